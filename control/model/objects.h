@@ -1,0 +1,119 @@
+// Kubernetes objects as Sluice sees them: decoded, defaulted (NP-10 to NP-13), validated (NP-14, NP-15). Only the fields
+// that policy needs. Plain values; the decoder makes them, the resolver and the reference evaluator read them.
+#ifndef SLUICE_CONTROL_MODEL_OBJECTS_H_
+#define SLUICE_CONTROL_MODEL_OBJECTS_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "sluice/address.h"
+
+namespace sluice {
+
+// metadata.labels: sorted by key, keys unique.
+using Labels = std::vector<std::pair<std::string, std::string>>;
+
+// metav1.LabelSelectorRequirement. matchLabels `k: v` is decoded as `k In (v)`, which means the same (NP-34).
+struct LabelRequirement {
+  enum class Operator : std::uint8_t { kIn, kNotIn, kExists, kDoesNotExist };
+
+  std::string key;
+  Operator op = Operator::kIn;
+  std::vector<std::string> values;  // sorted, unique; empty for kExists and kDoesNotExist
+
+  friend auto operator<=>(const LabelRequirement&, const LabelRequirement&) = default;
+};
+
+// metav1.LabelSelector: requirements are ANDed; none selects everything. Sorted, unique.
+struct LabelSelector {
+  std::vector<LabelRequirement> requirements;
+
+  friend auto operator<=>(const LabelSelector&, const LabelSelector&) = default;
+};
+
+struct Namespace {
+  std::string name;
+  Labels labels;  // kubernetes.io/metadata.name included (NP-33)
+};
+
+struct NodeObject {
+  std::string name;
+  std::vector<IpAddress> addresses;  // status.addresses of type InternalIP and ExternalIP
+  std::vector<Prefix> pod_cidrs;     // spec.podCIDRs, or spec.podCIDR
+};
+
+struct ContainerPort {
+  std::string name;  // only named ports are kept
+  std::uint8_t protocol = 0;
+  std::uint16_t port = 0;
+};
+
+struct Pod {
+  enum class Phase : std::uint8_t { kPending, kRunning, kSucceeded, kFailed, kUnknown };
+
+  std::string namespace_name;
+  std::string name;
+  Labels labels;
+  std::string node;           // spec.nodeName
+  bool host_network = false;  // spec.hostNetwork (NP-32)
+  Phase phase = Phase::kRunning;  // status.phase; absent offline means running
+  std::vector<IpAddress> addresses;       // status.podIPs, else status.podIP
+  std::vector<IpAddress> host_addresses;  // status.hostIPs, else status.hostIP
+  std::vector<ContainerPort> ports;       // of containers and native sidecars (NP-51)
+  std::int64_t created = 0;               // metadata.creationTimestamp, seconds since 1970; 0: absent
+
+  bool finished() const { return phase == Phase::kSucceeded || phase == Phase::kFailed; }
+};
+
+struct IpBlock {
+  Prefix cidr;
+  std::vector<Prefix> excepts;
+};
+
+// networking.k8s.io/v1 NetworkPolicyPeer: an ip_block alone, or at least one selector.
+struct NetworkPolicyPeer {
+  std::optional<LabelSelector> pod_selector;
+  std::optional<LabelSelector> namespace_selector;
+  std::optional<IpBlock> ip_block;
+};
+
+// networking.k8s.io/v1 NetworkPolicyPort.
+struct NetworkPolicyPort {
+  std::uint8_t protocol = 0;                 // TCP, UDP or SCTP
+  std::optional<std::uint16_t> port;         // a number, 1..65535
+  std::optional<std::uint16_t> end_port;     // >= port
+  std::string name;                          // a named port; then `port` is absent
+};
+
+struct NetworkPolicyRule {
+  std::vector<NetworkPolicyPeer> peers;  // from / to; empty: everyone (NP-22)
+  std::vector<NetworkPolicyPort> ports;  // empty: every port and protocol (NP-22)
+};
+
+struct NetworkPolicy {
+  std::string namespace_name;
+  std::string name;
+  LabelSelector pod_selector;
+  bool has_ingress = false;  // Ingress is among policyTypes, by default or by name (NP-10, NP-11)
+  bool has_egress = false;
+  std::vector<NetworkPolicyRule> ingress;  // kept only where has_ingress
+  std::vector<NetworkPolicyRule> egress;
+  // Stands for an object that was refused and has no last good version (NP-16): its subjects are isolated in its
+  // directions, and it has no rules.
+  bool refused = false;
+};
+
+// What one source (a folder, an API server) says at one time.
+struct Cluster {
+  std::vector<Namespace> namespaces;  // unique by name
+  std::vector<NodeObject> nodes;
+  std::vector<Pod> pods;              // unique by namespace, name
+  std::vector<NetworkPolicy> policies;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_CONTROL_MODEL_OBJECTS_H_

@@ -1,0 +1,59 @@
+// Classify: from addresses, protocol and port to a verdict with its rules, a burst at a time.
+//
+// One Classifier a worker (or a tool): it remembers decisions and must not be shared between threads. Needs no clock,
+// no allocation and no lock per call.
+#ifndef SLUICE_DATAPLANE_TABLE_CLASSIFY_H_
+#define SLUICE_DATAPLANE_TABLE_CLASSIFY_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "sluice/address.h"
+#include "sluice/policy_terms.h"
+#include "table/table.h"
+
+namespace sluice {
+
+struct ClassifyQuery {
+  IpAddress source;
+  IpAddress destination;
+  std::uint8_t protocol = 0;
+  std::uint16_t destination_port = 0;  // host order; read for TCP, UDP and SCTP only
+};
+
+struct Classification {
+  bool allow = true;
+  bool concerned = false;         // an end is a managed pod and no exemption applies; else no flow is needed
+  bool unknown_endpoint = false;  // an end lies in a pod CIDR and no endpoint or node has it (the caller decides what that means)
+  Exemption exemption = Exemption::kNone;
+  Decision egress;   // of the source, where it is a managed pod
+  Decision ingress;  // of the destination, where it is one
+};
+
+class Classifier {
+ public:
+  static constexpr std::size_t kMaxBurst = 64;
+
+  // Remembers up to `entries` decisions (rounded up to a power of two); 16 bytes each.
+  explicit Classifier(std::size_t entries = 64 * 1024);
+  ~Classifier();
+  Classifier(const Classifier&) = delete;
+  Classifier& operator=(const Classifier&) = delete;
+
+  // Fills out[i] from queries[i]; queries.size() <= kMaxBurst. `exemptions` false: self and own node are judged like any
+  // other traffic. Generations may change from call to call; a new epoch forgets what was remembered.
+  void Classify(const Table& table, std::span<const ClassifyQuery> queries, Classification* out, bool exemptions = true);
+
+  std::uint64_t remembered() const;  // probes answered from memory, since start
+  std::uint64_t worked_out() const;  // probes that Table::Decide answered
+
+ private:
+  struct Memory;
+  std::unique_ptr<Memory> memory_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_TABLE_CLASSIFY_H_

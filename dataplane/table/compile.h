@@ -1,0 +1,49 @@
+// Compile: from resolved policy to a Table.
+//
+// One thread owns a Compiler and calls it; the tables it returns are read by any. It keeps what it interned, so compiling
+// the next policy costs what changed: groups, sections, sets and identities that were there keep their ids, and only the
+// stripes of addresses for which something changed get the new generation.
+#ifndef SLUICE_DATAPLANE_TABLE_COMPILE_H_
+#define SLUICE_DATAPLANE_TABLE_COMPILE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "sluice/diagnostic.h"
+#include "sluice/resolved_policy.h"
+#include "table/table.h"
+
+namespace sluice {
+
+// What a table may hold at most. A policy beyond it is refused whole, naming the object that crossed the line.
+struct CompileLimits {
+  std::uint64_t rules = 4'000'000;
+  std::uint64_t identities = 4'000'000;
+  std::uint64_t table_bytes = std::uint64_t{2} << 30;
+};
+
+class Compiler {
+ public:
+  explicit Compiler(CompileLimits limits = {});
+  ~Compiler();
+  Compiler(const Compiler&) = delete;
+  Compiler& operator=(const Compiler&) = delete;
+
+  // The table in force before any policy: generation 0, has_policy() false, every address unmanaged.
+  std::shared_ptr<const Table> EmptyTable();
+
+  // The table of `policy` as the next generation, or why it is refused; then the Compiler is as it was before.
+  std::variant<std::shared_ptr<const Table>, Diagnostic> Compile(const ResolvedPolicy& policy);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+  CompileLimits limits_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_TABLE_COMPILE_H_

@@ -1,0 +1,146 @@
+// The compiled, immutable policy of one generation, and how a packet is looked up in it.
+//
+// A verdict asks, for each direction, "is there a rule whose subject, peer and port sets all hold this packet?". The
+// table reduces each of the three to one small number:
+//
+//   subject address -> sections: the interned set of policy sections that bind it (the policy id)
+//   peer address    -> peer class: the interned set of peer groups that hold it
+//   protocol, port  -> port class: the interned set of port sets that hold it
+//
+// The verdict is a pure function of that triple. It is worked out when first seen (Table::Decide) and remembered by
+// each worker (Classifier), so a miss is two address lookups and two probes of that memory, whatever the policies'
+// shape, and the table holds memberships, never products. docs/architecture.md has the arithmetic.
+//
+// Ids are interned by content and never reused within an epoch (see Compiler), so what a worker remembers outlives a
+// swap. Threads: a Table is immutable; any thread may read it for as long as it holds a reference or is inside an RCU
+// read section. The interned parts are shared with later generations and only grow (IdSetPool, StableVector).
+#ifndef SLUICE_DATAPLANE_TABLE_TABLE_H_
+#define SLUICE_DATAPLANE_TABLE_TABLE_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sluice/address.h"
+#include "sluice/id_set.h"
+#include "sluice/policy_terms.h"
+#include "sluice/resolved_policy.h"
+#include "sluice/stable_vector.h"
+#include "table/address_map.h"
+#include "table/port_map.h"
+
+namespace sluice {
+
+// A rule, or the default deny of a section that isolates. Unique within an epoch; counters are indexed by it.
+using RuleId = std::uint32_t;
+inline constexpr RuleId kNoRule = 0;  // no policy speaks of this side: allowed
+
+using SectionId = std::uint32_t;
+using IdentityId = std::uint32_t;
+using PortClassId = std::uint32_t;
+inline constexpr PortClassId kNoPortClass = 0;  // only rules that name no port hold it
+
+// An equivalence class of addresses that no rule tells apart.
+struct Identity {
+  IdSetId egress = kEmptyIdSet;   // sections that bind it as a source
+  IdSetId ingress = kEmptyIdSet;  // sections that bind it as a destination
+  IdSetId peer_class = kEmptyIdSet;
+  std::uint32_t flags = 0;
+
+  static constexpr std::uint32_t kManaged = 1;    // an endpoint has it
+  static constexpr std::uint32_t kInPodCidr = 2;  // in a node's pod CIDR, whether an endpoint has it or not
+
+  friend bool operator==(const Identity&, const Identity&) = default;
+};
+
+struct TableRule {
+  std::string policy;
+  Tier tier = Tier::kNetworkPolicy;
+  Direction direction = Direction::kIngress;
+  Action action = Action::kAllow;
+  std::uint32_t priority = 0;
+  std::int32_t index = -1;  // -1: the default deny of isolation
+  SectionId section = 0;
+  std::uint32_t peer_bit = 0;    // id in peer classes; kAnyPeerBit: every address
+  std::uint32_t port_set = 0;    // id in port classes; kAnyPortSet: every protocol and port
+
+  static constexpr std::uint32_t kAnyPeerBit = 0xffffffff;
+  static constexpr std::uint32_t kAnyPortSet = 0xffffffff;
+};
+
+// The outcome for one direction.
+struct Decision {
+  RuleId rule = kNoRule;
+  bool allow = true;
+};
+
+struct TableStats {
+  std::uint64_t bytes = 0;  // everything below, index and all
+  std::uint64_t addresses = 0, identities = 0, rules = 0, sections = 0, groups = 0;
+  std::uint64_t section_sets = 0, peer_classes = 0, port_classes = 0, memberships = 0, cidr_cells = 0;
+};
+
+// What generations of one epoch share: interned, append-only.
+struct InternedPolicy {
+  std::uint64_t epoch = 0;
+  StableVector<Identity> identities;   // [0]: an address that no policy concerns
+  IdSetPool section_sets;              // sets of SectionId
+  IdSetPool peer_classes;              // sets of peer bits
+  IdSetPool port_classes;              // sets of port set ids
+  StableVector<TableRule> rules;       // [0] is kNoRule
+  StableVector<std::vector<RuleId>> section_rules;  // by SectionId, in list order, the default deny last
+};
+
+class Table {
+ public:
+  static constexpr std::size_t kStripes = 4096;
+
+  std::uint64_t generation() const { return generation_; }
+  std::uint64_t epoch() const { return interned_->epoch; }
+  // False for the table in force before any policy was received.
+  bool has_policy() const { return has_policy_; }
+
+  // Identity and node of an address; never fails. For bursts, see Classifier.
+  AddressEntry Lookup(const IpAddress& address) const { return addresses_.Lookup(address); }
+  const Identity& identity(IdentityId id) const { return interned_->identities[id]; }
+  // kNoPortClass for protocols without ports (NP-61).
+  PortClassId PortClass(std::uint8_t protocol, std::uint16_t port) const { return ports_.Lookup(protocol, port); }
+
+  // Works the triple out: O(rules of the sections). `sections` is an Identity's egress or ingress.
+  Decision Decide(IdSetId sections, IdSetId peer_class, PortClassId port_class) const;
+
+  const TableRule& rule(RuleId id) const { return interned_->rules[id]; }
+  // Rule ids of this generation are below this.
+  RuleId RuleLimit() const { return rule_limit_; }
+
+  // The generation that last changed anything for an address that shares this stripe. A flow whose two stripes are both
+  // no newer than its judgement needs no second one.
+  static std::uint32_t Stripe(const IpAddress& address) { return std::hash<IpAddress>{}(address) % kStripes; }
+  std::uint32_t StripeGeneration(std::uint32_t stripe) const { return stripes_[stripe]; }
+
+  TableStats Stats() const;
+  std::string Dump() const;
+
+  const AddressMap& addresses() const { return addresses_; }
+  const PortMap& ports() const { return ports_; }
+  const InternedPolicy& interned() const { return *interned_; }
+  const std::vector<std::string>& node_names() const { return node_names_; }
+
+ private:
+  friend class Compiler;
+
+  std::uint64_t generation_ = 0;
+  bool has_policy_ = false;
+  RuleId rule_limit_ = 1;
+  std::shared_ptr<const InternedPolicy> interned_;
+  AddressMap addresses_;
+  PortMap ports_;
+  std::array<std::uint32_t, kStripes> stripes_{};
+  std::vector<std::string> node_names_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_TABLE_TABLE_H_

@@ -1,0 +1,32 @@
+// IP protocol numbers (IANA "Protocol Numbers") that policy or the parser names.
+#ifndef SLUICE_PROTOCOL_H_
+#define SLUICE_PROTOCOL_H_
+
+#include <cstdint>
+
+namespace sluice {
+
+inline constexpr std::uint8_t kProtoHopByHop = 0;
+inline constexpr std::uint8_t kProtoIcmp = 1;
+inline constexpr std::uint8_t kProtoTcp = 6;
+inline constexpr std::uint8_t kProtoUdp = 17;
+inline constexpr std::uint8_t kProtoRouting = 43;
+inline constexpr std::uint8_t kProtoFragment = 44;
+inline constexpr std::uint8_t kProtoEsp = 50;
+inline constexpr std::uint8_t kProtoAh = 51;
+inline constexpr std::uint8_t kProtoIcmpv6 = 58;
+inline constexpr std::uint8_t kProtoNoNext = 59;
+inline constexpr std::uint8_t kProtoDestinationOptions = 60;
+inline constexpr std::uint8_t kProtoSctp = 132;
+inline constexpr std::uint8_t kProtoMobility = 135;
+inline constexpr std::uint8_t kProtoHip = 139;
+inline constexpr std::uint8_t kProtoShim6 = 140;
+
+// True for the protocols whose ports a rule can name (NP-60): TCP, UDP, SCTP.
+constexpr bool HasPorts(std::uint8_t protocol) {
+  return protocol == kProtoTcp || protocol == kProtoUdp || protocol == kProtoSctp;
+}
+
+}  // namespace sluice
+
+#endif  // SLUICE_PROTOCOL_H_

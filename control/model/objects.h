@@ -1,5 +1,5 @@
-// Kubernetes objects as Sluice sees them: decoded, defaulted (NP-10 to NP-13), validated (NP-14, NP-15). Only the fields
-// that policy needs. Plain values; the decoder makes them, the resolver and the reference evaluator read them.
+// Kubernetes objects as Sluice sees them: decoded, defaulted (NP-10 to NP-13), validated (NP-14, NP-15). Only the
+// fields that policy needs. Plain values; the decoder makes them, the resolver and the reference evaluator read them.
 #ifndef SLUICE_CONTROL_MODEL_OBJECTS_H_
 #define SLUICE_CONTROL_MODEL_OBJECTS_H_
 
@@ -57,9 +57,9 @@ struct Pod {
   std::string namespace_name;
   std::string name;
   Labels labels;
-  std::string node;           // spec.nodeName
-  bool host_network = false;  // spec.hostNetwork (NP-32)
-  Phase phase = Phase::kRunning;  // status.phase; absent offline means running
+  std::string node;                       // spec.nodeName
+  bool host_network = false;              // spec.hostNetwork (NP-32)
+  Phase phase = Phase::kRunning;          // status.phase; absent offline means running
   std::vector<IpAddress> addresses;       // status.podIPs, else status.podIP
   std::vector<IpAddress> host_addresses;  // status.hostIPs, else status.hostIP
   std::vector<ContainerPort> ports;       // of containers and native sidecars (NP-51)
@@ -82,10 +82,10 @@ struct NetworkPolicyPeer {
 
 // networking.k8s.io/v1 NetworkPolicyPort.
 struct NetworkPolicyPort {
-  std::uint8_t protocol = 0;                 // TCP, UDP or SCTP
-  std::optional<std::uint16_t> port;         // a number, 1..65535
-  std::optional<std::uint16_t> end_port;     // >= port
-  std::string name;                          // a named port; then `port` is absent
+  std::uint8_t protocol = 0;              // TCP, UDP or SCTP
+  std::optional<std::uint16_t> port;      // a number, 1..65535
+  std::optional<std::uint16_t> end_port;  // >= port
+  std::string name;                       // a named port; then `port` is absent
 };
 
 struct NetworkPolicyRule {
@@ -110,7 +110,7 @@ struct NetworkPolicy {
 struct Cluster {
   std::vector<Namespace> namespaces;  // unique by name
   std::vector<NodeObject> nodes;
-  std::vector<Pod> pods;              // unique by namespace, name
+  std::vector<Pod> pods;  // unique by namespace, name
   std::vector<NetworkPolicy> policies;
 };
 

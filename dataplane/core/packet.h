@@ -1,7 +1,7 @@
 // A frame on its way through the pipeline, and what each stage says of it.
 //
-// No DPDK here: a Frame is bytes and a handle that the owner of the buffers understands (an mbuf at the edge, an index in
-// a test or in `sluicectl replay`).
+// No DPDK here: a Frame is bytes and a handle that the owner of the buffers understands (an mbuf at the edge, an index
+// in a test or in `sluicectl replay`).
 #ifndef SLUICE_DATAPLANE_CORE_PACKET_H_
 #define SLUICE_DATAPLANE_CORE_PACKET_H_
 
@@ -31,9 +31,9 @@ struct ParsedPacket {
   static constexpr std::uint16_t kFragment = 4;       // part of a datagram; an atomic fragment (RFC 6946) is none
   static constexpr std::uint16_t kFirstFragment = 8;  // offset 0: has the transport header
   static constexpr std::uint16_t kMoreFragments = 16;
-  static constexpr std::uint16_t kIcmpError = 32;     // quotes another packet, from `l4_offset + 8`
-  static constexpr std::uint16_t kReplyType = 64;     // an ICMP echo (or timestamp, ...) reply: opens no flow
-  static constexpr std::uint16_t kHasPorts = 128;     // TCP, UDP or SCTP whose ports are known
+  static constexpr std::uint16_t kIcmpError = 32;  // quotes another packet, from `l4_offset + 8`
+  static constexpr std::uint16_t kReplyType = 64;  // an ICMP echo (or timestamp, ...) reply: opens no flow
+  static constexpr std::uint16_t kHasPorts = 128;  // TCP, UDP or SCTP whose ports are known
 
   // IPv4 addresses are the 32-bit value in *_lo, as in IpAddress.
   std::uint64_t source_hi = 0;

@@ -13,7 +13,7 @@
 namespace sluice {
 
 struct ParseConfig {
-  std::vector<std::uint16_t> pass_ethertypes;      // forwarded unfiltered, besides ARP; sorted
+  std::vector<std::uint16_t> pass_ethertypes;  // forwarded unfiltered, besides ARP; sorted
   std::uint8_t max_ipv6_extension_headers = 8;
 };
 

@@ -2,8 +2,9 @@
 //
 //   parse -> fragments -> flow lookup -> (miss: classify) -> state update -> verdict
 //
-// One Pipeline belongs to one thread. Per packet there is no lock, allocation, system call, log line, exception or virtual
-// call. Every packet ends in exactly one counter. Time comes from the caller (the worker's clock, or a capture's stamps).
+// One Pipeline belongs to one thread. Per packet there is no lock, allocation, system call, log line, exception or
+// virtual call. Every packet ends in exactly one counter. Time comes from the caller (the worker's clock, or a
+// capture's stamps).
 #ifndef SLUICE_DATAPLANE_CORE_PIPELINE_H_
 #define SLUICE_DATAPLANE_CORE_PIPELINE_H_
 
@@ -40,12 +41,12 @@ struct MadeFrame {
   std::uint8_t bytes[190];
 };
 
-// What a call left to be done with buffers. The owner clears it between calls. Held fragments appear in none of the lists
-// until a later call releases them.
+// What a call left to be done with buffers. The owner clears it between calls. Held fragments appear in none of the
+// lists until a later call releases them.
 struct PipelineOutput {
-  std::vector<Frame> forward;      // transmit on port ^ 1, in this order
-  std::vector<Frame> drop;         // free
-  std::vector<MadeFrame> made;     // copy and transmit
+  std::vector<Frame> forward;                // transmit on port ^ 1, in this order
+  std::vector<Frame> drop;                   // free
+  std::vector<MadeFrame> made;               // copy and transmit
   std::vector<Outcome>* outcomes = nullptr;  // where set: one for each packet, when its fate is known
 
   void Clear();
@@ -87,11 +88,11 @@ struct PipelineConfig {
   bool drop_unknown_endpoint = true;
   std::uint32_t flow_capacity_ipv4 = 1u << 20;  // flows a worker
   std::uint32_t flow_capacity_ipv6 = 1u << 18;
-  std::uint32_t fragment_trains = 4096;         // datagrams under way at once
-  std::uint32_t fragments_held = 1024;          // frames that wait for their first fragment, in all
-  std::uint32_t fragments_held_each = 16;       // ... of one datagram
+  std::uint32_t fragment_trains = 4096;    // datagrams under way at once
+  std::uint32_t fragments_held = 1024;     // frames that wait for their first fragment, in all
+  std::uint32_t fragments_held_each = 16;  // ... of one datagram
   std::uint32_t fragment_timeout_ms = 1000;
-  std::uint64_t hash_seed = 0;                  // 0: random
+  std::uint64_t hash_seed = 0;  // 0: random
 };
 
 struct RuleCount {

@@ -25,8 +25,9 @@ struct ClassifyQuery {
 
 struct Classification {
   bool allow = true;
-  bool concerned = false;         // an end is a managed pod and no exemption applies; else no flow is needed
-  bool unknown_endpoint = false;  // an end lies in a pod CIDR and no endpoint or node has it (the caller decides what that means)
+  bool concerned = false;  // an end is a managed pod and no exemption applies; else no flow is needed
+  bool unknown_endpoint =
+      false;  // an end lies in a pod CIDR and no endpoint or node has it (the caller decides what that means)
   Exemption exemption = Exemption::kNone;
   Decision egress;   // of the source, where it is a managed pod
   Decision ingress;  // of the destination, where it is one
@@ -42,9 +43,10 @@ class Classifier {
   Classifier(const Classifier&) = delete;
   Classifier& operator=(const Classifier&) = delete;
 
-  // Fills out[i] from queries[i]; queries.size() <= kMaxBurst. `exemptions` false: self and own node are judged like any
-  // other traffic. Generations may change from call to call; a new epoch forgets what was remembered.
-  void Classify(const Table& table, std::span<const ClassifyQuery> queries, Classification* out, bool exemptions = true);
+  // Fills out[i] from queries[i]; queries.size() <= kMaxBurst. `exemptions` false: self and own node are judged like
+  // any other traffic. Generations may change from call to call; a new epoch forgets what was remembered.
+  void Classify(const Table& table, std::span<const ClassifyQuery> queries, Classification* out,
+                bool exemptions = true);
 
   std::uint64_t remembered() const;  // probes answered from memory, since start
   std::uint64_t worked_out() const;  // probes that Table::Decide answered

@@ -1,8 +1,8 @@
 // Compile: from resolved policy to a Table.
 //
-// One thread owns a Compiler and calls it; the tables it returns are read by any. It keeps what it interned, so compiling
-// the next policy costs what changed: groups, sections, sets and identities that were there keep their ids, and only the
-// stripes of addresses for which something changed get the new generation.
+// One thread owns a Compiler and calls it; the tables it returns are read by any. It keeps what it interned, so
+// compiling the next policy costs what changed: groups, sections, sets and identities that were there keep their ids,
+// and only the stripes of addresses for which something changed get the new generation.
 #ifndef SLUICE_DATAPLANE_TABLE_COMPILE_H_
 #define SLUICE_DATAPLANE_TABLE_COMPILE_H_
 

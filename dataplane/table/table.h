@@ -63,8 +63,8 @@ struct TableRule {
   std::uint32_t priority = 0;
   std::int32_t index = -1;  // -1: the default deny of isolation
   SectionId section = 0;
-  std::uint32_t peer_bit = 0;    // id in peer classes; kAnyPeerBit: every address
-  std::uint32_t port_set = 0;    // id in port classes; kAnyPortSet: every protocol and port
+  std::uint32_t peer_bit = 0;  // id in peer classes; kAnyPeerBit: every address
+  std::uint32_t port_set = 0;  // id in port classes; kAnyPortSet: every protocol and port
 
   static constexpr std::uint32_t kAnyPeerBit = 0xffffffff;
   static constexpr std::uint32_t kAnyPortSet = 0xffffffff;
@@ -85,11 +85,11 @@ struct TableStats {
 // What generations of one epoch share: interned, append-only.
 struct InternedPolicy {
   std::uint64_t epoch = 0;
-  StableVector<Identity> identities;   // [0]: an address that no policy concerns
-  IdSetPool section_sets;              // sets of SectionId
-  IdSetPool peer_classes;              // sets of peer bits
-  IdSetPool port_classes;              // sets of port set ids
-  StableVector<TableRule> rules;       // [0] is kNoRule
+  StableVector<Identity> identities;                // [0]: an address that no policy concerns
+  IdSetPool section_sets;                           // sets of SectionId
+  IdSetPool peer_classes;                           // sets of peer bits
+  IdSetPool port_classes;                           // sets of port set ids
+  StableVector<TableRule> rules;                    // [0] is kNoRule
   StableVector<std::vector<RuleId>> section_rules;  // by SectionId, in list order, the default deny last
 };
 

@@ -24,9 +24,7 @@ struct IpAddress {
   std::uint64_t lo = 0;  // lower 64 bits, or the 32 bits of IPv4
 
   static constexpr IpAddress V4(std::uint32_t value) { return {Family::kIpv4, 0, value}; }
-  static constexpr IpAddress V6(std::uint64_t hi, std::uint64_t lo) {
-    return {Family::kIpv6, hi, lo};
-  }
+  static constexpr IpAddress V6(std::uint64_t hi, std::uint64_t lo) { return {Family::kIpv6, hi, lo}; }
   // Reads 4 (or 16) bytes in network order.
   static IpAddress FromV4Bytes(const std::uint8_t* bytes);
   static IpAddress FromV6Bytes(const std::uint8_t* bytes);

@@ -1,8 +1,8 @@
 // Sets of small integers, stored once each (interned by content).
 //
-// Policy is full of sets that many addresses share: the groups that hold a pod, the sections that bind it. Each distinct
-// set is stored once and named by an IdSetId; equal ids mean equal sets and unequal ids unequal sets, so a set compares
-// in one instruction. A set takes the smaller of two forms, a sorted array or a bitmap, so memory is at most
+// Policy is full of sets that many addresses share: the groups that hold a pod, the sections that bind it. Each
+// distinct set is stored once and named by an IdSetId; equal ids mean equal sets and unequal ids unequal sets, so a set
+// compares in one instruction. A set takes the smaller of two forms, a sorted array or a bitmap, so memory is at most
 // min(4 bytes x members, range / 8), which keeps 100,000 sets of 1,000 ids out of 10,000 at 125 MB.
 //
 // Append-only: an id never changes its meaning and stored bytes never move. One writer calls Intern. Readers on other

@@ -21,9 +21,7 @@ enum class Action : std::uint8_t {
 // Why a packet passes without being asked about (NP-70, NP-71).
 enum class Exemption : std::uint8_t { kNone = 0, kSelf = 1, kNode = 2 };
 
-constexpr std::string_view Name(Direction direction) {
-  return direction == Direction::kEgress ? "egress" : "ingress";
-}
+constexpr std::string_view Name(Direction direction) { return direction == Direction::kEgress ? "egress" : "ingress"; }
 constexpr std::string_view Name(Tier tier) {
   constexpr std::string_view kNames[] = {"Admin", "NetworkPolicy", "Baseline"};
   return kNames[static_cast<int>(tier)];

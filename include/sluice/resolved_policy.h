@@ -72,7 +72,8 @@ struct NamedPort {
   std::uint16_t port = 0;
 };
 
-// A pod's addresses with its namespace, name, labels, named ports and node. Only endpoints are managed: policy speaks of them.
+// A pod's addresses with its namespace, name, labels, named ports and node. Only endpoints are managed: policy speaks
+// of them.
 struct Endpoint {
   std::string namespace_name;
   std::string name;

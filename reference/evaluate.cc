@@ -1,0 +1,151 @@
+#include "reference/evaluate.h"
+
+#include <algorithm>
+
+#include "reference/match.h"
+
+namespace sluice::reference {
+namespace {
+
+// NP-83. Finished pods do not come this far, so the newer wins; of the same age, the first by name.
+bool Outranks(const Pod& pod, const Pod& other) {
+  if (pod.created != other.created) return pod.created > other.created;
+  if (pod.namespace_name != other.namespace_name) return pod.namespace_name < other.namespace_name;
+  return pod.name < other.name;
+}
+
+}  // namespace
+
+Evaluator::Evaluator(const Cluster& cluster) {
+  for (const Namespace& space : cluster.namespaces) namespaces_[space.name] = &space;
+  for (const NodeObject& node : cluster.nodes) {
+    node_addresses_[node.name].insert(node.addresses.begin(), node.addresses.end());
+  }
+  for (const Pod& pod : cluster.pods) {
+    if (pod.finished()) continue;  // NP-82
+    if (!pod.node.empty()) {
+      std::set<IpAddress>& node = node_addresses_[pod.node];
+      node.insert(pod.host_addresses.begin(), pod.host_addresses.end());
+      if (pod.host_network) node.insert(pod.addresses.begin(), pod.addresses.end());  // NP-32
+    }
+    if (pod.host_network) continue;
+    for (const IpAddress& address : pod.addresses) {
+      const Pod*& holder = pods_[address];
+      if (holder == nullptr || Outranks(pod, *holder)) holder = &pod;
+    }
+  }
+  for (const NetworkPolicy& policy : cluster.policies) policies_[policy.namespace_name].push_back(&policy);
+  for (auto& [space, policies] : policies_) {
+    std::sort(policies.begin(), policies.end(),
+              [](const NetworkPolicy* a, const NetworkPolicy* b) { return a->name < b->name; });
+  }
+}
+
+Answer Evaluator::Evaluate(const Flow& flow, bool exemptions) const {
+  Answer answer;
+  if (exemptions) answer.exemption = ExemptionOf(flow);
+  if (answer.exemption != Exemption::kNone) return answer;
+  answer.egress = Judge(Direction::kEgress, flow);
+  answer.ingress = Judge(Direction::kIngress, flow);
+  answer.allow = answer.egress.allow && answer.ingress.allow;  // NP-03
+  return answer;
+}
+
+const Pod* Evaluator::FindPod(const IpAddress& address) const {
+  const auto found = pods_.find(address);
+  return found == pods_.end() ? nullptr : found->second;
+}
+
+bool Evaluator::IsNodeAddress(const std::string& node, const IpAddress& address) const {
+  const auto found = node_addresses_.find(node);
+  return found != node_addresses_.end() && found->second.contains(address) && FindPod(address) == nullptr;
+}
+
+Exemption Evaluator::ExemptionOf(const Flow& flow) const {
+  const Pod* source = FindPod(flow.source);
+  const Pod* destination = FindPod(flow.destination);
+  if (source != nullptr && flow.source == flow.destination) return Exemption::kSelf;                     // NP-71
+  if (source != nullptr && IsNodeAddress(source->node, flow.destination)) return Exemption::kNode;       // NP-70
+  if (destination != nullptr && IsNodeAddress(destination->node, flow.source)) return Exemption::kNode;  // NP-70
+  return Exemption::kNone;
+}
+
+Side Evaluator::Judge(Direction direction, const Flow& flow) const {
+  const bool is_egress = direction == Direction::kEgress;
+  const Pod* subject = FindPod(is_egress ? flow.source : flow.destination);
+  const IpAddress& peer = is_egress ? flow.destination : flow.source;
+  Side side;
+  if (subject == nullptr) return side;  // NP-03: no managed pod, no say
+  const auto policies = policies_.find(subject->namespace_name);
+  if (policies == policies_.end()) return side;
+  for (const NetworkPolicy* policy : policies->second) {
+    if (!(is_egress ? policy->has_egress : policy->has_ingress)) continue;
+    if (!SelectorMatches(policy->pod_selector, subject->labels)) continue;
+    if (!side.isolated) {  // NP-01
+      side.isolated = true;
+      side.allow = false;
+      side.policy = policy->namespace_name + '/' + policy->name;
+    }
+    const std::vector<NetworkPolicyRule>& rules = is_egress ? policy->egress : policy->ingress;
+    for (std::size_t i = 0; i < rules.size(); ++i) {  // NP-02
+      if (!RuleMatches(*policy, rules[i], peer, flow)) continue;
+      side.allow = true;
+      side.policy = policy->namespace_name + '/' + policy->name;
+      side.rule = static_cast<std::int32_t>(i);
+      return side;
+    }
+  }
+  return side;
+}
+
+bool Evaluator::RuleMatches(const NetworkPolicy& policy, const NetworkPolicyRule& rule, const IpAddress& peer,
+                            const Flow& flow) const {
+  bool peer_matches = rule.peers.empty();  // NP-22
+  for (const NetworkPolicyPeer& candidate : rule.peers) {
+    if (PeerMatches(policy, candidate, peer)) peer_matches = true;
+  }
+  bool port_matches = rule.ports.empty();  // NP-22, NP-61
+  for (const NetworkPolicyPort& candidate : rule.ports) {
+    if (PortMatches(candidate, flow)) port_matches = true;
+  }
+  return peer_matches && port_matches;  // NP-21
+}
+
+bool Evaluator::PeerMatches(const NetworkPolicy& policy, const NetworkPolicyPeer& peer,
+                            const IpAddress& address) const {
+  if (peer.ip_block) return BlockMatches(*peer.ip_block, address);  // NP-42: pods' addresses too
+  const Pod* pod = FindPod(address);
+  if (pod == nullptr) return false;  // NP-31, NP-32: selectors match only pods
+  if (peer.namespace_selector) {
+    if (!SelectorMatches(*peer.namespace_selector, NamespaceLabels(pod->namespace_name))) return false;
+  } else if (pod->namespace_name != policy.namespace_name) {
+    return false;  // NP-30
+  }
+  return !peer.pod_selector || SelectorMatches(*peer.pod_selector, pod->labels);
+}
+
+bool Evaluator::PortMatches(const NetworkPolicyPort& port, const Flow& flow) const {
+  if (port.protocol != flow.protocol) return false;
+  if (!port.name.empty()) {
+    const Pod* pod = FindPod(flow.destination);  // NP-51: of the destination, in both directions
+    if (pod == nullptr) return false;
+    for (const ContainerPort& container_port : pod->ports) {  // NP-52: any of those with this name
+      if (container_port.name == port.name && container_port.protocol == port.protocol &&
+          container_port.port == flow.destination_port) {
+        return true;
+      }
+    }
+    return false;
+  }
+  if (!port.port) return true;  // NP-50: all ports of the protocol
+  const std::uint16_t last = port.end_port.value_or(*port.port);
+  return *port.port <= flow.destination_port && flow.destination_port <= last;
+}
+
+Labels Evaluator::NamespaceLabels(const std::string& name) const {
+  const auto found = namespaces_.find(name);
+  if (found != namespaces_.end()) return found->second->labels;
+  return {{"kubernetes.io/metadata.name", name}};  // NP-33: a namespace that only its pods speak of
+}
+
+}  // namespace sluice::reference

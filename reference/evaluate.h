@@ -1,0 +1,84 @@
+// The reference evaluator: what NetworkPolicy means, read off SEMANTICS.md section 1 and nothing else.
+//
+// It is slow on purpose: it walks objects with plain loops and shares no code with the resolver, the compiler or the
+// classifier, so that a mistake in them cannot hide in it. Tests, `sluicectl check --engine reference` and `sluicectl
+// verify` hold the compiled table against it.
+//
+// An Evaluator reads the Cluster that it was made from, which must outlive it and stay unchanged. Evaluate is const
+// and safe from any thread.
+#ifndef SLUICE_REFERENCE_EVALUATE_H_
+#define SLUICE_REFERENCE_EVALUATE_H_
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "model/objects.h"
+#include "sluice/address.h"
+#include "sluice/policy_terms.h"
+
+namespace sluice::reference {
+
+// The first packet of a connection. Ports are in host order and zero for protocols without ports.
+struct Flow {
+  IpAddress source;
+  IpAddress destination;
+  std::uint8_t protocol = 0;
+  std::uint16_t source_port = 0;  // no rule speaks of it (NP-50)
+  std::uint16_t destination_port = 0;
+};
+
+// What one direction says.
+struct Side {
+  bool allow = true;
+  bool isolated = false;   // false: no policy speaks of this side, and what follows is empty
+  std::string policy;      // "namespace/name"
+  std::int32_t rule = -1;  // list index of the rule that allows; -1: the default deny of isolation
+
+  friend bool operator==(const Side&, const Side&) = default;
+};
+
+struct Answer {
+  bool allow = true;
+  Side egress;   // of the source
+  Side ingress;  // of the destination
+  Exemption exemption = Exemption::kNone;
+
+  friend bool operator==(const Answer&, const Answer&) = default;
+};
+
+class Evaluator {
+ public:
+  explicit Evaluator(const Cluster& cluster);
+
+  // `exemptions` false: a pod's traffic with itself and with its own node is judged like any other. Of several rules
+  // that allow, the one of the first policy by name, then the first in its list, is named; of several policies that
+  // isolate where none allows, the first by name.
+  Answer Evaluate(const Flow& flow, bool exemptions = true) const;
+
+  // The pod that has this address (NP-32, NP-82, NP-83), or null.
+  const Pod* FindPod(const IpAddress& address) const;
+  // True iff `node` has this address and no pod does (NP-70).
+  bool IsNodeAddress(const std::string& node, const IpAddress& address) const;
+
+ private:
+  Exemption ExemptionOf(const Flow& flow) const;
+  Side Judge(Direction direction, const Flow& flow) const;
+  bool RuleMatches(const NetworkPolicy& policy, const NetworkPolicyRule& rule, const IpAddress& peer,
+                   const Flow& flow) const;
+  bool PeerMatches(const NetworkPolicy& policy, const NetworkPolicyPeer& peer, const IpAddress& address) const;
+  bool PortMatches(const NetworkPolicyPort& port, const Flow& flow) const;
+  Labels NamespaceLabels(const std::string& name) const;
+
+  std::unordered_map<IpAddress, const Pod*> pods_;
+  std::map<std::string, std::set<IpAddress>> node_addresses_;
+  std::map<std::string, const Namespace*> namespaces_;
+  std::map<std::string, std::vector<const NetworkPolicy*>> policies_;  // by namespace, then in order of name
+};
+
+}  // namespace sluice::reference
+
+#endif  // SLUICE_REFERENCE_EVALUATE_H_

@@ -1,0 +1,141 @@
+// Fragments follow their first: the only one that shows the ports.
+//
+// All fragments of one datagram form a train: same port of entry, addresses, identification and, in IPv4, protocol
+// (RFC 8200 4.5: in IPv6 only the first fragment's next header counts). The first fragment teaches the train its
+// ports; the others take them on and are then looked up like any packet. Those that come before their first are held,
+// bounded in number and time.
+//
+// Nothing is reassembled, but what passes never overlaps, so the receiver can put it together in one way only.
+// A train ends when every byte was seen (IPv4 identifications come round in less than a second on a fast link, so it
+// must not linger), when its time is up, or when a newer train needs its place: a flood of fragments then shortens the
+// time for the slow ones and leaves datagrams whose fragments travel together unharmed. A duplicate that comes after
+// the end starts a new train and dies there as an orphan, or passes as a lone first fragment: harmless either way.
+//
+// One FragmentTable a worker, not shared between threads. Allocates in its constructor only.
+#ifndef SLUICE_DATAPLANE_CORE_FRAGMENTS_H_
+#define SLUICE_DATAPLANE_CORE_FRAGMENTS_H_
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/packet.h"
+
+namespace sluice {
+
+struct FragmentLimits {
+  std::uint32_t trains = 4096;
+  std::uint32_t held = 1024;
+  std::uint32_t held_each = 16;
+  std::uint64_t timeout_ns = 1'000'000'000;  // from a train's first arrival
+};
+
+enum class FragmentFate : std::uint8_t {
+  kProceed,  // ports are known: look the flow up
+  kHeld,     // the table owns the frame now
+  kDrop,     // packet.reason says why
+};
+
+// A fragment that was held and is now the caller's again. packet.reason kNone: it proceeds, ports attached, right after
+// the fragment just admitted; else it is to be dropped for that reason.
+struct ReleasedFragment {
+  Frame frame;
+  ParsedPacket packet;
+};
+
+class FragmentTable {
+ public:
+  FragmentTable(const FragmentLimits& limits, std::uint64_t hash_seed);
+
+  // Takes a packet that parse accepted and that Is(kFragment). A fragment that proceeds has its protocol, ports,
+  // kHasPorts, kReplyType, icmp_type and icmp_code from its first fragment. `now_ns` never goes back.
+  // After each call, released() must be emptied by the caller: it is overwritten by the next.
+  FragmentFate Admit(const Frame& frame, ParsedPacket& packet, std::uint64_t now_ns);
+
+  // Ends the trains whose time is up; what they held is in released(), as fragment_orphan. Cheap when there are none:
+  // call it once a burst.
+  void Expire(std::uint64_t now_ns);
+
+  // Ends all trains, as Expire does.
+  void Clear();
+
+  // What the last Admit, Expire or Clear let go, in order of arrival.
+  std::span<ReleasedFragment> released() { return released_; }
+
+  // The first fragment `packet`, which Admit let proceed, was dropped further on: later ones of its train are
+  // dropped as fragment_denied. Those of the same burst share its flow's verdict; the caller names them alike.
+  void MarkDropped(const Frame& frame, const ParsedPacket& packet);
+
+  std::uint32_t train_count() const { return train_count_; }
+  std::uint32_t held_count() const { return held_count_; }
+
+ private:
+  static constexpr std::uint32_t kNone = 0xffffffff;
+  static constexpr std::uint32_t kMaxRanges = 16;
+
+  // Bytes [begin, end) of the datagram that were seen.
+  struct Range {
+    std::uint16_t begin = 0;
+    std::uint16_t end = 0;
+  };
+
+  struct Train {
+    std::uint64_t source_hi, source_lo, destination_hi, destination_lo;
+    std::uint64_t deadline_ns;
+    std::uint32_t id;
+    std::uint32_t hash;
+    std::uint32_t newer, older;           // in order of creation; `newer` also links free trains
+    std::uint32_t held_first, held_last;  // held fragments in order of arrival
+    Range ranges[kMaxRanges];             // ascending, disjoint, adjacent ones joined
+    std::uint16_t port;
+    std::uint16_t total;  // bytes of the datagram's payload; 0: the last fragment was not seen yet
+    std::uint16_t source_port, destination_port;
+    std::uint16_t flags;  // those of ParsedPacket that followers take on
+    Family family;
+    std::uint8_t key_protocol;  // 0 for IPv6
+    std::uint8_t protocol;      // of the transport
+    std::uint8_t icmp_type, icmp_code;
+    std::uint8_t range_count;
+    std::uint8_t held_count;
+    bool has_first;
+    DropReason poison;  // != kNone: every further fragment is dropped for this reason
+  };
+
+  struct HeldFragment {
+    Frame frame;
+    ParsedPacket packet;
+    std::uint32_t next;
+  };
+
+  std::uint32_t Find(std::uint32_t hash, std::uint16_t port, const ParsedPacket& packet) const;
+  std::uint32_t Create(std::uint32_t hash, std::uint16_t port, const ParsedPacket& packet, std::uint64_t now_ns);
+  void Remove(std::uint32_t train, DropReason reason_for_held);
+  void RemoveFromIndex(std::uint32_t train);
+  DropReason AddRange(Train& train, const ParsedPacket& packet);
+  bool Complete(const Train& train) const;
+  void Learn(Train& train, const ParsedPacket& first);
+  static void Attach(const Train& train, ParsedPacket& packet);
+  void Hold(Train& train, const Frame& frame, const ParsedPacket& packet);
+  void Release(Train& train, DropReason reason);
+
+  FragmentLimits limits_;
+  std::uint64_t seed_;
+  std::vector<Train> trains_;
+  std::vector<std::uint32_t> index_;  // open addressing, linear probing; kNone: free
+  std::uint32_t index_mask_;
+  std::vector<HeldFragment> held_;
+  std::vector<ReleasedFragment> released_;
+  std::uint32_t free_train_ = kNone;
+  std::uint32_t free_held_ = kNone;
+  std::uint32_t oldest_ = kNone;
+  std::uint32_t newest_ = kNone;
+  std::uint32_t train_count_ = 0;
+  std::uint32_t held_count_ = 0;
+};
+
+// The same for all fragments of a datagram, so that a worker can be chosen by it.
+std::uint32_t FragmentHash(const ParsedPacket& packet, std::uint64_t seed);
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_CORE_FRAGMENTS_H_

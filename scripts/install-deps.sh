@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Installs what Sluice needs to build, test and run on Debian 12: packages of the distribution, nothing else.
+# Run it as often as you like: it only asks dpkg when all is there.
+set -euo pipefail
+
+packages=(
+  # build
+  g++ cmake ninja-build ccache pkg-config git ca-certificates
+  # link
+  libdpdk-dev libyaml-cpp-dev libsimdjson-dev nlohmann-json3-dev libroaring-dev libspdlog-dev libfmt-dev libcli11-dev
+  # test and check
+  libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev libpcap-dev
+  clang clang-format clang-tidy shellcheck python3
+  # the quickstart's network namespaces
+  iproute2 iputils-ping ethtool
+)
+
+missing=()
+for package in "${packages[@]}"; do
+  status=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null || true)
+  [[ $status == installed ]] || missing+=("$package")
+done
+if ((${#missing[@]} == 0)); then
+  echo "install-deps: all ${#packages[@]} packages are there"
+  exit 0
+fi
+
+as_root=()
+if ((EUID != 0)); then
+  if ! command -v sudo >/dev/null; then
+    echo "install-deps: needs root; run once as root: apt-get install --no-install-recommends ${missing[*]}" >&2
+    exit 2
+  fi
+  as_root=(sudo)
+fi
+
+echo "install-deps: installing ${#missing[@]} of ${#packages[@]} packages with apt-get: ${missing[*]}"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+if ! { "${as_root[@]}" apt-get -qq update &&
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends "${missing[@]}"; } \
+  >"$log" 2>&1; then
+  tail -n 20 "$log" >&2
+  echo "install-deps: apt-get failed (its last lines are above)" >&2
+  exit 2
+fi

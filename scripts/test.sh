@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, and runs every test: scripts/test.sh [PART...]
+#
+#   lint   format, shell scripts, layers, headers, documents
+#   unit   every test binary, release build
+#   e2e    network namespaces around a running sluiced (needs root; else skipped, saying so)
+#   fuzz   each fuzzer for a few seconds
+#   asan   every test binary under the address and undefined-behaviour sanitizers
+#   tsan   the tests that use threads, under the thread sanitizer
+#
+# No PART means all. Every check is a ctest test, so one ctest summary closes the run.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+all_parts=(lint unit e2e fuzz asan tsan)
+parts=("$@")
+((${#parts[@]})) || parts=("${all_parts[@]}")
+for part in "${parts[@]}"; do
+  if [[ " ${all_parts[*]} " != *" $part "* ]]; then
+    echo "test: no part is called '$part'; there are: ${all_parts[*]}" >&2
+    exit 2
+  fi
+done
+
+# The parts of the release build share it; each of the others has a build of its own, by the part's name.
+presets=()
+for part in "${parts[@]}"; do
+  case $part in
+    lint | unit | e2e) preset=release ;;
+    *) preset=$part ;;
+  esac
+  [[ " ${presets[*]} " == *" $preset "* ]] || presets+=("$preset")
+done
+
+steps=$((${#presets[@]} + 2))
+step=0
+Step() {
+  step=$((step + 1))
+  echo "[$step/$steps] $*"
+}
+
+Step "installing what is missing"
+scripts/install-deps.sh
+
+for preset in "${presets[@]}"; do
+  Step "building $preset"
+  mkdir -p "build/$preset"
+  if ! scripts/build.sh "$preset" >"build/$preset/build.log" 2>&1; then
+    grep -E -A 20 'error|FAILED|Error' "build/$preset/build.log" | head -n 100 >&2 || tail -n 50 "build/$preset/build.log" >&2
+    echo "test: building $preset failed; all of it is in build/$preset/build.log" >&2
+    exit 1
+  fi
+done
+
+# One ctest run over the chosen builds.
+mkdir -p build/tests
+for preset in "${presets[@]}"; do
+  echo "subdirs(\"$PWD/build/$preset\")"
+done >build/tests/CTestTestfile.cmake
+
+labels=$(IFS='|' && echo "${parts[*]}")
+Step "testing: ${parts[*]}"
+ctest --test-dir build/tests --label-regex "^($labels)\$" --parallel "$(nproc)" --output-on-failure --progress \
+  --no-tests=error

@@ -1,0 +1,231 @@
+#include "reference/world.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+namespace sluice::test {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+[[noreturn]] void Refuse(std::string_view what, std::string_view text) {
+  std::fprintf(stderr, "not %.*s: '%.*s'\n", static_cast<int>(what.size()), what.data(), static_cast<int>(text.size()),
+               text.data());
+  std::abort();
+}
+
+Labels Sorted(Pairs pairs) {
+  Labels labels(pairs);
+  std::sort(labels.begin(), labels.end());
+  return labels;
+}
+
+LabelRequirement Require(std::string key, LabelRequirement::Operator op, std::vector<std::string> values) {
+  std::sort(values.begin(), values.end());
+  values.erase(std::unique(values.begin(), values.end()), values.end());
+  return {std::move(key), op, std::move(values)};
+}
+
+const char* ProtocolText(std::uint8_t protocol) {
+  return protocol == kProtoTcp ? "TCP" : protocol == kProtoUdp ? "UDP" : "SCTP";
+}
+
+Json ToJson(const Labels& labels) {
+  Json json = Json::object();
+  for (const auto& [key, value] : labels) json[key] = value;
+  return json;
+}
+
+Json ToJson(const LabelSelector& selector) {
+  static constexpr const char* kOperators[] = {"In", "NotIn", "Exists", "DoesNotExist"};
+  Json json = Json::object();
+  for (const LabelRequirement& requirement : selector.requirements) {
+    Json item = {{"key", requirement.key}, {"operator", kOperators[static_cast<int>(requirement.op)]}};
+    if (!requirement.values.empty()) item["values"] = requirement.values;
+    json["matchExpressions"].push_back(item);
+  }
+  return json;
+}
+
+Json ToJson(const NetworkPolicyRule& rule, const char* peers_key) {
+  Json json = Json::object();
+  for (const NetworkPolicyPeer& peer : rule.peers) {
+    Json item;
+    if (peer.pod_selector) item["podSelector"] = ToJson(*peer.pod_selector);
+    if (peer.namespace_selector) item["namespaceSelector"] = ToJson(*peer.namespace_selector);
+    if (peer.ip_block) {
+      item["ipBlock"]["cidr"] = peer.ip_block->cidr.ToString();
+      for (const Prefix& except : peer.ip_block->excepts) item["ipBlock"]["except"].push_back(except.ToString());
+    }
+    json[peers_key].push_back(item);
+  }
+  for (const NetworkPolicyPort& port : rule.ports) {
+    Json item = {{"protocol", ProtocolText(port.protocol)}};
+    if (port.port) item["port"] = *port.port;
+    if (!port.name.empty()) item["port"] = port.name;
+    if (port.end_port) item["endPort"] = *port.end_port;
+    json["ports"].push_back(item);
+  }
+  return json;
+}
+
+Json ToJson(const NetworkPolicy& policy) {
+  Json json = {{"apiVersion", "networking.k8s.io/v1"},
+               {"kind", "NetworkPolicy"},
+               {"metadata", {{"namespace", policy.namespace_name}, {"name", policy.name}}}};
+  Json& spec = json["spec"];
+  spec["podSelector"] = ToJson(policy.pod_selector);
+  spec["policyTypes"] = Json::array();
+  if (policy.has_ingress) spec["policyTypes"].push_back("Ingress");
+  if (policy.has_egress) spec["policyTypes"].push_back("Egress");
+  for (const NetworkPolicyRule& rule : policy.ingress) spec["ingress"].push_back(ToJson(rule, "from"));
+  for (const NetworkPolicyRule& rule : policy.egress) spec["egress"].push_back(ToJson(rule, "to"));
+  return json;
+}
+
+std::string TimeText(std::int64_t seconds) {
+  const std::time_t time = seconds;
+  std::tm parts{};
+  gmtime_r(&time, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+Json ToJson(const Pod& pod) {
+  static constexpr const char* kPhases[] = {"Pending", "Running", "Succeeded", "Failed", "Unknown"};
+  Json json = {{"apiVersion", "v1"},
+               {"kind", "Pod"},
+               {"metadata", {{"namespace", pod.namespace_name}, {"name", pod.name}, {"labels", ToJson(pod.labels)}}}};
+  if (pod.created != 0) json["metadata"]["creationTimestamp"] = TimeText(pod.created);
+  Json container = {{"name", "main"}, {"image", "main"}};
+  for (const ContainerPort& port : pod.ports) {
+    container["ports"].push_back(
+        {{"name", port.name}, {"protocol", ProtocolText(port.protocol)}, {"containerPort", port.port}});
+  }
+  if (!pod.node.empty()) json["spec"]["nodeName"] = pod.node;
+  if (pod.host_network) json["spec"]["hostNetwork"] = true;
+  json["spec"]["containers"].push_back(container);
+  json["status"]["phase"] = kPhases[static_cast<int>(pod.phase)];
+  for (const IpAddress& address : pod.addresses) json["status"]["podIPs"].push_back({{"ip", address.ToString()}});
+  for (const IpAddress& address : pod.host_addresses) json["status"]["hostIPs"].push_back({{"ip", address.ToString()}});
+  return json;
+}
+
+Json ToJson(const NodeObject& node) {
+  Json json = {{"apiVersion", "v1"}, {"kind", "Node"}, {"metadata", {{"name", node.name}}}};
+  for (const Prefix& cidr : node.pod_cidrs) json["spec"]["podCIDRs"].push_back(cidr.ToString());
+  for (const IpAddress& address : node.addresses) {
+    json["status"]["addresses"].push_back({{"type", "InternalIP"}, {"address", address.ToString()}});
+  }
+  return json;
+}
+
+}  // namespace
+
+IpAddress Ip(std::string_view text) {
+  const auto address = IpAddress::Parse(text);
+  if (!address) Refuse("an address", text);
+  return *address;
+}
+
+Prefix Cidr(std::string_view text) {
+  const auto prefix = Prefix::Parse(text);
+  if (!prefix) Refuse("a prefix", text);
+  return *prefix;
+}
+
+Namespace MakeNamespace(std::string name, Pairs labels) {
+  Namespace space{name, Sorted(labels)};
+  space.labels.emplace_back("kubernetes.io/metadata.name", name);
+  std::sort(space.labels.begin(), space.labels.end());
+  return space;
+}
+
+Pod MakePod(std::string space, std::string name, Pairs labels, std::initializer_list<std::string_view> addresses,
+            std::string node) {
+  Pod pod;
+  pod.namespace_name = std::move(space);
+  pod.name = std::move(name);
+  pod.labels = Sorted(labels);
+  pod.node = std::move(node);
+  for (const std::string_view address : addresses) pod.addresses.push_back(Ip(address));
+  return pod;
+}
+
+NodeObject MakeNode(std::string name, std::initializer_list<std::string_view> addresses) {
+  NodeObject node{std::move(name), {}, {}};
+  for (const std::string_view address : addresses) node.addresses.push_back(Ip(address));
+  return node;
+}
+
+LabelRequirement In(std::string key, std::vector<std::string> values) {
+  return Require(std::move(key), LabelRequirement::Operator::kIn, std::move(values));
+}
+LabelRequirement NotIn(std::string key, std::vector<std::string> values) {
+  return Require(std::move(key), LabelRequirement::Operator::kNotIn, std::move(values));
+}
+LabelRequirement Exists(std::string key) { return Require(std::move(key), LabelRequirement::Operator::kExists, {}); }
+LabelRequirement DoesNotExist(std::string key) {
+  return Require(std::move(key), LabelRequirement::Operator::kDoesNotExist, {});
+}
+
+LabelSelector Select(std::vector<LabelRequirement> requirements) {
+  std::sort(requirements.begin(), requirements.end());
+  requirements.erase(std::unique(requirements.begin(), requirements.end()), requirements.end());
+  return {std::move(requirements)};
+}
+
+NetworkPolicyPeer Pods(LabelSelector selector) { return {std::move(selector), {}, {}}; }
+NetworkPolicyPeer Namespaces(LabelSelector selector) { return {{}, std::move(selector), {}}; }
+NetworkPolicyPeer PodsIn(LabelSelector namespaces, LabelSelector pods) {
+  return {std::move(pods), std::move(namespaces), {}};
+}
+NetworkPolicyPeer Block(std::string_view cidr, std::initializer_list<std::string_view> excepts) {
+  IpBlock block{Cidr(cidr), {}};
+  for (const std::string_view except : excepts) block.excepts.push_back(Cidr(except));
+  return {{}, {}, std::move(block)};
+}
+
+NetworkPolicyPort AllPorts(std::uint8_t protocol) { return {protocol, {}, {}, {}}; }
+NetworkPolicyPort Port(std::uint16_t port, std::uint8_t protocol) { return {protocol, port, {}, {}}; }
+NetworkPolicyPort Ports(std::uint16_t first, std::uint16_t last, std::uint8_t protocol) {
+  return {protocol, first, last, {}};
+}
+NetworkPolicyPort Named(std::string name, std::uint8_t protocol) { return {protocol, {}, {}, std::move(name)}; }
+
+NetworkPolicy MakePolicy(std::string space, std::string name, LabelSelector subjects) {
+  NetworkPolicy policy;
+  policy.namespace_name = std::move(space);
+  policy.name = std::move(name);
+  policy.pod_selector = std::move(subjects);
+  return policy;
+}
+NetworkPolicy Ingress(NetworkPolicy policy, std::vector<NetworkPolicyRule> rules) {
+  policy.has_ingress = true;
+  policy.ingress = std::move(rules);
+  return policy;
+}
+NetworkPolicy Egress(NetworkPolicy policy, std::vector<NetworkPolicyRule> rules) {
+  policy.has_egress = true;
+  policy.egress = std::move(rules);
+  return policy;
+}
+
+std::string ToManifest(const Cluster& cluster) {
+  Json list = {{"apiVersion", "v1"}, {"kind", "List"}, {"items", Json::array()}};
+  for (const Namespace& space : cluster.namespaces) {
+    list["items"].push_back({{"apiVersion", "v1"},
+                             {"kind", "Namespace"},
+                             {"metadata", {{"name", space.name}, {"labels", ToJson(space.labels)}}}});
+  }
+  for (const NodeObject& node : cluster.nodes) list["items"].push_back(ToJson(node));
+  for (const Pod& pod : cluster.pods) list["items"].push_back(ToJson(pod));
+  for (const NetworkPolicy& policy : cluster.policies) list["items"].push_back(ToJson(policy));
+  return list.dump(1);
+}
+
+}  // namespace sluice::test

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <optional>
 #include <set>
+#include <tuple>
 
 namespace sluice {
 namespace {

@@ -39,9 +39,11 @@ class Compiler {
   std::variant<std::shared_ptr<const Table>, Diagnostic> Compile(const ResolvedPolicy& policy);
 
  private:
+  friend class CompilePass;
   struct State;
   std::unique_ptr<State> state_;
   CompileLimits limits_;
+  std::uint64_t generation_ = 0;  // of the last table returned
 };
 
 }  // namespace sluice

@@ -61,8 +61,7 @@ struct TableRule {
   Direction direction = Direction::kIngress;
   Action action = Action::kAllow;
   std::uint32_t priority = 0;
-  std::int32_t index = -1;  // -1: the default deny of isolation
-  SectionId section = 0;
+  std::int32_t index = -1;     // -1: the default deny of isolation
   std::uint32_t peer_bit = 0;  // id in peer classes; kAnyPeerBit: every address
   std::uint32_t port_set = 0;  // id in port classes; kAnyPortSet: every protocol and port
 
@@ -77,20 +76,30 @@ struct Decision {
 };
 
 struct TableStats {
-  std::uint64_t bytes = 0;  // everything below, index and all
-  std::uint64_t addresses = 0, identities = 0, rules = 0, sections = 0, groups = 0;
-  std::uint64_t section_sets = 0, peer_classes = 0, port_classes = 0, memberships = 0, cidr_cells = 0;
+  // In force in this generation.
+  std::uint64_t addresses = 0;  // hosts: pods, nodes, /32 and /128 blocks
+  std::uint64_t cidr_cells = 0;
+  std::uint64_t groups = 0;
+  std::uint64_t sections = 0;
+  std::uint64_t rules = 0;
+  // Interned in this epoch, this generation's and earlier ones'.
+  std::uint64_t identities = 0;
+  std::uint64_t section_sets = 0;
+  std::uint64_t peer_classes = 0;
+  std::uint64_t port_classes = 0;
+  std::uint64_t memberships = 0;  // of the three kinds of sets
+  std::uint64_t bytes = 0;        // all of the table, what it shares with earlier generations included
 };
 
 // What generations of one epoch share: interned, append-only.
 struct InternedPolicy {
-  std::uint64_t epoch = 0;
+  std::uint64_t epoch = 0;                          // unique in the process
   StableVector<Identity> identities;                // [0]: an address that no policy concerns
   IdSetPool section_sets;                           // sets of SectionId
   IdSetPool peer_classes;                           // sets of peer bits
   IdSetPool port_classes;                           // sets of port set ids
   StableVector<TableRule> rules;                    // [0] is kNoRule
-  StableVector<std::vector<RuleId>> section_rules;  // by SectionId, in list order, the default deny last
+  StableVector<std::vector<RuleId>> section_rules;  // by SectionId: in list order, the default deny last
 };
 
 class Table {
@@ -112,15 +121,17 @@ class Table {
   Decision Decide(IdSetId sections, IdSetId peer_class, PortClassId port_class) const;
 
   const TableRule& rule(RuleId id) const { return interned_->rules[id]; }
-  // Rule ids of this generation are below this.
-  RuleId RuleLimit() const { return rule_limit_; }
+  // Ids that this generation may name are below these.
+  RuleId rule_limit() const { return rule_limit_; }
+  IdentityId identity_limit() const { return identity_limit_; }
 
   // The generation that last changed anything for an address that shares this stripe. A flow whose two stripes are both
   // no newer than its judgement needs no second one.
   static std::uint32_t Stripe(const IpAddress& address) { return std::hash<IpAddress>{}(address) % kStripes; }
   std::uint32_t StripeGeneration(std::uint32_t stripe) const { return stripes_[stripe]; }
 
-  TableStats Stats() const;
+  const TableStats& stats() const { return stats_; }
+  // Identities, sections and rules in force, as text: a line each, in the order of their ids.
   std::string Dump() const;
 
   const AddressMap& addresses() const { return addresses_; }
@@ -130,15 +141,20 @@ class Table {
 
  private:
   friend class Compiler;
+  friend class CompilePass;
 
   std::uint64_t generation_ = 0;
   bool has_policy_ = false;
+  // Ids of this generation are below these.
   RuleId rule_limit_ = 1;
+  SectionId section_limit_ = 0;
+  IdentityId identity_limit_ = 1;
   std::shared_ptr<const InternedPolicy> interned_;
   AddressMap addresses_;
   PortMap ports_;
   std::array<std::uint32_t, kStripes> stripes_{};
   std::vector<std::string> node_names_;
+  TableStats stats_;
 };
 
 }  // namespace sluice

@@ -1,0 +1,172 @@
+// From an address to its identity: exact hosts first, then the CIDR cell that holds it.
+//
+// Hosts (pods, node addresses, /32 and /128 blocks) are in a hash of cache-line buckets, cut into pages; CIDR cells in
+// a trie of 16 bits and then 8 bits a level. A map is immutable. The next generation's map is built by changing a copy,
+// which shares every page that it does not touch, so one pod costs one page of a few kilobytes.
+#ifndef SLUICE_DATAPLANE_TABLE_ADDRESS_MAP_H_
+#define SLUICE_DATAPLANE_TABLE_ADDRESS_MAP_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "sluice/address.h"
+#include "sluice/resolved_policy.h"
+
+namespace sluice {
+
+struct AddressEntry {
+  std::uint32_t identity = 0;  // IdentityId; 0: no policy concerns it
+  NodeId node = kNoNode;       // where the pod runs, or whose address it is; numbered as in Table::node_names
+
+  friend bool operator==(const AddressEntry&, const AddressEntry&) = default;
+};
+
+struct Ipv6Key {
+  std::uint64_t hi = 0;
+  std::uint64_t lo = 0;
+  friend bool operator==(const Ipv6Key&, const Ipv6Key&) = default;
+};
+
+// The upper half chooses the page, the lower half the line.
+inline std::uint64_t HashAddress(std::uint32_t key) {
+  const std::uint64_t hash = (key + std::uint64_t{0x9e3779b9}) * 0x9e3779b97f4a7c15u;
+  return hash ^ (hash >> 29);
+}
+inline std::uint64_t HashAddress(const Ipv6Key& key) {
+  std::uint64_t hash = (key.hi ^ 0x9e3779b97f4a7c15u) * 0xff51afd7ed558ccdu;
+  hash = (hash ^ (hash >> 32) ^ key.lo) * 0x9e3779b97f4a7c15u;
+  return hash ^ (hash >> 29);
+}
+
+// A hash from addresses of one family to entries. Copies share pages; Set and Erase replace the page they change.
+template <typename Key>
+class HostMap {
+ public:
+  HostMap();
+
+  // Nothing where the address is no host. Probes one line, nearly always.
+  const AddressEntry* Find(const Key& key, std::uint64_t hash) const;
+  void Prefetch(std::uint64_t hash) const;
+
+  void Set(const Key& key, AddressEntry entry);
+  void Erase(const Key& key);
+  // Replaces all hosts. Keys are unique.
+  void SetAll(std::span<const std::pair<Key, AddressEntry>> hosts);
+
+  std::size_t size() const { return size_; }
+  std::uint64_t MemoryBytes() const;
+  template <typename Visit>  // visit(const Key&, const AddressEntry&), in no order
+  void ForEach(Visit visit) const;
+
+ private:
+  static constexpr std::size_t kSlots = sizeof(Key) == 4 ? 5 : 2;
+  struct alignas(64) Line {
+    Key keys[kSlots];
+    AddressEntry entries[kSlots];
+    std::uint32_t used = 0;  // bit i: slot i holds a host; bit 31: something was pushed on to the next line
+  };
+  static_assert(sizeof(Line) == 64);
+  static constexpr std::uint32_t kOverflow = std::uint32_t{1} << 31;
+
+  struct Page {
+    std::shared_ptr<Line[]> lines;
+    std::uint32_t mask = 0;  // lines - 1
+    std::uint32_t count = 0;
+  };
+  static constexpr std::size_t kPageHosts = 160;  // pages split in two beyond this
+
+  const Page& PageOf(std::uint64_t hash) const { return pages_[(hash >> 32) >> page_shift_]; }
+  static Page MakePage(std::span<const std::pair<Key, AddressEntry>> hosts);
+  static bool Insert(const Page& page, const Key& key, AddressEntry entry);
+  static std::vector<std::pair<Key, AddressEntry>> Hosts(const Page& page);
+  void Split();
+
+  std::vector<Page> pages_;  // a power of two, chosen by the hash's upper half
+  std::uint32_t page_shift_ = 32;
+  std::size_t size_ = 0;
+};
+
+// A run of addresses, both ends included, whose identity as an external address is the same.
+struct CidrCell {
+  IpAddress first;
+  IpAddress last;
+  std::uint32_t identity = 0;
+};
+
+// The CIDR cells of one family. Immutable.
+class CidrTrie {
+ public:
+  // `cells`: ascending, disjoint, of one family; addresses between them have identity 0.
+  static std::shared_ptr<const CidrTrie> Build(std::span<const CidrCell> cells);
+
+  std::uint32_t Lookup(const IpAddress& address) const;
+  void Prefetch(const IpAddress& address) const { __builtin_prefetch(&slots_[Top(address)]); }
+  std::uint64_t MemoryBytes() const { return slots_.capacity() * sizeof(slots_[0]); }
+
+ private:
+  static constexpr std::uint32_t kChild = std::uint32_t{1} << 31;  // else the slot is an identity
+  static constexpr std::size_t kRoot = 1u << 16;
+
+  static std::size_t Top(const IpAddress& address) { return address.is_v4() ? address.v4() >> 16 : address.hi >> 48; }
+  void Fill(std::size_t node, int bits_below, unsigned __int128 base, unsigned __int128 first, unsigned __int128 last,
+            std::uint32_t identity);
+
+  std::vector<std::uint32_t> slots_;  // the root's 65,536, then 256 for each inner node
+};
+
+class AddressMap {
+ public:
+  AddressEntry Lookup(const IpAddress& address) const;
+  // out[i] of *addresses[i]. Stage at a time: one address's cache miss hides behind the others' work. At most 128.
+  void LookupBurst(std::span<const IpAddress* const> addresses, AddressEntry* out) const;
+  // The cell's identity, whether a host stands there or not.
+  std::uint32_t LookupCell(const IpAddress& address) const;
+
+  // Changing a map that no reader has seen yet.
+  void Set(const IpAddress& address, AddressEntry entry);
+  void Erase(const IpAddress& address);
+  // Replaces all hosts. Addresses are unique.
+  void SetAll(std::span<const std::pair<IpAddress, AddressEntry>> hosts);
+  // Replaces all cells: ascending by address, disjoint. A single address must be given as a host instead.
+  void SetCells(std::vector<CidrCell> cells);
+
+  std::size_t host_count() const { return v4_.size() + v6_.size(); }
+  const std::vector<CidrCell>& cells() const;
+  std::uint64_t MemoryBytes() const;
+  template <typename Visit>  // visit(const IpAddress&, const AddressEntry&), in no order
+  void ForEachHost(Visit visit) const;
+
+ private:
+  HostMap<std::uint32_t> v4_;
+  HostMap<Ipv6Key> v6_;
+  std::shared_ptr<const CidrTrie> v4_cells_;
+  std::shared_ptr<const CidrTrie> v6_cells_;
+  std::shared_ptr<const std::vector<CidrCell>> cells_;
+};
+
+template <typename Key>
+template <typename Visit>
+void HostMap<Key>::ForEach(Visit visit) const {
+  for (const Page& page : pages_) {
+    if (page.lines == nullptr) continue;
+    for (std::uint32_t line = 0; line <= page.mask; ++line) {
+      for (std::size_t slot = 0; slot < kSlots; ++slot) {
+        if (page.lines[line].used >> slot & 1) visit(page.lines[line].keys[slot], page.lines[line].entries[slot]);
+      }
+    }
+  }
+}
+
+template <typename Visit>
+void AddressMap::ForEachHost(Visit visit) const {
+  v4_.ForEach([&](std::uint32_t key, const AddressEntry& entry) { visit(IpAddress::V4(key), entry); });
+  v6_.ForEach([&](const Ipv6Key& key, const AddressEntry& entry) { visit(IpAddress::V6(key.hi, key.lo), entry); });
+}
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_TABLE_ADDRESS_MAP_H_

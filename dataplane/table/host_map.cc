@@ -1,0 +1,137 @@
+#include <bit>
+#include <utility>
+
+#include "table/address_map.h"
+
+namespace sluice {
+
+template <typename Key>
+HostMap<Key>::HostMap() : pages_(1) {}
+
+template <typename Key>
+const AddressEntry* HostMap<Key>::Find(const Key& key, std::uint64_t hash) const {
+  const Page& page = PageOf(hash);
+  if (page.lines == nullptr) return nullptr;
+  for (std::uint32_t at = static_cast<std::uint32_t>(hash) & page.mask;; at = (at + 1) & page.mask) {
+    const Line& line = page.lines[at];
+    std::uint32_t equal = 0;
+    for (std::size_t slot = 0; slot < kSlots; ++slot) equal |= std::uint32_t{line.keys[slot] == key} << slot;
+    equal &= line.used;
+    if (equal != 0) return &line.entries[std::countr_zero(equal)];
+    if ((line.used & kOverflow) == 0) return nullptr;
+  }
+}
+
+template <typename Key>
+void HostMap<Key>::Prefetch(std::uint64_t hash) const {
+  const Page& page = PageOf(hash);
+  __builtin_prefetch(page.lines.get() + (static_cast<std::uint32_t>(hash) & page.mask));
+}
+
+template <typename Key>
+bool HostMap<Key>::Insert(const Page& page, const Key& key, AddressEntry entry) {
+  std::uint32_t at = static_cast<std::uint32_t>(HashAddress(key)) & page.mask;
+  for (std::uint32_t step = 0; step <= page.mask; ++step, at = (at + 1) & page.mask) {
+    Line& line = page.lines[at];
+    const auto slot = static_cast<std::size_t>(std::countr_one(line.used & ~kOverflow));
+    if (slot < kSlots) {
+      line.keys[slot] = key;
+      line.entries[slot] = entry;
+      line.used |= std::uint32_t{1} << slot;
+      return true;
+    }
+    line.used |= kOverflow;
+  }
+  return false;
+}
+
+template <typename Key>
+auto HostMap<Key>::MakePage(std::span<const std::pair<Key, AddressEntry>> hosts) -> Page {
+  if (hosts.empty()) return {};
+  // At most 60% of the slots used: nine lookups in ten end in their first line.
+  const auto lines = static_cast<std::uint32_t>(std::bit_ceil(hosts.size() * 10 / (6 * kSlots) + 1));
+  Page page;
+  page.lines = std::shared_ptr<Line[]>(new Line[lines]());
+  page.mask = lines - 1;
+  page.count = static_cast<std::uint32_t>(hosts.size());
+  for (const auto& [key, entry] : hosts) Insert(page, key, entry);
+  return page;
+}
+
+template <typename Key>
+std::vector<std::pair<Key, AddressEntry>> HostMap<Key>::Hosts(const Page& page) {
+  std::vector<std::pair<Key, AddressEntry>> hosts;
+  if (page.lines == nullptr) return hosts;
+  hosts.reserve(page.count + 1);
+  for (std::uint32_t at = 0; at <= page.mask; ++at) {
+    const Line& line = page.lines[at];
+    for (std::size_t slot = 0; slot < kSlots; ++slot) {
+      if (line.used >> slot & 1) hosts.emplace_back(line.keys[slot], line.entries[slot]);
+    }
+  }
+  return hosts;
+}
+
+template <typename Key>
+void HostMap<Key>::Set(const Key& key, AddressEntry entry) {
+  const std::uint64_t hash = HashAddress(key);
+  const std::size_t index = (hash >> 32) >> page_shift_;
+  auto hosts = Hosts(pages_[index]);
+  bool found = false;
+  for (auto& host : hosts) {
+    if (host.first == key) {
+      host.second = entry;
+      found = true;
+    }
+  }
+  if (!found) {
+    hosts.emplace_back(key, entry);
+    ++size_;
+  }
+  pages_[index] = MakePage(hosts);
+  if (size_ > pages_.size() * kPageHosts) Split();
+}
+
+template <typename Key>
+void HostMap<Key>::Erase(const Key& key) {
+  const std::size_t index = (HashAddress(key) >> 32) >> page_shift_;
+  auto hosts = Hosts(pages_[index]);
+  const std::size_t removed = std::erase_if(hosts, [&](const auto& host) { return host.first == key; });
+  if (removed == 0) return;
+  size_ -= removed;
+  pages_[index] = MakePage(hosts);
+}
+
+template <typename Key>
+void HostMap<Key>::SetAll(std::span<const std::pair<Key, AddressEntry>> hosts) {
+  page_shift_ = 32;
+  std::size_t page_count = 1;
+  for (; page_count * kPageHosts < hosts.size(); page_count *= 2) --page_shift_;
+  std::vector<std::vector<std::pair<Key, AddressEntry>>> by_page(page_count);
+  for (const auto& host : hosts) by_page[(HashAddress(host.first) >> 32) >> page_shift_].push_back(host);
+  pages_.clear();
+  for (const auto& page_hosts : by_page) pages_.push_back(MakePage(page_hosts));
+  size_ = hosts.size();
+}
+
+template <typename Key>
+void HostMap<Key>::Split() {
+  std::vector<std::pair<Key, AddressEntry>> all;
+  all.reserve(size_);
+  ForEach([&](const Key& key, const AddressEntry& entry) { all.emplace_back(key, entry); });
+  SetAll(all);
+}
+
+template <typename Key>
+std::uint64_t HostMap<Key>::MemoryBytes() const {
+  std::uint64_t bytes = pages_.capacity() * sizeof(Page);
+  for (const Page& page : pages_) {
+    if (page.lines != nullptr) bytes += (std::uint64_t{page.mask} + 1) * sizeof(Line);
+  }
+  return bytes;
+}
+
+template class HostMap<std::uint32_t>;
+template class HostMap<Ipv6Key>;
+
+}  // namespace sluice

@@ -19,7 +19,7 @@ namespace sluice {
   X(kVlanTooDeep, "vlan_too_deep", "more than two VLAN tags")                                                  \
   X(kBadIpVersion, "bad_ip_version", "the IP version does not fit the EtherType")                              \
   X(kBadIpLength, "bad_ip_length", "an IP header or total length that cannot be")                              \
-  X(kBadIpOptions, "bad_ip_options", "IPv4 options that run past their header")                                \
+  X(kBadIpOptions, "bad_ip_options", "IP options that cannot be, or an IPv4 source route")                     \
   X(kBadIpChecksum, "bad_ip_checksum", "the NIC found the IPv4 header checksum wrong")                         \
   X(kBadIpAddress, "bad_ip_address", "a source that no host may send from (multicast, broadcast)")             \
   X(kIpv6ExtensionDepth, "ipv6_extension_depth", "more IPv6 extension headers than are walked")                \
@@ -28,12 +28,13 @@ namespace sluice {
   X(kBadL4Length, "bad_l4_length", "a transport header or length that cannot be")                              \
   X(kTcpBadFlags, "tcp_bad_flags", "a combination of TCP flags that no stack sends")                           \
   X(kTcpNoSyn, "tcp_no_syn", "TCP without a flow and without SYN, and tcp_strict is set")                      \
-  X(kSctpBadChunk, "sctp_bad_chunk", "SCTP chunks that cannot be (INIT not alone, zero ports)")                \
-  X(kIcmpMalformed, "icmp_malformed", "ICMP shorter than its type requires")                                   \
+  X(kSctpBadChunk, "sctp_bad_chunk", "SCTP chunks that cannot be (INIT not alone, none), or port zero")        \
+  X(kIcmpMalformed, "icmp_malformed", "ICMP shorter than its type requires, or an error in fragments")         \
   X(kNdInvalid, "nd_invalid", "IPv6 neighbour discovery or MLD not in the form of its RFC")                    \
   X(kFragmentOrphan, "fragment_orphan", "a fragment whose first fragment did not come in time")                \
   X(kFragmentOverlap, "fragment_overlap", "fragments of one datagram overlap")                                 \
-  X(kFragmentTooShort, "fragment_too_short", "a first fragment too short to hold its ports")                   \
+  X(kFragmentTooShort, "fragment_too_short",                                                                   \
+    "a first fragment too short for its transport header, or one made to rewrite it")                          \
   X(kFragmentBadLength, "fragment_bad_length", "a fragment's length or end that cannot be")                    \
   X(kFragmentLimit, "fragment_limit", "more fragments held than the configuration allows")                     \
   X(kFragmentDenied, "fragment_denied", "the first fragment of this datagram was dropped")                     \

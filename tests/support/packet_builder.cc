@@ -1,6 +1,6 @@
 #include "support/packet_builder.h"
 
-#include <cstdlib>
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -54,8 +54,8 @@ ByteVector AddressBytes(const IpAddress& address) {
 
 // Next header and length, then options padded with Pad1 or PadN (RFC 8200 4.2).
 ByteVector OptionsHeader(const ByteVector& options) {
-  ByteVector bytes(2);
-  Append(bytes, options);
+  ByteVector bytes = options;
+  bytes.insert(bytes.begin(), 2, 0);
   const std::size_t padding = (8 - bytes.size() % 8) % 8;
   if (padding == 1) bytes.push_back(0);
   if (padding > 1) {

@@ -127,7 +127,12 @@ class CompilePass {
     BuildNodes();
     BuildCells();
     if (auto error = BuildEndpoints()) return error;
-    Finish();
+    BuildHosts();
+    CountStats();
+    if (table_.stats_.bytes > limits_.table_bytes) {
+      return TooLarge("address map (pods and CIDR cells)", "bytes", limits_.table_bytes);
+    }
+    Commit();
     return std::nullopt;
   }
 
@@ -141,7 +146,9 @@ class CompilePass {
   void BuildNodes();
   void BuildCells();
   std::optional<Diagnostic> BuildEndpoints();
-  void Finish();
+  void BuildHosts();
+  void CountStats();
+  void Commit();
   void BumpStripes(std::uint32_t generation);
   bool Concerns(IdentityId before, IdentityId after);
 
@@ -155,6 +162,7 @@ class CompilePass {
   std::vector<std::uint8_t> bits_in_force_;
   std::vector<std::vector<SectionId>> sections_of_group_[2];  // by direction
   std::map<std::uint32_t, const std::vector<PortRange>*> port_sets_;
+  std::vector<std::uint32_t> port_sets_in_force_;
   std::vector<NodeId> node_ids_;
   std::vector<Prefix> pod_cidrs_;
   CidrPartition partition_;
@@ -250,15 +258,13 @@ std::optional<Diagnostic> CompilePass::InternSections() {
 }
 
 void CompilePass::BuildPorts() {
-  std::vector<std::uint32_t> in_force;
-  for (const auto& [id, ranges] : port_sets_) in_force.push_back(id);
-  if (state_.current != nullptr && in_force == state_.port_sets_in_force) {
+  for (const auto& [id, ranges] : port_sets_) port_sets_in_force_.push_back(id);
+  if (state_.current != nullptr && port_sets_in_force_ == state_.port_sets_in_force) {
     table_.ports_ = state_.current->ports_;
     return;
   }
   const std::vector<std::pair<std::uint32_t, const std::vector<PortRange>*>> sets(port_sets_.begin(), port_sets_.end());
   table_.ports_ = PortMap::Build(sets, interned_.port_classes);
-  state_.port_sets_in_force = std::move(in_force);
 }
 
 void CompilePass::BuildNodes() {
@@ -425,7 +431,7 @@ void CompilePass::BumpStripes(std::uint32_t generation) {
   });
 }
 
-void CompilePass::Finish() {
+void CompilePass::BuildHosts() {
   // Where an address was given more than once, the last one stands: endpoint over node over block.
   std::stable_sort(hosts_.begin(), hosts_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   std::size_t kept = 0;
@@ -435,15 +441,9 @@ void CompilePass::Finish() {
   }
   hosts_.resize(kept);
   table_.addresses_.SetAll(hosts_);
+}
 
-  table_.has_policy_ = true;
-  table_.interned_ = state_.interned;
-  table_.rule_limit_ = interned_.rules.size();
-  table_.section_limit_ = interned_.section_rules.size();
-  table_.identity_limit_ = interned_.identities.size();
-  table_.node_names_ = state_.node_names;
-  BumpStripes(static_cast<std::uint32_t>(table_.generation_));
-
+void CompilePass::CountStats() {
   TableStats& stats = table_.stats_;
   stats.addresses = table_.addresses_.host_count();
   stats.cidr_cells = table_.addresses_.cells().size();
@@ -457,8 +457,19 @@ void CompilePass::Finish() {
   stats.memberships = interned_.section_sets.MembershipCount() + interned_.peer_classes.MembershipCount() +
                       interned_.port_classes.MembershipCount();
   stats.bytes = state_.InternedBytes() + table_.addresses_.MemoryBytes() + table_.ports_.MemoryBytes() + sizeof(Table);
+}
 
+// From here on nothing is refused: the table becomes the one that the next is compared with.
+void CompilePass::Commit() {
+  table_.has_policy_ = true;
+  table_.interned_ = state_.interned;
+  table_.rule_limit_ = interned_.rules.size();
+  table_.section_limit_ = interned_.section_rules.size();
+  table_.identity_limit_ = interned_.identities.size();
+  table_.node_names_ = state_.node_names;
+  BumpStripes(static_cast<std::uint32_t>(table_.generation_));
   state_.bits_in_force = std::move(bits_in_force_);
+  state_.port_sets_in_force = std::move(port_sets_in_force_);
   state_.pod_cidrs = std::move(pod_cidrs_);
   state_.live_memberships = live_memberships_;
 }

@@ -1,0 +1,169 @@
+#include "table/classify.h"
+
+#include <gtest/gtest.h>
+
+#include "table/policy_builder.h"
+
+namespace sluice {
+namespace {
+
+std::string Rule(const Table& table, const Decision& decision) {
+  if (decision.rule == kNoRule) return decision.allow ? "allow" : "deny";
+  const TableRule& rule = table.rule(decision.rule);
+  return std::string(decision.allow ? "allow " : "deny ") + rule.policy + '[' + std::to_string(rule.index) + ']';
+}
+
+class ClassifyTest : public ::testing::Test {
+ protected:
+  ClassifyTest() {
+    const NodeId n1 = builder_.Node("n1", {Ip("192.0.2.1")}, {Cidr("10.0.0.0/24")});
+    const NodeId n2 = builder_.Node("n2", {Ip("192.0.2.2")}, {Cidr("10.0.1.0/24")});
+    web_ = builder_.Group("web");
+    client_ = builder_.Group("client");
+    world_ = builder_.Group("world", {{Cidr("0.0.0.0/0"), {Cidr("203.0.113.0/24")}}});
+    builder_.Endpoint("web", {Ip("10.0.0.1")}, {web_}, n1);
+    builder_.Endpoint("client", {Ip("10.0.1.1")}, {client_}, n2);
+    builder_.Section("default/a", Direction::kIngress, web_, {AllowRule(client_, {TcpPort(80)})});
+    builder_.Section("default/b", Direction::kIngress, web_,
+                     {AllowRule(world_, {TcpPort(443)}), AllowRule(client_, {}, 1)});
+    builder_.Section("default/c", Direction::kEgress, client_, {AllowRule(kAnyPeer, {{kProtoTcp, 1, 1023}})});
+    table_ = MustCompile(compiler_, builder_.policy());
+  }
+
+  PolicyBuilder builder_;
+  Compiler compiler_;
+  GroupId web_, client_, world_;
+  std::shared_ptr<const Table> table_;
+};
+
+TEST_F(ClassifyTest, BothDirectionsMustPassAndNameTheirRules) {
+  const Classification seen = Classify(*table_, "10.0.1.1", "10.0.0.1", kProtoTcp, 80);
+  EXPECT_TRUE(seen.allow);
+  EXPECT_EQ(Rule(*table_, seen.egress), "allow default/c[0]");
+  EXPECT_EQ(Rule(*table_, seen.ingress), "allow default/a[0]");
+}
+
+TEST_F(ClassifyTest, EgressDenialWinsOverIngressAllowance) {
+  const Classification seen = Classify(*table_, "10.0.1.1", "10.0.0.1", kProtoTcp, 8080);
+  EXPECT_FALSE(seen.allow);
+  EXPECT_EQ(Rule(*table_, seen.egress), "deny default/c[-1]");
+  EXPECT_EQ(Rule(*table_, seen.ingress), "allow default/b[1]");
+}
+
+TEST_F(ClassifyTest, DefaultDenyNamesTheFirstIsolatingPolicy) {
+  const Classification seen = Classify(*table_, "203.0.113.9", "10.0.0.1", kProtoTcp, 443);
+  EXPECT_FALSE(seen.allow);
+  EXPECT_EQ(Rule(*table_, seen.egress), "allow");
+  EXPECT_EQ(Rule(*table_, seen.ingress), "deny default/a[-1]");
+}
+
+TEST_F(ClassifyTest, CidrsAdmitExternalAddressesLessTheirExcepts) {
+  EXPECT_TRUE(Classify(*table_, "198.51.100.7", "10.0.0.1", kProtoTcp, 443).allow);
+  EXPECT_FALSE(Classify(*table_, "198.51.100.7", "10.0.0.1", kProtoTcp, 444).allow);
+  EXPECT_FALSE(Classify(*table_, "198.51.100.7", "10.0.0.1", kProtoUdp, 443).allow);
+}
+
+TEST_F(ClassifyTest, CidrsAdmitPodsToo) {  // NP-42
+  EXPECT_EQ(Rule(*table_, Classify(*table_, "10.0.1.1", "10.0.0.1", kProtoTcp, 443).ingress), "allow default/b[0]");
+}
+
+TEST_F(ClassifyTest, ProtocolsWithoutPortsMatchRulesWithoutPorts) {  // NP-61
+  const Classification seen = Classify(*table_, "10.0.1.1", "10.0.0.1", kProtoIcmp, 0);
+  EXPECT_EQ(Rule(*table_, seen.ingress), "allow default/b[1]");
+  EXPECT_EQ(Rule(*table_, seen.egress), "deny default/c[-1]");
+}
+
+TEST_F(ClassifyTest, OwnNodeAndSelfAreExemptUnlessAskedOtherwise) {  // NP-70, NP-71
+  const Classification own = Classify(*table_, "192.0.2.1", "10.0.0.1", kProtoTcp, 9999);
+  EXPECT_TRUE(own.allow);
+  EXPECT_EQ(own.exemption, Exemption::kNode);
+  EXPECT_FALSE(own.concerned);
+  EXPECT_EQ(Classify(*table_, "10.0.0.1", "192.0.2.1", kProtoTcp, 9999).exemption, Exemption::kNode);
+  EXPECT_FALSE(Classify(*table_, "192.0.2.2", "10.0.0.1", kProtoTcp, 9999).allow);
+  EXPECT_FALSE(Classify(*table_, "192.0.2.1", "10.0.0.1", kProtoTcp, 9999, false).allow);
+  EXPECT_EQ(Classify(*table_, "10.0.0.1", "10.0.0.1", kProtoTcp, 9999).exemption, Exemption::kSelf);
+  EXPECT_FALSE(Classify(*table_, "10.0.0.1", "10.0.0.1", kProtoTcp, 9999, false).allow);
+}
+
+TEST_F(ClassifyTest, AddressInAPodCidrWithoutEndpointIsUnknown) {
+  EXPECT_TRUE(Classify(*table_, "10.0.0.200", "198.51.100.1", kProtoTcp, 80).unknown_endpoint);
+  EXPECT_TRUE(Classify(*table_, "198.51.100.1", "10.0.1.200", kProtoTcp, 80).unknown_endpoint);
+  EXPECT_FALSE(Classify(*table_, "10.0.0.1", "10.0.1.1", kProtoTcp, 80).unknown_endpoint);
+  EXPECT_FALSE(Classify(*table_, "192.0.2.1", "198.51.100.1", kProtoTcp, 80).unknown_endpoint);
+}
+
+TEST_F(ClassifyTest, NeitherEndManagedConcernsNoPolicy) {
+  const Classification seen = Classify(*table_, "198.51.100.1", "198.51.100.2", kProtoTcp, 80);
+  EXPECT_FALSE(seen.concerned);
+  EXPECT_TRUE(seen.allow);
+}
+
+TEST_F(ClassifyTest, DecisionsAreRememberedAcrossGenerationsOfOneEpoch) {
+  Classifier classifier(1024);
+  const ClassifyQuery query{Ip("10.0.1.1"), Ip("10.0.0.1"), kProtoTcp, 80};
+  Classification result;
+  classifier.Classify(*table_, std::span(&query, 1), &result);
+  EXPECT_EQ(classifier.worked_out(), 2u);
+  builder_.Endpoint("late", {Ip("10.0.0.50")}, {});
+  const auto next = MustCompile(compiler_, builder_.policy());
+  classifier.Classify(*next, std::span(&query, 1), &result);
+  EXPECT_EQ(classifier.worked_out(), 2u);
+  EXPECT_EQ(classifier.remembered(), 2u);
+}
+
+TEST_F(ClassifyTest, TinyMemoryStillAnswersRight) {
+  Classifier tiny(1);
+  Classifier roomy(1 << 16);
+  std::vector<ClassifyQuery> queries;
+  for (std::uint16_t port : {80, 443, 8080, 22}) {
+    for (const char* source : {"10.0.1.1", "198.51.100.1", "203.0.113.1", "10.0.0.1"}) {
+      for (const char* destination : {"10.0.1.1", "10.0.0.1", "198.51.100.1"}) {
+        queries.push_back({Ip(source), Ip(destination), kProtoTcp, port});
+      }
+    }
+  }
+  std::vector<Classification> a(queries.size()), b(queries.size());
+  for (int round = 0; round < 3; ++round) {
+    tiny.Classify(*table_, queries, a.data());
+    roomy.Classify(*table_, queries, b.data());
+    for (std::size_t i = 0; i < queries.size(); ++i) {
+      EXPECT_EQ(a[i].allow, b[i].allow);
+      EXPECT_EQ(a[i].egress.rule, b[i].egress.rule);
+      EXPECT_EQ(a[i].ingress.rule, b[i].ingress.rule);
+    }
+  }
+}
+
+TEST(ClassifyTiers, AdminThenNetworkPolicyThenBaseline) {  // CNP-01 to CNP-04: the form carries them from the start
+  PolicyBuilder builder;
+  const GroupId web = builder.Group("web");
+  const GroupId good = builder.Group("good", {{Cidr("198.51.100.0/24"), {}}});
+  const GroupId evil = builder.Group("evil", {{Cidr("203.0.113.0/24"), {}}});
+  const GroupId any = builder.Group("any", {{Cidr("0.0.0.0/0"), {}}});
+  builder.Endpoint("web", {Ip("10.0.0.1")}, {web});
+  builder.Endpoint("free", {Ip("10.0.0.2")}, {});
+  const auto rule = [](GroupId peers, Action action, std::int32_t index) {
+    sluice::Rule made = AllowRule(peers, {}, index);
+    made.action = action;
+    return made;
+  };
+  builder.Cluster("late", Direction::kIngress, web, Tier::kAdmin, 20, {rule(any, Action::kDeny, 0)});
+  builder.Cluster("early", Direction::kIngress, web, Tier::kAdmin, 10,
+                  {rule(evil, Action::kDeny, 0), rule(good, Action::kPass, 1)});
+  builder.Cluster("base", Direction::kIngress, web, Tier::kBaseline, 0, {rule(any, Action::kDeny, 0)});
+  Compiler compiler;
+  auto table = MustCompile(compiler, builder.policy());
+  const auto ingress = [&](const char* source) {
+    return Rule(*table, Classify(*table, source, "10.0.0.1", kProtoTcp, 80).ingress);
+  };
+  EXPECT_EQ(ingress("203.0.113.1"), "deny early[0]");
+  EXPECT_EQ(ingress("198.51.100.1"), "deny base[0]");  // Pass, no NetworkPolicy isolates: Baseline
+  EXPECT_EQ(ingress("192.0.2.9"), "deny late[0]");
+  builder.Section("default/np", Direction::kIngress, web, {AllowRule(good, {TcpPort(80)})});
+  table = MustCompile(compiler, builder.policy());
+  EXPECT_EQ(ingress("198.51.100.1"), "allow default/np[0]");
+  EXPECT_EQ(Rule(*table, Classify(*table, "198.51.100.1", "10.0.0.1", kProtoTcp, 81).ingress), "deny default/np[-1]");
+}
+
+}  // namespace
+}  // namespace sluice

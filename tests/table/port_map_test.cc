@@ -1,0 +1,59 @@
+#include "table/port_map.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+namespace sluice {
+namespace {
+
+TEST(PortMap, NoSetsMeanClassZeroEverywhere) {
+  IdSetPool pool;
+  const PortMap map = PortMap::Build({}, pool);
+  EXPECT_EQ(map.Lookup(kProtoTcp, 80), kEmptyIdSet);
+  EXPECT_EQ(map.Lookup(kProtoIcmp, 0), kEmptyIdSet);
+}
+
+TEST(PortMap, ProtocolWithoutPortsIsInNoClass) {
+  IdSetPool pool;
+  const std::vector<PortRange> all = {{kProtoTcp, 0, 65535}};
+  const std::vector<std::pair<std::uint32_t, const std::vector<PortRange>*>> sets = {{4, &all}};
+  const PortMap map = PortMap::Build(sets, pool);
+  EXPECT_TRUE(pool.Contains(map.Lookup(kProtoTcp, 0), 4));
+  EXPECT_TRUE(pool.Contains(map.Lookup(kProtoTcp, 65535), 4));
+  EXPECT_EQ(map.Lookup(kProtoUdp, 80), kEmptyIdSet);
+  EXPECT_EQ(map.Lookup(kProtoIcmp, 80), kEmptyIdSet);
+  EXPECT_EQ(map.Lookup(50, 80), kEmptyIdSet);
+}
+
+TEST(PortMap, RandomOverlappingRangesMatchPortByPort) {
+  std::mt19937 random(2);
+  std::vector<std::vector<PortRange>> ranges(40);
+  std::vector<std::pair<std::uint32_t, const std::vector<PortRange>*>> sets;
+  for (std::uint32_t id = 0; id < ranges.size(); ++id) {
+    std::uint32_t next = random() % 2000;
+    while (next < 65000) {
+      const std::uint32_t last = next + random() % 900;
+      ranges[id].push_back({id % 2 ? kProtoTcp : kProtoSctp, static_cast<std::uint16_t>(next),
+                            static_cast<std::uint16_t>(std::min(last, 65535u))});
+      next = last + 2 + random() % 9000;
+    }
+    sets.emplace_back(id, &ranges[id]);
+  }
+  IdSetPool pool;
+  const PortMap map = PortMap::Build(sets, pool);
+  for (const std::uint8_t protocol : {kProtoTcp, kProtoUdp, kProtoSctp}) {
+    for (std::uint32_t port = 0; port <= 65535; port += 1 + random() % 7) {
+      std::vector<std::uint32_t> expected;
+      for (std::uint32_t id = 0; id < ranges.size(); ++id) {
+        for (const PortRange& range : ranges[id]) {
+          if (range.protocol == protocol && range.first <= port && port <= range.last) expected.push_back(id);
+        }
+      }
+      ASSERT_EQ(pool.ToVector(map.Lookup(protocol, static_cast<std::uint16_t>(port))), expected);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace sluice

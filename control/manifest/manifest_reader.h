@@ -1,0 +1,26 @@
+// Reads manifests from files and folders, once. For a source that is read again and watched: manifest/source.h.
+#ifndef SLUICE_CONTROL_MANIFEST_MANIFEST_READER_H_
+#define SLUICE_CONTROL_MANIFEST_MANIFEST_READER_H_
+
+#include <string>
+#include <vector>
+
+#include "model/objects.h"
+#include "sluice/diagnostic.h"
+
+namespace sluice {
+
+struct Manifests {
+  Cluster cluster;          // every object that was accepted, and what stands for those refused (NP-16)
+  Diagnostics diagnostics;  // in the order of files and lines
+};
+
+// Reads each path: a file, or a folder with all its .yaml, .yml and .json files (sorted, subfolders included, names
+// that begin with a dot left out). A file may hold many documents and Lists; JSON is read where the name ends in .json.
+// Namespaces that a Pod or NetworkPolicy names and no manifest declares are made up (NP-33). Never throws: whatever
+// cannot be read or decoded is an error among the diagnostics, and the rest is read. Blocks on the file system.
+Manifests ReadManifests(const std::vector<std::string>& paths);
+
+}  // namespace sluice
+
+#endif  // SLUICE_CONTROL_MANIFEST_MANIFEST_READER_H_

@@ -1,0 +1,55 @@
+// Manifests that change while we run: remembers the last good version of every object, and notices changes.
+//
+// The caller's loop, in one thread of its own:
+//   ManifestSource source(paths);
+//   Manifests now = source.Load();
+//   for (;;) {
+//     pollfd wait{source.fd(), POLLIN, 0};
+//     poll(&wait, 1, source.TimeoutMs());
+//     if (source.ConsumeEvents()) now = source.Load();
+//   }
+#ifndef SLUICE_CONTROL_MANIFEST_SOURCE_H_
+#define SLUICE_CONTROL_MANIFEST_SOURCE_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "manifest/manifest_reader.h"
+
+namespace sluice {
+
+// Not safe to share between threads.
+class ManifestSource {
+ public:
+  enum class Watching {
+    kInotify,  // falls back to kRescan where the kernel refuses
+    kRescan,   // looks at every file's time stamp and size once a second
+  };
+
+  explicit ManifestSource(std::vector<std::string> paths, Watching watching = Watching::kInotify);
+  ~ManifestSource();
+  ManifestSource(const ManifestSource&) = delete;
+  ManifestSource& operator=(const ManifestSource&) = delete;
+
+  // What the manifests say now. Files that did not change are not read again. An object that is refused keeps its last
+  // good version (NP-16); a file that is broken or no longer readable keeps those of its objects that it does not name;
+  // an object or file that was removed is gone. The diagnostics are of all files, and notes say what was kept.
+  Manifests Load();
+
+  // To poll for input; -1 where inotify is not in use.
+  int fd() const;
+  // How long to poll at most, in milliseconds; -1: until fd() is readable.
+  int TimeoutMs() const;
+  // Takes what inotify reported. True: something changed and has settled (50 ms without a further change, or half a
+  // second after the first), so Load is due. False: nothing yet; poll again with the new TimeoutMs.
+  bool ConsumeEvents();
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_CONTROL_MANIFEST_SOURCE_H_

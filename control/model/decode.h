@@ -1,0 +1,64 @@
+// From an object's tree to the model: the one decoder, whether the bytes came from a file or from the API server.
+// Applies defaults (NP-10 to NP-13, NP-33), validates (NP-14, NP-15) and is strict as the API server's strict field
+// validation is: an unknown field of a NetworkPolicy, of metadata or of a selector is an error, and so is a key given
+// twice anywhere. Of Pods, Nodes and Namespaces only the fields that policy needs are read. Pure functions; any thread.
+#ifndef SLUICE_CONTROL_MODEL_DECODE_H_
+#define SLUICE_CONTROL_MODEL_DECODE_H_
+
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "model/objects.h"
+#include "model/value.h"
+#include "sluice/diagnostic.h"
+
+namespace sluice {
+
+// What names an object among all others.
+struct ObjectKey {
+  std::string kind;
+  std::string namespace_name;  // empty where the kind has no namespace
+  std::string name;
+
+  // "NetworkPolicy default/web"
+  std::string ToString() const;
+
+  friend auto operator<=>(const ObjectKey&, const ObjectKey&) = default;
+};
+
+struct TypeMeta {
+  std::string api_version;
+  std::string kind;
+};
+
+struct DecodedObject {
+  enum class Outcome : std::uint8_t {
+    kAccepted,
+    kRefused,  // errors say why
+    kSkipped,  // a kind that Sluice does not read; a note says so
+  };
+
+  Outcome outcome = Outcome::kRefused;
+  std::uint32_t line = 0;
+  // Empty kind or name: not readable.
+  ObjectKey key;
+  // The object. Of a refused one: what stands for it where it has no last good version (NP-16), or nothing if too
+  // little of it is readable. A NetworkPolicy then isolates its subjects; a Pod or Namespace lacks the bad fields.
+  std::variant<std::monostate, Namespace, NodeObject, Pod, NetworkPolicy> object;
+};
+
+// Decodes `object`, which is in `tree` (its root, or an item of a list). `item_type` is what an item that names no
+// type of its own inherits from its list (items of a PodList). Appends to `diagnostics`, under `file`.
+DecodedObject DecodeObject(const ValueTree& tree, const Value& object, const TypeMeta& item_type,
+                           const std::string& file, Diagnostics& diagnostics);
+
+// True iff the object is a list of objects: its kind ends in "List" and it may have `items`.
+bool IsObjectList(const Value& object);
+// What the items of such a list inherit: {"v1", "Pod"} of a PodList; nothing of a plain List.
+TypeMeta ItemTypeOf(const Value& list);
+
+}  // namespace sluice
+
+#endif  // SLUICE_CONTROL_MODEL_DECODE_H_

@@ -1,0 +1,124 @@
+// One Kubernetes object as a tree of values, in whatever syntax it came. Readers (YAML, JSON, the API server's answers)
+// fill a ValueTree by events; the decoder (model/decode.h) reads it. One tree serves object after object: Clear keeps
+// its memory. Not safe to share between threads while it is being filled.
+#ifndef SLUICE_CONTROL_MODEL_VALUE_H_
+#define SLUICE_CONTROL_MODEL_VALUE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sluice {
+
+struct Value {
+  enum class Kind : std::uint8_t { kNull, kBool, kInteger, kFloat, kString, kList, kMap };
+
+  Kind kind = Kind::kNull;
+  bool boolean = false;
+  bool merge = false;              // its key is YAML's merge key `<<`; gone once the map that holds it has ended
+  std::uint16_t height = 1;        // levels from here down
+  std::uint32_t size = 1;          // values from here down, an alias counted as if it were written out
+  std::uint32_t position = 0;      // see ValueTree::LineOf
+  std::uint32_t key_position = 0;  // of the key, where this is a map's entry
+  std::string_view key;            // where this is a map's entry
+  std::string_view text;           // a string's characters; any other scalar as it was written
+  std::int64_t integer = 0;
+  const Value* first = nullptr;  // of a list or map
+  const Value* next = nullptr;   // within the list or map that holds this
+
+  // The first entry of that key, or null; null too where this is no map.
+  const Value* Find(std::string_view name) const;
+};
+
+// "a string", "a map", ...
+std::string_view KindName(Value::Kind kind);
+
+class ValueTree {
+ public:
+  // An object beyond these is refused. The API server stores at most 1.5 MB, and the deepest core object has 20 levels.
+  static constexpr std::uint32_t kMaxValues = 1'000'000;
+  static constexpr std::size_t kMaxTextBytes = 16 << 20;
+  static constexpr std::uint16_t kMaxDepth = 128;
+
+  ValueTree() = default;
+  ValueTree(const ValueTree&) = delete;
+  ValueTree& operator=(const ValueTree&) = delete;
+
+  // Forgets every value. `source`, where given, is the text that positions are offsets into, its first character being
+  // in line `first_line`; without it positions are 1-based lines. The caller keeps `source` until the next Clear.
+  void Clear(std::string_view source = {}, std::uint32_t first_line = 1);
+  // Forgets the root alone: what was added stays valid, for the aliases of a document of many objects.
+  void NextRoot();
+
+  // Events, in document order. Inside a map each value follows a Key. Keys and texts must live until Clear: Keep copies
+  // one that would not. After a failure all but Clear and NextRoot are ignored.
+  void BeginMap(std::uint32_t position) { Begin(Value::Kind::kMap, position); }
+  void BeginList(std::uint32_t position) { Begin(Value::Kind::kList, position); }
+  const Value* End();
+  void Key(std::string_view key, std::uint32_t position);
+  void MergeKey(std::uint32_t position);
+  const Value* Null(std::uint32_t position);
+  const Value* Bool(bool boolean, std::string_view text, std::uint32_t position);
+  const Value* Integer(std::int64_t integer, std::string_view text, std::uint32_t position);
+  const Value* Float(std::string_view text, std::uint32_t position);
+  const Value* String(std::string_view text, std::uint32_t position);
+  // Stands for `target`, which has ended, and shares what is below it.
+  const Value* Alias(const Value* target, std::uint32_t position);
+  // A copy that lives until Clear.
+  std::string_view Keep(std::string_view text);
+
+  // The whole object, or null before the first event and after a failure.
+  const Value* root() const { return failure_.empty() ? root_ : nullptr; }
+  // Why the object is refused; empty if it is not.
+  const std::string& failure() const { return failure_; }
+  std::uint32_t failure_position() const { return failure_position_; }
+  // Entries whose map holds the same key earlier.
+  const std::vector<const Value*>& duplicates() const { return duplicates_; }
+  // Containers that have begun and not ended.
+  std::size_t depth() const { return open_.size(); }
+  // 1-based. Counts newlines when positions are offsets: for diagnostics.
+  std::uint32_t LineOf(std::uint32_t position) const;
+
+ private:
+  struct Container {
+    Value* value;
+    Value* last;  // null: empty so far
+    bool has_merge;
+  };
+
+  void Begin(Value::Kind kind, std::uint32_t position);
+  Value* Add(Value::Kind kind, std::uint32_t position);
+  // Counts `child`, which has ended, into the container that holds it.
+  void Account(const Value& child);
+  Value* NewValue();
+  void FindDuplicates(const Value& map);
+  void Merge(Container& map);
+  void MergeFrom(Container& map, const Value& source);
+  void Fail(std::string why, std::uint32_t position);
+
+  std::string_view source_;
+  std::uint32_t first_line_ = 1;
+  std::vector<std::unique_ptr<Value[]>> blocks_;
+  std::size_t used_ = 0;  // values taken from blocks_
+  std::vector<std::unique_ptr<char[]>> text_blocks_;
+  std::size_t text_block_ = 0;  // the one being filled
+  std::size_t text_used_ = 0;   // of it
+  std::vector<std::unique_ptr<char[]>> long_texts_;
+  std::size_t text_bytes_ = 0;
+  std::vector<Container> open_;
+  std::string_view key_;
+  std::uint32_t key_position_ = 0;
+  bool key_is_merge_ = false;
+  Value* root_ = nullptr;
+  std::vector<const Value*> duplicates_;
+  std::vector<const Value*> sorted_;  // scratch of FindDuplicates
+  std::string failure_;
+  std::uint32_t failure_position_ = 0;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_CONTROL_MODEL_VALUE_H_

@@ -1,0 +1,47 @@
+// The configuration file of `sluiced`, which `sluicectl replay` reads too: YAML, every key optional.
+//
+// One list of keys (keys.cc) drives the reader, its errors and docs/configuration.md, so that they cannot disagree.
+// Plain values; no DPDK; any thread.
+#ifndef SLUICE_PROGRAMS_CONFIG_CONFIG_H_
+#define SLUICE_PROGRAMS_CONFIG_CONFIG_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/pipeline.h"
+#include "edge/settings.h"
+#include "sluice/diagnostic.h"
+#include "table/compile.h"
+
+namespace sluice {
+
+enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
+
+struct Config {
+  EdgeSettings edge;
+  std::vector<std::string> manifests;  // files and folders
+  PipelineConfig pipeline;
+  CompileLimits limits;
+  LogLevel log_level = LogLevel::kInfo;
+};
+
+// Fills `config`, whose values so far are the defaults, from YAML text. Appends an error for each unknown key, key
+// given twice, wrong type and value out of range, with its line; true iff there was none. On false `config` is of no
+// use.
+bool ReadConfig(std::string_view text, const std::string& file_name, Config& config, Diagnostics& diagnostics);
+
+// ReadConfig of a file's content; a file that cannot be read is an error that says why.
+bool ReadConfigFile(const std::string& path, Config& config, Diagnostics& diagnostics);
+
+// "0,2-4": CPU numbers, ascending or not, none twice. Nothing where the text is no such list.
+std::optional<std::vector<std::uint32_t>> ParseCores(std::string_view text);
+
+// A table of all keys as Markdown: name, type, default, unit, meaning. docs/configuration.md holds it.
+std::string ConfigReference();
+
+}  // namespace sluice
+
+#endif  // SLUICE_PROGRAMS_CONFIG_CONFIG_H_

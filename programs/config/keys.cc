@@ -1,0 +1,126 @@
+#include "config/keys.h"
+
+namespace sluice {
+namespace {
+
+constexpr std::uint64_t kMaxSeconds = 10'000'000;
+
+template <typename Integer>
+NumberKey Number(Integer& target, std::uint64_t min, std::uint64_t max) {
+  return {&target, min, max};
+}
+
+template <typename Enum>
+ChoiceKey Choice(Enum& target, std::vector<std::string_view> choices) {
+  static_assert(sizeof(Enum) == 1);
+  return {reinterpret_cast<std::uint8_t*>(&target), std::move(choices)};
+}
+
+void AddPolicyKeys(PipelineConfig& pipeline, std::vector<Key>& keys) {
+  keys.push_back({"action_on_deny", Choice(pipeline.action_on_deny, {"drop", "reject"}), "",
+                  "`reject` answers what a policy denies: a TCP reset, or ICMP administratively prohibited"});
+  keys.push_back({"rejects_per_second", Number(pipeline.rejects_per_second, 0, 100'000'000), "answers a worker",
+                  "beyond it, denied packets are dropped without an answer"});
+  keys.push_back({"fail_closed", BoolKey{&pipeline.fail_closed}, "",
+                  "until the first policy has been loaded, drop all IP (`no_policy`) instead of forwarding it"});
+  keys.push_back({"drop_unknown_endpoint", BoolKey{&pipeline.drop_unknown_endpoint}, "",
+                  "drop what goes to or comes from an address inside a node's pod CIDRs that no pod has"});
+  keys.push_back({"tcp_strict", BoolKey{&pipeline.tcp_strict}, "",
+                  "drop TCP that has no flow and is no SYN (`tcp_no_syn`) instead of judging it as a new connection"});
+  keys.push_back({"pass_ethertypes", EtherTypesKey{&pipeline.parse.pass_ethertypes}, "",
+                  "EtherTypes forwarded unfiltered, besides ARP; for example `[0x88cc]` for LLDP"});
+  keys.push_back({"max_ipv6_extension_headers", Number(pipeline.parse.max_ipv6_extension_headers, 0, 64), "headers",
+                  "a packet with more is dropped (`ipv6_extension_depth`)"});
+}
+
+void AddTimeoutKeys(Timeouts& timeouts, std::vector<Key>& keys) {
+  const auto add = [&keys](std::string_view name, std::uint32_t& target, std::string_view text) {
+    keys.push_back({"timeouts." + std::string(name), Number(target, 1, kMaxSeconds), "s", text});
+  };
+  add("tcp_syn_sent", timeouts.tcp_syn_sent, "SYN seen, no answer yet");
+  add("tcp_syn_recv", timeouts.tcp_syn_recv, "SYN and SYN+ACK seen");
+  add("tcp_established", timeouts.tcp_established, "handshake complete");
+  add("tcp_fin_wait", timeouts.tcp_fin_wait, "the first FIN seen");
+  add("tcp_close_wait", timeouts.tcp_close_wait, "the first FIN acknowledged");
+  add("tcp_last_ack", timeouts.tcp_last_ack, "both FINs seen");
+  add("tcp_time_wait", timeouts.tcp_time_wait, "both FINs acknowledged");
+  add("tcp_close", timeouts.tcp_close, "a reset seen");
+  add("tcp_unacknowledged", timeouts.tcp_unacknowledged, "picked up without its SYN, no packet of the other side yet");
+  add("udp", timeouts.udp, "packets of one side only");
+  add("udp_stream", timeouts.udp_stream, "packets of both sides");
+  add("sctp_closed", timeouts.sctp_closed, "an SCTP chunk that opens nothing, or ABORT");
+  add("sctp_cookie_wait", timeouts.sctp_cookie_wait, "INIT seen");
+  add("sctp_cookie_echoed", timeouts.sctp_cookie_echoed, "COOKIE ECHO seen");
+  add("sctp_established", timeouts.sctp_established, "COOKIE ACK seen");
+  add("sctp_shutdown_sent", timeouts.sctp_shutdown_sent, "SHUTDOWN by the client");
+  add("sctp_shutdown_recd", timeouts.sctp_shutdown_recd, "SHUTDOWN by the server");
+  add("sctp_shutdown_ack_sent", timeouts.sctp_shutdown_ack_sent, "SHUTDOWN ACK seen");
+  add("icmp", timeouts.icmp, "ICMP and ICMPv6 queries");
+  add("generic", timeouts.generic, "every other protocol");
+}
+
+void AddSizeKeys(Config& config, std::vector<Key>& keys) {
+  PipelineConfig& pipeline = config.pipeline;
+  keys.push_back({"flows.ipv4", Number(pipeline.flow_capacity_ipv4, 64, 1u << 28), "flows a worker",
+                  "connections tracked; memory for them is taken at start"});
+  keys.push_back(
+      {"flows.ipv6", Number(pipeline.flow_capacity_ipv6, 64, 1u << 28), "flows a worker", "the same for IPv6"});
+  keys.push_back({"fragments.trains", Number(pipeline.fragment_trains, 1, 1u << 22), "datagrams a worker",
+                  "fragmented datagrams under way at once"});
+  keys.push_back({"fragments.held", Number(pipeline.fragments_held, 0, 1u << 20), "frames a worker",
+                  "fragments that wait for their first one"});
+  keys.push_back({"fragments.held_each", Number(pipeline.fragments_held_each, 0, 1u << 16), "frames a datagram",
+                  "the same, of one datagram"});
+  keys.push_back({"fragments.timeout_ms", Number(pipeline.fragment_timeout_ms, 1, 120'000), "ms",
+                  "for all fragments of a datagram to arrive"});
+  keys.push_back({"limits.rules", Number(config.limits.rules, 1, 1u << 31), "rules",
+                  "a policy with more is refused; the table in force stays"});
+  keys.push_back({"limits.identities", Number(config.limits.identities, 1, 1u << 31), "identities", "the same"});
+  keys.push_back({"limits.table_bytes", Number(config.limits.table_bytes, 1u << 20, std::uint64_t{1} << 40), "bytes",
+                  "the same, for the compiled table"});
+}
+
+void AddEdgeKeys(EdgeSettings& edge, std::vector<Key>& keys) {
+  keys.push_back({"cores", CoresKey{&edge.cores}, "CPU numbers",
+                  "such as `0,2-4`: the first for the control thread, each further one a worker; empty: the first two "
+                  "that the process may use; a single one is shared by both"});
+  keys.push_back(
+      {"idle", Choice(edge.idle, {"auto", "poll", "sleep"}), "",
+       "what a worker does when no packet comes: `poll` on, or `sleep` for some tens of microseconds; `auto` "
+       "sleeps where every port is a kernel interface, or worker and control share a core"});
+  keys.push_back({"no_huge", BoolKey{&edge.no_huge}, "",
+                  "take ordinary memory; so it does by itself, and says so, where no hugepages are free"});
+  keys.push_back(
+      {"memory_mb", Number(edge.memory_mb, 0, 1u << 20), "MB", "for packet buffers; 0: as much as they need"});
+  keys.push_back({"rx_descriptors", Number(edge.rx_descriptors, 32, 16384), "frames a queue",
+                  "brought into the device's range where it has a narrower one"});
+  keys.push_back({"tx_descriptors", Number(edge.tx_descriptors, 32, 16384), "frames a queue", "the same"});
+  keys.push_back({"handover_frames", Number(edge.handover_frames, 64, 1u << 20), "frames a worker",
+                  "the ring for packets that another worker received; rounded up to a power of two"});
+}
+
+}  // namespace
+
+std::vector<Key> KeysOf(Config& config) {
+  std::vector<Key> keys;
+  keys.push_back({"wires", WiresKey{&config.edge.wires}, "",
+                  "pairs of ports: `[DEV, DEV]`; a DEV is a text, or a mapping of the keys below"});
+  keys.push_back({"manifests", TextListKey{&config.manifests}, "",
+                  "files and folders of Kubernetes manifests, watched for changes"});
+  keys.push_back({"log_level", Choice(config.log_level, {"debug", "info", "warning", "error"}), "",
+                  "lines below it are not written to standard error"});
+  AddPolicyKeys(config.pipeline, keys);
+  AddTimeoutKeys(config.pipeline.timeouts, keys);
+  AddSizeKeys(config, keys);
+  AddEdgeKeys(config.edge, keys);
+  return keys;
+}
+
+std::vector<Key> KeysOf(PortSettings& port) {
+  return {{"device", TextKey{&port.device}, "", "a DEV, or any DPDK device string (`net_bonding0,mode=1`)"},
+          {"role", Choice(port.role, {"auto", "client", "server"}), "",
+           "which end of a memif or vhost socket this is; `auto`: client of a memif, server of a vhost"},
+          {"mtu", Number(port.mtu, 0, 9600), "bytes", "of IP in a frame; 0: the device's own"}};
+}
+
+}  // namespace sluice

@@ -129,10 +129,10 @@ TEST(Compile, TooManyBytesAreRefused) {
 }
 
 TEST(Compile, TooManyAddressesAreRefusedByTheirBytes) {
-  Compiler compiler(CompileLimits{.table_bytes = 200'000});
+  Compiler compiler(CompileLimits{.table_bytes = 1'200'000});
   PolicyBuilder builder = WebPolicy();
   MustCompile(compiler, builder.policy());
-  for (std::uint32_t i = 0; i < 10'000; ++i) builder.Endpoint("p" + std::to_string(i), {IpAddress::V4(i)}, {});
+  for (std::uint32_t i = 0; i < 30'000; ++i) builder.Endpoint("p" + std::to_string(i), {IpAddress::V4(i)}, {});
   const auto result = compiler.Compile(builder.policy());
   ASSERT_TRUE(std::holds_alternative<Diagnostic>(result));
   EXPECT_THAT(std::get<Diagnostic>(result).ToString(), HasSubstr("address map"));

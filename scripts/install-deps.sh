@@ -7,7 +7,7 @@ packages=(
   # build
   g++ cmake ninja-build ccache pkg-config git ca-certificates
   # link
-  libdpdk-dev libyaml-cpp-dev libsimdjson-dev nlohmann-json3-dev libroaring-dev libspdlog-dev libfmt-dev libcli11-dev
+  libdpdk-dev libyaml-cpp-dev libsimdjson-dev nlohmann-json3-dev libroaring-dev libssl-dev libspdlog-dev libfmt-dev libcli11-dev
   # test and check
   libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev libpcap-dev
   clang clang-format clang-tidy shellcheck python3

@@ -17,11 +17,13 @@ bool Outranks(const Pod& pod, const Pod& other) {
 }  // namespace
 
 Evaluator::Evaluator(const Cluster& cluster) {
-  for (const Namespace& space : cluster.namespaces) namespaces_[space.name] = &space;
+  for (const Namespace& space : cluster.namespaces) namespace_labels_[space.name] = space.labels;
   for (const NodeObject& node : cluster.nodes) {
     node_addresses_[node.name].insert(node.addresses.begin(), node.addresses.end());
   }
   for (const Pod& pod : cluster.pods) {
+    // NP-33: a namespace that only its pods speak of.
+    namespace_labels_.try_emplace(pod.namespace_name, Labels{{"kubernetes.io/metadata.name", pod.namespace_name}});
     if (pod.finished()) continue;  // NP-82
     if (!pod.node.empty()) {
       std::set<IpAddress>& node = node_addresses_[pod.node];
@@ -81,8 +83,8 @@ Side Evaluator::Judge(Direction direction, const Flow& flow) const {
   for (const NetworkPolicy* policy : policies->second) {
     if (!(is_egress ? policy->has_egress : policy->has_ingress)) continue;
     if (!SelectorMatches(policy->pod_selector, subject->labels)) continue;
-    if (!side.isolated) {  // NP-01
-      side.isolated = true;
+    if (!side.decided) {  // NP-01
+      side.decided = true;
       side.allow = false;
       side.policy = policy->namespace_name + '/' + policy->name;
     }
@@ -117,7 +119,7 @@ bool Evaluator::PeerMatches(const NetworkPolicy& policy, const NetworkPolicyPeer
   const Pod* pod = FindPod(address);
   if (pod == nullptr) return false;  // NP-31, NP-32: selectors match only pods
   if (peer.namespace_selector) {
-    if (!SelectorMatches(*peer.namespace_selector, NamespaceLabels(pod->namespace_name))) return false;
+    if (!SelectorMatches(*peer.namespace_selector, namespace_labels_.at(pod->namespace_name))) return false;
   } else if (pod->namespace_name != policy.namespace_name) {
     return false;  // NP-30
   }
@@ -140,12 +142,6 @@ bool Evaluator::PortMatches(const NetworkPolicyPort& port, const Flow& flow) con
   if (!port.port) return true;  // NP-50: all ports of the protocol
   const std::uint16_t last = port.end_port.value_or(*port.port);
   return *port.port <= flow.destination_port && flow.destination_port <= last;
-}
-
-Labels Evaluator::NamespaceLabels(const std::string& name) const {
-  const auto found = namespaces_.find(name);
-  if (found != namespaces_.end()) return found->second->labels;
-  return {{"kubernetes.io/metadata.name", name}};  // NP-33: a namespace that only its pods speak of
 }
 
 }  // namespace sluice::reference

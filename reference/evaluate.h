@@ -34,7 +34,8 @@ struct Flow {
 // What one direction says.
 struct Side {
   bool allow = true;
-  bool isolated = false;   // false: no policy speaks of this side, and what follows is empty
+  bool decided = false;  // a policy decided it; false: nothing isolates, and what follows means nothing
+  Tier tier = Tier::kNetworkPolicy;
   std::string policy;      // "namespace/name"
   std::int32_t rule = -1;  // list index of the rule that allows; -1: the default deny of isolation
 
@@ -71,11 +72,10 @@ class Evaluator {
                    const Flow& flow) const;
   bool PeerMatches(const NetworkPolicy& policy, const NetworkPolicyPeer& peer, const IpAddress& address) const;
   bool PortMatches(const NetworkPolicyPort& port, const Flow& flow) const;
-  Labels NamespaceLabels(const std::string& name) const;
 
   std::unordered_map<IpAddress, const Pod*> pods_;
   std::map<std::string, std::set<IpAddress>> node_addresses_;
-  std::map<std::string, const Namespace*> namespaces_;
+  std::map<std::string, Labels> namespace_labels_;
   std::map<std::string, std::vector<const NetworkPolicy*>> policies_;  // by namespace, then in order of name
 };
 

@@ -1,33 +1,15 @@
 #include "reference/world.h"
 
-#include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <ctime>
 #include <nlohmann/json.hpp>
+
+#include "sluice/protocol.h"
+#include "support/cluster_builder.h"
 
 namespace sluice::test {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-[[noreturn]] void Refuse(std::string_view what, std::string_view text) {
-  std::fprintf(stderr, "not %.*s: '%.*s'\n", static_cast<int>(what.size()), what.data(), static_cast<int>(text.size()),
-               text.data());
-  std::abort();
-}
-
-Labels Sorted(Pairs pairs) {
-  Labels labels(pairs);
-  std::sort(labels.begin(), labels.end());
-  return labels;
-}
-
-LabelRequirement Require(std::string key, LabelRequirement::Operator op, std::vector<std::string> values) {
-  std::sort(values.begin(), values.end());
-  values.erase(std::unique(values.begin(), values.end()), values.end());
-  return {std::move(key), op, std::move(values)};
-}
 
 const char* ProtocolText(std::uint8_t protocol) {
   return protocol == kProtoTcp ? "TCP" : protocol == kProtoUdp ? "UDP" : "SCTP";
@@ -126,76 +108,15 @@ Json ToJson(const NodeObject& node) {
 
 }  // namespace
 
-IpAddress Ip(std::string_view text) {
-  const auto address = IpAddress::Parse(text);
-  if (!address) Refuse("an address", text);
-  return *address;
-}
-
-Prefix Cidr(std::string_view text) {
-  const auto prefix = Prefix::Parse(text);
-  if (!prefix) Refuse("a prefix", text);
-  return *prefix;
-}
-
-Namespace MakeNamespace(std::string name, Pairs labels) {
-  Namespace space{name, Sorted(labels)};
-  space.labels.emplace_back("kubernetes.io/metadata.name", name);
-  std::sort(space.labels.begin(), space.labels.end());
-  return space;
-}
-
-Pod MakePod(std::string space, std::string name, Pairs labels, std::initializer_list<std::string_view> addresses,
-            std::string node) {
+Pod MakePod(std::string space, std::string name, Labels labels, std::vector<std::string_view> addresses) {
   Pod pod;
   pod.namespace_name = std::move(space);
   pod.name = std::move(name);
-  pod.labels = Sorted(labels);
-  pod.node = std::move(node);
+  pod.labels = std::move(labels);
+  pod.node = "n1";
   for (const std::string_view address : addresses) pod.addresses.push_back(Ip(address));
   return pod;
 }
-
-NodeObject MakeNode(std::string name, std::initializer_list<std::string_view> addresses) {
-  NodeObject node{std::move(name), {}, {}};
-  for (const std::string_view address : addresses) node.addresses.push_back(Ip(address));
-  return node;
-}
-
-LabelRequirement In(std::string key, std::vector<std::string> values) {
-  return Require(std::move(key), LabelRequirement::Operator::kIn, std::move(values));
-}
-LabelRequirement NotIn(std::string key, std::vector<std::string> values) {
-  return Require(std::move(key), LabelRequirement::Operator::kNotIn, std::move(values));
-}
-LabelRequirement Exists(std::string key) { return Require(std::move(key), LabelRequirement::Operator::kExists, {}); }
-LabelRequirement DoesNotExist(std::string key) {
-  return Require(std::move(key), LabelRequirement::Operator::kDoesNotExist, {});
-}
-
-LabelSelector Select(std::vector<LabelRequirement> requirements) {
-  std::sort(requirements.begin(), requirements.end());
-  requirements.erase(std::unique(requirements.begin(), requirements.end()), requirements.end());
-  return {std::move(requirements)};
-}
-
-NetworkPolicyPeer Pods(LabelSelector selector) { return {std::move(selector), {}, {}}; }
-NetworkPolicyPeer Namespaces(LabelSelector selector) { return {{}, std::move(selector), {}}; }
-NetworkPolicyPeer PodsIn(LabelSelector namespaces, LabelSelector pods) {
-  return {std::move(pods), std::move(namespaces), {}};
-}
-NetworkPolicyPeer Block(std::string_view cidr, std::initializer_list<std::string_view> excepts) {
-  IpBlock block{Cidr(cidr), {}};
-  for (const std::string_view except : excepts) block.excepts.push_back(Cidr(except));
-  return {{}, {}, std::move(block)};
-}
-
-NetworkPolicyPort AllPorts(std::uint8_t protocol) { return {protocol, {}, {}, {}}; }
-NetworkPolicyPort Port(std::uint16_t port, std::uint8_t protocol) { return {protocol, port, {}, {}}; }
-NetworkPolicyPort Ports(std::uint16_t first, std::uint16_t last, std::uint8_t protocol) {
-  return {protocol, first, last, {}};
-}
-NetworkPolicyPort Named(std::string name, std::uint8_t protocol) { return {protocol, {}, {}, std::move(name)}; }
 
 NetworkPolicy MakePolicy(std::string space, std::string name, LabelSelector subjects) {
   NetworkPolicy policy;

@@ -148,9 +148,9 @@ class SmallWorldsWithPorts : public testing::TestWithParam<std::tuple<Direction,
 INSTANTIATE_TEST_SUITE_P(All, SmallWorldsWithPorts,
                          testing::Combine(testing::Values(Direction::kIngress, Direction::kEgress),
                                           testing::Range(std::size_t{0}, PortLists().size())),
-                         [](const auto& info) {
-                           return std::string(Name(std::get<0>(info.param))) + "_form_" +
-                                  std::to_string(std::get<1>(info.param));
+                         [](const auto& form) {
+                           return std::string(Name(std::get<0>(form.param))) + "_form_" +
+                                  std::to_string(std::get<1>(form.param));
                          });
 
 TEST_P(SmallWorldsWithPorts, EveryPeerForm) {
@@ -164,7 +164,7 @@ TEST_P(SmallWorldsWithPorts, EveryPeerForm) {
 
 class SmallWorldsIn : public testing::TestWithParam<Direction> {};
 INSTANTIATE_TEST_SUITE_P(Direction, SmallWorldsIn, testing::Values(Direction::kIngress, Direction::kEgress),
-                         [](const auto& info) { return std::string(Name(info.param)); });
+                         [](const auto& form) { return std::string(Name(form.param)); });
 
 TEST_P(SmallWorldsIn, EveryPairOfRulesInOnePolicyAndInTwo) {
   std::vector<NetworkPolicyRule> rules = {{}};

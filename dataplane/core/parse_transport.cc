@@ -69,9 +69,9 @@ DropReason ParseSctp(const Bytes& bytes, ParsedPacket& out) {
   const bool whole = !out.Is(ParsedPacket::kFragment);
   const std::uint32_t readable = bytes.readable - out.l4_offset;
   std::uint32_t offset = kCommonLength;
-  for (bool alone = false; offset < out.l4_length && offset + kChunkLength <= readable;) {
-    if (alone) return DropReason::kSctpBadChunk;
-    if (whole && offset + kChunkLength > out.l4_length) return DropReason::kSctpBadChunk;
+  for (bool alone = false; offset < out.l4_length;) {
+    if (alone || (whole && offset + kChunkLength > out.l4_length)) return DropReason::kSctpBadChunk;
+    if (offset + kChunkLength > readable) break;
     const std::uint8_t type = sctp[offset];
     const std::uint32_t length = Load16(sctp + offset + 2);
     if (length < kChunkLength || (whole && offset + length > out.l4_length)) return DropReason::kSctpBadChunk;

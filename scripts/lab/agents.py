@@ -36,10 +36,16 @@ class Agent:
         line = json.dumps({"id": number, "action": action, "timeout": timeout, **request})
         self._process.stdin.write(line + "\n")
         self._process.stdin.flush()
-        return lambda: answer.get(timeout=timeout + 20)
+        return lambda: self._wait(answer, action, timeout + 20)
 
     def ask(self, action, **request):
         return self.start(action, **request)()["outcome"]
+
+    def _wait(self, answer, action, seconds):
+        try:
+            return answer.get(timeout=seconds)
+        except queue.Empty:
+            raise RuntimeError(f"the agent of {self.host.name} has not answered '{action}' in {seconds} s") from None
 
     def close(self):
         self._process.stdin.close()

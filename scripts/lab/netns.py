@@ -18,6 +18,7 @@ GATEWAY = {4: "169.254.1.1", 6: "fe80::1"}  # what every host calls its router
 PEER = {4: "169.254.1.2", 6: "fe80::2"}  # the far end of the wire, as `out` sees it
 FABRIC = {4: "192.0.2.1", 6: "2001:db8:ff::1"}  # where the fabric's own ICMP errors come from
 LENGTH = {4: 32, 6: 128}
+NO_DAD = {4: "", 6: " nodad"}  # an address is usable at once
 OUTGOING_TABLE = 100
 
 # Frames must be on the wire what they will be at the other end: checksums filled in, no segment above the MTU.
@@ -104,7 +105,7 @@ class Topology:
         for family in (4, 6):
             self._ip(
                 "fabric",
-                f"addr add {FABRIC[family]}/{LENGTH[family]} dev lo",
+                f"addr add {FABRIC[family]}/{LENGTH[family]} dev lo{NO_DAD[family]}",
                 f"neigh add {PEER[family]} lladdr {back} dev out nud permanent",
                 f"route add default via {PEER[family]} dev out onlink src {FABRIC[family]} table {OUTGOING_TABLE}",
                 f"rule add not iif back lookup {OUTGOING_TABLE} pref 100",
@@ -119,7 +120,7 @@ class Topology:
             address = f"{host.addresses[family]}/{LENGTH[family]}"
             self._ip(
                 host.short,
-                f"addr add {address} dev eth0 noprefixroute" + (" nodad" if family == 6 else ""),
+                f"addr add {address} dev eth0 noprefixroute{NO_DAD[family]}",
                 f"route add default via {GATEWAY[family]} dev eth0 onlink",
                 family=family,
             )

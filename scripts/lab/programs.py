@@ -1,0 +1,123 @@
+"""Runs the built programs: `sluiced` in the filter's namespace, `sluicectl` wherever."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import threading
+
+from lab import hosts
+
+BIN = pathlib.Path(os.environ.get("SLUICE_BIN", hosts.ROOT / "build" / "release" / "bin"))
+
+READY_SECONDS = 30
+STOP_SECONDS = 10
+
+
+class DaemonFailed(Exception):
+    """`sluiced` did not become ready; the message holds its last words."""
+
+
+class Daemon:
+    """A `sluiced` on the topology's one wire. `folder` takes its log, its socket and its state; a context manager."""
+
+    def __init__(self, topology, device, manifests, folder, extra=()):
+        folder = pathlib.Path(folder)
+        self.log = folder / f"sluiced-{device}.log"
+        self.command = [
+            *topology.inside("filter"),
+            str(BIN / "sluiced"),
+            *["--wire", f"{device}:left,{device}:right"],
+            *["--manifests", str(manifests)],
+            *["--listen", f"unix:{folder / 'sluiced.sock'}"],
+            *["--state", str(folder / "state")],
+            "--no-huge",
+            *extra,
+        ]
+
+    def __enter__(self):
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                start_new_session=True,  # an interrupt from the keyboard is for the caller, who then ends this
+            )
+        # A line that never comes must not keep us: the timer ends the process, and with it the reading.
+        timer = threading.Timer(READY_SECONDS, self.process.kill)
+        timer.start()
+        try:
+            line = self.process.stdout.readline().strip()
+        except BaseException:
+            self.kill()
+            raise
+        finally:
+            timer.cancel()
+        if line != "ready":
+            self.kill()
+            words = "\n".join(self.log.read_text().splitlines()[-10:])
+            raise DaemonFailed(f"sluiced did not become ready with {self.command[-9:]}:\n{words}")
+        self._summary = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def stop(self, number=signal.SIGTERM):
+        """Ends it; returns its exit code (negative: the signal that killed it)."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+            try:
+                self.process.wait(timeout=STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        return self.process.returncode
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    @property
+    def summary(self):
+        """What it wrote to standard output after `ready`."""
+        if self.process.poll() is not None:
+            self._reader.join(timeout=5)
+        return "\n".join(self._summary)
+
+    def _read(self):
+        for line in self.process.stdout:
+            self._summary.append(line.rstrip("\n"))
+
+
+def sluicectl(*arguments, text_input=None):
+    """Returns (exit code, standard output, standard error)."""
+    done = subprocess.run(
+        [str(BIN / "sluicectl"), *map(str, arguments)], input=text_input, capture_output=True, text=True, timeout=60
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def check(flows, manifests, folder):
+    """What `sluicectl check` decides, by flow id. Raises where it fails for another reason than an unmet `expect`."""
+    path = pathlib.Path(folder) / "flows.jsonl"
+    path.write_text("\n".join(flow.to_check() for flow in flows) + "\n")
+    code, output, errors = sluicectl("check", "--manifests", manifests, "--flows", path, "-o", "json")
+    if code not in (0, 1):
+        raise RuntimeError(f"sluicectl check: exit {code}\n{errors}")
+    return {decision["id"]: decision for decision in map(json.loads, output.splitlines())}
+
+
+def replay(capture, manifests):
+    """What `sluicectl replay` does with each packet, in order."""
+    code, output, errors = sluicectl("replay", "--manifests", manifests, "-o", "json", capture)
+    if code != 0:
+        raise RuntimeError(f"sluicectl replay: exit {code}\n{errors}")
+    return [json.loads(line) for line in output.splitlines()]

@@ -19,6 +19,7 @@ struct Value {
   Kind kind = Kind::kNull;
   bool boolean = false;
   bool merge = false;              // its key is YAML's merge key `<<`; gone once the map that holds it has ended
+  bool duplicate = false;          // the map that holds it has the same key earlier
   std::uint16_t height = 1;        // levels from here down
   std::uint32_t size = 1;          // values from here down, an alias counted as if it were written out
   std::uint32_t position = 0;      // see ValueTree::LineOf
@@ -26,8 +27,8 @@ struct Value {
   std::string_view key;            // where this is a map's entry
   std::string_view text;           // a string's characters; any other scalar as it was written
   std::int64_t integer = 0;
-  const Value* first = nullptr;  // of a list or map
-  const Value* next = nullptr;   // within the list or map that holds this
+  Value* first = nullptr;  // of a list or map; an alias shares its target's
+  Value* next = nullptr;   // within the list or map that holds this
 
   // The first entry of that key, or null; null too where this is no map.
   const Value* Find(std::string_view name) const;
@@ -75,8 +76,8 @@ class ValueTree {
   // Why the object is refused; empty if it is not.
   const std::string& failure() const { return failure_; }
   std::uint32_t failure_position() const { return failure_position_; }
-  // Entries whose map holds the same key earlier.
-  const std::vector<const Value*>& duplicates() const { return duplicates_; }
+  // True iff some value is a `duplicate`.
+  bool has_duplicates() const { return has_duplicates_; }
   // Containers that have begun and not ended.
   std::size_t depth() const { return open_.size(); }
   // 1-based. Counts newlines when positions are offsets: for diagnostics.
@@ -94,9 +95,8 @@ class ValueTree {
   // Counts `child`, which has ended, into the container that holds it.
   void Account(const Value& child);
   Value* NewValue();
-  void FindDuplicates(const Value& map);
+  void FindDuplicates(Value& map);
   void Merge(Container& map);
-  void MergeFrom(Container& map, const Value& source);
   void Fail(std::string why, std::uint32_t position);
 
   std::string_view source_;
@@ -113,8 +113,8 @@ class ValueTree {
   std::uint32_t key_position_ = 0;
   bool key_is_merge_ = false;
   Value* root_ = nullptr;
-  std::vector<const Value*> duplicates_;
-  std::vector<const Value*> sorted_;  // scratch of FindDuplicates
+  bool has_duplicates_ = false;
+  std::vector<Value*> sorted_;  // scratch of FindDuplicates
   std::string failure_;
   std::uint32_t failure_position_ = 0;
 };

@@ -1,0 +1,136 @@
+// v1 Pod, Node and Namespace: the fields that policy needs.
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "model/decode_kinds.h"
+#include "model/names.h"
+
+namespace sluice {
+namespace {
+
+constexpr std::string_view kNamespaceNameLabel = "kubernetes.io/metadata.name";
+
+Pod::Phase DecodePhase(const Field& field) {
+  const std::string_view text = field.String().value_or("");
+  if (text.empty() || text == "Running") return Pod::Phase::kRunning;
+  if (text == "Pending") return Pod::Phase::kPending;
+  if (text == "Succeeded") return Pod::Phase::kSucceeded;
+  if (text == "Failed") return Pod::Phase::kFailed;
+  if (text != "Unknown") field.Error("must be Pending, Running, Succeeded, Failed or Unknown");
+  return Pod::Phase::kUnknown;
+}
+
+// `plural`, a list of {ip: ADDRESS}, or else `singular`.
+std::vector<IpAddress> DecodeIps(const Field& status, std::string_view plural, std::string_view singular) {
+  std::vector<IpAddress> addresses;
+  const Field list = status.Get(plural);
+  list.EachItem([&](const Field& item) {
+    item.CheckTypos({"ip"});
+    if (const auto address = DecodeAddress(item.Get("ip"))) addresses.push_back(*address);
+  });
+  const auto single = DecodeAddress(status.Get(singular));
+  if (addresses.empty() && single) addresses.push_back(*single);
+  return addresses;
+}
+
+void DecodeContainerPorts(const Field& container, std::vector<ContainerPort>& named) {
+  container.CheckTypos({"name", "ports", "restartPolicy"});
+  const Field ports = container.Get("ports");
+  ports.EachItem([&](const Field& item) {
+    item.CheckTypos({"name", "containerPort", "protocol", "hostPort", "hostIP"});
+    const Field number = item.Get("containerPort");
+    if (!number.present() && item.is(Value::Kind::kMap)) number.Error("is required");
+    const auto port = number.Integer(1, 65535);
+    const auto protocol = DecodeProtocol(item.Get("protocol"));
+    const Field name = item.Get("name");
+    const std::string_view text = name.String().value_or("");
+    if (text.empty()) return;
+    if (!IsPortName(text)) return name.Error("is not a port name: at most 15 of a-z, 0-9, '-', a letter among them");
+    if (port && protocol) named.push_back({std::string(text), *protocol, static_cast<std::uint16_t>(*port)});
+  });
+}
+
+// NP-51: containers and native sidecars, which are init containers that keep running.
+std::vector<ContainerPort> DecodePorts(const Field& spec) {
+  std::vector<ContainerPort> named;
+  const Field containers = spec.Get("containers");
+  containers.EachItem([&](const Field& container) { DecodeContainerPorts(container, named); });
+  const Field init_containers = spec.Get("initContainers");
+  init_containers.EachItem([&](const Field& container) {
+    if (container.Get("restartPolicy").String() == "Always") DecodeContainerPorts(container, named);
+  });
+  return named;
+}
+
+}  // namespace
+
+Readable<Namespace> DecodeNamespace(const Field& root, ObjectMeta meta) {
+  Namespace result;
+  root.CheckTypos({"apiVersion", "kind", "metadata", "spec", "status"});
+  result.name = std::move(meta.name);
+  result.labels = std::move(meta.labels);
+  SetNamespaceNameLabel(result);
+  return {std::move(result), meta.labels_valid};
+}
+
+void SetNamespaceNameLabel(Namespace& result) {
+  const auto place = std::lower_bound(result.labels.begin(), result.labels.end(), kNamespaceNameLabel,
+                                      [](const auto& label, std::string_view key) { return label.first < key; });
+  if (place != result.labels.end() && place->first == kNamespaceNameLabel) {
+    place->second = result.name;
+  } else {
+    result.labels.emplace(place, kNamespaceNameLabel, result.name);
+  }
+}
+
+Readable<NodeObject> DecodeNode(const Field& root, ObjectMeta meta) {
+  NodeObject node;
+  node.name = std::move(meta.name);
+  root.CheckTypos({"apiVersion", "kind", "metadata", "spec", "status"});
+  const Field spec = root.Get("spec");
+  spec.CheckTypos({"podCIDR", "podCIDRs"});
+  const Field cidrs = spec.Get("podCIDRs");
+  cidrs.EachItem([&](const Field& item) {
+    if (const auto prefix = DecodePrefix(item)) node.pod_cidrs.push_back(*prefix);
+  });
+  const Field cidr = spec.Get("podCIDR");
+  if (const auto prefix = cidr.String() == "" ? std::nullopt : DecodePrefix(cidr); prefix && node.pod_cidrs.empty()) {
+    node.pod_cidrs.push_back(*prefix);
+  }
+  const Field status = root.Get("status");
+  status.CheckTypos({"addresses"});
+  const Field addresses = status.Get("addresses");
+  addresses.EachItem([&](const Field& item) {
+    item.CheckTypos({"type", "address"});
+    const auto type = item.Get("type").String();
+    if (type != "InternalIP" && type != "ExternalIP") return;  // host names and DNS names
+    if (const auto address = DecodeAddress(item.Get("address"))) node.addresses.push_back(*address);
+  });
+  return {std::move(node), true};
+}
+
+Readable<Pod> DecodePod(const Field& root, ObjectMeta meta) {
+  Pod pod;
+  pod.namespace_name = std::move(meta.namespace_name);
+  pod.name = std::move(meta.name);
+  pod.labels = std::move(meta.labels);
+  pod.created = meta.created;
+  root.CheckTypos({"apiVersion", "kind", "metadata", "spec", "status"});
+  const Field spec = root.Get("spec");
+  spec.CheckTypos({"nodeName", "hostNetwork", "containers", "initContainers"});
+  const Field status = root.Get("status");
+  status.CheckTypos({"phase", "podIP", "podIPs", "hostIP", "hostIPs"});
+  const std::size_t errors_before = root.errors();
+  pod.node = spec.Get("nodeName").String().value_or("");
+  pod.host_network = spec.Get("hostNetwork").Bool().value_or(false);
+  pod.phase = DecodePhase(status.Get("phase"));
+  pod.addresses = DecodeIps(status, "podIPs", "podIP");
+  pod.host_addresses = DecodeIps(status, "hostIPs", "hostIP");
+  const bool usable = meta.labels_valid && root.errors() == errors_before;
+  pod.ports = DecodePorts(spec);
+  return {std::move(pod), usable};
+}
+
+}  // namespace sluice

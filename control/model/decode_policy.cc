@@ -1,0 +1,175 @@
+// networking.k8s.io/v1 NetworkPolicy. Refuses what the API server's ValidateNetworkPolicySpec refuses (NP-14).
+#include <string>
+#include <utility>
+
+#include "model/decode_kinds.h"
+#include "model/names.h"
+
+namespace sluice {
+namespace {
+
+constexpr std::int64_t kMaxPort = 65535;
+
+IpBlock DecodeIpBlock(const Field& field) {
+  IpBlock block;
+  field.CheckOnly({"cidr", "except"});
+  const Field cidr = field.Get("cidr");
+  if (!cidr.present()) cidr.Error("is required");
+  const auto prefix = DecodePrefix(cidr);
+  if (prefix) block.cidr = *prefix;
+  const Field excepts = field.Get("except");
+  excepts.EachItem([&](const Field& item) {
+    const auto except = DecodePrefix(item);
+    if (!except) return;
+    if (prefix && (*except == *prefix || !prefix->Contains(*except))) {
+      item.Error(except->ToString() + " must lie within the cidr " + prefix->ToString() + " and be smaller");
+    }
+    block.excepts.push_back(*except);
+  });
+  return block;
+}
+
+NetworkPolicyPeer DecodePeer(const Field& item) {
+  NetworkPolicyPeer peer;
+  item.CheckOnly({"podSelector", "namespaceSelector", "ipBlock"});
+  const Field pods = item.Get("podSelector");
+  const Field namespaces = item.Get("namespaceSelector");
+  const Field block = item.Get("ipBlock");
+  if (pods.present()) peer.pod_selector = DecodeSelector(pods);
+  if (namespaces.present()) peer.namespace_selector = DecodeSelector(namespaces);
+  if (block.present()) peer.ip_block = DecodeIpBlock(block);
+  const bool selects = pods.present() || namespaces.present();
+  if (block.present() && selects) block.Error("must not stand beside a selector; make it a peer of its own");
+  if (!block.present() && !selects && item.is(Value::Kind::kMap)) {
+    item.Error("needs a podSelector, a namespaceSelector or an ipBlock; everyone is written as an empty list of peers");
+  }
+  return peer;
+}
+
+NetworkPolicyPort DecodePort(const Field& item) {
+  NetworkPolicyPort result;
+  item.CheckOnly({"protocol", "port", "endPort"});
+  result.protocol = DecodeProtocol(item.Get("protocol")).value_or(0);
+  const Field port = item.Get("port");
+  if (port.is(Value::Kind::kString)) {
+    result.name = *port.String();
+    if (!IsPortName(result.name)) {
+      port.Error('"' + result.name +
+                 "\" is not a port name: at most 15 of a-z, 0-9, '-', a letter among them; a number goes without "
+                 "quotes");
+    }
+  } else if (port.present() && !port.is(Value::Kind::kInteger)) {
+    port.Error("must be a port's number or name");
+  } else if (const auto number = port.Integer(1, kMaxPort)) {
+    result.port = static_cast<std::uint16_t>(*number);
+  }
+  const Field end_port = item.Get("endPort");
+  if (const auto end = end_port.Integer(1, kMaxPort)) {
+    result.end_port = static_cast<std::uint16_t>(*end);
+    if (!port.present()) end_port.Error("needs port, the first of the range");
+    if (port.is(Value::Kind::kString)) end_port.Error("must not be given with a named port");
+    if (result.port && *end < *result.port) end_port.Error("must not be below port " + std::to_string(*result.port));
+  }
+  return result;
+}
+
+std::vector<NetworkPolicyRule> DecodeRules(const Field& field, std::string_view peers_name) {
+  std::vector<NetworkPolicyRule> rules;
+  field.EachItem([&](const Field& item) {
+    NetworkPolicyRule& rule = rules.emplace_back();
+    item.CheckOnly({peers_name, "ports"});
+    const Field peers = item.Get(peers_name);
+    peers.EachItem([&](const Field& peer) { rule.peers.push_back(DecodePeer(peer)); });
+    const Field ports = item.Get("ports");
+    ports.EachItem([&](const Field& port) { rule.ports.push_back(DecodePort(port)); });
+  });
+  return rules;
+}
+
+// NP-10, NP-11.
+void DecodePolicyTypes(const Field& field, bool has_egress_rule, NetworkPolicy& policy) {
+  if (field.Size() == 0) {
+    policy.has_ingress = true;
+    policy.has_egress = has_egress_rule;
+  }
+  field.EachItem([&](const Field& item) {
+    const auto type = item.String();
+    if (!type) return;
+    if (*type == "Ingress") {
+      policy.has_ingress = true;
+    } else if (*type == "Egress") {
+      policy.has_egress = true;
+    } else {
+      item.Error("must be Ingress or Egress, is \"" + std::string(*type) + '"');
+    }
+  });
+}
+
+// The types of a refused policy, from its raw value: what is wrong with them has been reported.
+bool ReadTypes(const Value* types, NetworkPolicy& policy) {
+  if (types == nullptr || types->kind != Value::Kind::kList) return false;
+  for (const Value* item = types->first; item != nullptr; item = item->next) {
+    if (item->kind != Value::Kind::kString) return false;
+    if (item->text != "Ingress" && item->text != "Egress") return false;
+    (item->text == "Ingress" ? policy.has_ingress : policy.has_egress) = true;
+  }
+  return types->first != nullptr;
+}
+
+// True iff a missing policyTypes can be trusted to be missing: no field of the spec is unknown or given twice.
+bool FieldsAreClear(const Value& spec) {
+  for (const Value* entry = spec.first; entry != nullptr; entry = entry->next) {
+    const std::string_view key = entry->key;
+    if (key != "podSelector" && key != "policyTypes" && key != "ingress" && key != "egress") return false;
+    if (spec.Find(key) != entry) return false;
+  }
+  return true;
+}
+
+bool IsNullOrMissing(const Value* value) { return value == nullptr || value->kind == Value::Kind::kNull; }
+
+bool IsEmptyList(const Value* value) { return value->kind == Value::Kind::kList && value->first == nullptr; }
+
+}  // namespace
+
+Readable<NetworkPolicy> DecodeNetworkPolicy(const Field& root, ObjectMeta meta) {
+  NetworkPolicy policy;
+  policy.namespace_name = std::move(meta.namespace_name);
+  policy.name = std::move(meta.name);
+  root.CheckOnly({"apiVersion", "kind", "metadata", "spec", "status"});
+  const Field spec = root.Get("spec");
+  spec.CheckOnly({"podSelector", "policyTypes", "ingress", "egress"});
+  if (!spec.present()) spec.Error("is required");
+  const Field selector = spec.Get("podSelector");
+  const std::size_t errors_before = spec.errors();
+  policy.pod_selector = DecodeSelector(selector);
+  const bool usable = spec.is(Value::Kind::kMap) && spec.errors() == errors_before;
+  const Field ingress = spec.Get("ingress");
+  const Field egress = spec.Get("egress");
+  policy.ingress = DecodeRules(ingress, "from");
+  policy.egress = DecodeRules(egress, "to");
+  const Field types = spec.Get("policyTypes");
+  DecodePolicyTypes(types, egress.Size() != 0, policy);
+  if (!policy.has_ingress) policy.ingress.clear();
+  if (!policy.has_egress) policy.egress.clear();
+  return {std::move(policy), usable};
+}
+
+NetworkPolicy RefusedPolicy(const Value& root, NetworkPolicy readable) {
+  NetworkPolicy policy;
+  policy.namespace_name = std::move(readable.namespace_name);
+  policy.name = std::move(readable.name);
+  policy.pod_selector = std::move(readable.pod_selector);
+  policy.refused = true;
+  const Value& spec = *root.Find("spec");
+  const Value* types = spec.Find("policyTypes");
+  const Value* egress = spec.Find("egress");
+  const bool clear = FieldsAreClear(spec);
+  if (clear && ReadTypes(types, policy)) return policy;
+  const bool by_default = clear && (IsNullOrMissing(types) || IsEmptyList(types));
+  policy.has_ingress = true;
+  policy.has_egress = !by_default || !(IsNullOrMissing(egress) || IsEmptyList(egress));
+  return policy;
+}
+
+}  // namespace sluice

@@ -1,0 +1,101 @@
+// Typed access to an object's fields. A Field knows its path, so that an error names it ("spec.ingress[0].ports[1]").
+//
+// A Field refers to the one that it was taken from: keep both in local variables, the holder first.
+// A field that is missing or null is absent (NP-13): readers of it return what their defaults are, without an error.
+#ifndef SLUICE_CONTROL_MODEL_FIELD_H_
+#define SLUICE_CONTROL_MODEL_FIELD_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "model/value.h"
+#include "sluice/diagnostic.h"
+
+namespace sluice {
+
+// Where a decoder's findings about one object go.
+class Findings {
+ public:
+  Findings(const ValueTree& tree, const std::string& file, Diagnostics& diagnostics)
+      : tree_(tree), file_(file), diagnostics_(diagnostics) {}
+
+  // Names the object in what is added from now on.
+  void SetObject(std::string object) { object_ = std::move(object); }
+  void Add(Severity severity, std::uint32_t position, std::string field, std::string message);
+  std::size_t errors() const { return errors_; }
+  // True once further findings are no longer told.
+  bool full() const { return told_ >= kMostTold; }
+
+ private:
+  // An object's further findings are counted, not told.
+  static constexpr std::size_t kMostTold = 50;
+
+  const ValueTree& tree_;
+  const std::string& file_;
+  Diagnostics& diagnostics_;
+  std::string object_;
+  std::size_t errors_ = 0;
+  std::size_t told_ = 0;
+};
+
+class Field {
+ public:
+  using Names = std::initializer_list<std::string_view>;
+
+  Field(Findings& findings, const Value& root) : findings_(findings), value_(&root), position_(root.position) {}
+
+  // Requires a map or an absent field; anything else is an error, reported by the Check functions below.
+  Field Get(std::string_view key) const&;
+  Field Get(std::string_view key) const&& = delete;
+  // Calls with each item of a list. An item that is null is an error. Absent: no items.
+  void EachItem(const std::function<void(const Field&)>& visit) const;
+  // Calls with each entry of a map, whatever its value. Absent: no entries.
+  void EachEntry(const std::function<void(const Field&)>& visit) const;
+
+  // A map in which any other field is an error.
+  void CheckOnly(Names known) const;
+  // A map of many other fields; one that looks like a mistyped one of `known` is worth a warning.
+  void CheckTypos(Names known) const;
+
+  bool present() const { return value_ != nullptr; }
+  bool is(Value::Kind kind) const { return value_ != nullptr && value_->kind == kind; }
+  // The list's or map's length; 0 for anything else.
+  std::size_t Size() const;
+  std::string_view key() const { return key_; }
+  // Of the whole object, so far.
+  std::size_t errors() const { return findings_.errors(); }
+
+  // Each returns nothing for an absent field, and for one of another type, which is an error.
+  std::optional<std::string_view> String() const;
+  std::optional<bool> Bool() const;
+  std::optional<std::int64_t> Integer(std::int64_t least, std::int64_t most) const;
+
+  void Error(std::string message) const;
+  void Warning(std::string message) const;
+  // Of an entry's key, rather than its value.
+  void KeyError(std::string message) const;
+
+ private:
+  static constexpr std::size_t kNoIndex = ~std::size_t{0};
+
+  Field(const Field& holder, std::string_view key, std::size_t index, const Value* value);
+  void WrongType(std::string_view wanted) const;
+  bool CheckMap() const;
+  std::string Path() const;
+
+  Findings& findings_;
+  const Field* holder_ = nullptr;
+  std::string_view key_;
+  std::size_t index_ = kNoIndex;
+  const Value* value_;      // null: absent
+  std::uint32_t position_;  // of the value, or of what should hold it
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_CONTROL_MODEL_FIELD_H_

@@ -9,7 +9,8 @@ LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 def drop_reasons_of_header():
     text = pathlib.Path("include/sluice/drop_reason.h").read_text()
-    return re.findall(r'X\(k\w+, "(\w+)", "([^"]*)"\)', text)
+    lines = re.sub(r"\s*\\\n\s*", " ", text)  # the macro's continued lines
+    return re.findall(r'X\(k\w+, "(\w+)", "([^"]*)"\)', lines)
 
 
 def drop_reasons_of_document():

@@ -49,7 +49,8 @@ class FragmentTable {
 
   // Takes a packet that parse accepted and that Is(kFragment). A fragment that proceeds has its protocol, ports,
   // kHasPorts, kReplyType, icmp_type and icmp_code from its first fragment. `now_ns` never goes back.
-  // After each call, released() must be emptied by the caller: it is overwritten by the next.
+  // Later fragments have no TCP flags: they say nothing of the connection's state. released() is to be dealt with after
+  // each call, since the next one overwrites it.
   FragmentFate Admit(const Frame& frame, ParsedPacket& packet, std::uint64_t now_ns);
 
   // Ends the trains whose time is up; what they held is in released(), as fragment_orphan. Cheap when there are none:
@@ -80,25 +81,32 @@ class FragmentTable {
   };
 
   struct Train {
-    std::uint64_t source_hi, source_lo, destination_hi, destination_lo;
-    std::uint64_t deadline_ns;
-    std::uint32_t id;
-    std::uint32_t hash;
-    std::uint32_t newer, older;           // in order of creation; `newer` also links free trains
-    std::uint32_t held_first, held_last;  // held fragments in order of arrival
-    Range ranges[kMaxRanges];             // ascending, disjoint, adjacent ones joined
-    std::uint16_t port;
-    std::uint16_t total;  // bytes of the datagram's payload; 0: the last fragment was not seen yet
-    std::uint16_t source_port, destination_port;
-    std::uint16_t flags;  // those of ParsedPacket that followers take on
-    Family family;
-    std::uint8_t key_protocol;  // 0 for IPv6
-    std::uint8_t protocol;      // of the transport
-    std::uint8_t icmp_type, icmp_code;
-    std::uint8_t range_count;
-    std::uint8_t held_count;
-    bool has_first;
-    DropReason poison;  // != kNone: every further fragment is dropped for this reason
+    std::uint64_t source_hi = 0;
+    std::uint64_t source_lo = 0;
+    std::uint64_t destination_hi = 0;
+    std::uint64_t destination_lo = 0;
+    std::uint64_t deadline_ns = 0;
+    std::uint32_t id = 0;
+    std::uint32_t hash = 0;
+    std::uint32_t newer = kNone;  // in order of creation; also links free trains
+    std::uint32_t older = kNone;
+    std::uint32_t held_first = kNone;  // held fragments, in order of arrival
+    std::uint32_t held_last = kNone;
+    Range ranges[kMaxRanges] = {};  // ascending, disjoint, adjacent ones joined
+    std::uint16_t port = 0;
+    std::uint16_t total = 0;  // bytes of the datagram's payload; 0: the last fragment was not seen yet
+    std::uint16_t source_port = 0;
+    std::uint16_t destination_port = 0;
+    std::uint16_t flags = 0;  // those of the first fragment that hold for all
+    Family family = Family::kIpv4;
+    std::uint8_t key_protocol = 0;  // 0 for IPv6
+    std::uint8_t protocol = 0;      // of the transport
+    std::uint8_t icmp_type = 0;
+    std::uint8_t icmp_code = 0;
+    std::uint8_t range_count = 0;
+    std::uint32_t held_count = 0;
+    bool has_first = false;
+    DropReason poison = DropReason::kNone;  // else every further fragment is dropped for this reason
   };
 
   struct HeldFragment {
@@ -107,13 +115,14 @@ class FragmentTable {
     std::uint32_t next;
   };
 
+  void EndExpired(std::uint64_t now_ns);
   std::uint32_t Find(std::uint32_t hash, std::uint16_t port, const ParsedPacket& packet) const;
   std::uint32_t Create(std::uint32_t hash, std::uint16_t port, const ParsedPacket& packet, std::uint64_t now_ns);
-  void Remove(std::uint32_t train, DropReason reason_for_held);
-  void RemoveFromIndex(std::uint32_t train);
-  DropReason AddRange(Train& train, const ParsedPacket& packet);
-  bool Complete(const Train& train) const;
-  void Learn(Train& train, const ParsedPacket& first);
+  void Remove(std::uint32_t id, DropReason reason_for_held);
+  void RemoveFromIndex(std::uint32_t id);
+  static DropReason AddRange(Train& train, const ParsedPacket& packet);
+  static bool IsComplete(const Train& train);
+  static void Learn(Train& train, const ParsedPacket& first);
   static void Attach(const Train& train, ParsedPacket& packet);
   void Hold(Train& train, const Frame& frame, const ParsedPacket& packet);
   void Release(Train& train, DropReason reason);

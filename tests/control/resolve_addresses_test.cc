@@ -1,0 +1,122 @@
+// Whose an address is: pods, duplicates, finished pods, nodes.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "control/resolved.h"
+#include "support/cluster_builder.h"
+
+namespace sluice {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+TEST(NetworkPolicy, NP_70_NodeHasItsOwnAddressesThoseOfItsPodsHostAndOfHostNetworkPods) {
+  const Resolved resolved(ClusterBuilder()
+                              .Node("n1", {"192.168.0.1"}, {"10.0.0.0/24"})
+                              .Node("n2", {"192.168.0.9"})
+                              .Pod("a/web", {}, {"10.0.0.1"})
+                              .OnNode("n1")
+                              .HostAddresses({"192.168.0.1", "fd00:1::1"})
+                              .Pod("a/agent", {}, {"192.168.0.2"})
+                              .OnNode("n1")
+                              .HostNetwork());
+  EXPECT_THAT(resolved.NodeAddresses("n1"), ElementsAre("192.168.0.1", "192.168.0.2", "fd00:1::1"));
+  EXPECT_THAT(resolved.NodeAddresses("n2"), ElementsAre("192.168.0.9"));
+  const Endpoint* web = resolved.FindEndpoint("a/web");
+  ASSERT_NE(web, nullptr);
+  EXPECT_EQ(resolved.policy().nodes.at(web->node).name, "n1");
+}
+
+TEST(NetworkPolicy, NP_70_NodeThatOnlyAPodNamesIsMadeUp) {
+  const Resolved resolved(
+      ClusterBuilder().Pod("a/web", {}, {"10.0.0.1"}).OnNode("n9").HostAddresses({"192.168.0.9"}).Pod("a/lost"));
+  EXPECT_THAT(resolved.NodeAddresses("n9"), ElementsAre("192.168.0.9"));
+  EXPECT_EQ(resolved.FindEndpoint("a/lost")->node, kNoNode);
+}
+
+TEST(NetworkPolicy, NP_70_AddressThatAPodHoldsGivesNobodyANodesRights) {
+  const Resolved resolved(ClusterBuilder()
+                              .Node("n1", {"10.0.0.1", "192.168.0.1"})
+                              .Pod("a/web", {}, {"10.0.0.1"})
+                              .Pod("a/agent", {}, {"10.0.0.1"})
+                              .OnNode("n1")
+                              .HostNetwork());
+  EXPECT_THAT(resolved.NodeAddresses("n1"), ElementsAre("192.168.0.1"));
+  EXPECT_THAT(resolved.EndpointAddresses("a/web"), ElementsAre("10.0.0.1"));
+  ASSERT_THAT(resolved.diagnostics(), SizeIs(1));
+  EXPECT_EQ(resolved.diagnostics()[0].severity, Severity::kWarning);
+  EXPECT_EQ(resolved.diagnostics()[0].object, "Node n1");
+}
+
+TEST(NetworkPolicy, NP_71_AllAddressesOfAPodAreOneEndpoint) {
+  const Resolved resolved(ClusterBuilder().Pod("a/web", {}, {"fd00::1", "10.0.0.1", "10.0.0.1"}));
+  EXPECT_THAT(resolved.EndpointAddresses("a/web"), ElementsAre("10.0.0.1", "fd00::1"));
+  EXPECT_THAT(resolved.diagnostics(), IsEmpty());
+}
+
+TEST(NetworkPolicy, NP_81_SelectedPodWithoutAddressIsAlreadyASubject) {
+  const Resolved resolved(ClusterBuilder().Pod("a/new").InPhase(Pod::Phase::kPending).Policy("a/p").DenyIngress());
+  EXPECT_THAT(resolved.Subjects("a/p", Direction::kIngress), ElementsAre("a/new"));
+  EXPECT_THAT(resolved.EndpointAddresses("a/new"), IsEmpty());
+}
+
+TEST(NetworkPolicy, NP_82_FinishedPodsHaveNoAddresses) {
+  const Resolved resolved(ClusterBuilder()
+                              .Pod("a/done", {}, {"10.0.0.1"})
+                              .InPhase(Pod::Phase::kSucceeded)
+                              .Pod("a/broken", {}, {"10.0.0.2"})
+                              .InPhase(Pod::Phase::kFailed)
+                              .Pod("a/unknown", {}, {"10.0.0.3"})
+                              .InPhase(Pod::Phase::kUnknown)
+                              .Policy("a/p")
+                              .DenyIngress());
+  EXPECT_THAT(resolved.EndpointAddresses("a/done"), IsEmpty());
+  EXPECT_THAT(resolved.EndpointAddresses("a/broken"), IsEmpty());
+  EXPECT_THAT(resolved.EndpointAddresses("a/unknown"), ElementsAre("10.0.0.3"));
+  EXPECT_THAT(resolved.Subjects("a/p", Direction::kIngress), ElementsAre("a/unknown"));
+}
+
+TEST(NetworkPolicy, NP_83_UnfinishedPodKeepsAnAddressThatAFinishedOneHad) {
+  const Resolved resolved(ClusterBuilder()
+                              .Pod("a/done", {}, {"10.0.0.1"})
+                              .Created(200)
+                              .InPhase(Pod::Phase::kSucceeded)
+                              .Pod("a/live", {}, {"10.0.0.1"})
+                              .Created(100));
+  EXPECT_THAT(resolved.EndpointAddresses("a/live"), ElementsAre("10.0.0.1"));
+  EXPECT_THAT(resolved.diagnostics(), IsEmpty());
+}
+
+TEST(NetworkPolicy, NP_83_NewerPodWinsAndTheOlderLosesThatAddressOnly) {
+  const Resolved resolved(ClusterBuilder()
+                              .Pod("a/older", {}, {"10.0.0.1", "fd00::1"})
+                              .Created(100)
+                              .Pod("b/newer", {}, {"10.0.0.1", "fd00::2"})
+                              .Created(200));
+  EXPECT_THAT(resolved.EndpointAddresses("a/older"), ElementsAre("fd00::1"));
+  EXPECT_THAT(resolved.EndpointAddresses("b/newer"), ElementsAre("10.0.0.1", "fd00::2"));
+  ASSERT_THAT(resolved.diagnostics(), SizeIs(1));
+  const Diagnostic& warning = resolved.diagnostics()[0];
+  EXPECT_EQ(warning.severity, Severity::kWarning);
+  EXPECT_EQ(warning.object, "Pod a/older");
+  EXPECT_EQ(warning.field, "status.podIPs");
+  EXPECT_THAT(warning.message, HasSubstr("10.0.0.1 is also claimed by Pod b/newer, which is newer"));
+}
+
+TEST(NetworkPolicy, NP_83_OfEqualAgeTheFirstByNameWins) {
+  const Resolved resolved(ClusterBuilder()
+                              .Pod("b/one", {}, {"10.0.0.1"})
+                              .Pod("a/two", {}, {"10.0.0.1"})
+                              .Pod("c/three", {}, {"10.0.0.1"})
+                              .Created(-1));
+  EXPECT_THAT(resolved.EndpointAddresses("a/two"), ElementsAre("10.0.0.1"));
+  EXPECT_THAT(resolved.EndpointAddresses("b/one"), IsEmpty());
+  EXPECT_THAT(resolved.EndpointAddresses("c/three"), IsEmpty());
+  EXPECT_THAT(resolved.diagnostics(), SizeIs(2));
+}
+
+}  // namespace
+}  // namespace sluice

@@ -15,14 +15,14 @@ namespace sluice {
 
 struct MadeFrame;
 
-enum class ResetSide : std::uint8_t {
+enum class AnswerSide : std::uint8_t {
   kSender,    // back out of the port that the frame came in by, as from its receiver
   kReceiver,  // on the way that the frame would have gone, as from its sender
 };
 
 // Tells one end of a TCP connection that it is over. Toward the sender: RFC 9293 3.10.7.1. Toward the receiver: the
 // sequence number that it expects next, if `frame` came in order, which RFC 5961 3.2 requires of a reset.
-bool MakeTcpReset(const Frame& frame, const ParsedPacket& packet, ResetSide side, MadeFrame& out);
+bool MakeTcpReset(const Frame& frame, const ParsedPacket& packet, AnswerSide side, MadeFrame& out);
 
 // ICMP 3/13 (RFC 1812 5.2.7.1) or ICMPv6 1/1 (RFC 4443 3.1) to the sender, quoting as much of the frame as fits.
 bool MakeAdminProhibited(const Frame& frame, const ParsedPacket& packet, MadeFrame& out);

@@ -157,6 +157,15 @@ PacketBuilder& PacketBuilder::Version(std::uint8_t value) {
   return *this;
 }
 
+PacketBuilder& PacketBuilder::TrafficClass(std::uint8_t value) {
+  if (Last().kind == Kind::kIpv4) {
+    Last().bytes[1] = value;
+  } else {
+    Put16(Last().bytes, 0, 0x6000u | value << 4);
+  }
+  return *this;
+}
+
 PacketBuilder& PacketBuilder::HopLimit(std::uint8_t value) {
   Last().bytes[Last().kind == Kind::kIpv4 ? 8 : 7] = value;
   return *this;
@@ -247,6 +256,11 @@ PacketBuilder& PacketBuilder::Tcp(std::uint16_t source_port, std::uint16_t desti
   bytes[13] = flags;
   Put16(bytes, 14, 0xffff);
   return Add(Kind::kTcp, kProtoTcp, bytes);
+}
+
+PacketBuilder& PacketBuilder::Window(std::uint16_t value) {
+  Put16(Last().bytes, 14, value);
+  return *this;
 }
 
 PacketBuilder& PacketBuilder::Udp(std::uint16_t source_port, std::uint16_t destination_port) {

@@ -43,6 +43,7 @@ class PacketBuilder {
   PacketBuilder& Ipv6(std::string_view source, std::string_view destination);
   // Of Ipv4 or Ipv6.
   PacketBuilder& Version(std::uint8_t value);
+  PacketBuilder& TrafficClass(std::uint8_t value);  // or type of service
   PacketBuilder& HopLimit(std::uint8_t value);      // or time to live; 64 by default
   PacketBuilder& Protocol(std::uint8_t value);      // also of an extension header: its next header
   PacketBuilder& TotalLength(std::uint16_t value);  // Ipv6: the payload length
@@ -66,6 +67,7 @@ class PacketBuilder {
 
   PacketBuilder& Tcp(std::uint16_t source_port, std::uint16_t destination_port, std::uint8_t flags = kTcpSyn,
                      std::uint32_t sequence = 1, std::uint32_t acknowledgement = 0);
+  PacketBuilder& Window(std::uint16_t value);  // of Tcp
   PacketBuilder& Udp(std::uint16_t source_port, std::uint16_t destination_port);
   PacketBuilder& UdpLength(std::uint16_t value);
   PacketBuilder& Sctp(std::uint16_t source_port, std::uint16_t destination_port, std::uint32_t tag = 1);

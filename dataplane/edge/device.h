@@ -1,0 +1,38 @@
+// Devices by name: what DPDK must be asked for, and what must be watched and locked around it. Needs no EAL.
+#ifndef SLUICE_DATAPLANE_EDGE_DEVICE_H_
+#define SLUICE_DATAPLANE_EDGE_DEVICE_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "edge/settings.h"
+
+namespace sluice {
+
+struct Device {
+  std::string text;          // as the operator wrote it
+  std::string name;          // DPDK's name of the device; for PCI the address
+  std::string arguments;     // DPDK's device arguments, after the name
+  std::string interface;     // a kernel interface that must be there, and may go and come back; else empty
+  std::string lock;          // what two processes must not both use; empty: nothing
+  std::string remedy;        // what to try where DPDK refuses the device
+  bool is_pci = false;       // probed by EAL at start, by address
+  bool multi_queue = false;  // its queues, and its hash, are a NIC's
+  bool may_sleep = false;    // fed by the kernel or another process, not by a NIC: a worker may sleep between bursts
+};
+
+// `index` makes the DPDK name unique in the process. The error names the device and what would be right.
+std::variant<Device, std::string> ParseDevice(const PortSettings& port, std::uint32_t index);
+
+// The receive frame that an af_packet socket needs for frames of an interface with this MTU; a multiple of the page
+// size where it is larger than a page.
+std::uint32_t PacketSocketFrame(std::uint32_t mtu);
+
+// "DEV1,DEV2" of --wire; the error says what is wrong.
+std::variant<WireSettings, std::string> ParseWire(std::string_view text);
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_EDGE_DEVICE_H_

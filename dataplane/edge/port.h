@@ -1,0 +1,93 @@
+// A port: one opened device, what workers may do with it, and what becomes of it while it runs.
+//
+// The control thread opens, watches and closes it. Workers read what PortView shows; a device that vanished is taken
+// from them first (usable), and closed only when each of them was quiescent since.
+#ifndef SLUICE_DATAPLANE_EDGE_PORT_H_
+#define SLUICE_DATAPLANE_EDGE_PORT_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "edge/device.h"
+#include "edge/device_lock.h"
+#include "edge/frame_ring.h"
+#include "edge/readers.h"
+#include "edge/settings.h"
+
+struct rte_mempool;
+struct rte_device;
+
+namespace sluice {
+
+// What workers see of a port. Where it has fewer queues than there are workers, its home worker alone receives from it
+// and transmits on it, and the others give their frames to the ring.
+struct PortView {
+  std::atomic<bool> usable{false};   // false: don't touch the device
+  std::atomic<bool> link_up{false};  // false: what would leave by it is dropped as port_down
+  std::uint16_t id = 0;              // DPDK's; valid while usable
+  std::uint32_t rx_queues = 1;       // 1, or one a worker
+  std::uint32_t tx_queues = 1;       // 1, or one a worker
+  std::uint32_t home = 0;            // the worker of the only queue
+  std::unique_ptr<FrameRing> to_home;
+};
+
+struct PortCounters {
+  std::uint64_t missed = 0;     // the device had no room for them
+  std::uint64_t errors = 0;     // received broken, or not transmitted
+  std::uint64_t no_buffer = 0;  // no packet buffer was left
+};
+
+class Port {
+ public:
+  // `index` is 2 x wire + side; `buffers` feeds its receive queues. The error names the device and a remedy.
+  static std::variant<std::unique_ptr<Port>, std::string> Open(const PortSettings& settings, const EdgeSettings& edge,
+                                                               std::uint32_t index, std::uint32_t workers,
+                                                               rte_mempool* buffers);
+  ~Port();
+  Port(const Port&) = delete;
+  Port& operator=(const Port&) = delete;
+
+  const PortView& view() const { return view_; }
+  const Device& device() const { return device_; }
+
+  // Looks after the device; call it a few times a second. What changed, as a line for the log, or nothing.
+  std::optional<std::string> Watch(Readers& readers);
+
+  // Zeros while the device is away.
+  PortCounters counters() const;
+
+ private:
+  Port(Device device, std::optional<DeviceLock> lock, const PortSettings& settings, const EdgeSettings& edge,
+       rte_mempool* buffers);
+
+  std::optional<std::string> Probe();                           // DPDK takes the device: view_.id is known
+  std::optional<std::string> Configure(std::uint32_t workers);  // queues, hash, offloads; then it is started
+  void SpreadByRedirection(std::uint32_t redirections, std::uint32_t workers) const;
+  std::optional<std::string> Reopen();
+  void Close();
+  bool LinkIsUp() const;
+  std::string Problem(const std::string& what) const;
+
+  const Device device_;
+  const std::optional<DeviceLock> lock_;
+  const PortSettings settings_;
+  const EdgeSettings edge_;
+  rte_mempool* const buffers_;
+  rte_device* dpdk_device_ = nullptr;
+  bool probed_ = false;  // by Probe, so Close removes it
+  bool open_ = false;
+  std::uint32_t interface_index_ = 0;
+  std::optional<Readers::Token> leaving_;  // taken from the workers, who may still be in it
+  PortView view_;
+};
+
+// The size that a packet buffer must have for the device's frames, headroom not included.
+std::uint32_t BufferBytes(const Device& device, const PortSettings& settings);
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_EDGE_PORT_H_

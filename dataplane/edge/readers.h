@@ -1,0 +1,45 @@
+// The threads that read what the control thread publishes, and when they have all let go of what it took back
+// (rte_rcu_qsbr). Needs no EAL.
+//
+// A reader never waits: it says now and then that it holds nothing from before (Quiescent). The control thread takes
+// something back, asks for a Token, and frees it once Passed(token): then every reader was quiescent since.
+#ifndef SLUICE_DATAPLANE_EDGE_READERS_H_
+#define SLUICE_DATAPLANE_EDGE_READERS_H_
+
+#include <cstdint>
+#include <memory>
+
+struct rte_rcu_qsbr;
+
+namespace sluice {
+
+class Readers {
+ public:
+  using Token = std::uint64_t;
+
+  // Readers are numbered from 0 to `count` - 1.
+  explicit Readers(std::uint32_t count);
+  ~Readers();
+  Readers(const Readers&) = delete;
+  Readers& operator=(const Readers&) = delete;
+
+  // By the reader's thread. A reader counts between Join and Leave only; after Leave it holds nothing.
+  void Join(std::uint32_t reader);
+  void Leave(std::uint32_t reader);
+  void Quiescent(std::uint32_t reader);
+
+  // By the control thread. Passed returns at once; what readers did before they were quiescent happened before it
+  // returns true.
+  Token Retire();
+  bool Passed(Token token);
+
+ private:
+  struct Free {
+    void operator()(rte_rcu_qsbr* qsbr) const;
+  };
+  std::unique_ptr<rte_rcu_qsbr, Free> qsbr_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_EDGE_READERS_H_

@@ -1,0 +1,20 @@
+#include "edge/table_slot.h"
+
+#include <utility>
+
+namespace sluice {
+
+TableSlot::TableSlot(Readers& readers, std::shared_ptr<const Table> first)
+    : readers_(readers), current_(first.get()), owned_(std::move(first)) {}
+
+void TableSlot::Publish(std::shared_ptr<const Table> table) {
+  current_.store(table.get(), std::memory_order_release);
+  // The token is taken after the store: a worker that is quiescent since cannot have read the old pointer after it.
+  retired_.push_back({std::exchange(owned_, std::move(table)), readers_.Retire()});
+}
+
+void TableSlot::Reclaim() {
+  while (!retired_.empty() && readers_.Passed(retired_.front().token)) retired_.pop_front();
+}
+
+}  // namespace sluice

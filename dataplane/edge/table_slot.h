@@ -1,0 +1,46 @@
+// Publish: the table in force, one pointer that workers read once a burst.
+//
+// Workers never stop and never wait. The old table is freed on the control thread, once every worker was quiescent
+// since the new one took its place.
+#ifndef SLUICE_DATAPLANE_EDGE_TABLE_SLOT_H_
+#define SLUICE_DATAPLANE_EDGE_TABLE_SLOT_H_
+
+#include <atomic>
+#include <deque>
+#include <memory>
+
+#include "edge/readers.h"
+#include "table/table.h"
+
+namespace sluice {
+
+class TableSlot {
+ public:
+  // `readers` outlives the slot. `first` is in force from the start.
+  TableSlot(Readers& readers, std::shared_ptr<const Table> first);
+
+  // A worker: good until its next Readers::Quiescent. Pairs with the release in Publish.
+  const Table* Get() const { return current_.load(std::memory_order_acquire); }
+
+  // The control thread.
+  void Publish(std::shared_ptr<const Table> table);
+  // Frees the tables that no worker can hold any more; call it now and then.
+  void Reclaim();
+  const std::shared_ptr<const Table>& current() const { return owned_; }
+  std::size_t retired_count() const { return retired_.size(); }
+
+ private:
+  struct Retired {
+    std::shared_ptr<const Table> table;
+    Readers::Token token;
+  };
+
+  Readers& readers_;
+  std::atomic<const Table*> current_;
+  std::shared_ptr<const Table> owned_;
+  std::deque<Retired> retired_;  // oldest first
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_EDGE_TABLE_SLOT_H_

@@ -1,0 +1,158 @@
+// Publishing tables and passing frames between threads, without EAL, so that the thread sanitizer sees all of it.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "edge/counter.h"
+#include "edge/frame_ring.h"
+#include "edge/readers.h"
+#include "edge/table_slot.h"
+#include "table/compile.h"
+
+namespace sluice {
+namespace {
+
+std::shared_ptr<const Table> NextTable(Compiler& compiler) {
+  return std::get<std::shared_ptr<const Table>>(compiler.Compile(ResolvedPolicy{}));
+}
+
+TEST(TableSlot, ReadersSeeOnlyWholeTablesInAscendingOrderWhileTablesAreSwapped) {
+  constexpr std::uint32_t kReaders = 3;
+  Compiler compiler;
+  Readers readers(kReaders);
+  TableSlot slot(readers, compiler.EmptyTable());
+  std::atomic<bool> stop{false};
+  std::atomic<int> went_back{0};
+  std::atomic<std::uint32_t> ready{0};
+
+  std::vector<std::thread> threads;
+  for (std::uint32_t i = 0; i < kReaders; ++i) {
+    threads.emplace_back([&, i] {
+      readers.Join(i);
+      ready.fetch_add(1);
+      std::uint64_t last = 0;
+      while (!stop) {
+        const Table* table = slot.Get();
+        if (table->generation() < last) ++went_back;
+        last = table->generation();
+        table->Lookup(IpAddress::V4(0x0a000001));
+        readers.Quiescent(i);
+      }
+      readers.Leave(i);
+    });
+  }
+  while (ready < kReaders) std::this_thread::yield();
+  std::vector<std::weak_ptr<const Table>> published;
+  for (int i = 0; i < 200; ++i) {
+    auto table = NextTable(compiler);
+    published.push_back(table);
+    slot.Publish(std::move(table));
+    slot.Reclaim();
+  }
+  while (slot.retired_count() > 0) {
+    slot.Reclaim();
+    std::this_thread::yield();
+  }
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(went_back, 0);
+  EXPECT_EQ(slot.current()->generation(), 200u);
+  for (std::size_t i = 0; i + 1 < published.size(); ++i) EXPECT_TRUE(published[i].expired()) << i;
+}
+
+TEST(TableSlot, OldTableLivesWhileAReaderHasNotBeenQuiescent) {
+  Compiler compiler;
+  Readers readers(1);
+  TableSlot slot(readers, NextTable(compiler));
+  readers.Join(0);
+  const std::weak_ptr<const Table> old = slot.current();
+  slot.Publish(NextTable(compiler));
+  slot.Reclaim();
+  EXPECT_FALSE(old.expired());
+  readers.Quiescent(0);
+  slot.Reclaim();
+  EXPECT_TRUE(old.expired());
+  readers.Leave(0);
+}
+
+TEST(TableSlot, WorkerThatLeftHoldsNothingUp) {
+  Compiler compiler;
+  Readers readers(2);
+  TableSlot slot(readers, NextTable(compiler));
+  readers.Join(0);
+  readers.Leave(0);
+  slot.Publish(NextTable(compiler));
+  slot.Reclaim();
+  EXPECT_EQ(slot.retired_count(), 0u);
+}
+
+TEST(FrameRing, FramesOfEachProducerArriveWholeAndInOrder) {
+  constexpr std::uintptr_t kProducers = 3;
+  constexpr std::uintptr_t kFrames = 20000;
+  FrameRing ring(256);
+  // A frame is a number here: its producer and its place.
+  std::vector<std::thread> producers;
+  for (std::uintptr_t producer = 0; producer < kProducers; ++producer) {
+    producers.emplace_back([&ring, producer] {
+      std::uintptr_t next = 0;
+      while (next < kFrames) {
+        void* burst[32];
+        std::uint32_t count = 0;
+        for (; count < 32 && next + count < kFrames; ++count) {
+          burst[count] = reinterpret_cast<void*>(((producer + 1) << 32) | (next + count));
+        }
+        next += ring.Put(burst, count);
+        if (next % 64 == 0) std::this_thread::yield();
+      }
+    });
+  }
+  std::uintptr_t taken[kProducers] = {};
+  for (std::uintptr_t total = 0; total < kProducers * kFrames;) {
+    void* burst[64];
+    const std::uint32_t count = ring.Take(burst, 64);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const auto number = reinterpret_cast<std::uintptr_t>(burst[i]);
+      ASSERT_EQ(number & 0xffffffff, taken[(number >> 32) - 1]++);
+    }
+    total += count;
+    if (count == 0) std::this_thread::yield();
+  }
+  for (std::thread& producer : producers) producer.join();
+  EXPECT_TRUE(ring.empty());
+}
+
+TEST(FrameRing, FullRingTakesTheFirstAndLeavesTheRest) {
+  FrameRing ring(3);
+  int frames[8];
+  void* burst[8];
+  for (int i = 0; i < 8; ++i) burst[i] = &frames[i];
+  const std::uint32_t taken = ring.Put(burst, 8);
+  EXPECT_GE(taken, 3u);
+  EXPECT_LT(taken, 8u);
+  void* out[8];
+  ASSERT_EQ(ring.Take(out, 8), taken);
+  for (std::uint32_t i = 0; i < taken; ++i) EXPECT_EQ(out[i], &frames[i]);
+}
+
+TEST(Counter, AnotherThreadReadsWhileTheOwnerCounts) {
+  Counter counter;
+  std::atomic<bool> stop{false};
+  std::thread owner([&] {
+    while (!stop) counter.Add(1);
+  });
+  std::uint64_t last = 0;
+  for (int i = 0; i < 1000 || last == 0; ++i) {
+    const std::uint64_t now = counter.value();
+    EXPECT_GE(now, last);
+    last = now;
+    if (last == 0) std::this_thread::yield();
+  }
+  stop = true;
+  owner.join();
+}
+
+}  // namespace
+}  // namespace sluice

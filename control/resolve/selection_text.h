@@ -13,9 +13,6 @@
 
 namespace sluice {
 
-// As kubectl writes it: "app=web,!debug,tier in (a,b)"; empty for everything.
-std::string SelectorText(const LabelSelector& selector);
-
 // "pods[app=web] in a".
 std::string PodsText(std::string_view namespace_name, const LabelSelector& pods);
 

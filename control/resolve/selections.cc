@@ -4,6 +4,7 @@
 #include <string_view>
 #include <tuple>
 
+#include "model/selector_text.h"
 #include "resolve/members.h"
 #include "resolve/selection_text.h"
 

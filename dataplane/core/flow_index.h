@@ -1,0 +1,118 @@
+// From a flow's hash to the number of its entry: cache-line buckets of tags, two to choose from.
+//
+// A flow sits in its primary bucket where there is room, else in its secondary one, which is probed only when the
+// primary's overflow count says that something went there. When both are full, others make way: only index slots move,
+// entries never do. A bucket's alternative is found from its number and the slot's tag alone, so that making way
+// touches no entry. At 7/8 of all slots taken (capacity) an insertion fails practically never.
+//
+// Used by one thread only. Allocates nothing: it lives in memory that it is given.
+#ifndef SLUICE_DATAPLANE_CORE_FLOW_INDEX_H_
+#define SLUICE_DATAPLANE_CORE_FLOW_INDEX_H_
+
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <span>
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+namespace sluice {
+
+class FlowIndex {
+ public:
+  static constexpr std::uint32_t kSlots = 10;
+  static constexpr std::uint32_t kNoFlow = 0xffffffff;
+
+  struct alignas(64) Bucket {
+    std::array<std::uint16_t, kSlots> tags;  // 0: free
+    std::uint16_t secondary;                 // bit i: slot i is here because its primary bucket was full
+    std::uint16_t overflow;                  // flows whose primary bucket this is and that are in their secondary
+    std::array<std::uint32_t, kSlots> entries;
+  };
+  static_assert(sizeof(Bucket) == 64);
+
+  static std::uint32_t BucketCount(std::uint32_t capacity) {
+    return static_cast<std::uint32_t>((std::uint64_t{capacity} * 8 / 7 + kSlots) / kSlots) + 1;
+  }
+
+  // `buckets`: BucketCount(capacity) of them, zeroed.
+  explicit FlowIndex(std::span<Bucket> buckets)
+      : buckets_(buckets.data()), count_(static_cast<std::uint32_t>(buckets.size())) {}
+
+  void Prefetch(std::uint64_t hash) const { __builtin_prefetch(&buckets_[Primary(hash)], 0, 3); }
+
+  // The first entry whose tag fits in the primary bucket, or kNoFlow; `complete` false says that others might fit.
+  std::uint32_t Candidate(std::uint64_t hash, bool& complete) const {
+    const Bucket& bucket = buckets_[Primary(hash)];
+    const std::uint32_t matches = MatchTags(bucket, Tag(hash));
+    complete = bucket.overflow == 0;
+    return matches == 0 ? kNoFlow : bucket.entries[static_cast<std::size_t>(std::countr_zero(matches))];
+  }
+
+  // The entry with this hash's tag for which `is_it(entry)` holds, or kNoFlow.
+  template <typename IsIt>
+  std::uint32_t Find(std::uint64_t hash, IsIt is_it) const {
+    const std::uint16_t tag = Tag(hash);
+    const std::uint32_t primary = Primary(hash);
+    const std::uint32_t found = FindIn(buckets_[primary], tag, is_it);
+    if (found != kNoFlow || buckets_[primary].overflow == 0) return found;
+    return FindIn(buckets_[Other(primary, tag)], tag, is_it);
+  }
+
+  // False, and nothing changed, where no room could be made.
+  bool Insert(std::uint64_t hash, std::uint32_t entry);
+  // Requires that Insert(hash, entry) was called.
+  void Erase(std::uint64_t hash, std::uint32_t entry);
+
+  // Bit i: slot i of the bucket has this tag. Two forms, the same result.
+  static std::uint32_t MatchTagsPortable(const Bucket& bucket, std::uint16_t tag) {
+    std::uint32_t matches = 0;
+    for (std::uint32_t i = 0; i < kSlots; ++i) matches |= (bucket.tags[i] == tag ? 1u : 0u) << i;
+    return matches;
+  }
+  static std::uint32_t MatchTags(const Bucket& bucket, std::uint16_t tag) {
+#if defined(__AVX2__)
+    const __m256i line = _mm256_load_si256(reinterpret_cast<const __m256i*>(&bucket));
+    const __m256i equal = _mm256_cmpeq_epi16(line, _mm256_set1_epi16(static_cast<std::int16_t>(tag)));
+    const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(equal), _mm256_extracti128_si256(equal, 1));
+    return static_cast<std::uint32_t>(_mm_movemask_epi8(bytes)) & ((1u << kSlots) - 1);
+#else
+    return MatchTagsPortable(bucket, tag);
+#endif
+  }
+
+ private:
+  static std::uint16_t Tag(std::uint64_t hash) {
+    const auto tag = static_cast<std::uint16_t>(hash);
+    return static_cast<std::uint16_t>(tag + (tag == 0 ? 1 : 0));
+  }
+  std::uint32_t Primary(std::uint64_t hash) const { return static_cast<std::uint32_t>((hash >> 32) * count_ >> 32); }
+  // Its own inverse: Other(Other(b, t), t) == b.
+  std::uint32_t Other(std::uint32_t bucket, std::uint16_t tag) const {
+    const auto sum = static_cast<std::uint32_t>(std::uint64_t{tag * 0x9e3779b1u} * count_ >> 32);
+    return sum >= bucket ? sum - bucket : sum + count_ - bucket;
+  }
+  template <typename IsIt>
+  static std::uint32_t FindIn(const Bucket& bucket, std::uint16_t tag, IsIt is_it) {
+    for (std::uint32_t matches = MatchTags(bucket, tag); matches != 0; matches &= matches - 1) {
+      const std::uint32_t entry = bucket.entries[static_cast<std::size_t>(std::countr_zero(matches))];
+      if (is_it(entry)) return entry;
+    }
+    return kNoFlow;
+  }
+  static std::uint32_t FreeSlot(const Bucket& bucket) {
+    return static_cast<std::uint32_t>(std::countr_zero(MatchTags(bucket, 0) | 1u << kSlots));
+  }
+  void Put(std::uint32_t bucket, std::uint32_t slot, std::uint16_t tag, std::uint32_t entry, bool secondary);
+  bool MakeRoom(std::uint32_t primary, std::uint32_t secondary);
+  void Move(std::uint32_t from, std::uint32_t slot);
+
+  Bucket* buckets_;
+  std::uint32_t count_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_CORE_FLOW_INDEX_H_

@@ -1,0 +1,120 @@
+#include "core/flow_state.h"
+
+#include <algorithm>
+
+#include "core/sctp_state.h"
+#include "core/tcp_state.h"
+
+namespace sluice {
+namespace {
+
+using enum FlowState;
+
+constexpr std::string_view kNames[] = {
+#define SLUICE_X(id, name) name,
+    SLUICE_FLOW_STATES(SLUICE_X)
+#undef SLUICE_X
+};
+
+StateTable MakeStateTable() {
+  StateTable table;
+  for (std::size_t state = 0; state < kFlowStates; ++state) {
+    for (auto& side : table[state]) side.fill(static_cast<FlowState>(state));
+  }
+  const auto put = [&table](FlowState state, std::span<const FlowState> original, std::span<const FlowState> reply) {
+    auto& sides = table[static_cast<std::size_t>(state)];
+    std::ranges::copy(original, sides[0].begin());
+    std::ranges::copy(reply, sides[1].begin());
+  };
+  // Longer rows first: kCut has one of each protocol, which agree where they overlap (a test says so).
+  for (const SctpRow& row : SctpTable()) put(row.state, row.original, row.reply);
+  for (const TcpRow& row : TcpTable()) put(row.state, row.original, row.reply);
+  const auto data = [&table](FlowState state, FlowState original, FlowState reply) {
+    auto& sides = table[static_cast<std::size_t>(state)];
+    sides[0][kDataEvent] = original;
+    sides[1][kDataEvent] = reply;
+  };
+  data(kUdpUnreplied, kUdpUnreplied, kUdpReplied);
+  data(kUdpReplied, kUdpStream, kUdpReplied);
+  data(kIcmpUnreplied, kIcmpUnreplied, kIcmpReplied);
+  data(kGenericUnreplied, kGenericUnreplied, kGenericReplied);
+  return table;
+}
+
+}  // namespace
+
+const StateTable kNextState = MakeStateTable();
+
+std::string_view Name(FlowState state) { return kNames[static_cast<std::size_t>(state)]; }
+
+FlowEvent SctpEventOf(std::uint8_t chunk_type) {
+  switch (chunk_type) {
+    case 1:
+      return kSctpInitEvent;
+    case 2:
+      return kSctpInitAckEvent;
+    case 6:
+      return kSctpAbortEvent;
+    case 7:
+      return kSctpShutdownEvent;
+    case 8:
+      return kSctpShutdownAckEvent;
+    case 10:
+      return kSctpCookieEchoEvent;
+    case 11:
+      return kSctpCookieAckEvent;
+    case 14:
+      return kSctpShutdownCompleteEvent;
+    default:
+      return kSctpOtherEvent;
+  }
+}
+
+FlowState FirstState(std::uint8_t protocol, FlowEvent event) {
+  switch (protocol) {
+    case kProtoTcp:
+      return TcpFirstStates()[event];
+    case kProtoSctp:
+      return SctpFirstStates()[event];
+    case kProtoUdp:
+      return kUdpUnreplied;
+    case kProtoIcmp:
+    case kProtoIcmpv6:
+      return kIcmpUnreplied;
+    default:
+      return kGenericUnreplied;
+  }
+}
+
+TimeoutTable MakeTimeoutTable(const Timeouts& timeouts) {
+  TimeoutTable table{};
+  const auto set = [&table](std::initializer_list<FlowState> states, std::uint32_t seconds) {
+    constexpr std::uint64_t kMax = std::uint64_t{1} << 31;
+    const auto ms = static_cast<std::uint32_t>(std::min(std::uint64_t{seconds} * 1000, kMax));
+    for (const FlowState state : states) table[static_cast<std::size_t>(state)] = ms;
+  };
+  set({kTcpSynSent, kTcpSynSentBoth}, timeouts.tcp_syn_sent);
+  set({kTcpSynReceived}, timeouts.tcp_syn_recv);
+  set({kTcpEstablished}, timeouts.tcp_established);
+  set({kTcpFinOriginal, kTcpFinReply}, timeouts.tcp_fin_wait);
+  set({kTcpHalfOriginal, kTcpHalfReply}, timeouts.tcp_close_wait);
+  set({kTcpLastAck}, timeouts.tcp_last_ack);
+  set({kTcpTimeWait}, timeouts.tcp_time_wait);
+  set({kTcpCloseOriginal, kTcpCloseReply}, timeouts.tcp_close);
+  set({kTcpUnacknowledged, kCut}, timeouts.tcp_unacknowledged);
+  set({kSctpInitSent, kSctpInitAnswered}, timeouts.sctp_cookie_wait);
+  set({kSctpCookieEchoed}, timeouts.sctp_cookie_echoed);
+  set({kSctpEstablished}, timeouts.sctp_established);
+  set({kSctpShutdownSent}, timeouts.sctp_shutdown_sent);
+  set({kSctpShutdownReceived}, timeouts.sctp_shutdown_recd);
+  set({kSctpShutdownAckSent}, timeouts.sctp_shutdown_ack_sent);
+  set({kSctpClosed}, timeouts.sctp_closed);
+  set({kSctpHeartbeatSent}, timeouts.sctp_heartbeat_sent);
+  set({kUdpUnreplied, kUdpReplied}, timeouts.udp);
+  set({kUdpStream}, timeouts.udp_stream);
+  set({kIcmpUnreplied, kIcmpReplied}, timeouts.icmp);
+  set({kGenericUnreplied, kGenericReplied}, timeouts.generic);
+  return table;
+}
+
+}  // namespace sluice

@@ -1,0 +1,156 @@
+// The state of a flow, for every protocol one enumeration, and how each packet changes it.
+//
+// One table for all: next = NextState(state, side, event). It is put together from the tables of tcp_state.h and
+// sctp_state.h, which are written out cell by cell, and the few rows of the other protocols.
+//
+// Pure functions and constants; safe from any thread.
+#ifndef SLUICE_DATAPLANE_CORE_FLOW_STATE_H_
+#define SLUICE_DATAPLANE_CORE_FLOW_STATE_H_
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "core/packet.h"
+#include "sluice/protocol.h"
+
+namespace sluice {
+
+// X(enumerator, name). The names are those of Linux's conntrack where it has the state.
+#define SLUICE_FLOW_STATES(X)                                                                        \
+  X(kFree, "NONE")                                                                                   \
+  X(kTcpSynSent, "SYN_SENT")                                                                         \
+  X(kTcpSynSentBoth, "SYN_SENT2") /* simultaneous open */                                            \
+  X(kTcpSynReceived, "SYN_RECV")                                                                     \
+  X(kTcpEstablished, "ESTABLISHED")                                                                  \
+  X(kTcpFinOriginal, "FIN_WAIT") /* the originator's FIN was seen */                                 \
+  X(kTcpFinReply, "FIN_WAIT")                                                                        \
+  X(kTcpHalfOriginal, "CLOSE_WAIT") /* ... and acknowledged: the originator's half is closed */      \
+  X(kTcpHalfReply, "CLOSE_WAIT")                                                                     \
+  X(kTcpLastAck, "LAST_ACK") /* both FINs were seen */                                               \
+  X(kTcpTimeWait, "TIME_WAIT")                                                                       \
+  X(kTcpCloseOriginal, "CLOSE") /* the originator reset it */                                        \
+  X(kTcpCloseReply, "CLOSE")                                                                         \
+  X(kTcpUnacknowledged, "UNACKNOWLEDGED") /* picked up without a SYN, the other end not yet heard */ \
+  X(kSctpInitSent, "COOKIE_WAIT")                                                                    \
+  X(kSctpInitAnswered, "COOKIE_WAIT")                                                                \
+  X(kSctpCookieEchoed, "COOKIE_ECHOED")                                                              \
+  X(kSctpEstablished, "ESTABLISHED")                                                                 \
+  X(kSctpShutdownSent, "SHUTDOWN_SENT")     /* by the originator */                                  \
+  X(kSctpShutdownReceived, "SHUTDOWN_RECD") /* from the other end */                                 \
+  X(kSctpShutdownAckSent, "SHUTDOWN_ACK_SENT")                                                       \
+  X(kSctpClosed, "CLOSED")                                                                           \
+  X(kSctpHeartbeatSent, "HEARTBEAT_SENT") /* a further path, or picked up without an INIT */         \
+  X(kUdpUnreplied, "UNREPLIED")                                                                      \
+  X(kUdpReplied, "REPLIED")                                                                          \
+  X(kUdpStream, "STREAM") /* the originator went on after a reply */                                 \
+  X(kIcmpUnreplied, "UNREPLIED")                                                                     \
+  X(kIcmpReplied, "REPLIED")                                                                         \
+  X(kGenericUnreplied, "UNREPLIED")                                                                  \
+  X(kGenericReplied, "REPLIED")                                                                      \
+  X(kCut, "CUT") /* denied by a newer table; what belongs to it is dropped until a new connection */
+
+enum class FlowState : std::uint8_t {
+#define SLUICE_X(id, name) id,
+  SLUICE_FLOW_STATES(SLUICE_X)
+#undef SLUICE_X
+      kReopen,  // no state: the packet opens a new connection in this one's place
+};
+inline constexpr std::size_t kFlowStates = 32;  // of which kReopen is the last
+static_assert(static_cast<std::size_t>(FlowState::kReopen) < kFlowStates);
+
+std::string_view Name(FlowState state);
+
+// Whose packet it is: the originator's, the end that opened the flow, or the other's.
+enum class Side : std::uint8_t { kOriginal = 0, kReply = 1 };
+
+// What a packet means to its flow's state. Numbers are used again from protocol to protocol.
+using FlowEvent = std::uint8_t;
+inline constexpr std::size_t kFlowEvents = 16;
+
+inline constexpr FlowEvent kDataEvent = 0;  // of protocols without a state of their own
+
+// TCP, by flags: RST before FIN before SYN.
+enum TcpEvent : FlowEvent { kTcpAckEvent, kTcpSynEvent, kTcpSynAckEvent, kTcpFinEvent, kTcpRstEvent, kTcpEvents };
+
+// SCTP, by the type of the first chunk (RFC 9260 3.2).
+enum SctpEvent : FlowEvent {
+  kSctpOtherEvent,  // DATA, SACK, HEARTBEAT, ...
+  kSctpInitEvent,
+  kSctpInitAckEvent,
+  kSctpCookieEchoEvent,
+  kSctpCookieAckEvent,
+  kSctpAbortEvent,
+  kSctpShutdownEvent,
+  kSctpShutdownAckEvent,
+  kSctpShutdownCompleteEvent,
+  kSctpEvents
+};
+
+FlowEvent SctpEventOf(std::uint8_t chunk_type);
+
+// By FIN, SYN, RST, PSH and ACK, the low five bits. Zero, which other protocols have, gives kDataEvent.
+inline constexpr std::array<FlowEvent, 32> kTcpEventOfFlags = [] {
+  std::array<FlowEvent, 32> events{};
+  for (std::size_t flags = 0; flags < 32; ++flags) {
+    events[flags] = (flags & 4) != 0    ? kTcpRstEvent
+                    : (flags & 1) != 0  ? kTcpFinEvent
+                    : (flags & 2) == 0  ? kTcpAckEvent
+                    : (flags & 16) != 0 ? kTcpSynAckEvent
+                                        : kTcpSynEvent;
+  }
+  return events;
+}();
+static_assert(kTcpEventOfFlags[0] == kDataEvent);
+
+inline FlowEvent EventOf(const ParsedPacket& packet) {
+  if (packet.protocol == kProtoSctp) [[unlikely]]
+    return SctpEventOf(packet.sctp_chunk);
+  return kTcpEventOfFlags[packet.tcp_flags & 31];
+}
+
+using StateTable = std::array<std::array<std::array<FlowState, kFlowEvents>, 2>, kFlowStates>;
+extern const StateTable kNextState;
+
+inline FlowState NextState(FlowState state, Side side, FlowEvent event) {
+  return kNextState[static_cast<std::size_t>(state)][static_cast<std::size_t>(side)][event];
+}
+
+// The state of a flow that this packet opens.
+FlowState FirstState(std::uint8_t protocol, FlowEvent event);
+
+// True for TCP and SCTP, where a connection's opening can be told from its other packets.
+constexpr bool HasConnections(std::uint8_t protocol) { return protocol == kProtoTcp || protocol == kProtoSctp; }
+
+// Names and defaults follow Linux's nf_conntrack sysctls where they exist. Seconds.
+struct Timeouts {
+  std::uint32_t tcp_syn_sent = 120;
+  std::uint32_t tcp_syn_recv = 60;
+  std::uint32_t tcp_established = 432000;
+  std::uint32_t tcp_fin_wait = 120;
+  std::uint32_t tcp_close_wait = 60;
+  std::uint32_t tcp_last_ack = 30;
+  std::uint32_t tcp_time_wait = 120;
+  std::uint32_t tcp_close = 10;
+  std::uint32_t tcp_unacknowledged = 300;  // picked up without a SYN, no reply yet; also how long a cut flow is known
+  std::uint32_t udp = 30;
+  std::uint32_t udp_stream = 120;
+  std::uint32_t sctp_closed = 10;
+  std::uint32_t sctp_cookie_wait = 3;
+  std::uint32_t sctp_cookie_echoed = 3;
+  std::uint32_t sctp_established = 210;
+  std::uint32_t sctp_shutdown_sent = 3;
+  std::uint32_t sctp_shutdown_recd = 3;
+  std::uint32_t sctp_shutdown_ack_sent = 3;
+  std::uint32_t sctp_heartbeat_sent = 30;
+  std::uint32_t icmp = 30;
+  std::uint32_t generic = 600;
+};
+
+// Milliseconds by state. At most 24 days, half of what the flows' clock can tell.
+using TimeoutTable = std::array<std::uint32_t, kFlowStates>;
+TimeoutTable MakeTimeoutTable(const Timeouts& timeouts);
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_CORE_FLOW_STATE_H_

@@ -1,0 +1,26 @@
+// SCTP's states (RFC 9260 4): every cell of state x side x event.
+#ifndef SLUICE_DATAPLANE_CORE_SCTP_STATE_H_
+#define SLUICE_DATAPLANE_CORE_SCTP_STATE_H_
+
+#include <array>
+#include <span>
+
+#include "core/flow_state.h"
+
+namespace sluice {
+
+struct SctpRow {
+  FlowState state;
+  // By SctpEvent: other, INIT, INIT ACK, COOKIE ECHO, COOKIE ACK, ABORT, SHUTDOWN, SHUTDOWN ACK, SHUTDOWN COMPLETE.
+  std::array<FlowState, kSctpEvents> original;
+  std::array<FlowState, kSctpEvents> reply;
+};
+
+std::span<const SctpRow> SctpTable();
+
+// By SctpEvent: what a packet without a flow opens.
+const std::array<FlowState, kSctpEvents>& SctpFirstStates();
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_CORE_SCTP_STATE_H_

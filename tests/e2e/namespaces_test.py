@@ -12,7 +12,7 @@ FAMILIES = hosts.FAMILIES
 PATH_MTU = hosts.BY_NAME["partner"].path_mtu
 
 # DPDK's af_packet driver joins a packet fan-out with PACKET_FANOUT_FLAG_DEFRAG: the kernel puts IPv4 fragments together
-# before the filter sees them, and what comes out is too long for the wire. See docs/ports.md.
+# before the filter sees them, and what comes out is too long for the wire.
 KERNEL_REASSEMBLES = {("af_packet", 4): "af_packet: the kernel reassembles IPv4 fragments before DPDK sees them"}
 
 

@@ -14,8 +14,8 @@ MAX_LINES = 600
 # (what may not be included, by whom, why). The second pattern matches the files that may not.
 LAYERS = [
     (r"rte_", r"(?!dataplane/edge/|programs/sluiced/main\.cc|tests/edge/|bench/)", "rte_* belongs to dataplane/edge"),
-    (r"yaml-cpp/", r"(?!control/manifest/|programs/config/|tests/)", "yaml-cpp belongs to the manifest reader"),
-    (r"simdjson", r"(?!control/manifest/|programs/|tests/)", "simdjson belongs to the manifest reader"),
+    (r"yaml-cpp/", r"(?!control/(manifest|kube)/|programs/config/|tests/)", "yaml-cpp belongs to what reads YAML files"),
+    (r"simdjson", r"(?!control/(manifest|kube)/|programs/|tests/)", "simdjson belongs to what reads JSON files"),
     (r"roaring/", r"(?!control/|tests/|bench/)", "CRoaring belongs to the resolver"),
     (r"(grpc|google/protobuf|.*\.pb\.h)", r"", "Protobuf and gRPC belong to adapters"),
     (r"(table|core|edge)/", r"control/", "control/ does not know dataplane/"),

@@ -57,12 +57,14 @@ bool FitsDiscoveryType(const std::uint8_t* message, const OptionsFound& options,
       const bool solicited = (message[4] & 0x40) != 0;
       return !IsMulticast(message + 8) && !(solicited && packet.destination_hi >> 56 == 0xff);
     }
-    default: {  // redirect: the target is the destination itself, or a router's link-local address
+    case kRedirect: {  // the target is the destination itself, or a router's link-local address
       const std::uint64_t target_hi = Load64(message + 8);
       const bool same = target_hi == Load64(message + 24) && Load64(message + 16) == Load64(message + 32);
       const bool router = (target_hi & kLinkLocalMask) == kLinkLocalPrefix;
       return SourceIsLinkLocal(packet) && !IsMulticast(message + 24) && (same || router);
     }
+    default:
+      return false;
   }
 }
 

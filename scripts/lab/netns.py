@@ -8,7 +8,11 @@ Each host is a namespace with one link to `fabric`, a router. Whatever enters th
 fabric itself, leaves it by `out`, crosses the filter, comes back by `back`, and is then routed to its destination. So
 both directions of a flow cross the wire the same way, which is fine: the filter takes direction from addresses.
 
-Everything lives in namespaces named after this process. Close() removes them all.
+A second wire may join two more hosts as one segment, where they find each other by ARP and neighbour discovery:
+
+    host ===[ left2  filter  right2 ]=== host
+
+Everything lives in namespaces named after this process, and is gone when the topology is closed.
 """
 
 import os
@@ -20,6 +24,8 @@ FABRIC = {4: "192.0.2.1", 6: "2001:db8:ff::1"}  # where the fabric's own ICMP er
 LENGTH = {4: 32, 6: 128}
 NO_DAD = {4: "", 6: " nodad"}  # an address is usable at once
 OUTGOING_TABLE = 100
+SEGMENT_PORTS = ("left2", "right2")
+SEGMENT_LENGTH = {4: 24, 6: 64}
 
 # Frames must be on the wire what they will be at the other end: checksums filled in, no segment above the MTU.
 OFFLOADS = ["tx", "off", "sg", "off", "tso", "off", "gso", "off", "gro", "off"]
@@ -49,8 +55,10 @@ def missing_privilege():
 class Topology:
     """Use it as a context manager: on the way out everything that it made is gone."""
 
-    def __init__(self, hosts):
-        self.hosts = hosts
+    def __init__(self, hosts, segment=()):
+        self.hosts = (*hosts, *segment)
+        self._routed = hosts
+        self._segment = segment
         self.prefix = f"sl{os.getpid()}-"
         self.made = []
 
@@ -95,8 +103,10 @@ class Topology:
             },
         )
         self._add_wire()
-        for index, host in enumerate(self.hosts):
+        for index, host in enumerate(self._routed):
             self._add_host(index, host)
+        for host, port in zip(self._segment, SEGMENT_PORTS):
+            self._add_segment_host(host, port)
 
     def _add_wire(self):
         self._add_link("fabric", "out", "filter", "left")
@@ -125,6 +135,12 @@ class Topology:
                 family=family,
             )
             self._ip("fabric", f"route add {address} dev {port} mtu {host.path_mtu}", family=family)
+
+    def _add_segment_host(self, host, port):
+        self._add_link(host.short, "eth0", "filter", port)
+        for family in (4, 6):
+            address = f"{host.addresses[family]}/{SEGMENT_LENGTH[family]}"
+            self._ip(host.short, f"addr add {address} dev eth0{NO_DAD[family]}", family=family)
 
     def _add_link(self, left, left_port, right, right_port):
         run(

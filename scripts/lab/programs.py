@@ -20,15 +20,15 @@ class DaemonFailed(Exception):
 
 
 class Daemon:
-    """A `sluiced` on the topology's one wire. `folder` takes its log, its socket and its state; a context manager."""
+    """A `sluiced` in the topology's filter. `folder` takes its log, its socket and its state; a context manager."""
 
-    def __init__(self, topology, device, manifests, folder, extra=()):
+    def __init__(self, topology, device, manifests, folder, wires=(("left", "right"),), extra=()):
         folder = pathlib.Path(folder)
         self.log = folder / f"sluiced-{device}.log"
         self.command = [
             *topology.inside("filter"),
             str(BIN / "sluiced"),
-            *["--wire", f"{device}:left,{device}:right"],
+            *[word for left, right in wires for word in ("--wire", f"{device}:{left},{device}:{right}")],
             *["--manifests", str(manifests)],
             *["--listen", f"unix:{folder / 'sluiced.sock'}"],
             *["--state", str(folder / "state")],
@@ -59,7 +59,7 @@ class Daemon:
         if line != "ready":
             self.kill()
             words = "\n".join(self.log.read_text().splitlines()[-10:])
-            raise DaemonFailed(f"sluiced did not become ready with {self.command[-9:]}:\n{words}")
+            raise DaemonFailed(f"sluiced did not become ready as {self.command[4:]}:\n{words}")
         self._summary = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

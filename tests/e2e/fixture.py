@@ -20,6 +20,8 @@ device = None  # af_xdp or af_packet: the kind of port that sluiced opens; from 
 class NamespaceTest(unittest.TestCase):
     """One topology for all tests of a class."""
 
+    segment = ()  # two more hosts, on a wire of their own
+
     @classmethod
     def setUpClass(cls):
         cls.stack = contextlib.ExitStack()
@@ -29,7 +31,7 @@ class NamespaceTest(unittest.TestCase):
         cls.manifests.mkdir()
         for path in hosts.EXAMPLES.glob("*.yaml"):
             shutil.copy(path, cls.manifests)
-        cls.topology = cls.stack.enter_context(netns.Topology(hosts.HOSTS))
+        cls.topology = cls.stack.enter_context(netns.Topology(hosts.HOSTS, cls.segment))
         cls.agents = cls.stack.enter_context(Agents(cls.topology))
 
     def ask(self, source, action, destination, family, **request):

@@ -31,6 +31,10 @@ SEGMENT_LENGTH = {4: 24, 6: 64}
 OFFLOADS = ["tx", "off", "sg", "off", "tso", "off", "gso", "off", "gro", "off"]
 
 
+# Debian keeps `ip` and `ethtool` where only root's PATH looks.
+os.environ["PATH"] += ":/usr/sbin:/sbin"
+
+
 def run(*command, text_input=None):
     """Runs a command; raises with its own words if it fails."""
     done = subprocess.run(command, input=text_input, capture_output=True, text=True, timeout=30)

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <optional>
+#include <unordered_map>
 #include <utility>
 
 namespace sluice {
@@ -71,6 +73,11 @@ Ranges<typename Number<kFamily>::Type> RangesOf(const std::vector<CidrBlock>& bl
   return all;
 }
 
+// `address` is not its family's first.
+IpAddress Previous(const IpAddress& address) {
+  return {address.family, address.hi - (address.lo == 0 ? 1 : 0), address.lo - 1};
+}
+
 template <Family kFamily>
 void Partition(std::span<const CidrInput> inputs, CidrPartition& out) {
   using N = Number<kFamily>;
@@ -118,12 +125,63 @@ CidrPartition PartitionCidrs(std::span<const CidrInput> inputs) {
   return partition;
 }
 
-IdSetId CidrPartition::Find(const IpAddress& address) const {
+const CidrPartition::Cell* CidrPartition::FindCell(const IpAddress& address) const {
   const auto after = std::upper_bound(cells.begin(), cells.end(), address,
                                       [](const IpAddress& a, const Cell& cell) { return a < cell.first; });
-  if (after == cells.begin()) return kEmptyIdSet;
+  if (after == cells.begin()) return nullptr;
   const Cell& cell = *(after - 1);
-  return address <= cell.last ? cell.bits : kEmptyIdSet;
+  return address <= cell.last ? &cell : nullptr;
+}
+
+void CidrPartition::Add(const CidrInput& input) {
+  std::vector<std::pair<IpAddress, IpAddress>> ranges;
+  const auto collect = [&]<Family kFamily>() {
+    for (const auto& [first, last] : RangesOf<kFamily>(*input.blocks)) {
+      ranges.emplace_back(Number<kFamily>::To(first), Number<kFamily>::To(last));
+    }
+  };
+  collect.operator()<Family::kIpv4>();
+  collect.operator()<Family::kIpv6>();
+
+  std::unordered_map<IdSetId, IdSetId> with_bit;  // a set -> the set and the bit
+  const auto join = [&](IdSetId set) {
+    const auto [known, added] = with_bit.try_emplace(set, kEmptyIdSet);
+    if (added) {
+      std::vector<std::uint32_t> bits = sets.ToVector(set);
+      bits.insert(std::lower_bound(bits.begin(), bits.end(), input.bit), input.bit);
+      known->second = sets.Intern(bits);
+    }
+    return known->second;
+  };
+  std::vector<Cell> result;
+  result.reserve(cells.size() + 2 * ranges.size());
+  auto cell = cells.begin();
+  for (const auto& [first, last] : ranges) {
+    while (cell != cells.end() && cell->last < first) result.push_back(*cell++);
+    std::optional<IpAddress> next = first;  // what of the range is not in `result` yet
+    for (; cell != cells.end() && cell->first <= last; ++cell) {
+      if (cell->first < *next) {  // sticks out before the range
+        result.push_back({cell->first, Previous(*next), cell->bits});
+        cell->first = *next;
+      } else if (*next < cell->first) {  // a gap that no bit held
+        result.push_back({*next, Previous(cell->first), join(kEmptyIdSet)});
+      }
+      const IpAddress end = std::min(cell->last, last);
+      result.push_back({cell->first, end, join(cell->bits)});
+      next = Next(end);
+      if (last < cell->last) {  // sticks out after it: the next range may want the rest
+        cell->first = *next;
+        break;
+      }
+      if (!next || last < *next) {
+        ++cell;
+        break;
+      }
+    }
+    if (next && *next <= last) result.push_back({*next, last, join(kEmptyIdSet)});
+  }
+  result.insert(result.end(), cell, cells.end());
+  cells = std::move(result);
 }
 
 }  // namespace sluice

@@ -26,8 +26,16 @@ struct CidrPartition {
   std::vector<Cell> cells;  // ascending, disjoint: IPv4, then IPv6; what lies between is in no group
   IdSetPool sets;           // sets of `bit`
 
+  // The cell that holds `address`, or nothing.
+  const Cell* FindCell(const IpAddress& address) const;
   // The set of bits that hold `address`.
-  IdSetId Find(const IpAddress& address) const;
+  IdSetId Find(const IpAddress& address) const {
+    const Cell* cell = FindCell(address);
+    return cell == nullptr ? kEmptyIdSet : cell->bits;
+  }
+
+  // Adds a bit that no cell has yet. O(cells) to copy them, and set work for those it changes only.
+  void Add(const CidrInput& input);
 };
 
 // `inputs`: ascending by bit. O(n log n) in the ends of their ranges, plus the bits open at each distinct end.

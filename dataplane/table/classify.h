@@ -38,7 +38,7 @@ class Classifier {
   static constexpr std::size_t kMaxBurst = 64;
 
   // Remembers up to `entries` decisions (rounded up to a power of two); 16 bytes each.
-  explicit Classifier(std::size_t entries = 64 * 1024);
+  explicit Classifier(std::size_t entries = 256 * 1024);
   ~Classifier();
   Classifier(const Classifier&) = delete;
   Classifier& operator=(const Classifier&) = delete;

@@ -1,18 +1,19 @@
 // Compile: from resolved policy to a Table.
 //
-// One thread owns a Compiler and calls it; the tables it returns are read by any. It keeps what it interned, so
-// compiling the next policy costs what changed: groups, sections, sets and identities that were there keep their ids,
-// and only the stripes of addresses for which something changed get the new generation.
+// One thread owns a Compiler and calls it; the tables it returns are read by any. It keeps what it interned and what is
+// in force, so an update costs what it touches: a pod its own sets and one page of the address map, a policy the pods
+// that it selects. Groups, rules, sections, sets and identities that were there keep their ids, and only the stripes of
+// addresses for which something changed get the new generation.
 #ifndef SLUICE_DATAPLANE_TABLE_COMPILE_H_
 #define SLUICE_DATAPLANE_TABLE_COMPILE_H_
 
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <variant>
 #include <vector>
 
 #include "sluice/diagnostic.h"
+#include "sluice/policy_update.h"
 #include "sluice/resolved_policy.h"
 #include "table/table.h"
 
@@ -27,6 +28,8 @@ struct CompileLimits {
 
 class Compiler {
  public:
+  using Result = std::variant<std::shared_ptr<const Table>, Diagnostic>;
+
   explicit Compiler(CompileLimits limits = {});
   ~Compiler();
   Compiler(const Compiler&) = delete;
@@ -36,11 +39,20 @@ class Compiler {
   std::shared_ptr<const Table> EmptyTable();
 
   // The table of `policy` as the next generation, or why it is refused; then the Compiler is as it was before.
-  std::variant<std::shared_ptr<const Table>, Diagnostic> Compile(const ResolvedPolicy& policy);
+  Result Compile(const ResolvedPolicy& policy);
+
+  // The same, where `policy` is the one last compiled (or updated) after `change` was applied to it: costs what
+  // changed.
+  Result Update(const ResolvedPolicy& policy, const PolicyChange& change);
 
  private:
   friend class CompilePass;
   struct State;
+
+  // What an epoch piled up outweighs what is in force: time for a new one, at the price of judging all flows again.
+  bool MostlyGarbage() const;
+  Result CompileInto(State& state, const ResolvedPolicy& policy);
+
   std::unique_ptr<State> state_;
   CompileLimits limits_;
   std::uint64_t generation_ = 0;  // of the last table returned

@@ -6,12 +6,9 @@
 namespace sluice {
 namespace {
 
-// Precedence inside a tier: the default deny of isolation after every rule, then priority, then the policy's name and
-// the place in its list (CNP-02; for NetworkPolicy, where order has no meaning, it says which rule is named).
+// Precedence inside a tier: priority, then the policy's name and the place in its list (CNP-02; for NetworkPolicy,
+// where order has no meaning, it says which rule is named).
 bool Precedes(const TableRule& a, const TableRule& b) {
-  const bool a_default = a.index < 0;
-  const bool b_default = b.index < 0;
-  if (a_default != b_default) return b_default;
   if (a.priority != b.priority) return a.priority < b.priority;
   if (const int order = a.policy.compare(b.policy); order != 0) return order < 0;
   return a.index < b.index;
@@ -20,28 +17,40 @@ bool Precedes(const TableRule& a, const TableRule& b) {
 }  // namespace
 
 Decision Table::Decide(IdSetId sections, IdSetId peer_class, PortClassId port_class) const {
-  std::array<RuleId, 3> best = {kNoRule, kNoRule, kNoRule};  // by tier
   const InternedPolicy& interned = *interned_;
-  interned.section_sets.ForEach(sections, [&](SectionId section) {
-    for (const RuleId id : interned.section_rules[section]) {
-      const TableRule& rule = interned.rules[id];
-      if (rule.port_set != TableRule::kAnyPortSet && !interned.port_classes.Contains(port_class, rule.port_set))
+  std::array<const RuleMatch*, 3> best = {};  // by tier
+  bool isolated = false;
+  interned.section_sets.ForEach(sections, [&](SectionId id) {
+    const TableSection& section = interned.sections[id];
+    isolated |= section.default_deny != kNoRule;
+    for (std::uint32_t i = 0; i < section.count; ++i) {
+      const RuleMatch& match = section.rules[i];
+      if (match.port_set != RuleMatch::kAnyPortSet && !interned.port_classes.Contains(port_class, match.port_set))
         continue;
-      if (rule.peer_bit != TableRule::kAnyPeerBit && !interned.peer_classes.Contains(peer_class, rule.peer_bit))
+      if (match.peer_bit != RuleMatch::kAnyPeerBit && !interned.peer_classes.Contains(peer_class, match.peer_bit))
         continue;
-      RuleId& winner = best[static_cast<std::size_t>(rule.tier)];
-      if (winner == kNoRule || Precedes(rule, interned.rules[winner])) winner = id;
+      const RuleMatch*& winner = best[static_cast<std::size_t>(match.tier)];
+      if (winner == nullptr || Precedes(rule(match.rule), rule(winner->rule))) winner = &match;
       break;  // a section is in list order: its first match is its best
     }
   });
+  const auto outcome = [](const RuleMatch& match) { return Decision{match.rule, match.action != Action::kDeny}; };
+  const auto [admin, network_policy, baseline] = best;
   // CNP-01, CNP-03, CNP-04: Pass leaves Admin for NetworkPolicy, and Baseline for the default, which allows.
-  for (const RuleId id : best) {
-    if (id == kNoRule) continue;
-    const TableRule& rule = interned.rules[id];
-    if (rule.action == Action::kPass && rule.tier == Tier::kAdmin) continue;
-    return {id, rule.action != Action::kDeny};
-  }
-  return {};
+  if (admin != nullptr && admin->action != Action::kPass) return outcome(*admin);
+  if (network_policy != nullptr) return outcome(*network_policy);
+  if (isolated) return {DefaultDeny(sections), false};
+  return baseline != nullptr ? outcome(*baseline) : Decision{};
+}
+
+// The first isolating policy by name.
+RuleId Table::DefaultDeny(IdSetId sections) const {
+  RuleId first = kNoRule;
+  interned_->section_sets.ForEach(sections, [&](SectionId id) {
+    const RuleId deny = interned_->sections[id].default_deny;
+    if (deny != kNoRule && (first == kNoRule || Precedes(rule(deny), rule(first)))) first = deny;
+  });
+  return first;
 }
 
 std::string Table::Dump() const {
@@ -59,7 +68,7 @@ std::string Table::Dump() const {
   std::vector<std::uint8_t> identity_used(identity_limit_);
   for (const auto& [address, entry] : hosts) {
     out += "host " + address.ToString() + " identity=" + std::to_string(entry.identity);
-    if (entry.node != kNoNode) out += " node=" + node_names_[entry.node];
+    if (entry.node != kNoNode) out += " node=" + node_names()[entry.node];
     out += '\n';
     identity_used[entry.identity] = 1;
   }
@@ -83,14 +92,18 @@ std::string Table::Dump() const {
   }
   for (SectionId section = 0; section < section_limit_; ++section) {
     if (!section_used[section]) continue;
-    out += "section " + std::to_string(section) + '\n';
-    for (const RuleId id : interned.section_rules[section]) {
-      const TableRule& rule = interned.rules[id];
-      out += "  rule " + std::to_string(id) + ' ' + rule.policy + ' ' + std::string(Name(rule.direction)) + '[' +
-             std::to_string(rule.index) + "] " + std::string(Name(rule.action)) +
-             " tier=" + std::string(Name(rule.tier)) +
-             " peers=" + (rule.peer_bit == TableRule::kAnyPeerBit ? "any" : std::to_string(rule.peer_bit)) +
-             " ports=" + (rule.port_set == TableRule::kAnyPortSet ? "any" : std::to_string(rule.port_set)) + '\n';
+    const TableSection& entry = interned.sections[section];
+    out += "section " + std::to_string(section);
+    if (entry.default_deny != kNoRule) out += " isolates as rule " + std::to_string(entry.default_deny);
+    out += '\n';
+    for (std::uint32_t i = 0; i < entry.count; ++i) {
+      const RuleMatch& match = entry.rules[i];
+      const TableRule& named = rule(match.rule);
+      out += "  rule " + std::to_string(match.rule) + ' ' + named.policy + ' ' + std::string(Name(named.direction)) +
+             '[' + std::to_string(named.index) + "] " + std::string(Name(named.action)) +
+             " tier=" + std::string(Name(named.tier)) +
+             " peers=" + (match.peer_bit == RuleMatch::kAnyPeerBit ? "any" : std::to_string(match.peer_bit)) +
+             " ports=" + (match.port_set == RuleMatch::kAnyPortSet ? "any" : std::to_string(match.port_set)) + '\n';
     }
   }
   return out;

@@ -55,18 +55,14 @@ struct Identity {
   friend bool operator==(const Identity&, const Identity&) = default;
 };
 
+// What people are told of a rule.
 struct TableRule {
   std::string policy;
   Tier tier = Tier::kNetworkPolicy;
   Direction direction = Direction::kIngress;
   Action action = Action::kAllow;
   std::uint32_t priority = 0;
-  std::int32_t index = -1;     // -1: the default deny of isolation
-  std::uint32_t peer_bit = 0;  // id in peer classes; kAnyPeerBit: every address
-  std::uint32_t port_set = 0;  // id in port classes; kAnyPortSet: every protocol and port
-
-  static constexpr std::uint32_t kAnyPeerBit = 0xffffffff;
-  static constexpr std::uint32_t kAnyPortSet = 0xffffffff;
+  std::int32_t index = -1;  // -1: the default deny of isolation
 };
 
 // The outcome for one direction.
@@ -91,15 +87,34 @@ struct TableStats {
   std::uint64_t bytes = 0;        // all of the table, what it shares with earlier generations included
 };
 
+// What deciding reads of a rule. 16 bytes, next to its section's others.
+struct RuleMatch {
+  std::uint32_t peer_bit = 0;  // id in peer classes; kAnyPeerBit: every address
+  std::uint32_t port_set = 0;  // id in port classes; kAnyPortSet: every protocol and port
+  RuleId rule = kNoRule;
+  Tier tier = Tier::kNetworkPolicy;
+  Action action = Action::kAllow;
+
+  static constexpr std::uint32_t kAnyPeerBit = 0xffffffff;
+  static constexpr std::uint32_t kAnyPortSet = 0xffffffff;
+};
+
+struct TableSection {
+  const RuleMatch* rules = nullptr;  // in list order; in InternedPolicy::matches
+  std::uint32_t count = 0;
+  RuleId default_deny = kNoRule;  // where the section isolates
+};
+
 // What generations of one epoch share: interned, append-only.
 struct InternedPolicy {
-  std::uint64_t epoch = 0;                          // unique in the process
-  StableVector<Identity> identities;                // [0]: an address that no policy concerns
-  IdSetPool section_sets;                           // sets of SectionId
-  IdSetPool peer_classes;                           // sets of peer bits
-  IdSetPool port_classes;                           // sets of port set ids
-  StableVector<TableRule> rules;                    // [0] is kNoRule
-  StableVector<std::vector<RuleId>> section_rules;  // by SectionId: in list order, the default deny last
+  std::uint64_t epoch = 0;            // unique in the process
+  StableVector<Identity> identities;  // [0]: an address that no policy concerns
+  IdSetPool section_sets;             // sets of SectionId
+  IdSetPool peer_classes;             // sets of peer bits
+  IdSetPool port_classes;             // sets of port set ids
+  StableVector<TableRule> rules;      // [0] is kNoRule
+  StableVector<TableSection> sections;
+  std::vector<std::unique_ptr<RuleMatch[]>> matches;  // writer only; reached through sections
 };
 
 class Table {
@@ -121,6 +136,8 @@ class Table {
   Decision Decide(IdSetId sections, IdSetId peer_class, PortClassId port_class) const;
 
   const TableRule& rule(RuleId id) const { return interned_->rules[id]; }
+  // What denies where `sections` isolate and no rule admits: kNoRule where none isolates.
+  RuleId DefaultDeny(IdSetId sections) const;
   // Ids that this generation may name are below these.
   RuleId rule_limit() const { return rule_limit_; }
   IdentityId identity_limit() const { return identity_limit_; }
@@ -137,7 +154,7 @@ class Table {
   const AddressMap& addresses() const { return addresses_; }
   const PortMap& ports() const { return ports_; }
   const InternedPolicy& interned() const { return *interned_; }
-  const std::vector<std::string>& node_names() const { return node_names_; }
+  const std::vector<std::string>& node_names() const { return *node_names_; }
 
  private:
   friend class Compiler;
@@ -153,7 +170,8 @@ class Table {
   AddressMap addresses_;
   PortMap ports_;
   std::array<std::uint32_t, kStripes> stripes_{};
-  std::vector<std::string> node_names_;
+  std::shared_ptr<const std::vector<std::string>> node_names_;
+  std::vector<Prefix> pod_cidrs_;  // sorted
   TableStats stats_;
 };
 

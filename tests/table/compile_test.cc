@@ -173,7 +173,7 @@ TEST(Table, DumpNamesHostsIdentitiesAndRules) {
   EXPECT_THAT(dump, HasSubstr("table generation=1\n"));
   EXPECT_THAT(dump, HasSubstr("host 10.0.0.1 identity="));
   EXPECT_THAT(dump, HasSubstr("default/web ingress[0] allow tier=NetworkPolicy peers=0 ports=0"));
-  EXPECT_THAT(dump, HasSubstr("default/web ingress[-1] deny tier=NetworkPolicy peers=any ports=any"));
+  EXPECT_THAT(dump, HasSubstr(" isolates as rule 2\n"));
 }
 
 }  // namespace

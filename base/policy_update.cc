@@ -1,0 +1,269 @@
+#include "sluice/policy_update.h"
+
+#include <algorithm>
+#include <set>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+namespace sluice {
+namespace {
+
+bool ByPolicy(const Section& a, const Section& b) {
+  return a.policy != b.policy ? a.policy < b.policy : a.direction < b.direction;
+}
+
+struct PolicyName {
+  bool operator()(const Section& section, const std::string& name) const { return section.policy < name; }
+  bool operator()(const std::string& name, const Section& section) const { return name < section.policy; }
+};
+
+Diagnostic Wrong(std::string object, std::string field, std::string message) {
+  Diagnostic diagnostic;
+  diagnostic.object = std::move(object);
+  diagnostic.field = std::move(field);
+  diagnostic.message = std::move(message);
+  return diagnostic;
+}
+
+std::string NameOf(const Endpoint& endpoint) { return "endpoint " + endpoint.namespace_name + '/' + endpoint.name; }
+
+bool EndpointLives(const ResolvedPolicy& policy, EndpointId id) {
+  return id < policy.endpoints.size() && !policy.endpoints[id].name.empty();
+}
+
+// Groups that are there once the removals and arrivals of `update` are done.
+class GroupsAfter {
+ public:
+  GroupsAfter(const ResolvedPolicy& policy, const PolicyUpdate& update) : policy_(policy) {
+    removed_.insert(update.removed_groups.begin(), update.removed_groups.end());
+    for (const GroupUpdate& group : update.groups) added_.insert(group.id);
+  }
+  bool Has(GroupId id) const {
+    if (added_.contains(id)) return true;
+    return id < policy_.groups.size() && !policy_.groups[id].key.empty() && !removed_.contains(id);
+  }
+
+ private:
+  const ResolvedPolicy& policy_;
+  std::unordered_set<GroupId> removed_;
+  std::unordered_set<GroupId> added_;
+};
+
+std::optional<Diagnostic> CheckBlocks(const std::string& object, const Group& group) {
+  for (const CidrBlock& block : group.blocks) {
+    for (const Prefix& except : block.excepts) {
+      if (block.cidr.Contains(except) && block.cidr != except) continue;
+      return Wrong(object, "blocks",
+                   "except " + except.ToString() + " must lie strictly inside " + block.cidr.ToString());
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Diagnostic> CheckGroups(const ResolvedPolicy& policy, const PolicyUpdate& update) {
+  std::set<GroupId> seen;
+  for (const GroupUpdate& added : update.groups) {
+    const std::string object = "group " + std::to_string(added.id) + " {" + added.group.key + '}';
+    if (added.group.key.empty()) return Wrong(object, "key", "must not be empty");
+    if (added.id < policy.groups.size() || !seen.insert(added.id).second) {
+      return Wrong(object, "id", "is in use or was used since the full state; take a number never used");
+    }
+    if (auto error = CheckBlocks(object, added.group)) return error;
+    if (!std::is_sorted(added.members.begin(), added.members.end(), std::less_equal<>())) {
+      return Wrong(object, "members", "must be strictly ascending");
+    }
+    for (const EndpointId member : added.members) {
+      if (!EndpointLives(policy, member)) {
+        return Wrong(object, "members", "no endpoint has the number " + std::to_string(member));
+      }
+    }
+  }
+  for (const GroupId id : update.removed_groups) {
+    if (id >= policy.groups.size() || policy.groups[id].key.empty()) {
+      return Wrong("group " + std::to_string(id), "", "is not there to be removed");
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Diagnostic> CheckSections(const ResolvedPolicy& policy, const PolicyUpdate& update,
+                                        const GroupsAfter& groups) {
+  std::unordered_set<std::string> replaced(update.removed_policies.begin(), update.removed_policies.end());
+  for (const SectionsUpdate& sections : update.sections) replaced.insert(sections.policy);
+  const auto check = [&](const Section& section) -> std::optional<Diagnostic> {
+    const std::string object = "policy " + section.policy;
+    if (!groups.Has(section.subjects)) {
+      return Wrong(object, "subjects", "no group has the number " + std::to_string(section.subjects));
+    }
+    for (const Rule& rule : section.rules) {
+      const std::string field = std::string(Name(section.direction)) + '[' + std::to_string(rule.index) + ']';
+      if (rule.peers != kAnyPeer && !groups.Has(rule.peers)) {
+        return Wrong(object, field + ".peers", "no group has the number " + std::to_string(rule.peers));
+      }
+      for (const PortRange& range : rule.ports) {
+        if (range.first > range.last) return Wrong(object, field + ".ports", "the range ends before it begins");
+      }
+    }
+    return std::nullopt;
+  };
+  for (const SectionsUpdate& sections : update.sections) {
+    for (const Section& section : sections.sections) {
+      if (section.policy != sections.policy) {
+        return Wrong("policy " + sections.policy, "sections", "holds a section of policy " + section.policy);
+      }
+      if (auto error = check(section)) return error;
+    }
+  }
+  if (update.removed_groups.empty()) return std::nullopt;
+  for (const Section& section : policy.sections) {  // whoever stays must not lose a group
+    if (replaced.contains(section.policy)) continue;
+    if (auto error = check(section)) return error;
+  }
+  return std::nullopt;
+}
+
+std::optional<Diagnostic> CheckEndpoints(const ResolvedPolicy& policy, const PolicyUpdate& update,
+                                         const GroupsAfter& groups) {
+  std::unordered_set<EndpointId> gone(update.removed_endpoints.begin(), update.removed_endpoints.end());
+  for (const EndpointId id : update.removed_endpoints) {
+    if (!EndpointLives(policy, id)) return Wrong("endpoint " + std::to_string(id), "", "is not there to be removed");
+  }
+  std::unordered_map<IpAddress, const Endpoint*> taken;
+  for (const EndpointUpdate& update_of : update.endpoints) {
+    const std::string object = NameOf(update_of.endpoint);
+    if (update_of.endpoint.name.empty())
+      return Wrong("endpoint " + std::to_string(update_of.id), "name", "must not be empty");
+    if (gone.contains(update_of.id)) return Wrong(object, "id", "is removed and replaced in one update");
+    if (update_of.id < policy.endpoints.size() && !EndpointLives(policy, update_of.id)) {
+      return Wrong(object, "id", "was used since the full state; take a number never used");
+    }
+    if (!std::is_sorted(update_of.groups.begin(), update_of.groups.end(), std::less_equal<>())) {
+      return Wrong(object, "groups", "must be strictly ascending");
+    }
+    for (const GroupId group : update_of.groups) {
+      if (!groups.Has(group)) return Wrong(object, "groups", "no group has the number " + std::to_string(group));
+    }
+    for (const IpAddress& address : update_of.endpoint.addresses) {
+      const auto [place, added] = taken.try_emplace(address, &update_of.endpoint);
+      if (!added) return Wrong(object, "addresses", address.ToString() + " is also given to " + NameOf(*place->second));
+    }
+  }
+  return std::nullopt;
+}
+
+Node* FindNode(ResolvedPolicy& policy, const std::string& name) {
+  for (Node& node : policy.nodes) {
+    if (node.name == name) return &node;
+  }
+  return nullptr;
+}
+
+NodeId NodeNamed(ResolvedPolicy& policy, const std::string& name) {
+  if (name.empty()) return kNoNode;
+  Node* node = FindNode(policy, name);
+  if (node == nullptr) {
+    policy.nodes.push_back({name, {}, {}});
+    node = &policy.nodes.back();
+  }
+  return static_cast<NodeId>(node - policy.nodes.data());
+}
+
+void RemovePolicy(const std::string& name, ResolvedPolicy& policy, PolicyChange& change) {
+  const auto [begin, end] = std::equal_range(policy.sections.begin(), policy.sections.end(), name, PolicyName());
+  std::move(begin, end, std::back_inserter(change.sections_left));
+  policy.sections.erase(begin, end);
+}
+
+void InsertSections(std::vector<Section> sections, ResolvedPolicy& policy) {
+  if (sections.empty()) return;
+  std::stable_sort(sections.begin(), sections.end(), ByPolicy);
+  const auto at =
+      std::lower_bound(policy.sections.begin(), policy.sections.end(), sections.front().policy, PolicyName());
+  policy.sections.insert(at, std::make_move_iterator(sections.begin()), std::make_move_iterator(sections.end()));
+}
+
+// A node that goes leaves its name, by which endpoints go on to name it.
+void ApplyNodes(PolicyUpdate& update, ResolvedPolicy& policy, PolicyChange& change) {
+  const auto replace = [&](Node node) {
+    const NodeId id = NodeNamed(policy, node.name);
+    change.pod_cidrs_changed |= policy.nodes[id].pod_cidrs != node.pod_cidrs;
+    change.nodes_left.emplace_back(id, std::exchange(policy.nodes[id], std::move(node)));
+  };
+  for (const std::string& name : update.removed_nodes) {
+    if (FindNode(policy, name) != nullptr) replace({name, {}, {}});
+  }
+  for (Node& node : update.nodes) replace(std::move(node));
+}
+
+}  // namespace
+
+std::optional<Diagnostic> Check(const ResolvedPolicy& policy, const PolicyUpdate& update) {
+  const GroupsAfter groups(policy, update);
+  if (auto error = CheckGroups(policy, update)) return error;
+  if (auto error = CheckEndpoints(policy, update, groups)) return error;
+  return CheckSections(policy, update, groups);
+}
+
+PolicyChange Apply(PolicyUpdate update, ResolvedPolicy& policy) {
+  PolicyChange change;
+  for (const std::string& name : update.removed_policies) RemovePolicy(name, policy, change);
+  for (const SectionsUpdate& sections : update.sections) RemovePolicy(sections.policy, policy, change);
+  for (const GroupId id : update.removed_groups)
+    change.groups_left.emplace_back(id, std::exchange(policy.groups[id], {}));
+  ApplyNodes(update, policy, change);
+
+  for (GroupUpdate& added : update.groups) {
+    if (added.id >= policy.groups.size()) policy.groups.resize(added.id + 1);
+    policy.groups[added.id] = std::move(added.group);
+    change.groups_came.push_back(added.id);
+    for (const EndpointId member : added.members) {
+      Endpoint& endpoint = policy.endpoints[member];
+      change.members_left.emplace_back(member, endpoint.members);
+      std::vector<std::uint32_t> members = policy.member_sets.ToVector(endpoint.members);
+      members.insert(std::lower_bound(members.begin(), members.end(), added.id), added.id);
+      endpoint.members = policy.member_sets.Intern(members);
+    }
+  }
+  for (const EndpointId id : update.removed_endpoints) {
+    change.endpoints_left.emplace_back(id, std::exchange(policy.endpoints[id], {}));
+  }
+  for (EndpointUpdate& came : update.endpoints) {
+    if (came.id >= policy.endpoints.size()) policy.endpoints.resize(came.id + 1);
+    came.endpoint.node = NodeNamed(policy, came.node);
+    came.endpoint.members = policy.member_sets.Intern(came.groups);
+    change.endpoints_left.emplace_back(came.id, std::exchange(policy.endpoints[came.id], std::move(came.endpoint)));
+    change.endpoints_came.push_back(came.id);
+  }
+  for (SectionsUpdate& sections : update.sections) {
+    change.sections_came.insert(change.sections_came.end(), sections.sections.begin(), sections.sections.end());
+    InsertSections(std::move(sections.sections), policy);
+  }
+  return change;
+}
+
+void Undo(PolicyChange change, ResolvedPolicy& policy) {
+  PolicyChange ignored;
+  for (const Section& section : change.sections_came) RemovePolicy(section.policy, policy, ignored);
+  for (auto left = change.endpoints_left.rbegin(); left != change.endpoints_left.rend(); ++left) {
+    policy.endpoints[left->first] = std::move(left->second);
+  }
+  for (auto left = change.members_left.rbegin(); left != change.members_left.rend(); ++left) {
+    policy.endpoints[left->first].members = left->second;
+  }
+  for (const GroupId id : change.groups_came) policy.groups[id] = {};
+  for (auto left = change.nodes_left.rbegin(); left != change.nodes_left.rend(); ++left) {
+    policy.nodes[left->first] = std::move(left->second);
+  }
+  for (auto& [id, group] : change.groups_left) policy.groups[id] = std::move(group);
+  // Each policy's sections go back together.
+  auto section = change.sections_left.begin();
+  while (section != change.sections_left.end()) {
+    const auto end = std::find_if(section, change.sections_left.end(),
+                                  [&](const Section& other) { return other.policy != section->policy; });
+    InsertSections({std::make_move_iterator(section), std::make_move_iterator(end)}, policy);
+    section = end;
+  }
+}
+
+}  // namespace sluice

@@ -1,0 +1,418 @@
+#include "table/compile_pass.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+namespace sluice {
+namespace {
+
+constexpr std::uint32_t kPodCidrBit = 0xfffffffe;  // in CIDR cells only: the cell lies in a pod CIDR
+
+Diagnostic TooLarge(std::string object, std::string_view what, std::uint64_t limit) {
+  Diagnostic diagnostic;
+  diagnostic.object = std::move(object);
+  diagnostic.message = "the policy does not fit: with this object it needs more than " + std::to_string(limit) + ' ' +
+                       std::string(what) + "; the table in force stays. Raise the limit or narrow the policy";
+  return diagnostic;
+}
+
+}  // namespace
+
+std::uint32_t CompilePass::BitOf(GroupId group) {
+  GroupState& state = in_force_.groups[group];
+  if (state.bit == GroupState::kNoBit) {
+    state.bit = interner_.PeerBit(policy_.groups[group].key, table_.generation_);
+    dirty_groups_.push_back(group);
+    if (!policy_.groups[group].blocks.empty()) new_blocks_.push_back(group);
+  }
+  return state.bit;
+}
+
+CompilePass::InternedSection CompilePass::Intern(const Section& section) {
+  InternedSection interned;
+  TableRule rule{section.policy, section.tier, section.direction, Action::kAllow, section.priority, 0};
+  std::vector<RuleMatch> matches;
+  for (const Rule& source : section.rules) {
+    RuleMatch match{RuleMatch::kAnyPeerBit, RuleMatch::kAnyPortSet, kNoRule, section.tier, source.action};
+    if (source.peers != kAnyPeer) interned.bits.push_back(match.peer_bit = BitOf(source.peers));
+    if (!source.any_port) interned.port_sets.push_back(match.port_set = interner_.PortSet(source.ports));
+    rule.action = source.action;
+    rule.index = source.index;
+    match.rule = interner_.Rule(rule, match.peer_bit, match.port_set);
+    matches.push_back(match);
+  }
+  RuleId default_deny = kNoRule;
+  if (section.isolates) {
+    rule.action = Action::kDeny;
+    rule.index = -1;
+    default_deny = interner_.Rule(rule, RuleMatch::kAnyPeerBit, RuleMatch::kAnyPortSet);
+  }
+  interned.rules = static_cast<std::uint32_t>(matches.size()) + (section.isolates ? 1 : 0);
+  interned.id = interner_.Section(matches, default_deny);
+  return interned;
+}
+
+void CompilePass::AddSection(const Section& section) {
+  const InternedSection interned = Intern(section);
+  in_force_.bit_uses.resize(interner_.BitCount());
+  in_force_.port_set_uses.resize(interner_.PortSetCount());
+  for (const std::uint32_t bit : interned.bits) ++in_force_.bit_uses[bit];
+  for (const std::uint32_t set : interned.port_sets) ports_changed_ |= in_force_.port_set_uses[set]++ == 0;
+  in_force_.groups[section.subjects].sections[static_cast<int>(section.direction)].push_back(interned.id);
+  in_force_.rules += interned.rules;
+  ++in_force_.sections;
+  dirty_groups_.push_back(section.subjects);
+}
+
+void CompilePass::RemoveSection(const Section& section) {
+  const InternedSection interned = Intern(section);  // what is there gives its ids back
+  for (const std::uint32_t bit : interned.bits) --in_force_.bit_uses[bit];
+  for (const std::uint32_t set : interned.port_sets) ports_changed_ |= --in_force_.port_set_uses[set] == 0;
+  auto& sections = in_force_.groups[section.subjects].sections[static_cast<int>(section.direction)];
+  sections.erase(std::find(sections.begin(), sections.end(), interned.id));
+  in_force_.rules -= interned.rules;
+  --in_force_.sections;
+  dirty_groups_.push_back(section.subjects);
+}
+
+void CompilePass::BuildPorts() {
+  if (!ports_changed_ && current_ != nullptr) {
+    table_.ports_ = current_->ports_;
+    return;
+  }
+  std::vector<std::pair<std::uint32_t, const std::vector<PortRange>*>> sets;
+  for (std::uint32_t set = 0; set < in_force_.port_set_uses.size(); ++set) {
+    if (in_force_.port_set_uses[set] > 0) sets.emplace_back(set, &interner_.Ranges(set));
+  }
+  table_.ports_ = PortMap::Build(sets, interner_.policy().port_classes);
+}
+
+void CompilePass::AddNode(const Node& node) {
+  for (const IpAddress& address : node.addresses) in_force_.node_addresses[address] = interner_.NodeOf(node.name);
+}
+
+void CompilePass::RemoveNode(const Node& node) {
+  for (const IpAddress& address : node.addresses) in_force_.node_addresses.erase(address);
+}
+
+void CompilePass::CollectPodCidrs() {
+  in_force_.pod_cidrs.clear();
+  for (const Node& node : policy_.nodes) {
+    in_force_.pod_cidrs.insert(in_force_.pod_cidrs.end(), node.pod_cidrs.begin(), node.pod_cidrs.end());
+  }
+  std::sort(in_force_.pod_cidrs.begin(), in_force_.pod_cidrs.end());
+}
+
+void CompilePass::PartitionAll() {
+  std::vector<CidrInput> inputs;
+  for (std::size_t group = 0; group < policy_.groups.size(); ++group) {
+    if (in_force_.groups[group].bit == GroupState::kNoBit || policy_.groups[group].blocks.empty()) continue;
+    inputs.push_back({in_force_.groups[group].bit, &policy_.groups[group].blocks});
+  }
+  std::sort(inputs.begin(), inputs.end(), [](const CidrInput& a, const CidrInput& b) { return a.bit < b.bit; });
+  std::vector<CidrBlock> pod_blocks;
+  for (const Prefix& prefix : in_force_.pod_cidrs) pod_blocks.push_back({prefix, {}});
+  if (!pod_blocks.empty()) inputs.push_back({kPodCidrBit, &pod_blocks});
+  in_force_.cells = PartitionCidrs(inputs);
+  in_force_.cell_identities.clear();
+}
+
+void CompilePass::IdentifyCells() {
+  IdSetPool& sets = in_force_.cells.sets;
+  for (IdSetId set = static_cast<IdSetId>(in_force_.cell_identities.size()); set < sets.SetCount(); ++set) {
+    std::vector<std::uint32_t> bits = sets.ToVector(set);
+    Identity identity;
+    if (!bits.empty() && bits.back() == kPodCidrBit) {
+      identity.flags = Identity::kInPodCidr;
+      bits.pop_back();
+    }
+    identity.peer_class = interner_.policy().peer_classes.Intern(bits);
+    in_force_.cell_identities.push_back(interner_.IdentityOf(identity));
+  }
+}
+
+// A single address becomes a host (HostEntry), so that lists of /128 do not dig deep tries; the cells around it close
+// over it.
+void CompilePass::SetCells() {
+  std::vector<CidrCell> cells;
+  for (const CidrPartition::Cell& cell : in_force_.cells.cells) {
+    const IdentityId identity = in_force_.cell_identities[cell.bits];
+    const bool follows = !cells.empty() && Next(cells.back().last) == cell.first;
+    if (follows && (cell.first == cell.last || cells.back().identity == identity)) {
+      cells.back().last = cell.last;
+    } else if (cell.first != cell.last) {
+      cells.push_back({cell.first, cell.last, identity});
+    }
+  }
+  table_.addresses_.SetCells(std::move(cells));
+}
+
+const MemberState& CompilePass::Members(IdSetId members) {
+  if (members >= in_force_.members.size()) in_force_.members.resize(policy_.member_sets.SetCount());
+  MemberState& state = in_force_.members[members];
+  if (state.known) return state;
+  InternedPolicy& interned = interner_.policy();
+  for (const Direction direction : {Direction::kEgress, Direction::kIngress}) {
+    sorter_.Clear();
+    policy_.member_sets.ForEach(members, [&](GroupId group) {
+      for (const SectionId section : in_force_.groups[group].sections[static_cast<int>(direction)])
+        sorter_.Add(section);
+    });
+    const IdSetId sections = interned.section_sets.Intern(sorter_.Sort());
+    (direction == Direction::kEgress ? state.egress : state.ingress) = sections;
+  }
+  sorter_.Clear();
+  policy_.member_sets.ForEach(members, [&](GroupId group) {
+    if (in_force_.groups[group].bit != GroupState::kNoBit) sorter_.Add(in_force_.groups[group].bit);
+  });
+  state.peer_bits = interned.peer_classes.Intern(sorter_.Sort());
+  state.known = true;
+  return state;
+}
+
+// What the address is as a host: an endpoint's, else a node's, else a block of its own; nothing where its cell says
+// all.
+std::optional<AddressEntry> CompilePass::HostEntry(const IpAddress& address) {
+  const CidrPartition::Cell* cell = in_force_.cells.FindCell(address);
+  const IdSetId cell_bits = cell == nullptr ? kEmptyIdSet : cell->bits;
+  if (const auto owner = in_force_.owners.find(address); owner != in_force_.owners.end()) {
+    const Endpoint& endpoint = policy_.endpoints[owner->second];
+    const MemberState& members = Members(endpoint.members);
+    Identity identity{members.egress, members.ingress, members.peer_bits, Identity::kManaged};
+    if (cell_bits != kEmptyIdSet) {
+      const auto [known, added] = joined_.try_emplace(std::uint64_t{members.peer_bits} << 32 | cell_bits, kEmptyIdSet);
+      if (added) {
+        sorter_.Clear();
+        interner_.policy().peer_classes.ForEach(members.peer_bits, [&](std::uint32_t bit) { sorter_.Add(bit); });
+        in_force_.cells.sets.ForEach(cell_bits, [&](std::uint32_t bit) {
+          if (bit != kPodCidrBit) sorter_.Add(bit);  // an endpoint is known, wherever it is
+        });
+        known->second = interner_.policy().peer_classes.Intern(sorter_.Sort());
+      }
+      identity.peer_class = known->second;
+    }
+    const NodeId node = endpoint.node == kNoNode ? kNoNode : interner_.NodeOf(policy_.nodes[endpoint.node].name);
+    return AddressEntry{interner_.IdentityOf(identity), node};
+  }
+  const IdentityId identity = in_force_.cell_identities[cell_bits];
+  if (const auto node = in_force_.node_addresses.find(address); node != in_force_.node_addresses.end()) {
+    return AddressEntry{identity, node->second};
+  }
+  if (cell != nullptr && cell->first == cell->last) return AddressEntry{identity, kNoNode};
+  return std::nullopt;
+}
+
+std::optional<Diagnostic> CompilePass::Whole() {
+  in_force_.groups.resize(policy_.groups.size());
+  ports_changed_ = true;
+  const auto too_many_bytes = [&] { return interner_.MemoryBytes() > limits_.table_bytes; };
+  for (const Section& section : policy_.sections) {
+    AddSection(section);
+    const std::string object = "policy " + section.policy;
+    if (interner_.policy().rules.size() > limits_.rules) return TooLarge(object, "rules", limits_.rules);
+    if (too_many_bytes()) return TooLarge(object, "bytes", limits_.table_bytes);
+  }
+  BuildPorts();
+  for (const Node& node : policy_.nodes) AddNode(node);
+  CollectPodCidrs();
+  PartitionAll();
+  IdentifyCells();
+  SetCells();
+
+  std::vector<std::pair<IpAddress, AddressEntry>> hosts;
+  in_force_.owners.reserve(policy_.endpoints.size());
+  for (EndpointId id = 0; id < policy_.endpoints.size(); ++id) {
+    const Endpoint& endpoint = policy_.endpoints[id];
+    for (const IpAddress& address : endpoint.addresses) {
+      in_force_.owners[address] = id;
+      hosts.emplace_back(address, *HostEntry(address));
+    }
+    const std::string object = "endpoint " + endpoint.namespace_name + '/' + endpoint.name;
+    if (interner_.policy().identities.size() > limits_.identities) {
+      return TooLarge(object, "identities", limits_.identities);
+    }
+    if (too_many_bytes()) return TooLarge(object, "bytes", limits_.table_bytes);
+  }
+  for (const auto& [address, node] : in_force_.node_addresses) {
+    if (!in_force_.owners.contains(address)) hosts.emplace_back(address, *HostEntry(address));
+  }
+  for (const CidrPartition::Cell& cell : in_force_.cells.cells) {
+    if (cell.first != cell.last || in_force_.owners.contains(cell.first) ||
+        in_force_.node_addresses.contains(cell.first)) {
+      continue;
+    }
+    hosts.emplace_back(cell.first, *HostEntry(cell.first));
+  }
+  table_.addresses_.SetAll(hosts);
+  CountStats();
+  if (table_.stats_.bytes > limits_.table_bytes) {
+    return TooLarge("address map (pods and CIDR cells)", "bytes", limits_.table_bytes);
+  }
+  for (const MemberState& members : in_force_.members) {
+    in_force_.memberships += interner_.policy().section_sets.Size(members.egress) +
+                             interner_.policy().section_sets.Size(members.ingress) +
+                             interner_.policy().peer_classes.Size(members.peer_bits);
+  }
+  BumpStripes(hosts);
+  Publish();
+  return std::nullopt;
+}
+
+// Member sets that hold a dirty group are worked out again when next asked for.
+void CompilePass::ForgetDirtyMembers() {
+  std::sort(dirty_groups_.begin(), dirty_groups_.end());
+  dirty_groups_.erase(std::unique(dirty_groups_.begin(), dirty_groups_.end()), dirty_groups_.end());
+  for (IdSetId set = 0; set < in_force_.members.size(); ++set) {
+    if (!in_force_.members[set].known) continue;
+    for (const GroupId group : dirty_groups_) {
+      if (!policy_.member_sets.Contains(set, group)) continue;
+      in_force_.members[set].known = false;
+      break;
+    }
+  }
+}
+
+std::vector<IpAddress> CompilePass::TouchedAddresses(const PolicyChange& change) {
+  std::vector<IpAddress> touched;
+  const auto touch = [&](const std::vector<IpAddress>& addresses) {
+    touched.insert(touched.end(), addresses.begin(), addresses.end());
+  };
+  for (const auto& [id, endpoint] : change.endpoints_left) touch(endpoint.addresses);
+  for (const EndpointId id : change.endpoints_came) touch(policy_.endpoints[id].addresses);
+  for (const auto& [id, members] : change.members_left) touch(policy_.endpoints[id].addresses);
+  for (const auto& [id, node] : change.nodes_left) {
+    touch(node.addresses);
+    touch(policy_.nodes[id].addresses);
+  }
+  const auto in_new_blocks = [&](const IpAddress& address) {
+    return std::any_of(new_blocks_.begin(), new_blocks_.end(), [&](GroupId group) {
+      const auto& blocks = policy_.groups[group].blocks;
+      return std::any_of(blocks.begin(), blocks.end(), [&](const CidrBlock& b) { return b.cidr.Contains(address); });
+    });
+  };
+  if (dirty_groups_.empty() && new_blocks_.empty()) return touched;
+  for (const Endpoint& endpoint : policy_.endpoints) {
+    const bool known = endpoint.members < in_force_.members.size() && in_force_.members[endpoint.members].known;
+    for (const IpAddress& address : endpoint.addresses) {
+      if (!known || in_new_blocks(address)) touched.push_back(address);
+    }
+  }
+  if (!new_blocks_.empty()) {
+    for (const auto& [address, node] : in_force_.node_addresses) touched.push_back(address);
+    for (const CidrPartition::Cell& cell : in_force_.cells.cells) {
+      if (cell.first == cell.last && in_new_blocks(cell.first)) touched.push_back(cell.first);
+    }
+  }
+  return touched;
+}
+
+void CompilePass::Update(const PolicyChange& change) {
+  in_force_.groups.resize(policy_.groups.size());
+  for (const Section& section : change.sections_left) RemoveSection(section);
+  for (const auto& [id, group] : change.groups_left) {
+    interner_.ForgetPeerBit(group.key);
+    in_force_.groups[id] = {};
+  }
+  for (const Section& section : change.sections_came) AddSection(section);
+  BuildPorts();
+
+  for (const auto& [id, endpoint] : change.endpoints_left) {
+    for (const IpAddress& address : endpoint.addresses) in_force_.owners.erase(address);
+  }
+  for (const EndpointId id : change.endpoints_came) {
+    for (const IpAddress& address : policy_.endpoints[id].addresses) in_force_.owners[address] = id;
+  }
+  for (const auto& [id, node] : change.nodes_left) RemoveNode(node);
+  for (const auto& [id, node] : change.nodes_left) AddNode(policy_.nodes[id]);
+
+  table_.addresses_ = current_->addresses_;
+  ForgetDirtyMembers();
+  for (const GroupId group : new_blocks_) {
+    in_force_.cells.Add({in_force_.groups[group].bit, &policy_.groups[group].blocks});
+  }
+  IdentifyCells();
+  if (!new_blocks_.empty()) SetCells();
+
+  table_.stripes_ = current_->stripes_;
+  for (const IpAddress& address : TouchedAddresses(change)) {
+    const auto host = HostEntry(address);
+    if (host) {
+      table_.addresses_.Set(address, *host);
+    } else {
+      table_.addresses_.Erase(address);
+    }
+    Compare(address, current_->Lookup(address), table_.Lookup(address));
+  }
+  CountStats();
+  Publish();
+}
+
+// Whether an address that went from one identity to the other can be judged differently by a rule that was there
+// before. Rules that came or went changed the sections of their own subjects, which is seen there.
+bool CompilePass::Concerns(IdentityId before_id, IdentityId after_id) {
+  if (before_id == after_id) return false;
+  const InternedPolicy& interned = interner_.policy();
+  const Identity& before = interned.identities[before_id];
+  const Identity& after = interned.identities[after_id];
+  if (before.egress != after.egress || before.ingress != after.ingress || before.flags != after.flags) return true;
+  const auto [known, added] = concerns_.try_emplace(std::uint64_t{before.peer_class} << 32 | after.peer_class, false);
+  if (!added) return known->second;
+  const auto differs = [&](IdSetId from, IdSetId in) {
+    bool found = false;
+    interned.peer_classes.ForEach(from, [&](std::uint32_t bit) {
+      const bool old_rule_asks = in_force_.bit_uses[bit] > 0 && interner_.BitBorn(bit) < table_.generation_;
+      found = found || (old_rule_asks && !interned.peer_classes.Contains(in, bit));
+    });
+    return found;
+  };
+  return known->second = differs(before.peer_class, after.peer_class) || differs(after.peer_class, before.peer_class);
+}
+
+void CompilePass::Compare(const IpAddress& address, const AddressEntry& before, const AddressEntry& after) {
+  if (before.node != after.node || Concerns(before.identity, after.identity)) {
+    table_.stripes_[Table::Stripe(address)] = static_cast<std::uint32_t>(table_.generation_);
+  }
+}
+
+void CompilePass::BumpStripes(const std::vector<std::pair<IpAddress, AddressEntry>>& hosts) {
+  if (current_ == nullptr || current_->pod_cidrs_ != in_force_.pod_cidrs) {
+    table_.stripes_.fill(static_cast<std::uint32_t>(table_.generation_));
+    return;
+  }
+  table_.stripes_ = current_->stripes_;
+  in_force_.bit_uses.resize(interner_.BitCount());
+  for (const auto& [address, entry] : hosts) Compare(address, current_->Lookup(address), entry);
+  current_->addresses_.ForEachHost([&](const IpAddress& address, const AddressEntry& entry) {
+    Compare(address, entry, table_.addresses_.Lookup(address));
+  });
+}
+
+void CompilePass::CountStats() {
+  const InternedPolicy& interned = interner_.policy();
+  TableStats& stats = table_.stats_;
+  stats.addresses = table_.addresses_.host_count();
+  stats.cidr_cells = table_.addresses_.cells().size();
+  stats.groups = policy_.groups.size();
+  stats.sections = in_force_.sections;
+  stats.rules = in_force_.rules;
+  stats.identities = interned.identities.size();
+  stats.section_sets = interned.section_sets.SetCount();
+  stats.peer_classes = interned.peer_classes.SetCount();
+  stats.port_classes = interned.port_classes.SetCount();
+  stats.memberships = interner_.Memberships();
+  stats.bytes = interner_.MemoryBytes() + table_.addresses_.MemoryBytes() + table_.ports_.MemoryBytes() + sizeof(Table);
+}
+
+void CompilePass::Publish() {
+  const InternedPolicy& interned = interner_.policy();
+  table_.has_policy_ = true;
+  table_.interned_ = interner_.shared();
+  table_.rule_limit_ = interned.rules.size();
+  table_.section_limit_ = interned.sections.size();
+  table_.identity_limit_ = interned.identities.size();
+  table_.node_names_ = interner_.NodeNames();
+  table_.pod_cidrs_ = in_force_.pod_cidrs;
+}
+
+}  // namespace sluice

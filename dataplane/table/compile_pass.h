@@ -1,0 +1,107 @@
+// One compilation, whole or of an update; and what it keeps of the policy in force. Inside the table only.
+#ifndef SLUICE_DATAPLANE_TABLE_COMPILE_PASS_H_
+#define SLUICE_DATAPLANE_TABLE_COMPILE_PASS_H_
+
+#include <cstdint>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "table/cidr_cells.h"
+#include "table/compile.h"
+#include "table/id_sorter.h"
+#include "table/interner.h"
+
+namespace sluice {
+
+struct GroupState {
+  static constexpr std::uint32_t kNoBit = 0xffffffff;
+  std::uint32_t bit = kNoBit;          // until a rule names the group as a peer
+  std::vector<SectionId> sections[2];  // that it is the subject of, by direction
+};
+
+// What endpoints with the same member set share.
+struct MemberState {
+  IdSetId egress = kEmptyIdSet;
+  IdSetId ingress = kEmptyIdSet;
+  IdSetId peer_bits = kEmptyIdSet;  // of the groups that select them; in peer_classes
+  bool known = false;
+};
+
+// The policy in force, in the compiler's numbers.
+struct InForce {
+  std::vector<GroupState> groups;            // by GroupId
+  std::vector<MemberState> members;          // by IdSetId of ResolvedPolicy::member_sets
+  std::vector<std::uint32_t> bit_uses;       // rules in force that name the bit
+  std::vector<std::uint32_t> port_set_uses;  // ... the port set
+  std::unordered_map<IpAddress, EndpointId> owners;
+  std::unordered_map<IpAddress, NodeId> node_addresses;
+  std::vector<Prefix> pod_cidrs;  // of all nodes, sorted
+  CidrPartition cells;
+  std::vector<IdentityId> cell_identities;  // by IdSetId of cells.sets
+  std::uint64_t rules = 0;
+  std::uint64_t sections = 0;
+  std::uint64_t memberships = 0;  // as counted by the last whole compilation
+};
+
+// Each step reads what the steps before it left.
+class CompilePass {
+ public:
+  // `in_force`: empty for Whole, that of the policy before the change for Update.
+  CompilePass(Interner& interner, InForce& in_force, const Table* current, const CompileLimits& limits,
+              const ResolvedPolicy& policy, Table& table)
+      : interner_(interner), in_force_(in_force), current_(current), limits_(limits), policy_(policy), table_(table) {}
+
+  // On refusal `in_force` is half filled, of no use.
+  std::optional<Diagnostic> Whole();
+  // Requires that the change fits.
+  void Update(const PolicyChange& change);
+
+ private:
+  struct InternedSection {
+    SectionId id = 0;
+    std::uint32_t rules = 0;
+    std::vector<std::uint32_t> bits;
+    std::vector<std::uint32_t> port_sets;
+  };
+
+  InternedSection Intern(const Section& section);
+  void AddSection(const Section& section);
+  void RemoveSection(const Section& section);
+  std::uint32_t BitOf(GroupId group);
+  void BuildPorts();
+  void AddNode(const Node& node);
+  void RemoveNode(const Node& node);
+  void CollectPodCidrs();
+  void PartitionAll();
+  void IdentifyCells();
+  void SetCells();
+  const MemberState& Members(IdSetId members);
+  void ForgetDirtyMembers();
+  std::vector<IpAddress> TouchedAddresses(const PolicyChange& change);
+  std::optional<AddressEntry> HostEntry(const IpAddress& address);
+  bool Concerns(IdentityId before, IdentityId after);
+  void Compare(const IpAddress& address, const AddressEntry& before, const AddressEntry& after);
+  void BumpStripes(const std::vector<std::pair<IpAddress, AddressEntry>>& hosts);
+  void CountStats();
+  void Publish();
+
+  Interner& interner_;
+  InForce& in_force_;
+  const Table* current_;
+  const CompileLimits& limits_;
+  const ResolvedPolicy& policy_;
+  Table& table_;
+
+  std::vector<GroupId> dirty_groups_;  // subjects of sections that changed, and groups that got a bit
+  std::vector<GroupId> new_blocks_;    // groups with CIDR blocks that got a bit
+  bool ports_changed_ = false;
+  IdSorter sorter_;
+  std::unordered_map<std::uint64_t, IdSetId> joined_;  // (members' bits, cell's bits) -> peer class
+  std::unordered_map<std::uint64_t, bool> concerns_;   // by (peer class before, peer class after)
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_TABLE_COMPILE_PASS_H_

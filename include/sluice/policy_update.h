@@ -1,0 +1,83 @@
+// A change of resolved policy: what a full state (ResolvedPolicy) becomes, said in the numbers that it established.
+//
+// Groups and endpoints are numbered: in a full state by their index, afterwards by whoever sends updates, with numbers
+// never used since that full state. So a name that goes and comes back is somebody new, and nothing stale can stick to
+// it.
+#ifndef SLUICE_POLICY_UPDATE_H_
+#define SLUICE_POLICY_UPDATE_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "sluice/diagnostic.h"
+#include "sluice/resolved_policy.h"
+
+namespace sluice {
+
+using EndpointId = std::uint32_t;  // index into ResolvedPolicy::endpoints
+
+// A group that was not there before, with everybody in it. Its members never change by a GroupUpdate afterwards, only
+// by EndpointUpdates.
+struct GroupUpdate {
+  GroupId id = 0;
+  Group group;
+  std::vector<EndpointId> members;  // ascending; endpoints of the full state or of earlier updates
+};
+
+// An endpoint as it is from now on: new, or in place of the one of that number.
+struct EndpointUpdate {
+  EndpointId id = 0;
+  Endpoint endpoint;            // `node` and `members` are not read
+  std::string node;             // name; empty: not known
+  std::vector<GroupId> groups;  // ascending: all groups that select it, those of this update included
+};
+
+// All sections of one policy, in place of those that it had.
+struct SectionsUpdate {
+  std::string policy;
+  std::vector<Section> sections;
+};
+
+// Applied whole or not at all, in this order: removals of policies, groups, nodes, groups' arrival, endpoints (going,
+// then coming), sections.
+struct PolicyUpdate {
+  std::vector<std::string> removed_policies;
+  std::vector<GroupId> removed_groups;  // no section may name them afterwards
+  std::vector<Node> nodes;              // new, or in place of the node of that name
+  std::vector<std::string> removed_nodes;
+  std::vector<GroupUpdate> groups;
+  std::vector<EndpointId> removed_endpoints;
+  std::vector<EndpointUpdate> endpoints;
+  std::vector<SectionsUpdate> sections;
+};
+
+// What is wrong with `update` against `policy`, naming object and field: numbers unknown or used, an address that two
+// endpoints would have, an except outside its CIDR, a range upside down. Nothing: it may be applied.
+std::optional<Diagnostic> Check(const ResolvedPolicy& policy, const PolicyUpdate& update);
+
+// What an update did to a policy: what the compiler needs to follow it, and what takes it back.
+struct PolicyChange {
+  std::vector<Section> sections_left;
+  std::vector<Section> sections_came;
+  std::vector<std::pair<GroupId, Group>> groups_left;
+  std::vector<GroupId> groups_came;
+  std::vector<std::pair<EndpointId, Endpoint>> endpoints_left;  // as they were, those that only changed included
+  std::vector<EndpointId> endpoints_came;
+  std::vector<std::pair<EndpointId, IdSetId>> members_left;  // whom a new group gathered, with the set before
+  std::vector<std::pair<NodeId, Node>> nodes_left;  // as they were; each has a place in the policy now
+  bool pod_cidrs_changed = false;
+};
+
+// Applies an update that Check found good. Numbers that went stay as endpoints without a name, groups without a key, and
+// nodes without addresses.
+PolicyChange Apply(PolicyUpdate update, ResolvedPolicy& policy);
+
+// Takes the last Apply back.
+void Undo(PolicyChange change, ResolvedPolicy& policy);
+
+}  // namespace sluice
+
+#endif  // SLUICE_POLICY_UPDATE_H_

@@ -1,0 +1,25 @@
+// The subcommands of sluicectl, a file each.
+#ifndef SLUICE_PROGRAMS_SLUICECTL_COMMANDS_H_
+#define SLUICE_PROGRAMS_SLUICECTL_COMMANDS_H_
+
+namespace CLI {
+class App;
+}
+
+namespace sluice {
+
+// Exit codes of every command.
+inline constexpr int kExitFine = 0;
+inline constexpr int kExitDiffers = 1;  // an expectation is not met, engines differ, verdicts change
+inline constexpr int kExitBadInput = 2;
+
+// Each adds its subcommand to `app`, which stores what it returns in *exit_code when it is the one that was asked for.
+void AddCheck(CLI::App& app, int* exit_code);
+void AddExplain(CLI::App& app, int* exit_code);
+void AddVerify(CLI::App& app, int* exit_code);
+void AddVersion(CLI::App& app, int* exit_code);
+void AddCompletion(CLI::App& app, int* exit_code);
+
+}  // namespace sluice
+
+#endif  // SLUICE_PROGRAMS_SLUICECTL_COMMANDS_H_

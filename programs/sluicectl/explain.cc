@@ -1,0 +1,191 @@
+// `sluicectl explain`: one decision, told step by step.
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "sluice/protocol.h"
+#include "sluicectl/commands.h"
+#include "sluicectl/explanation.h"
+#include "sluicectl/input.h"
+#include "sluicectl/output.h"
+
+namespace sluice {
+namespace {
+
+struct ExplainOptions {
+  std::vector<std::string> manifests;
+  std::string source;
+  std::string destination;
+  std::string protocol;
+  std::uint16_t destination_port = 0;
+  std::uint16_t source_port = 0;
+  bool no_exemptions = false;
+  std::string format = "table";
+};
+
+using Json = nlohmann::ordered_json;
+
+std::string_view VerdictName(bool allow) { return allow ? "allow" : "deny"; }
+
+Json ToJson(const EndExplanation& end) {
+  Json json = {{"address", end.address.ToString()}, {"kind", end.kind}};
+  if (!end.name.empty()) json["name"] = end.name;
+  if (!end.labels.empty()) json["labels"] = end.labels;
+  if (!end.node.empty()) json["node"] = end.node;
+  return json;
+}
+
+Json ToJson(const SideExplanation& side) {
+  Json json = {{"verdict", VerdictName(side.answer.allow)}, {"tier", side.answer.tier}};
+  if (side.answer.decided) {
+    json["policy"] = side.answer.policy;
+    json["rule"] = side.answer.rule;
+  }
+  json["policies"] = Json::array();
+  for (const PolicyExplanation& policy : side.policies) {
+    Json rules = Json::array();
+    for (const RuleExplanation& rule : policy.rules) {
+      rules.push_back({{"rule", rule.index},
+                       {"action", Name(rule.action)},
+                       {"peers", rule.peers},
+                       {"peers_match", rule.peers_match},
+                       {"ports", rule.ports},
+                       {"ports_match", rule.ports_match}});
+    }
+    json["policies"].push_back({{"policy", policy.policy}, {"isolates", policy.isolates}, {"rules", rules}});
+  }
+  return json;
+}
+
+void WriteJson(Output& output, const Explanation& explanation, const reference::Flow& flow) {
+  const Json json = {{"src", ToJson(explanation.source)},         {"dst", ToJson(explanation.destination)},
+                     {"proto", ProtocolName(flow.protocol)},      {"dport", flow.destination_port},
+                     {"verdict", VerdictName(explanation.allow)}, {"egress", ToJson(explanation.egress)},
+                     {"ingress", ToJson(explanation.ingress)},    {"exempt", Name(explanation.exemption)}};
+  output << json.dump(2) << "\n";
+}
+
+std::string ToText(const EndExplanation& end) {
+  std::string text = end.address.ToString() + "  ";
+  if (end.kind == "pod") {
+    text += "pod " + end.name;
+    if (!end.node.empty()) text += " on node " + end.node;
+    return text + (end.labels.empty() ? ", no labels" : ", labels " + end.labels);
+  }
+  if (end.kind == "node") return text + "node " + end.name;
+  if (end.kind == "external") return text + "outside the cluster";
+  return text + "in the pod CIDRs, but no pod has it: sluiced drops it (unknown_endpoint) unless told otherwise";
+}
+
+void WriteRule(Output& output, const RuleExplanation& rule, Direction direction) {
+  output << "    [" << std::int64_t{rule.index} << "] " << Name(rule.action)
+         << (direction == Direction::kEgress ? " to " : " from ") << rule.peers << "; " << rule.ports << "\n        ";
+  if (rule.peers_match && rule.ports_match) {
+    output << "matches" << (rule.decides ? ", and decides" : "") << "\n";
+  } else {
+    output << "does not match: " << (rule.peers_match ? "" : "the peer is not among them")
+           << (!rule.peers_match && !rule.ports_match ? ", and " : "")
+           << (rule.ports_match ? "" : "the port is another") << "\n";
+  }
+}
+
+void WriteSide(Output& output, Direction direction, const SideExplanation& side, const EndExplanation& subject) {
+  output << Name(direction) << " of " << (subject.name.empty() ? subject.address.ToString() : subject.name) << "\n";
+  if (!side.managed) {
+    output << "  not a managed pod: this side passes\n\n";
+    return;
+  }
+  for (const PolicyExplanation& policy : side.policies) {
+    output << "  " << policy.policy << (policy.isolates ? " isolates it" : " speaks of it") << "\n";
+    for (const RuleExplanation& rule : policy.rules) WriteRule(output, rule, direction);
+    if (policy.rules.empty()) output << "    no rule that could match here\n";
+  }
+  if (side.policies.empty()) output << "  no policy selects it in this direction\n";
+  output << "  => " << VerdictName(side.answer.allow);
+  if (side.answer.decided && side.answer.rule >= 0) {
+    output << " by " << side.answer.policy << " [" << std::int64_t{side.answer.rule} << "]";
+  } else if (side.answer.decided) {
+    output << ": isolated by " << side.answer.policy << ", and no rule matches";
+  }
+  output << "\n\n";
+}
+
+void WriteText(Output& output, const Explanation& explanation, const reference::Flow& flow) {
+  output << "from     " << ToText(explanation.source) << "\nto       " << ToText(explanation.destination)
+         << "\ntraffic  " << ProtocolName(flow.protocol);
+  if (HasPorts(flow.protocol)) output << " to port " << std::int64_t{flow.destination_port};
+  output << "\n\n";
+  switch (explanation.exemption) {
+    case Exemption::kSelf:
+      output << "exempt: a pod may always reach itself, so no policy is asked\n\n";
+      break;
+    case Exemption::kNode:
+      output << "exempt: traffic between a pod and its own node always passes, so no policy is asked\n\n";
+      break;
+    case Exemption::kNone:
+      WriteSide(output, Direction::kEgress, explanation.egress, explanation.source);
+      WriteSide(output, Direction::kIngress, explanation.ingress, explanation.destination);
+  }
+  output << "verdict  " << VerdictName(explanation.allow) << "\n";
+}
+
+int BadOption(std::string field, std::string message) {
+  Diagnostic error;
+  error.field = std::move(field);
+  error.message = std::move(message);
+  Report(error);
+  return kExitBadInput;
+}
+
+int RunExplain(const ExplainOptions& options) {
+  if (options.manifests.empty()) {
+    return BadOption("--manifests",
+                     "missing: this build has no connection to a running sluiced; say where its manifests are");
+  }
+  const auto protocol = ParseProtocol(options.protocol);
+  if (!protocol) return BadOption("--proto", "must be " + std::string(kProtocolForms));
+  const LoadedManifests manifests = LoadManifests(options.manifests);
+  const auto ends = ParseEnds(options.source, options.destination, PodDirectory(manifests.cluster));
+  if (const auto* error = std::get_if<EndError>(&ends)) {
+    return BadOption(error->is_source ? "--src" : "--dst", error->message);
+  }
+  const CompiledPolicy policy = CompilePolicy(manifests.cluster);
+  if (policy.table == nullptr) return kExitBadInput;
+  const reference::Flow flow{std::get<Ends>(ends).source, std::get<Ends>(ends).destination, *protocol,
+                             options.source_port, options.destination_port};
+  const Explanation explanation = Explain(policy.resolved, *policy.table, flow, !options.no_exemptions);
+  Output output;
+  if (options.format == "json") {
+    WriteJson(output, explanation, flow);
+  } else {
+    WriteText(output, explanation, flow);
+  }
+  return output.Flush() && manifests.good ? kExitFine : kExitBadInput;
+}
+
+}  // namespace
+
+void AddExplain(CLI::App& app, int* exit_code) {
+  CLI::App* command = app.add_subcommand("explain", "Tell one decision step by step.");
+  auto options = std::make_shared<ExplainOptions>();
+  command->add_option("--src", options->source, "an address or namespace/pod")->required()->type_name("END");
+  command->add_option("--dst", options->destination, "an address or namespace/pod")->required()->type_name("END");
+  command->add_option("--proto", options->protocol, std::string(kProtocolForms))->required()->type_name("PROTO");
+  command->add_option("--dport", options->destination_port, "destination port")->type_name("PORT");
+  command->add_option("--sport", options->source_port, "source port; no rule reads it")->type_name("PORT");
+  command->add_option("--manifests", options->manifests, "files or folders of Kubernetes manifests, YAML or JSON")
+      ->type_name("PATH");
+  command->add_flag("--no-exemptions", options->no_exemptions,
+                    "judge a pod's traffic with itself and its own node like any other");
+  command->add_option("-o,--output", options->format, "json or table")
+      ->check(CLI::IsMember({"json", "table"}))
+      ->capture_default_str();
+  command->footer(
+      "Example: sluicectl explain --src shop/frontend --dst shop/backend --proto tcp --dport 80 --manifests examples");
+  command->callback([options, exit_code] { *exit_code = RunExplain(*options); });
+}
+
+}  // namespace sluice

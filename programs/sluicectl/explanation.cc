@@ -1,0 +1,135 @@
+#include "sluicectl/explanation.h"
+
+#include <algorithm>
+
+#include "sluice/protocol.h"
+#include "table/classify.h"
+
+namespace sluice {
+namespace {
+
+const Endpoint* FindEndpoint(const ResolvedPolicy& policy, const IpAddress& address) {
+  for (const Endpoint& endpoint : policy.endpoints) {
+    if (std::find(endpoint.addresses.begin(), endpoint.addresses.end(), address) != endpoint.addresses.end()) {
+      return &endpoint;
+    }
+  }
+  return nullptr;
+}
+
+EndExplanation ExplainEnd(const Table& table, const IpAddress& address, const Endpoint* endpoint) {
+  EndExplanation end;
+  end.address = address;
+  const AddressEntry entry = table.Lookup(address);
+  if (entry.node != kNoNode) end.node = table.node_names()[entry.node];
+  if (endpoint != nullptr) {
+    end.kind = "pod";
+    end.name = endpoint->namespace_name + '/' + endpoint->name;
+    end.labels = endpoint->labels;
+  } else if (!end.node.empty()) {
+    end.kind = "node";
+    end.name = end.node;
+  } else {
+    end.kind = (table.identity(entry.identity).flags & Identity::kInPodCidr) != 0 ? "unknown" : "external";
+  }
+  return end;
+}
+
+bool Holds(const CidrBlock& block, const IpAddress& address) {
+  return block.cidr.Contains(address) && std::none_of(block.excepts.begin(), block.excepts.end(),
+                                                      [&](const Prefix& except) { return except.Contains(address); });
+}
+
+bool IsMember(const ResolvedPolicy& policy, GroupId group, const IpAddress& address, const Endpoint* endpoint) {
+  if (endpoint != nullptr && policy.member_sets.Contains(endpoint->members, group)) return true;
+  const auto& blocks = policy.groups[group].blocks;
+  return std::any_of(blocks.begin(), blocks.end(), [&](const CidrBlock& block) { return Holds(block, address); });
+}
+
+std::string PortsText(const Rule& rule) {
+  constexpr std::size_t kShown = 8;
+  if (rule.any_port) return "every protocol and port";
+  std::string text;
+  for (std::size_t i = 0; i < std::min(rule.ports.size(), kShown); ++i) {
+    const PortRange& range = rule.ports[i];
+    if (i > 0) text += ", ";
+    text += ProtocolName(range.protocol);
+    if (range.first == 0 && range.last == 65535) continue;
+    text += ' ' + std::to_string(range.first);
+    if (range.last != range.first) text += '-' + std::to_string(range.last);
+  }
+  if (rule.ports.size() > kShown) text += " and " + std::to_string(rule.ports.size() - kShown) + " more";
+  return text;
+}
+
+bool PortsMatch(const Rule& rule, const reference::Flow& flow) {
+  return rule.any_port || std::any_of(rule.ports.begin(), rule.ports.end(), [&](const PortRange& range) {
+           return range.protocol == flow.protocol && range.first <= flow.destination_port &&
+                  flow.destination_port <= range.last;
+         });
+}
+
+RuleExplanation ExplainRule(const ResolvedPolicy& policy, const Rule& rule, const IpAddress& peer,
+                            const Endpoint* peer_endpoint, const reference::Flow& flow) {
+  RuleExplanation step;
+  step.index = rule.index;
+  step.action = rule.action;
+  step.peers = rule.peers == kAnyPeer ? "everyone" : policy.groups[rule.peers].key;
+  step.ports = PortsText(rule);
+  step.peers_match = rule.peers == kAnyPeer || IsMember(policy, rule.peers, peer, peer_endpoint);
+  step.ports_match = PortsMatch(rule, flow);
+  return step;
+}
+
+SideExplanation ExplainSide(const ResolvedPolicy& policy, Direction direction, const reference::Flow& flow,
+                            const Endpoint* subject, const Endpoint* peer_endpoint, const SideAnswer& answer) {
+  SideExplanation side;
+  side.answer = answer;
+  side.managed = subject != nullptr;
+  if (subject == nullptr) return side;
+  const IpAddress& peer = direction == Direction::kEgress ? flow.destination : flow.source;
+  for (const Section& section : policy.sections) {
+    if (section.direction != direction || !policy.member_sets.Contains(subject->members, section.subjects)) continue;
+    // Sections of one policy stand together and differ in what named ports stand for.
+    if (side.policies.empty() || side.policies.back().policy != section.policy) {
+      side.policies.push_back({section.policy, false, {}});
+    }
+    PolicyExplanation& step = side.policies.back();
+    step.isolates = step.isolates || section.isolates;
+    for (const Rule& rule : section.rules) {
+      step.rules.push_back(ExplainRule(policy, rule, peer, peer_endpoint, flow));
+      RuleExplanation& last = step.rules.back();
+      last.decides = last.peers_match && last.ports_match && answer.decided && answer.policy == section.policy &&
+                     answer.rule == rule.index;
+    }
+  }
+  for (PolicyExplanation& step : side.policies) {
+    std::stable_sort(step.rules.begin(), step.rules.end(),
+                     [](const RuleExplanation& a, const RuleExplanation& b) { return a.index < b.index; });
+  }
+  return side;
+}
+
+}  // namespace
+
+Explanation Explain(const ResolvedPolicy& policy, const Table& table, const reference::Flow& flow, bool exemptions) {
+  Classifier classifier(1);
+  const ClassifyQuery query{flow.source, flow.destination, flow.protocol, flow.destination_port};
+  Classification decision;
+  classifier.Classify(table, {&query, 1}, &decision, exemptions);
+
+  const Endpoint* source = FindEndpoint(policy, flow.source);
+  const Endpoint* destination = FindEndpoint(policy, flow.destination);
+  Explanation explanation;
+  explanation.source = ExplainEnd(table, flow.source, source);
+  explanation.destination = ExplainEnd(table, flow.destination, destination);
+  explanation.exemption = decision.exemption;
+  explanation.allow = decision.allow;
+  explanation.egress =
+      ExplainSide(policy, Direction::kEgress, flow, source, destination, ToAnswer(table, decision.egress));
+  explanation.ingress =
+      ExplainSide(policy, Direction::kIngress, flow, destination, source, ToAnswer(table, decision.ingress));
+  return explanation;
+}
+
+}  // namespace sluice

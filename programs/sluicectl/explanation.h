@@ -1,0 +1,63 @@
+// A decision taken apart: who the ends are, which policies bind them, and which of their rules hold the packet.
+//
+// Made of resolved policy and the compiled table alone, so that it tells what the filter does, wherever they came from.
+#ifndef SLUICE_PROGRAMS_SLUICECTL_EXPLANATION_H_
+#define SLUICE_PROGRAMS_SLUICECTL_EXPLANATION_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "reference/evaluate.h"
+#include "sluice/policy_terms.h"
+#include "sluice/resolved_policy.h"
+#include "sluicectl/judge.h"
+#include "table/table.h"
+
+namespace sluice {
+
+struct EndExplanation {
+  IpAddress address;
+  std::string kind;    // "pod", "node", "external", or "unknown": inside the pod CIDRs, and no pod has it
+  std::string name;    // "namespace/name" of a pod; empty for an external address
+  std::string labels;  // "app=web,tier=front"
+  std::string node;    // where the pod runs, or whose address it is
+};
+
+struct RuleExplanation {
+  std::int32_t index = 0;
+  Action action = Action::kAllow;
+  std::string peers;
+  std::string ports;
+  bool peers_match = false;
+  bool ports_match = false;
+  bool decides = false;
+};
+
+struct PolicyExplanation {
+  std::string policy;
+  bool isolates = true;
+  std::vector<RuleExplanation> rules;  // by index; a rule whose ports have names may take several lines, or none
+};
+
+struct SideExplanation {
+  bool managed = false;  // the end is a pod of the pod network
+  std::vector<PolicyExplanation> policies;
+  SideAnswer answer;
+};
+
+struct Explanation {
+  EndExplanation source;
+  EndExplanation destination;
+  Exemption exemption = Exemption::kNone;
+  bool allow = true;
+  SideExplanation egress;
+  SideExplanation ingress;
+};
+
+// `table` is compiled from `policy`; the explanation's texts refer to it.
+Explanation Explain(const ResolvedPolicy& policy, const Table& table, const reference::Flow& flow, bool exemptions);
+
+}  // namespace sluice
+
+#endif  // SLUICE_PROGRAMS_SLUICECTL_EXPLANATION_H_

@@ -1,0 +1,47 @@
+// The flows of `sluicectl check`: JSON lines.
+#ifndef SLUICE_PROGRAMS_SLUICECTL_FLOW_FILE_H_
+#define SLUICE_PROGRAMS_SLUICECTL_FLOW_FILE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "reference/evaluate.h"
+#include "sluicectl/input.h"
+
+namespace sluice {
+
+struct FlowLine {
+  std::uint32_t line = 0;  // from 1
+  std::string id;          // as it stands in JSON: with its quotes, or a number
+  reference::Flow flow;
+  std::optional<bool> expect_allow;
+};
+
+// Reads `{"id","src","dst","proto","sport","dport","expect"}` a line; sport, dport and expect may be missing, and a
+// missing port is 0. Blank lines are skipped. A bad line is reported with all that is wrong with it and skipped.
+class FlowFile {
+ public:
+  // `pods` outlives this.
+  FlowFile(std::string path, const PodDirectory& pods);
+  ~FlowFile();
+
+  // Reports why and returns false where the file cannot be read.
+  bool Open();
+  // The next good line, or false at the end.
+  bool Next(FlowLine& line);
+  std::uint64_t bad_lines() const { return bad_lines_; }
+
+ private:
+  struct Reader;
+
+  std::string path_;
+  const PodDirectory& pods_;
+  std::unique_ptr<Reader> reader_;
+  std::uint64_t bad_lines_ = 0;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_PROGRAMS_SLUICECTL_FLOW_FILE_H_

@@ -1,0 +1,73 @@
+#include "sluicectl/judge.h"
+
+#include <string>
+
+namespace sluice {
+namespace {
+
+std::string_view VerdictName(bool allow) { return allow ? "allow" : "deny"; }
+
+void WriteSideJson(Output& output, const SideAnswer& side) {
+  output << R"({"verdict":")" << VerdictName(side.allow) << R"(","tier":")" << side.tier << "\"";
+  if (side.decided) {
+    // An object's name needs no escape (RFC 1123).
+    output << R"(,"policy":")" << side.policy << R"(","rule":)" << std::int64_t{side.rule};
+  }
+  output << "}";
+}
+
+SideAnswer ToAnswer(const reference::Side& side) {
+  if (!side.decided) return {};
+  return {side.allow, true, Name(side.tier), side.policy, side.rule};
+}
+
+}  // namespace
+
+SideAnswer ToAnswer(const Table& table, const Decision& decision) {
+  if (decision.rule == kNoRule) return {};
+  const TableRule& rule = table.rule(decision.rule);
+  return {decision.allow, true, Name(rule.tier), rule.policy, rule.index};
+}
+
+void WriteSidesJson(Output& output, const SideAnswer& egress, const SideAnswer& ingress) {
+  output << R"("egress":)";
+  WriteSideJson(output, egress);
+  output << R"(,"ingress":)";
+  WriteSideJson(output, ingress);
+}
+
+std::string ToText(const SideAnswer& side) {
+  if (!side.decided) return "-";
+  std::string text(VerdictName(side.allow));
+  text += ' ';
+  text += side.policy;
+  return text + (side.rule < 0 ? " (default)" : '[' + std::to_string(side.rule) + ']');
+}
+
+std::string ToText(const FlowAnswer& answer) {
+  std::string text(VerdictName(answer.allow));
+  if (answer.exemption != Exemption::kNone) return text + " (exempt: " + std::string(Name(answer.exemption)) + ')';
+  return text + "; egress " + ToText(answer.egress) + "; ingress " + ToText(answer.ingress);
+}
+
+void CompiledJudge::Answer(std::span<const reference::Flow> flows, FlowAnswer* answers) {
+  std::array<ClassifyQuery, kMaxBurst> queries;
+  std::array<Classification, kMaxBurst> results;
+  for (std::size_t i = 0; i < flows.size(); ++i) {
+    queries[i] = {flows[i].source, flows[i].destination, flows[i].protocol, flows[i].destination_port};
+  }
+  classifier_.Classify(*table_, std::span(queries).first(flows.size()), results.data(), exemptions_);
+  for (std::size_t i = 0; i < flows.size(); ++i) {
+    answers[i] = {results[i].allow, ToAnswer(*table_, results[i].egress), ToAnswer(*table_, results[i].ingress),
+                  results[i].exemption};
+  }
+}
+
+void ReferenceJudge::Answer(std::span<const reference::Flow> flows, FlowAnswer* answers) {
+  for (std::size_t i = 0; i < flows.size(); ++i) {
+    held_[i] = evaluator_.Evaluate(flows[i], exemptions_);
+    answers[i] = {held_[i].allow, ToAnswer(held_[i].egress), ToAnswer(held_[i].ingress), held_[i].exemption};
+  }
+}
+
+}  // namespace sluice

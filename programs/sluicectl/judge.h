@@ -1,0 +1,81 @@
+// One question, two engines: the compiled table through the Classifier that filters packets, or the reference.
+#ifndef SLUICE_PROGRAMS_SLUICECTL_JUDGE_H_
+#define SLUICE_PROGRAMS_SLUICECTL_JUDGE_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "reference/evaluate.h"
+#include "sluice/policy_terms.h"
+#include "sluicectl/output.h"
+#include "table/classify.h"
+#include "table/table.h"
+
+namespace sluice {
+
+struct SideAnswer {
+  bool allow = true;
+  bool decided = false;   // a policy decided it; else what follows is empty
+  std::string_view tier;  // "Admin", "NetworkPolicy" or "Baseline"
+  std::string_view policy;
+  std::int32_t rule = -1;  // -1: the default deny of isolation
+
+  friend bool operator==(const SideAnswer&, const SideAnswer&) = default;
+};
+
+struct FlowAnswer {
+  bool allow = true;
+  SideAnswer egress;
+  SideAnswer ingress;
+  Exemption exemption = Exemption::kNone;
+
+  friend bool operator==(const FlowAnswer&, const FlowAnswer&) = default;
+};
+
+SideAnswer ToAnswer(const Table& table, const Decision& decision);
+
+// `"egress":{...},"ingress":{...}` as DESIGN's contracts have it.
+void WriteSidesJson(Output& output, const SideAnswer& egress, const SideAnswer& ingress);
+// "allow ns/policy[2]", "deny ns/policy (default)", or "-" where nothing isolates.
+std::string ToText(const SideAnswer& side);
+// "allow; egress ...; ingress ...".
+std::string ToText(const FlowAnswer& answer);
+
+class Judge {
+ public:
+  static constexpr std::size_t kMaxBurst = Classifier::kMaxBurst;
+
+  virtual ~Judge() = default;
+  // Fills answers[i] from flows[i]; at most kMaxBurst. Texts in the answers live until the next call.
+  virtual void Answer(std::span<const reference::Flow> flows, FlowAnswer* answers) = 0;
+};
+
+class CompiledJudge : public Judge {
+ public:
+  CompiledJudge(std::shared_ptr<const Table> table, bool exemptions)
+      : table_(std::move(table)), exemptions_(exemptions) {}
+  void Answer(std::span<const reference::Flow> flows, FlowAnswer* answers) override;
+
+ private:
+  std::shared_ptr<const Table> table_;
+  bool exemptions_;
+  Classifier classifier_;
+};
+
+class ReferenceJudge : public Judge {
+ public:
+  ReferenceJudge(const Cluster& cluster, bool exemptions) : evaluator_(cluster), exemptions_(exemptions) {}
+  void Answer(std::span<const reference::Flow> flows, FlowAnswer* answers) override;
+
+ private:
+  reference::Evaluator evaluator_;
+  bool exemptions_;
+  std::array<reference::Answer, kMaxBurst> held_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_PROGRAMS_SLUICECTL_JUDGE_H_

@@ -1,0 +1,31 @@
+// sluicectl: the operator's tool.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+
+#include "sluicectl/commands.h"
+
+int main(int argc, char** argv) {
+  CLI::App app("Asks what Sluice's policy says, offline from manifests.");
+  app.name("sluicectl");
+  app.require_subcommand(1);
+  app.footer(
+      "Exit codes: 0 fine; 1 an expectation is not met, or the engines differ; 2 bad input.\n"
+      "Example: sluicectl check --manifests examples --flows flows.jsonl");
+  int exit_code = sluice::kExitFine;
+  sluice::AddCheck(app, &exit_code);
+  sluice::AddExplain(app, &exit_code);
+  sluice::AddVerify(app, &exit_code);
+  sluice::AddVersion(app, &exit_code);
+  sluice::AddCompletion(app, &exit_code);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? sluice::kExitFine : sluice::kExitBadInput;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "error: %s\n", error.what());
+    return sluice::kExitBadInput;
+  }
+  return exit_code;
+}

@@ -1,0 +1,92 @@
+#include "sluicectl/output.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <cstring>
+
+#include "sluice/protocol.h"
+
+namespace sluice {
+
+Output& Output::operator<<(std::int64_t number) {
+  char digits[24];
+  const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
+  return *this << std::string_view(digits, static_cast<std::size_t>(end - digits));
+}
+
+bool Output::Flush() {
+  if (!failed_ &&
+      (std::fwrite(buffer_.data(), 1, buffer_.size(), stdout) != buffer_.size() || std::fflush(stdout) != 0)) {
+    failed_ = true;
+    std::fprintf(stderr, "error: cannot write to standard output: %s\n", std::strerror(errno));
+  }
+  buffer_.clear();
+  return !failed_;
+}
+
+TextTable::TextTable(Output& output, std::vector<std::string> headers)
+    : output_(output), rows_{std::move(headers)}, widths_(rows_.front().size()) {}
+
+TextTable::~TextTable() { WriteRows(); }
+
+void TextTable::AddRow(std::vector<std::string> cells) {
+  constexpr std::size_t kRowsHeld = 1000;
+  rows_.push_back(std::move(cells));
+  if (rows_.size() >= kRowsHeld) WriteRows();
+}
+
+void TextTable::WriteRows() {
+  for (const auto& row : rows_) {
+    for (std::size_t i = 0; i < row.size(); ++i) widths_[i] = std::max(widths_[i], row[i].size());
+  }
+  std::string line;
+  for (const auto& row : rows_) {
+    line.clear();
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      line += row[i];
+      line.append(widths_[i] - row[i].size() + 2, ' ');
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    output_ << line << "\n";
+  }
+  rows_.clear();
+}
+
+std::string JsonText(std::string_view text) {
+  std::string json = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      json += '\\';
+      json += c;
+    } else if (byte < 0x20) {
+      char escape[8];
+      std::snprintf(escape, sizeof escape, "\\u%04x", byte);
+      json += escape;
+    } else {
+      json += c;
+    }
+  }
+  return json += '"';
+}
+
+std::string ProtocolName(std::uint8_t protocol) {
+  switch (protocol) {
+    case kProtoTcp:
+      return "tcp";
+    case kProtoUdp:
+      return "udp";
+    case kProtoSctp:
+      return "sctp";
+    case kProtoIcmp:
+      return "icmp";
+    case kProtoIcmpv6:
+      return "icmpv6";
+    default:
+      return std::to_string(protocol);
+  }
+}
+
+}  // namespace sluice

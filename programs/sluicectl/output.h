@@ -1,0 +1,67 @@
+// Writing answers: a buffered stream with JSON's quoting, and tables for people.
+#ifndef SLUICE_PROGRAMS_SLUICECTL_OUTPUT_H_
+#define SLUICE_PROGRAMS_SLUICECTL_OUTPUT_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sluice {
+
+// Standard output through one large buffer: `check` writes a million lines in well under a second. Nothing else may
+// write to standard output meanwhile.
+class Output {
+ public:
+  Output() { buffer_.reserve(kFlushAt + 4096); }
+  ~Output() { Flush(); }
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
+
+  Output& operator<<(std::string_view text) {
+    buffer_ += text;
+    if (buffer_.size() >= kFlushAt) Flush();
+    return *this;
+  }
+  Output& operator<<(std::int64_t number);
+
+  // False, with a line on standard error, once anything could not be written.
+  bool Flush();
+
+ private:
+  static constexpr std::size_t kFlushAt = 256 * 1024;
+
+  std::string buffer_;
+  bool failed_ = false;
+};
+
+// Rows in aligned columns. Rows are held and written a thousand at a time; a wider cell widens its column from there
+// on.
+class TextTable {
+ public:
+  TextTable(Output& output, std::vector<std::string> headers);
+  ~TextTable();
+  TextTable(const TextTable&) = delete;
+  TextTable& operator=(const TextTable&) = delete;
+
+  // Requires: as many cells as there are headers.
+  void AddRow(std::vector<std::string> cells);
+
+ private:
+  void WriteRows();
+
+  Output& output_;
+  std::vector<std::vector<std::string>> rows_;
+  std::vector<std::size_t> widths_;
+};
+
+// `text` as a JSON string, quotes included (RFC 8259 section 7).
+std::string JsonText(std::string_view text);
+
+// "tcp", "udp", "sctp", "icmp", "icmpv6", else the number.
+std::string ProtocolName(std::uint8_t protocol);
+
+}  // namespace sluice
+
+#endif  // SLUICE_PROGRAMS_SLUICECTL_OUTPUT_H_

@@ -1,0 +1,90 @@
+// `sluicectl explain`: the steps as text and as JSON.
+#include <gmock/gmock.h>
+
+#include "cli/command.h"
+
+namespace sluice::test {
+namespace {
+
+using testing::HasSubstr;
+
+class Explain : public CommandTest {
+ protected:
+  Explain() { Write("shop.yaml", kShop); }
+
+  CommandResult RunFor(std::string source, std::string destination, std::string protocol, std::string port,
+                       std::vector<std::string> more = {}) const {
+    std::vector<std::string> arguments = {"explain", "--src",   source, "--dst",       destination, "--proto",
+                                          protocol,  "--dport", port,   "--manifests", "shop.yaml"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return Run(arguments);
+  }
+};
+
+TEST_F(Explain, TellsEndsRulesAndVerdict) {
+  const auto result = RunFor("shop/web", "203.0.113.200", "tcp", "5432");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.out,
+            R"(from     10.0.0.1  pod shop/web on node n1, labels app=web
+to       203.0.113.200  outside the cluster
+traffic  tcp to port 5432
+
+egress of shop/web
+  shop/deny isolates it
+    no rule that could match here
+  shop/web isolates it
+    [0] allow to 203.0.113.0/24 except 203.0.113.128/25; every protocol and port
+        does not match: the peer is not among them
+    [1] allow to pods[app=db] in shop; tcp 5432
+        does not match: the peer is not among them
+  => deny: isolated by shop/deny, and no rule matches
+
+ingress of 203.0.113.200
+  not a managed pod: this side passes
+
+verdict  deny
+)");
+}
+
+TEST_F(Explain, NamesTheRuleThatDecides) {
+  const auto result = RunFor("198.51.100.9", "shop/web", "tcp", "80");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("    [0] allow from everyone; tcp 80\n        matches, and decides\n"));
+  EXPECT_THAT(result.out, HasSubstr("  => allow by shop/web [0]\n"));
+  EXPECT_THAT(result.out, HasSubstr("\nverdict  allow\n"));
+}
+
+TEST_F(Explain, SaysWhyExempt) {
+  EXPECT_THAT(RunFor("192.0.2.1", "shop/db", "udp", "9").out,
+              HasSubstr("exempt: traffic between a pod and its own node"));
+  EXPECT_THAT(RunFor("shop/db", "shop/db", "udp", "9").out, HasSubstr("exempt: a pod may always reach itself"));
+  const auto judged = RunFor("shop/db", "shop/db", "udp", "9", {"--no-exemptions"});
+  EXPECT_THAT(judged.out, HasSubstr("verdict  deny"));
+}
+
+TEST_F(Explain, JsonHoldsTheSameSteps) {
+  const auto result = RunFor("shop/web", "shop/db", "tcp", "5432", {"-o", "json"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  for (const char* part :
+       {R"("verdict": "deny")", R"("kind": "pod")", R"("name": "shop/web")", R"("policy": "shop/web")",
+        R"("peers": "pods[app=db] in shop")", R"("peers_match": true)", R"("exempt": "")"}) {
+    EXPECT_THAT(result.out, HasSubstr(part));
+  }
+}
+
+TEST_F(Explain, WithoutManifestsSaysWhatToGive) {
+  const auto result = Run({"explain", "--src", "10.0.0.1", "--dst", "10.0.0.2", "--proto", "tcp", "--dport", "80"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("--manifests"));
+}
+
+TEST_F(Explain, BadEndsAndProtocolsExit2) {
+  EXPECT_THAT(RunFor("shop/none", "shop/db", "tcp", "80").err, HasSubstr("--src: no pod 'shop/none'"));
+  EXPECT_EQ(RunFor("shop/none", "shop/db", "tcp", "80").exit_code, 2);
+  EXPECT_THAT(RunFor("shop/web", "fd00::9", "ipx", "80").err, HasSubstr("--proto: must be"));
+  EXPECT_THAT(RunFor("10.0.0.1", "fd00::9", "tcp", "80").err, HasSubstr("--dst: "));
+  EXPECT_EQ(RunFor("shop/web", "shop/db", "tcp", "65536").exit_code, 2);
+}
+
+}  // namespace
+}  // namespace sluice::test

@@ -1,0 +1,86 @@
+// `sluicectl verify`, and the commands that need no manifests.
+#include <gmock/gmock.h>
+
+#include "cli/command.h"
+#include "reference/random_world.h"
+#include "reference/world.h"
+
+namespace sluice::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::MatchesRegex;
+
+class Verify : public CommandTest {};
+
+TEST_F(Verify, ComparesAllClassesWhereTheBudgetHoldsThem) {
+  Write("shop.yaml", kShop);
+  const auto result = Run({"verify", "--manifests", "shop.yaml"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out,
+              MatchesRegex("compiled and reference agree on all [0-9]+ classes of traffic: [0-9]+ classes of "
+                           "addresses, [0-9]+ of protocols and ports\n"));
+}
+
+TEST_F(Verify, SaysThatItTookASample) {
+  Write("shop.yaml", kShop);
+  const auto result = Run({"verify", "--manifests", "shop.yaml", "--budget", "100"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out,
+              MatchesRegex("compiled and reference agree on a uniform sample of 100 out of [0-9]+ classes.*\n"));
+}
+
+TEST_F(Verify, RandomWorldHoldsThroughItsManifests) {
+  const RandomWorld world(TestSeed(), {});
+  Write("world.json", ToManifest(world.cluster()));
+  const auto result = Run({"verify", "--manifests", "world.json", "--budget", "500000"});
+  EXPECT_NE(result.exit_code, 1) << "SLUICE_TEST_SEED=" << TestSeed() << '\n' << result.out << result.err;
+  EXPECT_THAT(result.out, HasSubstr("compiled and reference agree"));
+}
+
+TEST_F(Verify, BadInputExits2) {
+  EXPECT_EQ(Run({"verify", "--manifests", "none"}).exit_code, 2);
+  Write("shop.yaml", kShop);
+  EXPECT_EQ(Run({"verify", "--manifests", "shop.yaml", "--budget", "0"}).exit_code, 2);
+}
+
+class Commands : public CommandTest {};
+
+TEST_F(Commands, EveryHelpHasAnExample) {
+  EXPECT_THAT(Run({"--help"}).out, HasSubstr("Example"));
+  for (const char* command : {"check", "explain", "verify", "version", "completion"}) {
+    const auto result = Run({command, "--help"});
+    EXPECT_EQ(result.exit_code, 0);
+    EXPECT_THAT(result.out, HasSubstr(std::string("sluicectl ") + command)) << command;
+    EXPECT_THAT(result.out, HasSubstr("Example")) << command;
+  }
+}
+
+TEST_F(Commands, VersionIsTheProjects) {
+  const auto result = Run({"version"});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_THAT(result.out, MatchesRegex("sluicectl [0-9]+\\.[0-9]+\\.[0-9]+\n"));
+}
+
+TEST_F(Commands, CompletionIsAScriptThatTheShellReads) {
+  for (const char* shell : {"bash", "zsh"}) {
+    const auto result = Run({"completion", shell});
+    EXPECT_EQ(result.exit_code, 0);
+    for (const char* word : {"check", "--manifests", "--engine", "--budget"}) EXPECT_THAT(result.out, HasSubstr(word));
+  }
+  Write("script", Run({"completion", "bash"}).out);
+  const std::string command = "bash -c 'source " + Path("script") +
+                              "; COMP_WORDS=(sluicectl ver); COMP_CWORD=1; _sluicectl; echo \"${COMPREPLY[*]}\"' > " +
+                              Path("words");
+  ASSERT_EQ(std::system(command.c_str()), 0);
+  EXPECT_EQ(Read("words"), "verify version\n");
+  EXPECT_EQ(Run({"completion", "fish"}).exit_code, 2);
+}
+
+TEST_F(Commands, NoOrUnknownCommandExits2) {
+  EXPECT_EQ(Run({}).exit_code, 2);
+  EXPECT_EQ(Run({"frobnicate"}).exit_code, 2);
+}
+
+}  // namespace
+}  // namespace sluice::test

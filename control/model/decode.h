@@ -38,6 +38,7 @@ struct DecodedObject {
     kAccepted,
     kRefused,  // errors say why
     kSkipped,  // a kind that Sluice does not read; a note says so
+    kKept,     // refused or unreadable now; `object` is its last good version. Only of a ManifestSource.
   };
 
   Outcome outcome = Outcome::kRefused;

@@ -68,6 +68,8 @@ class ValueTree {
   const Value* String(std::string_view text, std::uint32_t position);
   // Stands for `target`, which has ended, and shares what is below it.
   const Value* Alias(const Value* target, std::uint32_t position);
+  // Makes it a failure.
+  void Fail(std::string why, std::uint32_t position);
   // A copy that lives until Clear.
   std::string_view Keep(std::string_view text);
 
@@ -97,7 +99,6 @@ class ValueTree {
   Value* NewValue();
   void FindDuplicates(Value& map);
   void Merge(Container& map);
-  void Fail(std::string why, std::uint32_t position);
 
   std::string_view source_;
   std::uint32_t first_line_ = 1;

@@ -1,0 +1,72 @@
+#include "manifest/file_decoder.h"
+
+#include <utility>
+
+namespace sluice {
+
+void FileDecoder::Document(const ValueTree& tree) {
+  if (!Readable(tree) || tree.root()->kind == Value::Kind::kNull) return;
+  Decode(tree, *tree.root(), {});
+}
+
+void FileDecoder::Item(const ValueTree& tree, const TypeMeta& item_type) {
+  if (Readable(tree)) Decode(tree, *tree.root(), item_type);
+}
+
+void FileDecoder::ListEnd(const ValueTree& list) {
+  if (!Readable(list)) return;
+  // What has items but is no list is an object with a field too many: its decoder says so.
+  if (!IsObjectList(*list.root())) return Document(list);
+  if (!list.has_duplicates()) return;
+  for (const Value* entry = list.root()->first; entry != nullptr; entry = entry->next) {
+    if (!entry->duplicate) continue;
+    result_.diagnostics.push_back({Severity::kError, path_, list.LineOf(entry->key_position),
+                                   std::string(list.root()->Find("kind")->text), std::string(entry->key),
+                                   "given twice"});
+  }
+}
+
+void FileDecoder::Broken(std::uint32_t line, std::string why) {
+  result_.broken = true;
+  result_.diagnostics.push_back({Severity::kError, path_, line, {}, {}, std::move(why)});
+  Bound();
+}
+
+FileObjects FileDecoder::Take() && {
+  if (untold_ != 0) {
+    result_.diagnostics.push_back(
+        {Severity::kError, path_, 0, {}, {}, std::to_string(untold_) + " more errors, warnings and notes"});
+  }
+  return std::move(result_);
+}
+
+void FileDecoder::Decode(const ValueTree& tree, const Value& object, const TypeMeta& item_type) {
+  if (IsObjectList(object)) {
+    const TypeMeta nested_type = ItemTypeOf(object);
+    const Value* items = object.Find("items");
+    if (items == nullptr) return;
+    if (items->kind != Value::Kind::kList && items->kind != Value::Kind::kNull) {
+      return Broken(tree.LineOf(items->position), "items: must be a list, is " + std::string(KindName(items->kind)));
+    }
+    for (const Value* item = items->first; item != nullptr; item = item->next) Decode(tree, *item, nested_type);
+    return;
+  }
+  DecodedObject decoded = DecodeObject(tree, object, item_type, path_, result_.diagnostics);
+  Bound();
+  if (decoded.outcome == DecodedObject::Outcome::kSkipped) return;
+  if (decoded.outcome == DecodedObject::Outcome::kRefused && decoded.key.name.empty()) result_.broken = true;
+  result_.objects.push_back(std::move(decoded));
+}
+
+bool FileDecoder::Readable(const ValueTree& tree) {
+  if (!tree.failure().empty()) Broken(tree.LineOf(tree.failure_position()), tree.failure());
+  return tree.root() != nullptr;
+}
+
+void FileDecoder::Bound() {
+  if (result_.diagnostics.size() <= kMostDiagnostics) return;
+  untold_ += result_.diagnostics.size() - kMostDiagnostics;
+  result_.diagnostics.resize(kMostDiagnostics);
+}
+
+}  // namespace sluice

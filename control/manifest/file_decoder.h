@@ -1,0 +1,56 @@
+// What one manifest file holds. Readers hand it trees, one object at a time; it keeps the decoded objects.
+#ifndef SLUICE_CONTROL_MANIFEST_FILE_DECODER_H_
+#define SLUICE_CONTROL_MANIFEST_FILE_DECODER_H_
+
+#include <cstdint>
+#include <istream>
+#include <string>
+#include <vector>
+
+#include "model/decode.h"
+#include "model/value.h"
+#include "sluice/diagnostic.h"
+
+namespace sluice {
+
+struct FileObjects {
+  std::vector<DecodedObject> objects;  // in the file's order; those skipped are left out
+  Diagnostics diagnostics;
+  bool broken = false;  // some part could not be read, so that it is not known which objects it held
+};
+
+class FileDecoder {
+ public:
+  // `path` names the file in diagnostics.
+  explicit FileDecoder(std::string path) : path_(std::move(path)) {}
+
+  // A whole document: an object, or a list that was read at once. Nothing if it is empty.
+  void Document(const ValueTree& tree);
+  // An item of a list whose items are read one at a time, and what is around them once all are read.
+  void Item(const ValueTree& tree, const TypeMeta& item_type);
+  void ListEnd(const ValueTree& list);
+  // A document, or the rest of one, that is no YAML or JSON.
+  void Broken(std::uint32_t line, std::string why);
+
+  FileObjects Take() &&;
+
+ private:
+  // A file's further diagnostics are counted, not kept.
+  static constexpr std::size_t kMostDiagnostics = 1000;
+
+  void Decode(const ValueTree& tree, const Value& object, const TypeMeta& item_type);
+  bool Readable(const ValueTree& tree);
+  void Bound();
+
+  std::string path_;
+  FileObjects result_;
+  std::size_t untold_ = 0;
+};
+
+// Each reads all of `in` in bounded memory, whatever its length, and never throws.
+void ReadYaml(std::istream& in, FileDecoder& decoder);
+void ReadJson(std::istream& in, FileDecoder& decoder);
+
+}  // namespace sluice
+
+#endif  // SLUICE_CONTROL_MANIFEST_FILE_DECODER_H_

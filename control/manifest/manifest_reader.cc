@@ -1,0 +1,22 @@
+#include "manifest/manifest_reader.h"
+
+#include <utility>
+
+#include "manifest/cluster_builder.h"
+#include "manifest/files.h"
+
+namespace sluice {
+
+Manifests ReadManifests(const std::vector<std::string>& paths) {
+  ClusterBuilder builder;
+  const FileList list = ListManifests(paths);
+  builder.AddDiagnostics(list.diagnostics);
+  for (const ManifestFile& file : list.files) {
+    FileObjects read = ReadManifest(file.path);
+    builder.AddDiagnostics(read.diagnostics);
+    for (DecodedObject& object : read.objects) builder.Add(std::move(object), file.path);
+  }
+  return std::move(builder).Finish();
+}
+
+}  // namespace sluice

@@ -8,13 +8,23 @@
 #ifndef SLUICE_DATAPLANE_CORE_PIPELINE_H_
 #define SLUICE_DATAPLANE_CORE_PIPELINE_H_
 
+#include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <variant>
 #include <vector>
 
+#include "core/counters.h"
+#include "core/flow_memory.h"
+#include "core/flow_state.h"
+#include "core/flow_table.h"
+#include "core/fragments.h"
 #include "core/packet.h"
 #include "core/parse.h"
+#include "core/rule_counters.h"
+#include "sluice/diagnostic.h"
 #include "table/classify.h"
 #include "table/table.h"
 
@@ -54,30 +64,6 @@ struct PipelineOutput {
 
 enum class ActionOnDeny : std::uint8_t { kDrop, kReject };
 
-// Names and defaults follow Linux's nf_conntrack sysctls where they exist. Seconds.
-struct Timeouts {
-  std::uint32_t tcp_syn_sent = 120;
-  std::uint32_t tcp_syn_recv = 60;
-  std::uint32_t tcp_established = 432000;
-  std::uint32_t tcp_fin_wait = 120;
-  std::uint32_t tcp_close_wait = 60;
-  std::uint32_t tcp_last_ack = 30;
-  std::uint32_t tcp_time_wait = 120;
-  std::uint32_t tcp_close = 10;
-  std::uint32_t tcp_unacknowledged = 300;  // picked up without a SYN, no reply yet
-  std::uint32_t udp = 30;
-  std::uint32_t udp_stream = 120;
-  std::uint32_t sctp_closed = 10;
-  std::uint32_t sctp_cookie_wait = 3;
-  std::uint32_t sctp_cookie_echoed = 3;
-  std::uint32_t sctp_established = 210;
-  std::uint32_t sctp_shutdown_sent = 3;
-  std::uint32_t sctp_shutdown_recd = 3;
-  std::uint32_t sctp_shutdown_ack_sent = 3;
-  std::uint32_t icmp = 30;
-  std::uint32_t generic = 600;
-};
-
 struct PipelineConfig {
   ParseConfig parse;
   Timeouts timeouts;
@@ -95,11 +81,203 @@ struct PipelineConfig {
   std::uint64_t hash_seed = 0;  // 0: random
 };
 
-struct RuleCount {
-  std::uint64_t packets = 0;
-  std::uint64_t bytes = 0;
-  std::uint64_t last_hit_ns = 0;  // 0: never
+class Pipeline {
+ public:
+  // Or why there is no memory for its flows. Everything is allocated here (Reserve says what else).
+  static std::variant<std::unique_ptr<Pipeline>, Diagnostic> Create(const PipelineConfig& config,
+                                                                    const FlowMemory& memory = FlowMemory::Heap());
+  ~Pipeline();
+
+  // The worker's thread. `table` must stay valid during the call; its generation may only ascend from call to call,
+  // also from epoch to epoch. `now_ns` may start anywhere; where it goes back, it is taken to stand still.
+
+  // Takes the frames on. What becomes of them is appended to `out`.
+  void Process(const Table& table, std::uint64_t now_ns, std::span<const Frame> frames, PipelineOutput& out);
+
+  // What is to be done from time to time, beside packets: expires flows, judges idle ones again after a swap, brings
+  // the rules' counters up to date, ends fragments that wait in vain. Looks at up to `entries` flows; returns whether
+  // it has now come round, having looked at all.
+  bool Housekeep(const Table& table, std::uint64_t now_ns, std::uint32_t entries, PipelineOutput& out);
+
+  // At the end of all: what waits for a first fragment is dropped, and every packet counted to its rules.
+  void Finish(PipelineOutput& out);
+
+  // Any thread.
+  const PipelineCounters& counters() const { return counters_; }
+  // Makes room for the counters of the table's rules. Call it before publishing the table, lest the worker has to.
+  void Reserve(const Table& table);
+  // Zero where `epoch` is neither the current one nor the one before.
+  RuleCount CountOf(std::uint64_t epoch, RuleId rule) const;
+  std::uint32_t flow_count() const { return ipv4_.flows->size() + ipv6_.flows->size(); }
+  std::uint64_t MemoryBytes() const { return ipv4_.flows->MemoryBytes() + ipv6_.flows->MemoryBytes(); }
+  // How long ago a flow's last packet came, as of the worker's last burst.
+  std::uint64_t IdleMs(const FlowView& flow) const {
+    return now_ms_.load(std::memory_order_relaxed) - flow.last_seen_ms;
+  }
+  // Calls visit(const FlowView&) for each flow, without stopping the worker. Rules of an epoch that is over are
+  // kNoRule.
+  template <typename Visit>
+  void ForEachFlow(Visit visit) const {
+    const auto show = [&](FlowView& flow) {
+      if (flow.generation < first_generation_.load(std::memory_order_relaxed)) flow.egress_rule = flow.ingress_rule = 0;
+      visit(static_cast<const FlowView&>(flow));
+    };
+    ipv4_.flows->ForEach(show);
+    ipv6_.flows->ForEach(show);
+  }
+
+ private:
+  // A flow of this generation is judged by its next packet, whatever the table. No table that judges has it.
+  static constexpr std::uint32_t kJudgeAgain = 0;
+
+  // A packet that needs a classification: no flow, or one that must be judged again.
+  struct Deferred {
+    std::uint32_t packet;
+    std::uint32_t slot;            // in its lane, where it has one
+    bool asked_for_reply = false;  // the query has the packet's ends the other way round
+  };
+
+  // One address family's share of a burst, and its flows.
+  template <typename Key>
+  struct Lane {
+    std::unique_ptr<FlowTable<Key>> flows;
+    std::uint32_t count = 0;
+    std::array<std::uint32_t, kMaxBurst> packet;
+    std::array<Key, kMaxBurst> key;
+    std::array<std::uint64_t, kMaxBurst> hash;
+    std::array<std::uint32_t, kMaxBurst> flow;  // candidate
+    std::array<bool, kMaxBurst> source_is_greater;
+    std::uint32_t sweep_next = 0;
+
+    void Add(std::uint32_t index, const ParsedPacket& parsed) {
+      const std::uint32_t slot = count++;
+      packet[slot] = index;
+      source_is_greater[slot] = Key::Make(parsed, key[slot]);
+      hash[slot] = flows->Hash(key[slot]);
+      flows->Prefetch(hash[slot]);
+    }
+    Side SideOf(std::uint32_t slot, const FlowEntry<Key>& entry) const {
+      return source_is_greater[slot] == entry.Has(FlowEntry<Key>::kOriginatorIsGreater) ? Side::kOriginal
+                                                                                        : Side::kReply;
+    }
+  };
+  template <typename Key>
+  Lane<Key>& lane() {
+    if constexpr (Key::kFamily == Family::kIpv4)
+      return ipv4_;
+    else
+      return ipv6_;
+  }
+
+  explicit Pipeline(const PipelineConfig& config);
+
+  // pipeline.cc: the burst.
+  void Start(const Table& table, std::uint64_t now_ns, PipelineOutput& out);
+  void Walk(const Frame* frames, ParsedPacket* packets, std::uint32_t count);
+  void WalkWithFragments(std::span<const Frame> frames);
+  void DropReleased();
+  void Sort(std::uint32_t index);
+  template <typename Key>
+  void LookUp();
+  template <typename Key>
+  void HitSlowly(std::uint32_t slot, std::uint32_t flow);
+  template <typename Key>
+  void Defer(std::uint32_t slot, const FlowEntry<Key>* entry);
+  void Emit();
+
+  // pipeline_judge.cc: what needs a classification.
+  void Judge();
+  template <typename Key>
+  void Resolve(const Deferred& deferred, Classification& answer);
+  template <typename Key>
+  void Open(std::uint32_t slot, const Classification& answer);
+  template <typename Key>
+  std::uint32_t InsertFlow(std::uint32_t slot, const Classification& answer);
+  template <typename Key>
+  bool Continue(std::uint32_t slot, std::uint32_t flow);
+  template <typename Key>
+  bool JudgeFlow(std::uint32_t flow, const Classification& answer);
+  template <typename Key>
+  bool IsRelated(const ParsedPacket& quoted);
+  bool QuotesLiveFlow(std::uint32_t index);
+  void PassStateless(std::uint32_t index, const Classification& answer);
+  bool IsDenied(const Classification& answer) const;
+  bool Admits(std::uint32_t index, const Classification& answer);
+  void Deny(std::uint32_t index, DropReason reason, const Classification& answer, bool reset_both = false);
+  void Answer(std::uint32_t index, bool reset_both);
+  bool TakeToken();
+  Classification ClassifyOne(const ClassifyQuery& query);
+
+  // pipeline_sweep.cc: flows beside packets.
+  void ChangeTable(const Table& table);
+  template <typename Key>
+  std::uint32_t Sweep(std::uint32_t entries);
+  template <typename Key>
+  void JudgeBatch(std::span<const std::uint32_t> flows);
+  template <typename Key>
+  bool IsStillJudged(const FlowEntry<Key>& entry) const;
+  template <typename Key>
+  void FoldFlow(FlowEntry<Key>& entry);
+  template <typename Key>
+  void FoldLane(bool judge_again);
+  void FoldAll(bool judge_again);
+  template <typename Key>
+  void EndFlow(std::uint32_t flow);
+  template <typename Key>
+  bool IsExpired(const FlowEntry<Key>& entry) const {
+    return Now() - entry.last_seen_ms > timeouts_ms_[static_cast<std::size_t>(entry.state())];
+  }
+  std::uint32_t Now() const { return now_ms_.load(std::memory_order_relaxed); }
+
+  // Two epochs' rule counters: the current one's, and the one's before, whose flows are still to be folded.
+  struct Epoch {
+    std::atomic<std::uint64_t> id = 0;
+    RuleCounters counters;
+  };
+  Epoch& CurrentEpoch() { return epochs_[current_epoch_]; }
+
+  PipelineConfig config_;
+  TimeoutTable timeouts_ms_;
+  Lane<Ipv4FlowKey> ipv4_;
+  Lane<Ipv6FlowKey> ipv6_;
+  Classifier classifier_;
+  FragmentTable fragments_;
+  PipelineCounters counters_;
+  std::array<Epoch, 2> epochs_;
+  std::atomic<std::uint32_t> current_epoch_ = 0;
+  std::uint32_t turns_until_folded_ = 0;             // sweeps until no flow of the epoch before is left
+  std::atomic<std::uint32_t> first_generation_ = 0;  // of the current epoch
+  std::uint64_t answer_credit_ns_ = 1'000'000'000;
+  std::uint64_t answer_time_ns_ = 0;
+
+  // Of the call.
+  const Table* table_ = nullptr;
+  PipelineOutput* out_ = nullptr;
+  std::uint64_t now_ns_ = 0;
+  std::atomic<std::uint32_t> now_ms_ = 0;
+  std::uint32_t generation_ = 0;
+  bool closed_ = false;  // no policy yet: drop what could concern a pod
+
+  // Of the burst.
+  const Frame* frames_ = nullptr;
+  ParsedPacket* packets_ = nullptr;
+  std::uint32_t count_ = 0;
+  std::uint32_t dropped_ = 0;
+  std::uint32_t deferred_count_ = 0;
+  std::array<DropReason, kMaxBurst> fates_;  // kNone: forwarded
+  std::array<Verdict, kMaxBurst> verdicts_;  // of those that are not
+  std::array<Outcome, kMaxBurst> outcomes_;  // where asked for
+  std::array<Deferred, kMaxBurst> deferred_;
+  std::array<ClassifyQuery, kMaxBurst> queries_;
+  std::array<Classification, kMaxBurst> answers_;
+  std::array<ParsedPacket, kMaxBurst> parsed_;
+  std::array<Frame, kMaxBurst> gathered_frames_;  // where fragments come between
+  std::array<ParsedPacket, kMaxBurst> gathered_packets_;
 };
+
+// Which worker's flow a frame belongs to: equal for both directions of a flow, for all fragments of a datagram, and for
+// a flow and the ICMP errors about it. The same in every process.
+std::uint32_t OwnerHash(const Frame& frame, const ParsedPacket& packet);
 
 }  // namespace sluice
 

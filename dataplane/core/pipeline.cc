@@ -1,0 +1,249 @@
+#include "core/pipeline.h"
+
+#include <algorithm>
+#include <random>
+
+namespace sluice {
+namespace {
+
+std::uint64_t RandomSeed() {
+  std::random_device device;
+  return std::uint64_t{device()} << 32 | device();
+}
+
+}  // namespace
+
+void PipelineOutput::Clear() {
+  forward.clear();
+  drop.clear();
+  made.clear();
+  if (outcomes != nullptr) outcomes->clear();
+}
+
+Pipeline::Pipeline(const PipelineConfig& config)
+    : config_(config),
+      timeouts_ms_(MakeTimeoutTable(config.timeouts)),
+      fragments_({.trains = config.fragment_trains,
+                  .held = config.fragments_held,
+                  .held_each = config.fragments_held_each,
+                  .timeout_ns = std::uint64_t{config.fragment_timeout_ms} * 1'000'000},
+                 config.hash_seed) {}
+
+Pipeline::~Pipeline() = default;
+
+std::variant<std::unique_ptr<Pipeline>, Diagnostic> Pipeline::Create(const PipelineConfig& config,
+                                                                     const FlowMemory& memory) {
+  PipelineConfig seeded = config;
+  if (seeded.hash_seed == 0) seeded.hash_seed = RandomSeed();
+  auto ipv4 = FlowTable<Ipv4FlowKey>::Create(config.flow_capacity_ipv4, seeded.hash_seed, memory);
+  if (auto* error = std::get_if<Diagnostic>(&ipv4)) return std::move(*error);
+  auto ipv6 = FlowTable<Ipv6FlowKey>::Create(config.flow_capacity_ipv6, seeded.hash_seed, memory);
+  if (auto* error = std::get_if<Diagnostic>(&ipv6)) return std::move(*error);
+  std::unique_ptr<Pipeline> pipeline(new Pipeline(seeded));
+  pipeline->ipv4_.flows = std::move(std::get<0>(ipv4));
+  pipeline->ipv6_.flows = std::move(std::get<0>(ipv6));
+  return pipeline;
+}
+
+void Pipeline::Start(const Table& table, std::uint64_t now_ns, PipelineOutput& out) {
+  now_ns_ = std::max(now_ns_, now_ns);
+  now_ms_.store(static_cast<std::uint32_t>(now_ns_ / 1'000'000), std::memory_order_relaxed);
+  out_ = &out;
+  if (table_ != &table || generation_ != table.generation() || CurrentEpoch().id != table.epoch()) ChangeTable(table);
+  table_ = &table;
+}
+
+void Pipeline::Process(const Table& table, std::uint64_t now_ns, std::span<const Frame> frames, PipelineOutput& out) {
+  Start(table, now_ns, out);
+  if (fragments_.held_count() != 0) {
+    fragments_.Expire(now_ns_);
+    DropReleased();
+  }
+  while (!frames.empty()) {
+    const auto burst = frames.first(std::min<std::size_t>(frames.size(), kMaxBurst));
+    frames = frames.subspan(burst.size());
+    ParseBurst(burst, config_.parse, parsed_.data());
+    std::uint16_t flags = 0;
+    for (std::size_t i = 0; i < burst.size(); ++i) flags |= parsed_[i].flags;
+    if ((flags & ParsedPacket::kFragment) != 0) [[unlikely]] {
+      WalkWithFragments(burst);
+    } else {
+      Walk(burst.data(), parsed_.data(), static_cast<std::uint32_t>(burst.size()));
+    }
+  }
+}
+
+// Fragments are held here, or let others go: the burst is gathered anew, in the order in which the rest may proceed.
+void Pipeline::WalkWithFragments(std::span<const Frame> frames) {
+  std::uint32_t gathered = 0;
+  const auto flush = [&] {
+    Walk(gathered_frames_.data(), gathered_packets_.data(), gathered);
+    gathered = 0;
+  };
+  const auto gather = [&](const Frame& frame, const ParsedPacket& packet) {
+    gathered_frames_[gathered] = frame;
+    gathered_packets_[gathered] = packet;
+    if (++gathered == kMaxBurst) flush();
+  };
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    ParsedPacket& packet = parsed_[i];
+    if (packet.reason != DropReason::kNone || !packet.Is(ParsedPacket::kFragment)) {
+      gather(frames[i], packet);
+      continue;
+    }
+    const FragmentFate fate = fragments_.Admit(frames[i], packet, now_ns_);
+    if (fate != FragmentFate::kHeld) gather(frames[i], packet);
+    for (const ReleasedFragment& released : fragments_.released()) gather(released.frame, released.packet);
+  }
+  if (gathered != 0) flush();
+}
+
+// What was held too long.
+void Pipeline::DropReleased() {
+  const std::span<ReleasedFragment> released = fragments_.released();
+  for (std::size_t i = 0; i < released.size(); i += kMaxBurst) {
+    const std::size_t count = std::min<std::size_t>(released.size() - i, kMaxBurst);
+    for (std::size_t j = 0; j < count; ++j) {
+      gathered_frames_[j] = released[i + j].frame;
+      gathered_packets_[j] = released[i + j].packet;
+    }
+    Walk(gathered_frames_.data(), gathered_packets_.data(), static_cast<std::uint32_t>(count));
+  }
+}
+
+void Pipeline::Walk(const Frame* frames, ParsedPacket* packets, std::uint32_t count) {
+  frames_ = frames;
+  packets_ = packets;
+  count_ = count;
+  dropped_ = deferred_count_ = ipv4_.count = ipv6_.count = 0;
+  if (out_->outcomes != nullptr) {
+    for (std::uint32_t i = 0; i < count; ++i) {
+      outcomes_[i] = {};
+      outcomes_[i].handle = frames[i].handle;
+    }
+  }
+  for (std::uint32_t i = 0; i < count; ++i) Sort(i);
+  LookUp<Ipv4FlowKey>();
+  LookUp<Ipv6FlowKey>();
+  if (deferred_count_ != 0) Judge();
+  Emit();
+}
+
+// Tells the packets that go through the flow table from those whose fate is known, or is no flow's.
+inline void Pipeline::Sort(std::uint32_t index) {
+  constexpr std::uint16_t kSpecial = ParsedPacket::kPass | ParsedPacket::kAlwaysPass | ParsedPacket::kIcmpError;
+  const ParsedPacket& packet = packets_[index];
+  fates_[index] = packet.reason;
+  if (packet.reason == DropReason::kNone && !packet.Is(kSpecial) && !closed_) [[likely]] {
+    if (packet.family == Family::kIpv4) {
+      ipv4_.Add(index, packet);
+    } else {
+      ipv6_.Add(index, packet);
+    }
+    return;
+  }
+  verdicts_[index] = Verdict::kDrop;
+  if (packet.reason != DropReason::kNone) {
+    ++dropped_;
+  } else if (packet.Is(ParsedPacket::kPass | ParsedPacket::kAlwaysPass)) {
+    return;
+  } else if (closed_) {
+    fates_[index] = DropReason::kNoPolicy;
+    ++dropped_;
+  } else {
+    queries_[deferred_count_] = {packet.source(), packet.destination(), packet.protocol, packet.destination_port};
+    deferred_[deferred_count_++] = {.packet = index, .slot = 0};
+  }
+}
+
+// The common packet: its flow is there, judged by this generation, and the packet leaves the flow's state as it is.
+template <typename Key>
+void Pipeline::LookUp() {
+  using Entry = FlowEntry<Key>;
+  Lane<Key>& lane = this->lane<Key>();
+  FlowTable<Key>& flows = *lane.flows;
+  const std::uint32_t count = lane.count;
+  for (std::uint32_t slot = 0; slot < count; ++slot) {
+    bool complete = false;
+    lane.flow[slot] = flows.Candidate(lane.hash[slot], complete);
+    flows.PrefetchEntry(lane.flow[slot]);
+  }
+  const std::uint32_t now_ms = Now();
+  const std::uint32_t generation = generation_;
+  const bool outcomes = out_->outcomes != nullptr;
+  for (std::uint32_t slot = 0; slot < count; ++slot) {
+    std::uint32_t flow = lane.flow[slot];
+    if (flow == kNoFlow || !flows.entry(flow).Is(lane.key[slot])) [[unlikely]] {
+      flow = flows.Find(lane.key[slot], lane.hash[slot]);
+      if (flow == kNoFlow) {
+        Defer<Key>(slot, nullptr);
+        continue;
+      }
+    }
+    Entry& entry = flows.entry(flow);
+    const std::uint32_t index = lane.packet[slot];
+    const FlowState state = entry.state();
+    const FlowState next = NextState(state, lane.SideOf(slot, entry), EventOf(packets_[index]));
+    const bool unusual = (entry.generation != generation) | (next != state) |
+                         (now_ms - entry.last_seen_ms > timeouts_ms_[static_cast<std::size_t>(state)]) | outcomes;
+    if (unusual) [[unlikely]] {
+      HitSlowly<Key>(slot, flow);
+      continue;
+    }
+    entry.CountPacket(frames_[index].frame_length, now_ms);
+  }
+}
+
+template <typename Key>
+void Pipeline::HitSlowly(std::uint32_t slot, std::uint32_t flow) {
+  FlowEntry<Key>& entry = lane<Key>().flows->entry(flow);
+  if (entry.generation != generation_ && entry.generation != kJudgeAgain && !IsExpired(entry) && IsStillJudged(entry)) {
+    Publish(entry.generation, generation_);
+  }
+  if (entry.generation == generation_ && !IsExpired(entry) && Continue<Key>(slot, flow)) return;
+  // Later packets of this burst must not overtake this one's judgement.
+  FoldFlow(entry);
+  Publish(entry.generation, kJudgeAgain);
+  Defer<Key>(slot, &entry);
+}
+
+template <typename Key>
+void Pipeline::Defer(std::uint32_t slot, const FlowEntry<Key>* entry) {
+  const std::uint32_t index = lane<Key>().packet[slot];
+  const ParsedPacket& packet = packets_[index];
+  Deferred deferred{.packet = index, .slot = slot};
+  ClassifyQuery& query = queries_[deferred_count_];
+  query = {packet.source(), packet.destination(), packet.protocol, packet.destination_port};
+  if (entry != nullptr && lane<Key>().SideOf(slot, *entry) == Side::kReply) {
+    deferred.asked_for_reply = true;
+    query = {packet.destination(), packet.source(), packet.protocol, packet.source_port};
+  }
+  deferred_[deferred_count_++] = deferred;
+}
+
+void Pipeline::Emit() {
+  if (out_->outcomes != nullptr) {
+    for (std::uint32_t i = 0; i < count_; ++i) {
+      outcomes_[i].reason = fates_[i];
+      outcomes_[i].verdict = fates_[i] == DropReason::kNone ? Verdict::kForward : verdicts_[i];
+      out_->outcomes->push_back(outcomes_[i]);
+    }
+  }
+  counters_.verdicts[static_cast<std::size_t>(Verdict::kForward)].Add(count_ - dropped_);
+  if (dropped_ == 0) [[likely]] {
+    out_->forward.insert(out_->forward.end(), frames_, frames_ + count_);
+    return;
+  }
+  for (std::uint32_t i = 0; i < count_; ++i) {
+    if (fates_[i] == DropReason::kNone) {
+      out_->forward.push_back(frames_[i]);
+      continue;
+    }
+    out_->drop.push_back(frames_[i]);
+    counters_.verdicts[static_cast<std::size_t>(verdicts_[i])].Add(1);
+    counters_.drops[static_cast<std::size_t>(fates_[i])].Add(1);
+    if (packets_[i].Is(ParsedPacket::kFirstFragment)) fragments_.MarkDropped(frames_[i], packets_[i]);
+  }
+}
+
+}  // namespace sluice

@@ -1,0 +1,373 @@
+#include "core/pipeline.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "core/pipeline_fixture.h"
+
+namespace sluice {
+namespace {
+
+TEST(NetworkPolicy, NP_04_RepliesPassWhateverTheOtherDirectionsRulesSay) {
+  PolicyBuilder builder;
+  const GroupId client = builder.Group("client");
+  const GroupId server = builder.Group("server");
+  builder.Endpoint("client", {Ip("10.0.0.1"), Ip("fd00::1")}, {client})
+      .Endpoint("server", {Ip("10.0.0.2"), Ip("fd00::2")}, {server})
+      .Section("default/server-in", Direction::kIngress, server, {AllowRule(client, {TcpPort(80)})})
+      .Section("default/server-out", Direction::kEgress, server, {})
+      .Section("default/client-in", Direction::kIngress, client, {});
+  PipelineFixture fixture;
+  fixture.Load(builder.policy());
+  EXPECT_EQ(Told(fixture.Send(ServerTcp(kTcpSyn | kTcpAck))), "drop none policy_denied");
+  EXPECT_EQ(Told(fixture.Send(ClientTcp(kTcpSyn))), "forward new");
+  EXPECT_EQ(Told(fixture.Send(ServerTcp(kTcpSyn | kTcpAck), 1)), "forward reply");
+  EXPECT_EQ(Told(fixture.Send(ClientTcp(kTcpAck))), "forward established");
+  EXPECT_EQ(Told(fixture.Send(ServerTcp(kTcpSyn, 1001), 1)), "drop none policy_denied");
+  const auto packet = [](const char* from, const char* to, std::uint16_t sport, std::uint16_t dport, int flags) {
+    return PacketBuilder().Ethernet().Ipv6(from, to).Tcp(sport, dport, static_cast<std::uint8_t>(flags));
+  };
+  EXPECT_EQ(Told(fixture.Send(packet("fd00::2", "fd00::1", 80, 9, kTcpSyn | kTcpAck))), "drop none policy_denied");
+  EXPECT_EQ(Told(fixture.Send(packet("fd00::1", "fd00::2", 9, 80, kTcpSyn))), "forward new");
+  EXPECT_EQ(Told(fixture.Send(packet("fd00::2", "fd00::1", 80, 9, kTcpSyn | kTcpAck))), "forward reply");
+}
+
+TEST(Pipeline, BothRulesOfAFlowCountAllItsPackets) {
+  PolicyBuilder builder;
+  const GroupId client = builder.Group("client");
+  const GroupId server = builder.Group("server");
+  builder.Endpoint("client", {Ip("10.0.0.1")}, {client})
+      .Endpoint("server", {Ip("10.0.0.2")}, {server})
+      .Section("default/in", Direction::kIngress, server, {AllowRule(client, {TcpPort(80)})})
+      .Section("default/out", Direction::kEgress, client, {AllowRule(server)});
+  PipelineFixture fixture;
+  fixture.Load(builder.policy());
+  const Outcome first = fixture.Send(ClientTcp(kTcpSyn));
+  ASSERT_NE(first.egress.rule, kNoRule);
+  ASSERT_NE(first.ingress.rule, kNoRule);
+  ASSERT_NE(first.egress.rule, first.ingress.rule);
+  std::uint64_t bytes = ClientTcp(kTcpSyn).Bytes().size();
+  for (int i = 0; i < 5; ++i) {
+    fixture.SendQuietly({ServerTcp(kTcpAck).Payload(100).Bytes()});
+    bytes += ServerTcp(kTcpAck).Payload(100).Bytes().size();
+  }
+  const std::uint64_t hit_ns = fixture.now_ns();
+  fixture.Advance(1);
+  fixture.SweepAll();
+  for (const RuleId rule : {first.egress.rule, first.ingress.rule}) {
+    EXPECT_EQ(fixture.CountOf(rule).packets, 6u);
+    EXPECT_EQ(fixture.CountOf(rule).bytes, bytes);
+    EXPECT_EQ(fixture.CountOf(rule).last_hit_ns, hit_ns);
+  }
+  // At its end too, and once only.
+  fixture.SendQuietly({ClientTcp(kTcpAck).Bytes()});
+  fixture.Advance(600000);
+  fixture.SweepAll();
+  EXPECT_EQ(fixture.pipeline().flow_count(), 0u);
+  EXPECT_EQ(fixture.CountOf(first.egress.rule).packets, 7u);
+  const Outcome denied = fixture.Send(ClientTcp(kTcpSyn, 1000, 81));
+  EXPECT_EQ(Told(denied), "drop none policy_denied");
+  EXPECT_EQ(fixture.CountOf(denied.ingress.rule).packets, 1u);
+  EXPECT_EQ(fixture.CountOf(denied.egress.rule).packets, 7u);
+}
+
+TEST(Pipeline, DuplicatesOfANewKeyInOneBurstOpenOneFlow) {
+  PipelineFixture fixture;
+  fixture.Load(ServerAdmitsClient());
+  const auto outcomes = fixture.Burst(
+      {ClientUdp().Bytes(), ClientUdp().Bytes(), ServerUdp().Bytes(), ClientUdp().Bytes(), ClientUdp(1001).Bytes()});
+  std::vector<std::string> told;
+  for (const Outcome& outcome : outcomes) told.push_back(Told(outcome));
+  EXPECT_EQ(told, (std::vector<std::string>{"forward new", "forward new", "forward reply", "forward established",
+                                            "forward new"}));
+  EXPECT_EQ(fixture.pipeline().flow_count(), 2u);
+  EXPECT_EQ(fixture.counters().flows_created.value(), 2u);
+}
+
+TEST(Pipeline, UnmanagedTrafficPassesWithoutAFlow) {
+  PipelineFixture fixture;
+  fixture.Load(ServerAdmitsClient());
+  EXPECT_EQ(Told(fixture.Send(PacketBuilder().Ethernet().Ipv4("192.0.2.1", "192.0.2.2").Udp(1, 2))), "forward none");
+  EXPECT_EQ(Told(fixture.Send(PacketBuilder().Ethernet().Arp())), "forward none");
+  EXPECT_EQ(fixture.pipeline().flow_count(), 0u);
+}
+
+TEST(Pipeline, BeforeAnyPolicyItFailsClosedOrOpenAsTold) {
+  PipelineFixture closed;
+  EXPECT_EQ(Told(closed.Send(ClientUdp())), "drop none no_policy");
+  EXPECT_EQ(Told(closed.Send(PacketBuilder().Ethernet().Arp())), "forward none");
+  closed.Load(ServerAdmitsClient());
+  EXPECT_EQ(Told(closed.Send(ClientUdp())), "forward new");
+  PipelineConfig config = PipelineFixture::SmallConfig();
+  config.fail_closed = false;
+  PipelineFixture open(config);
+  EXPECT_EQ(Told(open.Send(ClientUdp())), "forward none");
+}
+
+TEST(Pipeline, UnknownEndpointIsDroppedOrNotAsTold) {
+  PolicyBuilder builder;
+  builder.Node("n1", {Ip("192.168.0.1")}, {Cidr("10.0.0.0/24")});
+  builder.Endpoint("client", {Ip("10.0.0.1")}, {}, 0);
+  const PacketBuilder packet = PacketBuilder().Ethernet().Ipv4("10.0.0.1", "10.0.0.77").Udp(1, 2);
+  PipelineFixture fixture;
+  fixture.Load(builder.policy());
+  EXPECT_EQ(Told(fixture.Send(packet)), "drop none unknown_endpoint");
+  PipelineConfig config = PipelineFixture::SmallConfig();
+  config.drop_unknown_endpoint = false;
+  PipelineFixture lenient(config);
+  lenient.Load(builder.policy());
+  EXPECT_EQ(Told(lenient.Send(packet)), "forward new");
+}
+
+TEST(Pipeline, StrictTcpOpensFlowsBySynOnly) {
+  PipelineConfig config = PipelineFixture::SmallConfig();
+  config.tcp_strict = true;
+  PipelineFixture fixture(config);
+  fixture.Load(ServerAdmitsClient());
+  for (const int flags : {+kTcpAck, kTcpSyn | kTcpAck, kTcpFin | kTcpAck, +kTcpRst}) {
+    EXPECT_EQ(Told(fixture.Send(ClientTcp(static_cast<std::uint8_t>(flags)))), "drop none tcp_no_syn");
+  }
+  EXPECT_EQ(Told(fixture.Send(ClientTcp(kTcpSyn))), "forward new");
+  EXPECT_EQ(Told(fixture.Send(ClientTcp(kTcpAck))), "forward new");
+}
+
+TEST(Pipeline, MidstreamTcpIsJudgedInTheDirectionItTravels) {
+  PipelineFixture fixture;
+  fixture.Load(ServerAdmitsClient());
+  EXPECT_EQ(Told(fixture.Send(ClientTcp(kTcpAck, 2000))), "forward new");
+  EXPECT_EQ(fixture.Flows().at(0).state, FlowState::kTcpUnacknowledged);
+  EXPECT_EQ(Told(fixture.Send(ServerTcp(kTcpAck, 2000))), "forward reply");
+  EXPECT_EQ(fixture.Flows().at(0).state, FlowState::kTcpEstablished);
+  EXPECT_EQ(Told(fixture.Send(PacketBuilder().Ethernet().Ipv4("10.0.0.3", "10.0.0.2").Tcp(5, 80, kTcpAck))),
+            "drop none policy_denied");
+}
+
+TEST(Pipeline, ExpiredFlowIsAbsent) {
+  PipelineFixture fixture;
+  fixture.Load(ServerAdmitsClient());
+  fixture.Send(ClientUdp());
+  fixture.Advance(30);
+  EXPECT_EQ(Told(fixture.Send(ClientUdp())), "forward new");
+  EXPECT_EQ(fixture.counters().flows_expired.value(), 0u);
+  fixture.Advance(30.002);
+  // The server's packet is no reply any more, but judged as its own: the client admits everyone.
+  EXPECT_EQ(Told(fixture.Send(ServerUdp())), "forward new");
+  EXPECT_EQ(fixture.counters().flows_expired.value(), 1u);
+  EXPECT_EQ(fixture.Flows().at(0).source.address, Ip("10.0.0.2"));
+  fixture.Advance(31);
+  fixture.SweepAll();
+  EXPECT_EQ(fixture.pipeline().flow_count(), 0u);
+}
+
+TEST(Pipeline, SynOnAClosedConnectionIsJudgedAnewInItsOwnDirection) {
+  PipelineFixture fixture;
+  fixture.Load(ServerAdmitsClient());
+  for (const auto& packet : {ClientTcp(kTcpSyn), ServerTcp(kTcpSyn | kTcpAck), ClientTcp(kTcpAck),
+                             ServerTcp(kTcpFin | kTcpAck), ClientTcp(kTcpFin | kTcpAck), ServerTcp(kTcpAck)}) {
+    EXPECT_EQ(fixture.Send(packet).verdict, Verdict::kForward);
+  }
+  EXPECT_EQ(fixture.Flows().at(0).state, FlowState::kTcpTimeWait);
+  const auto outcomes = fixture.Burst({ClientTcp(kTcpAck).Bytes(), ClientTcp(kTcpSyn).Bytes(),
+                                       ServerTcp(kTcpSyn | kTcpAck).Bytes(), ClientTcp(kTcpAck).Bytes()});
+  std::vector<std::string> told;
+  for (const Outcome& outcome : outcomes) told.push_back(Told(outcome));
+  EXPECT_EQ(told,
+            (std::vector<std::string>{"forward established", "forward new", "forward reply", "forward established"}));
+  EXPECT_EQ(fixture.Flows().at(0).state, FlowState::kTcpEstablished);
+  EXPECT_EQ(fixture.counters().flows_created.value(), 2u);
+}
+
+TEST(Pipeline, FullTableEvictsTheOldestUnrepliedFlowFirst) {
+  PipelineConfig config = PipelineFixture::SmallConfig();
+  config.flow_capacity_ipv4 = 4;
+  PipelineFixture fixture(config);
+  fixture.Load(ServerAdmitsClient());
+  for (const std::uint16_t port : {1, 2, 3, 4}) fixture.Send(ClientUdp(port));
+  fixture.Send(ServerUdp(2));
+  const auto ports = [&] {
+    std::vector<std::uint16_t> all;
+    for (const FlowView& flow : fixture.Flows()) all.push_back(flow.source.port);
+    std::ranges::sort(all);
+    return all;
+  };
+  fixture.Send(ClientUdp(5));
+  EXPECT_EQ(ports(), (std::vector<std::uint16_t>{2, 3, 4, 5}));
+  fixture.Send(ClientUdp(6));
+  EXPECT_EQ(ports(), (std::vector<std::uint16_t>{2, 4, 5, 6}));
+  EXPECT_EQ(fixture.counters().flows_evicted.value(), 2u);
+}
+
+TEST(Pipeline, FloodEvictsNoRepliedFlowAndIsForwardedStatelessly) {
+  PipelineConfig config = PipelineFixture::SmallConfig();
+  config.flow_capacity_ipv4 = 8;
+  PipelineFixture fixture(config);
+  fixture.Load(ServerAdmitsClient());
+  for (std::uint16_t port = 1; port <= 8; ++port) {
+    fixture.Send(ClientUdp(port));
+    fixture.Send(ServerUdp(port));
+  }
+  RuleId rule = kNoRule;
+  for (std::uint16_t port = 1000; port < 1100; ++port) {
+    const Outcome outcome = fixture.Send(ClientUdp(port));
+    EXPECT_EQ(Told(outcome), "forward none");
+    rule = outcome.ingress.rule;
+  }
+  EXPECT_EQ(fixture.Send(ClientUdp(1, 81)).reason, DropReason::kPolicyDenied);
+  EXPECT_EQ(fixture.counters().stateless.value(), 100u);
+  EXPECT_EQ(fixture.counters().flows_evicted.value(), 0u);
+  for (std::uint16_t port = 1; port <= 8; ++port) {
+    EXPECT_EQ(Told(fixture.Send(ClientUdp(port))), "forward established");
+  }
+  fixture.SweepAll();
+  EXPECT_EQ(fixture.CountOf(rule).packets, 100u + 8 * 3);
+}
+
+TEST(Pipeline, FragmentsFollowTheirFirst) {
+  PipelineFixture fixture;
+  fixture.Load(ServerAdmitsClient());
+  const auto allowed = SplitIntoFragments(ClientUdp().Payload(100).Bytes(), 40, 7);
+  ASSERT_EQ(allowed.size(), 3u);
+  EXPECT_TRUE(fixture.Burst({allowed[1]}).empty());
+  const auto outcomes = fixture.Burst({allowed[0], allowed[2]});
+  ASSERT_EQ(outcomes.size(), 3u);
+  for (const Outcome& outcome : outcomes) EXPECT_EQ(Told(outcome), "forward new");
+  EXPECT_EQ(fixture.pipeline().flow_count(), 1u);
+
+  const auto denied = SplitIntoFragments(ClientUdp(5, 81).Payload(100).Bytes(), 40, 8);
+  const auto together = fixture.Burst({denied[0], denied[1]});
+  EXPECT_EQ(Told(together.at(0)), "drop none policy_denied");
+  EXPECT_EQ(Told(together.at(1)), "drop none fragment_denied");
+  EXPECT_EQ(Told(fixture.Burst({denied[2]}).at(0)), "drop none fragment_denied");
+
+  EXPECT_TRUE(fixture.Burst({SplitIntoFragments(ClientUdp().Payload(100).Bytes(), 40, 9)[2]}).empty());
+  fixture.Advance(2);
+  fixture.SweepAll();
+  EXPECT_EQ(fixture.output().drop.size(), 1u);
+  EXPECT_EQ(fixture.Drops(DropReason::kFragmentOrphan), 1u);
+}
+
+TEST(Pipeline, HeldFragmentsAreDroppedAtTheEnd) {
+  PipelineFixture fixture;
+  fixture.Load(ServerAdmitsClient());
+  fixture.Burst({SplitIntoFragments(ClientUdp().Payload(100).Bytes(), 40, 9)[2]});
+  PipelineOutput out;
+  fixture.pipeline().Finish(out);
+  EXPECT_EQ(out.drop.size(), 1u);
+}
+
+TEST(Pipeline, IcmpErrorAboutALiveFlowIsRelated) {
+  PipelineFixture fixture;
+  fixture.Load(ServerAdmitsClient());
+  fixture.Send(ClientUdp());
+  const auto error = [](const char* from, const char* to, const PacketBuilder& quoted) {
+    const ByteVector bytes = quoted.Bytes();
+    return PacketBuilder().Ethernet().Ipv4(from, to).Icmp(3, 4).Payload(ByteVector(bytes.begin() + 14, bytes.end()));
+  };
+  // From a router to the client, about what the client sent; and to the server, about what it answered.
+  EXPECT_EQ(Told(fixture.Send(error("192.0.2.1", "10.0.0.1", ClientUdp()))), "forward related");
+  EXPECT_EQ(Told(fixture.Send(error("192.0.2.1", "10.0.0.2", ServerUdp()))), "forward related");
+  // To the wrong side, and about no flow: ICMP like any other, which the server does not admit.
+  EXPECT_EQ(Told(fixture.Send(error("192.0.2.1", "10.0.0.2", ClientUdp()))), "drop none policy_denied");
+  EXPECT_EQ(Told(fixture.Send(error("192.0.2.1", "10.0.0.2", ServerUdp(1001)))), "drop none policy_denied");
+  EXPECT_EQ(fixture.counters().related.value(), 2u);
+  EXPECT_EQ(fixture.Flows().at(0).packets, 1u);
+  fixture.Advance(31);
+  EXPECT_EQ(Told(fixture.Send(error("192.0.2.1", "10.0.0.2", ServerUdp()))), "drop none policy_denied");
+}
+
+TEST(Pipeline, EchoIsAFlowAndItsReplyTheReply) {
+  PolicyBuilder builder;
+  const GroupId client = builder.Group("client");
+  builder.Endpoint("client", {Ip("10.0.0.1")}, {client})
+      .Endpoint("server", {Ip("10.0.0.2")}, {})
+      .Section("default/client", Direction::kIngress, client, {});
+  PipelineFixture fixture;
+  fixture.Load(builder.policy());
+  const PacketBuilder request = PacketBuilder().Ethernet().Ipv4("10.0.0.1", "10.0.0.2").Icmp(8, 0, 7 << 16);
+  const PacketBuilder reply = PacketBuilder().Ethernet().Ipv4("10.0.0.2", "10.0.0.1").Icmp(0, 0, 7 << 16);
+  const PacketBuilder request_back = PacketBuilder().Ethernet().Ipv4("10.0.0.2", "10.0.0.1").Icmp(8, 0, 7 << 16);
+  EXPECT_EQ(Told(fixture.Send(reply)), "drop none policy_denied");
+  EXPECT_EQ(Told(fixture.Send(request)), "forward new");
+  EXPECT_EQ(Told(fixture.Send(reply)), "forward reply");
+  EXPECT_EQ(Told(fixture.Send(request_back)), "drop none policy_denied");
+  EXPECT_EQ(fixture.pipeline().flow_count(), 1u);
+}
+
+TEST(Pipeline, RejectAnswersWithinItsRate) {
+  PipelineConfig config = PipelineFixture::SmallConfig();
+  config.action_on_deny = ActionOnDeny::kReject;
+  config.rejects_per_second = 2;
+  PipelineFixture fixture(config);
+  fixture.Load(ServerAdmitsClient());
+  EXPECT_EQ(Told(fixture.Send(ClientTcp(kTcpSyn, 1, 81), 6)), "reject none policy_denied");
+  ASSERT_EQ(fixture.output().made.size(), 1u);
+  EXPECT_EQ(fixture.output().made[0].port, 6);
+  EXPECT_EQ(fixture.output().drop.size(), 1u);
+  EXPECT_EQ(Told(fixture.Send(ClientUdp(1, 81))), "reject none policy_denied");
+  EXPECT_EQ(Told(fixture.Send(ClientUdp(1, 81))), "drop none policy_denied");
+  EXPECT_EQ(fixture.counters().answers.value(), 2u);
+  EXPECT_EQ(fixture.counters().answers_limited.value(), 1u);
+  fixture.Advance(0.5);
+  EXPECT_EQ(Told(fixture.Send(ClientUdp(1, 81))), "reject none policy_denied");
+  EXPECT_EQ(Told(fixture.Send(ClientUdp(1, 81))), "drop none policy_denied");
+}
+
+TEST(Pipeline, EveryPacketEndsInOneCounter) {
+  PipelineFixture fixture;
+  fixture.Load(ServerAdmitsClient());
+  std::vector<ByteVector> burst;
+  for (std::uint16_t port = 1; port <= 100; ++port) {
+    burst.push_back(ClientUdp(port, port % 3 == 0 ? 81 : 80).Bytes());
+    burst.push_back(PacketBuilder().Ethernet().EtherType(0x1234).Payload(50).Bytes());
+  }
+  fixture.SendQuietly(burst);
+  EXPECT_EQ(fixture.Verdicts(Verdict::kForward), 67u);
+  EXPECT_EQ(fixture.Verdicts(Verdict::kDrop), 133u);
+  EXPECT_EQ(fixture.Drops(DropReason::kPolicyDenied), 33u);
+  EXPECT_EQ(fixture.Drops(DropReason::kUnknownEthertype), 100u);
+  EXPECT_EQ(fixture.output().forward.size(), 67u);
+  EXPECT_EQ(fixture.output().drop.size(), 133u);
+}
+
+TEST(Pipeline, NoMemoryForFlowsIsAnError) {
+  FlowMemory memory = FlowMemory::Heap();
+  memory.allocate = [](std::size_t) { return nullptr; };
+  const auto result = Pipeline::Create({}, memory);
+  ASSERT_TRUE(std::holds_alternative<Diagnostic>(result));
+  EXPECT_EQ(std::get<Diagnostic>(result).field, "flow_capacity_ipv4");
+}
+
+TEST(OwnerHash, EqualForAFlowsPacketsAndTheErrorsAboutThem) {
+  const auto owner = [](const PacketBuilder& builder) {
+    ByteVector bytes = builder.Bytes();
+    Frame frame;
+    frame.data = bytes.data();
+    frame.length = frame.frame_length = static_cast<std::uint32_t>(bytes.size());
+    ParsedPacket packet;
+    Parse(frame, {}, packet);
+    EXPECT_EQ(packet.reason, DropReason::kNone);
+    return OwnerHash(frame, packet);
+  };
+  const ByteVector quoted = ClientUdp().Bytes();
+  EXPECT_EQ(owner(ClientUdp()), owner(ServerUdp()));
+  EXPECT_NE(owner(ClientUdp()), owner(ClientUdp(1001)));
+  EXPECT_EQ(owner(PacketBuilder()
+                      .Ethernet()
+                      .Ipv4("192.0.2.1", "10.0.0.1")
+                      .Icmp(3, 4)
+                      .Payload(ByteVector(quoted.begin() + 14, quoted.end()))),
+            owner(ClientUdp()));
+  EXPECT_EQ(owner(PacketBuilder().Ethernet().Ipv4("10.0.0.1", "10.0.0.2").FragmentOf(5, 0, true).Udp(1, 2).Payload(24)),
+            owner(PacketBuilder()
+                      .Ethernet()
+                      .Ipv4("10.0.0.1", "10.0.0.2")
+                      .Protocol(kProtoUdp)
+                      .FragmentOf(5, 32, false)
+                      .Payload(24)));
+}
+
+}  // namespace
+}  // namespace sluice

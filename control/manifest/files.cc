@@ -30,7 +30,10 @@ class Lister {
     // Whatever replaces the path itself shows in the folder that holds it.
     const fs::path parent = fs::path(path).parent_path();
     list_.folders.push_back(parent.empty() ? "." : parent.string());
-    if (stat(path.c_str(), &status) != 0) return Error(path, errno);
+    if (stat(path.c_str(), &status) != 0) {
+      list_.unreadable.push_back(path);
+      return Error(path, errno);
+    }
     if (S_ISDIR(status.st_mode)) {
       const std::size_t files_before = list_.files.size();
       const std::size_t unreadable_before = list_.unreadable.size();
@@ -84,13 +87,20 @@ class Lister {
       const std::string child = (fs::path(path) / name).string();
       struct stat child_status;
       if (stat(child.c_str(), &child_status) != 0) {
-        if (IsManifestName(name)) Error(child, errno);
+        ChildError(path, child, errno);
       } else if (S_ISDIR(child_status.st_mode)) {
         Folder(child, child_status);
       } else if (S_ISREG(child_status.st_mode) && IsManifestName(name)) {
         File(child, child_status);
       }
     }
+  }
+
+  void ChildError(const std::string& folder, const std::string& child, int error) {
+    std::error_code ignored;
+    if (error == ENOENT && !fs::is_symlink(child, ignored)) return;  // removed since the folder was listed
+    if (error != ENOENT) list_.unreadable.push_back(folder);
+    if (IsManifestName(child)) Error(child, error);
   }
 
   void Error(const std::string& path, int error) {

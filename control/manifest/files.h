@@ -33,7 +33,7 @@ struct ManifestFile {
 struct FileList {
   std::vector<ManifestFile> files;      // in the order of the paths, each folder's sorted; each file once
   std::vector<std::string> folders;     // whose content decides what the list and its files hold
-  std::vector<std::string> unreadable;  // folders that could not be listed
+  std::vector<std::string> unreadable;  // folders, and given paths, of which it is not known what they hold
   Diagnostics diagnostics;
 };
 

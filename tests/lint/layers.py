@@ -16,6 +16,7 @@ LAYERS = [
     (r"rte_", r"(?!dataplane/edge/|programs/sluiced/main\.cc|tests/edge/|bench/)", "rte_* belongs to dataplane/edge"),
     (r"yaml-cpp/", r"(?!control/(manifest|kube)/|programs/config/|tests/)", "yaml-cpp belongs to what reads YAML files"),
     (r"simdjson", r"(?!control/(manifest|kube)/|programs/|tests/)", "simdjson belongs to what reads JSON files"),
+    (r"curl/", r"(?!control/kube/api_client|tests/)", "libcurl belongs to the API server's client"),
     (r"roaring/", r"(?!control/|tests/|bench/)", "CRoaring belongs to the resolver"),
     (r"(grpc|google/protobuf|.*\.pb\.h)", r"", "Protobuf and gRPC belong to adapters"),
     (r"(table|core|edge)/", r"control/", "control/ does not know dataplane/"),

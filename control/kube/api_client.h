@@ -1,0 +1,77 @@
+// HTTPS to one API server, by libcurl: a few requests at once, all in the caller's thread.
+#ifndef SLUICE_CONTROL_KUBE_API_CLIENT_H_
+#define SLUICE_CONTROL_KUBE_API_CLIENT_H_
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "kube/access.h"
+
+namespace sluice {
+
+struct ApiRequest {
+  enum class Method { kGet, kPost };
+
+  Method method = Method::kGet;
+  std::string path;  // with its query: "/api/v1/pods?limit=500"
+  std::string body;  // JSON, of a POST
+};
+
+// How a request ended.
+struct ApiResult {
+  long status = 0;                    // HTTP; 0: there was no answer
+  std::string error;                  // what broke the connection, or kept it from being made; empty: nothing did
+  std::optional<long> retry_after_s;  // the header Retry-After
+};
+
+// Hears of one request. Its functions are called within ApiClient::Poll.
+class ApiHandler {
+ public:
+  virtual ~ApiHandler() = default;
+  // The answer begins.
+  virtual void OnHeaders(long status) = 0;
+  // The next bytes of the body. False: enough of it; OnDone follows.
+  virtual bool OnBody(std::string_view bytes) = 0;
+  // The request has ended, and may start another one.
+  virtual void OnDone(const ApiResult& result) = 0;
+};
+
+// Every function but Wake is for one thread.
+class ApiClient {
+ public:
+  // An answer's first byte and each further one, and the connection itself, must come in time or the handler cancels;
+  // the client only watches over the connection (TCP keepalive, 10 s to connect).
+  explicit ApiClient(KubeAccess access);
+  ~ApiClient();
+  ApiClient(const ApiClient&) = delete;
+  ApiClient& operator=(const ApiClient&) = delete;
+
+  // The handler must live until OnDone or Cancel, and has one request at a time. Not within OnHeaders and OnBody.
+  // Blocks where credentials do (credentials.h).
+  void Start(const ApiRequest& request, ApiHandler& handler);
+  // Ends its request, if it has one, without OnDone. Not within OnHeaders and OnBody.
+  void Cancel(ApiHandler& handler);
+  // The API server answered 401: fresh credentials for the next request.
+  void RejectCredentials();
+
+  // Waits at most `timeout` for something to happen, and calls handlers.
+  void Poll(std::chrono::milliseconds timeout);
+  // Ends a Poll that waits, or the next one. Any thread.
+  void Wake();
+
+  const KubeAccess& access() const;
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+// Percent-encodes a query parameter's value (RFC 3986, 2.3).
+std::string EncodeQuery(std::string_view text);
+
+}  // namespace sluice
+
+#endif  // SLUICE_CONTROL_KUBE_API_CLIENT_H_

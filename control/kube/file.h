@@ -1,0 +1,15 @@
+// Small files that others may write while we read: tokens, certificates. Blocks on the file system; any thread.
+#ifndef SLUICE_CONTROL_KUBE_FILE_H_
+#define SLUICE_CONTROL_KUBE_FILE_H_
+
+#include <string>
+
+namespace sluice {
+
+// The whole file, less white space at its end. False, and `text` as it was: it cannot be read, or it
+// is no plain file or longer than 1 MiB.
+bool ReadFile(const std::string& path, std::string& text);
+
+}  // namespace sluice
+
+#endif  // SLUICE_CONTROL_KUBE_FILE_H_

@@ -1,0 +1,81 @@
+// Cuts a response body, as it arrives in pieces, into the JSON objects that it is made of. Memory grows with the
+// largest object, never with the response. Not safe to share between threads.
+//
+// Both framers work alike: Append what arrived, then take objects with Next until there is none. An object stays valid
+// until the next Append, and kJsonPadding bytes beyond its end are readable, as simdjson wants it.
+#ifndef SLUICE_CONTROL_KUBE_JSON_FRAMER_H_
+#define SLUICE_CONTROL_KUBE_JSON_FRAMER_H_
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace sluice {
+
+inline constexpr std::size_t kJsonPadding = 64;
+// The API server stores objects of at most 1.5 MB (etcd's request limit); the rest is room for other storage.
+inline constexpr std::size_t kMaxObjectBytes = 16 << 20;
+
+// What has arrived and is not yet taken.
+class ArrivedBytes {
+ public:
+  void Append(std::string_view bytes);
+  // Requires size <= view().size(). The bytes stay where they are until the next Append.
+  void Take(std::size_t size) { taken_ += size; }
+  void Clear();
+  std::string_view view() const { return std::string_view(bytes_).substr(taken_, end_ - taken_); }
+
+ private:
+  std::string bytes_;  // kJsonPadding longer than what has arrived
+  std::size_t taken_ = 0;
+  std::size_t end_ = 0;
+};
+
+// A watch's response: objects that each end with a newline.
+class LineFramer {
+ public:
+  void Append(std::string_view bytes) { arrived_.Append(bytes); }
+  std::optional<std::string_view> Next();
+  void Clear();
+  // A line grew past kMaxObjectBytes: nothing comes from here any more until Clear.
+  bool too_long() const { return arrived_.view().size() > kMaxObjectBytes; }
+
+ private:
+  ArrivedBytes arrived_;
+  std::size_t searched_ = 0;  // of view(): no newline before it
+};
+
+// A list's response: the objects of its `items`.
+class ListFramer {
+ public:
+  void Append(std::string_view bytes) { arrived_.Append(bytes); }
+  std::optional<std::string_view> Next();
+  void Clear();
+  // The list less its items: {"kind":...,"metadata":{...},"items":[]}. Whole once complete().
+  const std::string& frame() const { return frame_; }
+  // The list's last brace has been seen.
+  bool complete() const { return complete_; }
+  bool too_long() const { return arrived_.view().size() > kMaxObjectBytes || frame_.size() > kMaxObjectBytes; }
+
+ private:
+  // Advances scanned_ to the end of the string that it is in; false if the string goes on.
+  bool SkipString(std::string_view text);
+  // Advances scanned_ past the item that it is in; false if the item goes on.
+  bool SkipItem(std::string_view text);
+  // Moves bytes that are not an item's to frame_, up to the next item's first brace; false if there is none yet.
+  bool SkipFrame(std::string_view text);
+
+  ArrivedBytes arrived_;
+  std::size_t scanned_ = 0;  // of view()
+  std::string frame_;
+  int depth_ = 0;  // of braces and brackets around what comes next
+  bool in_string_ = false;
+  bool in_items_ = false;  // inside the list's `items`
+  bool in_item_ = false;
+  bool complete_ = false;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_CONTROL_KUBE_JSON_FRAMER_H_

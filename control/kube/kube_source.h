@@ -1,0 +1,71 @@
+// A cluster's objects from its API server, as ManifestSource has them from files: lists and watches Namespaces, Nodes,
+// Pods and NetworkPolicies, and posts Events on objects that are refused.
+//
+// Everything happens in the thread that calls Poll, its caller's; there is no other.
+//
+//   KubeSource source(access, options, sink);    // access: FindAccess of kube/kubeconfig.h
+//   while (running) {
+//     source.Poll(std::chrono::milliseconds(100));  // calls sink.OnUpsert, OnDelete, ...
+//     if (source.synced() && store.changed()) Resolve and push what changed, once for all that came in one Poll.
+//   }
+//
+// A sink that takes its time only delays: bytes wait in the sockets, and the API server's own buffers behind them. One
+// that takes minutes loses its watches and gets a new list.
+#ifndef SLUICE_CONTROL_KUBE_KUBE_SOURCE_H_
+#define SLUICE_CONTROL_KUBE_KUBE_SOURCE_H_
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "kube/access.h"
+#include "kube/event_poster.h"
+#include "kube/list_watch.h"
+#include "kube/object_sink.h"
+#include "kube/resource.h"
+
+namespace sluice {
+
+struct KubeOptions {
+  // By Resource. Only the selectors differ, as a rule: pods of one node are "spec.nodeName=NAME".
+  std::array<WatchOptions, kResourceCount> watches;
+  EventOptions events;
+  std::uint64_t seed = 0;  // of all randomness (back-off, time-outs); 0: a random one
+};
+
+class KubeSource {
+ public:
+  // `sink` must outlive it.
+  KubeSource(const KubeAccess& access, const KubeOptions& options, ObjectSink& sink);
+  ~KubeSource();
+  KubeSource(const KubeSource&) = delete;
+  KubeSource& operator=(const KubeSource&) = delete;
+
+  // Delivers what has come, waiting at most `timeout` for the first of it.
+  void Poll(std::chrono::milliseconds timeout);
+  // Ends a Poll that waits. Any thread.
+  void Wake();
+
+  // Every resource has been listed whole since the start.
+  bool synced() const;
+  // Posts a Kubernetes Event on the object, at some later Poll; see EventPoster::Post.
+  void PostEvent(const EventSubject& subject, const std::string& reason, const std::string& message);
+
+  // Any thread.
+  const WatchHealth& health(Resource resource) const { return health_[static_cast<std::size_t>(resource)]; }
+  const EventHealth& event_health() const { return event_health_; }
+
+ private:
+  std::array<WatchHealth, kResourceCount> health_;
+  EventHealth event_health_;
+  ApiClient client_;
+  EventPoster events_;
+  std::array<std::unique_ptr<ListWatch>, kResourceCount> watches_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_CONTROL_KUBE_KUBE_SOURCE_H_

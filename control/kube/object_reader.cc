@@ -1,0 +1,265 @@
+#include "kube/object_reader.h"
+
+#include <simdjson.h>
+
+#include <algorithm>
+#include <charconv>
+#include <ctime>
+#include <span>
+#include <utility>
+
+#include "kube/json_framer.h"
+#include "model/value.h"
+
+namespace sluice {
+namespace {
+
+namespace ondemand = simdjson::ondemand;
+
+// What to keep of a map: only these keys, and below each only what it says in turn. Lists are looked through.
+struct Keep {
+  std::string_view key;
+  std::span<const Keep> below = {};  // empty: everything
+};
+using Kept = std::span<const Keep>;
+
+constexpr Keep kManagedFields[] = {{"time"}};
+constexpr Keep kMetadata[] = {{"name"},
+                              {"namespace"},
+                              {"labels"},
+                              {"uid"},
+                              {"resourceVersion"},
+                              {"creationTimestamp"},
+                              {"managedFields", kManagedFields}};
+
+constexpr Keep kNamespace[] = {{"kind"}, {"apiVersion"}, {"metadata", kMetadata}};
+
+constexpr Keep kNodeSpec[] = {{"podCIDR"}, {"podCIDRs"}};
+constexpr Keep kNodeStatus[] = {{"addresses"}};
+constexpr Keep kNode[] = {
+    {"kind"}, {"apiVersion"}, {"metadata", kMetadata}, {"spec", kNodeSpec}, {"status", kNodeStatus}};
+
+constexpr Keep kContainer[] = {{"name"}, {"ports"}, {"restartPolicy"}};
+constexpr Keep kPodSpec[] = {{"nodeName"}, {"hostNetwork"}, {"containers", kContainer}, {"initContainers", kContainer}};
+constexpr Keep kPodStatus[] = {{"phase"}, {"podIP"}, {"podIPs"}, {"hostIP"}, {"hostIPs"}};
+constexpr Keep kPod[] = {{"kind"}, {"apiVersion"}, {"metadata", kMetadata}, {"spec", kPodSpec}, {"status", kPodStatus}};
+
+constexpr Keep kNetworkPolicy[] = {{"kind"}, {"apiVersion"}, {"metadata", kMetadata}, {"spec"}};
+
+Kept KeptOf(Resource resource) {
+  switch (resource) {
+    case Resource::kNamespaces:
+      return kNamespace;
+    case Resource::kNodes:
+      return kNode;
+    case Resource::kPods:
+      return kPod;
+    case Resource::kNetworkPolicies:
+      return kNetworkPolicy;
+  }
+  return {};
+}
+
+// A map's entry that is kept, or null. With nothing listed everything is kept.
+const Keep* FindKept(Kept kept, std::string_view key) {
+  static constexpr Keep kAll = {{}};
+  if (kept.empty()) return &kAll;
+  const auto found = std::find_if(kept.begin(), kept.end(), [key](const Keep& keep) { return keep.key == key; });
+  return found == kept.end() ? nullptr : &*found;
+}
+
+// Fills `tree` from `value`. Throws simdjson::simdjson_error where the text is no JSON.
+void Fill(ondemand::value value, Kept kept, ValueTree& tree) {
+  constexpr std::uint32_t kNoPosition = 0;  // nobody counts lines in a response
+  if (tree.depth() > ValueTree::kMaxDepth) return;
+  switch (value.type()) {
+    case ondemand::json_type::object:
+      tree.BeginMap(kNoPosition);
+      for (auto field : value.get_object()) {
+        const std::string_view key = field.unescaped_key();
+        const Keep* keep = FindKept(kept, key);
+        if (keep == nullptr) continue;
+        tree.Key(key, kNoPosition);
+        Fill(field.value(), keep->below, tree);
+      }
+      tree.End();
+      break;
+    case ondemand::json_type::array:
+      tree.BeginList(kNoPosition);
+      for (auto item : value.get_array()) Fill(item.value(), kept, tree);
+      tree.End();
+      break;
+    case ondemand::json_type::string:
+      tree.String(value.get_string(), kNoPosition);
+      break;
+    case ondemand::json_type::boolean: {
+      const bool boolean = value.get_bool();
+      tree.Bool(boolean, boolean ? "true" : "false", kNoPosition);
+      break;
+    }
+    case ondemand::json_type::null:
+      tree.Null(kNoPosition);
+      break;
+    case ondemand::json_type::number: {
+      std::string_view text = value.raw_json_token();
+      text = text.substr(0, text.find_first_of(" \t\r\n"));
+      std::int64_t integer = 0;
+      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), integer);
+      if (error == std::errc{} && end == text.data() + text.size()) {
+        tree.Integer(integer, text, kNoPosition);
+      } else {
+        tree.Float(text, kNoPosition);
+      }
+      break;
+    }
+  }
+}
+
+std::string_view TextAt(const Value* map, std::string_view key) {
+  const Value* value = map == nullptr ? nullptr : map->Find(key);
+  return value != nullptr && value->kind == Value::Kind::kString ? value->text : std::string_view();
+}
+
+// metav1.Time, which the API server writes in UTC: "2026-01-31T12:00:00Z".
+std::int64_t SecondsOf(std::string_view text) {
+  std::tm time = {};
+  const char* end = strptime(std::string(text).c_str(), "%Y-%m-%dT%H:%M:%SZ", &time);
+  return end == nullptr ? 0 : timegm(&time);
+}
+
+std::int64_t LastChange(const Value& metadata) {
+  // All are in one format and zone, so the texts compare as the times do.
+  std::string_view newest = TextAt(&metadata, "creationTimestamp");
+  if (const Value* managers = metadata.Find("managedFields"); managers != nullptr) {
+    for (const Value* manager = managers->first; manager != nullptr; manager = manager->next) {
+      newest = std::max(newest, TextAt(manager, "time"));
+    }
+  }
+  return newest.empty() ? 0 : SecondsOf(newest);
+}
+
+WatchEvent::Type TypeOf(std::string_view type) {
+  if (type == "ADDED") return WatchEvent::Type::kAdded;
+  if (type == "MODIFIED") return WatchEvent::Type::kModified;
+  if (type == "DELETED") return WatchEvent::Type::kDeleted;
+  if (type == "BOOKMARK") return WatchEvent::Type::kBookmark;
+  if (type == "ERROR") return WatchEvent::Type::kError;
+  return WatchEvent::Type::kUnreadable;
+}
+
+}  // namespace
+
+class ObjectReader::State {
+ public:
+  State(Resource resource, std::string origin)
+      : kept_(KeptOf(resource)),
+        type_{std::string(InfoOf(resource).api_version), std::string(InfoOf(resource).kind)},
+        origin_(std::move(origin)) {}
+
+  WatchEvent ReadEvent(std::string_view json) {
+    WatchEvent event;
+    try {
+      ondemand::document document = Parse(json);
+      event.type = TypeOf(document["type"].get_string());
+      ondemand::value object = document["object"];
+      switch (event.type) {
+        case WatchEvent::Type::kAdded:
+        case WatchEvent::Type::kModified:
+        case WatchEvent::Type::kDeleted:
+          Fill(object, kept_, tree_);
+          event.object = Decode();
+          break;
+        case WatchEvent::Type::kBookmark:
+          Fill(object, {}, tree_);
+          ReadBookmark(event);
+          break;
+        case WatchEvent::Type::kError:
+          event.status = ReadApiStatus(0, std::string_view(object.get_object().value().raw_json()));
+          break;
+        case WatchEvent::Type::kUnreadable:
+          event.why = "a watch event of an unknown type";
+          break;
+      }
+    } catch (const simdjson::simdjson_error& error) {
+      event.type = WatchEvent::Type::kUnreadable;
+      event.why = std::string("a watch event that is no JSON: ") + error.what();
+    }
+    return event;
+  }
+
+  ReceivedObject ReadItem(std::string_view json) {
+    try {
+      ondemand::document document = Parse(json);
+      Fill(document.get_value(), kept_, tree_);
+    } catch (const simdjson::simdjson_error& error) {
+      ReceivedObject received;
+      received.decoded.outcome = DecodedObject::Outcome::kRefused;
+      received.diagnostics.push_back({Severity::kError, origin_, 0, type_.kind, "", error.what()});
+      return received;
+    }
+    return Decode();
+  }
+
+  ListMeta ReadListMeta(const std::string& json) {
+    ListMeta meta;
+    try {
+      const simdjson::padded_string padded(json);
+      ondemand::document document = Parse(padded);
+      Fill(document.get_value(), {}, tree_);
+    } catch (const simdjson::simdjson_error&) {
+      return meta;
+    }
+    if (tree_.root() == nullptr) return meta;
+    const Value* metadata = tree_.root()->Find("metadata");
+    meta.resource_version = TextAt(metadata, "resourceVersion");
+    meta.continue_token = TextAt(metadata, "continue");
+    meta.readable = !meta.resource_version.empty();
+    return meta;
+  }
+
+ private:
+  ondemand::document Parse(std::string_view json) {
+    tree_.Clear();
+    return parser_.iterate(simdjson::padded_string_view(json, json.size() + kJsonPadding));
+  }
+
+  ReceivedObject Decode() {
+    ReceivedObject received;
+    if (tree_.root() == nullptr) {
+      received.decoded.outcome = DecodedObject::Outcome::kRefused;
+      received.diagnostics.push_back({Severity::kError, origin_, 0, type_.kind, "", tree_.failure()});
+      return received;
+    }
+    received.decoded = DecodeObject(tree_, *tree_.root(), type_, origin_, received.diagnostics);
+    if (const Value* metadata = tree_.root()->Find("metadata"); metadata != nullptr) {
+      received.uid = TextAt(metadata, "uid");
+      received.resource_version = TextAt(metadata, "resourceVersion");
+      received.changed_s = LastChange(*metadata);
+    }
+    return received;
+  }
+
+  void ReadBookmark(WatchEvent& event) {
+    if (tree_.root() == nullptr) return;
+    const Value* metadata = tree_.root()->Find("metadata");
+    event.resource_version = TextAt(metadata, "resourceVersion");
+    const Value* annotations = metadata == nullptr ? nullptr : metadata->Find("annotations");
+    event.ends_initial_list = TextAt(annotations, "k8s.io/initial-events-end") == "true";
+  }
+
+  Kept kept_;
+  TypeMeta type_;
+  std::string origin_;
+  ondemand::parser parser_;
+  ValueTree tree_;
+};
+
+ObjectReader::ObjectReader(Resource resource, std::string origin)
+    : state_(std::make_unique<State>(resource, std::move(origin))) {}
+ObjectReader::~ObjectReader() = default;
+
+WatchEvent ObjectReader::ReadEvent(std::string_view json) { return state_->ReadEvent(json); }
+ReceivedObject ObjectReader::ReadItem(std::string_view json) { return state_->ReadItem(json); }
+ListMeta ObjectReader::ReadListMeta(const std::string& json) { return state_->ReadListMeta(json); }
+
+}  // namespace sluice

@@ -1,0 +1,58 @@
+// Starts one cluster for all cases, or skips them all where there is none to start. CI never skips.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <iostream>
+#include <string_view>
+
+#include "kube/shared_cluster.h"
+
+namespace sluice {
+namespace {
+
+constexpr int kSkipped = 77;  // what ctest takes for "skipped"
+
+TestCluster* cluster = nullptr;
+
+}  // namespace
+
+TestCluster& SharedCluster() { return *cluster; }
+
+bool PollUntil(KubeSource& source, const std::function<bool()>& done, std::chrono::milliseconds timeout) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  while (!done()) {
+    if (std::chrono::steady_clock::now() >= deadline) return false;
+    source.Poll(std::chrono::milliseconds(20));
+  }
+  return true;
+}
+
+KubeOptions TestOptions() {
+  KubeOptions options;
+  for (WatchOptions& watch : options.watches) {
+    watch.backoff_least = std::chrono::milliseconds(20);
+    watch.backoff_most = std::chrono::milliseconds(500);
+  }
+  options.seed = 1;
+  return options;
+}
+
+}  // namespace sluice
+
+int main(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  if (testing::GTEST_FLAG(list_tests)) return RUN_ALL_TESTS();
+  if (const std::string why_not = sluice::TestCluster::WhyNot(); !why_not.empty()) {
+    const char* ci = std::getenv("CI");
+    const bool in_ci = ci != nullptr && std::string_view(ci) == "true";
+    std::cerr << (in_ci ? "failed: " : "skipped: ") << why_not << '\n';
+    return in_ci ? 1 : sluice::kSkipped;
+  }
+  sluice::TestCluster cluster;
+  if (!cluster.Start()) {
+    std::cerr << "the cluster did not start\n" << cluster.LastWords() << '\n';
+    return 1;
+  }
+  sluice::cluster = &cluster;
+  return RUN_ALL_TESTS();
+}

@@ -15,7 +15,7 @@ FrameRing::FrameRing(std::uint32_t capacity) {
       RTE_ALIGN_CEIL(static_cast<std::size_t>(rte_ring_get_memsize(slots)), std::size_t{RTE_CACHE_LINE_SIZE});
   ring_.reset(static_cast<rte_ring*>(std::aligned_alloc(RTE_CACHE_LINE_SIZE, bytes)));
   if (!ring_) throw std::bad_alloc();
-  rte_ring_init(ring_.get(), "frames", slots, RING_F_SC_DEQ);
+  rte_ring_init(ring_.get(), "frames", slots, RING_F_SP_ENQ | RING_F_SC_DEQ);
 }
 
 FrameRing::~FrameRing() = default;
@@ -23,7 +23,7 @@ FrameRing::~FrameRing() = default;
 void FrameRing::Free::operator()(rte_ring* ring) const { std::free(ring); }
 
 std::uint32_t FrameRing::Put(void* const* frames, std::uint32_t count) {
-  return rte_ring_mp_enqueue_burst(ring_.get(), frames, count, nullptr);
+  return rte_ring_sp_enqueue_burst(ring_.get(), frames, count, nullptr);
 }
 
 std::uint32_t FrameRing::Take(void** frames, std::uint32_t count) {

@@ -1,4 +1,7 @@
-// A ring of frames (mbufs) between workers: many put, one takes (rte_ring). Needs no EAL.
+// A ring of frames (mbufs) from one worker to another: one puts, one takes (rte_ring). Needs no EAL.
+//
+// One ring for each pair of workers, rather than one that many fill: no compare-and-swap, and each ring's order is its
+// producer's order.
 #ifndef SLUICE_DATAPLANE_EDGE_FRAME_RING_H_
 #define SLUICE_DATAPLANE_EDGE_FRAME_RING_H_
 
@@ -17,9 +20,9 @@ class FrameRing {
   FrameRing(const FrameRing&) = delete;
   FrameRing& operator=(const FrameRing&) = delete;
 
-  // Any thread: takes the first frames that there is room for and returns how many. In order for each thread.
+  // The producer: takes the first frames that there is room for and returns how many.
   std::uint32_t Put(void* const* frames, std::uint32_t count);
-  // One thread only.
+  // The consumer.
   std::uint32_t Take(void** frames, std::uint32_t count);
   // Any thread; what it says may be past at once.
   bool empty() const;

@@ -76,7 +76,9 @@ std::variant<std::unique_ptr<Port>, std::string> Port::Open(const PortSettings& 
   if (auto error = port->Probe()) return std::move(*error);
   if (auto error = port->Configure(workers)) return std::move(*error);
   if (workers > 1 && port->view_.tx_queues < workers) {
-    port->view_.to_home = std::make_unique<FrameRing>(edge.handover_frames);
+    for (std::uint32_t i = 0; i < workers; ++i) {
+      port->view_.to_home.push_back(std::make_unique<FrameRing>(edge.handover_frames));
+    }
   }
   port->view_.link_up = port->LinkIsUp();
   port->view_.usable.store(true, std::memory_order_release);

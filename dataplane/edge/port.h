@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "edge/device.h"
 #include "edge/device_lock.h"
@@ -26,13 +27,13 @@ namespace sluice {
 // What workers see of a port. Where it has fewer queues than there are workers, its home worker alone receives from it
 // and transmits on it, and the others give their frames to the ring.
 struct PortView {
-  std::atomic<bool> usable{false};   // false: don't touch the device
-  std::atomic<bool> link_up{false};  // false: what would leave by it is dropped as port_down
-  std::uint16_t id = 0;              // DPDK's; valid while usable
-  std::uint32_t rx_queues = 1;       // 1, or one a worker
-  std::uint32_t tx_queues = 1;       // 1, or one a worker
-  std::uint32_t home = 0;            // the worker of the only queue
-  std::unique_ptr<FrameRing> to_home;
+  std::atomic<bool> usable{false};                  // false: don't touch the device
+  std::atomic<bool> link_up{false};                 // false: what would leave by it is dropped as port_down
+  std::uint16_t id = 0;                             // DPDK's; valid while usable
+  std::uint32_t rx_queues = 1;                      // 1, or one a worker
+  std::uint32_t tx_queues = 1;                      // 1, or one a worker
+  std::uint32_t home = 0;                           // the worker of the only queue
+  std::vector<std::unique_ptr<FrameRing>> to_home;  // by worker; empty where each worker transmits for itself
 };
 
 struct PortCounters {

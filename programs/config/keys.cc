@@ -95,8 +95,8 @@ void AddEdgeKeys(EdgeSettings& edge, std::vector<Key>& keys) {
   keys.push_back({"rx_descriptors", Number(edge.rx_descriptors, 32, 16384), "frames a queue",
                   "brought into the device's range where it has a narrower one"});
   keys.push_back({"tx_descriptors", Number(edge.tx_descriptors, 32, 16384), "frames a queue", "the same"});
-  keys.push_back({"handover_frames", Number(edge.handover_frames, 64, 1u << 20), "frames a worker",
-                  "the ring for packets that another worker received; rounded up to a power of two"});
+  keys.push_back({"handover_frames", Number(edge.handover_frames, 64, 1u << 20), "frames a pair of workers",
+                  "the rings for packets that another worker received; rounded up to a power of two"});
 }
 
 }  // namespace

@@ -1,0 +1,253 @@
+#include "edge/worker.h"
+
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <rte_pause.h>
+#include <sys/prctl.h>
+
+#include <cstring>
+#include <ctime>
+#include <utility>
+
+#include "core/parse.h"
+#include "edge/owner.h"
+
+namespace sluice {
+namespace {
+
+// A million flows in a second, in slices that a receive queue outlasts.
+constexpr std::uint64_t kHousekeepingPeriodNs = 250'000;
+constexpr std::uint32_t kHousekeepingFlows = 256;
+constexpr std::uint32_t kRoundsBeforeSleep = 256;
+constexpr timespec kNap{0, 20'000};
+
+// Headers are read from contiguous bytes. A frame in several segments is joined where one buffer can hold it; where
+// none can, its first segment must show the headers, or parse finds it truncated.
+Frame FrameOf(rte_mbuf* mbuf) {
+  if (mbuf->nb_segs > 1) rte_pktmbuf_linearize(mbuf);
+  Frame frame;
+  frame.data = rte_pktmbuf_mtod(mbuf, std::uint8_t*);
+  frame.length = mbuf->data_len;
+  frame.frame_length = mbuf->pkt_len;
+  frame.handle = mbuf;
+  frame.port = mbuf->port;
+  frame.bad_ip_checksum = (mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_BAD;
+  return frame;
+}
+
+rte_mbuf* MbufOf(const Frame& frame) { return static_cast<rte_mbuf*>(frame.handle); }
+
+}  // namespace
+
+Worker::Worker(std::uint32_t index, Workplace& place, std::unique_ptr<Pipeline> pipeline)
+    : index_(index),
+      place_(place),
+      pipeline_(std::move(pipeline)),
+      to_port_(place.ports.size()),
+      to_worker_(place.workers) {
+  counters_.ports = std::vector<PortTraffic>(place.ports.size());
+}
+
+Worker::~Worker() = default;
+
+void Worker::Run() {
+  prctl(PR_SET_TIMERSLACK, 1000);  // else the kernel rounds a nap up to more than twice its length
+  place_.readers->Join(index_);
+  while (true) {
+    const Phase phase = place_.phase.load(std::memory_order_relaxed);
+    if (phase == Phase::kStop) break;
+    table_ = place_.tables->Get();
+    now_ns_ = clock_.NowNs();
+    std::uint32_t frames = phase == Phase::kRun ? ReceiveFromPorts() : 0;
+    frames += TakeHandedOver();
+    frames += TransmitForOthers();
+    if (now_ns_ >= housekeeping_ns_) Housekeep();
+    place_.readers->Quiescent(index_);
+    Rest(frames > 0);
+  }
+  Finish();
+  place_.readers->Leave(index_);
+}
+
+std::uint32_t Worker::ReceiveFromPorts() {
+  std::uint32_t frames = 0;
+  for (std::uint32_t port = 0; port < place_.ports.size(); ++port) {
+    const PortView& view = *place_.ports[port];
+    if (!view.usable.load(std::memory_order_acquire)) continue;
+    if (view.rx_queues > 1) {
+      frames += ReceiveFrom(port, static_cast<std::uint16_t>(index_));
+    } else if (view.home == index_) {
+      frames += ReceiveFrom(port, 0);
+    }
+  }
+  return frames;
+}
+
+std::uint32_t Worker::ReceiveFrom(std::uint32_t port, std::uint16_t queue) {
+  rte_mbuf* frames[kBurst];
+  const std::uint32_t count = rte_eth_rx_burst(place_.ports[port]->id, queue, frames, kBurst);
+  if (count == 0) return 0;
+  std::uint64_t bytes = 0;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    frames[i]->port = static_cast<std::uint16_t>(port);  // from here on our index, also for who is handed the frame
+    bytes += frames[i]->pkt_len;
+  }
+  counters_.ports[port].received.Add(count);
+  counters_.ports[port].received_bytes.Add(bytes);
+  if (place_.workers == 1) {
+    Filter(frames, count);
+  } else {
+    HandToOwners(frames, count);
+  }
+  return count;
+}
+
+// What is this worker's own is filtered at once.
+void Worker::HandToOwners(rte_mbuf** mbufs, std::uint32_t count) {
+  Frame frames[kBurst];
+  ParsedPacket packets[kBurst];
+  for (std::uint32_t i = 0; i < count; ++i) frames[i] = FrameOf(mbufs[i]);
+  ParseBurst({frames, count}, place_.parse, packets);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    Batch& batch = to_worker_[Owner(frames[i], packets[i], index_, place_.workers)];
+    batch.frames[batch.count++] = mbufs[i];
+  }
+  for (std::uint32_t owner = 0; owner < place_.workers; ++owner) {
+    Batch& batch = to_worker_[owner];
+    if (batch.count == 0) continue;
+    if (owner == index_) {
+      Filter(batch.frames.data(), batch.count);
+    } else {
+      void** pointers = reinterpret_cast<void**>(batch.frames.data());
+      const std::uint32_t taken = place_.handover[owner][index_]->Put(pointers, batch.count);
+      counters_.handed_over.Add(taken);
+      Drop(batch.frames.data() + taken, batch.count - taken, DropReason::kHandoverFull);
+    }
+    batch.count = 0;
+  }
+}
+
+std::uint32_t Worker::TakeHandedOver() {
+  std::uint32_t frames = 0;
+  if (place_.workers == 1) return frames;
+  for (std::uint32_t from = 0; from < place_.workers; ++from) {
+    if (from == index_) continue;
+    rte_mbuf* burst[kBurst];
+    const std::uint32_t count = place_.handover[index_][from]->Take(reinterpret_cast<void**>(burst), kBurst);
+    if (count > 0) Filter(burst, count);
+    frames += count;
+  }
+  return frames;
+}
+
+void Worker::Filter(rte_mbuf** mbufs, std::uint32_t count) {
+  Frame frames[kBurst];
+  for (std::uint32_t i = 0; i < count; ++i) frames[i] = FrameOf(mbufs[i]);
+  output_.Clear();
+  pipeline_->Process(*table_, now_ns_, {frames, count}, output_);
+  Emit();
+}
+
+// A slice of what is not done for each packet: idle flows, overdue fragments.
+void Worker::Housekeep() {
+  housekeeping_ns_ = now_ns_ + kHousekeepingPeriodNs;
+  output_.Clear();
+  pipeline_->Housekeep(*table_, now_ns_, kHousekeepingFlows, output_);
+  Emit();
+}
+
+void Worker::Finish() {
+  output_.Clear();
+  pipeline_->Finish(output_);
+  Emit();
+}
+
+void Worker::Emit() {
+  for (const Frame& frame : output_.forward) Queue(frame.port ^ 1u, MbufOf(frame));
+  for (const Frame& frame : output_.drop) rte_pktmbuf_free(MbufOf(frame));
+  for (const MadeFrame& made : output_.made) SendMade(made);
+  for (std::uint32_t port = 0; port < to_port_.size(); ++port) Flush(port);
+}
+
+void Worker::SendMade(const MadeFrame& made) {
+  rte_mbuf* mbuf = rte_pktmbuf_alloc(place_.buffers);
+  if (mbuf == nullptr) {
+    counters_.dropped[static_cast<std::size_t>(DropReason::kNoMemory)].Add(1);
+    return;
+  }
+  std::memcpy(rte_pktmbuf_append(mbuf, made.length), made.bytes, made.length);
+  Queue(made.port, mbuf);
+}
+
+void Worker::Queue(std::uint32_t port, rte_mbuf* frame) {
+  Batch& batch = to_port_[port];
+  batch.frames[batch.count++] = frame;
+  if (batch.count == kBurst) Flush(port);
+}
+
+void Worker::Flush(std::uint32_t port) {
+  Batch& batch = to_port_[port];
+  if (batch.count == 0) return;
+  const PortView& view = *place_.ports[port];
+  if (view.to_home.empty() || view.home == index_) {
+    Transmit(port, batch.frames.data(), batch.count);
+  } else {
+    void** pointers = reinterpret_cast<void**>(batch.frames.data());
+    const std::uint32_t taken = view.to_home[index_]->Put(pointers, batch.count);
+    Drop(batch.frames.data() + taken, batch.count - taken, DropReason::kTxFull);
+  }
+  batch.count = 0;
+}
+
+void Worker::Transmit(std::uint32_t port, rte_mbuf** frames, std::uint32_t count) {
+  const PortView& view = *place_.ports[port];
+  if (!view.usable.load(std::memory_order_acquire) || !view.link_up.load(std::memory_order_relaxed)) {
+    Drop(frames, count, DropReason::kPortDown);
+    return;
+  }
+  std::uint64_t lengths[kBurst];  // a frame that was taken is the device's
+  for (std::uint32_t i = 0; i < count; ++i) lengths[i] = frames[i]->pkt_len;
+  const auto queue = static_cast<std::uint16_t>(view.tx_queues > 1 ? index_ : 0);
+  const std::uint32_t sent = rte_eth_tx_burst(view.id, queue, frames, static_cast<std::uint16_t>(count));
+  std::uint64_t bytes = 0;
+  for (std::uint32_t i = 0; i < sent; ++i) bytes += lengths[i];
+  counters_.ports[port].sent.Add(sent);
+  counters_.ports[port].sent_bytes.Add(bytes);
+  Drop(frames + sent, count - sent, DropReason::kTxFull);
+}
+
+std::uint32_t Worker::TransmitForOthers() {
+  std::uint32_t frames = 0;
+  if (place_.workers == 1) return frames;
+  for (std::uint32_t port = 0; port < place_.ports.size(); ++port) {
+    const PortView& view = *place_.ports[port];
+    if (view.to_home.empty() || view.home != index_) continue;
+    for (const std::unique_ptr<FrameRing>& ring : view.to_home) {
+      rte_mbuf* burst[kBurst];
+      const std::uint32_t count = ring->Take(reinterpret_cast<void**>(burst), kBurst);
+      if (count > 0) Transmit(port, burst, count);
+      frames += count;
+    }
+  }
+  return frames;
+}
+
+void Worker::Drop(rte_mbuf** frames, std::uint32_t count, DropReason reason) {
+  if (count == 0) return;
+  rte_pktmbuf_free_bulk(frames, count);
+  counters_.dropped[static_cast<std::size_t>(reason)].Add(count);
+}
+
+void Worker::Rest(bool found_work) {
+  counters_.rounds.Add(1);
+  if (found_work) {
+    counters_.busy_rounds.Add(1);
+    idle_rounds_ = 0;
+  } else if (place_.idle == Idle::kSleep && ++idle_rounds_ > kRoundsBeforeSleep) {
+    nanosleep(&kNap, nullptr);
+  } else {
+    rte_pause();
+  }
+}
+
+}  // namespace sluice

@@ -1,0 +1,117 @@
+// A worker: receives, filters, transmits, on a core of its own. worker.cc reads from top to bottom as a packet goes.
+//
+// Who frees which mbuf: the pipeline says forward or drop, and keeps fragments that it holds; a frame is the device's
+// once rte_eth_tx_burst took it, another worker's once its ring took it; all else is freed here, under one DropReason.
+#ifndef SLUICE_DATAPLANE_EDGE_WORKER_H_
+#define SLUICE_DATAPLANE_EDGE_WORKER_H_
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/counters.h"
+#include "core/pipeline.h"
+#include "edge/clock.h"
+#include "edge/frame_ring.h"
+#include "edge/port.h"
+#include "edge/readers.h"
+#include "edge/table_slot.h"
+
+struct rte_mbuf;
+struct rte_mempool;
+
+namespace sluice {
+
+enum class Phase : std::uint8_t {
+  kRun,
+  kDrain,  // nothing more is received; what is under way goes out
+  kStop,
+};
+
+// What the workers of one dataplane share. The control thread owns it and outlives them.
+struct Workplace {
+  std::uint32_t workers = 1;
+  Idle idle = Idle::kPoll;
+  ParseConfig parse;
+  std::vector<const PortView*> ports;  // by index: 2 x wire + side
+  rte_mempool* buffers = nullptr;
+  Readers* readers = nullptr;
+  TableSlot* tables = nullptr;
+  std::atomic<Phase> phase{Phase::kRun};
+  // handover[to][from]: frames whose owner is `to`, received by `from`.
+  std::vector<std::vector<std::unique_ptr<FrameRing>>> handover;
+};
+
+struct PortTraffic {
+  Counter received;
+  Counter received_bytes;
+  Counter sent;
+  Counter sent_bytes;
+};
+
+// Advanced by the worker, read by any thread.
+struct WorkerCounters {
+  std::vector<PortTraffic> ports;                   // by index; what this worker itself received and transmitted
+  std::array<Counter, kDropReasonCount> dropped{};  // by the edge; the pipeline counts its own
+  Counter handed_over;                              // given to their owners
+  Counter busy_rounds;
+  Counter rounds;
+};
+
+class Worker {
+ public:
+  // Requires EAL.
+  Worker(std::uint32_t index, Workplace& place, std::unique_ptr<Pipeline> pipeline);
+  ~Worker();
+
+  // The worker's thread: returns when the phase is kStop.
+  void Run();
+
+  // Any thread.
+  const WorkerCounters& counters() const { return counters_; }
+  Pipeline& pipeline() { return *pipeline_; }
+  const Pipeline& pipeline() const { return *pipeline_; }
+
+ private:
+  static constexpr std::uint32_t kBurst = kMaxBurst;
+
+  struct Batch {
+    std::array<rte_mbuf*, kBurst> frames;
+    std::uint32_t count = 0;
+  };
+
+  std::uint32_t ReceiveFromPorts();
+  std::uint32_t ReceiveFrom(std::uint32_t port, std::uint16_t queue);
+  void HandToOwners(rte_mbuf** frames, std::uint32_t count);
+  std::uint32_t TakeHandedOver();
+  void Filter(rte_mbuf** frames, std::uint32_t count);
+  void Housekeep();
+  void Finish();
+  void Emit();
+  void Queue(std::uint32_t port, rte_mbuf* frame);
+  void SendMade(const MadeFrame& made);
+  void Flush(std::uint32_t port);
+  void Transmit(std::uint32_t port, rte_mbuf** frames, std::uint32_t count);
+  std::uint32_t TransmitForOthers();
+  void Drop(rte_mbuf** frames, std::uint32_t count, DropReason reason);
+  void Rest(bool found_work);
+
+  const std::uint32_t index_;
+  Workplace& place_;
+  TscClock clock_;
+  std::unique_ptr<Pipeline> pipeline_;
+  PipelineOutput output_;
+  const Table* table_ = nullptr;  // good until the round's end
+  std::uint64_t now_ns_ = 0;
+  std::uint64_t housekeeping_ns_ = 0;  // when it is due
+  std::uint32_t idle_rounds_ = 0;
+  std::vector<Batch> to_port_;    // by port: to leave by it
+  std::vector<Batch> to_worker_;  // by worker: to be handed over
+  WorkerCounters counters_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_EDGE_WORKER_H_

@@ -1,0 +1,117 @@
+#include "sluiced/command_line.h"
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "edge/device.h"
+
+namespace sluice {
+namespace {
+
+struct Flags {
+  std::string config;
+  std::vector<std::string> wires;
+  std::vector<std::string> manifests;
+  std::string cores;
+  bool no_huge = false;
+  bool check_config = false;
+};
+
+int Refuse(const std::string& message) {
+  std::fprintf(stderr, "sluiced: %s\n", message.c_str());
+  return kExitBadInput;
+}
+
+// A flag given once or more replaces the file's whole list.
+std::optional<int> Overlay(const Flags& flags, Config& config) {
+  if (!flags.wires.empty()) config.edge.wires.clear();
+  for (const std::string& text : flags.wires) {
+    auto wire = ParseWire(text);
+    if (const auto* error = std::get_if<std::string>(&wire)) return Refuse(*error);
+    config.edge.wires.push_back(std::get<WireSettings>(std::move(wire)));
+  }
+  if (!flags.manifests.empty()) config.manifests = flags.manifests;
+  if (!flags.cores.empty()) {
+    auto cores = ParseCores(flags.cores);
+    if (!cores) return Refuse("--cores '" + flags.cores + "': wants CPU numbers, none twice, such as 0,2-4");
+    config.edge.cores = std::move(*cores);
+  }
+  config.edge.no_huge |= flags.no_huge;
+  return std::nullopt;
+}
+
+// What can be known to be wrong without touching a device.
+std::optional<int> Check(const Config& config) {
+  for (const WireSettings& wire : config.edge.wires) {
+    for (const PortSettings& port : wire.ports) {
+      const auto device = ParseDevice(port, 0);
+      if (const auto* error = std::get_if<std::string>(&device)) return Refuse(*error);
+    }
+  }
+  for (const std::string& path : config.manifests) {
+    if (access(path.c_str(), R_OK) != 0) {
+      return Refuse("manifests '" + path + "' cannot be read: " + std::strerror(errno));
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<int> ReadCommandLine(int argc, char** argv, Config& config) {
+  Flags flags;
+  CLI::App app("Filters packets between the two ports of each wire, as Kubernetes NetworkPolicy says.");
+  app.name("sluiced");
+  app.add_option("--config", flags.config, "configuration file (docs/configuration.md lists its keys)")
+      ->type_name("FILE");
+  app.add_option("--wire", flags.wires,
+                 "two devices; what enters one leaves by the other. DEV: a PCI address, af_packet:IFACE, af_xdp:IFACE, "
+                 "tap:NAME, memif:SOCKET[:ID], vhost:SOCKET, pcap:IN[:OUT], null, ring. Repeatable")
+      ->type_name("DEV1,DEV2")
+      ->expected(1)
+      ->take_all();
+  app.add_option("--manifests", flags.manifests, "file or folder of manifests, watched for changes. Repeatable")
+      ->type_name("PATH")
+      ->expected(1)
+      ->take_all();
+  app.add_option("--cores", flags.cores, "CPUs: the first for the control thread, each further one a worker")
+      ->type_name("LIST");
+  app.add_flag("--no-huge", flags.no_huge, "run on ordinary memory");
+  app.add_flag("--check-config", flags.check_config, "say whether configuration and flags are fine, and end");
+  app.set_version_flag("--version", "sluiced " SLUICE_VERSION);
+  app.footer(
+      "Prints `ready` when packets flow. SIGUSR1: a summary of counters on standard error. SIGHUP: read the manifests\n"
+      "again. SIGTERM: drain and exit 0; a second one exits at once.\n"
+      "Exit codes: 0 fine; 1 it could not run; 2 bad input.\n"
+      "Example: sluiced --wire af_packet:eth1,af_packet:eth2 --manifests /etc/sluice/manifests");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kExitFine : kExitBadInput;
+  }
+
+  Diagnostics diagnostics;
+  if (!flags.config.empty() && !ReadConfigFile(flags.config, config, diagnostics)) {
+    for (const Diagnostic& diagnostic : diagnostics) std::fprintf(stderr, "%s\n", diagnostic.ToString().c_str());
+    return kExitBadInput;
+  }
+  if (const auto code = Overlay(flags, config)) return code;
+  if (const auto code = Check(config)) return code;
+  if (flags.check_config) {
+    std::printf("%s: fine\n", flags.config.empty() ? "flags" : flags.config.c_str());
+    return kExitFine;
+  }
+  if (config.edge.wires.empty()) {
+    return Refuse("no wire: give --wire DEV1,DEV2, or the key wires in the configuration file (see --help)");
+  }
+  return std::nullopt;
+}
+
+}  // namespace sluice

@@ -1,0 +1,21 @@
+// The command line of `sluiced`, laid over its configuration file.
+#ifndef SLUICE_PROGRAMS_SLUICED_COMMAND_LINE_H_
+#define SLUICE_PROGRAMS_SLUICED_COMMAND_LINE_H_
+
+#include <optional>
+
+#include "config/config.h"
+
+namespace sluice {
+
+inline constexpr int kExitFine = 0;
+inline constexpr int kExitFailed = 1;
+inline constexpr int kExitBadInput = 2;
+
+// Reads both; flags override the file. An exit code where the program is to end at once: help, --check-config, or bad
+// input, of which standard error has been told.
+std::optional<int> ReadCommandLine(int argc, char** argv, Config& config);
+
+}  // namespace sluice
+
+#endif  // SLUICE_PROGRAMS_SLUICED_COMMAND_LINE_H_

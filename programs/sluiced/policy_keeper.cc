@@ -1,0 +1,50 @@
+#include "sluiced/policy_keeper.h"
+
+#include <chrono>
+#include <utility>
+#include <variant>
+
+#include "resolve/resolve.h"
+
+namespace sluice {
+namespace {
+
+std::string Changes(const TableStats& before, const TableStats& after) {
+  std::string text;
+  const auto compare = [&text](const char* name, std::uint64_t was, std::uint64_t is) {
+    if (was == is) return;
+    text += (text.empty() ? "" : ", ") + std::string(name) + ' ' + std::to_string(was) + " -> " + std::to_string(is);
+  };
+  compare("rules", before.rules, after.rules);
+  compare("sections", before.sections, after.sections);
+  compare("groups", before.groups, after.groups);
+  compare("addresses", before.addresses, after.addresses);
+  compare("cidr cells", before.cidr_cells, after.cidr_cells);
+  return text;
+}
+
+}  // namespace
+
+PolicyKeeper::PolicyKeeper(std::vector<std::string> paths, CompileLimits limits)
+    : has_paths_(!paths.empty()), source_(std::move(paths)), compiler_(limits) {}
+
+Reload PolicyKeeper::Update() {
+  Reload update;
+  if (!has_paths_) return update;
+  const auto start = std::chrono::steady_clock::now();
+  Manifests manifests = source_.Load();
+  update.diagnostics = std::move(manifests.diagnostics);
+  const ResolvedPolicy policy = Resolve(manifests.cluster, &update.diagnostics);
+  auto compiled = compiler_.Compile(policy);
+  if (auto* refusal = std::get_if<Diagnostic>(&compiled)) {
+    update.diagnostics.push_back(std::move(*refusal));
+    return update;
+  }
+  update.table = std::get<std::shared_ptr<const Table>>(std::move(compiled));
+  update.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  update.changes = Changes(last_, update.table->stats());
+  last_ = update.table->stats();
+  return update;
+}
+
+}  // namespace sluice

@@ -1,0 +1,21 @@
+// The counters of a running dataplane as text that a person reads. Control thread; stops no worker.
+#ifndef SLUICE_PROGRAMS_SLUICED_SUMMARY_H_
+#define SLUICE_PROGRAMS_SLUICED_SUMMARY_H_
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "edge/dataplane.h"
+
+namespace sluice {
+
+// `age` is how long the table has been in force.
+std::string Summary(const Dataplane& plane, std::chrono::seconds age);
+
+// Live flows that newer tables denied, since start, over all workers.
+std::uint64_t FlowsCut(const Dataplane& plane);
+
+}  // namespace sluice
+
+#endif  // SLUICE_PROGRAMS_SLUICED_SUMMARY_H_

@@ -1,0 +1,315 @@
+// The real workers on ring wires: what goes in, what comes out, and what swaps do to it. Two workers share each wire,
+// and net_ring has one queue a port, so every flow that the receiver does not own is handed over.
+#include "edge/dataplane.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <numeric>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "edge/fault_free_memory.h"
+#include "edge/owner.h"
+#include "edge/ring_wire.h"
+#include "resolve/resolve.h"
+#include "support/cluster_builder.h"
+#include "support/packet_builder.h"
+#include "table/compile.h"
+
+namespace sluice {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr std::uint32_t kWorkers = 2;
+constexpr int kPods = 0;   // the side of the wire where 10.0.0.0/24 is
+constexpr int kOther = 1;  // ... and where the rest is
+
+class DataplaneTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { StartEalForTest(kWorkers); }
+
+  // Pods 10.0.0.1 to 10.0.0.40; they may ask UDP port 53 of anyone, and nothing else.
+  std::shared_ptr<const Table> NextTable(bool allow_dns = true) {
+    ClusterBuilder cluster;
+    for (int i = 1; i <= 40; ++i) cluster.Pod("a/p" + std::to_string(i), {}, {"10.0.0." + std::to_string(i)});
+    cluster.Policy("a/dns").DenyIngress().DenyEgress();
+    if (allow_dns) cluster.Egress({}, {Udp(53)});
+    return std::get<std::shared_ptr<const Table>>(compiler_.Compile(Resolve(cluster.Build(), nullptr)));
+  }
+
+  static PipelineConfig SmallPipeline() {
+    PipelineConfig config;
+    config.flow_capacity_ipv4 = config.flow_capacity_ipv6 = 4096;
+    return config;
+  }
+
+  void Start(std::shared_ptr<const Table> table, const PipelineConfig& pipeline = SmallPipeline()) {
+    EdgeSettings edge;
+    edge.wires = {wire_.settings()};
+    edge.idle = Idle::kSleep;
+    auto started = Dataplane::Start(edge, pipeline, std::move(table), [](std::string_view) {});
+    ASSERT_TRUE(std::holds_alternative<std::unique_ptr<Dataplane>>(started)) << std::get<std::string>(started);
+    plane_ = std::get<std::unique_ptr<Dataplane>>(std::move(started));
+  }
+
+  std::uint64_t Dropped(DropReason reason) const {
+    const auto index = static_cast<std::size_t>(reason);
+    std::uint64_t sum = 0;
+    for (const auto& worker : plane_->workers()) {
+      sum += worker->counters().dropped[index].value() + worker->pipeline().counters().drops[index].value();
+    }
+    return sum;
+  }
+
+  bool Eventually(const std::function<bool()>& holds) const {
+    for (int i = 0; i < 2000; ++i) {
+      if (holds()) return true;
+      std::this_thread::sleep_for(milliseconds(1));
+    }
+    return false;
+  }
+
+  static ByteVector Query(int pod, int server = 1, std::uint16_t port = 53) {
+    return PacketBuilder()
+        .Ethernet()
+        .Ipv4("10.0.0." + std::to_string(pod), "192.0.2." + std::to_string(server))
+        .Udp(1000, port)
+        .Payload(40)
+        .Bytes();
+  }
+  static ByteVector Answer(int pod, int server = 1) {
+    return PacketBuilder()
+        .Ethernet()
+        .Ipv4("192.0.2." + std::to_string(server), "10.0.0." + std::to_string(pod))
+        .Udp(53, 1000)
+        .Payload(40)
+        .Bytes();
+  }
+  static std::uint32_t OwnerOfPod(int pod, int server = 1) {
+    return OwnerOf(AddressPairHash(IpAddress::V4(0x0a000000u + pod), IpAddress::V4(0xc0000200u + server)), kWorkers);
+  }
+
+  Compiler compiler_;
+  RingWire wire_{"wire"};
+  std::unique_ptr<Dataplane> plane_;
+};
+
+TEST_F(DataplaneTest, AllowedFrameLeavesByTheOtherPortByteForByte) {
+  Start(NextTable());
+  ASSERT_TRUE(wire_.Send(kPods, Query(1)));
+  EXPECT_THAT(wire_.ReceiveSome(kOther, 1), ElementsAre(Query(1)));
+  EXPECT_THAT(wire_.Receive(kPods), IsEmpty());
+}
+
+TEST_F(DataplaneTest, DeniedFrameIsCountedAndItsBufferFreed) {
+  Start(NextTable());
+  ASSERT_TRUE(wire_.Send(kPods, Query(1, 1, 80)));
+  EXPECT_TRUE(Eventually([&] { return Dropped(DropReason::kPolicyDenied) == 1; }));
+  EXPECT_TRUE(Eventually([&] { return wire_.AllBuffersAreBack(); }));
+  EXPECT_THAT(wire_.Receive(kOther), IsEmpty());
+}
+
+TEST_F(DataplaneTest, RejectedFrameIsAnsweredOutOfThePortItCameInBy) {
+  PipelineConfig pipeline = SmallPipeline();
+  pipeline.action_on_deny = ActionOnDeny::kReject;
+  Start(NextTable(), pipeline);
+  ASSERT_TRUE(wire_.Send(kPods, Query(1, 1, 80)));
+  const auto answers = wire_.ReceiveSome(kPods, 1);
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_EQ(answers[0][14 + 9], 1) << "ICMP";
+  EXPECT_EQ(answers[0][14 + 20], 3) << "destination unreachable";
+  EXPECT_EQ(answers[0][14 + 20 + 1], 13) << "administratively prohibited";
+}
+
+TEST_F(DataplaneTest, BeforeAnyPolicyNothingPasses) {
+  Start(compiler_.EmptyTable());
+  ASSERT_TRUE(wire_.Send(kPods, Query(1)));
+  EXPECT_TRUE(Eventually([&] { return Dropped(DropReason::kNoPolicy) == 1; }));
+  EXPECT_THAT(wire_.Receive(kOther), IsEmpty());
+}
+
+TEST_F(DataplaneTest, FrameInTwoSegmentsIsFilteredAsIfWhole) {
+  Start(NextTable());
+  ASSERT_TRUE(wire_.SendInTwoSegments(kPods, Query(1), 20));
+  EXPECT_THAT(wire_.ReceiveSome(kOther, 1), ElementsAre(Query(1)));
+  ASSERT_TRUE(wire_.SendInTwoSegments(kPods, Query(1, 1, 80), 20));
+  EXPECT_TRUE(Eventually([&] { return Dropped(DropReason::kPolicyDenied) == 1; }));
+}
+
+TEST_F(DataplaneTest, HandOverKeepsEachFlowWholeAndRepliesPass) {
+  Start(NextTable());
+  std::array<std::uint32_t, kWorkers> flows_of{};
+  for (int pod = 1; pod <= 40; ++pod) {
+    ++flows_of[OwnerOfPod(pod)];
+    ASSERT_TRUE(wire_.Send(kPods, Query(pod)));
+  }
+  ASSERT_GT(flows_of[0], 0u);
+  ASSERT_GT(flows_of[1], 0u);
+  EXPECT_EQ(wire_.ReceiveSome(kOther, 40).size(), 40u);
+  // Ingress is denied, so an answer passes only where its query's flow is.
+  for (int pod = 1; pod <= 40; ++pod) ASSERT_TRUE(wire_.Send(kOther, Answer(pod)));
+  EXPECT_EQ(wire_.ReceiveSome(kPods, 40).size(), 40u);
+  for (std::uint32_t i = 0; i < kWorkers; ++i) EXPECT_EQ(plane_->workers()[i]->pipeline().flow_count(), flows_of[i]);
+  EXPECT_EQ(Dropped(DropReason::kPolicyDenied), 0u);
+}
+
+TEST_F(DataplaneTest, FragmentedAnswerMeetsItsFlow) {
+  Start(NextTable());
+  for (int pod = 1; pod <= 4; ++pod) {
+    ASSERT_TRUE(wire_.Send(kPods, Query(pod)));
+    ASSERT_EQ(wire_.ReceiveSome(kOther, 1).size(), 1u);
+    const ByteVector answer = PacketBuilder()
+                                  .Ethernet()
+                                  .Ipv4("192.0.2.1", "10.0.0." + std::to_string(pod))
+                                  .Udp(53, 1000)
+                                  .Payload(900)
+                                  .Bytes();
+    const auto fragments = SplitIntoFragments(answer, 400, 7);
+    ASSERT_EQ(fragments.size(), 3u);
+    // The last comes first and has to wait.
+    for (auto fragment = fragments.rbegin(); fragment != fragments.rend(); ++fragment) wire_.Send(kOther, *fragment);
+    EXPECT_EQ(wire_.ReceiveSome(kPods, 3).size(), 3u) << "pod " << pod;
+  }
+}
+
+TEST_F(DataplaneTest, RoutersErrorMeetsTheFlowThatItQuotes) {
+  Start(NextTable());
+  for (int router = 1; router <= 8; ++router) {
+    ASSERT_TRUE(wire_.Send(kPods, Query(1, router)));
+    ASSERT_EQ(wire_.ReceiveSome(kOther, 1).size(), 1u);
+    const ByteVector query = Query(1, router);
+    const ByteVector quoted(query.begin() + 14, query.begin() + 14 + 28);
+    const std::string address = "198.51.100." + std::to_string(router);
+    ASSERT_TRUE(
+        wire_.Send(kOther, PacketBuilder().Ethernet().Ipv4(address, "10.0.0.1").Icmp(3, 3).Payload(quoted).Bytes()));
+    EXPECT_EQ(wire_.ReceiveSome(kPods, 1).size(), 1u) << address;
+  }
+}
+
+TEST_F(DataplaneTest, FramesOfAFlowKeepTheirOrder) {
+  Start(NextTable());
+  std::vector<std::uint8_t> last(41, 0);
+  for (std::uint8_t round = 1; round <= 50; ++round) {
+    for (int pod = 1; pod <= 40; ++pod) {
+      ByteVector frame = Query(pod);
+      frame.back() = round;
+      ASSERT_TRUE(wire_.Send(kPods, frame));
+    }
+  }
+  const auto frames = wire_.ReceiveSome(kOther, 2000);
+  ASSERT_EQ(frames.size(), 2000u);
+  for (const ByteVector& frame : frames) {
+    const int pod = frame[14 + 15];
+    EXPECT_EQ(frame.back(), last[pod] + 1);
+    last[pod] = frame.back();
+  }
+}
+
+TEST_F(DataplaneTest, SwapsUnderTrafficLoseNothing) {
+  Start(NextTable());
+  std::uint64_t sent = 0;
+  std::uint64_t received = 0;
+  for (int swap = 0; swap < 100; ++swap) {
+    for (int i = 0; i < 50; ++i) sent += wire_.Send(kPods, Query(1 + (i % 40), 1 + (swap % 7)));
+    plane_->Publish(NextTable());
+    plane_->Watch();
+    received += wire_.Receive(kOther).size();
+  }
+  received += wire_.ReceiveSome(kOther, sent - received).size();
+  EXPECT_EQ(sent, 5000u);
+  EXPECT_EQ(received, sent);
+  EXPECT_TRUE(Eventually([&] { return wire_.AllBuffersAreBack(); }));
+}
+
+TEST_F(DataplaneTest, FlowThatTheNewTableDeniesIsCutAndOldTablesAreFreed) {
+  Start(NextTable());
+  ASSERT_TRUE(wire_.Send(kPods, Query(1)));
+  ASSERT_EQ(wire_.ReceiveSome(kOther, 1).size(), 1u);
+  const std::weak_ptr<const Table> old = plane_->table();
+  plane_->Publish(NextTable(/*allow_dns=*/false));
+  // Nothing is sent: the sweep cuts it.
+  const Worker& owner = *plane_->workers()[OwnerOfPod(1)];
+  EXPECT_TRUE(Eventually([&] { return owner.pipeline().counters().flows_cut.value() == 1; }));
+  EXPECT_TRUE(Eventually([&] {
+    plane_->Watch();
+    return old.expired();
+  }));
+  ASSERT_TRUE(wire_.Send(kOther, Answer(1)));
+  EXPECT_TRUE(Eventually([&] { return Dropped(DropReason::kPolicyDenied) >= 1; }));
+  EXPECT_THAT(wire_.Receive(kPods), IsEmpty());
+}
+
+TEST_F(DataplaneTest, StopSendsOutWhatWasReceived) {
+  Start(NextTable());
+  for (int i = 0; i < 2000; ++i) ASSERT_TRUE(wire_.Send(kPods, Query(1 + (i % 40))));
+  ASSERT_TRUE(Eventually([&] { return wire_.Waiting() < 1500; }));
+  plane_->Stop();
+  std::uint64_t received = 0;
+  for (const auto& worker : plane_->workers()) received += worker->counters().ports[kPods].received.value();
+  EXPECT_EQ(wire_.Receive(kOther).size(), received);
+}
+
+TEST_F(DataplaneTest, EveryFrameEndsInOneCounter) {
+  Start(NextTable());
+  std::uint64_t sent = 0;
+  for (int i = 0; i < 500; ++i) {
+    sent += wire_.Send(kPods, Query(1 + (i % 40), 1, i % 3 == 0 ? 80 : 53));
+    sent += wire_.Send(kOther, PacketBuilder().Ethernet().Arp().Bytes());
+    sent += wire_.Send(kOther, ByteVector(13 + (i % 30)));
+  }
+  const auto counted = [&] {
+    std::uint64_t sum = 0;
+    for (const auto& worker : plane_->workers()) {
+      for (const Counter& verdict : worker->pipeline().counters().verdicts) sum += verdict.value();
+      sum += worker->counters().dropped[static_cast<std::size_t>(DropReason::kHandoverFull)].value();
+    }
+    return sum;
+  };
+  EXPECT_TRUE(Eventually([&] { return counted() == sent; })) << counted() << " of " << sent;
+}
+
+TEST_F(DataplaneTest, SecondDataplaneOnTheSameDeviceIsRefusedByName) {
+  Start(NextTable());
+  EdgeSettings edge;
+  edge.wires = {wire_.settings()};
+  const auto second = Dataplane::Start(edge, SmallPipeline(), NextTable(), [](std::string_view) {});
+  ASSERT_TRUE(std::holds_alternative<std::string>(second));
+  EXPECT_THAT(std::get<std::string>(second), HasSubstr("device 'net_ring_wire0': another sluiced"));
+}
+
+TEST_F(DataplaneTest, MissingInterfaceIsNamed) {
+  EdgeSettings edge;
+  edge.wires.resize(1);
+  edge.wires[0].ports[0].device = "af_packet:nosuchiface";
+  edge.wires[0].ports[1].device = "null";
+  const auto started = Dataplane::Start(edge, SmallPipeline(), NextTable(), [](std::string_view) {});
+  ASSERT_TRUE(std::holds_alternative<std::string>(started));
+  EXPECT_THAT(std::get<std::string>(started), HasSubstr("device 'af_packet:nosuchiface': no such interface"));
+}
+
+TEST_F(DataplaneTest, MissingCaptureIsNamedWithARemedy) {
+  EdgeSettings edge;
+  edge.wires.resize(1);
+  edge.wires[0].ports[0].device = "pcap:/nonexistent/in.pcap";
+  edge.wires[0].ports[1].device = "null";
+  const auto started = Dataplane::Start(edge, SmallPipeline(), NextTable(), [](std::string_view) {});
+  ASSERT_TRUE(std::holds_alternative<std::string>(started));
+  EXPECT_THAT(std::get<std::string>(started), HasSubstr("device 'pcap:/nonexistent/in.pcap': "));
+  EXPECT_THAT(std::get<std::string>(started), HasSubstr("IN must be a readable capture"));
+}
+
+TEST(FaultFreeMemory, MoreThanTheMachineHasIsRefused) {
+  EXPECT_EQ(FaultFreeMemory().allocate(std::size_t{1} << 50), nullptr);
+}
+
+}  // namespace
+}  // namespace sluice

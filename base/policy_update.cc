@@ -69,6 +69,7 @@ std::optional<Diagnostic> CheckGroups(const ResolvedPolicy& policy, const Policy
     if (added.id < policy.groups.size() || !seen.insert(added.id).second) {
       return Wrong(object, "id", "is in use or was used since the full state; take a number never used");
     }
+    if (added.id - policy.groups.size() > kMaxNumberGap) return Wrong(object, "id", "leaves out too many numbers");
     if (auto error = CheckBlocks(object, added.group)) return error;
     if (!std::is_sorted(added.members.begin(), added.members.end(), std::less_equal<>())) {
       return Wrong(object, "members", "must be strictly ascending");
@@ -138,6 +139,8 @@ std::optional<Diagnostic> CheckEndpoints(const ResolvedPolicy& policy, const Pol
     if (update_of.id < policy.endpoints.size() && !EndpointLives(policy, update_of.id)) {
       return Wrong(object, "id", "was used since the full state; take a number never used");
     }
+    if (update_of.id > policy.endpoints.size() + kMaxNumberGap)
+      return Wrong(object, "id", "leaves out too many numbers");
     if (!std::is_sorted(update_of.groups.begin(), update_of.groups.end(), std::less_equal<>())) {
       return Wrong(object, "groups", "must be strictly ascending");
     }
@@ -207,6 +210,8 @@ std::optional<Diagnostic> Check(const ResolvedPolicy& policy, const PolicyUpdate
 
 PolicyChange Apply(PolicyUpdate update, ResolvedPolicy& policy) {
   PolicyChange change;
+  change.endpoints_before = policy.endpoints.size();
+  change.groups_before = policy.groups.size();
   for (const std::string& name : update.removed_policies) RemovePolicy(name, policy, change);
   for (const SectionsUpdate& sections : update.sections) RemovePolicy(sections.policy, policy, change);
   for (const GroupId id : update.removed_groups)
@@ -251,7 +256,8 @@ void Undo(PolicyChange change, ResolvedPolicy& policy) {
   for (auto left = change.members_left.rbegin(); left != change.members_left.rend(); ++left) {
     policy.endpoints[left->first].members = left->second;
   }
-  for (const GroupId id : change.groups_came) policy.groups[id] = {};
+  policy.endpoints.resize(change.endpoints_before);
+  policy.groups.resize(change.groups_before);
   for (auto left = change.nodes_left.rbegin(); left != change.nodes_left.rend(); ++left) {
     policy.nodes[left->first] = std::move(left->second);
   }

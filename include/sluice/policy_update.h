@@ -6,6 +6,7 @@
 #ifndef SLUICE_POLICY_UPDATE_H_
 #define SLUICE_POLICY_UPDATE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -18,6 +19,9 @@
 namespace sluice {
 
 using EndpointId = std::uint32_t;  // index into ResolvedPolicy::endpoints
+
+// A new number may leave out at most this many after the largest used, so that a hostile one can't claim memory.
+inline constexpr std::uint32_t kMaxNumberGap = 65536;
 
 // A group that was not there before, with everybody in it. Its members never change by a GroupUpdate afterwards, only
 // by EndpointUpdates.
@@ -69,6 +73,8 @@ struct PolicyChange {
   std::vector<std::pair<EndpointId, IdSetId>> members_left;  // whom a new group gathered, with the set before
   std::vector<std::pair<NodeId, Node>> nodes_left;  // as they were; each has a place in the policy now
   bool pod_cidrs_changed = false;
+  std::size_t endpoints_before = 0;  // how many numbers were used
+  std::size_t groups_before = 0;
 };
 
 // Applies an update that Check found good. Numbers that went stay as endpoints without a name, groups without a key, and

@@ -1,0 +1,62 @@
+// Between resolved policy and the messages that carry it. Pure functions; any thread.
+#ifndef SLUICE_CODEC_CODEC_H_
+#define SLUICE_CODEC_CODEC_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "sluice/diagnostic.h"
+#include "sluice/policy_update.h"
+#include "sluice/resolved_policy.h"
+#include "sluice/v1/policy.pb.h"
+
+namespace sluice {
+
+// Cuts a full state into messages of about `chunk_bytes` each and hands them over in order; the last has `last` set. An
+// empty policy is one message. Stops early, returning false, when `send` returns false.
+bool EncodeFullState(const ResolvedPolicy& policy, std::uint64_t state_id, std::uint64_t batch, std::size_t chunk_bytes,
+                     const std::function<bool(const v1::FullStateChunk&)>& send);
+
+// Puts a full state together again, chunk by chunk.
+class FullStateDecoder {
+ public:
+  // What is wrong with the chunk, naming object and field; then the decoder is of no more use. Numbers and texts are
+  // checked: unknown groups and sets, addresses and prefixes of wrong length, enums unknown to this version.
+  std::optional<Diagnostic> Add(const v1::FullStateChunk& chunk);
+  bool complete() const { return complete_; }
+  // Once complete.
+  ResolvedPolicy Take() { return std::move(policy_); }
+
+ private:
+  std::optional<Diagnostic> AddEndpoint(const v1::Endpoint& message);
+  std::optional<Diagnostic> Finish();
+
+  ResolvedPolicy policy_;
+  std::unordered_map<std::string, NodeId> node_ids_;
+  std::vector<IdSetId> member_sets_ = {kEmptyIdSet};  // by the sender's number
+  bool started_ = false;
+  bool complete_ = false;
+};
+
+v1::Update EncodeUpdate(const PolicyUpdate& update, std::uint64_t state_id, std::uint64_t batch);
+
+// Fills `update`, or says what is wrong. Whether its numbers fit the state in force is Check's to say
+// (policy_update.h).
+std::optional<Diagnostic> DecodeUpdate(const v1::Update& message, PolicyUpdate& update);
+
+v1::Problem EncodeProblem(const Diagnostic& diagnostic);
+Diagnostic DecodeProblem(const v1::Problem& problem);
+
+std::string EncodeAddress(const IpAddress& address);  // 4 or 16 bytes in network order
+std::optional<IpAddress> DecodeAddress(std::string_view bytes);
+
+}  // namespace sluice
+
+#endif  // SLUICE_CODEC_CODEC_H_

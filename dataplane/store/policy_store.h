@@ -1,0 +1,51 @@
+// The policy in force: one writer, any number of readers.
+//
+// A batch applies whole or not at all. What is refused leaves everything as it was: the policy, the table, the numbers.
+// Replace and Update: the writer's thread only. Read, table: any thread.
+#ifndef SLUICE_DATAPLANE_STORE_POLICY_STORE_H_
+#define SLUICE_DATAPLANE_STORE_POLICY_STORE_H_
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <shared_mutex>
+
+#include "sluice/diagnostic.h"
+#include "sluice/policy_update.h"
+#include "sluice/resolved_policy.h"
+#include "table/compile.h"
+
+namespace sluice {
+
+class PolicyStore {
+ public:
+  // Makes a table the one that workers use; returns once they can. Called by the writer's thread, in order.
+  using Publish = std::function<void(std::shared_ptr<const Table>)>;
+
+  // Publishes the empty table at once: before any policy the workers fail closed.
+  PolicyStore(CompileLimits limits, Publish publish);
+
+  // A full state: what it does not name is gone once it is applied. Returns why it was refused, or nothing.
+  std::optional<Diagnostic> Replace(ResolvedPolicy policy);
+  // A change of the state in force.
+  std::optional<Diagnostic> Update(PolicyUpdate update);
+
+  // Calls `read(policy, table)` with the two that belong together. The writer waits meanwhile: copy what takes time.
+  template <typename Reader>
+  auto Read(Reader read) const {
+    const std::shared_lock lock(mutex_);
+    return read(policy_, *table_);
+  }
+  std::shared_ptr<const Table> table() const;
+
+ private:
+  mutable std::shared_mutex mutex_;
+  ResolvedPolicy policy_;               // written under the lock, by the writer alone, who reads it without
+  std::shared_ptr<const Table> table_;  // likewise
+  Compiler compiler_;
+  Publish publish_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_STORE_POLICY_STORE_H_

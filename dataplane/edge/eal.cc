@@ -127,13 +127,17 @@ std::optional<std::string> StartEal(const EalSettings& settings, const std::func
   }
 
   std::vector<std::string> arguments = {"sluiced",
-                                        "--in-memory",
                                         "--no-telemetry",
                                         "--file-prefix=sluice-" + std::to_string(getpid()),
                                         "--log-level=notice",
                                         "--lcores=" + LcoreList(settings.cores),
                                         "--main-lcore=0"};
-  if (no_huge) arguments.insert(arguments.end(), {"--no-huge", "-m", std::to_string(settings.memory_mb)});
+  // Either way nothing is left on disk; DPDK does not take the two together.
+  if (no_huge) {
+    arguments.insert(arguments.end(), {"--no-huge", "--no-shconf", "-m", std::to_string(settings.memory_mb)});
+  } else {
+    arguments.push_back("--in-memory");
+  }
   if (settings.pci_addresses.empty()) arguments.push_back("--no-pci");
   for (const std::string& address : settings.pci_addresses) arguments.insert(arguments.end(), {"-a", address});
 

@@ -101,9 +101,9 @@ std::optional<std::string> Port::Probe() {
   }
   // A device that is there already was probed by EAL (PCI), or made by the program that holds this library.
   if (rte_eth_dev_get_port_by_name(device_.name.c_str(), &view_.id) != 0) {
-    if (device_.is_pci) return Problem("no DPDK driver took it");
+    if (device_.is_pci) return Problem("no DPDK driver took it; " + device_.remedy);
     const std::string text = device_.name + (arguments.empty() ? "" : "," + arguments);
-    if (const int code = rte_dev_probe(text.c_str()); code != 0) return Problem(Reason(code));
+    if (const int code = rte_dev_probe(text.c_str()); code != 0) return Problem(Reason(code) + "; " + device_.remedy);
     if (rte_eth_dev_get_port_by_name(device_.name.c_str(), &view_.id) != 0) return Problem("it is no network device");
     probed_ = true;
   }
@@ -151,7 +151,8 @@ std::optional<std::string> Port::Configure(std::uint32_t workers) {
     const int code = rte_eth_tx_queue_setup(view_.id, queue, tx_descriptors, socket, nullptr);
     if (code != 0) return Problem("no transmit queue: " + Reason(code));
   }
-  if (const int code = rte_eth_dev_start(view_.id); code != 0) return Problem("does not start: " + Reason(code));
+  if (const int code = rte_eth_dev_start(view_.id); code != 0)
+    return Problem("does not start: " + Reason(code) + "; " + device_.remedy);
   if (hash) SpreadByRedirection(info.reta_size, workers);
   // A wire takes every frame; a device without the notion takes them anyway.
   if (const int code = rte_eth_promiscuous_enable(view_.id); code != 0 && code != -ENOTSUP) {

@@ -14,6 +14,7 @@ constexpr std::string_view kNames[] = {
 #define SLUICE_X(id, name) name,
     SLUICE_FLOW_STATES(SLUICE_X)
 #undef SLUICE_X
+        "NEW",
 };
 
 StateTable MakeStateTable() {

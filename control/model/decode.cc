@@ -180,7 +180,8 @@ Ours Recognise(std::string_view api_version, std::string_view kind, const Field&
 }
 
 template <typename T>
-void Store(Readable<T> readable, DecodedObject& decoded, std::size_t errors) {
+void Store(Readable<T> readable, DecodedObject& decoded, const Findings& findings) {
+  const std::size_t errors = findings.errors();
   decoded.outcome = errors == 0 ? Outcome::kAccepted : Outcome::kRefused;
   if (errors == 0 || (readable.usable && !decoded.key.name.empty())) decoded.object = std::move(readable.object);
 }
@@ -234,15 +235,15 @@ DecodedObject DecodeObject(const ValueTree& tree, const Value& object, const Typ
 
   ObjectMeta meta = DecodeMeta(root, decoded.key);
   if (kind == "Namespace") {
-    Store(DecodeNamespace(root, std::move(meta)), decoded, findings.errors());
+    Store(DecodeNamespace(root, std::move(meta)), decoded, findings);
   } else if (kind == "Node") {
-    Store(DecodeNode(root, std::move(meta)), decoded, findings.errors());
+    Store(DecodeNode(root, std::move(meta)), decoded, findings);
   } else if (kind == "Pod") {
-    Store(DecodePod(root, std::move(meta)), decoded, findings.errors());
+    Store(DecodePod(root, std::move(meta)), decoded, findings);
   } else {
     auto policy = DecodeNetworkPolicy(root, std::move(meta));
     if (findings.errors() != 0 && policy.usable) policy.object = RefusedPolicy(object, std::move(policy.object));
-    Store(std::move(policy), decoded, findings.errors());
+    Store(std::move(policy), decoded, findings);
   }
   return decoded;
 }

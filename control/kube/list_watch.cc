@@ -89,7 +89,7 @@ void ListWatch::Start() {
   unreadable_.clear();
   started_ = Clock::now();
   deadline_ = started_ + options_.answer_timeout;
-  watch_timeout_ = duration_cast<seconds>(options_.watch_timeout * backoff_.Between(0.8, 1.0));
+  watch_timeout_ = std::chrono::ceil<seconds>(options_.watch_timeout * backoff_.Between(0.8, 1.0));
   if (stage_ == Stage::kWatch) {
     ++health_.watches;
   } else if (continue_token_.empty()) {
@@ -108,13 +108,14 @@ void ListWatch::OnHeaders(long status) {
 
 bool ListWatch::OnBody(std::string_view bytes) {
   health_.bytes += bytes.size();
-  Contact();
   if (status_ != kOk) {
     refusal_body_.append(bytes.substr(0, kLongestRefusal - std::min(kLongestRefusal, refusal_body_.size())));
     return true;
   }
   const Arrival arrival{Clock::now(), std::chrono::system_clock::now()};
-  return stage_ == Stage::kPagedList ? OnListBytes(bytes, arrival) : OnWatchBytes(bytes, arrival);
+  const bool go_on = stage_ == Stage::kPagedList ? OnListBytes(bytes, arrival) : OnWatchBytes(bytes, arrival);
+  Contact();
+  return go_on;
 }
 
 void ListWatch::Contact() {
@@ -195,7 +196,6 @@ void ListWatch::EndReplace(const std::string& resource_version) {
   continue_token_.clear();
   expired_pages_ = 0;
   stage_ = Stage::kWatch;
-  Contact();
   sink_.OnReplaceEnd(resource_);
   health_.synced = true;
 }

@@ -55,7 +55,10 @@ TEST_F(Faults, EtcdCompactedUnderTheWatchMakesAnotherListAndWhatWasDeletedMeanwh
   Prepare("compacted");
   KubeSource source(cluster().Admin(), options_, sink_);
   ASSERT_TRUE(PollUntil(source, [&] { return source.synced(); }));
-  // While nobody polls, the watch is as good as down.
+  cluster().KillApiServer();
+  ASSERT_TRUE(PollUntil(source, [&] { return !sink_.troubles.empty(); }));
+  // From here to the next poll the watch is down.
+  ASSERT_TRUE(cluster().RestartApiServer()) << cluster().LastWords();
   cluster().DeletePod(space_, "goes");
   cluster().MakePod(space_, "comes", "10.6.1.3");
   cluster().KillApiServer();

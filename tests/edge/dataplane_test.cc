@@ -5,10 +5,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
+#include <array>
 #include <chrono>
+#include <functional>
 #include <memory>
-#include <numeric>
 #include <string>
 #include <thread>
 #include <vector>
@@ -99,7 +99,7 @@ class DataplaneTest : public testing::Test {
   }
 
   Compiler compiler_;
-  RingWire wire_{"wire"};
+  RingWire wire_;
   std::unique_ptr<Dataplane> plane_;
 };
 
@@ -277,13 +277,13 @@ TEST_F(DataplaneTest, EveryFrameEndsInOneCounter) {
   EXPECT_TRUE(Eventually([&] { return counted() == sent; })) << counted() << " of " << sent;
 }
 
-TEST_F(DataplaneTest, SecondDataplaneOnTheSameDeviceIsRefusedByName) {
-  Start(NextTable());
+TEST_F(DataplaneTest, DeviceOfTwoWiresIsRefusedByName) {
   EdgeSettings edge;
-  edge.wires = {wire_.settings()};
-  const auto second = Dataplane::Start(edge, SmallPipeline(), NextTable(), [](std::string_view) {});
-  ASSERT_TRUE(std::holds_alternative<std::string>(second));
-  EXPECT_THAT(std::get<std::string>(second), HasSubstr("device 'net_ring_wire0': another sluiced"));
+  edge.wires = {wire_.settings(), wire_.settings()};
+  const auto started = Dataplane::Start(edge, SmallPipeline(), NextTable(), [](std::string_view) {});
+  ASSERT_TRUE(std::holds_alternative<std::string>(started));
+  EXPECT_THAT(std::get<std::string>(started),
+              HasSubstr("device '" + wire_.settings().ports[0].device + "': another sluiced, or another wire"));
 }
 
 TEST_F(DataplaneTest, MissingInterfaceIsNamed) {

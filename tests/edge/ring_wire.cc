@@ -34,9 +34,12 @@ void StartEalForTest(std::uint32_t workers) {
   ASSERT_FALSE(error) << *error;
 }
 
-RingWire::RingWire(const std::string& name) {
+RingWire::RingWire() {
+  // A closed device keeps its name until the process ends.
+  static int made = 0;
+  const std::string name = "wire" + std::to_string(made++) + "_";
   buffers_ =
-      rte_pktmbuf_pool_create((name + "_buffers").c_str(), kBuffers, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+      rte_pktmbuf_pool_create((name + "buffers").c_str(), kBuffers, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
   EXPECT_NE(buffers_, nullptr);
   for (int side = 0; side < 2; ++side) {
     const std::string end = name + std::to_string(side);

@@ -4,7 +4,6 @@
 #define SLUICE_TESTS_EDGE_RING_WIRE_H_
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "edge/settings.h"
@@ -20,8 +19,8 @@ void StartEalForTest(std::uint32_t workers);
 
 class RingWire {
  public:
-  // Requires EAL. `name` is unique in the process.
-  explicit RingWire(const std::string& name);
+  // Requires EAL.
+  RingWire();
   ~RingWire();
   RingWire(const RingWire&) = delete;
   RingWire& operator=(const RingWire&) = delete;

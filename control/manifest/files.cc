@@ -35,10 +35,10 @@ class Lister {
       return Error(path, errno);
     }
     if (S_ISDIR(status.st_mode)) {
-      const std::size_t files_before = list_.files.size();
+      const std::size_t seen_before = seen_;
       const std::size_t unreadable_before = list_.unreadable.size();
       Folder(path, status);
-      if (list_.files.size() == files_before && list_.unreadable.size() == unreadable_before) {
+      if (seen_ == seen_before && list_.unreadable.size() == unreadable_before) {
         list_.diagnostics.push_back(
             {Severity::kWarning, path, 0, {}, {}, "no .yaml, .yml or .json file in this folder"});
       }
@@ -57,6 +57,7 @@ class Lister {
   using Identity = std::pair<dev_t, ino_t>;
 
   void File(const std::string& path, const struct stat& status) {
+    ++seen_;
     if (!files_.insert({status.st_dev, status.st_ino}).second) return;
     std::error_code error;
     if (fs::is_symlink(path, error)) {
@@ -109,6 +110,7 @@ class Lister {
   }
 
   FileList list_;
+  std::size_t seen_ = 0;  // manifests, those that an earlier path named too included
   std::set<Identity> files_;
   std::set<Identity> folders_;
 };

@@ -24,8 +24,10 @@ class ObjectReader {
     const std::string_view text = piece.text;
     tree.Clear(text, piece.line);
     ondemand::document document;
+    bool begun = false;  // before that a document has no location
     try {
       document = parser_.iterate(text.data(), text.size(), text.size() + JsonSplitter::kPadding);
+      begun = true;
       Add(ondemand::object(document.get_object()), 0, text, tree);
       if (document.current_location().error() == simdjson::SUCCESS)
         throw simdjson::simdjson_error(simdjson::TRAILING_CONTENT);
@@ -33,8 +35,8 @@ class ObjectReader {
     } catch (const simdjson::simdjson_error& error) {
       why_ = std::string("not JSON: ") + error.what();
       const char* location = nullptr;
-      const bool located = document.current_location().get(location) == simdjson::SUCCESS && location >= text.data() &&
-                           location < text.data() + text.size();
+      const bool located = begun && document.current_location().get(location) == simdjson::SUCCESS &&
+                           location >= text.data() && location < text.data() + text.size();
       line_ = tree.LineOf(located ? static_cast<std::uint32_t>(location - text.data()) : 0);
       return false;
     }

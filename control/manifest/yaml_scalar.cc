@@ -10,10 +10,9 @@ namespace sluice {
 namespace {
 
 constexpr std::array<std::string_view, 5> kNull = {"", "~", "null", "Null", "NULL"};
-constexpr std::array<std::string_view, 11> kTrue = {"true", "True", "TRUE", "y",  "Y", "yes",
-                                                    "Yes",  "YES",  "on",   "On", "ON"};
-constexpr std::array<std::string_view, 11> kFalse = {"false", "False", "FALSE", "n",   "N",  "no",
-                                                     "No",    "NO",    "off",   "Off", "OFF"};
+// YAML 1.1 has y and n too, which only its oldest readers took for booleans: they are strings here.
+constexpr std::array<std::string_view, 9> kTrue = {"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"};
+constexpr std::array<std::string_view, 9> kFalse = {"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"};
 constexpr std::array<std::string_view, 7> kSpecialFloat = {".inf", ".Inf", ".INF", ".nan", ".NaN", ".NAN", "+.inf"};
 
 template <std::size_t N>

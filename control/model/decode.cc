@@ -180,18 +180,18 @@ Ours Recognise(std::string_view api_version, std::string_view kind, const Field&
 }
 
 template <typename T>
-void Store(Readable<T> readable, DecodedObject& decoded, const Findings& findings) {
-  const std::size_t errors = findings.errors();
-  decoded.outcome = errors == 0 ? Outcome::kAccepted : Outcome::kRefused;
-  if (errors == 0 || (readable.usable && !decoded.key.name.empty())) decoded.object = std::move(readable.object);
+void Store(Readable<T> readable, const Findings& findings, DecodedObject& decoded) {
+  const bool accepted = findings.errors() == 0;
+  decoded.outcome = accepted ? Outcome::kAccepted : Outcome::kRefused;
+  if (accepted || (readable.usable && !decoded.key.name.empty())) decoded.object = std::move(readable.object);
 }
 
 }  // namespace
 
 std::string ObjectKey::ToString() const {
-  std::string text = kind;
-  if (name.empty()) return text;
-  text += text.empty() ? "" : " ";
+  if (name.empty()) return kind;
+  std::string text = kind.empty() ? "object" : kind;
+  text += ' ';
   if (!namespace_name.empty()) text += namespace_name + '/';
   return text + name;
 }
@@ -235,15 +235,15 @@ DecodedObject DecodeObject(const ValueTree& tree, const Value& object, const Typ
 
   ObjectMeta meta = DecodeMeta(root, decoded.key);
   if (kind == "Namespace") {
-    Store(DecodeNamespace(root, std::move(meta)), decoded, findings);
+    Store(DecodeNamespace(root, std::move(meta)), findings, decoded);
   } else if (kind == "Node") {
-    Store(DecodeNode(root, std::move(meta)), decoded, findings);
+    Store(DecodeNode(root, std::move(meta)), findings, decoded);
   } else if (kind == "Pod") {
-    Store(DecodePod(root, std::move(meta)), decoded, findings);
+    Store(DecodePod(root, std::move(meta)), findings, decoded);
   } else {
     auto policy = DecodeNetworkPolicy(root, std::move(meta));
     if (findings.errors() != 0 && policy.usable) policy.object = RefusedPolicy(object, std::move(policy.object));
-    Store(std::move(policy), decoded, findings);
+    Store(std::move(policy), findings, decoded);
   }
   return decoded;
 }

@@ -1,0 +1,294 @@
+// YAML: documents, Lists, scalars as kubectl reads them, aliases, and broken text.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "manifest/yaml_scalar.h"
+#include "manifest_text.h"
+
+namespace sluice {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Pair;
+using testing::SizeIs;
+using testing::StartsWith;
+using Kind = Value::Kind;
+
+std::string PodText(const std::string& name) { return "{apiVersion: v1, kind: Pod, metadata: {name: " + name + "}}\n"; }
+
+TEST(Yaml, EmptyDocumentsAndCommentsHoldNothing) {
+  for (const char* text : {"", "\n", "---\n", "---\n---\n...\n", "# a comment\n", "---\n# one\n---\n\n"}) {
+    const Manifests read = FromYaml(text);
+    EXPECT_THAT(Texts(read.diagnostics), IsEmpty()) << text;
+    EXPECT_THAT(read.cluster.pods, IsEmpty());
+  }
+}
+
+TEST(Yaml, DocumentsAreCountedByLine) {
+  const Manifests read = FromYaml("%YAML 1.2\n---\n" + PodText("a") + "--- # marker\n" + PodText("b") + "...\n" +
+                                  PodText("c") + "---\r\n" + PodText("d") + "---\n" + PodText("7"));
+  EXPECT_THAT(read.cluster.pods, SizeIs(4));
+  EXPECT_THAT(Texts(read.diagnostics), ElementsAre(StartsWith("m.yaml:11: error: Pod: metadata.name")));
+}
+
+TEST(Yaml, ALineOfDashesWithinADocumentIsText) {
+  const Manifests read = FromYaml(
+      "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  annotations:\n    x: |\n      ---\n      ----\n    y: |\n"
+      "      -----BEGIN\n");
+  EXPECT_THAT(Texts(read.diagnostics), IsEmpty());
+  EXPECT_THAT(read.cluster.pods, SizeIs(1));
+}
+
+TEST(Yaml, MarkersAtTheEdgesOfTheReadBufferAreFound) {
+  // 64 KiB blocks: a marker is put at every offset around the first block's end.
+  for (int shift = -8; shift <= 8; ++shift) {
+    const std::string first = PodText("a");
+    std::string text = first + "#" + std::string((64 << 10) + shift - first.size() - 2, 'x') + "\n---\n" + PodText("b");
+    const Manifests read = FromYaml(text);
+    EXPECT_THAT(Texts(read.diagnostics), IsEmpty()) << shift;
+    EXPECT_THAT(read.cluster.pods, SizeIs(2)) << shift;
+  }
+}
+
+TEST(Yaml, AListIsReadItemByItem) {
+  const Manifests read = FromYaml(R"(apiVersion: v1
+items:
+- apiVersion: v1
+  kind: Pod
+  metadata: {name: a}
+- kind: Pod
+  apiVersion: v1
+  metadata:
+    name: 7
+- nonsense
+- {apiVersion: v1, kind: Pod, metadata: {name: c}}
+kind: List
+metadata: {resourceVersion: ""}
+)");
+  EXPECT_THAT(Texts(read.diagnostics), ElementsAre(StartsWith("m.yaml:9: error: Pod: metadata.name: must be a string"),
+                                                   StartsWith("m.yaml:10: error: must be an object")));
+  EXPECT_THAT(read.cluster.pods, SizeIs(2));
+}
+
+TEST(Yaml, ItemsOfATypedListInheritItsType) {
+  const Manifests read = FromYaml("{apiVersion: v1, kind: PodList, items: [{metadata: {name: a}}]}");
+  EXPECT_THAT(Texts(read.diagnostics), IsEmpty());
+  EXPECT_THAT(read.cluster.pods, SizeIs(1));
+}
+
+TEST(Yaml, AListWithinAListIsRead) {
+  const Manifests read = FromYaml("{apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: List, items: [" +
+                                  PodText("a") + "," + PodText("b") + "]}]}");
+  EXPECT_THAT(Texts(read.diagnostics), IsEmpty());
+  EXPECT_THAT(read.cluster.pods, SizeIs(2));
+}
+
+TEST(Yaml, ItemsOfWhatIsNoListAreAnUnknownField) {
+  const Manifests read =
+      FromYaml("{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p}, spec: {}, items: []}");
+  EXPECT_THAT(Texts(read.diagnostics), ElementsAre(HasSubstr("NetworkPolicy default/p: items: unknown field")));
+}
+
+TEST(YamlScalar, WithoutQuotesMeansWhatKubectlMakesOfIt) {
+  const struct {
+    const char* text;
+    Kind kind;
+    std::int64_t integer;
+  } cases[] = {
+      {"", Kind::kNull, 0},
+      {"~", Kind::kNull, 0},
+      {"null", Kind::kNull, 0},
+      {"y", Kind::kString, 0},
+      {"true", Kind::kBool, 0},
+      {"yes", Kind::kBool, 0},
+      {"on", Kind::kBool, 0},
+      {"No", Kind::kBool, 0},
+      {"tRue", Kind::kString, 0},
+      {"80", Kind::kInteger, 80},
+      {"-1", Kind::kInteger, -1},
+      {"+5", Kind::kInteger, 5},
+      {"0x1F", Kind::kInteger, 31},
+      {"0o17", Kind::kInteger, 15},
+      {"017", Kind::kInteger, 15},
+      {"0b11", Kind::kInteger, 3},
+      {"1_000", Kind::kInteger, 1000},
+      {"08", Kind::kFloat, 0},
+      {"1.5", Kind::kFloat, 0},
+      {"1e3", Kind::kFloat, 0},
+      {".5", Kind::kFloat, 0},
+      {".inf", Kind::kFloat, 0},
+      {"-", Kind::kString, 0},
+      {".", Kind::kString, 0},
+      {"1.2.3", Kind::kString, 0},
+      {"10.0.0.1", Kind::kString, 0},
+      {"1e", Kind::kString, 0},
+      {"0x", Kind::kString, 0},
+      {"99999999999999999999", Kind::kFloat, 0},
+      {"2026-01-31", Kind::kString, 0},
+      {"80a", Kind::kString, 0},
+  };
+  for (const auto& one : cases) {
+    const PlainScalar scalar = ResolvePlain(one.text);
+    EXPECT_EQ(static_cast<int>(scalar.kind), static_cast<int>(one.kind)) << one.text;
+    EXPECT_EQ(scalar.integer, one.integer) << one.text;
+  }
+}
+
+TEST(YamlScalar, QuotesAndTagsMakeStrings) {
+  const Manifests read = FromYaml(R"(apiVersion: v1
+kind: Namespace
+metadata:
+  name: n
+  labels: {a: "1", b: 'yes', c: !!str 2, d: , e: !!str null}
+)");
+  EXPECT_THAT(Texts(read.diagnostics), IsEmpty());
+  ASSERT_THAT(read.cluster.namespaces, SizeIs(1));
+  EXPECT_THAT(read.cluster.namespaces[0].labels,
+              ElementsAre(Pair("a", "1"), Pair("b", "yes"), Pair("c", "2"), Pair("d", ""), Pair("e", "null"),
+                          Pair("kubernetes.io/metadata.name", "n")));
+}
+
+TEST(YamlScalar, NumbersAndBooleansAreNoLabelValues) {
+  const Manifests read = FromYaml(
+      "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: n\n  labels:\n    a: yes\n    b: 1.10\n    c: 0x10\n");
+  EXPECT_THAT(
+      Texts(read.diagnostics),
+      ElementsAre("m.yaml:6: error: Namespace n: metadata.labels.a: must be a string (write it in quotes), is a "
+                  "boolean \"yes\"",
+                  "m.yaml:7: error: Namespace n: metadata.labels.b: must be a string (write it in quotes), is a "
+                  "fraction \"1.10\"",
+                  "m.yaml:8: error: Namespace n: metadata.labels.c: must be a string (write it in quotes), is an "
+                  "integer \"0x10\""));
+}
+
+TEST(YamlScalar, AKeyIsAStringWhateverItLooksLike) {
+  const Manifests read =
+      FromYaml("{apiVersion: v1, kind: Namespace, metadata: {name: n, labels: {1: a, on: b, y: c}}}");
+  EXPECT_THAT(Texts(read.diagnostics), IsEmpty());
+  ASSERT_THAT(read.cluster.namespaces, SizeIs(1));
+  EXPECT_THAT(read.cluster.namespaces[0].labels,
+              ElementsAre(Pair("1", "a"), Pair("kubernetes.io/metadata.name", "n"), Pair("true", "b"), Pair("y", "c")));
+}
+
+TEST(YamlAlias, StandsForWhatItsAnchorNames) {
+  const Manifests read = FromYaml(R"(apiVersion: v1
+kind: List
+items:
+- apiVersion: networking.k8s.io/v1
+  kind: NetworkPolicy
+  metadata: {name: p}
+  spec:
+    podSelector: &db {matchLabels: {app: db}}
+    ingress: [{from: [{podSelector: *db}], ports: [{port: &port 80}]}]
+- apiVersion: networking.k8s.io/v1
+  kind: NetworkPolicy
+  metadata: {name: q}
+  spec: {podSelector: *db, ingress: [{ports: [{port: *port}]}]}
+)");
+  ASSERT_THAT(Texts(read.diagnostics), IsEmpty());
+  ASSERT_THAT(read.cluster.policies, SizeIs(2));
+  EXPECT_EQ(read.cluster.policies[0].pod_selector, read.cluster.policies[1].pod_selector);
+  EXPECT_EQ(read.cluster.policies[0].ingress[0].peers[0].pod_selector, read.cluster.policies[0].pod_selector);
+  EXPECT_THAT(read.cluster.policies[1].pod_selector.requirements, SizeIs(1));
+  EXPECT_EQ(read.cluster.policies[1].ingress[0].ports[0].port, 80);
+}
+
+TEST(YamlAlias, MergeKeysTakeOverWhatIsNotGiven) {
+  const Manifests read = FromYaml(R"(apiVersion: v1
+kind: List
+items:
+- {apiVersion: v1, kind: Namespace, metadata: {name: a, labels: &one {x: "1", y: "1"}}}
+- {apiVersion: v1, kind: Namespace, metadata: {name: b, labels: &two {y: "2", z: "2"}}}
+- {apiVersion: v1, kind: Namespace, metadata: {name: c, labels: {<<: [*one, *two], z: "3"}}}
+- {apiVersion: v1, kind: Namespace, metadata: {name: d, labels: {x: "4", <<: *one}}}
+)");
+  ASSERT_THAT(Texts(read.diagnostics), IsEmpty());
+  ASSERT_THAT(read.cluster.namespaces, SizeIs(4));
+  EXPECT_THAT(read.cluster.namespaces[2].labels,
+              ElementsAre(Pair("kubernetes.io/metadata.name", "c"), Pair("x", "1"), Pair("y", "1"), Pair("z", "3")));
+  EXPECT_THAT(read.cluster.namespaces[3].labels,
+              ElementsAre(Pair("kubernetes.io/metadata.name", "d"), Pair("x", "4"), Pair("y", "1")));
+}
+
+TEST(YamlAlias, CyclesAreRefused) {
+  for (const char* text : {"a: &x [*x]\n", "&x {a: *x}\n", "a: &x {b: {c: [1, *x]}}\n", "&x {<<: *x}\n"}) {
+    const Manifests read = FromYaml(std::string(text) + "---\n" + PodText("a"));
+    EXPECT_THAT(Texts(read.diagnostics), ElementsAre(StartsWith("m.yaml:1: error: an alias of a value that holds the")))
+        << text;
+    EXPECT_THAT(read.cluster.pods, SizeIs(1));
+  }
+}
+
+TEST(YamlAlias, ExpansionIsBounded) {
+  std::string bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n";
+  for (int i = 1; i < 30; ++i) {
+    const std::string below = "*a" + std::to_string(i - 1);
+    bomb += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [";
+    for (int j = 0; j < 10; ++j) bomb += (j == 0 ? "" : ",") + below;
+    bomb += "]\n";
+  }
+  const Manifests read = FromYaml(bomb + "---\n" + PodText("a"));
+  EXPECT_THAT(Texts(read.diagnostics), ElementsAre("m.yaml:6: error: aliases expand to more than 1000000 values"));
+  EXPECT_THAT(read.cluster.pods, SizeIs(1));
+}
+
+TEST(YamlAlias, DepthThroughAliasesIsBounded) {
+  std::string deep = "a0: &a0 [x]\n";
+  for (int i = 1; i < 1000; ++i) {
+    deep += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [*a" + std::to_string(i - 1) + "]\n";
+  }
+  EXPECT_THAT(Texts(FromYaml(deep).diagnostics), ElementsAre("m.yaml:127: error: nested deeper than 128 levels"));
+}
+
+TEST(Yaml, DepthIsBounded) {
+  for (const int depth : {200, 1000, 100000}) {
+    for (const char* open : {"[", "{a: ", "- "}) {
+      std::string text;
+      for (int i = 0; i < depth; ++i) text += open;
+      const Manifests read = FromYaml(text + "\n---\n" + PodText("a"));
+      EXPECT_TRUE(HasErrors(read.diagnostics)) << open << depth;
+      EXPECT_THAT(read.cluster.pods, SizeIs(1)) << open << depth;
+    }
+  }
+}
+
+TEST(Yaml, KeysMustBeStrings) {
+  for (const char* text : {"{? [a] : b}\n", "{? {a: b} : c}\n", "? ~\n: b\n", ": b\n"}) {
+    EXPECT_THAT(Texts(FromYaml(text).diagnostics), ElementsAre(HasSubstr("error: a key must be a string"))) << text;
+  }
+}
+
+TEST(Yaml, ABrokenDocumentIsRefusedByLineAndTheOthersAreRead) {
+  for (const char* broken : {"a: [1, 2\n", "a: 'x\n", "a: b: c\n", "a:\n\t- b\n", "a: *nowhere\n", "{a: b}}\n",
+                             "a: \"\\q\"\n", "- a\nb: c\n"}) {
+    const Manifests read = FromYaml(PodText("a") + "---\n" + broken + "---\n" + PodText("b"));
+    EXPECT_THAT(read.cluster.pods, SizeIs(2)) << broken;
+    ASSERT_FALSE(read.diagnostics.empty()) << broken;
+    for (const Diagnostic& diagnostic : read.diagnostics) {
+      EXPECT_EQ(diagnostic.severity, Severity::kError);
+      EXPECT_GE(diagnostic.line, 2u) << broken;
+      EXPECT_LE(diagnostic.line, 6u) << broken;
+    }
+  }
+}
+
+TEST(Yaml, ItemsBeforeABrokenOneAreRead) {
+  const Manifests read =
+      FromYaml("apiVersion: v1\nkind: List\nitems:\n- " + PodText("a") + "- " + PodText("b") + "- {a: 'x}\n");
+  EXPECT_THAT(read.cluster.pods, SizeIs(2));
+  EXPECT_THAT(Texts(read.diagnostics), ElementsAre(StartsWith("m.yaml:")));
+}
+
+TEST(Yaml, BytesThatAreNoTextDoNotHang) {
+  std::string bytes;
+  for (int i = 0; i < 4096; ++i) bytes += static_cast<char>(i * 131 + i / 256);
+  EXPECT_TRUE(HasErrors(FromYaml(bytes).diagnostics));
+  FromYaml(std::string(1000, '\0'));
+}
+
+}  // namespace
+}  // namespace sluice

@@ -35,8 +35,10 @@ struct CheckCounts {
 std::string_view VerdictName(bool allow) { return allow ? "allow" : "deny"; }
 
 void WriteJson(Output& output, const FlowLine& line, const FlowAnswer& answer) {
-  output << R"({"id":)" << line.id << R"(,"verdict":")" << VerdictName(answer.allow) << "\",";
-  WriteSidesJson(output, answer.egress, answer.ingress);
+  output << R"({"id":)" << line.id << R"(,"verdict":")" << VerdictName(answer.allow) << R"(","egress":)";
+  WriteSideJson(output, answer.egress);
+  output << R"(,"ingress":)";
+  WriteSideJson(output, answer.ingress);
   output << R"(,"exempt":")" << Name(answer.exemption) << "\"}\n";
 }
 

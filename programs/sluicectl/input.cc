@@ -8,7 +8,6 @@
 #include "manifest/manifest_reader.h"
 #include "resolve/resolve.h"
 #include "sluice/protocol.h"
-#include "table/compile.h"
 
 namespace sluice {
 namespace {
@@ -42,12 +41,12 @@ LoadedManifests LoadManifests(const std::vector<std::string>& paths) {
   return {std::move(manifests.cluster), !HasErrors(manifests.diagnostics)};
 }
 
-CompiledPolicy CompilePolicy(const Cluster& cluster) {
+CompiledPolicy CompilePolicy(const Cluster& cluster, CompileLimits limits) {
   CompiledPolicy policy;
   Diagnostics warnings;
   policy.resolved = Resolve(cluster, &warnings);
   Report(warnings);
-  Compiler compiler;
+  Compiler compiler(limits);
   auto result = compiler.Compile(policy.resolved);
   if (const auto* refusal = std::get_if<Diagnostic>(&result)) {
     Report(*refusal);

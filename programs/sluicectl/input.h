@@ -15,6 +15,7 @@
 #include "sluice/address.h"
 #include "sluice/diagnostic.h"
 #include "sluice/resolved_policy.h"
+#include "table/compile.h"
 #include "table/table.h"
 
 namespace sluice {
@@ -34,7 +35,7 @@ struct CompiledPolicy {
   ResolvedPolicy resolved;
   std::shared_ptr<const Table> table;  // null: refused, and reported
 };
-CompiledPolicy CompilePolicy(const Cluster& cluster);
+CompiledPolicy CompilePolicy(const Cluster& cluster, CompileLimits limits = {});
 
 // The pods by "namespace/name". Refers to the cluster.
 class PodDirectory {

@@ -7,15 +7,6 @@ namespace {
 
 std::string_view VerdictName(bool allow) { return allow ? "allow" : "deny"; }
 
-void WriteSideJson(Output& output, const SideAnswer& side) {
-  output << R"({"verdict":")" << VerdictName(side.allow) << R"(","tier":")" << side.tier << "\"";
-  if (side.decided) {
-    // An object's name needs no escape (RFC 1123).
-    output << R"(,"policy":")" << side.policy << R"(","rule":)" << std::int64_t{side.rule};
-  }
-  output << "}";
-}
-
 SideAnswer ToAnswer(const reference::Side& side) {
   if (!side.decided) return {};
   return {side.allow, true, Name(side.tier), side.policy, side.rule};
@@ -29,11 +20,13 @@ SideAnswer ToAnswer(const Table& table, const Decision& decision) {
   return {decision.allow, true, Name(rule.tier), rule.policy, rule.index};
 }
 
-void WriteSidesJson(Output& output, const SideAnswer& egress, const SideAnswer& ingress) {
-  output << R"("egress":)";
-  WriteSideJson(output, egress);
-  output << R"(,"ingress":)";
-  WriteSideJson(output, ingress);
+void WriteSideJson(Output& output, const SideAnswer& side) {
+  output << R"({"verdict":")" << VerdictName(side.allow) << R"(","tier":")" << side.tier << "\"";
+  if (side.decided) {
+    // An object's name needs no escape (RFC 1123).
+    output << R"(,"policy":")" << side.policy << R"(","rule":)" << std::int64_t{side.rule};
+  }
+  output << "}";
 }
 
 std::string ToText(const SideAnswer& side) {

@@ -37,8 +37,8 @@ struct FlowAnswer {
 
 SideAnswer ToAnswer(const Table& table, const Decision& decision);
 
-// `"egress":{...},"ingress":{...}` as DESIGN's contracts have it.
-void WriteSidesJson(Output& output, const SideAnswer& egress, const SideAnswer& ingress);
+// {"verdict","tier","policy","rule"}; policy and rule are absent where nothing isolates.
+void WriteSideJson(Output& output, const SideAnswer& side);
 // "allow ns/policy[2]", "deny ns/policy (default)", or "-" where nothing isolates.
 std::string ToText(const SideAnswer& side);
 // "allow; egress ...; ingress ...".

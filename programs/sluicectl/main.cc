@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
   int exit_code = sluice::kExitFine;
   sluice::AddCheck(app, &exit_code);
   sluice::AddExplain(app, &exit_code);
+  sluice::AddReplay(app, &exit_code);
   sluice::AddVerify(app, &exit_code);
   sluice::AddVersion(app, &exit_code);
   sluice::AddCompletion(app, &exit_code);

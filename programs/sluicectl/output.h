@@ -25,6 +25,7 @@ class Output {
     return *this;
   }
   Output& operator<<(std::int64_t number);
+  Output& operator<<(char) = delete;  // it would be taken for a number
 
   // False, with a line on standard error, once anything could not be written.
   bool Flush();

@@ -27,7 +27,8 @@ class Agent:
         self._waiting = {}
         if self._process.stdout.readline() != "ready\n":
             raise RuntimeError(f"the agent of {host.name} did not start; its words are above")
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def start(self, action, timeout=1.0, **request):
         """Sends a request; returns a function that waits for its answer: {"outcome", "seconds"}."""
@@ -54,6 +55,8 @@ class Agent:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._reader.join()
+        self._process.stdout.close()
 
     def _read(self):
         for line in self._process.stdout:

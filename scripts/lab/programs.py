@@ -20,7 +20,7 @@ class DaemonFailed(Exception):
 
 
 class Daemon:
-    """A `sluiced` in the topology's filter. `folder` takes its log, its socket and its state; a context manager."""
+    """A `sluiced` in the topology's filter. `folder` takes its log. A context manager."""
 
     def __init__(self, topology, device, manifests, folder, wires=(("left", "right"),), extra=()):
         folder = pathlib.Path(folder)
@@ -30,8 +30,6 @@ class Daemon:
             str(BIN / "sluiced"),
             *[word for left, right in wires for word in ("--wire", f"{device}:{left},{device}:{right}")],
             *["--manifests", str(manifests)],
-            *["--listen", f"unix:{folder / 'sluiced.sock'}"],
-            *["--state", str(folder / "state")],
             "--no-huge",
             *extra,
         ]
@@ -57,12 +55,9 @@ class Daemon:
         finally:
             timer.cancel()
         if line != "ready":
-            self.kill()
-            words = "\n".join(self.log.read_text().splitlines()[-10:])
-            raise DaemonFailed(f"sluiced did not become ready as {self.command[4:]}:\n{words}")
-        self._summary = []
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+            self.stop()
+            words = "\n".join(self.words().splitlines()[-10:])
+            raise DaemonFailed(f"sluiced did not become ready:\n{words}")
         return self
 
     def __exit__(self, *_):
@@ -70,12 +65,12 @@ class Daemon:
 
     def stop(self, number=signal.SIGTERM):
         """Ends it; returns its exit code (negative: the signal that killed it)."""
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-            try:
-                self.process.wait(timeout=STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self.kill()
+        self.process.send_signal(number)
+        try:
+            self.process.wait(timeout=STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self.process.stdout.close()
         return self.process.returncode
 
     def kill(self):
@@ -85,16 +80,9 @@ class Daemon:
     def signal(self, number):
         self.process.send_signal(number)
 
-    @property
-    def summary(self):
-        """What it wrote to standard output after `ready`."""
-        if self.process.poll() is not None:
-            self._reader.join(timeout=5)
-        return "\n".join(self._summary)
-
-    def _read(self):
-        for line in self.process.stdout:
-            self._summary.append(line.rstrip("\n"))
+    def words(self):
+        """What it wrote to standard error so far: its log, and summaries."""
+        return self.log.read_text()
 
 
 def sluicectl(*arguments, text_input=None):

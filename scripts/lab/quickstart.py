@@ -49,11 +49,9 @@ def reason(decision):
         side = decision[direction]
         if "policy" not in side or (decision["verdict"] == "deny" and side["verdict"] == "allow"):
             continue
-        if side["rule"] < 0:
-            parts.append(f"{direction}: isolated by {side['policy']}, no rule allows it")
-        else:
-            parts.append(f"{direction}: {side['policy']} rule {side['rule']}")
-    return "; ".join(parts) or "no policy"
+        rule = "default deny" if side["rule"] < 0 else f"rule {side['rule']}"
+        parts.append(f"{side['policy']} {direction} {rule}")
+    return ", ".join(parts) or "no policy"
 
 
 class Table:

@@ -26,14 +26,14 @@ class Daemon(NamespaceTest):
         self.assertTrue(self.reached())
         self.assertEqual(self.ask("shop/frontend", "tcp", "shop/database", 4, port=5432), "timeout")
         self.assertEqual(daemon.stop(signal.SIGTERM), 0)
-        self.assertRegex(daemon.summary, r"policy_denied\D+[1-9]")
+        self.assertRegex(daemon.words(), r"policy_denied +[1-9]")
 
     def test_sigusr1_prints_a_summary_and_traffic_goes_on(self):
         daemon = self.start()
         self.assertEqual(self.ask("shop/frontend", "tcp", "shop/database", 4, port=5432), "timeout")
         self.assertTrue(self.reached())
         daemon.signal(signal.SIGUSR1)
-        self.assertIsNotNone(quickstart.wait_until(lambda: "policy_denied" in daemon.summary, 5))
+        self.assertIsNotNone(quickstart.wait_until(lambda: "policy_denied" in daemon.words(), 5))
         self.assertTrue(self.reached())
 
     def test_killed_sluiced_fails_closed_and_its_successor_serves(self):

@@ -106,7 +106,7 @@ class Edits(Filtered):
 
     def test_broken_edit_leaves_the_old_policies_in_force_and_is_named(self):
         self.edit("backend.yaml", "podSelector:\n    matchLabels: { app: backend }", "podSelector: [")
-        self.assertIsNotNone(quickstart.wait_until(lambda: "backend.yaml" in self.daemon.log.read_text(), 10))
+        self.assertIsNotNone(quickstart.wait_until(lambda: "backend.yaml" in self.daemon.words(), 10))
         time.sleep(1)  # whatever it would wrongly apply, it has applied by now
         for family in FAMILIES:
             with self.subTest(family=f"IPv{family}"):

@@ -48,7 +48,7 @@ class Commands : public CommandTest {};
 
 TEST_F(Commands, EveryHelpHasAnExample) {
   EXPECT_THAT(Run({"--help"}).out, HasSubstr("Example"));
-  for (const char* command : {"check", "explain", "verify", "version", "completion"}) {
+  for (const char* command : {"check", "explain", "replay", "verify", "version", "completion"}) {
     const auto result = Run({command, "--help"});
     EXPECT_EQ(result.exit_code, 0);
     EXPECT_THAT(result.out, HasSubstr(std::string("sluicectl ") + command)) << command;

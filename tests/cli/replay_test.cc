@@ -158,7 +158,7 @@ TEST_F(Replay, AgainstShowsFlowsThatChangeAndExits1) {
             R"({"src":"198.51.100.9","dst":"10.0.0.2","proto":"tcp","sport":4001,"dport":5432,"packet":2,"packets":2,)"
             R"("manifests":{"verdict":"drop","reason":"policy_denied","state":"none","ingress":{"verdict":"deny",)"
             R"("tier":"NetworkPolicy","policy":"shop/deny","rule":-1}},"against":{"verdict":"forward","reason":"",)"
-            R"("state":"none"}})"
+            R"("state":"new"}})"
             "\n");
   const auto same = RunOn(frames, {"--against", "shop.yaml"});
   EXPECT_EQ(same.exit_code, 0) << same.err;

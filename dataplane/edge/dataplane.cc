@@ -17,24 +17,33 @@ namespace {
 
 constexpr std::uint32_t kBufferCache = 256;  // buffers that each core keeps at hand
 
+// Calls `visit(device, port)` for each port. What is no device is refused, with its name, when it is opened.
+template <typename Visit>
+void ForEachDevice(const EdgeSettings& edge, Visit visit) {
+  for (const WireSettings& wire : edge.wires) {
+    for (const PortSettings& port : wire.ports) {
+      const auto device = ParseDevice(port, 0);
+      if (std::holds_alternative<Device>(device)) visit(std::get<Device>(device), port);
+    }
+  }
+}
+
 // Everything that can hold a buffer at the same time.
 std::uint32_t BufferCount(const EdgeSettings& edge, const PipelineConfig& pipeline, std::uint32_t workers) {
   const auto ports = static_cast<std::uint32_t>(2 * edge.wires.size());
   const std::uint32_t queues = ports * workers * (edge.rx_descriptors + edge.tx_descriptors);
   const std::uint32_t rings = workers > 1 ? workers * (workers + ports) * edge.handover_frames : 0;
   const std::uint32_t held = workers * (pipeline.fragments_held + 4 * kMaxBurst + 2 * kBufferCache);
-  return queues + rings + held;
+  std::uint32_t drivers = 0;
+  ForEachDevice(edge, [&](const Device& device, const PortSettings&) { drivers += device.driver_buffers; });
+  return queues + rings + held + drivers;
 }
 
 std::uint32_t LargestBuffer(const EdgeSettings& edge) {
   std::uint32_t bytes = RTE_MBUF_DEFAULT_DATAROOM;
-  for (const WireSettings& wire : edge.wires) {
-    for (const PortSettings& port : wire.ports) {
-      // What is no device is refused, with its name, when it is opened.
-      const auto device = ParseDevice(port, 0);
-      if (std::holds_alternative<Device>(device)) bytes = std::max(bytes, BufferBytes(std::get<Device>(device), port));
-    }
-  }
+  ForEachDevice(edge, [&](const Device& device, const PortSettings& port) {
+    bytes = std::max(bytes, BufferBytes(device, port));
+  });
   return bytes + RTE_PKTMBUF_HEADROOM;
 }
 

@@ -53,6 +53,12 @@ Result KernelInterface(const PortSettings& port, Device device, std::string_view
   return device;
 }
 
+Result XdpSocket(const PortSettings& port, Device device, std::string_view iface) {
+  constexpr std::uint32_t kRing = 2048;  // libxdp's default; the driver fills one ring at start and sends by another
+  device.driver_buffers = 2 * kRing;
+  return KernelInterface(port, std::move(device), iface);
+}
+
 Result Tap(const PortSettings& port, Device device, std::string_view name) {
   if (!IsInterfaceName(name)) return Problem(port, "wants a name for the new interface after the colon");
   device.arguments = "iface=" + std::string(name);
@@ -122,7 +128,7 @@ struct Kind {
 
 constexpr std::array<Kind, 8> kKinds = {{
     {"af_packet", true, true, KernelInterface},
-    {"af_xdp", true, true, KernelInterface},
+    {"af_xdp", true, true, XdpSocket},
     {"tap", true, true, Tap},
     {"memif", true, true, Memif},
     {"vhost", true, true, Vhost},

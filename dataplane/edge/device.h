@@ -12,15 +12,16 @@
 namespace sluice {
 
 struct Device {
-  std::string text;          // as the operator wrote it
-  std::string name;          // DPDK's name of the device; for PCI the address
-  std::string arguments;     // DPDK's device arguments, after the name
-  std::string interface;     // a kernel interface that must be there, and may go and come back; else empty
-  std::string lock;          // what two processes must not both use; empty: nothing
-  std::string remedy;        // what to try where DPDK refuses the device
-  bool is_pci = false;       // probed by EAL at start, by address
-  bool multi_queue = false;  // its queues, and its hash, are a NIC's
-  bool may_sleep = false;    // fed by the kernel or another process, not by a NIC: a worker may sleep between bursts
+  std::string text;                  // as the operator wrote it
+  std::string name;                  // DPDK's name of the device; for PCI the address
+  std::string arguments;             // DPDK's device arguments, after the name
+  std::string interface;             // a kernel interface that must be there, and may go and come back; else empty
+  std::string lock;                  // what two processes must not both use; empty: nothing
+  std::string remedy;                // what to try where DPDK refuses the device
+  bool is_pci = false;               // probed by EAL at start, by address
+  bool multi_queue = false;          // its queues, and its hash, are a NIC's
+  std::uint32_t driver_buffers = 0;  // that its driver keeps, beside the descriptors asked for
+  bool may_sleep = false;  // fed by the kernel or another process, not by a NIC: a worker may sleep between bursts
 };
 
 // `index` makes the DPDK name unique in the process. The error names the device and what would be right.

@@ -32,7 +32,7 @@ for part in "${parts[@]}"; do
   [[ " ${presets[*]} " == *" $preset "* ]] || presets+=("$preset")
 done
 
-steps=$((${#presets[@]} + 2))
+steps=$((${#presets[@]} + 3))
 step=0
 Step() {
   step=$((step + 1))
@@ -41,6 +41,10 @@ Step() {
 
 Step "installing what is missing"
 scripts/install-deps.sh
+
+# For the tests of the Kubernetes side. Where it cannot be had they are skipped, saying so; in CI that is a failure.
+Step "finding or building a Kubernetes API server"
+scripts/build-test-cluster.sh || [[ $? == 3 && ${CI:-} != true ]]
 
 for preset in "${presets[@]}"; do
   Step "building $preset"

@@ -26,6 +26,15 @@ class Listing : public testing::TestWithParam<bool> {
 
   TestCluster& cluster() { return SharedCluster(); }
 
+  // Not if the server has it switched off, nor over an etcd that is too old for it (3.4).
+  bool HasStreamingList() {
+    return GetParam() && cluster()
+                                 .Get(
+                                     "/api/v1/nodes?watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan"
+                                     "&allowWatchBookmarks=true&timeoutSeconds=1")
+                                 .body.find("k8s.io/initial-events-end") != std::string::npos;
+  }
+
   KubeAccess access_;
   KubeOptions options_ = TestOptions();
   RecordingSink sink_;
@@ -77,6 +86,8 @@ TEST_P(Listing, FindsWhatThereIsAndFollowsWhatChanges) {
   EXPECT_THAT(sink_.troubles, IsEmpty());
   EXPECT_EQ(sink_.replacements(Resource::kPods), 1);
   EXPECT_EQ(source.health(Resource::kPods).errors, 0u);
+  // A refused streaming list counts, too.
+  EXPECT_EQ(source.health(Resource::kPods).lists, HasStreamingList() ? 1u : 2u);
 }
 
 TEST_P(Listing, OfManyPagesIsWhole) {
@@ -141,6 +152,20 @@ TEST(Events, OfARefusedObjectAreOnTheObjectAndNotRepeated) {
   EXPECT_EQ(events["items"][0]["type"], "Warning");
   EXPECT_EQ(source.event_health().repeated, 2u);
   EXPECT_EQ(source.event_health().dropped, 0u);
+}
+
+TEST(Events, BeyondTheBurstWaitForTheirTurn) {
+  KubeOptions options = TestOptions();
+  options.events.burst = 2;
+  options.events.interval = std::chrono::milliseconds(200);
+  RecordingSink sink;
+  const auto start = std::chrono::steady_clock::now();
+  KubeSource source(SharedCluster().Admin(), options, sink);
+  for (int event = 0; event < 5; ++event) {
+    source.PostEvent({Resource::kNodes, "", "node-" + std::to_string(event), "", ""}, "Refused", "a flood");
+  }
+  ASSERT_TRUE(PollUntil(source, [&] { return source.event_health().posted == 5; }));
+  EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(3 * 200 - 20));
 }
 
 }  // namespace

@@ -18,8 +18,7 @@ std::uint64_t Mix(std::uint64_t hash, std::uint64_t value) {
   return hash ^ (hash >> 32);
 }
 
-}  // namespace
-
+// The same for all fragments of a datagram.
 std::uint32_t FragmentHash(const ParsedPacket& packet, std::uint64_t seed) {
   std::uint64_t hash = Mix(seed, packet.source_hi);
   hash = Mix(hash, packet.source_lo);
@@ -29,6 +28,8 @@ std::uint32_t FragmentHash(const ParsedPacket& packet, std::uint64_t seed) {
                        static_cast<std::uint8_t>(packet.family));
   return static_cast<std::uint32_t>(hash);
 }
+
+}  // namespace
 
 FragmentTable::FragmentTable(const FragmentLimits& limits, std::uint64_t hash_seed)
     : limits_(limits),

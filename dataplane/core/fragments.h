@@ -142,9 +142,6 @@ class FragmentTable {
   std::uint32_t held_count_ = 0;
 };
 
-// The same for all fragments of a datagram, so that a worker can be chosen by it.
-std::uint32_t FragmentHash(const ParsedPacket& packet, std::uint64_t seed);
-
 }  // namespace sluice
 
 #endif  // SLUICE_DATAPLANE_CORE_FRAGMENTS_H_

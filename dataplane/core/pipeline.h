@@ -275,10 +275,6 @@ class Pipeline {
   std::array<ParsedPacket, kMaxBurst> gathered_packets_;
 };
 
-// Which worker's flow a frame belongs to: equal for both directions of a flow, for all fragments of a datagram, and for
-// a flow and the ICMP errors about it. The same in every process.
-std::uint32_t OwnerHash(const Frame& frame, const ParsedPacket& packet);
-
 }  // namespace sluice
 
 #endif  // SLUICE_DATAPLANE_CORE_PIPELINE_H_

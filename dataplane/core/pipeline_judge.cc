@@ -330,20 +330,6 @@ bool Pipeline::TakeToken() {
   return true;
 }
 
-std::uint32_t OwnerHash(const Frame& frame, const ParsedPacket& packet) {
-  constexpr std::uint64_t kSeed = 0x51a1ceu;
-  static const FlowHasher hasher(kSeed);
-  if (packet.Is(ParsedPacket::kFragment)) return FragmentHash(packet, kSeed);
-  ParsedPacket quoted;
-  const bool error = packet.Is(ParsedPacket::kIcmpError) && ParseQuote(frame, packet, quoted);
-  const ParsedPacket& subject = error ? quoted : packet;
-  const auto hash = [&](auto key) {
-    decltype(key)::Make(subject, key);
-    return static_cast<std::uint32_t>(hasher(key) >> 32);
-  };
-  return subject.family == Family::kIpv4 ? hash(Ipv4FlowKey{}) : hash(Ipv6FlowKey{});
-}
-
 template bool Pipeline::Continue<Ipv4FlowKey>(std::uint32_t, std::uint32_t);
 template bool Pipeline::Continue<Ipv6FlowKey>(std::uint32_t, std::uint32_t);
 template bool Pipeline::JudgeFlow<Ipv4FlowKey>(std::uint32_t, const Classification&);

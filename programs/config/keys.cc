@@ -55,6 +55,7 @@ void AddTimeoutKeys(Timeouts& timeouts, std::vector<Key>& keys) {
   add("sctp_shutdown_sent", timeouts.sctp_shutdown_sent, "SHUTDOWN by the client");
   add("sctp_shutdown_recd", timeouts.sctp_shutdown_recd, "SHUTDOWN by the server");
   add("sctp_shutdown_ack_sent", timeouts.sctp_shutdown_ack_sent, "SHUTDOWN ACK seen");
+  add("sctp_heartbeat_sent", timeouts.sctp_heartbeat_sent, "picked up by a HEARTBEAT, no answer yet");
   add("icmp", timeouts.icmp, "ICMP and ICMPv6 queries");
   add("generic", timeouts.generic, "every other protocol");
 }

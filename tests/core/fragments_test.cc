@@ -315,21 +315,5 @@ TEST_F(Fragments, ShuffledDatagramsComeOutWhole) {
   EXPECT_TRUE(dropped_.empty());
 }
 
-TEST(FragmentHash, IsTheSameForAllFragmentsOfADatagram) {
-  for (const ByteVector& whole :
-       {V4().Udp(1, 2).Payload(300).Bytes(), V6().HopByHop().Tcp(1, 2).Payload(300).Bytes()}) {
-    std::uint32_t expected = 0;
-    for (ByteVector bytes : SplitIntoFragments(whole, 64, 5)) {
-      const auto length = static_cast<std::uint32_t>(bytes.size());
-      ParsedPacket packet;
-      Parse({.data = bytes.data(), .length = length, .frame_length = length}, {}, packet);
-      const std::uint32_t hash = FragmentHash(packet, 42);
-      if (packet.Is(ParsedPacket::kFirstFragment)) expected = hash;
-      EXPECT_EQ(hash, expected);
-      EXPECT_NE(hash, FragmentHash(packet, 43));
-    }
-  }
-}
-
 }  // namespace
 }  // namespace sluice

@@ -340,34 +340,5 @@ TEST(Pipeline, NoMemoryForFlowsIsAnError) {
   EXPECT_EQ(std::get<Diagnostic>(result).field, "flow_capacity_ipv4");
 }
 
-TEST(OwnerHash, EqualForAFlowsPacketsAndTheErrorsAboutThem) {
-  const auto owner = [](const PacketBuilder& builder) {
-    ByteVector bytes = builder.Bytes();
-    Frame frame;
-    frame.data = bytes.data();
-    frame.length = frame.frame_length = static_cast<std::uint32_t>(bytes.size());
-    ParsedPacket packet;
-    Parse(frame, {}, packet);
-    EXPECT_EQ(packet.reason, DropReason::kNone);
-    return OwnerHash(frame, packet);
-  };
-  const ByteVector quoted = ClientUdp().Bytes();
-  EXPECT_EQ(owner(ClientUdp()), owner(ServerUdp()));
-  EXPECT_NE(owner(ClientUdp()), owner(ClientUdp(1001)));
-  EXPECT_EQ(owner(PacketBuilder()
-                      .Ethernet()
-                      .Ipv4("192.0.2.1", "10.0.0.1")
-                      .Icmp(3, 4)
-                      .Payload(ByteVector(quoted.begin() + 14, quoted.end()))),
-            owner(ClientUdp()));
-  EXPECT_EQ(owner(PacketBuilder().Ethernet().Ipv4("10.0.0.1", "10.0.0.2").FragmentOf(5, 0, true).Udp(1, 2).Payload(24)),
-            owner(PacketBuilder()
-                      .Ethernet()
-                      .Ipv4("10.0.0.1", "10.0.0.2")
-                      .Protocol(kProtoUdp)
-                      .FragmentOf(5, 32, false)
-                      .Payload(24)));
-}
-
 }  // namespace
 }  // namespace sluice

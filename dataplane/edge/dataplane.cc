@@ -106,6 +106,7 @@ std::variant<std::unique_ptr<Dataplane>, std::string> Dataplane::Start(const Edg
     plane->ports_.push_back(std::get<std::unique_ptr<Port>>(std::move(port)));
     place.ports.push_back(&plane->ports_.back()->view());
   }
+  plane->WaitForLinks();
   place.idle = IdleOf(edge, plane->ports_);
   place.handover.resize(workers);
   for (auto& rings : place.handover) {
@@ -132,6 +133,21 @@ Dataplane::~Dataplane() {
   workers_.clear();
   ports_.clear();
   rte_mempool_free(place_.buffers);
+}
+
+// Links take a moment to come up; who hears `ready` should find them so.
+void Dataplane::WaitForLinks() {
+  const auto down = [](const auto& port) { return !port->view().link_up; };
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+  while (std::any_of(ports_.begin(), ports_.end(), down) && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    for (const std::unique_ptr<Port>& port : ports_) port->Watch(readers_);
+  }
+  for (const std::unique_ptr<Port>& port : ports_) {
+    if (down(port)) {
+      say_("device '" + port->device().text + "': the link is down; frames toward it are dropped until it is up");
+    }
+  }
 }
 
 void Dataplane::Publish(std::shared_ptr<const Table> table) {

@@ -49,6 +49,7 @@ class Dataplane {
  private:
   Dataplane(const PipelineConfig& pipeline, std::uint32_t workers, std::shared_ptr<const Table> first, Say say);
 
+  void WaitForLinks();
   bool RingsAreEmpty() const;
 
   Say say_;

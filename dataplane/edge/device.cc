@@ -82,6 +82,7 @@ Result Memif(const PortSettings& port, Device device, std::string_view rest) {
   const std::string role = port.role == SocketRole::kServer ? "server" : "client";
   device.arguments = "role=" + role + ",socket=" + std::string(path) + ",socket-abstract=no,id=" + std::to_string(id);
   device.lock = "memif " + role + " " + std::string(rest);
+  device.needs_peer = port.role != SocketRole::kServer;
   device.remedy = "its folder must exist and be writable; the other end must take the other role (key role)";
   return device;
 }

@@ -18,6 +18,7 @@ struct Device {
   std::string interface;             // a kernel interface that must be there, and may go and come back; else empty
   std::string lock;                  // what two processes must not both use; empty: nothing
   std::string remedy;                // what to try where DPDK refuses the device
+  bool needs_peer = false;           // does not start while the other end is away; to be opened again after it went
   bool is_pci = false;               // probed by EAL at start, by address
   bool multi_queue = false;          // its queues, and its hash, are a NIC's
   std::uint32_t driver_buffers = 0;  // that its driver keeps, beside the descriptors asked for

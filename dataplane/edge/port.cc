@@ -74,7 +74,11 @@ std::variant<std::unique_ptr<Port>, std::string> Port::Open(const PortSettings& 
   std::unique_ptr<Port> port(new Port(std::move(device), std::move(lock), settings, edge, buffers));
   port->view_.home = index % workers;
   if (auto error = port->Probe()) return std::move(*error);
-  if (auto error = port->Configure(workers)) return std::move(*error);
+  if (auto error = port->Configure(workers)) {
+    if (!port->device_.needs_peer) return std::move(*error);
+    port->Close();
+    return port;
+  }
   if (workers > 1 && port->view_.tx_queues < workers) {
     for (std::uint32_t i = 0; i < workers; ++i) {
       port->view_.to_home.push_back(std::make_unique<FrameRing>(edge.handover_frames));
@@ -196,14 +200,12 @@ std::optional<std::string> Port::Watch(Readers& readers) {
     leaving_.reset();
     Close();
   }
-  if (open_ && !device_.interface.empty()) {
-    const auto state = QueryInterface(device_.interface);
-    if (!state || state->index != interface_index_) {
-      view_.link_up = false;
-      view_.usable = false;
-      leaving_ = readers.Retire();
-      return Problem("the interface is gone; frames toward it are dropped until it is back");
-    }
+  if (open_ && IsGone()) {
+    view_.link_up = false;
+    view_.usable = false;
+    leaving_ = readers.Retire();
+    return Problem(device_.needs_peer ? "the other end is gone; frames toward it are dropped until it is back"
+                                      : "the interface is gone; frames toward it are dropped until it is back");
   }
   if (!open_) return Reopen();
   if (const bool up = LinkIsUp(); up != view_.link_up) {
@@ -213,17 +215,28 @@ std::optional<std::string> Port::Watch(Readers& readers) {
   return std::nullopt;
 }
 
+bool Port::IsGone() const {
+  if (device_.needs_peer) return view_.link_up && !LinkIsUp();
+  if (device_.interface.empty()) return false;
+  const auto state = QueryInterface(device_.interface);
+  return !state || state->index != interface_index_;
+}
+
 // Workers do not touch the view's plain fields while it is not usable.
 std::optional<std::string> Port::Reopen() {
-  if (!QueryInterface(device_.interface)) return std::nullopt;
-  const std::uint32_t workers = view_.rx_queues;  // a kernel interface has one queue: nothing to spread
+  constexpr std::chrono::milliseconds kBetweenAttempts(500);
+  const auto now = std::chrono::steady_clock::now();
+  if (now < next_attempt_) return std::nullopt;
+  next_attempt_ = now + kBetweenAttempts;
+  if (!device_.interface.empty() && !QueryInterface(device_.interface)) return std::nullopt;
+  const std::uint32_t workers = view_.rx_queues;  // what comes and goes has one queue: nothing to spread
   if (Probe() || Configure(workers)) {
     Close();
     return std::nullopt;  // it may be on its way still: Watch comes back
   }
   view_.link_up = LinkIsUp();
   view_.usable.store(true, std::memory_order_release);
-  return Problem("the interface is back");
+  return Problem("it is there and open");
 }
 
 PortCounters Port::counters() const {

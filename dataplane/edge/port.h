@@ -6,6 +6,7 @@
 #define SLUICE_DATAPLANE_EDGE_PORT_H_
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -55,7 +56,8 @@ class Port {
   const PortView& view() const { return view_; }
   const Device& device() const { return device_; }
 
-  // Looks after the device; call it a few times a second. What changed, as a line for the log, or nothing.
+  // Looks after the device; call it a few times a second. What changed, as a line for the log, or nothing. A device
+  // that is back is opened again.
   std::optional<std::string> Watch(Readers& readers);
 
   // Zeros while the device is away.
@@ -68,6 +70,7 @@ class Port {
   std::optional<std::string> Probe();                           // DPDK takes the device: view_.id is known
   std::optional<std::string> Configure(std::uint32_t workers);  // queues, hash, offloads; then it is started
   void SpreadByRedirection(std::uint32_t redirections, std::uint32_t workers) const;
+  bool IsGone() const;
   std::optional<std::string> Reopen();
   void Close();
   bool LinkIsUp() const;
@@ -82,7 +85,8 @@ class Port {
   bool probed_ = false;  // by Probe, so Close removes it
   bool open_ = false;
   std::uint32_t interface_index_ = 0;
-  std::optional<Readers::Token> leaving_;  // taken from the workers, who may still be in it
+  std::chrono::steady_clock::time_point next_attempt_;  // to open it again
+  std::optional<Readers::Token> leaving_;               // taken from the workers, who may still be in it
   PortView view_;
 };
 

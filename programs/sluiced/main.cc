@@ -116,7 +116,10 @@ class Daemon {
  private:
   int Start() {
     auto cores = CoresOf(config_.edge.cores);
-    if (const auto* error = std::get_if<std::string>(&cores)) return Fail(*error);
+    if (const auto* error = std::get_if<std::string>(&cores)) {
+      Fail(*error);
+      return kExitBadInput;
+    }
     EalSettings eal;
     eal.cores = std::get<std::vector<std::uint32_t>>(std::move(cores));
     eal.no_huge = config_.edge.no_huge;

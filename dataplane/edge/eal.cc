@@ -150,8 +150,6 @@ std::optional<std::string> StartEal(const EalSettings& settings, const std::func
   return std::nullopt;
 }
 
-void StopEal() { rte_eal_cleanup(); }
-
 std::string TakeDpdkMessages() { return DpdkLog().Take(); }
 
 }  // namespace sluice

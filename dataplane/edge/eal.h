@@ -27,10 +27,9 @@ std::variant<std::vector<std::uint32_t>, std::string> CoresOf(const std::vector<
 std::uint64_t FreeHugepageMb();
 
 // Starts DPDK: worker i runs on EAL's core i + 1. Nothing on success, else the reason. Where hugepages are too few it
-// runs without, and `say` is told so in one line. Several processes may run side by side; nothing is left on disk.
+// runs without, and `say` is told so in one line. Several processes may run side by side; nothing is left on disk, so
+// the process's end cleans up (rte_eal_cleanup unmaps memory that EAL's interrupt thread still reads).
 std::optional<std::string> StartEal(const EalSettings& settings, const std::function<void(std::string_view)>& say);
-
-void StopEal();
 
 // The last lines that DPDK logged since the last call, joined by "; ". Any thread.
 std::string TakeDpdkMessages();

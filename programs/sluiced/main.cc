@@ -109,7 +109,6 @@ class Daemon {
     plane_->Stop();
     PrintSummary();
     plane_.reset();
-    StopEal();
     return kExitFine;
   }
 

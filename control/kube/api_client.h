@@ -42,8 +42,8 @@ class ApiHandler {
 // Every function but Wake is for one thread.
 class ApiClient {
  public:
-  // An answer's first byte and each further one, and the connection itself, must come in time or the handler cancels;
-  // the client only watches over the connection (TCP keepalive, 10 s to connect).
+  // Gives up a connection that is not made within 10 s, or whose peer does not acknowledge for half a minute. How long
+  // an answer may take is its handler's to judge, which then cancels.
   explicit ApiClient(KubeAccess access);
   ~ApiClient();
   ApiClient(const ApiClient&) = delete;

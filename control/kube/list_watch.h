@@ -34,7 +34,7 @@ struct WatchOptions {
   int page_size = 500;
   // After which the server is asked to end a watch (less a random fifth), so that none lasts for ever.
   std::chrono::seconds watch_timeout{300};
-  // How much later than asked a server may end a watch, which is how long one without bookmarks may be silent.
+  // How much later than asked a server may end a watch. One without bookmarks may be silent until then.
   std::chrono::milliseconds timeout_margin{15'000};
   // An answer that has not begun by then, or a list that pauses for so long, is given up.
   std::chrono::milliseconds answer_timeout{60'000};

@@ -11,6 +11,7 @@ import sys
 INCLUDE_ROOTS = {
     "include": ["include"],
     "base": ["include", "."],
+    "codec": ["include", "."],
     "control": ["include", "control"],
     "dataplane": ["include", "dataplane"],
     "reference": ["include", "control", "."],

@@ -21,8 +21,11 @@ class DocumentHandler : public YAML::EventHandler {
   explicit DocumentHandler(FileDecoder& decoder) : decoder_(decoder) {}
 
   void SetFirstLine(std::uint32_t first_line) { first_line_ = first_line; }
+  // Of the document that began last.
+  const YAML::Mark& start() const { return start_; }
 
-  void OnDocumentStart(const YAML::Mark&) override {
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    start_ = mark;
     document_.Clear();
     item_.Clear();
     tree_ = &document_;
@@ -191,6 +194,7 @@ class DocumentHandler : public YAML::EventHandler {
 
   FileDecoder& decoder_;
   std::uint32_t first_line_ = 1;
+  YAML::Mark start_;
   ValueTree document_;
   ValueTree item_;
   ValueTree* tree_ = &document_;
@@ -213,7 +217,9 @@ void ReadYaml(std::istream& in, FileDecoder& decoder) {
     try {
       YAML::Parser parser(document);
       handler.SetFirstLine(documents.first_line());
-      while (parser.HandleNextDocument(handler)) {
+      // A token that may not begin a document makes yaml-cpp report an empty one there, over and over.
+      for (int last_start = -1; parser.HandleNextDocument(handler); last_start = handler.start().pos) {
+        if (handler.start().pos == last_start) throw YAML::ParserException(handler.start(), "unexpected text");
       }
     } catch (const YAML::Exception& error) {
       const std::uint32_t line = error.mark.is_null() ? 0 : static_cast<std::uint32_t>(error.mark.line);

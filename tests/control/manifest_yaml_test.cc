@@ -283,6 +283,15 @@ TEST(Yaml, ItemsBeforeABrokenOneAreRead) {
   EXPECT_THAT(Texts(read.diagnostics), ElementsAre(StartsWith("m.yaml:")));
 }
 
+TEST(Yaml, AStrayBracketBehindADocumentDoesNotHang) {
+  for (const char* stray : {"}", "]", "} }", "{\"a\": \"b \"c\"d: [{e: 0}]\n    f: [{}]\n"}) {
+    const Manifests read = FromYaml(PodText("a") + stray + "\n---\n" + PodText("b"));
+    EXPECT_TRUE(HasErrors(read.diagnostics)) << stray;
+    ASSERT_FALSE(read.cluster.pods.empty()) << stray;
+    EXPECT_EQ(read.cluster.pods.back().name, "b") << stray;
+  }
+}
+
 TEST(Yaml, BytesThatAreNoTextDoNotHang) {
   std::string bytes;
   for (int i = 0; i < 4096; ++i) bytes += static_cast<char>(i * 131 + i / 256);

@@ -28,11 +28,12 @@ void ForEachDevice(const EdgeSettings& edge, Visit visit) {
   }
 }
 
-// Everything that can hold a buffer at the same time.
+// What can hold buffers at the same time. Of the rings toward one worker or port no more than one is full at a time:
+// its consumer empties them in turn. Should the buffers run out all the same, devices count what they miss.
 std::uint32_t BufferCount(const EdgeSettings& edge, const PipelineConfig& pipeline, std::uint32_t workers) {
   const auto ports = static_cast<std::uint32_t>(2 * edge.wires.size());
   const std::uint32_t queues = ports * workers * (edge.rx_descriptors + edge.tx_descriptors);
-  const std::uint32_t rings = workers > 1 ? workers * (workers + ports) * edge.handover_frames : 0;
+  const std::uint32_t rings = workers > 1 ? (workers + ports) * edge.handover_frames : 0;
   const std::uint32_t held = workers * (pipeline.fragments_held + 4 * kMaxBurst + 2 * kBufferCache);
   std::uint32_t drivers = 0;
   ForEachDevice(edge, [&](const Device& device, const PortSettings&) { drivers += device.driver_buffers; });

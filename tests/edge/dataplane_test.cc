@@ -280,6 +280,7 @@ TEST_F(DataplaneTest, EveryFrameEndsInOneCounter) {
 TEST_F(DataplaneTest, DeviceOfTwoWiresIsRefusedByName) {
   EdgeSettings edge;
   edge.wires = {wire_.settings(), wire_.settings()};
+  edge.rx_descriptors = edge.tx_descriptors = 64;
   const auto started = Dataplane::Start(edge, SmallPipeline(), NextTable(), [](std::string_view) {});
   ASSERT_TRUE(std::holds_alternative<std::string>(started));
   EXPECT_THAT(std::get<std::string>(started),

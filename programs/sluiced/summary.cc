@@ -7,6 +7,8 @@
 #include <array>
 #include <ctime>
 #include <iterator>
+#include <string_view>
+#include <tuple>
 #include <vector>
 
 namespace sluice {
@@ -31,7 +33,9 @@ std::uint64_t Decided(const Worker& worker, Verdict verdict) {
 }
 
 void WritePorts(const Dataplane& plane, Out out) {
-  fmt::format_to(out, "{:<28} {:>14} {:>16} {:>14} {:>16} {:>10} {:>10}\n", "port", "rx packets", "rx bytes",
+  std::size_t width = std::string_view("port").size();
+  for (const auto& port : plane.ports()) width = std::max(width, port->device().text.size());
+  fmt::format_to(out, "{:<{}} {:>14} {:>16} {:>14} {:>16} {:>10} {:>10}\n", "port", width, "rx packets", "rx bytes",
                  "tx packets", "tx bytes", "missed", "errors");
   for (std::size_t i = 0; i < plane.ports().size(); ++i) {
     const Port& port = *plane.ports()[i];
@@ -39,7 +43,7 @@ void WritePorts(const Dataplane& plane, Out out) {
       return Sum(plane, [&](const Worker& worker) { return (worker.counters().ports[i].*counter).value(); });
     };
     const PortCounters device = port.counters();
-    fmt::format_to(out, "{:<28} {:>14} {:>16} {:>14} {:>16} {:>10} {:>10}{}\n", port.device().text,
+    fmt::format_to(out, "{:<{}} {:>14} {:>16} {:>14} {:>16} {:>10} {:>10}{}\n", port.device().text, width,
                    sum(&PortTraffic::received), sum(&PortTraffic::received_bytes), sum(&PortTraffic::sent),
                    sum(&PortTraffic::sent_bytes), device.missed + device.no_buffer, device.errors,
                    port.view().usable && port.view().link_up ? "" : "  down");
@@ -109,7 +113,8 @@ void WriteRules(const Dataplane& plane, Out out) {
     const TableRule& y = table.rule(b.rule);
     return std::tie(x.policy, x.direction, x.index) < std::tie(y.policy, y.direction, y.index);
   });
-  fmt::format_to(out, "{:<40} {:<8} {:>5} {:<6} {:>14} {:>16}  {}\n", "rule", "side", "index", "action", "packets",
+  if (rows.empty()) return;
+  fmt::format_to(out, "\n{:<40} {:<8} {:>5} {:<6} {:>14} {:>16}  {}\n", "rule", "side", "index", "action", "packets",
                  "bytes", "last hit");
   for (const Row& row : rows) {
     const TableRule& rule = table.rule(row.rule);
@@ -148,7 +153,6 @@ std::string Summary(const Dataplane& plane, std::chrono::seconds age) {
   WriteDrops(plane, out);
   fmt::format_to(out, "\nflows\n");
   WriteFlows(plane, out);
-  fmt::format_to(out, "\n");
   WriteRules(plane, out);
   return text;
 }

@@ -109,7 +109,7 @@ class Transfer {
   void AddHeader(const std::string& line) {
     curl_slist* longer = curl_slist_append(headers_.get(), line.c_str());
     if (longer == nullptr) throw std::runtime_error("libcurl: out of memory");
-    headers_.release();
+    static_cast<void>(headers_.release());  // longer begins with it
     headers_.reset(longer);
   }
 

@@ -66,5 +66,5 @@ done >build/tests/CTestTestfile.cmake
 
 labels=$(IFS='|' && echo "${parts[*]}")
 Step "testing: ${parts[*]}"
-ctest --test-dir build/tests --label-regex "^($labels)\$" --parallel "$(nproc)" --output-on-failure --progress \
+ctest --test-dir build/tests --label-regex "^($labels)\$" --parallel "$(nproc)" --output-on-failure --progress --no-label-summary \
   --no-tests=error

@@ -35,7 +35,8 @@ std::vector<IdSetId> InternMembers(std::uint32_t pod_count, const std::vector<co
     memberships.resize(total);
 
     const bool whole = first == 0 && end == pod_count;
-    const PodSet block = ToSet({first, end});
+    PodSet block;
+    block.addRange(first, end);
     for (std::uint32_t group = 0; group < groups.size(); ++group) {
       if (whole) {
         Read(*groups[group], &numbers);

@@ -1,4 +1,4 @@
-// A set of pod numbers (see PodTable), compressed.
+// A set of small numbers, compressed: pods (see PodTable), or namespaces.
 #ifndef SLUICE_CONTROL_RESOLVE_POD_SET_H_
 #define SLUICE_CONTROL_RESOLVE_POD_SET_H_
 
@@ -9,20 +9,6 @@
 namespace sluice {
 
 using PodSet = Roaring;
-
-// Numbers first <= n < end.
-struct PodRange {
-  std::uint32_t first = 0;
-  std::uint32_t end = 0;
-
-  bool empty() const { return first == end; }
-};
-
-inline PodSet ToSet(PodRange range) {
-  PodSet set;
-  if (!range.empty()) set.addRange(range.first, range.end);
-  return set;
-}
 
 inline std::vector<std::uint32_t> ToVector(const PodSet& set) {
   std::vector<std::uint32_t> numbers(set.cardinality());

@@ -1,47 +1,37 @@
-// Named ports of pods: what a name stands for, each pod for itself (NP-51, NP-52).
+// Named ports of pods: what a name stands for, each pod for itself (NP-51,
+// NP-52).
 #ifndef SLUICE_CONTROL_RESOLVE_PORT_INDEX_H_
 #define SLUICE_CONTROL_RESOLVE_PORT_INDEX_H_
 
 #include <cstdint>
 #include <map>
-#include <string_view>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "model/objects.h"
 #include "resolve/pod_set.h"
-#include "resolve/pod_table.h"
 
 namespace sluice {
 
-// Pods for which a name stands for the same numbers. Numbers are sorted and unique.
-struct PortResolution {
-  std::vector<std::uint16_t> numbers;
-  PodSet pods;
-};
+using PortNumbers = std::vector<std::uint16_t>;  // sorted, unique
 
-// Holds views into the pod table's cluster.
+// What the name of the protocol stands for among a pod's ports; empty for
+// nothing.
+PortNumbers NumbersOf(const std::vector<ContainerPort>& ports, std::uint8_t protocol, const std::string& name);
+
 class PortIndex {
  public:
-  explicit PortIndex(const PodTable& pods);
+  void Add(std::uint32_t pod, const std::vector<ContainerPort>& ports);
+  void Remove(std::uint32_t pod, const std::vector<ContainerPort>& ports);
 
-  // Splits `pods` by what they mean by `name` of `protocol`, sorted by numbers; pods without it are left out. No part
-  // is empty. O(distinct resolutions of the name) bitmap operations, or O(pods), whichever is less.
-  std::vector<PortResolution> Split(const PodSet& pods, std::uint8_t protocol, std::string_view name) const;
-
-  // The numbers of one pod, or null.
-  const std::vector<std::uint16_t>* Numbers(std::uint32_t pod, std::uint8_t protocol, std::string_view name) const;
+  // Pods by what they mean by a name.
+  using Resolutions = std::map<PortNumbers, PodSet>;
+  // Null where no pod has the name.
+  const Resolutions* Find(std::uint8_t protocol, const std::string& name) const;
 
  private:
-  struct Name {
-    PodSet holders;
-    std::vector<PortResolution> resolutions;
-    std::vector<std::pair<std::uint32_t, std::uint32_t>> by_pod;  // pod, place in resolutions; ascending
-  };
-
-  const Name* Find(std::uint8_t protocol, std::string_view name) const;
-  static std::uint32_t ResolutionOf(const Name& name, std::uint32_t pod);
-
-  std::map<std::pair<std::string_view, std::uint8_t>, Name> names_;
+  std::map<std::pair<std::string, std::uint8_t>, Resolutions> names_;
 };
 
 }  // namespace sluice

@@ -1,8 +1,5 @@
-// Resolve: from Kubernetes objects to resolved policy, every label selector evaluated.
-//
-// The passes, a file each: pods are numbered and keep the addresses that are theirs (pod_table); labels become bitmaps
-// over those numbers (label_index), named ports too (port_index); subjects and peers become groups, evaluated once for
-// each distinct text (groups); policies become sections (resolve).
+// Resolve: from Kubernetes objects to resolved policy, every label selector
+// evaluated, once.
 #ifndef SLUICE_CONTROL_RESOLVE_RESOLVE_H_
 #define SLUICE_CONTROL_RESOLVE_RESOLVE_H_
 
@@ -12,9 +9,11 @@
 
 namespace sluice {
 
-// Requires: namespaces unique by name, pods and policies by namespace and name. Never fails: what two objects claim and
-// one loses is a warning in `diagnostics` (NP-83). The result does not depend on the order of the objects and holds
-// nothing of `cluster`. Any thread; keeps no state.
+// What a ClusterResolver that was given the whole cluster says. Requires:
+// namespaces unique by name, pods and policies by namespace and name. Never
+// fails: what two objects claim and one loses is a warning in `diagnostics`
+// (may be null; NP-83). The result does not depend on the order of the objects
+// and holds nothing of `cluster`. Any thread; keeps no state.
 ResolvedPolicy Resolve(const Cluster& cluster, Diagnostics* diagnostics);
 
 }  // namespace sluice

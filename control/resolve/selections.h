@@ -1,76 +1,123 @@
-// Subjects and peer lists, each distinct one evaluated once, and the groups made of those that a rule or section uses.
+// What policies select: subjects and peer lists, each distinct one held once by
+// its canonical text while somebody uses it. A selection's pods are worked out
+// from bitmaps when asked for; a pod's selections are found by its labels.
+// Neither is stored, so neither has to be kept in step.
 #ifndef SLUICE_CONTROL_RESOLVE_SELECTIONS_H_
 #define SLUICE_CONTROL_RESOLVE_SELECTIONS_H_
 
 #include <cstdint>
-#include <map>
+#include <memory>
 #include <string>
-#include <tuple>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "model/objects.h"
+#include "resolve/cluster_state.h"
 #include "resolve/label_index.h"
-#include "resolve/pod_table.h"
-#include "resolve/port_index.h"
+#include "resolve/pod_set.h"
+#include "resolve/selector_index.h"
 #include "sluice/resolved_policy.h"
 
 namespace sluice {
 
-// Holds views into the cluster and the pod table.
+class PortSplit;
+struct BoundPolicy;
+struct Selection;
+using SelectionPtr = std::shared_ptr<const Selection>;
+
+// The namespaces that a pod selector looks into: one by name, or all that a
+// selector selects.
+struct Scope {
+  std::string text;  // canonical; of one namespace its name
+  bool by_name = false;
+  IndexedSelector selector;             // over namespaces; not by_name
+  SelectorIndex<Selection> selections;  // over pods
+};
+
+struct Selection : std::enable_shared_from_this<Selection> {
+  enum class Kind : std::uint8_t {
+    kEveryone,  // every address (NP-22)
+    kSelector,  // pods in `scope` that `selector` selects
+    kUnion,     // of `terms`, all kSelector, and `blocks`
+    kListed,    // `pods` and `blocks`: the pods for which a named port stands for
+                // the same numbers
+  };
+  Kind kind = Kind::kSelector;
+  std::string text;  // canonical, becomes Group::key
+
+  std::shared_ptr<Scope> scope;
+  IndexedSelector selector;
+  std::vector<SelectionPtr> terms;
+  std::vector<CidrBlock> blocks;  // sorted, unique
+  PodSet pods;
+
+  // Who is built on it; they keep themselves listed while they live.
+  mutable std::vector<const Selection*> unions;
+  mutable std::vector<PortSplit*> splits;
+  mutable std::vector<BoundPolicy*> policies;  // of which it is the subjects
+};
+
+// Outlives the selections that it hands out.
 class Selections {
  public:
-  using Id = std::uint32_t;
-  static constexpr Id kEveryone = 0;  // from / to left empty: every address (NP-22)
-
-  Selections(const Cluster& cluster, const PodTable& pods);
+  explicit Selections(ClusterState* state);
+  Selections(const Selections&) = delete;
+  Selections& operator=(const Selections&) = delete;
 
   // The pods of `namespace_name` that `selector` selects (NP-13, NP-30).
-  Id Pods(const std::string& namespace_name, const LabelSelector& selector);
-
+  SelectionPtr Pods(const std::string& namespace_name, const LabelSelector& selector);
   // The union of a policy's from or to.
-  Id Peers(const std::string& namespace_name, const std::vector<NetworkPolicyPeer>& peers);
+  SelectionPtr Peers(const std::string& namespace_name, const std::vector<NetworkPolicyPeer>& peers);
+  const SelectionPtr& everyone() const { return everyone_; }
 
-  // The part of a selection for which a named port stands for the same numbers.
-  struct Narrowed {
-    std::vector<std::uint16_t> numbers;
-    Id selection;
-  };
-  // By numbers, ascending. An address that only a block holds counts where it is a pod's (NP-42, NP-51).
-  const std::vector<Narrowed>& WithNamedPort(Id selection, std::uint8_t protocol, const std::string& name);
+  // The pods that it selects by label, all endpoints for everyone; addresses
+  // that its blocks hold are not asked.
+  PodSet PodsOf(const Selection& selection);
 
-  // The group of a selection, made when first asked for; kAnyPeer for everyone. Ids are dense, in that order.
-  GroupId Group(Id selection);
+  // Calls `visit(const Selection&)` for each kSelector and kUnion whose pods
+  // include this endpoint; a union as often as its terms do.
+  template <typename Visit>
+  void ForEachHolding(std::uint32_t pod, Visit visit) const;
 
-  // Writes all groups, and into endpoint i the set of those that hold pod i.
-  void Finish(ResolvedPolicy* policy);
+  // Scopes by selector that hold a namespace of these labels, in no order.
+  std::vector<const Scope*> ScopesOf(const LabelIds& labels) const;
+
+  // To be called whenever endpoints or namespaces changed.
+  void ForgetPods() { scope_pods_.clear(); }
 
  private:
-  struct Selection {
-    const std::string* text = nullptr;  // canonical; owned by ids_
-    PodSet pods;
-    std::vector<CidrBlock> blocks = {};  // sorted, unique
-    GroupId group = kAnyPeer;            // kAnyPeer: not asked for yet
-  };
+  std::shared_ptr<Scope> ScopeByName(const std::string& name);
+  std::shared_ptr<Scope> ScopeBySelector(const LabelSelector& selector);
+  SelectionPtr InScope(std::shared_ptr<Scope> scope, std::string text, const LabelSelector& selector);
+  const PodSet& PodsOf(const Scope& scope);
+  void Drop(Scope* scope);
+  void Drop(Selection* selection);
 
-  template <typename Make>
-  Id Intern(std::string text, Make make);
-  Id PodsIn(const LabelSelector& namespaces, const LabelSelector& selector);
-  const PodSet& InNamespaces(const LabelSelector& selector);
-  PodSet Union(const std::vector<Id>& selections) const;
-  std::vector<Narrowed> Narrow(Id selection, std::uint8_t protocol, const std::string& name);
-
-  const PodTable& pods_;
-  LabelIndex pod_labels_;
-  LabelIndex namespace_labels_;
-  PortIndex ports_;
-  std::vector<PodRange> namespaces_;  // sorted by name; numbers of namespace_labels_ index it
-  std::unordered_map<std::string, Id> ids_;
-  std::vector<Selection> selections_;
-  std::unordered_map<std::string, PodSet> in_namespaces_;  // by selector text
-  std::map<std::tuple<Id, std::uint8_t, std::string>, std::vector<Narrowed>> narrowed_;
-  std::vector<Id> groups_;  // by GroupId
+  ClusterState& state_;
+  std::unordered_map<std::string_view, std::weak_ptr<Scope>> scopes_by_name_;  // keys are the scopes' texts
+  std::unordered_map<std::string_view, std::weak_ptr<Scope>> scopes_by_selector_;
+  SelectorIndex<Scope> scope_index_;
+  std::unordered_map<std::string_view, const Selection*> selections_;  // keys are the selections' texts
+  std::unordered_map<const Scope*, PodSet> scope_pods_;                // worked out since ForgetPods
+  SelectionPtr everyone_;
 };
+
+template <typename Visit>
+void Selections::ForEachHolding(std::uint32_t pod, Visit visit) const {
+  const PodEntry& entry = state_.pod(pod);
+  const NamespaceEntry& space = state_.space(entry.space);
+  const auto visit_scope = [&](const Scope& scope) {
+    scope.selections.ForEachSelecting(state_.pod_labels(), entry.labels, [&](const Selection* selection) {
+      visit(*selection);
+      for (const Selection* whole : selection->unions) visit(*whole);
+    });
+  };
+  const auto own = scopes_by_name_.find(space.name);
+  if (own != scopes_by_name_.end()) visit_scope(*own->second.lock());
+  scope_index_.ForEachSelecting(state_.namespace_labels(), space.labels,
+                                [&](const Scope* scope) { visit_scope(*scope); });
+}
 
 }  // namespace sluice
 

@@ -1,0 +1,145 @@
+#include "resolve/bound_policy.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+namespace sluice {
+namespace {
+
+std::vector<PortRange> Merged(std::vector<PortRange> ranges) {
+  std::sort(ranges.begin(), ranges.end());
+  std::vector<PortRange> merged;
+  for (const PortRange& range : ranges) {
+    if (!merged.empty() && merged.back().protocol == range.protocol && range.first <= merged.back().last + 1) {
+      merged.back().last = std::max(merged.back().last, range.last);
+    } else {
+      merged.push_back(range);
+    }
+  }
+  return merged;
+}
+
+std::vector<PortRange> NumberedPorts(const NetworkPolicyRule& rule) {
+  std::vector<PortRange> ranges;
+  for (const NetworkPolicyPort& port : rule.ports) {
+    if (!port.name.empty()) continue;
+    const std::uint16_t first = port.port.value_or(0);
+    ranges.push_back({port.protocol, first, port.port ? port.end_port.value_or(first) : std::uint16_t{65535}});
+  }
+  return Merged(std::move(ranges));
+}
+
+std::vector<std::pair<std::string, std::uint8_t>> PortNames(const NetworkPolicyRule& rule) {
+  std::vector<std::pair<std::string, std::uint8_t>> names;
+  for (const NetworkPolicyPort& port : rule.ports) {
+    if (!port.name.empty()) names.emplace_back(port.name, port.protocol);
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+std::vector<PortRange> ToRanges(std::uint8_t protocol, const PortNumbers& numbers) {
+  std::vector<PortRange> ranges;
+  for (const std::uint16_t number : numbers) ranges.push_back({protocol, number, number});
+  return Merged(std::move(ranges));
+}
+
+template <typename Visit>
+void ForEachSplit(const BoundPolicy& policy, Visit visit) {
+  for (const BoundDirection& direction : policy.directions) {
+    for (const BoundRule& rule : direction.rules) {
+      for (const PortSplitPtr& split : rule.by_name) visit(*split);
+    }
+  }
+}
+
+// The section that isolates first.
+void AddSections(const BoundPolicy& policy, const BoundDirection& direction, const GroupOf& group_of,
+                 std::vector<Section>* sections) {
+  Section isolating;
+  isolating.policy = policy.title;
+  isolating.direction = direction.direction;
+  isolating.subjects = group_of(policy.subjects, Role::kSubjects);
+  std::map<GroupId, std::vector<Rule>> by_subjects;
+  for (const BoundRule& rule : direction.rules) {
+    const auto add = [&](std::vector<Rule>* rules, const SelectionPtr& peers, std::vector<PortRange> ports) {
+      rules->push_back({.peers = group_of(peers, Role::kPeers),
+                        .ports = std::move(ports),
+                        .any_port = rule.any_port,
+                        .index = rule.index});
+    };
+    if (rule.any_port || !rule.ports.empty()) add(&isolating.rules, rule.peers, rule.ports);
+    for (const PortSplitPtr& split : rule.by_name) {
+      for (const auto& [numbers, part] : split->parts()) {
+        std::vector<PortRange> ports = ToRanges(split->protocol(), numbers);
+        if (direction.direction == Direction::kEgress) {
+          add(&isolating.rules, part.selection, std::move(ports));
+        } else {
+          add(&by_subjects[group_of(part.selection, Role::kSubjects)], rule.peers, std::move(ports));
+        }
+      }
+    }
+  }
+  sections->push_back(std::move(isolating));
+  for (auto& [subjects, rules] : by_subjects) {
+    Section section;
+    section.policy = policy.title;
+    section.direction = direction.direction;
+    section.subjects = subjects;
+    section.isolates = false;
+    section.rules = std::move(rules);
+    sections->push_back(std::move(section));
+  }
+}
+
+}  // namespace
+
+std::string PolicyTitle(const std::string& namespace_name, const std::string& name) {
+  return namespace_name + '/' + name;
+}
+
+BoundPolicy Bind(const NetworkPolicy& policy, Selections* selections, PortSplits* splits) {
+  BoundPolicy bound;
+  bound.title = PolicyTitle(policy.namespace_name, policy.name);
+  bound.subjects = selections->Pods(policy.namespace_name, policy.pod_selector);
+  const auto bind = [&](Direction direction, const std::vector<NetworkPolicyRule>& rules) {
+    BoundDirection& one = bound.directions.emplace_back();
+    one.direction = direction;
+    if (policy.refused) return;  // of a refused object only the isolation stands (NP-16)
+    one.rules.reserve(rules.size());
+    for (const NetworkPolicyRule& source : rules) {
+      BoundRule& rule = one.rules.emplace_back();
+      rule.index = static_cast<std::int32_t>(&source - rules.data());
+      rule.peers = selections->Peers(policy.namespace_name, source.peers);
+      rule.any_port = source.ports.empty();
+      rule.ports = NumberedPorts(source);
+      for (const auto& [name, protocol] : PortNames(source)) {
+        rule.by_name.push_back(
+            splits->Find(direction == Direction::kIngress ? bound.subjects : rule.peers, protocol, name));
+      }
+    }
+  };
+  if (policy.has_egress) bind(Direction::kEgress, policy.egress);
+  if (policy.has_ingress) bind(Direction::kIngress, policy.ingress);
+  return bound;
+}
+
+void Enlist(BoundPolicy* policy) {
+  policy->subjects->policies.push_back(policy);
+  ForEachSplit(*policy, [&](PortSplit& split) { split.policies.push_back(policy); });
+}
+
+void Delist(BoundPolicy* policy) {
+  std::erase(policy->subjects->policies, policy);
+  ForEachSplit(*policy, [&](PortSplit& split) { std::erase(split.policies, policy); });
+}
+
+std::vector<Section> MakeSections(const BoundPolicy& policy, const GroupOf& group_of) {
+  std::vector<Section> sections;
+  for (const BoundDirection& direction : policy.directions) AddSections(policy, direction, group_of, &sections);
+  return sections;
+}
+
+}  // namespace sluice

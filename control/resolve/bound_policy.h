@@ -1,0 +1,62 @@
+// A NetworkPolicy in terms of selections, and the sections that it makes.
+#ifndef SLUICE_CONTROL_RESOLVE_BOUND_POLICY_H_
+#define SLUICE_CONTROL_RESOLVE_BOUND_POLICY_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "model/objects.h"
+#include "resolve/port_splits.h"
+#include "resolve/selections.h"
+#include "sluice/policy_terms.h"
+#include "sluice/resolved_policy.h"
+
+namespace sluice {
+
+struct BoundRule {
+  std::int32_t index = 0;
+  SelectionPtr peers;
+  bool any_port = true;
+  std::vector<PortRange> ports;       // by number; sorted, merged
+  std::vector<PortSplitPtr> by_name;  // of the subjects for ingress, of the peers for egress (NP-51)
+
+  friend bool operator==(const BoundRule&, const BoundRule&) = default;
+};
+
+struct BoundDirection {
+  Direction direction = Direction::kIngress;
+  std::vector<BoundRule> rules;
+
+  friend bool operator==(const BoundDirection&, const BoundDirection&) = default;
+};
+
+struct BoundPolicy {
+  std::string title;  // "namespace/name"
+  SelectionPtr subjects;
+  std::vector<BoundDirection> directions;
+
+  friend bool operator==(const BoundPolicy&, const BoundPolicy&) = default;
+};
+
+std::string PolicyTitle(const std::string& namespace_name, const std::string& name);
+
+BoundPolicy Bind(const NetworkPolicy& policy, Selections* selections, PortSplits* splits);
+
+// Lists the policy with its subjects and splits, which must be undone before
+// either changes.
+void Enlist(BoundPolicy* policy);
+void Delist(BoundPolicy* policy);
+
+enum class Role : std::uint8_t { kSubjects, kPeers };
+using GroupOf = std::function<GroupId(const SelectionPtr& selection, Role role)>;
+
+// A section for each direction that isolates, and one more for each group of
+// subjects for which the named ports of ingress rules stand for numbers of
+// their own. Asks for the group of whatever they name.
+std::vector<Section> MakeSections(const BoundPolicy& policy, const GroupOf& group_of);
+
+}  // namespace sluice
+
+#endif  // SLUICE_CONTROL_RESOLVE_BOUND_POLICY_H_

@@ -1,0 +1,136 @@
+#include "resolve/cluster_resolver.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "resolve/policy_view.h"
+
+namespace sluice {
+
+ClusterResolver::ClusterResolver()
+    : state_([this](const std::string& node) { OnNode(node); }),
+      selections_(&state_),
+      splits_(&state_, &selections_, [this](BoundPolicy* policy) { OnPolicy(policy); }) {}
+ClusterResolver::~ClusterResolver() = default;
+
+std::unique_ptr<PolicyView> ClusterResolver::MakeView(std::string node) {
+  return std::unique_ptr<PolicyView>(new PolicyView(this, std::move(node)));
+}
+
+void ClusterResolver::Upsert(const Namespace& object) { ChangeNamespace(object.name, &object); }
+void ClusterResolver::DeleteNamespace(const std::string& name) { ChangeNamespace(name, nullptr); }
+
+void ClusterResolver::ChangeNamespace(const std::string& name, const Namespace* object) {
+  const std::uint32_t before = state_.FindNamespace(name);
+  if (before != ClusterState::kNone && object != nullptr && state_.space(before).has_object &&
+      state_.namespace_labels().Equal(state_.space(before).labels, object->labels)) {
+    return;
+  }
+  std::vector<std::uint32_t> pods;
+  std::vector<const Scope*> scopes;
+  if (before != ClusterState::kNone) {
+    pods = ToVector(state_.space(before).endpoints);
+    if (!pods.empty()) scopes = selections_.ScopesOf(state_.space(before).labels);
+  }
+  for (const std::uint32_t pod : pods) splits_.Leave(pod);
+  if (object != nullptr) {
+    state_.UpsertNamespace(*object);
+  } else {
+    state_.DeleteNamespace(name);
+  }
+  selections_.ForgetPods();
+  for (const std::uint32_t pod : pods) splits_.Join(pod);
+  splits_.Settle();
+  if (pods.empty()) return;
+  std::vector<const Scope*> now = selections_.ScopesOf(state_.space(before).labels);
+  std::sort(scopes.begin(), scopes.end());
+  std::sort(now.begin(), now.end());
+  if (now == scopes) return;
+  for (const std::uint32_t pod : pods) OnPod(pod);
+}
+
+void ClusterResolver::Upsert(const NodeObject& object) { state_.nodes().Upsert(object); }
+void ClusterResolver::DeleteNode(const std::string& name) { state_.nodes().Delete(name); }
+
+void ClusterResolver::Upsert(const Pod& object) {
+  const std::uint32_t before = state_.FindPod(object.namespace_name, object.name);
+  const bool known = before != ClusterState::kNone;
+  if (known && state_.IsSame(before, object)) return;
+  const bool was_endpoint = known && state_.pod(before).IsEndpoint();
+  // Others may win or lose an address by this (NP-83).
+  std::vector<IpAddress> addresses = object.addresses;
+  if (was_endpoint) {
+    addresses.insert(addresses.end(), state_.pod(before).addresses.begin(), state_.pod(before).addresses.end());
+  }
+  const std::vector<std::uint32_t> rivals = state_.Rivals(before, addresses);
+  for (const std::uint32_t rival : rivals) splits_.Leave(rival);
+  if (was_endpoint) splits_.Leave(before);
+
+  const std::uint32_t pod = state_.UpsertPod(object);
+  const bool is_endpoint = state_.pod(pod).IsEndpoint();
+  selections_.ForgetPods();
+
+  if (is_endpoint) splits_.Join(pod);
+  for (const std::uint32_t rival : rivals) splits_.Join(rival);
+  splits_.Settle();
+  if (is_endpoint) OnPod(pod);
+  if (was_endpoint && !is_endpoint) OnPodGone(pod);
+  for (const std::uint32_t rival : rivals) OnPod(rival);
+}
+
+void ClusterResolver::DeletePod(const std::string& namespace_name, const std::string& name) {
+  const std::uint32_t pod = state_.FindPod(namespace_name, name);
+  if (pod == ClusterState::kNone) return;
+  const bool was_endpoint = state_.pod(pod).IsEndpoint();
+  std::vector<std::uint32_t> rivals;
+  if (was_endpoint) {
+    rivals = state_.Rivals(pod, state_.pod(pod).addresses);
+    splits_.Leave(pod);
+  }
+  for (const std::uint32_t rival : rivals) splits_.Leave(rival);
+  state_.DeletePod(pod);
+  selections_.ForgetPods();
+  for (const std::uint32_t rival : rivals) splits_.Join(rival);
+  splits_.Settle();
+  if (was_endpoint) OnPodGone(pod);
+  for (const std::uint32_t rival : rivals) OnPod(rival);
+}
+
+void ClusterResolver::Upsert(const NetworkPolicy& object) {
+  BoundPolicy bound = Bind(object, &selections_, &splits_);
+  const auto [known, added] = policies_.try_emplace(bound.title);
+  BoundPolicy& policy = known->second;
+  if (!added) {
+    if (policy == bound) return;
+    Delist(&policy);
+  }
+  policy = std::move(bound);
+  Enlist(&policy);
+  OnPolicy(&policy);
+}
+
+void ClusterResolver::DeletePolicy(const std::string& namespace_name, const std::string& name) {
+  const auto known = policies_.find(PolicyTitle(namespace_name, name));
+  if (known == policies_.end()) return;
+  for (PolicyView* view : views_) view->OnPolicyGone(&known->second);
+  Delist(&known->second);
+  policies_.erase(known);
+}
+
+void ClusterResolver::OnPod(std::uint32_t pod) {
+  for (PolicyView* view : views_) view->OnPod(pod);
+}
+
+void ClusterResolver::OnPodGone(std::uint32_t pod) {
+  for (PolicyView* view : views_) view->OnPodGone(pod);
+}
+
+void ClusterResolver::OnPolicy(BoundPolicy* policy) {
+  for (PolicyView* view : views_) view->OnPolicy(policy);
+}
+
+void ClusterResolver::OnNode(const std::string& name) {
+  for (PolicyView* view : views_) view->OnNode(name);
+}
+
+}  // namespace sluice

@@ -1,0 +1,239 @@
+#include "resolve/cluster_state.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace sluice {
+namespace {
+
+constexpr std::string_view kNameLabel = "kubernetes.io/metadata.name";
+
+std::vector<IpAddress> SortedUnique(std::vector<IpAddress> addresses) {
+  std::sort(addresses.begin(), addresses.end());
+  addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
+  return addresses;
+}
+
+bool SamePorts(const std::vector<ContainerPort>& a, const std::vector<ContainerPort>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const ContainerPort& one, const ContainerPort& other) {
+    return std::tie(one.name, one.protocol, one.port) == std::tie(other.name, other.protocol, other.port);
+  });
+}
+
+// What the pod tells of its node: the host's addresses, and its own where it
+// has no network of its own (NP-32).
+std::vector<IpAddress> AddressesOfNode(const PodEntry& pod) {
+  std::vector<IpAddress> addresses = pod.host_addresses;
+  if (pod.host_network) addresses.insert(addresses.end(), pod.addresses.begin(), pod.addresses.end());
+  return SortedUnique(std::move(addresses));
+}
+
+template <typename T>
+std::uint32_t Place(std::deque<T>* all, std::vector<std::uint32_t>* free) {
+  if (free->empty()) {
+    all->emplace_back();
+    return static_cast<std::uint32_t>(all->size() - 1);
+  }
+  const std::uint32_t place = free->back();
+  free->pop_back();
+  return place;
+}
+
+}  // namespace
+
+std::uint32_t ClusterState::FindNamespace(std::string_view name) const {
+  const auto found = space_numbers_.find(name);
+  return found == space_numbers_.end() ? kNone : found->second;
+}
+
+std::uint32_t ClusterState::EnterNamespace(std::string_view name) {
+  if (const std::uint32_t known = FindNamespace(name); known != kNone) return known;
+  const std::uint32_t number = Place(&spaces_, &free_spaces_);
+  NamespaceEntry& space = spaces_[number];
+  space.name = name;
+  space_numbers_.emplace(space.name, number);
+  all_namespaces_.add(number);
+  space.labels = namespace_labels_.Add(number, {{std::string(kNameLabel), space.name}});
+  return number;
+}
+
+void ClusterState::SetLabels(std::uint32_t number, const Labels& labels) {
+  namespace_labels_.Remove(number, spaces_[number].labels);
+  spaces_[number].labels = namespace_labels_.Add(number, labels);
+}
+
+void ClusterState::DropIfGone(std::uint32_t number) {
+  NamespaceEntry& space = spaces_[number];
+  if (space.has_object || space.pod_count > 0) return;
+  namespace_labels_.Remove(number, space.labels);
+  all_namespaces_.remove(number);
+  space_numbers_.erase(space.name);
+  space = {};
+  free_spaces_.push_back(number);
+}
+
+void ClusterState::UpsertNamespace(const Namespace& object) {
+  const std::uint32_t number = EnterNamespace(object.name);
+  spaces_[number].has_object = true;
+  SetLabels(number, object.labels);
+}
+
+void ClusterState::DeleteNamespace(std::string_view name) {
+  const std::uint32_t number = FindNamespace(name);
+  if (number == kNone) return;
+  spaces_[number].has_object = false;
+  SetLabels(number, {{std::string(kNameLabel), std::string(name)}});
+  DropIfGone(number);
+}
+
+std::uint32_t ClusterState::FindPod(std::string_view namespace_name, std::string_view name) const {
+  const std::uint32_t space = FindNamespace(namespace_name);
+  if (space == kNone) return kNone;
+  const auto found = pod_numbers_.find({space, name});
+  return found == pod_numbers_.end() ? kNone : found->second;
+}
+
+bool ClusterState::IsSame(std::uint32_t number, const Pod& object) const {
+  const PodEntry& entry = pods_[number];
+  return entry.node == object.node && entry.host_network == object.host_network &&
+         entry.finished == object.finished() && entry.created == object.created &&
+         entry.addresses == SortedUnique(object.addresses) &&
+         entry.host_addresses == SortedUnique(object.host_addresses) && SamePorts(entry.ports, object.ports) &&
+         (!entry.IsEndpoint() || pod_labels_.Equal(entry.labels, object.labels));
+}
+
+std::uint32_t ClusterState::UpsertPod(const Pod& object) {
+  const std::uint32_t space = EnterNamespace(object.namespace_name);
+  std::uint32_t number = FindPod(object.namespace_name, object.name);
+  PodEntry old;
+  if (number == kNone) {
+    number = Place(&pods_, &free_pods_);
+    pods_[number].name = object.name;
+    pods_[number].space = space;
+    pod_numbers_.emplace(PodKey{space, pods_[number].name}, number);
+    ++spaces_[space].pod_count;
+  } else {
+    Withdraw(number);
+    old = pods_[number];
+  }
+  PodEntry& entry = pods_[number];
+  entry.node = object.node;
+  entry.host_network = object.host_network;
+  entry.finished = object.finished();
+  entry.created = object.created;
+  entry.addresses = SortedUnique(object.addresses);
+  entry.host_addresses = SortedUnique(object.host_addresses);
+  entry.ports = object.ports;
+  // The node hears of the new pod first: what both say of it never lapses.
+  if (!entry.node.empty() && !entry.finished) nodes_.AddPod(entry.node, AddressesOfNode(entry));
+  if (!old.node.empty() && !old.finished) nodes_.RemovePod(old.node, AddressesOfNode(old));
+  Admit(number, object.labels);
+  return number;
+}
+
+void ClusterState::DeletePod(std::uint32_t number) {
+  Withdraw(number);
+  PodEntry& entry = pods_[number];
+  if (!entry.node.empty() && !entry.finished) nodes_.RemovePod(entry.node, AddressesOfNode(entry));
+  const std::uint32_t space = entry.space;
+  pod_numbers_.erase({space, entry.name});
+  entry = {};
+  free_pods_.push_back(number);
+  --spaces_[space].pod_count;
+  DropIfGone(space);
+}
+
+void ClusterState::Admit(std::uint32_t number, const Labels& labels) {
+  PodEntry& entry = pods_[number];
+  if (!entry.IsEndpoint()) return;
+  entry.labels = pod_labels_.Add(number, labels);
+  ports_.Add(number, entry.ports);
+  endpoints_.add(number);
+  spaces_[entry.space].endpoints.add(number);
+  if (!entry.node.empty()) nodes_.AddEndpoint(entry.node, number);
+  for (const IpAddress& address : entry.addresses) {
+    claims_.Add(address, number);
+    nodes_.OnClaim(address);
+  }
+}
+
+void ClusterState::Withdraw(std::uint32_t number) {
+  PodEntry& entry = pods_[number];
+  if (!entry.IsEndpoint()) return;
+  for (const IpAddress& address : entry.addresses) {
+    claims_.Remove(address, number);
+    nodes_.OnClaim(address);
+  }
+  if (!entry.node.empty()) nodes_.RemoveEndpoint(entry.node, number);
+  spaces_[entry.space].endpoints.remove(number);
+  endpoints_.remove(number);
+  ports_.Remove(number, entry.ports);
+  pod_labels_.Remove(number, entry.labels);
+  entry.labels.clear();
+}
+
+bool ClusterState::Precedes(std::uint32_t a, std::uint32_t b) const {
+  const PodEntry& one = pods_[a];
+  const PodEntry& other = pods_[b];
+  if (one.created != other.created) return one.created > other.created;
+  return std::tie(spaces_[one.space].name, one.name) < std::tie(spaces_[other.space].name, other.name);
+}
+
+std::vector<IpAddress> ClusterState::HeldAddresses(std::uint32_t pod) const {
+  std::vector<IpAddress> held = pods_[pod].addresses;
+  if (claims_.contested().empty()) return held;
+  std::erase_if(held, [&](const IpAddress& address) {
+    if (!claims_.contested().contains(address)) return false;
+    const std::vector<std::uint32_t> claimants = claims_.Claimants(address);
+    return std::any_of(claimants.begin(), claimants.end(), [&](std::uint32_t other) { return Precedes(other, pod); });
+  });
+  return held;
+}
+
+std::vector<std::uint32_t> ClusterState::Rivals(std::uint32_t pod, const std::vector<IpAddress>& addresses) const {
+  std::vector<std::uint32_t> rivals;
+  for (const IpAddress& address : addresses) {
+    for (const std::uint32_t claimant : claims_.Claimants(address)) {
+      if (claimant != pod) rivals.push_back(claimant);
+    }
+  }
+  std::sort(rivals.begin(), rivals.end());
+  rivals.erase(std::unique(rivals.begin(), rivals.end()), rivals.end());
+  return rivals;
+}
+
+std::vector<IpAddress> ClusterState::NodeAddresses(const NodeEntry& node) const {
+  std::vector<IpAddress> addresses = NodeTable::Addresses(node);
+  std::erase_if(addresses, [this](const IpAddress& address) { return claims_.IsClaimed(address); });
+  return addresses;
+}
+
+std::string ClusterState::Title(std::uint32_t pod) const {
+  return "Pod " + spaces_[pods_[pod].space].name + '/' + pods_[pod].name;
+}
+
+Diagnostics ClusterState::Conflicts() const {
+  Diagnostics conflicts;
+  for (const IpAddress& address : claims_.contested()) {
+    std::vector<std::uint32_t> claimants = claims_.Claimants(address);
+    std::sort(claimants.begin(), claimants.end(), [this](auto a, auto b) { return Precedes(a, b); });
+    const std::uint32_t winner = claimants.front();
+    for (std::size_t i = 1; i < claimants.size(); ++i) {
+      const bool equal_age = pods_[winner].created == pods_[claimants[i]].created;
+      conflicts.push_back({Severity::kWarning, "", 0, Title(claimants[i]), "status.podIPs",
+                           address.ToString() + " is also claimed by " + Title(winner) + ", which " +
+                               (equal_age ? "comes first by name" : "is newer") +
+                               " and keeps it; delete the object that is stale"});
+    }
+  }
+  for (const auto& [name, node] : nodes_.nodes()) {
+    for (const IpAddress& address : NodeTable::Addresses(node)) {
+      if (!claims_.IsClaimed(address)) continue;
+      conflicts.push_back({Severity::kWarning, "", 0, "Node " + name, "status.addresses",
+                           address.ToString() + " is also a pod's address and stays the pod's"});
+    }
+  }
+  return conflicts;
+}
+
+}  // namespace sluice

@@ -1,0 +1,131 @@
+// Namespaces, pods and nodes as they are now, each pod and namespace a small
+// number, with the indexes over them.
+//
+// A number is free again when its pod or namespace is gone; the next one takes
+// it.
+#ifndef SLUICE_CONTROL_RESOLVE_CLUSTER_STATE_H_
+#define SLUICE_CONTROL_RESOLVE_CLUSTER_STATE_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "model/objects.h"
+#include "resolve/address_claims.h"
+#include "resolve/label_index.h"
+#include "resolve/node_table.h"
+#include "resolve/pod_set.h"
+#include "resolve/port_index.h"
+#include "sluice/diagnostic.h"
+
+namespace sluice {
+
+// A namespace is there while it has an object or a pod.
+struct NamespaceEntry {
+  std::string name;
+  bool has_object = false;
+  LabelIds labels;
+  PodSet endpoints;
+  std::uint32_t pod_count = 0;
+};
+
+struct PodEntry {
+  std::string name;
+  std::string node;
+  std::uint32_t space = 0;  // number of its namespace
+  bool host_network = false;
+  bool finished = false;
+  LabelIds labels;                        // of an endpoint
+  std::vector<IpAddress> addresses;       // claimed; sorted, unique
+  std::vector<IpAddress> host_addresses;  // sorted, unique
+  std::vector<ContainerPort> ports;
+  std::int64_t created = 0;
+
+  // Of the pod network and not finished (NP-32, NP-82): these alone have
+  // addresses that policy speaks of.
+  bool IsEndpoint() const { return !host_network && !finished; }
+};
+
+class ClusterState {
+ public:
+  explicit ClusterState(std::function<void(const std::string& name)> node_changed) : nodes_(std::move(node_changed)) {}
+
+  static constexpr std::uint32_t kNone = 0xffffffff;
+
+  // Namespaces. Labels of one that has no object: just its name (NP-33).
+  std::uint32_t FindNamespace(std::string_view name) const;
+  const NamespaceEntry& space(std::uint32_t number) const { return spaces_[number]; }
+  const PodSet& all_namespaces() const { return all_namespaces_; }
+  const LabelIndex& namespace_labels() const { return namespace_labels_; }
+  LabelIndex& namespace_labels() { return namespace_labels_; }
+  void UpsertNamespace(const Namespace& object);
+  void DeleteNamespace(std::string_view name);
+
+  // Pods.
+  std::uint32_t FindPod(std::string_view namespace_name, std::string_view name) const;
+  const PodEntry& pod(std::uint32_t number) const { return pods_[number]; }
+  std::uint32_t pod_limit() const { return static_cast<std::uint32_t>(pods_.size()); }  // above all numbers
+  const PodSet& endpoints() const { return endpoints_; }
+  const LabelIndex& pod_labels() const { return pod_labels_; }
+  LabelIndex& pod_labels() { return pod_labels_; }
+  const PortIndex& ports() const { return ports_; }
+  bool IsSame(std::uint32_t number, const Pod& object) const;
+  // Returns its number.
+  std::uint32_t UpsertPod(const Pod& object);
+  void DeletePod(std::uint32_t number);
+
+  // Of the addresses that an endpoint claims, those that are its own: a newer
+  // pod, or of equal age the first by namespace and name, wins (NP-83).
+  std::vector<IpAddress> HeldAddresses(std::uint32_t pod) const;
+  // Other endpoints that claim any of the addresses.
+  std::vector<std::uint32_t> Rivals(std::uint32_t pod, const std::vector<IpAddress>& addresses) const;
+
+  NodeTable& nodes() { return nodes_; }
+  const NodeTable& nodes() const { return nodes_; }
+  // A node's addresses less those that an endpoint claims, so that no pod gains
+  // a node's rights (NP-70).
+  std::vector<IpAddress> NodeAddresses(const NodeEntry& node) const;
+
+  // What two objects claim and one loses: a warning each.
+  Diagnostics Conflicts() const;
+
+ private:
+  using PodKey = std::pair<std::uint32_t, std::string_view>;  // namespace, name
+  struct PodKeyHash {
+    std::size_t operator()(const PodKey& key) const {
+      return std::hash<std::string_view>()(key.second) ^ (key.first * 0x9e3779b97f4a7c15u);
+    }
+  };
+
+  std::uint32_t EnterNamespace(std::string_view name);
+  void SetLabels(std::uint32_t number, const Labels& labels);
+  void DropIfGone(std::uint32_t number);
+  void Admit(std::uint32_t number, const Labels& labels);
+  void Withdraw(std::uint32_t number);
+  bool Precedes(std::uint32_t a, std::uint32_t b) const;
+  std::string Title(std::uint32_t pod) const;
+
+  std::deque<NamespaceEntry> spaces_;
+  std::vector<std::uint32_t> free_spaces_;
+  std::unordered_map<std::string_view, std::uint32_t> space_numbers_;  // keys are the entries' names
+  PodSet all_namespaces_;
+  LabelIndex namespace_labels_;
+
+  std::deque<PodEntry> pods_;
+  std::vector<std::uint32_t> free_pods_;
+  std::unordered_map<PodKey, std::uint32_t, PodKeyHash> pod_numbers_;  // keys are the entries' names
+  PodSet endpoints_;
+  LabelIndex pod_labels_;
+  PortIndex ports_;
+  AddressClaims claims_;
+  NodeTable nodes_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_CONTROL_RESOLVE_CLUSTER_STATE_H_

@@ -73,9 +73,12 @@ int Measure(const Shape& shape, double scale) {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   std::printf(
-      "{\"shape\":\"%.*s\",\"scale\":%g,\"resolve_ms\":%.1f,\"compile_ms\":%.1f,\"recompile_ms\":%.1f,\"table_bytes\":%llu,"
-      "\"addresses\":%llu,\"identities\":%llu,\"groups\":%llu,\"rules\":%llu,\"section_sets\":%llu,\"peer_classes\":%llu,"
-      "\"port_classes\":%llu,\"memberships\":%llu,\"cidr_cells\":%llu,\"miss_1k_pairs_ns\":%.1f,\"miss_64k_pairs_ns\":%.1f,"
+      "{\"shape\":\"%.*s\",\"scale\":%g,\"resolve_ms\":%.1f,\"compile_ms\":%.1f,\"recompile_ms\":%.1f,\"table_bytes\":%"
+      "llu,"
+      "\"addresses\":%llu,\"identities\":%llu,\"groups\":%llu,\"rules\":%llu,\"section_sets\":%llu,\"peer_classes\":%"
+      "llu,"
+      "\"port_classes\":%llu,\"memberships\":%llu,\"cidr_cells\":%llu,\"miss_1k_pairs_ns\":%.1f,\"miss_64k_pairs_ns\":%"
+      ".1f,"
       "\"peak_rss_mb\":%ld}\n",
       static_cast<int>(shape.name.size()), shape.name.data(), scale, resolve_ms, compile_ms, again_ms,
       static_cast<unsigned long long>(stats.bytes), static_cast<unsigned long long>(stats.addresses),

@@ -71,14 +71,14 @@ struct PolicyChange {
   std::vector<std::pair<EndpointId, Endpoint>> endpoints_left;  // as they were, those that only changed included
   std::vector<EndpointId> endpoints_came;
   std::vector<std::pair<EndpointId, IdSetId>> members_left;  // whom a new group gathered, with the set before
-  std::vector<std::pair<NodeId, Node>> nodes_left;  // as they were; each has a place in the policy now
+  std::vector<std::pair<NodeId, Node>> nodes_left;           // as they were; each has a place in the policy now
   bool pod_cidrs_changed = false;
   std::size_t endpoints_before = 0;  // how many numbers were used
   std::size_t groups_before = 0;
 };
 
-// Applies an update that Check found good. Numbers that went stay as endpoints without a name, groups without a key, and
-// nodes without addresses.
+// Applies an update that Check found good. Numbers that went stay as endpoints without a name, groups without a key,
+// and nodes without addresses.
 PolicyChange Apply(PolicyUpdate update, ResolvedPolicy& policy);
 
 // Takes the last Apply back.

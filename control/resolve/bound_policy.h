@@ -44,17 +44,15 @@ std::string PolicyTitle(const std::string& namespace_name, const std::string& na
 
 BoundPolicy Bind(const NetworkPolicy& policy, Selections* selections, PortSplits* splits);
 
-// Lists the policy with its subjects and splits, which must be undone before
-// either changes.
+// Lists the policy with its subjects and splits, which must be undone before either changes.
 void Enlist(BoundPolicy* policy);
 void Delist(BoundPolicy* policy);
 
 enum class Role : std::uint8_t { kSubjects, kPeers };
 using GroupOf = std::function<GroupId(const SelectionPtr& selection, Role role)>;
 
-// A section for each direction that isolates, and one more for each group of
-// subjects for which the named ports of ingress rules stand for numbers of
-// their own. Asks for the group of whatever they name.
+// A section for each direction that isolates, and one more for each group of subjects for which the named ports of
+// ingress rules stand for numbers of their own. Asks for the group of whatever they name.
 std::vector<Section> MakeSections(const BoundPolicy& policy, const GroupOf& group_of);
 
 }  // namespace sluice

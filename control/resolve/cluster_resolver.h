@@ -1,5 +1,4 @@
-// The resolver: keeps a cluster's objects as they come and go, every label
-// selector evaluated.
+// The resolver: keeps a cluster's objects as they come and go, every label selector evaluated.
 //
 //   ClusterResolver resolver;
 //   auto view = resolver.MakeView();
@@ -8,11 +7,9 @@
 //   resolver.Upsert(other_pod); ...
 //   send(view->TakeChanges());
 //
-// What it is made of, a file each: the objects and the indexes over them
-// (cluster_state), subjects and peers as selections (selections), named ports
-// (port_splits), policies in those terms (bound_policy), and what each receiver
-// has and has yet to hear (policy_view). Not safe to share between threads, nor
-// are its views.
+// What it is made of, a file each: the objects and the indexes over them (cluster_state), subjects and peers as
+// selections (selections), named ports (port_splits), policies in those terms (bound_policy), and what each receiver
+// has and has yet to hear (policy_view). Not safe to share between threads, nor are its views.
 #ifndef SLUICE_CONTROL_RESOLVE_CLUSTER_RESOLVER_H_
 #define SLUICE_CONTROL_RESOLVE_CLUSTER_RESOLVER_H_
 
@@ -39,17 +36,14 @@ class ClusterResolver {
   ClusterResolver(const ClusterResolver&) = delete;
   ClusterResolver& operator=(const ClusterResolver&) = delete;
 
-  // An object as it is from now on, new or not; costs little where policy sees
-  // no difference. A pod takes microseconds, a policy what evaluating its named
-  // ports takes, a namespace that is relabelled the time of its pods.
+  // An object as it is from now on, new or not; costs little where policy sees no difference. A pod takes microseconds,
+  // a policy what evaluating its named ports takes, a namespace that is relabelled the time of its pods.
   void Upsert(const Namespace& object);
   void Upsert(const NodeObject& object);
   void Upsert(const Pod& object);
-  void Upsert(const NetworkPolicy& object);  // one that was refused and has no
-                                             // good version included (NP-16)
+  void Upsert(const NetworkPolicy& object);  // one that was refused and has no good version included (NP-16)
 
-  // Of an object that isn't there: nothing. Pods outlive their Namespace and
-  // Node objects.
+  // Of an object that isn't there: nothing. Pods outlive their Namespace and Node objects.
   void DeleteNamespace(const std::string& name);
   void DeleteNode(const std::string& name);
   void DeletePod(const std::string& namespace_name, const std::string& name);
@@ -58,8 +52,7 @@ class ClusterResolver {
   // What two objects claim and one loses, now: a warning each (NP-83).
   Diagnostics Conflicts() const { return state_.Conflicts(); }
 
-  // A receiver's view. With a node's name: only what the pods on that node
-  // need.
+  // A receiver's view. With a node's name: only what the pods on that node need.
   std::unique_ptr<PolicyView> MakeView(std::string node = "");
 
  private:

@@ -20,8 +20,7 @@ bool SamePorts(const std::vector<ContainerPort>& a, const std::vector<ContainerP
   });
 }
 
-// What the pod tells of its node: the host's addresses, and its own where it
-// has no network of its own (NP-32).
+// What the pod tells of its node: the host's addresses, and its own where it has no network of its own (NP-32).
 std::vector<IpAddress> AddressesOfNode(const PodEntry& pod) {
   std::vector<IpAddress> addresses = pod.host_addresses;
   if (pod.host_network) addresses.insert(addresses.end(), pod.addresses.begin(), pod.addresses.end());

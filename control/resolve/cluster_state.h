@@ -1,8 +1,6 @@
-// Namespaces, pods and nodes as they are now, each pod and namespace a small
-// number, with the indexes over them.
+// Namespaces, pods and nodes as they are now, each pod and namespace a small number, with the indexes over them.
 //
-// A number is free again when its pod or namespace is gone; the next one takes
-// it.
+// A number is free again when its pod or namespace is gone; the next one takes it.
 #ifndef SLUICE_CONTROL_RESOLVE_CLUSTER_STATE_H_
 #define SLUICE_CONTROL_RESOLVE_CLUSTER_STATE_H_
 
@@ -46,8 +44,7 @@ struct PodEntry {
   std::vector<ContainerPort> ports;
   std::int64_t created = 0;
 
-  // Of the pod network and not finished (NP-32, NP-82): these alone have
-  // addresses that policy speaks of.
+  // Of the pod network and not finished (NP-32, NP-82): these alone have addresses that policy speaks of.
   bool IsEndpoint() const { return !host_network && !finished; }
 };
 
@@ -79,16 +76,15 @@ class ClusterState {
   std::uint32_t UpsertPod(const Pod& object);
   void DeletePod(std::uint32_t number);
 
-  // Of the addresses that an endpoint claims, those that are its own: a newer
-  // pod, or of equal age the first by namespace and name, wins (NP-83).
+  // Of the addresses that an endpoint claims, those that are its own: a newer pod, or of equal age the first by
+  // namespace and name, wins (NP-83).
   std::vector<IpAddress> HeldAddresses(std::uint32_t pod) const;
   // Other endpoints that claim any of the addresses.
   std::vector<std::uint32_t> Rivals(std::uint32_t pod, const std::vector<IpAddress>& addresses) const;
 
   NodeTable& nodes() { return nodes_; }
   const NodeTable& nodes() const { return nodes_; }
-  // A node's addresses less those that an endpoint claims, so that no pod gains
-  // a node's rights (NP-70).
+  // A node's addresses less those that an endpoint claims, so that no pod gains a node's rights (NP-70).
   std::vector<IpAddress> NodeAddresses(const NodeEntry& node) const;
 
   // What two objects claim and one loses: a warning each.

@@ -113,8 +113,7 @@ void LabelIndex::Restrict(const IndexedSelector& selector, PodSet* set) const {
       case LabelRequirement::Operator::kIn:
         *set &= HoldersOfAny(requirement.values);
         break;
-      case LabelRequirement::Operator::kNotIn:  // a missing key matches too
-                                                // (NP-34)
+      case LabelRequirement::Operator::kNotIn:  // a missing key matches too (NP-34)
         *set -= HoldersOfAny(requirement.values);
         break;
       case LabelRequirement::Operator::kExists:

@@ -1,5 +1,4 @@
-// Labels of numbered things (pods, namespaces), each key=value stored once,
-// with a bitmap of its holders.
+// Labels of numbered things (pods, namespaces), each key=value stored once, with a bitmap of its holders.
 #ifndef SLUICE_CONTROL_RESOLVE_LABEL_INDEX_H_
 #define SLUICE_CONTROL_RESOLVE_LABEL_INDEX_H_
 
@@ -37,8 +36,8 @@ class LabelIndex {
   IndexedSelector Index(const LabelSelector& selector);
   void Release(const IndexedSelector& selector);
 
-  // Leaves of `set` what `selector` selects. O(requirements), each the size of
-  // `set` or of the label's bitmap, whichever is shorter.
+  // Leaves of `set` what `selector` selects. O(requirements), each the size of `set` or of the label's bitmap,
+  // whichever is shorter.
   void Restrict(const IndexedSelector& selector, PodSet* set) const;
   // The same for one thing.
   bool Selects(const IndexedSelector& selector, const LabelIds& labels) const;

@@ -10,9 +10,8 @@
 
 namespace sluice {
 
-// The set of the groups that hold pod i, for each of `pod_count` pods. Works in
-// blocks of pods, so that beside the result it takes a few tens of megabytes,
-// however many memberships there are.
+// The set of the groups that hold pod i, for each of `pod_count` pods. Works in blocks of pods, so that beside the
+// result it takes a few tens of megabytes, however many memberships there are.
 std::vector<IdSetId> InternMembers(std::uint32_t pod_count, const std::vector<const PodSet*>& groups, IdSetPool* pool);
 
 }  // namespace sluice

@@ -1,5 +1,4 @@
-// Nodes by name, with the addresses that their objects and their pods give them
-// (NP-32, NP-70).
+// Nodes by name, with the addresses that their objects and their pods give them (NP-32, NP-70).
 #ifndef SLUICE_CONTROL_RESOLVE_NODE_TABLE_H_
 #define SLUICE_CONTROL_RESOLVE_NODE_TABLE_H_
 
@@ -31,8 +30,7 @@ struct NodeEntry {
 
 class NodeTable {
  public:
-  // `changed` is called for each node that came, went or got other addresses or
-  // CIDRs.
+  // `changed` is called for each node that came, went or got other addresses or CIDRs.
   explicit NodeTable(std::function<void(const std::string& name)> changed) : changed_(std::move(changed)) {}
 
   void Upsert(NodeObject object);

@@ -10,8 +10,7 @@
 namespace sluice {
 namespace {
 
-// What a receiver holds for a number that is gone is some 150 bytes: this many
-// are worth a new full state.
+// What a receiver holds for a number that is gone is some 150 bytes: this many are worth a new full state.
 constexpr std::uint64_t kSpareNumbers = 1 << 18;
 
 }  // namespace
@@ -250,8 +249,7 @@ PolicyUpdate PolicyView::TakeChanges() {
   return update;
 }
 
-// Where pods came to the node, left it or changed on it, other policies may
-// select its pods than before.
+// Where pods came to the node, left it or changed on it, other policies may select its pods than before.
 void PolicyView::FollowNode() {
   if (!OfOneNode()) return;
   PodSet now = PodsOnNode();

@@ -1,9 +1,7 @@
-// What one receiver has of the resolved policy, in numbers of its own, and what
-// it has yet to hear.
+// What one receiver has of the resolved policy, in numbers of its own, and what it has yet to hear.
 //
-// What is yet to be heard is kept as names of what changed, never as a list of
-// changes: it takes at most as much memory as the objects do, however long the
-// receiver stays away, and a thousand changes of one pod are one.
+// What is yet to be heard is kept as names of what changed, never as a list of changes: it takes at most as much memory
+// as the objects do, however long the receiver stays away, and a thousand changes of one pod are one.
 #ifndef SLUICE_CONTROL_RESOLVE_POLICY_VIEW_H_
 #define SLUICE_CONTROL_RESOLVE_POLICY_VIEW_H_
 
@@ -24,36 +22,31 @@ namespace sluice {
 
 // Made by ClusterResolver::MakeView, which it must not outlive.
 //
-// The view of one node holds that node, the policies that select its pods,
-// those pods, and the pods in the groups that these policies name as peers.
-// Groups of subjects are narrowed to the node there: a pod elsewhere may be
-// subject to policies that the view leaves out, so it is nobody's subject.
+// The view of one node holds that node, the policies that select its pods, those pods, and the pods in the groups that
+// these policies name as peers. Groups of subjects are narrowed to the node there: a pod elsewhere may be subject to
+// policies that the view leaves out, so it is nobody's subject.
 class PolicyView {
  public:
   ~PolicyView();
   PolicyView(const PolicyView&) = delete;
   PolicyView& operator=(const PolicyView&) = delete;
 
-  // Begins a numbering: the whole state, in which a number is an index. Does
-  // not depend on the order of past changes.
+  // Begins a numbering: the whole state, in which a number is an index. Does not depend on the order of past changes.
   ResolvedPolicy Full();
 
-  // No numbering was begun yet, or so many of its numbers were used up by what
-  // is gone that the receiver's memory calls for another.
+  // No numbering was begun yet, or so many of its numbers were used up by what is gone that the receiver's memory calls
+  // for another.
   bool FullDue() const;
 
-  // False: TakeChanges would be empty. True: it may still be, as of a pod that
-  // does not concern the view's node.
+  // False: TakeChanges would be empty. True: it may still be, as of a pod that does not concern the view's node.
   bool HasChanges() const;
-  // All changes since Full or the last TakeChanges, to apply after those.
-  // Requires a Full before.
+  // All changes since Full or the last TakeChanges, to apply after those. Requires a Full before.
   PolicyUpdate TakeChanges();
 
  private:
   friend class ClusterResolver;
 
-  // A group of this view: a selection, for a view of one node also one narrowed
-  // to that node's pods.
+  // A group of this view: a selection, for a view of one node also one narrowed to that node's pods.
   struct GroupKey {
     const Selection* selection = nullptr;
     bool on_node = false;

@@ -1,5 +1,4 @@
-// Named ports of pods: what a name stands for, each pod for itself (NP-51,
-// NP-52).
+// Named ports of pods: what a name stands for, each pod for itself (NP-51, NP-52).
 #ifndef SLUICE_CONTROL_RESOLVE_PORT_INDEX_H_
 #define SLUICE_CONTROL_RESOLVE_PORT_INDEX_H_
 
@@ -16,8 +15,7 @@ namespace sluice {
 
 using PortNumbers = std::vector<std::uint16_t>;  // sorted, unique
 
-// What the name of the protocol stands for among a pod's ports; empty for
-// nothing.
+// What the name of the protocol stands for among a pod's ports; empty for nothing.
 PortNumbers NumbersOf(const std::vector<ContainerPort>& ports, std::uint8_t protocol, const std::string& name);
 
 class PortIndex {

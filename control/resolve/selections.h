@@ -1,6 +1,5 @@
-// What policies select: subjects and peer lists, each distinct one held once by
-// its canonical text while somebody uses it. A selection's pods are worked out
-// from bitmaps when asked for; a pod's selections are found by its labels.
+// What policies select: subjects and peer lists, each distinct one held once by its canonical text while somebody uses
+// it. A selection's pods are worked out from bitmaps when asked for; a pod's selections are found by its labels.
 // Neither is stored, so neither has to be kept in step.
 #ifndef SLUICE_CONTROL_RESOLVE_SELECTIONS_H_
 #define SLUICE_CONTROL_RESOLVE_SELECTIONS_H_
@@ -26,8 +25,7 @@ struct BoundPolicy;
 struct Selection;
 using SelectionPtr = std::shared_ptr<const Selection>;
 
-// The namespaces that a pod selector looks into: one by name, or all that a
-// selector selects.
+// The namespaces that a pod selector looks into: one by name, or all that a selector selects.
 struct Scope {
   std::string text;  // canonical; of one namespace its name
   bool by_name = false;
@@ -40,8 +38,7 @@ struct Selection : std::enable_shared_from_this<Selection> {
     kEveryone,  // every address (NP-22)
     kSelector,  // pods in `scope` that `selector` selects
     kUnion,     // of `terms`, all kSelector, and `blocks`
-    kListed,    // `pods` and `blocks`: the pods for which a named port stands for
-                // the same numbers
+    kListed,    // `pods` and `blocks`: the pods for which a named port stands for the same numbers
   };
   Kind kind = Kind::kSelector;
   std::string text;  // canonical, becomes Group::key
@@ -71,12 +68,11 @@ class Selections {
   SelectionPtr Peers(const std::string& namespace_name, const std::vector<NetworkPolicyPeer>& peers);
   const SelectionPtr& everyone() const { return everyone_; }
 
-  // The pods that it selects by label, all endpoints for everyone; addresses
-  // that its blocks hold are not asked.
+  // The pods that it selects by label, all endpoints for everyone; addresses that its blocks hold are not asked.
   PodSet PodsOf(const Selection& selection);
 
-  // Calls `visit(const Selection&)` for each kSelector and kUnion whose pods
-  // include this endpoint; a union as often as its terms do.
+  // Calls `visit(const Selection&)` for each kSelector and kUnion whose pods include this endpoint; a union as often as
+  // its terms do.
   template <typename Visit>
   void ForEachHolding(std::uint32_t pod, Visit visit) const;
 

@@ -1,6 +1,5 @@
-// Finds the selectors that select a thing, by the thing's labels: each selector
-// is listed under a label (or a key) that it requires, so that a thing is held
-// against those alone that name one of its labels.
+// Finds the selectors that select a thing, by the thing's labels: each selector is listed under a label (or a key) that
+// it requires, so that a thing is held against those alone that name one of its labels.
 #ifndef SLUICE_CONTROL_RESOLVE_SELECTOR_INDEX_H_
 #define SLUICE_CONTROL_RESOLVE_SELECTOR_INDEX_H_
 
@@ -14,8 +13,7 @@
 
 namespace sluice {
 
-// T has a member `selector`, an IndexedSelector that stays as it is while T is
-// listed.
+// T has a member `selector`, an IndexedSelector that stays as it is while T is listed.
 template <typename T>
 class SelectorIndex {
  public:
@@ -35,8 +33,7 @@ class SelectorIndex {
   }
   bool empty() const { return by_label_.empty() && by_key_.empty() && rest_.empty(); }
 
-  // Calls `visit(T*)` once for each item that selects a thing of these labels.
-  // `visit` adds and removes nothing.
+  // Calls `visit(T*)` once for each item that selects a thing of these labels. `visit` adds and removes nothing.
   template <typename Visit>
   void ForEachSelecting(const LabelIndex& index, const LabelIds& labels, Visit visit) const {
     const auto visit_list = [&](const Lists& lists, std::uint32_t anchor) {
@@ -61,8 +58,7 @@ class SelectorIndex {
     std::vector<std::uint32_t> anchors;
   };
 
-  // A thing has one value a key, so it meets an item that is listed under
-  // several values of a key once.
+  // A thing has one value a key, so it meets an item that is listed under several values of a key once.
   static Anchors AnchorsOf(const T& item) {
     Anchors found{&SelectorIndex::rest_, {0}};
     for (const IndexedSelector::Requirement& requirement : item.selector.requirements) {

@@ -56,7 +56,7 @@ bool PolicyView::FullDue() const {
 
 bool PolicyView::HasChanges() const {
   return !changed_pods_.isEmpty() || !changed_policies_.empty() || !changed_nodes_.empty() ||
-         !gone_endpoints_.empty() || !gone_policies_.empty() || (OfOneNode() && PodsOnNode() != node_pods_);
+         !gone_endpoints_.empty() || !gone_policies_.empty();
 }
 
 PodSet PolicyView::PodsOnNode() const {
@@ -253,9 +253,7 @@ PolicyUpdate PolicyView::TakeChanges() {
 void PolicyView::FollowNode() {
   if (!OfOneNode()) return;
   PodSet now = PodsOnNode();
-  const PodSet moved = now ^ node_pods_;
-  if (moved.isEmpty() && !changed_pods_.intersect(now)) return;
-  changed_pods_ |= moved & resolver_.state_.endpoints();
+  if (now == node_pods_ && !changed_pods_.intersect(now)) return;
   node_pods_ = std::move(now);
   const auto wanted = PoliciesOnNode();
   for (const BoundPolicy* policy : wanted) {

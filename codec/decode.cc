@@ -44,7 +44,6 @@ Error DecodeAddresses(const std::string& object, const google::protobuf::Repeate
 Error DecodeGroup(const v1::Group& message, Group& group) {
   group.key = message.key();
   const std::string object = "group {" + group.key + '}';
-  if (group.key.empty()) return Wrong(object, "key", "must not be empty");
   for (const v1::CidrBlock& block : message.blocks()) {
     CidrBlock& added = group.blocks.emplace_back();
     if (auto error = DecodePrefix(object, "blocks.cidr", block.cidr(), added.cidr)) return error;
@@ -170,6 +169,9 @@ std::optional<Diagnostic> FullStateDecoder::AddEndpoint(const v1::Endpoint& mess
   if (message.member_set() >= member_sets_.size()) {
     return Wrong(object, "member_set", "no set has the number " + std::to_string(message.member_set()));
   }
+  if (endpoint.name.empty() && !endpoint.addresses.empty()) {
+    return Wrong("endpoint " + std::to_string(policy_.endpoints.size() - 1), "name", "must not be empty");
+  }
   endpoint.members = member_sets_[message.member_set()];
   if (message.node().empty()) return std::nullopt;
   const auto [node, added] = node_ids_.try_emplace(message.node(), static_cast<NodeId>(policy_.nodes.size()));
@@ -192,7 +194,11 @@ std::optional<Diagnostic> FullStateDecoder::Add(const v1::FullStateChunk& chunk)
     }
   }
   for (const v1::Group& group : chunk.groups()) {
-    if (auto error = DecodeGroup(group, policy_.groups.emplace_back())) return error;
+    Group& added = policy_.groups.emplace_back();
+    if (auto error = DecodeGroup(group, added)) return error;
+    if (added.key.empty() && !added.blocks.empty()) {
+      return Wrong("group " + std::to_string(policy_.groups.size() - 1), "key", "must not be empty");
+    }
   }
   std::vector<std::uint32_t> ids;
   for (const v1::MemberSet& set : chunk.member_sets()) {
@@ -226,7 +232,7 @@ std::optional<Diagnostic> FullStateDecoder::Finish() {
       }
     }
   }
-  const auto known = [&](GroupId group) { return group < policy_.groups.size(); };
+  const auto known = [&](GroupId group) { return group < policy_.groups.size() && !policy_.groups[group].key.empty(); };
   for (const Section& section : policy_.sections) {
     const std::string object = "policy " + section.policy;
     if (!known(section.subjects))
@@ -257,6 +263,7 @@ std::optional<Diagnostic> DecodeUpdate(const v1::Update& message, PolicyUpdate& 
     GroupUpdate& added = update.groups.emplace_back();
     added.id = group.id();
     if (auto error = DecodeGroup(group.group(), added.group)) return error;
+    if (added.group.key.empty()) return Wrong("group " + std::to_string(added.id), "key", "must not be empty");
     const std::string object = "group " + std::to_string(added.id) + " {" + added.group.key + '}';
     if (auto error = DecodeDeltas(object, "members", group.member_deltas(), added.members)) return error;
   }

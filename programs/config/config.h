@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/settings.h"
 #include "core/pipeline.h"
 #include "edge/settings.h"
 #include "sluice/diagnostic.h"
@@ -23,6 +24,8 @@ enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
 struct Config {
   EdgeSettings edge;
   std::vector<std::string> manifests;  // files and folders
+  ApiSettings api;                     // without `listen`: kDefaultListen
+  std::string state;                   // folder; empty: pushed policy is not kept
   PipelineConfig pipeline;
   CompileLimits limits;
   LogLevel log_level = LogLevel::kInfo;

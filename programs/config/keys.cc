@@ -33,6 +33,20 @@ void AddPolicyKeys(PipelineConfig& pipeline, std::vector<Key>& keys) {
                   "a packet with more is dropped (`ipv6_extension_depth`)"});
 }
 
+void AddApiKeys(Config& config, std::vector<Key>& keys) {
+  ApiSettings& api = config.api;
+  keys.push_back({"listen", TextListKey{&api.listen, "`unix:/run/sluice/sluiced.sock`"}, "",
+                  "where the control API listens: `unix:PATH`, or `HOST:PORT` with the keys of `tls`"});
+  keys.push_back({"state", TextKey{&config.state, "none"}, "",
+                  "folder where pushed policy is kept and found again at the next start"});
+  keys.push_back({"tls.certificate", TextKey{&api.tls_certificate, "none"}, "",
+                  "PEM file: the certificate chain of TCP addresses; read again when it changes, as are the next two"});
+  keys.push_back({"tls.key", TextKey{&api.tls_key, "none"}, "", "PEM file: its private key"});
+  keys.push_back({"tls.client_ca", TextKey{&api.tls_client_ca, "none"}, "",
+                  "PEM file: who must have signed the certificate of whoever connects by TCP"});
+  keys.push_back({"insecure", BoolKey{&api.insecure}, "", "listen at TCP addresses without TLS; said at every start"});
+}
+
 void AddTimeoutKeys(Timeouts& timeouts, std::vector<Key>& keys) {
   const auto add = [&keys](std::string_view name, std::uint32_t& target, std::string_view text) {
     keys.push_back({"timeouts." + std::string(name), Number(target, 1, kMaxSeconds), "s", text});
@@ -108,6 +122,7 @@ std::vector<Key> KeysOf(Config& config) {
                   "pairs of ports: `[DEV, DEV]`; a DEV is a text, or a mapping of the keys below"});
   keys.push_back({"manifests", TextListKey{&config.manifests}, "",
                   "files and folders of Kubernetes manifests, watched for changes"});
+  AddApiKeys(config, keys);
   keys.push_back({"log_level", Choice(config.log_level, {"debug", "info", "warning", "error"}), "",
                   "lines below it are not written to standard error"});
   AddPolicyKeys(config.pipeline, keys);

@@ -29,10 +29,12 @@ struct BoolKey {
 
 struct TextKey {
   std::string* target = nullptr;
+  std::string_view if_missing = "required";
 };
 
 struct TextListKey {
   std::vector<std::string>* target = nullptr;
+  std::string_view if_missing = "none";
 };
 
 struct CoresKey {

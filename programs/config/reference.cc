@@ -23,8 +23,8 @@ struct Describe {
   TypeAndDefault operator()(const BoolKey& key) const {
     return {"`true`, `false`", *key.target ? "`true`" : "`false`"};
   }
-  TypeAndDefault operator()(const TextKey&) const { return {"text", "required"}; }
-  TypeAndDefault operator()(const TextListKey&) const { return {"list of texts", "none"}; }
+  TypeAndDefault operator()(const TextKey& key) const { return {"text", std::string(key.if_missing)}; }
+  TypeAndDefault operator()(const TextListKey& key) const { return {"list of texts", std::string(key.if_missing)}; }
   TypeAndDefault operator()(const CoresKey&) const { return {"list of numbers", "empty"}; }
   TypeAndDefault operator()(const EtherTypesKey&) const { return {"list of 0x600 to 0xffff", "none"}; }
   TypeAndDefault operator()(const WiresKey&) const { return {"list of pairs", "none"}; }

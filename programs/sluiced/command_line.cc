@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "api/server.h"
 #include "edge/device.h"
 
 namespace sluice {
@@ -19,7 +20,10 @@ struct Flags {
   std::string config;
   std::vector<std::string> wires;
   std::vector<std::string> manifests;
+  std::vector<std::string> listen;
+  std::string state;
   std::string cores;
+  bool insecure = false;
   bool no_huge = false;
   bool check_config = false;
 };
@@ -38,6 +42,9 @@ std::optional<int> Overlay(const Flags& flags, Config& config) {
     config.edge.wires.push_back(std::get<WireSettings>(std::move(wire)));
   }
   if (!flags.manifests.empty()) config.manifests = flags.manifests;
+  if (!flags.listen.empty()) config.api.listen = flags.listen;
+  if (!flags.state.empty()) config.state = flags.state;
+  config.api.insecure |= flags.insecure;
   if (!flags.cores.empty()) {
     auto cores = ParseCores(flags.cores);
     if (!cores) return Refuse("--cores '" + flags.cores + "': wants CPU numbers, none twice, such as 0,2-4");
@@ -60,6 +67,10 @@ std::optional<int> Check(const Config& config) {
       return Refuse("manifests '" + path + "' cannot be read: " + std::strerror(errno));
     }
   }
+  if (!config.manifests.empty() && !config.state.empty()) {
+    return Refuse("manifests and state exclude each other: the state is of pushed policy, and manifests are read anew");
+  }
+  if (const auto error = CheckApiSettings(config.api)) return Refuse(*error);
   return std::nullopt;
 }
 
@@ -81,6 +92,15 @@ std::optional<int> ReadCommandLine(int argc, char** argv, Config& config) {
       ->type_name("PATH")
       ->expected(1)
       ->take_all();
+  app.add_option(
+         "--listen", flags.listen,
+         "where the control API listens: unix:PATH or HOST:PORT [" + std::string(kDefaultListen) + "]. Repeatable")
+      ->type_name("ADDR")
+      ->expected(1)
+      ->take_all();
+  app.add_option("--state", flags.state, "folder where pushed policy is kept and found again at the next start")
+      ->type_name("DIR");
+  app.add_flag("--insecure", flags.insecure, "listen at HOST:PORT without TLS");
   app.add_option("--cores", flags.cores, "CPUs: the first for the control thread, each further one a worker")
       ->type_name("LIST");
   app.add_flag("--no-huge", flags.no_huge, "run on ordinary memory");
@@ -90,7 +110,8 @@ std::optional<int> ReadCommandLine(int argc, char** argv, Config& config) {
       "Prints `ready` when packets flow. SIGUSR1: a summary of counters on standard error. SIGHUP: read the manifests\n"
       "again. SIGTERM: drain and exit 0; a second one exits at once.\n"
       "Exit codes: 0 fine; 1 it could not run; 2 bad input.\n"
-      "Example: sluiced --wire af_packet:eth1,af_packet:eth2 --manifests /etc/sluice/manifests");
+      "Example: sluiced --wire af_packet:eth1,af_packet:eth2 --manifests /etc/sluice/manifests\n"
+      "         sluiced --wire af_packet:eth1,af_packet:eth2 --state /var/lib/sluice    (policy comes by gRPC)");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -1,4 +1,5 @@
-// sluiced: the dataplane's daemon. This file is its control thread: it wires manifests to the dataplane and waits.
+// sluiced: the dataplane's daemon. This file is its control thread: it wires policy, from manifests or from the control
+// API, to the dataplane, and waits.
 #include <poll.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -10,10 +11,14 @@
 #include <csignal>
 #include <cstdio>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <variant>
 
+#include "api/policy_intake.h"
+#include "api/policy_service.h"
+#include "api/server.h"
 #include "config/config.h"
 #include "edge/dataplane.h"
 #include "edge/eal.h"
@@ -23,8 +28,6 @@
 
 namespace sluice {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr int kWatchMs = 200;  // ports and retired tables are looked after this often
 
@@ -95,8 +98,7 @@ class Signals {
 
 class Daemon {
  public:
-  explicit Daemon(Config config)
-      : config_(std::move(config)), policy_(config_.manifests, config_.limits), in_force_since_(Clock::now()) {}
+  explicit Daemon(Config config) : config_(std::move(config)) {}
 
   int Run() {
     if (const int code = Start(); code != kExitFine) return code;
@@ -106,8 +108,10 @@ class Daemon {
     }
     signals_.Release();
     spdlog::info("draining");
+    service_->Stop();
     plane_->Stop();
     PrintSummary();
+    server_.reset();
     plane_.reset();
     return kExitFine;
   }
@@ -133,75 +137,137 @@ class Daemon {
     const auto say = [](std::string_view line) { spdlog::warn("{}", line); };
     if (const auto error = StartEal(eal, say)) return Fail(*error);
 
-    auto plane = Dataplane::Start(config_.edge, config_.pipeline, FirstTable(), say);
+    // Threads that start from here on keep to the control thread's core.
+    std::unique_ptr<StateFile> state;
+    if (!config_.state.empty()) {
+      auto opened = StateFile::Open(config_.state, say);
+      if (const auto* error = std::get_if<std::string>(&opened)) return Fail(*error);
+      state = std::get<std::unique_ptr<StateFile>>(std::move(opened));
+    }
+    const auto publish = [this](std::shared_ptr<const Table> table) { Publish(std::move(table)); };
+    intake_ = std::make_unique<PolicyIntake>(config_.limits, publish, std::move(state));
+    policy_ = std::make_unique<PolicyKeeper>(config_.manifests, *intake_);
+    LoadFirstPolicy();
+    auto plane = Dataplane::Start(config_.edge, config_.pipeline, intake_->store().table(), say);
     if (const auto* error = std::get_if<std::string>(&plane)) return Fail(*error);
     plane_ = std::get<std::unique_ptr<Dataplane>>(std::move(plane));
+    return StartApi(say);
+  }
+
+  void LoadFirstPolicy() {
+    if (policy_->has_paths()) {
+      const Reload update = policy_->Update();
+      Log(update.diagnostics);
+    } else if (const auto error = intake_->LoadState()) {
+      spdlog::error("{}", *error);
+    }
+    const auto table = intake_->store().table();
+    if (table->has_policy()) {
+      said_generation_ = table->generation();
+      spdlog::info("generation {} from the {}: {} rules, {} addresses", table->generation(), intake_->status().source,
+                   table->stats().rules, table->stats().addresses);
+    } else {
+      spdlog::warn("no policy: {}", config_.pipeline.fail_closed ? "all IP is dropped until there is one (fail_closed)"
+                                                                 : "all is forwarded until there is one");
+    }
+  }
+
+  // Where nothing was said of an address, the default one is a convenience: who runs two sluiced names theirs.
+  int StartApi(const ApiServer::Say& say) {
+    const std::string refusal =
+        policy_->has_paths() ? "this sluiced follows manifests; start it without them to push policy" : "";
+    service_ =
+        std::make_unique<PolicyService>(*intake_, refusal, [](std::string_view line) { spdlog::info("{}", line); });
+    ApiSettings settings = config_.api;
+    const bool by_default = settings.listen.empty();
+    if (by_default) settings.listen.emplace_back(kDefaultListen);
+    auto server = ApiServer::Start(settings, {service_.get()}, say);
+    if (const auto* error = std::get_if<std::string>(&server)) {
+      if (!by_default) return Fail(*error);
+      spdlog::warn("no control API: {} (--listen)", *error);
+      return kExitFine;
+    }
+    server_ = std::get<std::unique_ptr<ApiServer>>(std::move(server));
     return kExitFine;
   }
 
-  std::shared_ptr<const Table> FirstTable() {
-    Reload update = policy_.Update();
-    Log(update.diagnostics);
-    in_force_since_ = Clock::now();
-    if (!update.table) {
-      spdlog::warn("no policy: {}", config_.pipeline.fail_closed ? "all IP is dropped until there is one (fail_closed)"
-                                                                 : "all is forwarded until there is one");
-      return policy_.EmptyTable();
-    }
-    spdlog::info("generation {} in {:.3f} s: {} rules, {} addresses", update.table->generation(), update.seconds,
-                 update.table->stats().rules, update.table->stats().addresses);
-    return update.table;
+  // By whoever writes policy: this thread, or the control API's.
+  void Publish(std::shared_ptr<const Table> table) {
+    const std::lock_guard lock(plane_mutex_);
+    if (plane_) plane_->Publish(std::move(table));
   }
 
   // Handles what comes within a while. False: it is time to end.
   bool Wait() {
-    const int manifests_ms = policy_.source().TimeoutMs();
-    pollfd wait[] = {{signals_.fd(), POLLIN, 0}, {policy_.source().fd(), POLLIN, 0}};
+    const int manifests_ms = policy_->source().TimeoutMs();
+    pollfd wait[] = {{signals_.fd(), POLLIN, 0}, {policy_->source().fd(), POLLIN, 0}};
     poll(wait, std::size(wait), manifests_ms < 0 ? kWatchMs : std::min(manifests_ms, kWatchMs));
     while (const int signal = signals_.Take()) {
       if (signal == SIGTERM || signal == SIGINT) return false;
       if (signal == SIGUSR1) PrintSummary();
-      if (signal == SIGHUP) Swap();
+      if (signal == SIGHUP && policy_->has_paths()) Swap();
     }
-    if (policy_.source().ConsumeEvents()) Swap();
-    plane_->Watch();
+    if (policy_->source().ConsumeEvents()) Swap();
+    {
+      const std::lock_guard lock(plane_mutex_);
+      plane_->Watch();
+    }
+    SayWhatWasPushed();
     SayWhatWasCut();
     return true;
   }
 
   void Swap() {
-    Reload update = policy_.Update();
+    const std::uint64_t generation = intake_->store().table()->generation();
+    const Reload update = policy_->Update();
     Log(update.diagnostics);
-    const std::uint64_t generation = plane_->table()->generation();
     if (!update.table) {
       spdlog::error("the policy was refused: generation {} stays in force", generation);
       return;
     }
     if (HasErrors(update.diagnostics)) spdlog::warn("what was refused keeps its last good version");
-    plane_->Publish(update.table);
-    in_force_since_ = Clock::now();
     spdlog::info("generation {} -> {} in {:.3f} s: {}", generation, update.table->generation(), update.seconds,
                  update.changes.empty() ? "sizes unchanged" : update.changes);
+  }
+
+  // A whole state is news; of its updates, the log tells who asks for it.
+  void SayWhatWasPushed() {
+    const IntakeStatus status = intake_->status();
+    if (status.source != "push") return;
+    const auto table = intake_->store().table();
+    if (table->generation() == said_generation_) return;
+    spdlog::log(status.state_id == said_state_ ? spdlog::level::debug : spdlog::level::info,
+                "generation {} -> {} by sender '{}': {} rules, {} addresses", said_generation_, table->generation(),
+                status.sender, table->stats().rules, table->stats().addresses);
+    said_generation_ = table->generation();
+    said_state_ = status.state_id;
   }
 
   // Flows are cut by their next packet or by the sweep, so the count comes after the swap.
   void SayWhatWasCut() {
     const std::uint64_t cut = FlowsCut(*plane_);
     if (cut == flows_cut_) return;
-    spdlog::info("generation {}: {} live flows cut", plane_->table()->generation(), cut - flows_cut_);
+    spdlog::info("generation {}: {} live flows cut", intake_->store().table()->generation(), cut - flows_cut_);
     flows_cut_ = cut;
   }
 
-  void PrintSummary() const {
-    const auto age = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - in_force_since_);
+  void PrintSummary() {
+    const std::uint64_t published_ns = intake_->status().published_unix_ns;
+    const auto age = std::chrono::seconds((UnixNowNs() - published_ns) / 1'000'000'000);
+    const std::lock_guard lock(plane_mutex_);
     std::fputs(Summary(*plane_, age).c_str(), stderr);
   }
 
   Config config_;
   Signals signals_;
-  PolicyKeeper policy_;
+  std::mutex plane_mutex_;  // over what this thread and the control API's both do with plane_: publish, watch, read
   std::unique_ptr<Dataplane> plane_;
-  Clock::time_point in_force_since_;
+  std::unique_ptr<PolicyIntake> intake_;
+  std::unique_ptr<PolicyKeeper> policy_;
+  std::unique_ptr<PolicyService> service_;
+  std::unique_ptr<ApiServer> server_;
+  std::uint64_t said_generation_ = 0;
+  std::uint64_t said_state_ = 0;
   std::uint64_t flows_cut_ = 0;
 };
 

@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <utility>
-#include <variant>
 
 #include "resolve/resolve.h"
 
@@ -25,22 +24,19 @@ std::string Changes(const TableStats& before, const TableStats& after) {
 
 }  // namespace
 
-PolicyKeeper::PolicyKeeper(std::vector<std::string> paths, CompileLimits limits)
-    : has_paths_(!paths.empty()), source_(std::move(paths)), compiler_(limits) {}
+PolicyKeeper::PolicyKeeper(std::vector<std::string> paths, PolicyIntake& intake)
+    : has_paths_(!paths.empty()), source_(std::move(paths)), intake_(intake) {}
 
 Reload PolicyKeeper::Update() {
   Reload update;
-  if (!has_paths_) return update;
   const auto start = std::chrono::steady_clock::now();
   Manifests manifests = source_.Load();
   update.diagnostics = std::move(manifests.diagnostics);
-  const ResolvedPolicy policy = Resolve(manifests.cluster, &update.diagnostics);
-  auto compiled = compiler_.Compile(policy);
-  if (auto* refusal = std::get_if<Diagnostic>(&compiled)) {
+  if (auto refusal = intake_.ReplaceByManifests(Resolve(manifests.cluster, &update.diagnostics))) {
     update.diagnostics.push_back(std::move(*refusal));
     return update;
   }
-  update.table = std::get<std::shared_ptr<const Table>>(std::move(compiled));
+  update.table = intake_.store().table();
   update.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   update.changes = Changes(last_, update.table->stats());
   last_ = update.table->stats();

@@ -1,4 +1,4 @@
-// The policy's walk on the control thread: manifests -> model -> resolved policy -> table.
+// Policy that manifests say, on the control thread: manifests -> model -> resolved policy -> store.
 #ifndef SLUICE_PROGRAMS_SLUICED_POLICY_KEEPER_H_
 #define SLUICE_PROGRAMS_SLUICED_POLICY_KEEPER_H_
 
@@ -6,9 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "api/policy_intake.h"
 #include "manifest/source.h"
 #include "sluice/diagnostic.h"
-#include "table/compile.h"
+#include "table/table.h"
 
 namespace sluice {
 
@@ -23,13 +24,13 @@ struct Reload {
 // Not shared between threads. Blocks on the file system; nothing else does.
 class PolicyKeeper {
  public:
-  PolicyKeeper(std::vector<std::string> paths, CompileLimits limits);
+  // `intake` outlives it; where there are paths, nobody else changes policy.
+  PolicyKeeper(std::vector<std::string> paths, PolicyIntake& intake);
 
-  // In force until the first policy.
-  std::shared_ptr<const Table> EmptyTable() { return compiler_.EmptyTable(); }
+  bool has_paths() const { return has_paths_; }
 
-  // Reads what changed and compiles it. A policy that is refused leaves the last one in force, and the diagnostics say
-  // why. Without paths there is never a policy.
+  // Reads what changed and puts it in force. A policy that is refused leaves the last one in force, and the diagnostics
+  // say why. Requires paths.
   Reload Update();
 
   // See ManifestSource: poll fd() for input, at most TimeoutMs(); Update where ConsumeEvents() says so.
@@ -38,7 +39,7 @@ class PolicyKeeper {
  private:
   bool has_paths_;
   ManifestSource source_;
-  Compiler compiler_;
+  PolicyIntake& intake_;
   TableStats last_;
 };
 

@@ -1,0 +1,24 @@
+// What a client may ask of the dataplane at most: a broken or hostile one is refused, not served until memory is gone.
+#ifndef SLUICE_DATAPLANE_API_LIMITS_H_
+#define SLUICE_DATAPLANE_API_LIMITS_H_
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace sluice {
+
+inline constexpr std::size_t kMaxMessageBytes = std::size_t{16} << 20;   // one message, either way
+inline constexpr std::size_t kChunkBytes = std::size_t{256} << 10;       // of a full state that we cut ourselves
+inline constexpr std::size_t kMaxFullStateBytes = std::size_t{1} << 30;  // all chunks of one full state
+inline constexpr std::size_t kMaxWaitingSenders = 16;                    // streams that have not said Begin
+inline constexpr int kMaxStreamsPerConnection = 32;
+inline constexpr int kMaxReaderThreads = 24;  // calls that read, at once; what is above is answered RESOURCE_EXHAUSTED
+inline constexpr std::uint64_t kMaxFlowsListed = 10'000'000;
+inline constexpr std::chrono::seconds kKeepalive(20);         // a silent peer is asked whether it lives
+inline constexpr std::chrono::seconds kKeepaliveTimeout(10);  // ... and cut off when it does not answer
+inline constexpr std::chrono::seconds kMinPingInterval(5);    // a peer that asks us more often is cut off
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_API_LIMITS_H_

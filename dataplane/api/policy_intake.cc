@@ -1,0 +1,171 @@
+#include "api/policy_intake.h"
+
+#include <chrono>
+#include <utility>
+#include <variant>
+
+#include "codec/codec.h"
+
+namespace sluice {
+namespace {
+
+constexpr std::uint32_t kApiMinor = 0;
+
+std::uint64_t SteadyNowNs() {
+  return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
+}
+
+Diagnostic OutOfOrder(const v1::Update& update, const IntakeStatus& status) {
+  Diagnostic diagnostic;
+  diagnostic.object = "update";
+  diagnostic.field = update.state_id() == status.state_id ? "batch" : "state_id";
+  diagnostic.message = "is for batch " + std::to_string(update.batch()) + " of state " +
+                       std::to_string(update.state_id()) + "; in force is batch " + std::to_string(status.batch) +
+                       " of state " + std::to_string(status.state_id);
+  return diagnostic;
+}
+
+}  // namespace
+
+std::uint64_t UnixNowNs() {
+  return static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
+}
+
+PolicyIntake::PolicyIntake(CompileLimits limits, PolicyStore::Publish publish, std::unique_ptr<StateFile> file)
+    : publish_(std::move(publish)),
+      store_(limits, [this](std::shared_ptr<const Table> table) { PublishTimed(std::move(table)); }),
+      file_(std::move(file)) {}
+
+IntakeStatus PolicyIntake::status() const {
+  const std::lock_guard lock(mutex_);
+  return status_;
+}
+
+void PolicyIntake::PublishTimed(std::shared_ptr<const Table> table) {
+  const std::uint64_t start = SteadyNowNs();
+  publish_(std::move(table));
+  publish_ns_ = SteadyNowNs() - start;
+}
+
+std::optional<std::string> PolicyIntake::LoadState() {
+  if (file_ == nullptr) return std::nullopt;
+  auto loaded = file_->Load();
+  if (auto* error = std::get_if<std::string>(&loaded)) return std::move(*error);
+  auto* saved = std::get_if<SavedState>(&loaded);
+  if (saved == nullptr) return std::nullopt;
+  if (const auto refused = store_.Replace(std::move(saved->policy))) {
+    return "the state file's policy is refused: " + refused->ToString();
+  }
+  const std::lock_guard lock(mutex_);
+  status_.source = "state file";
+  status_.state_id = saved->state_id;
+  status_.batch = saved->batch;
+  status_.published_unix_ns = UnixNowNs();
+  return std::nullopt;
+}
+
+std::optional<Diagnostic> PolicyIntake::ReplaceByManifests(ResolvedPolicy policy) {
+  auto refused = store_.Replace(std::move(policy));
+  const std::lock_guard lock(mutex_);
+  status_.last_refusal.clear();
+  if (refused) {
+    status_.last_refusal.push_back(*refused);
+    return refused;
+  }
+  status_.source = "manifests";
+  status_.published_unix_ns = UnixNowNs();
+  return std::nullopt;
+}
+
+v1::BatchResult PolicyIntake::Applied(std::uint64_t state_id, std::uint64_t batch, std::uint64_t started_ns) {
+  const std::uint64_t now = UnixNowNs();
+  v1::BatchResult result;
+  result.set_batch(batch);
+  result.set_applied(true);
+  result.set_generation(store_.table()->generation());
+  result.set_live_unix_ns(now);
+  result.set_publish_ns(publish_ns_);
+  result.set_compile_ns(SteadyNowNs() - started_ns - publish_ns_);
+  const std::lock_guard lock(mutex_);
+  status_.source = "push";
+  status_.state_id = state_id;
+  status_.batch = batch;
+  status_.published_unix_ns = now;
+  status_.last_refusal.clear();
+  return result;
+}
+
+v1::BatchResult PolicyIntake::Refuse(std::uint64_t batch, Diagnostic reason) {
+  v1::BatchResult result;
+  result.set_batch(batch);
+  *result.add_problems() = EncodeProblem(reason);
+  result.set_generation(store_.table()->generation());
+  const std::lock_guard lock(mutex_);
+  status_.last_refusal = {std::move(reason)};
+  return result;
+}
+
+v1::BatchResult PolicyIntake::ReplaceByPush(ResolvedPolicy policy, std::uint64_t state_id, std::uint64_t batch,
+                                            std::vector<std::string> records) {
+  const std::uint64_t start = SteadyNowNs();
+  if (auto refused = store_.Replace(std::move(policy))) return Refuse(batch, std::move(*refused));
+  v1::BatchResult result = Applied(state_id, batch, start);
+  if (file_ != nullptr) file_->Save(std::move(records));
+  return result;
+}
+
+v1::BatchResult PolicyIntake::UpdateByPush(const v1::Update& message) {
+  const std::uint64_t decode_start = SteadyNowNs();
+  const IntakeStatus held = status();
+  if (held.state_id == 0 || message.state_id() != held.state_id || message.batch() != held.batch + 1) {
+    v1::BatchResult result = Refuse(message.batch(), OutOfOrder(message, held));
+    result.set_full_state_needed(true);
+    return result;
+  }
+  PolicyUpdate update;
+  if (auto refused = DecodeUpdate(message, update)) return Refuse(message.batch(), std::move(*refused));
+  const std::uint64_t start = SteadyNowNs();
+  if (auto refused = store_.Update(std::move(update))) return Refuse(message.batch(), std::move(*refused));
+  v1::BatchResult result = Applied(message.state_id(), message.batch(), start);
+  result.set_decode_ns(start - decode_start);
+  if (file_ != nullptr) {
+    v1::PushRequest record;
+    *record.mutable_update() = message;
+    file_->Append(record.SerializeAsString());
+  }
+  return result;
+}
+
+v1::Hello PolicyIntake::MakeHello() const {
+  v1::Hello hello;
+  const IntakeStatus held = status();
+  hello.set_state_id(held.state_id);
+  hello.set_batch(held.batch);
+  hello.set_generation(store_.table()->generation());
+  hello.set_api_minor(kApiMinor);
+  hello.set_version(SLUICE_VERSION);
+  return hello;
+}
+
+void PolicyIntake::SenderCame(const std::string& sender) {
+  const std::lock_guard lock(mutex_);
+  status_.sender = sender;
+  status_.sender_connected = true;
+  status_.sender_heard_unix_ns = UnixNowNs();
+}
+
+void PolicyIntake::SenderSpoke() {
+  const std::lock_guard lock(mutex_);
+  status_.sender_heard_unix_ns = UnixNowNs();
+}
+
+void PolicyIntake::SenderWent() {
+  const std::lock_guard lock(mutex_);
+  status_.sender_connected = false;
+}
+
+void PolicyIntake::FlushState() {
+  if (file_ != nullptr) file_->Flush();
+}
+
+}  // namespace sluice

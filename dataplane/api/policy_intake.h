@@ -1,0 +1,79 @@
+// The one way in for policy, whether a sender pushes it, the state file holds it, or manifests say it.
+//
+// It owns the store, and numbers what is pushed: a full state brings its state id and batch, each update is the batch
+// after the one in force. What is refused changes neither policy nor numbers, so a sender may try the same batch again.
+//
+// One thread at a time may call what changes policy (its writer). status and store: any thread.
+#ifndef SLUICE_DATAPLANE_API_POLICY_INTAKE_H_
+#define SLUICE_DATAPLANE_API_POLICY_INTAKE_H_
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/state_file.h"
+#include "sluice/diagnostic.h"
+#include "sluice/v1/policy.pb.h"
+#include "store/policy_store.h"
+
+namespace sluice {
+
+// Times are nanoseconds since 1970; 0: never.
+struct IntakeStatus {
+  std::string source = "none";  // of the policy in force: "none", "state file", "push", "manifests"
+  std::uint64_t state_id = 0;
+  std::uint64_t batch = 0;
+  std::uint64_t published_unix_ns = 0;
+  std::uint64_t sender_heard_unix_ns = 0;
+  std::string sender;
+  bool sender_connected = false;
+  Diagnostics last_refusal;  // of the last batch, if it was refused
+};
+
+class PolicyIntake {
+ public:
+  // `file` may be null. Publishes the empty table at once.
+  PolicyIntake(CompileLimits limits, PolicyStore::Publish publish, std::unique_ptr<StateFile> file);
+
+  const PolicyStore& store() const { return store_; }
+  IntakeStatus status() const;
+
+  // What the state file holds goes into force. Nothing where there was none, or why it does not.
+  std::optional<std::string> LoadState();
+  std::optional<Diagnostic> ReplaceByManifests(ResolvedPolicy policy);
+
+  // A full state that was decoded; `records` is what the state file is to hold of it. The result lacks decode_ns.
+  v1::BatchResult ReplaceByPush(ResolvedPolicy policy, std::uint64_t state_id, std::uint64_t batch,
+                                std::vector<std::string> records);
+  v1::BatchResult UpdateByPush(const v1::Update& update);
+  // A full state that could not even be decoded.
+  v1::BatchResult Refuse(std::uint64_t batch, Diagnostic reason);
+
+  v1::Hello MakeHello() const;
+  void SenderCame(const std::string& sender);
+  void SenderSpoke();
+  void SenderWent();
+
+  // Returns once the state file holds all, or cannot.
+  void FlushState();
+
+ private:
+  void PublishTimed(std::shared_ptr<const Table> table);
+  v1::BatchResult Applied(std::uint64_t state_id, std::uint64_t batch, std::uint64_t started_ns);
+
+  mutable std::mutex mutex_;
+  IntakeStatus status_;
+  std::uint64_t publish_ns_ = 0;  // what the last publish took; the writer's own
+  PolicyStore::Publish publish_;
+  PolicyStore store_;
+  std::unique_ptr<StateFile> file_;
+};
+
+std::uint64_t UnixNowNs();
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_API_POLICY_INTAKE_H_

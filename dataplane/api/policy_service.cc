@@ -1,0 +1,123 @@
+#include "api/policy_service.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "api/limits.h"
+#include "api/push_stream.h"
+
+namespace sluice {
+
+PolicyService::PolicyService(PolicyIntake& intake, std::string refusal, Say say)
+    : intake_(intake), refusal_(std::move(refusal)), say_(std::move(say)), thread_([this] { Run(); }) {}
+
+PolicyService::~PolicyService() {
+  Stop();
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return streams_ == 0; });
+}
+
+void PolicyService::Stop() {
+  std::vector<std::shared_ptr<PushStream>> streams;
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+    streams.assign(waiting_.begin(), waiting_.end());
+    if (sender_) streams.push_back(sender_);
+  }
+  changed_.notify_all();
+  for (const auto& stream : streams) stream->End({grpc::StatusCode::UNAVAILABLE, "sluiced is shutting down"});
+  if (thread_.joinable()) thread_.join();
+}
+
+grpc::ServerBidiReactor<v1::PushRequest, v1::PushResponse>* PolicyService::Push(grpc::CallbackServerContext*) {
+  const auto stream = std::make_shared<PushStream>(*this);
+  Waits(stream);
+  stream->Start();
+  bool stopped = false;
+  {
+    const std::lock_guard lock(mutex_);
+    stopped = stop_;
+  }
+  if (stopped) stream->End({grpc::StatusCode::UNAVAILABLE, "sluiced is shutting down"});
+  if (!refusal_.empty()) stream->End({grpc::StatusCode::FAILED_PRECONDITION, refusal_});
+  return stream.get();
+}
+
+void PolicyService::Post(std::function<void()> job) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stop_) return;
+    jobs_.push_back(std::move(job));
+  }
+  changed_.notify_all();
+}
+
+void PolicyService::Run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [this] { return stop_ || !jobs_.empty(); });
+    if (stop_) break;
+    const std::function<void()> job = std::move(jobs_.front());
+    jobs_.pop_front();
+    lock.unlock();
+    job();
+    lock.lock();
+  }
+  std::deque<std::function<void()>> left = std::move(jobs_);
+  lock.unlock();
+}
+
+// Whoever opens streams and says nothing makes room for others.
+void PolicyService::Waits(const std::shared_ptr<PushStream>& stream) {
+  std::shared_ptr<PushStream> oldest;
+  {
+    const std::lock_guard lock(mutex_);
+    ++streams_;
+    waiting_.push_back(stream);
+    if (waiting_.size() > kMaxWaitingSenders) {
+      oldest = waiting_.front();
+      waiting_.pop_front();
+    }
+  }
+  if (oldest) oldest->End({grpc::StatusCode::RESOURCE_EXHAUSTED, "too many streams without Begin"});
+}
+
+void PolicyService::TakeOver(const std::shared_ptr<PushStream>& stream, const std::string& sender) {
+  std::shared_ptr<PushStream> before;
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase(waiting_, stream);
+    before = std::exchange(sender_, stream);
+    intake_.SenderCame(sender);
+  }
+  if (!before) {
+    say_("sender '" + sender + "' is connected");
+    return;
+  }
+  say_("sender '" + sender + "' takes over from '" + before->sender() + "'");
+  before->End({grpc::StatusCode::ABORTED, "sender '" + sender + "' took over"});
+}
+
+void PolicyService::Gone(const PushStream* stream) {
+  ForgetSender(stream);
+  const std::lock_guard lock(mutex_);
+  --streams_;
+  changed_.notify_all();  // under the lock: afterwards the service may be gone
+}
+
+void PolicyService::ForgetSender(const PushStream* stream) {
+  std::shared_ptr<PushStream> gone;
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(waiting_, [&](const auto& waiting) { return waiting.get() == stream; });
+    if (sender_.get() != stream) return;
+    gone = std::move(sender_);
+    sender_.reset();
+    intake_.SenderWent();
+  }
+  say_("sender '" + gone->sender() + "' is gone; the policy in force stays");
+}
+
+}  // namespace sluice

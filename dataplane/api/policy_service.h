@@ -1,0 +1,67 @@
+// sluice.v1.PolicyService: the stream by which a sender keeps the policy up to date.
+//
+// One sender at a time, the newest: whoever says Begin takes over, and the stream before ends with ABORTED, saying so.
+// Each stream has one message under way, so a fast sender waits in its own buffers. All policy is applied by one
+// thread, the store's writer; no gRPC thread ever blocks on it.
+#ifndef SLUICE_DATAPLANE_API_POLICY_SERVICE_H_
+#define SLUICE_DATAPLANE_API_POLICY_SERVICE_H_
+
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "api/policy_intake.h"
+#include "sluice/v1/policy.grpc.pb.h"
+
+namespace sluice {
+
+class PushStream;
+
+class PolicyService final : public v1::PolicyService::CallbackService {
+ public:
+  using Say = std::function<void(std::string_view)>;  // a line for the log, from any thread
+
+  // `intake` outlives the service, which is its writer from here on. `refusal` says why nobody may push; empty: they
+  // may.
+  PolicyService(PolicyIntake& intake, std::string refusal, Say say);
+  // Requires that the server was shut down. Waits for gRPC to be done with every stream.
+  ~PolicyService() override;
+
+  // Ends all streams, so that the server can be shut down. Then nothing is applied any more.
+  void Stop();
+
+  grpc::ServerBidiReactor<v1::PushRequest, v1::PushResponse>* Push(grpc::CallbackServerContext* context) override;
+
+ private:
+  friend class PushStream;
+
+  void Post(std::function<void()> job);
+  void Run();
+  void Waits(const std::shared_ptr<PushStream>& stream);
+  void TakeOver(const std::shared_ptr<PushStream>& stream, const std::string& sender);
+  void Gone(const PushStream* stream);
+  void ForgetSender(const PushStream* stream);
+
+  PolicyIntake& intake_;
+  const std::string refusal_;
+  const Say say_;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::function<void()>> jobs_;
+  bool stop_ = false;
+  std::size_t streams_ = 0;  // that gRPC is not done with
+  std::shared_ptr<PushStream> sender_;
+  std::deque<std::shared_ptr<PushStream>> waiting_;  // have not said Begin; oldest first
+  std::thread thread_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_API_POLICY_SERVICE_H_

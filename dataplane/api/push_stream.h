@@ -1,0 +1,68 @@
+// One stream of PolicyService.Push, from Begin to its end.
+//
+// gRPC's threads call the reactor's functions; Handle runs on the thread that applies policy. A message is read only
+// when the one before is answered. The stream lives as long as somebody holds it, and at least until gRPC is done.
+#ifndef SLUICE_DATAPLANE_API_PUSH_STREAM_H_
+#define SLUICE_DATAPLANE_API_PUSH_STREAM_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/policy_service.h"
+#include "codec/codec.h"
+
+namespace sluice {
+
+class PushStream final : public grpc::ServerBidiReactor<v1::PushRequest, v1::PushResponse>,
+                         public std::enable_shared_from_this<PushStream> {
+ public:
+  explicit PushStream(PolicyService& service) : service_(service) {}
+
+  // Keeps itself until gRPC is done, and reads the first message.
+  void Start();
+  // Any thread; the first status given is the stream's.
+  void End(const grpc::Status& status);
+
+  const std::string& sender() const { return sender_; }
+
+  void OnReadDone(bool ok) override;
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+
+ private:
+  void Handle();
+  void Begin(const v1::Begin& begin);
+  void AddChunk(const v1::FullStateChunk& chunk);
+  void FinishFullState(const v1::FullStateChunk& last);
+  void Answer(v1::PushResponse response);
+  void ReadNext();
+
+  PolicyService& service_;
+  std::shared_ptr<PushStream> self_;
+  std::string sender_;
+  bool begun_ = false;
+  v1::PushRequest request_;
+  v1::PushResponse response_;
+
+  // Of the full state that is coming.
+  std::optional<FullStateDecoder> decoder_;
+  std::optional<Diagnostic> broken_;
+  std::vector<std::string> records_;
+  std::size_t bytes_ = 0;
+  std::uint64_t decode_ns_ = 0;
+
+  std::mutex mutex_;  // over what follows
+  bool writing_ = false;
+  bool finished_ = false;
+  std::optional<grpc::Status> end_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_API_PUSH_STREAM_H_

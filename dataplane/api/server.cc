@@ -1,0 +1,178 @@
+#include "api/server.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_credentials_options.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <limits>
+#include <mutex>
+
+#include "api/limits.h"
+
+namespace sluice {
+namespace {
+
+constexpr std::string_view kUnix = "unix:";
+constexpr unsigned kCertificatePollSeconds = 2;
+constexpr std::size_t kMemoryForCalls = std::size_t{256} << 20;  // buffers of all connections together
+constexpr mode_t kSocketMode = 0660;
+
+bool IsUnix(std::string_view address) { return address.starts_with(kUnix); }
+std::string PathOf(std::string_view address) { return std::string(address.substr(kUnix.size())); }
+
+bool IsHostPort(std::string_view address) {
+  const std::size_t colon = address.rfind(':');
+  if (colon == std::string_view::npos || colon == 0 || colon + 1 == address.size()) return false;
+  if (address.substr(0, colon).find(':') != std::string_view::npos && address[0] != '[') return false;
+  std::uint32_t port = 0;
+  for (const char c : address.substr(colon + 1)) {
+    if (c < '0' || c > '9') return false;
+    port = port * 10 + static_cast<std::uint32_t>(c - '0');
+    if (port > 65535) return false;
+  }
+  return true;
+}
+
+bool Listens(const std::string& path) {
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  const bool listens = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  close(fd);
+  return listens;
+}
+
+// Nothing, or why no socket can be made there.
+std::optional<std::string> PrepareSocket(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  if (!folder.empty()) std::filesystem::create_directories(folder, error);
+  if (error) return "folder " + folder.string() + ": " + error.message() + "; make it, or listen elsewhere";
+  struct stat status {};
+  if (lstat(path.c_str(), &status) != 0) return std::nullopt;
+  if (!S_ISSOCK(status.st_mode)) return "there is a file that is no socket; remove it, or listen elsewhere";
+  if (Listens(path)) return "another program listens there; stop it, or listen elsewhere";
+  if (unlink(path.c_str()) != 0) return std::string("its old socket cannot be removed: ") + std::strerror(errno);
+  return std::nullopt;
+}
+
+std::shared_ptr<grpc::ServerCredentials> TlsCredentials(const ApiSettings& settings) {
+  namespace tls = grpc::experimental;
+  const auto files = std::make_shared<tls::FileWatcherCertificateProvider>(
+      settings.tls_key, settings.tls_certificate, settings.tls_client_ca, kCertificatePollSeconds);
+  tls::TlsServerCredentialsOptions options(files);
+  options.watch_identity_key_cert_pairs();
+  options.watch_root_certs();
+  options.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  return tls::TlsServerCredentials(options);
+}
+
+void Bound(grpc::ServerBuilder& builder) {
+  const auto milliseconds = [](std::chrono::seconds time) {
+    return static_cast<int>(std::chrono::milliseconds(time).count());
+  };
+  grpc::ResourceQuota quota("sluiced");
+  quota.SetMaxThreads(kMaxReaderThreads);
+  quota.Resize(kMemoryForCalls);
+  builder.SetResourceQuota(quota);
+  builder.SetMaxReceiveMessageSize(static_cast<int>(kMaxMessageBytes));
+  builder.SetMaxSendMessageSize(static_cast<int>(kMaxMessageBytes));
+  builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsPerConnection);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, milliseconds(kKeepalive));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, milliseconds(kKeepaliveTimeout));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, milliseconds(kMinPingInterval));
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a second sluiced must not share the port
+}
+
+}  // namespace
+
+std::optional<std::string> CheckApiSettings(const ApiSettings& settings) {
+  const bool tls = !settings.tls_certificate.empty() || !settings.tls_key.empty() || !settings.tls_client_ca.empty();
+  if (tls) {
+    for (const std::string* file : {&settings.tls_certificate, &settings.tls_key, &settings.tls_client_ca}) {
+      if (file->empty()) return "tls wants all of certificate, key and client_ca";
+      if (access(file->c_str(), R_OK) != 0) return "tls file '" + *file + "' cannot be read: " + std::strerror(errno);
+    }
+  }
+  for (const std::string& address : settings.listen) {
+    if (IsUnix(address)) {
+      const std::string path = PathOf(address);
+      if (path.empty() || path.size() >= sizeof(sockaddr_un::sun_path)) {
+        return "listen '" + address + "': the path must be 1 to " + std::to_string(sizeof(sockaddr_un::sun_path) - 1) +
+               " bytes long";
+      }
+    } else if (!IsHostPort(address)) {
+      return "listen '" + address + "': wants unix:PATH or HOST:PORT, such as 127.0.0.1:7777 or [::1]:7777";
+    } else if (!tls && !settings.insecure) {
+      return "listen '" + address +
+             "': TCP wants mutual TLS (keys tls.certificate, tls.key and tls.client_ca), or insecure";
+    }
+  }
+  return std::nullopt;
+}
+
+std::variant<std::unique_ptr<ApiServer>, std::string> ApiServer::Start(const ApiSettings& settings,
+                                                                       const std::vector<grpc::Service*>& services,
+                                                                       const Say& say) {
+  if (auto error = CheckApiSettings(settings)) return std::move(*error);
+  static std::once_flag once;
+  std::call_once(once, [] {
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  });
+  std::unique_ptr<ApiServer> api(new ApiServer);
+  api->ports_.resize(settings.listen.size());
+  grpc::ServerBuilder builder;
+  Bound(builder);
+  for (std::size_t i = 0; i < settings.listen.size(); ++i) {
+    const std::string& address = settings.listen[i];
+    if (IsUnix(address)) {
+      if (auto error = PrepareSocket(PathOf(address))) return "listen '" + address + "': " + *error;
+      builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &api->ports_[i]);
+    } else if (!settings.tls_certificate.empty()) {
+      builder.AddListeningPort(address, TlsCredentials(settings), &api->ports_[i]);
+    } else {
+      say("INSECURE: whoever reaches " + address + " may read and replace the policy");
+      builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &api->ports_[i]);
+    }
+  }
+  for (grpc::Service* service : services) builder.RegisterService(service);
+  const mode_t before = umask(0777 & ~kSocketMode);
+  api->server_ = builder.BuildAndStart();
+  umask(before);
+  for (std::size_t i = 0; i < settings.listen.size(); ++i) {
+    if (api->server_ == nullptr || api->ports_[i] == 0) {
+      return "listen '" + settings.listen[i] + "' cannot be listened at; is the address in use, or not this host's?";
+    }
+    if (IsUnix(settings.listen[i])) api->sockets_.push_back(PathOf(settings.listen[i]));
+  }
+  return api;
+}
+
+ApiServer::~ApiServer() { Stop(); }
+
+void ApiServer::Stop() {
+  if (server_ == nullptr) return;
+  server_->Shutdown(std::chrono::system_clock::now() + std::chrono::milliseconds(500));
+  server_->Wait();
+  server_.reset();
+  for (const std::string& path : sockets_) unlink(path.c_str());
+}
+
+}  // namespace sluice

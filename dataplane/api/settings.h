@@ -1,0 +1,24 @@
+// What the operator says of the control API. Plain values without gRPC, for the configuration reader.
+#ifndef SLUICE_DATAPLANE_API_SETTINGS_H_
+#define SLUICE_DATAPLANE_API_SETTINGS_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sluice {
+
+inline constexpr std::string_view kDefaultListen = "unix:/run/sluice/sluiced.sock";
+
+struct ApiSettings {
+  std::vector<std::string> listen;  // "unix:PATH" or "HOST:PORT"
+  // PEM files, read again when they change. All three or none.
+  std::string tls_certificate;
+  std::string tls_key;
+  std::string tls_client_ca;  // who signs the clients' certificates
+  bool insecure = false;      // TCP without TLS
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_API_SETTINGS_H_

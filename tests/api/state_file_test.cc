@@ -1,0 +1,228 @@
+// The state file alone: what was saved comes back, and what is broken is refused.
+#include "api/state_file.h"
+
+#include <gmock/gmock.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "api/api_fixture.h"
+#include "codec/codec.h"
+
+namespace sluice {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::vector<std::string> FullState(const ResolvedPolicy& policy, std::uint64_t state_id, std::uint64_t batch) {
+  std::vector<std::string> records;
+  EncodeFullState(policy, state_id, batch, 50, [&](const v1::FullStateChunk& chunk) {
+    v1::PushRequest record;
+    *record.mutable_full_state() = chunk;
+    records.push_back(record.SerializeAsString());
+    return true;
+  });
+  return records;
+}
+
+std::string UpdateRecord(const v1::Update& update) {
+  v1::PushRequest record;
+  *record.mutable_update() = update;
+  return record.SerializeAsString();
+}
+
+class StateFileTest : public testing::Test {
+ protected:
+  std::unique_ptr<StateFile> Open() {
+    auto opened = StateFile::Open(folder_.path(), [](std::string_view) {});
+    EXPECT_TRUE(std::holds_alternative<std::unique_ptr<StateFile>>(opened));
+    return std::get<std::unique_ptr<StateFile>>(std::move(opened));
+  }
+  std::string Path() const { return folder_.path() + "/policy.state"; }
+  std::string Content() const {
+    std::ostringstream content;
+    content << std::ifstream(Path(), std::ios::binary).rdbuf();
+    return content.str();
+  }
+  void SetContent(const std::string& content) const { std::ofstream(Path(), std::ios::binary) << content; }
+
+  TempFolder folder_;
+};
+
+TEST_F(StateFileTest, NoFileIsNoState) { EXPECT_TRUE(std::holds_alternative<std::monostate>(Open()->Load())); }
+
+TEST_F(StateFileTest, FullStateAndUpdatesComeBack) {
+  {
+    const auto file = Open();
+    file->Save(FullState(WebIsolated(), 7, 3));
+    file->Append(UpdateRecord(PodComes(7, 4, 1, "10.0.0.2")));
+    file->Append(UpdateRecord(PodComes(7, 5, 2, "10.0.0.3")));
+  }
+  const auto file = Open();
+  auto loaded = file->Load();
+  ASSERT_TRUE(std::holds_alternative<SavedState>(loaded)) << std::get<std::string>(loaded);
+  const SavedState& saved = std::get<SavedState>(loaded);
+  EXPECT_EQ(saved.state_id, 7u);
+  EXPECT_EQ(saved.batch, 5u);
+  ASSERT_EQ(saved.policy.endpoints.size(), 3u);
+  EXPECT_EQ(saved.policy.endpoints[2].addresses, std::vector<IpAddress>{Ip("10.0.0.3")});
+  file->Append(UpdateRecord(PodComes(7, 6, 3, "10.0.0.4")));  // goes on after what was loaded
+  file->Flush();
+  EXPECT_EQ(std::get<SavedState>(file->Load()).batch, 6u);
+}
+
+TEST_F(StateFileTest, SecondProcessIsKeptOut) {
+  const auto file = Open();
+  const auto second = StateFile::Open(folder_.path(), [](std::string_view) {});
+  ASSERT_TRUE(std::holds_alternative<std::string>(second));
+  EXPECT_THAT(std::get<std::string>(second), HasSubstr("in use by another sluiced"));
+}
+
+TEST_F(StateFileTest, FileIsForItsOwnerAlone) {
+  {
+    const auto file = Open();
+    file->Save(FullState(WebIsolated(), 7, 1));
+  }
+  const auto mode = std::filesystem::status(Path()).permissions();
+  EXPECT_EQ(mode, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+}
+
+// Every byte turned, and every length: never a state that was not accepted.
+TEST_F(StateFileTest, AnyChangedByteIsRefused) {
+  {
+    const auto file = Open();
+    file->Save(FullState(WebIsolated(), 7, 1));
+    file->Append(UpdateRecord(PodComes(7, 2, 1, "10.0.0.2")));
+  }
+  const std::string good = Content();
+  ASSERT_GT(good.size(), 100u);
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    std::string bad = good;
+    bad[i] = static_cast<char>(bad[i] ^ 0x40);
+    SetContent(bad);
+    const auto loaded = Open()->Load();
+    ASSERT_TRUE(std::holds_alternative<std::string>(loaded)) << "byte " << i;
+    ASSERT_THAT(std::get<std::string>(loaded), HasSubstr(Path()));
+  }
+}
+
+TEST_F(StateFileTest, CutShortItIsTheStateBeforeOrRefused) {
+  std::size_t full_bytes = 0;
+  {
+    const auto file = Open();
+    file->Save(FullState(WebIsolated(), 7, 1));
+    file->Flush();
+    full_bytes = Content().size();
+    file->Append(UpdateRecord(PodComes(7, 2, 1, "10.0.0.2")));
+  }
+  const std::string good = Content();
+  ASSERT_GT(good.size(), full_bytes);
+  for (std::size_t length = 0; length < good.size(); ++length) {
+    SetContent(good.substr(0, length));
+    const auto loaded = Open()->Load();
+    if (length < full_bytes) {
+      ASSERT_TRUE(std::holds_alternative<std::string>(loaded)) << length << " bytes";
+    } else {
+      ASSERT_TRUE(std::holds_alternative<SavedState>(loaded)) << length << " bytes";
+      ASSERT_EQ(std::get<SavedState>(loaded).batch, 1u);
+    }
+  }
+}
+
+TEST_F(StateFileTest, ManyUpdatesAreFoldedIntoTheFullState) {
+  const auto file = Open();
+  file->Save(FullState(WebIsolated(), 7, 1));
+  std::uint64_t batch = 1;
+  const std::string labels(200'000, 'x');
+  for (std::uint32_t i = 0; i < 120; ++i) {  // 24 MB of updates of one pod
+    v1::Update update = PodComes(7, ++batch, 1, "10.0.0.2");
+    update.mutable_endpoints(0)->mutable_endpoint()->set_labels(labels);
+    file->Append(UpdateRecord(update));
+    file->Flush();
+  }
+  v1::Update removal;
+  removal.set_state_id(7);
+  removal.set_batch(++batch);
+  removal.add_removed_endpoints(0);
+  file->Append(UpdateRecord(removal));
+  file->Flush();
+  EXPECT_EQ(file->problem(), "");
+  EXPECT_LT(std::filesystem::file_size(Path()), 16u << 20);
+  const auto loaded = file->Load();
+  ASSERT_TRUE(std::holds_alternative<SavedState>(loaded)) << std::get<std::string>(loaded);
+  const SavedState& saved = std::get<SavedState>(loaded);
+  EXPECT_EQ(saved.batch, batch);
+  ASSERT_EQ(saved.policy.endpoints.size(), 2u);  // numbers stay, also of who went
+  EXPECT_EQ(saved.policy.endpoints[0].name, "");
+  EXPECT_EQ(saved.policy.endpoints[1].name, "e1");
+}
+
+// A full disk: the file keeps what it held, says so, and goes on once there is room.
+TEST_F(StateFileTest, DiskFullLeavesTheOldStateAndRecovers) {
+  const auto file = Open();
+  file->Save(FullState(WebIsolated(), 7, 1));
+  file->Flush();
+  std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  const rlimit full{Content().size() + 20, before.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &full);
+  file->Append(UpdateRecord(PodComes(7, 2, 1, "10.0.0.2")));
+  file->Flush();
+  EXPECT_THAT(file->problem(), HasSubstr("File too large"));
+  auto loaded = file->Load();
+  ASSERT_TRUE(std::holds_alternative<SavedState>(loaded));
+  EXPECT_EQ(std::get<SavedState>(loaded).batch, 1u);
+  setrlimit(RLIMIT_FSIZE, &before);
+  for (int i = 0; i < 100 && !file->problem().empty(); ++i) usleep(50'000);
+  EXPECT_EQ(file->problem(), "");
+  EXPECT_EQ(std::get<SavedState>(file->Load()).batch, 2u);
+}
+
+class StateTest : public ApiFixture {};
+
+TEST_F(StateTest, RestartBeginsWithTheLastPolicyAndItsSenderResumes) {
+  const std::string state = folder_.path() + "/state";
+  StartServer(state);
+  {
+    Sender sender(Connect(), "test");
+    ASSERT_TRUE(sender.SendFullState(WebIsolated(), 7, 1).applied());
+    ASSERT_TRUE(sender.SendUpdate(PodComes(7, 2, 1, "10.0.0.2")).applied());
+    EXPECT_FALSE(sender.SendUpdate(PodComes(7, 3, 2, "10.0.0.2")).applied());  // what is refused is not kept
+  }
+  const std::string before = PolicyDump();
+  StopServer();
+  StartServer(state);
+  EXPECT_EQ(load_error_, "");
+  EXPECT_EQ(PolicyDump(), before);
+  EXPECT_FALSE(Allows("10.0.0.2"));
+  EXPECT_EQ(intake_->status().source, "state file");
+  Sender again(Connect(), "test");
+  EXPECT_EQ(again.hello().state_id(), 7u);
+  EXPECT_EQ(again.hello().batch(), 2u);
+  EXPECT_TRUE(again.SendUpdate(PodComes(7, 3, 2, "10.0.0.3")).applied());
+}
+
+TEST_F(StateTest, CorruptFileFailsClosedUntilANewPolicyReplacesIt) {
+  const std::string state = folder_.path() + "/state";
+  std::filesystem::create_directories(state);
+  std::ofstream(state + "/policy.state") << "sluice policy 1\nrubbish and more";
+  StartServer(state);
+  EXPECT_THAT(load_error_, HasSubstr("policy.state' is refused"));
+  EXPECT_FALSE(intake_->store().table()->has_policy());
+  {
+    Sender sender(Connect(), "test");
+    EXPECT_EQ(sender.hello().state_id(), 0u);
+    ASSERT_TRUE(sender.SendFullState(WebIsolated(), 7, 1).applied());
+  }
+  StopServer();
+  StartServer(state);
+  EXPECT_EQ(load_error_, "");
+  EXPECT_TRUE(intake_->store().table()->has_policy());
+}
+
+}  // namespace
+}  // namespace sluice

@@ -10,7 +10,7 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-FILES = ["policy"]
+FILES = ["policy", "observe"]
 DOCUMENT = ROOT / "docs" / "api.md"
 FIELD = re.compile(r"^(?:(repeated|optional) )?([\w.]+) (\w+) = (\d+);$")
 RPC = re.compile(r"^rpc (\w+)\((stream )?(\w+)\) returns \((stream )?(\w+)\);$")

@@ -109,6 +109,7 @@ class Pipeline {
   // Zero where `epoch` is neither the current one nor the one before.
   RuleCount CountOf(std::uint64_t epoch, RuleId rule) const;
   std::uint32_t flow_count() const { return ipv4_.flows->size() + ipv6_.flows->size(); }
+  std::uint32_t flow_capacity() const { return ipv4_.flows->capacity() + ipv6_.flows->capacity(); }
   std::uint64_t MemoryBytes() const { return ipv4_.flows->MemoryBytes() + ipv6_.flows->MemoryBytes(); }
   // How long ago a flow's last packet came, as of the worker's last burst.
   std::uint64_t IdleMs(const FlowView& flow) const {

@@ -16,7 +16,10 @@ inline constexpr int kExitBadInput = 2;
 // Each adds its subcommand to `app`, which stores what it returns in *exit_code when it is the one that was asked for.
 void AddCheck(CLI::App& app, int* exit_code);
 void AddExplain(CLI::App& app, int* exit_code);
+void AddGet(CLI::App& app, int* exit_code);
 void AddReplay(CLI::App& app, int* exit_code);
+void AddStatus(CLI::App& app, int* exit_code);
+void AddUnused(CLI::App& app, int* exit_code);
 void AddVerify(CLI::App& app, int* exit_code);
 void AddVersion(CLI::App& app, int* exit_code);
 void AddCompletion(CLI::App& app, int* exit_code);

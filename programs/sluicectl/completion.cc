@@ -1,6 +1,7 @@
 // Shell completion, written from the commands that the program really has.
 #include <CLI/CLI.hpp>
 #include <map>
+#include <set>
 #include <string>
 
 #include "sluicectl/commands.h"
@@ -11,13 +12,24 @@ namespace {
 
 using Words = std::map<std::string, std::string>;  // by subcommand, separated by blanks
 
+// What may follow a command: its options, and what it lists with theirs.
+void AddWords(const CLI::App& command, std::set<std::string>& words) {
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) words.insert("--" + name);
+  }
+  for (const CLI::App* nested : command.get_subcommands({})) {
+    words.insert(nested->get_name());
+    AddWords(*nested, words);
+  }
+}
+
 Words OptionsOf(const CLI::App& app) {
   Words words;
   for (const CLI::App* command : app.get_subcommands({})) {
+    std::set<std::string> following;
+    AddWords(*command, following);
     std::string& text = words[command->get_name()];
-    for (const CLI::Option* option : command->get_options()) {
-      for (const std::string& name : option->get_lnames()) text += (text.empty() ? "--" : " --") + name;
-    }
+    for (const std::string& word : following) text += (text.empty() ? "" : " ") + word;
   }
   words["completion"] += " bash zsh";
   return words;

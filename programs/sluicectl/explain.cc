@@ -1,4 +1,4 @@
-// `sluicectl explain`: one decision, told step by step.
+// `sluicectl explain`: one decision, told step by step, of manifests or of a running sluiced.
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -6,10 +6,12 @@
 #include <variant>
 #include <vector>
 
+#include "codec/codec.h"
 #include "sluice/protocol.h"
 #include "sluicectl/commands.h"
 #include "sluicectl/explanation.h"
 #include "sluicectl/input.h"
+#include "sluicectl/live.h"
 #include "sluicectl/output.h"
 
 namespace sluice {
@@ -23,10 +25,8 @@ struct ExplainOptions {
   std::uint16_t destination_port = 0;
   std::uint16_t source_port = 0;
   bool no_exemptions = false;
-  std::string format = "table";
+  LiveOptions live;
 };
-
-using Json = nlohmann::ordered_json;
 
 std::string_view VerdictName(bool allow) { return allow ? "allow" : "deny"; }
 
@@ -140,30 +140,92 @@ int BadOption(std::string field, std::string message) {
   return kExitBadInput;
 }
 
-int RunExplain(const ExplainOptions& options) {
-  if (options.manifests.empty()) {
-    return BadOption("--manifests",
-                     "missing: this build has no connection to a running sluiced; say where its manifests are");
+// What is explained, wherever it came from.
+struct Subject {
+  ResolvedPolicy policy;
+  std::shared_ptr<const Table> table;
+  Ends ends;
+};
+
+int Write(const ExplainOptions& options, const Subject& subject, std::uint8_t protocol) {
+  const reference::Flow flow{subject.ends.source, subject.ends.destination, protocol, options.source_port,
+                             options.destination_port};
+  const Explanation explanation = Explain(subject.policy, *subject.table, flow, !options.no_exemptions);
+  Output output;
+  if (options.live.format == "json") {
+    WriteJson(output, explanation, flow);
+  } else {
+    WriteText(output, explanation, flow);
   }
-  const auto protocol = ParseProtocol(options.protocol);
-  if (!protocol) return BadOption("--proto", "must be " + std::string(kProtocolForms));
+  return output.Flush() ? kExitFine : kExitBadInput;
+}
+
+int ExplainManifests(const ExplainOptions& options, std::uint8_t protocol) {
   const LoadedManifests manifests = LoadManifests(options.manifests);
   const auto ends = ParseEnds(options.source, options.destination, PodDirectory(manifests.cluster));
   if (const auto* error = std::get_if<EndError>(&ends)) {
     return BadOption(error->is_source ? "--src" : "--dst", error->message);
   }
-  const CompiledPolicy policy = CompilePolicy(manifests.cluster);
+  CompiledPolicy policy = CompilePolicy(manifests.cluster);
   if (policy.table == nullptr) return kExitBadInput;
-  const reference::Flow flow{std::get<Ends>(ends).source, std::get<Ends>(ends).destination, *protocol,
-                             options.source_port, options.destination_port};
-  const Explanation explanation = Explain(policy.resolved, *policy.table, flow, !options.no_exemptions);
-  Output output;
-  if (options.format == "json") {
-    WriteJson(output, explanation, flow);
-  } else {
-    WriteText(output, explanation, flow);
+  const int code =
+      Write(options, {std::move(policy.resolved), std::move(policy.table), std::get<Ends>(ends)}, protocol);
+  return manifests.good ? code : kExitBadInput;
+}
+
+// The policy in force, compiled here: the steps behind the live decision.
+int FetchPolicy(const LiveOptions& live, v1::ObserveService::Stub& stub, Subject& subject) {
+  Call call;
+  const auto reader = stub.GetPolicy(&call, {});
+  FullStateDecoder decoder;
+  v1::FullStateChunk chunk;
+  while (reader->Read(&chunk)) {
+    if (const auto error = decoder.Add(chunk)) return BadOption("--target", error->ToString());
   }
-  return output.Flush() && manifests.good ? kExitFine : kExitBadInput;
+  if (const int code = Finish(live, reader->Finish()); code != kExitFine) return code;
+  subject.policy = decoder.Take();
+  Compiler compiler;
+  auto compiled = compiler.Compile(subject.policy);
+  if (const auto* error = std::get_if<Diagnostic>(&compiled)) return BadOption("--target", error->ToString());
+  subject.table = std::get<std::shared_ptr<const Table>>(std::move(compiled));
+  return kExitFine;
+}
+
+// The table in force decides; the policy behind it tells why. Where the two are of different moments, both are asked
+// again.
+int ExplainLive(const ExplainOptions& options, std::uint8_t protocol) {
+  constexpr int kAttempts = 5;
+  const auto stub = ConnectTo(options.live);
+  if (stub == nullptr) return kExitBadInput;
+  v1::ExplainRequest request;
+  const auto set_end = [](const std::string& text, std::string* address, std::string* pod) {
+    const auto parsed = IpAddress::Parse(text);
+    *(parsed ? address : pod) = parsed ? EncodeAddress(*parsed) : text;
+  };
+  set_end(options.source, request.mutable_source(), request.mutable_source_pod());
+  set_end(options.destination, request.mutable_destination(), request.mutable_destination_pod());
+  request.set_protocol(protocol);
+  request.set_destination_port(options.destination_port);
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    v1::Explanation before;
+    v1::Explanation after;
+    Subject subject;
+    Call first(10);
+    if (const int code = Finish(options.live, stub->Explain(&first, request, &before)); code != kExitFine) return code;
+    if (const int code = FetchPolicy(options.live, *stub, subject); code != kExitFine) return code;
+    Call second(10);
+    if (const int code = Finish(options.live, stub->Explain(&second, request, &after)); code != kExitFine) return code;
+    if (before.SerializeAsString() != after.SerializeAsString()) continue;
+    subject.ends = {*IpAddress::Parse(before.source()), *IpAddress::Parse(before.destination())};
+    return Write(options, subject, protocol);
+  }
+  return BadOption("--target", "the policy changes faster than it can be told; ask again");
+}
+
+int RunExplain(const ExplainOptions& options) {
+  const auto protocol = ParseProtocol(options.protocol);
+  if (!protocol) return BadOption("--proto", "must be " + std::string(kProtocolForms));
+  return options.manifests.empty() ? ExplainLive(options, *protocol) : ExplainManifests(options, *protocol);
 }
 
 }  // namespace
@@ -176,15 +238,19 @@ void AddExplain(CLI::App& app, int* exit_code) {
   command->add_option("--proto", options->protocol, std::string(kProtocolForms))->required()->type_name("PROTO");
   command->add_option("--dport", options->destination_port, "destination port")->type_name("PORT");
   command->add_option("--sport", options->source_port, "source port; no rule reads it")->type_name("PORT");
-  command->add_option("--manifests", options->manifests, "files or folders of Kubernetes manifests, YAML or JSON")
+  command
+      ->add_option("--manifests", options->manifests,
+                   "files or folders of Kubernetes manifests, YAML or JSON; without them, the running sluiced is asked")
       ->type_name("PATH");
+  AddTargetOptions(*command, options->live);
   command->add_flag("--no-exemptions", options->no_exemptions,
                     "judge a pod's traffic with itself and its own node like any other");
-  command->add_option("-o,--output", options->format, "json or table")
+  command->add_option("-o,--output", options->live.format, "json or table")
       ->check(CLI::IsMember({"json", "table"}))
       ->capture_default_str();
   command->footer(
-      "Example: sluicectl explain --src shop/frontend --dst shop/backend --proto tcp --dport 80 --manifests examples");
+      "Example: sluicectl explain --src shop/frontend --dst shop/backend --proto tcp --dport 80\n"
+      "         sluicectl explain --src shop/frontend --dst shop/backend --proto tcp --dport 80 --manifests examples");
   command->callback([options, exit_code] { *exit_code = RunExplain(*options); });
 }
 

@@ -6,13 +6,17 @@
 #include "sluicectl/commands.h"
 
 int main(int argc, char** argv) {
-  CLI::App app("Asks what Sluice's policy says, offline from manifests.");
+  CLI::App app("Asks what Sluice's policy says: of a running sluiced, or offline from manifests.");
   app.name("sluicectl");
   app.require_subcommand(1);
   app.footer(
-      "Exit codes: 0 fine; 1 an expectation is not met, or the engines differ; 2 bad input.\n"
-      "Example: sluicectl check --manifests examples --flows flows.jsonl");
+      "Exit codes: 0 fine; 1 an expectation is not met, or the engines differ; 2 bad input, or nobody answers.\n"
+      "Example: sluicectl check --manifests examples --flows flows.jsonl\n"
+      "         sluicectl get flows --port 80");
   int exit_code = sluice::kExitFine;
+  sluice::AddStatus(app, &exit_code);
+  sluice::AddGet(app, &exit_code);
+  sluice::AddUnused(app, &exit_code);
   sluice::AddCheck(app, &exit_code);
   sluice::AddExplain(app, &exit_code);
   sluice::AddReplay(app, &exit_code);

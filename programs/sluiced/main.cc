@@ -16,6 +16,7 @@
 #include <utility>
 #include <variant>
 
+#include "api/observe_service.h"
 #include "api/policy_intake.h"
 #include "api/policy_service.h"
 #include "api/server.h"
@@ -23,6 +24,7 @@
 #include "edge/dataplane.h"
 #include "edge/eal.h"
 #include "sluiced/command_line.h"
+#include "sluiced/plane_view.h"
 #include "sluiced/policy_keeper.h"
 #include "sluiced/summary.h"
 
@@ -178,10 +180,12 @@ class Daemon {
         policy_->has_paths() ? "this sluiced follows manifests; start it without them to push policy" : "";
     service_ =
         std::make_unique<PolicyService>(*intake_, refusal, [](std::string_view line) { spdlog::info("{}", line); });
+    view_ = std::make_unique<PlaneView>(*plane_, plane_mutex_);
+    observe_ = std::make_unique<ObserveService>(*intake_, *view_, config_.pipeline.fail_closed);
     ApiSettings settings = config_.api;
     const bool by_default = settings.listen.empty();
     if (by_default) settings.listen.emplace_back(kDefaultListen);
-    auto server = ApiServer::Start(settings, {service_.get()}, say);
+    auto server = ApiServer::Start(settings, {service_.get(), observe_.get()}, say);
     if (const auto* error = std::get_if<std::string>(&server)) {
       if (!by_default) return Fail(*error);
       spdlog::warn("no control API: {} (--listen)", *error);
@@ -265,6 +269,8 @@ class Daemon {
   std::unique_ptr<PolicyIntake> intake_;
   std::unique_ptr<PolicyKeeper> policy_;
   std::unique_ptr<PolicyService> service_;
+  std::unique_ptr<PlaneView> view_;
+  std::unique_ptr<ObserveService> observe_;
   std::unique_ptr<ApiServer> server_;
   std::uint64_t said_generation_ = 0;
   std::uint64_t said_state_ = 0;

@@ -98,7 +98,12 @@ void ApiFixture::StartServer(const std::string& state_folder, const std::string&
   policy_ = std::make_unique<PolicyService>(*intake_, push_refusal, say);
   ApiSettings settings;
   settings.listen = {"unix:" + Socket()};
-  auto started = ApiServer::Start(settings, {policy_.get()}, say);
+  std::vector<grpc::Service*> services = {policy_.get()};
+  if (view_ != nullptr) {
+    observe_ = std::make_unique<ObserveService>(*intake_, *view_, true);
+    services.push_back(observe_.get());
+  }
+  auto started = ApiServer::Start(settings, services, say);
   ASSERT_FALSE(std::holds_alternative<std::string>(started)) << std::get<std::string>(started);
   server_ = std::get<std::unique_ptr<ApiServer>>(std::move(started));
 }
@@ -106,6 +111,7 @@ void ApiFixture::StartServer(const std::string& state_folder, const std::string&
 void ApiFixture::StopServer() {
   policy_->Stop();
   server_.reset();
+  observe_.reset();
   policy_.reset();
   intake_.reset();
 }

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "api/dataplane_view.h"
+#include "api/observe_service.h"
 #include "api/policy_intake.h"
 #include "api/policy_service.h"
 #include "api/server.h"
@@ -63,6 +65,8 @@ class ApiFixture : public testing::Test {
   // With a state folder: what it holds is loaded first.
   void StartServer(const std::string& state_folder = "", const std::string& push_refusal = "");
   void StopServer();
+  // Also served, once StartServer is called: what is observed through this view.
+  void Serve(const DataplaneView& view) { view_ = &view; }
   std::shared_ptr<grpc::Channel> Connect() const;
   std::string Socket() const { return folder_.path() + "/s.sock"; }
   std::string PolicyDump() const;
@@ -82,8 +86,10 @@ class ApiFixture : public testing::Test {
   CompileLimits limits_;
   std::unique_ptr<PolicyIntake> intake_;
   std::unique_ptr<PolicyService> policy_;
+  std::unique_ptr<ObserveService> observe_;
   std::unique_ptr<ApiServer> server_;
   std::string load_error_;
+  const DataplaneView* view_ = nullptr;
 };
 
 // Pod 10.0.0.1 (e0) in group web, which policy default/web isolates.

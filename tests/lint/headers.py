@@ -4,8 +4,10 @@ import concurrent.futures
 import os
 import pathlib
 import shlex
+import shutil
 import subprocess
 import sys
+import tempfile
 
 # Where a layer's headers are found, as the link graph has it.
 INCLUDE_ROOTS = {
@@ -13,7 +15,7 @@ INCLUDE_ROOTS = {
     "base": ["include", "."],
     "codec": ["include", "."],
     "control": ["include", "control"],
-    "dataplane": ["include", "dataplane"],
+    "dataplane": ["include", "dataplane", "."],
     "reference": ["include", "control", "."],
     "programs": ["include", "control", "dataplane", "programs", "."],
     "bench": ["include", "control", "dataplane", "."],
@@ -24,6 +26,15 @@ INCLUDE_ROOTS = {
 def package_flags():
     text = subprocess.run(["pkg-config", "--cflags", "libdpdk"], check=True, capture_output=True, text=True).stdout
     return shlex.split(text)
+
+
+def generate_messages(folder):
+    """What proto/ becomes, which headers of adapters include."""
+    plugin = "--plugin=protoc-gen-grpc=" + (shutil.which("grpc_cpp_plugin") or "grpc_cpp_plugin")
+    protos = [str(path.relative_to("proto")) for path in pathlib.Path("proto").rglob("*.proto")]
+    outputs = [f"--cpp_out={folder}", f"--grpc_out={folder}"]
+    subprocess.run(["protoc", "-Iproto", *outputs, plugin, *protos], check=True)
+    return ["-isystem", folder]
 
 
 def compile_alone(header, flags):
@@ -38,9 +49,9 @@ def main():
     if not headers:
         print("no headers found: run it in the source folder", file=sys.stderr)
         return 2
-    flags = package_flags()
     failed = 0
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    with tempfile.TemporaryDirectory() as messages, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        flags = [*package_flags(), *generate_messages(messages)]
         for header, code, errors in pool.map(lambda header: compile_alone(header, flags), headers):
             if code != 0:
                 print(f"{header} does not compile on its own:\n{errors}", file=sys.stderr)

@@ -1,0 +1,46 @@
+// sluice.v1.ObserveService: what a running dataplane shows. Nothing here stops a worker or changes what is in force.
+//
+// Calls run on gRPC's threads, a bounded number at a time (limits.h). Lists are read in slices, so that whoever applies
+// policy never waits for a slow reader: a list that changes meanwhile shows each line as of a moment of its own.
+#ifndef SLUICE_DATAPLANE_API_OBSERVE_SERVICE_H_
+#define SLUICE_DATAPLANE_API_OBSERVE_SERVICE_H_
+
+#include <cstdint>
+
+#include "api/dataplane_view.h"
+#include "api/policy_intake.h"
+#include "sluice/v1/observe.grpc.pb.h"
+
+namespace sluice {
+
+class ObserveService final : public v1::ObserveService::Service {
+ public:
+  // Both outlive the service. `fail_closed`: what happens before any policy.
+  ObserveService(const PolicyIntake& intake, const DataplaneView& plane, bool fail_closed);
+
+  grpc::Status GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*, v1::Status*) override;
+  grpc::Status ListEndpoints(grpc::ServerContext*, const v1::ListEndpointsRequest*,
+                             grpc::ServerWriter<v1::EndpointInfo>*) override;
+  grpc::Status ListPolicies(grpc::ServerContext*, const v1::ListPoliciesRequest*,
+                            grpc::ServerWriter<v1::PolicyInfo>*) override;
+  grpc::Status GetTableStats(grpc::ServerContext*, const v1::GetTableStatsRequest*, v1::TableStats*) override;
+  grpc::Status ListFlows(grpc::ServerContext*, const v1::ListFlowsRequest*, grpc::ServerWriter<v1::Flow>*) override;
+  grpc::Status ListPorts(grpc::ServerContext*, const v1::ListPortsRequest*, grpc::ServerWriter<v1::PortInfo>*) override;
+  grpc::Status ListWorkers(grpc::ServerContext*, const v1::ListWorkersRequest*,
+                           grpc::ServerWriter<v1::WorkerInfo>*) override;
+  grpc::Status ListDrops(grpc::ServerContext*, const v1::ListDropsRequest*,
+                         grpc::ServerWriter<v1::DropCounter>*) override;
+  grpc::Status Explain(grpc::ServerContext*, const v1::ExplainRequest*, v1::Explanation*) override;
+  grpc::Status GetPolicy(grpc::ServerContext*, const v1::GetPolicyRequest*,
+                         grpc::ServerWriter<v1::FullStateChunk>*) override;
+
+ private:
+  const PolicyIntake& intake_;
+  const DataplaneView& plane_;
+  const bool fail_closed_;
+  const std::uint64_t start_unix_ns_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_API_OBSERVE_SERVICE_H_

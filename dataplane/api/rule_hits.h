@@ -1,0 +1,32 @@
+// How often each rule in force was hit, summed over workers and by the name that people know it by.
+#ifndef SLUICE_DATAPLANE_API_RULE_HITS_H_
+#define SLUICE_DATAPLANE_API_RULE_HITS_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "api/dataplane_view.h"
+#include "core/rule_counters.h"
+#include "table/table.h"
+
+namespace sluice {
+
+class RuleHits {
+ public:
+  // Counts what the identities of `table` can still meet: not what older generations of a policy said.
+  RuleHits(const Table& table, const std::vector<WorkerState>& workers);
+
+  // Zero for rules that nothing can meet. `index` -1: the default deny.
+  RuleCount Of(const std::string& policy, Direction direction, std::int32_t index) const;
+
+ private:
+  using Name = std::tuple<std::string, Direction, std::int32_t>;
+  std::map<Name, RuleCount> counts_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_API_RULE_HITS_H_

@@ -1,0 +1,157 @@
+#include "sluicectl/live.h"
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "codec/codec.h"
+#include "sluicectl/commands.h"
+
+namespace sluice {
+namespace {
+
+bool ReadFile(const std::string& path, std::string& content) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  content = text.str();
+  if (file && !content.empty()) return true;
+  std::fprintf(stderr, "error: '%s' cannot be read\n", path.c_str());
+  return false;
+}
+
+std::string CellText(const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
+  if (!value.is_array()) return value.is_null() ? "" : value.dump();
+  std::string text;
+  for (const Json& item : value) text += (text.empty() ? "" : ",") + CellText(item);
+  return text;
+}
+
+// An object's lines as YAML; JSON's scalars and lists are YAML's too.
+void WriteYaml(Output& output, const Json& object, std::string_view first_indent, std::string_view indent) {
+  bool first = true;
+  for (const auto& [key, value] : object.items()) {
+    output << (first ? first_indent : indent) << key << ": " << value.dump() << "\n";
+    first = false;
+  }
+}
+
+}  // namespace
+
+void AddTargetOptions(CLI::App& command, LiveOptions& options) {
+  command.add_option("--target", options.target, "where sluiced listens: unix:PATH or HOST:PORT")
+      ->type_name("ADDR")
+      ->envname("SLUICE_TARGET")
+      ->capture_default_str();
+  command.add_option("--tls-ca", options.tls_ca, "PEM file: who signed the server's certificate")->type_name("FILE");
+  command.add_option("--tls-cert", options.tls_certificate, "PEM file: our certificate")->type_name("FILE");
+  command.add_option("--tls-key", options.tls_key, "PEM file: its private key")->type_name("FILE");
+  command.add_flag("--insecure", options.insecure, "talk to HOST:PORT without TLS");
+}
+
+void AddFormatOption(CLI::App& command, LiveOptions& options) {
+  command.add_option("-o,--output", options.format, "table, wide, json or yaml")
+      ->check(CLI::IsMember({"table", "wide", "json", "yaml"}))
+      ->capture_default_str();
+}
+
+std::unique_ptr<v1::ObserveService::Stub> ConnectTo(const LiveOptions& options) {
+  std::shared_ptr<grpc::ChannelCredentials> credentials;
+  if (options.target.starts_with("unix:") || options.insecure) {
+    credentials = grpc::InsecureChannelCredentials();
+  } else {
+    if (options.tls_ca.empty() || options.tls_certificate.empty() || options.tls_key.empty()) {
+      std::fprintf(stderr, "error: --target %s: TCP wants --tls-ca, --tls-cert and --tls-key, or --insecure\n",
+                   options.target.c_str());
+      return nullptr;
+    }
+    grpc::SslCredentialsOptions tls;
+    if (!ReadFile(options.tls_ca, tls.pem_root_certs) || !ReadFile(options.tls_certificate, tls.pem_cert_chain) ||
+        !ReadFile(options.tls_key, tls.pem_private_key)) {
+      return nullptr;
+    }
+    credentials = grpc::SslCredentials(tls);
+  }
+  return v1::ObserveService::NewStub(grpc::CreateChannel(options.target, credentials));
+}
+
+Call::Call(int seconds) { set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(seconds)); }
+
+int Finish(const LiveOptions& options, const grpc::Status& status) {
+  if (status.ok()) return kExitFine;
+  if (status.error_code() == grpc::StatusCode::UNAVAILABLE) {
+    std::fprintf(stderr, "error: nobody answers at %s; is sluiced running? --target names another address (%s)\n",
+                 options.target.c_str(), status.error_message().c_str());
+  } else {
+    std::fprintf(stderr, "error: %s\n", status.error_message().c_str());
+  }
+  return kExitBadInput;
+}
+
+Listing::Listing(Output& output, std::string_view format, std::vector<Column> columns)
+    : output_(output), json_(format == "json"), yaml_(format == "yaml"), columns_(std::move(columns)) {
+  if (json_) output_ << "[";
+  if (json_ || yaml_) return;
+  if (format != "wide") std::erase_if(columns_, [](const Column& column) { return column.wide; });
+  std::vector<std::string> headers;
+  for (const Column& column : columns_) headers.emplace_back(column.header);
+  table_.emplace(output_, std::move(headers));
+}
+
+Listing::~Listing() {
+  if (json_) output_ << (first_ ? "]\n" : "\n]\n");
+  if (yaml_ && first_) output_ << "[]\n";
+}
+
+void Listing::Add(const Json& row) {
+  if (json_) {
+    output_ << (first_ ? "\n  " : ",\n  ") << row.dump();
+  } else if (yaml_) {
+    WriteYaml(output_, row, "- ", "  ");
+  } else {
+    std::vector<std::string> cells;
+    for (const Column& column : columns_) cells.push_back(CellText(row.value(std::string(column.key), Json())));
+    table_->AddRow(std::move(cells));
+  }
+  first_ = false;
+}
+
+void WriteObject(Output& output, std::string_view format, const Json& object) {
+  if (format == "json") {
+    output << object.dump(2) << "\n";
+  } else if (format == "yaml") {
+    WriteYaml(output, object, "", "");
+  } else {
+    std::size_t width = 0;
+    for (const auto& [key, value] : object.items()) width = std::max(width, key.size());
+    for (const auto& [key, value] : object.items()) {
+      output << key << std::string(width - key.size() + 2, ' ') << CellText(value) << "\n";
+    }
+  }
+}
+
+std::string AddressText(std::string_view bytes) {
+  const auto address = DecodeAddress(bytes);
+  return address ? address->ToString() : "";
+}
+
+std::string AgeText(std::uint64_t unix_ns) {
+  if (unix_ns == 0) return "never";
+  const auto now = std::chrono::system_clock::now().time_since_epoch() / std::chrono::seconds(1);
+  const auto then = static_cast<std::int64_t>(unix_ns / 1'000'000'000);
+  const std::int64_t age = std::max<std::int64_t>(now - then, 0);
+  const auto two = [](std::int64_t large, const char* unit, std::int64_t small, const char* small_unit) {
+    return std::to_string(large) + unit + (small > 0 ? std::to_string(small) + small_unit : "");
+  };
+  if (age < 60) return std::to_string(age) + "s";
+  if (age < 3600) return two(age / 60, "m", age % 60, "s");
+  if (age < 86400) return two(age / 3600, "h", age / 60 % 60, "m");
+  return two(age / 86400, "d", age / 3600 % 24, "h");
+}
+
+}  // namespace sluice

@@ -1,0 +1,79 @@
+// `sluicectl status`: a running sluiced on one page.
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "sluicectl/commands.h"
+#include "sluicectl/live.h"
+
+namespace sluice {
+namespace {
+
+Json ToJson(const v1::Status& status, bool for_people) {
+  Json json = {{"version", status.version()}};
+  const auto time = [&](const char* name, std::uint64_t unix_ns) {
+    if (for_people) {
+      json[name] = unix_ns == 0 ? "never" : AgeText(unix_ns) + " ago";
+    } else {
+      json[std::string(name) + "_unix_ns"] = unix_ns;
+    }
+  };
+  time("start", status.start_unix_ns());
+  json["policy from"] = status.source();
+  json["generation"] = status.generation();
+  time("published", status.published_unix_ns());
+  json["sender"] = status.sender();
+  json["sender connected"] = status.sender_connected();
+  time("sender heard", status.sender_heard_unix_ns());
+  json["batch"] = status.batch();
+  json["fail closed"] = status.fail_closed();
+  json["endpoints"] = status.endpoints();
+  json["policies"] = status.policies();
+  json["rules"] = status.rules();
+  json["workers"] = status.workers();
+  json["flows"] = status.flows();
+  json["flow capacity"] = status.flow_capacity();
+  json["flows cut"] = status.flows_cut();
+  json["forwarded"] = status.forwarded();
+  json["dropped"] = status.dropped();
+  json["rejected"] = status.rejected();
+  json["last refusal"] = Json::array();
+  for (const v1::Problem& problem : status.last_refusal()) {
+    json["last refusal"].push_back(problem.object() + ": " + problem.field() + ": " + problem.reason());
+  }
+  if (for_people) return json;
+  Json keyed;  // keys that scripts need not quote
+  for (const auto& [key, value] : json.items()) {
+    std::string name = key;
+    for (char& c : name) c = c == ' ' ? '_' : c;
+    keyed[name] = value;
+  }
+  return keyed;
+}
+
+int RunStatus(const LiveOptions& options) {
+  const auto stub = ConnectTo(options);
+  if (stub == nullptr) return kExitBadInput;
+  Call call(10);
+  v1::Status status;
+  const int code = Finish(options, stub->GetStatus(&call, {}, &status));
+  if (code != kExitFine) return code;
+  const bool for_people = options.format == "table" || options.format == "wide";
+  Output output;
+  WriteObject(output, options.format, ToJson(status, for_people));
+  return output.Flush() ? kExitFine : kExitBadInput;
+}
+
+}  // namespace
+
+void AddStatus(CLI::App& app, int* exit_code) {
+  CLI::App* command = app.add_subcommand("status", "Show how a running sluiced is.");
+  auto options = std::make_shared<LiveOptions>();
+  AddTargetOptions(*command, *options);
+  AddFormatOption(*command, *options);
+  command->footer("Example: sluicectl status -o json");
+  command->callback([options, exit_code] { *exit_code = RunStatus(*options); });
+}
+
+}  // namespace sluice

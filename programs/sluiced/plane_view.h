@@ -1,0 +1,28 @@
+// What the control API shows of the dataplane's ports and workers.
+#ifndef SLUICE_PROGRAMS_SLUICED_PLANE_VIEW_H_
+#define SLUICE_PROGRAMS_SLUICED_PLANE_VIEW_H_
+
+#include <mutex>
+#include <vector>
+
+#include "api/dataplane_view.h"
+#include "edge/dataplane.h"
+
+namespace sluice {
+
+class PlaneView final : public DataplaneView {
+ public:
+  // Both outlive the view. The mutex is held wherever ports are watched, opened or closed.
+  PlaneView(const Dataplane& plane, std::mutex& mutex) : plane_(plane), mutex_(mutex) {}
+
+  std::vector<PortState> Ports() const override;
+  std::vector<WorkerState> Workers() const override;
+
+ private:
+  const Dataplane& plane_;
+  std::mutex& mutex_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_PROGRAMS_SLUICED_PLANE_VIEW_H_

@@ -1,0 +1,155 @@
+// What ObserveService says of a policy that was pushed and of packets that went through a real pipeline.
+#include <gmock/gmock.h>
+
+#include "api/observed_plane.h"
+#include "codec/codec.h"
+#include "sluice/v1/observe.grpc.pb.h"
+
+namespace sluice {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class ObserveTest : public ObservedFixture {
+ protected:
+  ObserveTest() : stub_(v1::ObserveService::NewStub(Connect())) {}
+
+  template <typename Message, typename Reader>
+  static std::vector<Message> All(Reader reader) {
+    std::vector<Message> all;
+    Message message;
+    while (reader->Read(&message)) all.push_back(message);
+    EXPECT_TRUE(reader->Finish().ok());
+    return all;
+  }
+  std::vector<v1::Flow> Flows(const v1::ListFlowsRequest& request) {
+    grpc::ClientContext context;
+    return All<v1::Flow>(stub_->ListFlows(&context, request));
+  }
+  std::vector<v1::PolicyInfo> Policies(const v1::ListPoliciesRequest& request) {
+    grpc::ClientContext context;
+    return All<v1::PolicyInfo>(stub_->ListPolicies(&context, request));
+  }
+
+  std::unique_ptr<v1::ObserveService::Stub> stub_;
+  grpc::ClientContext context_;
+};
+
+TEST_F(ObserveTest, StatusCountsPolicyFlowsAndVerdicts) {
+  v1::Status status;
+  ASSERT_TRUE(stub_->GetStatus(&context_, {}, &status).ok());
+  EXPECT_EQ(status.source(), "push");
+  EXPECT_EQ(status.state_id(), 7u);
+  EXPECT_EQ(status.endpoints(), 3u);
+  EXPECT_GT(status.policies(), 0u);
+  EXPECT_FALSE(status.fail_closed());
+  EXPECT_EQ(status.workers(), 1u);
+  EXPECT_EQ(status.flows(), 1u);
+  EXPECT_EQ(status.flow_capacity(), 128u);
+  EXPECT_EQ(status.dropped(), 1u + 3u);  // by policy, and by the port
+}
+
+TEST_F(ObserveTest, EndpointsNameThePoliciesThatBindThem) {
+  const auto endpoints = All<v1::EndpointInfo>(stub_->ListEndpoints(&context_, {}));
+  ASSERT_EQ(endpoints.size(), 3u);
+  EXPECT_EQ(endpoints[1].name(), "server");
+  EXPECT_THAT(endpoints[1].ingress_policies(), ElementsAre("default/server"));
+  EXPECT_THAT(endpoints[2].ingress_policies(), ElementsAre());
+}
+
+TEST_F(ObserveTest, NamespaceThatIsNotThereHasNoEndpoints) {
+  v1::ListEndpointsRequest request;
+  request.set_namespace_("other");
+  EXPECT_TRUE(All<v1::EndpointInfo>(stub_->ListEndpoints(&context_, request)).empty());
+}
+
+TEST_F(ObserveTest, RulesHaveTheirHitsAndUnusedOnesNone) {
+  const auto policies = Policies({});
+  const auto server = std::find_if(policies.begin(), policies.end(),
+                                   [](const v1::PolicyInfo& info) { return info.policy() == "default/server"; });
+  ASSERT_NE(server, policies.end());
+  std::uint64_t admitted = 0;
+  std::uint64_t denied = 0;
+  for (const v1::RuleInfo& rule : server->rules()) (rule.index() < 0 ? denied : admitted) += rule.packets();
+  EXPECT_EQ(admitted, 1u);
+  EXPECT_EQ(denied, 1u);
+  v1::ListPoliciesRequest unused;
+  unused.set_unused_only(true);
+  for (const v1::PolicyInfo& info : Policies(unused)) EXPECT_NE(info.policy(), "default/server");
+}
+
+TEST_F(ObserveTest, FlowsAreFilteredByEachField) {
+  const auto all = Flows({});
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0].destination_port(), 80u);
+  EXPECT_EQ(all[0].ingress().policy(), "default/server");
+  v1::ListFlowsRequest request;
+  request.set_address(EncodeAddress(Ip("10.0.0.0")));
+  request.set_prefix_length(24);
+  request.set_port(80);
+  request.set_protocol(kProtoTcp);
+  request.set_state(all[0].state());
+  EXPECT_EQ(Flows(request).size(), 1u);
+  const auto none = [&](auto change) {
+    v1::ListFlowsRequest other = request;
+    change(other);
+    return Flows(other).empty();
+  };
+  EXPECT_TRUE(none([](auto& other) { other.set_address(EncodeAddress(Ip("10.0.1.0"))); }));
+  EXPECT_TRUE(none([](auto& other) { other.set_port(81); }));
+  EXPECT_TRUE(none([](auto& other) { other.set_protocol(kProtoUdp); }));
+  EXPECT_TRUE(none([](auto& other) { other.set_state("ESTABLISHED"); }));
+}
+
+TEST_F(ObserveTest, BadFlowFilterIsRefused) {
+  v1::ListFlowsRequest request;
+  request.set_address("abc");
+  const auto reader = stub_->ListFlows(&context_, request);
+  v1::Flow flow;
+  EXPECT_FALSE(reader->Read(&flow));
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(ObserveTest, DropsOfPipelineAndEdgeAreBothCounted) {
+  std::map<std::string, std::uint64_t> counts;
+  for (const auto& drop : All<v1::DropCounter>(stub_->ListDrops(&context_, {}))) counts[drop.reason()] = drop.packets();
+  EXPECT_EQ(counts.size(), kDropReasonCount - 1);
+  EXPECT_EQ(counts["policy_denied"], 1u);
+  EXPECT_EQ(counts["tx_full"], 3u);
+}
+
+TEST_F(ObserveTest, ExplainAnswersForAddressesAndPods) {
+  v1::ExplainRequest request;
+  request.set_source_pod("default/client");
+  request.set_destination(EncodeAddress(Ip("10.0.0.2")));
+  request.set_protocol(kProtoTcp);
+  request.set_destination_port(80);
+  v1::Explanation allowed;
+  ASSERT_TRUE(stub_->Explain(&context_, request, &allowed).ok());
+  EXPECT_EQ(allowed.verdict(), "allow");
+  EXPECT_EQ(allowed.source(), "10.0.0.1");
+  EXPECT_EQ(allowed.ingress().rule().policy(), "default/server");
+  request.set_destination_port(81);
+  grpc::ClientContext second;
+  v1::Explanation denied;
+  ASSERT_TRUE(stub_->Explain(&second, request, &denied).ok());
+  EXPECT_EQ(denied.verdict(), "deny");
+  EXPECT_EQ(denied.ingress().rule().index(), -1);
+  request.set_source_pod("default/nobody");
+  grpc::ClientContext third;
+  EXPECT_EQ(stub_->Explain(&third, request, &denied).error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
+TEST_F(ObserveTest, PolicyComesBackAsItWasPushed) {
+  FullStateDecoder decoder;
+  for (const auto& chunk : All<v1::FullStateChunk>(stub_->GetPolicy(&context_, {}))) {
+    ASSERT_FALSE(decoder.Add(chunk));
+    EXPECT_EQ(chunk.state_id(), 7u);
+  }
+  ASSERT_TRUE(decoder.complete());
+  EXPECT_EQ(decoder.Take().Dump(), PolicyDump());
+}
+
+}  // namespace
+}  // namespace sluice

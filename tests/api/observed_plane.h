@@ -1,0 +1,31 @@
+// A dataplane to observe, without devices: one worker's real pipeline, and a port that is made up.
+#ifndef SLUICE_TESTS_API_OBSERVED_PLANE_H_
+#define SLUICE_TESTS_API_OBSERVED_PLANE_H_
+
+#include <vector>
+
+#include "api/api_fixture.h"
+#include "api/dataplane_view.h"
+#include "core/pipeline_fixture.h"
+
+namespace sluice {
+
+class ObservedPlane final : public DataplaneView {
+ public:
+  std::vector<PortState> Ports() const override;
+  std::vector<WorkerState> Workers() const override;
+
+  PipelineFixture worker;
+};
+
+// The policy of ServerAdmitsClient is in force, the client has connected to port 80, and was denied port 81.
+class ObservedFixture : public ApiFixture {
+ protected:
+  ObservedFixture();
+
+  ObservedPlane plane_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_TESTS_API_OBSERVED_PLANE_H_

@@ -72,10 +72,11 @@ TEST_F(Explain, JsonHoldsTheSameSteps) {
   }
 }
 
-TEST_F(Explain, WithoutManifestsSaysWhatToGive) {
-  const auto result = Run({"explain", "--src", "10.0.0.1", "--dst", "10.0.0.2", "--proto", "tcp", "--dport", "80"});
+TEST_F(Explain, WithoutManifestsARunningSluicedIsAsked) {
+  const auto result = Run({"explain", "--src", "10.0.0.1", "--dst", "10.0.0.2", "--proto", "tcp", "--dport", "80",
+                           "--target", "unix:" + Path("none.sock")});
   EXPECT_EQ(result.exit_code, 2);
-  EXPECT_THAT(result.err, HasSubstr("--manifests"));
+  EXPECT_THAT(result.err, HasSubstr("error: nobody answers at unix:"));
 }
 
 TEST_F(Explain, BadEndsAndProtocolsExit2) {

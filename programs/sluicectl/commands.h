@@ -19,6 +19,7 @@ void AddExplain(CLI::App& app, int* exit_code);
 void AddGet(CLI::App& app, int* exit_code);
 void AddReplay(CLI::App& app, int* exit_code);
 void AddStatus(CLI::App& app, int* exit_code);
+void AddTop(CLI::App& app, int* exit_code);
 void AddUnused(CLI::App& app, int* exit_code);
 void AddVerify(CLI::App& app, int* exit_code);
 void AddVersion(CLI::App& app, int* exit_code);

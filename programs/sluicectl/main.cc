@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
   int exit_code = sluice::kExitFine;
   sluice::AddStatus(app, &exit_code);
   sluice::AddGet(app, &exit_code);
+  sluice::AddTop(app, &exit_code);
   sluice::AddUnused(app, &exit_code);
   sluice::AddCheck(app, &exit_code);
   sluice::AddExplain(app, &exit_code);

@@ -77,6 +77,13 @@ TEST_F(LiveCommandTest, ExplainTellsTheLivePolicysSteps) {
   EXPECT_EQ(Run("explain --src default/nobody --dst 10.0.0.2 --proto tcp --dport 80").first, 2);
 }
 
+TEST_F(LiveCommandTest, TopEndsAfterItsCount) {
+  const auto [code, out] = Run("top --interval 0.1 --count 2");
+  EXPECT_EQ(code, 0) << out;
+  EXPECT_THAT(out, HasSubstr("generation 1, published"));
+  EXPECT_THAT(out, HasSubstr("PACKETS/S  RULE\n"));
+}
+
 TEST_F(LiveCommandTest, WhereNobodyListensItSaysSo) {
   const auto [code, out] = Run("status --target unix:/nowhere.sock");
   EXPECT_EQ(code, 2);

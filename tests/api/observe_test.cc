@@ -74,6 +74,7 @@ TEST_F(ObserveTest, RulesHaveTheirHitsAndUnusedOnesNone) {
   for (const v1::RuleInfo& rule : server->rules()) (rule.index() < 0 ? denied : admitted) += rule.packets();
   EXPECT_EQ(admitted, 1u);
   EXPECT_EQ(denied, 1u);
+  EXPECT_EQ(server->rules(server->rules_size() - 1).index(), -1);  // after the rules that admit
   v1::ListPoliciesRequest unused;
   unused.set_unused_only(true);
   for (const v1::PolicyInfo& info : Policies(unused)) EXPECT_NE(info.policy(), "default/server");

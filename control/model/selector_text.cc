@@ -44,6 +44,7 @@ void AppendRequirement(const LabelRequirement& requirement, std::string* text) {
 }  // namespace
 
 std::string SelectorText(const LabelSelector& selector) {
+  if (selector.requirements.empty()) return {};
   std::vector<std::string> texts(selector.requirements.size());
   for (std::size_t i = 0; i < texts.size(); ++i) AppendRequirement(selector.requirements[i], &texts[i]);
   std::sort(texts.begin(), texts.end());

@@ -2,9 +2,10 @@
 #ifndef SLUICE_CONTROL_RESOLVE_ADDRESS_CLAIMS_H_
 #define SLUICE_CONTROL_RESOLVE_ADDRESS_CLAIMS_H_
 
+#include <cstddef>
 #include <cstdint>
-#include <set>
-#include <unordered_map>
+#include <map>
+#include <span>
 #include <vector>
 
 #include "sluice/address.h"
@@ -13,18 +14,34 @@ namespace sluice {
 
 class AddressClaims {
  public:
+  // Makes room for so many more.
+  void Reserve(std::size_t addresses);
+
   void Add(const IpAddress& address, std::uint32_t pod);
   // Requires that the pod claims it.
   void Remove(const IpAddress& address, std::uint32_t pod);
 
-  bool IsClaimed(const IpAddress& address) const { return claims_.contains(address); }
-  std::vector<std::uint32_t> Claimants(const IpAddress& address) const;
-  // Addresses that more than one pod claims, ascending.
-  const std::set<IpAddress>& contested() const { return contested_; }
+  bool IsClaimed(const IpAddress& address) const { return !Claimants(address).empty(); }
+  // In no order. Valid until the next change.
+  std::span<const std::uint32_t> Claimants(const IpAddress& address) const;
+  // Addresses that more than one pod claims, with these pods.
+  const std::map<IpAddress, std::vector<std::uint32_t>>& contested() const { return contested_; }
 
  private:
-  std::unordered_multimap<IpAddress, std::uint32_t> claims_;
-  std::set<IpAddress> contested_;
+  static constexpr std::uint32_t kFree = 0xffffffff;
+  struct Slot {
+    IpAddress address;
+    std::uint32_t pod = kFree;  // of an address that is contested any of its pods
+  };
+
+  // Where the address is, or where it would go. Requires a free slot.
+  std::size_t Locate(const IpAddress& address) const;
+  void Resize(std::size_t slots);
+
+  // Open addressing with linear probing, at most half full: nothing to allocate or free an address.
+  std::vector<Slot> slots_;  // a power of two, or none
+  std::size_t used_ = 0;
+  std::map<IpAddress, std::vector<std::uint32_t>> contested_;
 };
 
 }  // namespace sluice

@@ -62,6 +62,7 @@ void AddSections(const BoundPolicy& policy, const BoundDirection& direction, con
   isolating.policy = policy.title;
   isolating.direction = direction.direction;
   isolating.subjects = group_of(policy.subjects, Role::kSubjects);
+  isolating.rules.reserve(direction.rules.size());
   std::map<GroupId, std::vector<Rule>> by_subjects;
   for (const BoundRule& rule : direction.rules) {
     const auto add = [&](std::vector<Rule>* rules, const SelectionPtr& peers, std::vector<PortRange> ports) {
@@ -136,10 +137,8 @@ void Delist(BoundPolicy* policy) {
   ForEachSplit(*policy, [&](PortSplit& split) { std::erase(split.policies, policy); });
 }
 
-std::vector<Section> MakeSections(const BoundPolicy& policy, const GroupOf& group_of) {
-  std::vector<Section> sections;
-  for (const BoundDirection& direction : policy.directions) AddSections(policy, direction, group_of, &sections);
-  return sections;
+void AppendSections(const BoundPolicy& policy, const GroupOf& group_of, std::vector<Section>* sections) {
+  for (const BoundDirection& direction : policy.directions) AddSections(policy, direction, group_of, sections);
 }
 
 }  // namespace sluice

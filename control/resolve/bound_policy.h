@@ -53,7 +53,7 @@ using GroupOf = std::function<GroupId(const SelectionPtr& selection, Role role)>
 
 // A section for each direction that isolates, and one more for each group of subjects for which the named ports of
 // ingress rules stand for numbers of their own. Asks for the group of whatever they name.
-std::vector<Section> MakeSections(const BoundPolicy& policy, const GroupOf& group_of);
+void AppendSections(const BoundPolicy& policy, const GroupOf& group_of, std::vector<Section>* sections);
 
 }  // namespace sluice
 

@@ -1,8 +1,10 @@
 #include "resolve/cluster_resolver.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
+#include "resolve/cluster_order.h"
 #include "resolve/policy_view.h"
 
 namespace sluice {
@@ -11,10 +13,23 @@ ClusterResolver::ClusterResolver()
     : state_([this](const std::string& node) { OnNode(node); }),
       selections_(&state_),
       splits_(&state_, &selections_, [this](BoundPolicy* policy) { OnPolicy(policy); }) {}
-ClusterResolver::~ClusterResolver() = default;
+ClusterResolver::~ClusterResolver() { selections_.Close(); }
 
 std::unique_ptr<PolicyView> ClusterResolver::MakeView(std::string node) {
   return std::unique_ptr<PolicyView>(new PolicyView(this, std::move(node)));
+}
+
+void ClusterResolver::Load(const Cluster& cluster) {
+  state_.Reserve(cluster.namespaces.size(), cluster.pods.size());
+  selections_.Reserve(cluster.namespaces.size());
+  const ClusterOrder order(cluster);
+  order.ForEach(cluster.namespaces, [this](const Namespace& object) { state_.UpsertNamespace(object); });
+  for (const NodeObject& object : cluster.nodes) Upsert(object);
+  order.ForEach(cluster.pods, [this](const Pod& object) { state_.AddPod(object); });
+  order.ForEach(cluster.policies, [this](const NetworkPolicy& object) { Upsert(object); });
+  for (std::uint32_t pod = 0; pod < state_.pod_limit(); ++pod) {
+    if (state_.pod(pod).IsEndpoint()) OnPod(pod);
+  }
 }
 
 void ClusterResolver::Upsert(const Namespace& object) { ChangeNamespace(object.name, &object); }
@@ -58,15 +73,18 @@ void ClusterResolver::Upsert(const Pod& object) {
   if (known && state_.IsSame(before, object)) return;
   const bool was_endpoint = known && state_.pod(before).IsEndpoint();
   // Others may win or lose an address by this (NP-83).
-  std::vector<IpAddress> addresses = object.addresses;
+  std::vector<std::uint32_t> rivals = state_.Rivals(before, object.addresses);
   if (was_endpoint) {
-    addresses.insert(addresses.end(), state_.pod(before).addresses.begin(), state_.pod(before).addresses.end());
+    const std::vector<std::uint32_t> former = state_.Rivals(before, state_.pod(before).addresses);
+    std::vector<std::uint32_t> all;
+    std::set_union(rivals.begin(), rivals.end(), former.begin(), former.end(), std::back_inserter(all));
+    rivals = std::move(all);
   }
-  const std::vector<std::uint32_t> rivals = state_.Rivals(before, addresses);
   for (const std::uint32_t rival : rivals) splits_.Leave(rival);
   if (was_endpoint) splits_.Leave(before);
 
-  const std::uint32_t pod = state_.UpsertPod(object);
+  const std::uint32_t pod = known ? before : state_.AddPod(object);
+  if (known) state_.UpdatePod(pod, object);
   const bool is_endpoint = state_.pod(pod).IsEndpoint();
   selections_.ForgetPods();
 
@@ -98,9 +116,10 @@ void ClusterResolver::DeletePod(const std::string& namespace_name, const std::st
 
 void ClusterResolver::Upsert(const NetworkPolicy& object) {
   BoundPolicy bound = Bind(object, &selections_, &splits_);
-  const auto [known, added] = policies_.try_emplace(bound.title);
-  BoundPolicy& policy = known->second;
-  if (!added) {
+  const std::size_t count = policies_.size();
+  // Lists of policies come in order: what comes next is mostly the last.
+  BoundPolicy& policy = policies_.try_emplace(policies_.end(), bound.title)->second;
+  if (policies_.size() == count) {
     if (policy == bound) return;
     Delist(&policy);
   }

@@ -13,9 +13,9 @@
 #ifndef SLUICE_CONTROL_RESOLVE_CLUSTER_RESOLVER_H_
 #define SLUICE_CONTROL_RESOLVE_CLUSTER_RESOLVER_H_
 
+#include <map>
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "model/objects.h"
@@ -35,6 +35,10 @@ class ClusterResolver {
   ~ClusterResolver();  // its views are gone by then
   ClusterResolver(const ClusterResolver&) = delete;
   ClusterResolver& operator=(const ClusterResolver&) = delete;
+
+  // All objects, to begin with: several times as fast as one by one. Requires that none is there yet, and that each
+  // comes once.
+  void Load(const Cluster& cluster);
 
   // An object as it is from now on, new or not; costs little where policy sees no difference. A pod takes microseconds,
   // a policy what evaluating its named ports takes, a namespace that is relabelled the time of its pods.
@@ -67,7 +71,7 @@ class ClusterResolver {
   ClusterState state_;
   Selections selections_;
   PortSplits splits_;
-  std::unordered_map<std::string, BoundPolicy> policies_;  // by title
+  std::map<std::string, BoundPolicy> policies_;  // by title
   std::vector<PolicyView*> views_;
 };
 

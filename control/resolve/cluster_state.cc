@@ -1,12 +1,15 @@
 #include "resolve/cluster_state.h"
 
 #include <algorithm>
+#include <span>
 #include <tuple>
 
 namespace sluice {
 namespace {
 
 constexpr std::string_view kNameLabel = "kubernetes.io/metadata.name";
+
+Labels NameLabel(std::string_view name) { return {{std::string(kNameLabel), std::string(name)}}; }
 
 std::vector<IpAddress> SortedUnique(std::vector<IpAddress> addresses) {
   std::sort(addresses.begin(), addresses.end());
@@ -28,11 +31,8 @@ std::vector<IpAddress> AddressesOfNode(const PodEntry& pod) {
 }
 
 template <typename T>
-std::uint32_t Place(std::deque<T>* all, std::vector<std::uint32_t>* free) {
-  if (free->empty()) {
-    all->emplace_back();
-    return static_cast<std::uint32_t>(all->size() - 1);
-  }
+std::uint32_t Place(StableVector<T>* all, std::vector<std::uint32_t>* free) {
+  if (free->empty()) return all->push_back({});
   const std::uint32_t place = free->back();
   free->pop_back();
   return place;
@@ -45,14 +45,19 @@ std::uint32_t ClusterState::FindNamespace(std::string_view name) const {
   return found == space_numbers_.end() ? kNone : found->second;
 }
 
-std::uint32_t ClusterState::EnterNamespace(std::string_view name) {
-  if (const std::uint32_t known = FindNamespace(name); known != kNone) return known;
+void ClusterState::Reserve(std::size_t namespaces, std::size_t pods) {
+  space_numbers_.reserve(space_numbers_.size() + namespaces);
+  unindexed_pods_.reserve(unindexed_pods_.size() + pods);
+  claims_.Reserve(pods);
+}
+
+std::uint32_t ClusterState::EnterNamespace(std::string_view name, const Labels& labels) {
   const std::uint32_t number = Place(&spaces_, &free_spaces_);
   NamespaceEntry& space = spaces_[number];
   space.name = name;
   space_numbers_.emplace(space.name, number);
   all_namespaces_.add(number);
-  space.labels = namespace_labels_.Add(number, {{std::string(kNameLabel), space.name}});
+  space.labels = namespace_labels_.Add(number, labels);
   return number;
 }
 
@@ -72,24 +77,35 @@ void ClusterState::DropIfGone(std::uint32_t number) {
 }
 
 void ClusterState::UpsertNamespace(const Namespace& object) {
-  const std::uint32_t number = EnterNamespace(object.name);
+  std::uint32_t number = FindNamespace(object.name);
+  if (number == kNone) {
+    number = EnterNamespace(object.name, object.labels);
+  } else {
+    SetLabels(number, object.labels);
+  }
   spaces_[number].has_object = true;
-  SetLabels(number, object.labels);
 }
 
 void ClusterState::DeleteNamespace(std::string_view name) {
   const std::uint32_t number = FindNamespace(name);
   if (number == kNone) return;
   spaces_[number].has_object = false;
-  SetLabels(number, {{std::string(kNameLabel), std::string(name)}});
+  SetLabels(number, NameLabel(name));
   DropIfGone(number);
 }
 
-std::uint32_t ClusterState::FindPod(std::string_view namespace_name, std::string_view name) const {
+std::uint32_t ClusterState::FindPod(std::string_view namespace_name, std::string_view name) {
+  IndexPods();
   const std::uint32_t space = FindNamespace(namespace_name);
   if (space == kNone) return kNone;
   const auto found = pod_numbers_.find({space, name});
   return found == pod_numbers_.end() ? kNone : found->second;
+}
+
+void ClusterState::IndexPods() {
+  if (unindexed_pods_.size() > 1) pod_numbers_.reserve(pod_numbers_.size() + unindexed_pods_.size());
+  for (const std::uint32_t pod : unindexed_pods_) pod_numbers_.emplace(PodKey{pods_[pod].space, pods_[pod].name}, pod);
+  unindexed_pods_.clear();
 }
 
 bool ClusterState::IsSame(std::uint32_t number, const Pod& object) const {
@@ -101,20 +117,31 @@ bool ClusterState::IsSame(std::uint32_t number, const Pod& object) const {
          (!entry.IsEndpoint() || pod_labels_.Equal(entry.labels, object.labels));
 }
 
-std::uint32_t ClusterState::UpsertPod(const Pod& object) {
-  const std::uint32_t space = EnterNamespace(object.namespace_name);
-  std::uint32_t number = FindPod(object.namespace_name, object.name);
-  PodEntry old;
-  if (number == kNone) {
-    number = Place(&pods_, &free_pods_);
-    pods_[number].name = object.name;
-    pods_[number].space = space;
-    pod_numbers_.emplace(PodKey{space, pods_[number].name}, number);
-    ++spaces_[space].pod_count;
-  } else {
-    Withdraw(number);
-    old = pods_[number];
-  }
+std::uint32_t ClusterState::AddPod(const Pod& object) {
+  std::uint32_t space = FindNamespace(object.namespace_name);
+  if (space == kNone) space = EnterNamespace(object.namespace_name, NameLabel(object.namespace_name));
+  const std::uint32_t number = Place(&pods_, &free_pods_);
+  pods_[number].name = object.name;
+  pods_[number].space = space;
+  ++spaces_[space].pod_count;
+  unindexed_pods_.push_back(number);
+  SetPod(number, object);
+  if (const PodEntry& entry = pods_[number]; entry.IsOnNode()) nodes_.AddPod(entry.node, AddressesOfNode(entry));
+  Admit(number, object.labels);
+  return number;
+}
+
+void ClusterState::UpdatePod(std::uint32_t number, const Pod& object) {
+  Withdraw(number);
+  const PodEntry old = pods_[number];
+  SetPod(number, object);
+  // The node hears of the new pod first: what both say of it never lapses.
+  if (const PodEntry& entry = pods_[number]; entry.IsOnNode()) nodes_.AddPod(entry.node, AddressesOfNode(entry));
+  if (old.IsOnNode()) nodes_.RemovePod(old.node, AddressesOfNode(old));
+  Admit(number, object.labels);
+}
+
+void ClusterState::SetPod(std::uint32_t number, const Pod& object) {
   PodEntry& entry = pods_[number];
   entry.node = object.node;
   entry.host_network = object.host_network;
@@ -123,17 +150,12 @@ std::uint32_t ClusterState::UpsertPod(const Pod& object) {
   entry.addresses = SortedUnique(object.addresses);
   entry.host_addresses = SortedUnique(object.host_addresses);
   entry.ports = object.ports;
-  // The node hears of the new pod first: what both say of it never lapses.
-  if (!entry.node.empty() && !entry.finished) nodes_.AddPod(entry.node, AddressesOfNode(entry));
-  if (!old.node.empty() && !old.finished) nodes_.RemovePod(old.node, AddressesOfNode(old));
-  Admit(number, object.labels);
-  return number;
 }
 
 void ClusterState::DeletePod(std::uint32_t number) {
   Withdraw(number);
   PodEntry& entry = pods_[number];
-  if (!entry.node.empty() && !entry.finished) nodes_.RemovePod(entry.node, AddressesOfNode(entry));
+  if (entry.IsOnNode()) nodes_.RemovePod(entry.node, AddressesOfNode(entry));
   const std::uint32_t space = entry.space;
   pod_numbers_.erase({space, entry.name});
   entry = {};
@@ -182,8 +204,7 @@ std::vector<IpAddress> ClusterState::HeldAddresses(std::uint32_t pod) const {
   std::vector<IpAddress> held = pods_[pod].addresses;
   if (claims_.contested().empty()) return held;
   std::erase_if(held, [&](const IpAddress& address) {
-    if (!claims_.contested().contains(address)) return false;
-    const std::vector<std::uint32_t> claimants = claims_.Claimants(address);
+    const std::span<const std::uint32_t> claimants = claims_.Claimants(address);
     return std::any_of(claimants.begin(), claimants.end(), [&](std::uint32_t other) { return Precedes(other, pod); });
   });
   return held;
@@ -213,8 +234,7 @@ std::string ClusterState::Title(std::uint32_t pod) const {
 
 Diagnostics ClusterState::Conflicts() const {
   Diagnostics conflicts;
-  for (const IpAddress& address : claims_.contested()) {
-    std::vector<std::uint32_t> claimants = claims_.Claimants(address);
+  for (auto [address, claimants] : claims_.contested()) {
     std::sort(claimants.begin(), claimants.end(), [this](auto a, auto b) { return Precedes(a, b); });
     const std::uint32_t winner = claimants.front();
     for (std::size_t i = 1; i < claimants.size(); ++i) {
@@ -225,10 +245,10 @@ Diagnostics ClusterState::Conflicts() const {
                                " and keeps it; delete the object that is stale"});
     }
   }
-  for (const auto& [name, node] : nodes_.nodes()) {
-    for (const IpAddress& address : NodeTable::Addresses(node)) {
+  for (const NodeEntry* node : nodes_.ByName()) {
+    for (const IpAddress& address : NodeTable::Addresses(*node)) {
       if (!claims_.IsClaimed(address)) continue;
-      conflicts.push_back({Severity::kWarning, "", 0, "Node " + name, "status.addresses",
+      conflicts.push_back({Severity::kWarning, "", 0, "Node " + node->name, "status.addresses",
                            address.ToString() + " is also a pod's address and stays the pod's"});
     }
   }

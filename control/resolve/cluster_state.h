@@ -5,7 +5,6 @@
 #define SLUICE_CONTROL_RESOLVE_CLUSTER_STATE_H_
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -20,6 +19,7 @@
 #include "resolve/pod_set.h"
 #include "resolve/port_index.h"
 #include "sluice/diagnostic.h"
+#include "sluice/stable_vector.h"
 
 namespace sluice {
 
@@ -46,6 +46,7 @@ struct PodEntry {
 
   // Of the pod network and not finished (NP-32, NP-82): these alone have addresses that policy speaks of.
   bool IsEndpoint() const { return !host_network && !finished; }
+  bool IsOnNode() const { return !node.empty() && !finished; }
 };
 
 class ClusterState {
@@ -53,6 +54,9 @@ class ClusterState {
   explicit ClusterState(std::function<void(const std::string& name)> node_changed) : nodes_(std::move(node_changed)) {}
 
   static constexpr std::uint32_t kNone = 0xffffffff;
+
+  // Makes room for so many more.
+  void Reserve(std::size_t namespaces, std::size_t pods);
 
   // Namespaces. Labels of one that has no object: just its name (NP-33).
   std::uint32_t FindNamespace(std::string_view name) const;
@@ -64,16 +68,17 @@ class ClusterState {
   void DeleteNamespace(std::string_view name);
 
   // Pods.
-  std::uint32_t FindPod(std::string_view namespace_name, std::string_view name) const;
+  std::uint32_t FindPod(std::string_view namespace_name, std::string_view name);
   const PodEntry& pod(std::uint32_t number) const { return pods_[number]; }
-  std::uint32_t pod_limit() const { return static_cast<std::uint32_t>(pods_.size()); }  // above all numbers
+  std::uint32_t pod_limit() const { return pods_.size(); }  // above all numbers
   const PodSet& endpoints() const { return endpoints_; }
   const LabelIndex& pod_labels() const { return pod_labels_; }
   LabelIndex& pod_labels() { return pod_labels_; }
   const PortIndex& ports() const { return ports_; }
   bool IsSame(std::uint32_t number, const Pod& object) const;
-  // Returns its number.
-  std::uint32_t UpsertPod(const Pod& object);
+  // One that is not there yet. Returns its number.
+  std::uint32_t AddPod(const Pod& object);
+  void UpdatePod(std::uint32_t number, const Pod& object);
   void DeletePod(std::uint32_t number);
 
   // Of the addresses that an endpoint claims, those that are its own: a newer pod, or of equal age the first by
@@ -98,7 +103,9 @@ class ClusterState {
     }
   };
 
-  std::uint32_t EnterNamespace(std::string_view name);
+  std::uint32_t EnterNamespace(std::string_view name, const Labels& labels);
+  void SetPod(std::uint32_t number, const Pod& object);
+  void IndexPods();
   void SetLabels(std::uint32_t number, const Labels& labels);
   void DropIfGone(std::uint32_t number);
   void Admit(std::uint32_t number, const Labels& labels);
@@ -106,15 +113,16 @@ class ClusterState {
   bool Precedes(std::uint32_t a, std::uint32_t b) const;
   std::string Title(std::uint32_t pod) const;
 
-  std::deque<NamespaceEntry> spaces_;
+  StableVector<NamespaceEntry> spaces_;
   std::vector<std::uint32_t> free_spaces_;
   std::unordered_map<std::string_view, std::uint32_t> space_numbers_;  // keys are the entries' names
   PodSet all_namespaces_;
   LabelIndex namespace_labels_;
 
-  std::deque<PodEntry> pods_;
+  StableVector<PodEntry> pods_;
   std::vector<std::uint32_t> free_pods_;
   std::unordered_map<PodKey, std::uint32_t, PodKeyHash> pod_numbers_;  // keys are the entries' names
+  std::vector<std::uint32_t> unindexed_pods_;                          // not in pod_numbers_ until a pod is looked for
   PodSet endpoints_;
   LabelIndex pod_labels_;
   PortIndex ports_;

@@ -92,6 +92,14 @@ const NodeEntry* NodeTable::Find(const std::string& name) const {
   return node == nodes_.end() ? nullptr : &node->second;
 }
 
+std::vector<const NodeEntry*> NodeTable::ByName() const {
+  std::vector<const NodeEntry*> nodes;
+  nodes.reserve(nodes_.size());
+  for (const auto& [name, node] : nodes_) nodes.push_back(&node);
+  std::sort(nodes.begin(), nodes.end(), [](const auto* a, const auto* b) { return a->name < b->name; });
+  return nodes;
+}
+
 std::vector<IpAddress> NodeTable::Addresses(const NodeEntry& node) {
   std::vector<IpAddress> addresses = node.object_addresses;
   for (const auto& [address, count] : node.pod_addresses) addresses.push_back(address);

@@ -48,8 +48,8 @@ class NodeTable {
 
   // Null if there is none of that name.
   const NodeEntry* Find(const std::string& name) const;
-  // By name; only those that exist.
-  const std::map<std::string, NodeEntry>& nodes() const { return nodes_; }
+  // Those that exist, by name.
+  std::vector<const NodeEntry*> ByName() const;
   // Of object and pods, sorted, unique.
   static std::vector<IpAddress> Addresses(const NodeEntry& node);
 
@@ -60,7 +60,7 @@ class NodeTable {
   void DropIfGone(const std::string& name);
 
   std::function<void(const std::string&)> changed_;
-  std::map<std::string, NodeEntry> nodes_;
+  std::unordered_map<std::string, NodeEntry> nodes_;
   std::unordered_multimap<IpAddress, const NodeEntry*> by_address_;  // one for object, one for pods
 };
 

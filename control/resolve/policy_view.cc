@@ -1,7 +1,6 @@
 #include "resolve/policy_view.h"
 
 #include <algorithm>
-#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -102,10 +101,11 @@ GroupId PolicyView::UseGroup(const SelectionPtr& selection, Role role, std::vect
   return group.id;
 }
 
-std::vector<Section> PolicyView::UsePolicy(const BoundPolicy& policy) {
+void PolicyView::UsePolicy(const BoundPolicy& policy, std::vector<Section>* sections) {
   std::vector<GroupKey>& used = policies_[&policy];
-  return MakeSections(policy,
-                      [&](const SelectionPtr& selection, Role role) { return UseGroup(selection, role, &used); });
+  used.reserve(2 * policy.directions.size());  // subjects and peers, mostly
+  const auto group_of = [&](const SelectionPtr& selection, Role role) { return UseGroup(selection, role, &used); };
+  AppendSections(policy, group_of, sections);
 }
 
 PodSet PolicyView::PodsOf(const GroupKey& key) const {
@@ -184,8 +184,8 @@ ResolvedPolicy PolicyView::Full() {
   ResolvedPolicy full;
   if (OfOneNode()) node_pods_ = PodsOnNode();
 
-  for (const auto& [name, entry] : state.nodes().nodes()) {
-    if (!OfOneNode() || name == node_) full.nodes.push_back(MakeNode(entry));
+  for (const NodeEntry* node : state.nodes().ByName()) {
+    if (!OfOneNode() || node->name == node_) full.nodes.push_back(MakeNode(*node));
   }
   std::unordered_map<std::string_view, NodeId> node_ids;
   for (const Node& node : full.nodes) node_ids.emplace(node.name, static_cast<NodeId>(node_ids.size()));
@@ -194,23 +194,25 @@ ResolvedPolicy PolicyView::Full() {
   if (OfOneNode()) {
     const auto wanted = PoliciesOnNode();
     policies.assign(wanted.begin(), wanted.end());
+    std::sort(policies.begin(), policies.end(), [](const auto* a, const auto* b) { return a->title < b->title; });
   } else {
     for (const auto& [title, policy] : resolver_.policies_) policies.push_back(&policy);
   }
-  std::sort(policies.begin(), policies.end(), [](const auto* a, const auto* b) { return a->title < b->title; });
+  policies_.reserve(policies.size());
+  full.sections.reserve(2 * policies.size());
   for (const BoundPolicy* policy : policies) {
-    std::vector<Section> sections = UsePolicy(*policy);
-    std::move(sections.begin(), sections.end(), std::back_inserter(full.sections));
+    UsePolicy(*policy, &full.sections);
   }
 
-  std::vector<PodSet> pods_of_groups(groups_.size());
+  std::vector<PodSet> worked_out;
+  worked_out.reserve(groups_.size());
   std::vector<const PodSet*> members(groups_.size());
   full.groups.resize(groups_.size());
   for (auto& [key, group] : groups_) {
     group.sent = true;
     full.groups[group.id] = MakeGroup(key);
-    pods_of_groups[group.id] = PodsOf(key);
-    members[group.id] = &pods_of_groups[group.id];
+    const PodSet* stored = key.on_node ? nullptr : resolver_.selections_.StoredPodsOf(*key.selection);
+    members[group.id] = stored != nullptr ? stored : &worked_out.emplace_back(PodsOf(key));
   }
   new_groups_.clear();
 
@@ -271,7 +273,8 @@ void PolicyView::TakePolicies(PolicyUpdate* update) {
   for (const BoundPolicy* policy : policies) {
     const auto sent = policies_.extract(policy);
     if (Wants(*policy)) {
-      update->sections.push_back({policy->title, UsePolicy(*policy)});
+      update->sections.push_back({policy->title, {}});
+      UsePolicy(*policy, &update->sections.back().sections);
     } else if (sent) {
       update->removed_policies.push_back(policy->title);
     }

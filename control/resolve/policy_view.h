@@ -81,7 +81,7 @@ class PolicyView {
   PodSet WantedPods();
 
   GroupId UseGroup(const SelectionPtr& selection, Role role, std::vector<GroupKey>* used);
-  std::vector<Section> UsePolicy(const BoundPolicy& policy);
+  void UsePolicy(const BoundPolicy& policy, std::vector<Section>* sections);
   PodSet PodsOf(const GroupKey& key) const;
   Group MakeGroup(const GroupKey& key) const;
   std::vector<GroupId> GroupsOf(std::uint32_t pod) const;

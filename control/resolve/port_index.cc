@@ -1,6 +1,7 @@
 #include "resolve/port_index.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace sluice {
 namespace {
@@ -10,11 +11,22 @@ void SortUnique(PortNumbers* numbers) {
   numbers->erase(std::unique(numbers->begin(), numbers->end()), numbers->end());
 }
 
-std::map<std::pair<std::string, std::uint8_t>, PortNumbers> ByName(const std::vector<ContainerPort>& ports) {
-  std::map<std::pair<std::string, std::uint8_t>, PortNumbers> names;
-  for (const ContainerPort& port : ports) names[{port.name, port.protocol}].push_back(port.port);
-  for (auto& [name, numbers] : names) SortUnique(&numbers);
-  return names;
+// Calls `visit(name and protocol, numbers)` for each name.
+template <typename Visit>
+void ForEachName(const std::vector<ContainerPort>& ports, Visit visit) {
+  std::vector<const ContainerPort*> sorted;
+  sorted.reserve(ports.size());
+  for (const ContainerPort& port : ports) sorted.push_back(&port);
+  const auto name = [](const ContainerPort* port) { return std::tie(port->name, port->protocol); };
+  std::sort(sorted.begin(), sorted.end(), [&](const auto* a, const auto* b) { return name(a) < name(b); });
+  for (auto first = sorted.begin(); first != sorted.end();) {
+    const auto last = std::find_if(first, sorted.end(), [&](const auto* port) { return name(port) != name(*first); });
+    PortNumbers numbers;
+    for (auto port = first; port != last; ++port) numbers.push_back((*port)->port);
+    SortUnique(&numbers);
+    visit(std::pair((*first)->name, (*first)->protocol), numbers);
+    first = last;
+  }
 }
 
 }  // namespace
@@ -29,17 +41,17 @@ PortNumbers NumbersOf(const std::vector<ContainerPort>& ports, std::uint8_t prot
 }
 
 void PortIndex::Add(std::uint32_t pod, const std::vector<ContainerPort>& ports) {
-  for (const auto& [name, numbers] : ByName(ports)) names_[name][numbers].add(pod);
+  ForEachName(ports, [&](const auto& name, const PortNumbers& numbers) { names_[name][numbers].add(pod); });
 }
 
 void PortIndex::Remove(std::uint32_t pod, const std::vector<ContainerPort>& ports) {
-  for (const auto& [name, numbers] : ByName(ports)) {
+  ForEachName(ports, [&](const auto& name, const PortNumbers& numbers) {
     const auto resolutions = names_.find(name);
     const auto pods = resolutions->second.find(numbers);
     pods->second.remove(pod);
     if (pods->second.isEmpty()) resolutions->second.erase(pods);
     if (resolutions->second.empty()) names_.erase(resolutions);
-  }
+  });
 }
 
 const PortIndex::Resolutions* PortIndex::Find(std::uint8_t protocol, const std::string& name) const {

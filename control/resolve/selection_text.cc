@@ -55,9 +55,10 @@ std::string ContentHash(const std::vector<CidrBlock>& blocks) {
 }  // namespace
 
 std::string PodsText(std::string_view namespace_name, const LabelSelector& pods) {
-  std::string text = "pods[" + SelectorText(pods) + "] in ";
-  text += namespace_name;
-  return text;
+  const std::string selector = SelectorText(pods);
+  std::string text;
+  text.reserve(selector.size() + namespace_name.size() + 10);
+  return text.append("pods[").append(selector).append("] in ").append(namespace_name);
 }
 
 std::string PodsText(const LabelSelector& namespaces, const LabelSelector& pods) {

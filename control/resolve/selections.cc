@@ -55,6 +55,8 @@ std::shared_ptr<Scope> Selections::ScopeBySelector(const LabelSelector& selector
 }
 
 void Selections::Drop(Scope* scope) {
+  const std::unique_ptr<Scope> owner(scope);
+  if (closed_) return;
   scope_pods_.erase(scope);
   if (scope->by_name) {
     scopes_by_name_.erase(scope->text);
@@ -63,10 +65,11 @@ void Selections::Drop(Scope* scope) {
     scope_index_.Remove(scope);
     state_.namespace_labels().Release(scope->selector);
   }
-  delete scope;
 }
 
 void Selections::Drop(Selection* selection) {
+  const std::unique_ptr<Selection> owner(selection);
+  if (closed_) return;
   selections_.erase(selection->text);
   for (const SelectionPtr& term : selection->terms) {
     *std::find(term->unions.begin(), term->unions.end(), selection) = term->unions.back();
@@ -76,7 +79,6 @@ void Selections::Drop(Selection* selection) {
     selection->scope->selections.Remove(selection);
     state_.pod_labels().Release(selection->selector);
   }
-  delete selection;
 }
 
 SelectionPtr Selections::InScope(std::shared_ptr<Scope> scope, std::string text, const LabelSelector& selector) {
@@ -154,21 +156,28 @@ const PodSet& Selections::PodsOf(const Scope& scope) {
   return known->second;
 }
 
-PodSet Selections::PodsOf(const Selection& selection) {
+const PodSet* Selections::StoredPodsOf(const Selection& selection) {
   switch (selection.kind) {
     case Selection::Kind::kEveryone:
-      return state_.endpoints();
+      return &state_.endpoints();
     case Selection::Kind::kListed:
-      return selection.pods;
-    case Selection::Kind::kSelector: {
-      PodSet pods = PodsOf(*selection.scope);
-      state_.pod_labels().Restrict(selection.selector, &pods);
-      return pods;
-    }
+      return &selection.pods;
+    case Selection::Kind::kSelector:
+      return selection.selector.requirements.empty() ? &PodsOf(*selection.scope) : nullptr;
     case Selection::Kind::kUnion:
       break;
   }
+  return nullptr;
+}
+
+PodSet Selections::PodsOf(const Selection& selection) {
+  if (const PodSet* stored = StoredPodsOf(selection)) return *stored;
   PodSet pods;
+  if (selection.kind == Selection::Kind::kSelector) {
+    pods = PodsOf(*selection.scope);
+    state_.pod_labels().Restrict(selection.selector, &pods);
+    return pods;
+  }
   for (const SelectionPtr& term : selection.terms) pods |= PodsOf(*term);
   return pods;
 }

@@ -70,6 +70,8 @@ class Selections {
 
   // The pods that it selects by label, all endpoints for everyone; addresses that its blocks hold are not asked.
   PodSet PodsOf(const Selection& selection);
+  // The same where it is at hand as it is, until endpoints, namespaces or the selection change; else null.
+  const PodSet* StoredPodsOf(const Selection& selection);
 
   // Calls `visit(const Selection&)` for each kSelector and kUnion whose pods include this endpoint; a union as often as
   // its terms do.
@@ -79,8 +81,17 @@ class Selections {
   // Scopes by selector that hold a namespace of these labels, in no order.
   std::vector<const Scope*> ScopesOf(const LabelIds& labels) const;
 
+  // Makes room for those of so many more namespaces.
+  void Reserve(std::size_t namespaces) {
+    scopes_by_name_.reserve(scopes_by_name_.size() + namespaces);
+    selections_.reserve(selections_.size() + namespaces);
+  }
+
   // To be called whenever endpoints or namespaces changed.
   void ForgetPods() { scope_pods_.clear(); }
+
+  // From now on selections only go, and none is asked for any more: nothing is kept in step.
+  void Close() { closed_ = true; }
 
  private:
   std::shared_ptr<Scope> ScopeByName(const std::string& name);
@@ -97,6 +108,7 @@ class Selections {
   std::unordered_map<std::string_view, const Selection*> selections_;  // keys are the selections' texts
   std::unordered_map<const Scope*, PodSet> scope_pods_;                // worked out since ForgetPods
   SelectionPtr everyone_;
+  bool closed_ = false;
 };
 
 template <typename Visit>

@@ -19,15 +19,16 @@ class SelectorIndex {
  public:
   void Add(T* item) {
     const Anchors at = AnchorsOf(*item);
+    if (at.lists == nullptr) rest_.push_back(item);
     for (const std::uint32_t anchor : at.anchors) (this->*at.lists)[anchor].push_back(item);
   }
   void Remove(T* item) {
     const Anchors at = AnchorsOf(*item);
-    Lists& lists = this->*at.lists;
+    if (at.lists == nullptr) Erase(item, &rest_);
     for (const std::uint32_t anchor : at.anchors) {
+      Lists& lists = this->*at.lists;
       std::vector<T*>& list = lists.at(anchor);
-      std::swap(*std::find(list.begin(), list.end(), item), list.back());
-      list.pop_back();
+      Erase(item, &list);
       if (list.empty()) lists.erase(anchor);
     }
   }
@@ -36,31 +37,37 @@ class SelectorIndex {
   // Calls `visit(T*)` once for each item that selects a thing of these labels. `visit` adds and removes nothing.
   template <typename Visit>
   void ForEachSelecting(const LabelIndex& index, const LabelIds& labels, Visit visit) const {
-    const auto visit_list = [&](const Lists& lists, std::uint32_t anchor) {
-      if (lists.empty()) return;
-      const auto list = lists.find(anchor);
-      if (list == lists.end()) return;
-      for (T* item : list->second) {
+    const auto visit_list = [&](const std::vector<T*>& list) {
+      for (T* item : list) {
         if (index.Selects(item->selector, labels)) visit(item);
       }
     };
-    visit_list(rest_, 0);
+    const auto visit_listed = [&](const Lists& lists, std::uint32_t anchor) {
+      if (lists.empty()) return;
+      if (const auto list = lists.find(anchor); list != lists.end()) visit_list(list->second);
+    };
+    visit_list(rest_);
     for (const LabelId label : labels) {
-      visit_list(by_label_, label);
-      visit_list(by_key_, index.KeyOf(label));
+      visit_listed(by_label_, label);
+      visit_listed(by_key_, index.KeyOf(label));
     }
   }
 
  private:
   using Lists = std::unordered_map<std::uint32_t, std::vector<T*>>;
   struct Anchors {
-    Lists SelectorIndex::*lists;
+    Lists SelectorIndex::*lists = nullptr;  // null: among the rest
     std::vector<std::uint32_t> anchors;
   };
 
+  static void Erase(T* item, std::vector<T*>* list) {
+    std::swap(*std::find(list->begin(), list->end(), item), list->back());
+    list->pop_back();
+  }
+
   // A thing has one value a key, so it meets an item that is listed under several values of a key once.
   static Anchors AnchorsOf(const T& item) {
-    Anchors found{&SelectorIndex::rest_, {0}};
+    Anchors found;
     for (const IndexedSelector::Requirement& requirement : item.selector.requirements) {
       if (requirement.op == LabelRequirement::Operator::kIn) return {&SelectorIndex::by_label_, requirement.values};
       if (requirement.op == LabelRequirement::Operator::kExists) found = {&SelectorIndex::by_key_, {requirement.key}};
@@ -70,7 +77,7 @@ class SelectorIndex {
 
   Lists by_label_;
   Lists by_key_;
-  Lists rest_;  // at 0: those that need no label to be there
+  std::vector<T*> rest_;  // those that need no label to be there
 };
 
 }  // namespace sluice

@@ -143,7 +143,11 @@ TEST(Follow, RandomChangesLeadWhereResolvingAfreshDoes) {
                       {.namespaces = 4, .nodes = 3, .pods = 24, .policies = 16});
     ClusterResolver resolver;
     Cluster now = world.Now();
-    Tell({}, now, &world, &resolver);
+    if (number % 2 == 0) {
+      resolver.Load(now);
+    } else {
+      Tell({}, now, &world, &resolver);
+    }
     Follower prompt(&resolver), slow(&resolver), of_node(&resolver, "node1");
     std::string changes;
     for (int step = 0; step < kSteps; ++step) {

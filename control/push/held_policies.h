@@ -1,0 +1,41 @@
+// Policies that a target refused, and what is sent in their place so that all else can proceed: their sections without
+// rules, which isolate those whom they select. So nothing is ever allowed that the policy would deny, and all numbers
+// stay as they are. Within one thread.
+#ifndef SLUICE_CONTROL_PUSH_HELD_POLICIES_H_
+#define SLUICE_CONTROL_PUSH_HELD_POLICIES_H_
+
+#include <cstddef>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "sluice/diagnostic.h"
+#include "sluice/policy_update.h"
+#include "sluice/resolved_policy.h"
+
+namespace sluice {
+
+class HeldPolicies {
+ public:
+  // False: the refusal is not of a policy, or of one that is held already.
+  bool Hold(const Diagnostic& refusal);
+  // All get another try.
+  void Clear() { names_.clear(); }
+  // Those that `update` brings anew get another try.
+  void Release(const PolicyUpdate& update);
+
+  // Only of the NetworkPolicy tier, whose rules allow: without its rules, a policy of another tier might deny less.
+  void Strip(ResolvedPolicy* policy) const;
+  void Strip(PolicyUpdate* update) const;
+
+  std::size_t size() const { return names_.size(); }
+
+ private:
+  void Strip(std::vector<Section>* sections) const;
+
+  std::set<std::string> names_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_CONTROL_PUSH_HELD_POLICIES_H_

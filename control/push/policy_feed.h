@@ -1,0 +1,84 @@
+// The cluster's policy between those who change it (the source's thread) and those who send it (a thread a target):
+// the resolver behind a lock, and for each target a receiver of its own, so that a slow one delays nobody.
+//
+// Lock order: the feed's lock is taken first, then whatever a receiver's wake takes.
+#ifndef SLUICE_CONTROL_PUSH_POLICY_FEED_H_
+#define SLUICE_CONTROL_PUSH_POLICY_FEED_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "resolve/cluster_resolver.h"
+#include "resolve/policy_view.h"
+#include "sluice/diagnostic.h"
+#include "sluice/policy_update.h"
+#include "sluice/resolved_policy.h"
+
+namespace sluice {
+
+// When a change was made and heard of; 0: not known.
+struct ChangeTime {
+  std::int64_t changed_s = 0;    // by the API server's clock, whole seconds since 1970
+  std::int64_t received_ns = 0;  // nanoseconds since 1970
+};
+
+class PolicyFeed {
+ public:
+  class Receiver;
+  using Wake = std::function<void()>;
+
+  // A receiver hears of nothing before the first Publish. `wake` is called under the feed's lock, by Publish and (after
+  // the first) by this, when there is something for the receiver. With a node's name: only what the pods on that node
+  // need. The feed outlives it.
+  std::unique_ptr<Receiver> MakeReceiver(const std::string& node, Wake wake);
+
+  // Changes what is known of the cluster. Any thread.
+  void Change(const ChangeTime& time, const std::function<void(ClusterResolver&)>& change);
+  // What is known is worth sending: once all was listed, and then after each round of changes. Any thread.
+  void Publish();
+
+  Diagnostics Conflicts() const;
+
+ private:
+  mutable std::mutex mutex_;
+  ClusterResolver resolver_;
+  std::vector<Receiver*> receivers_;
+  bool published_ = false;
+};
+
+// Of one thread, but for what the feed does under its lock.
+class PolicyFeed::Receiver {
+ public:
+  ~Receiver();
+  Receiver(const Receiver&) = delete;
+  Receiver& operator=(const Receiver&) = delete;
+
+  // There may be something to take.
+  bool HasNews() const;
+  // The numbering is worn out, or was never begun: Full is due.
+  bool FullDue() const;
+
+  // `time` is of the oldest change in it that was not taken before.
+  ResolvedPolicy Full(ChangeTime* time);
+  // Nothing: no change concerns this receiver. Requires a Full before.
+  std::optional<PolicyUpdate> TakeChanges(ChangeTime* time);
+
+ private:
+  friend class PolicyFeed;
+
+  Receiver(PolicyFeed& feed, const std::string& node, Wake wake);
+
+  PolicyFeed& feed_;
+  const Wake wake_;
+  std::unique_ptr<PolicyView> view_;
+  std::optional<ChangeTime> oldest_;  // of what was not taken yet
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_CONTROL_PUSH_POLICY_FEED_H_

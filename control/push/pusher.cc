@@ -1,0 +1,294 @@
+#include "push/pusher.h"
+
+#include <optional>
+#include <random>
+#include <utility>
+
+#include "codec/codec.h"
+#include "kube/backoff.h"
+#include "push/held_policies.h"
+#include "push/push_call.h"
+
+namespace sluice {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
+
+std::uint64_t SeedOf(std::uint64_t seed) { return seed != 0 ? seed : std::random_device()(); }
+
+}  // namespace
+
+class Pusher::Run {
+ public:
+  Run(PolicyFeed& feed, const std::string& target, const PushOptions& options, PushObserver& observer,
+      PushHealth& health)
+      : target_(target),
+        options_(options),
+        observer_(observer),
+        health_(health),
+        random_(SeedOf(options.seed)),
+        backoff_(options.backoff_least, options.backoff_most, random_()),
+        refused_backoff_(options.backoff_least, options.refused_backoff_most, random_()),
+        receiver_(feed.MakeReceiver(options.node, [this] { Wake(); })),
+        stub_(v1::PolicyService::NewStub(Connect(target, options.security))) {}
+
+  void Loop() {
+    if (!WaitForNews(Clock::time_point::max(), nullptr)) return;
+    do {
+      const auto begun = Clock::now();
+      const std::string why = Session();
+      health_.connected = false;
+      health_.in_step = false;
+      if (Stopped()) return;
+      if (why != trouble_) observer_.OnTrouble(target_, why);
+      trouble_ = why;
+      // A stream that soon ends again, as where two senders take over from each other, is no success.
+      if (Clock::now() - begun > options_.backoff_most) backoff_.Reset();
+    } while (Sleep(backoff_.Next()));
+  }
+
+  void Stop() {
+    const std::lock_guard lock(signal_.mutex);
+    signal_.stop = true;
+    signal_.changed.notify_all();
+  }
+
+ private:
+  // What was sent, or is to be sent again should nobody know whether it arrived.
+  struct Pending {
+    v1::PushRequest request;
+    PolicyUpdate update;
+    ChangeTime oldest;
+  };
+  enum class Outcome { kApplied, kRefused, kBroken };
+
+  void Wake() {
+    const std::lock_guard lock(signal_.mutex);
+    signal_.news = true;
+    signal_.changed.notify_all();
+  }
+  bool Stopped() {
+    const std::lock_guard lock(signal_.mutex);
+    return signal_.stop;
+  }
+  // False: stopped.
+  bool Sleep(std::chrono::milliseconds time) {
+    std::unique_lock lock(signal_.mutex);
+    return !signal_.changed.wait_for(lock, time, [this] { return signal_.stop; });
+  }
+  // Until the feed says that it has something, or `until`. False: stopped, or `call` (may be null) is over.
+  bool WaitForNews(Clock::time_point until, const PushCall* call) {
+    std::unique_lock lock(signal_.mutex);
+    const auto over = [&] { return signal_.stop || (call != nullptr && call->over()); };
+    const auto done = [&] { return over() || signal_.news; };
+    if (until == Clock::time_point::max()) {
+      signal_.changed.wait(lock, done);
+    } else {
+      signal_.changed.wait_until(lock, until, done);
+    }
+    signal_.news = false;
+    return !over();
+  }
+  Clock::time_point AnswerDeadline() const { return Clock::now() + options_.answer_timeout; }
+
+  // From connection to its end, which it explains.
+  std::string Session() {
+    PushCall call(*stub_, signal_);
+    const std::optional<v1::Hello> hello = Greet(call);
+    if (hello) {
+      ++health_.connects;
+      health_.connected = true;
+      trouble_.clear();
+      observer_.OnConnected(target_);
+      Agree(*hello);
+      while (Step(call)) {
+      }
+    }
+    const grpc::Status status = call.Finish();
+    if (!broken_.empty()) return std::exchange(broken_, "");
+    if (status.ok()) return "the dataplane closed the stream";
+    return status.error_message().empty() ? "the stream broke" : status.error_message();
+  }
+
+  std::optional<v1::Hello> Greet(PushCall& call) {
+    v1::PushRequest request;
+    request.mutable_begin()->set_sender(options_.sender);
+    request.mutable_begin()->set_state_id(state_id_);
+    if (!call.Write(request, AnswerDeadline())) return std::nullopt;
+    const auto answer = call.Read(AnswerDeadline());
+    if (!answer || !answer->has_hello()) return std::nullopt;
+    return answer->hello();
+  }
+
+  // Goes on where the dataplane holds what we sent last, or what we sent before it; else a full state is due.
+  void Agree(const v1::Hello& hello) {
+    full_due_ = true;
+    if (state_id_ == 0 || hello.state_id() != state_id_) return;
+    if (pending_ && hello.batch() == batch_ + 1) {
+      ++batch_;
+      Applied(false, pending_->oldest, 0, hello.generation());
+      pending_.reset();
+    }
+    full_due_ = hello.batch() != batch_;
+    if (full_due_) return;
+    oldest_untold_.reset();
+    health_.in_step = true;
+  }
+
+  // One batch, or a wait for one. False: the stream is over.
+  bool Step(PushCall& call) {
+    if (held_.size() != 0 && Clock::now() >= retry_held_at_) {
+      held_.Clear();
+      full_due_ = true;
+    }
+    if (full_due_ || receiver_->FullDue()) return Handle(SendFull(call), call);
+    if (pending_) return Handle(SendPending(call), call);
+    if (!TakePending()) {
+      if (!WaitForNews(held_.size() != 0 ? retry_held_at_ : Clock::time_point::max(), &call)) return false;
+    }
+    return true;
+  }
+
+  // False: nothing changed.
+  bool TakePending() {
+    if (!receiver_->HasNews()) return false;
+    Pending pending;
+    std::optional<PolicyUpdate> update = receiver_->TakeChanges(&pending.oldest);
+    if (!update) return false;
+    held_.Release(*update);
+    health_.held_policies = held_.size();
+    pending.update = *std::move(update);
+    Encode(pending);
+    pending_ = std::move(pending);
+    return true;
+  }
+
+  void Encode(Pending& pending) {
+    held_.Strip(&pending.update);
+    *pending.request.mutable_update() = EncodeUpdate(pending.update, state_id_, batch_ + 1);
+    pending.request.mutable_update()->set_received_unix_ns(static_cast<std::uint64_t>(pending.oldest.received_ns));
+  }
+
+  Outcome SendFull(PushCall& call) {
+    ChangeTime oldest;
+    if (pending_) oldest_untold_ = pending_->oldest;
+    pending_.reset();
+    ResolvedPolicy policy = receiver_->Full(&oldest);
+    if (state_id_ == 0) oldest = {};  // the first is no change
+    if (oldest_untold_) oldest = *oldest_untold_;
+    oldest_untold_ = oldest;
+    held_.Strip(&policy);
+    full_due_ = true;  // until it was applied
+    do {
+      state_id_ = random_();
+    } while (state_id_ == 0);
+    batch_ = 1;
+    v1::PushRequest request;
+    const bool sent = EncodeFullState(policy, state_id_, batch_, kChunkBytes, [&](const v1::FullStateChunk& chunk) {
+      *request.mutable_full_state() = chunk;
+      return call.Write(request, AnswerDeadline());
+    });
+    if (!sent) return Outcome::kBroken;
+    const Outcome outcome = ReadResult(call);
+    if (outcome != Outcome::kApplied) return outcome;
+    full_due_ = false;
+    oldest_untold_.reset();
+    Applied(true, oldest, result_.live_unix_ns(), result_.generation());
+    return outcome;
+  }
+
+  Outcome SendPending(PushCall& call) {
+    if (!call.Write(pending_->request, AnswerDeadline())) return Outcome::kBroken;
+    const Outcome outcome = ReadResult(call);
+    if (outcome != Outcome::kApplied) return outcome;
+    ++batch_;
+    Applied(false, pending_->oldest, result_.live_unix_ns(), result_.generation());
+    pending_.reset();
+    return outcome;
+  }
+
+  Outcome ReadResult(PushCall& call) {
+    const auto answer = call.Read(AnswerDeadline());
+    if (!answer) return Outcome::kBroken;
+    if (!answer->has_result()) {
+      broken_ = "the dataplane sent an answer that this version does not know";
+      return Outcome::kBroken;
+    }
+    result_ = answer->result();
+    return result_.applied() ? Outcome::kApplied : Outcome::kRefused;
+  }
+
+  void Applied(bool full, const ChangeTime& oldest, std::uint64_t live_ns, std::uint64_t generation) {
+    ++(full ? health_.full_states : health_.updates);
+    health_.generation = generation;
+    health_.held_policies = held_.size();
+    health_.in_step = true;
+    refused_backoff_.Reset();
+    observer_.OnApplied(target_, {full, oldest, static_cast<std::int64_t>(live_ns), generation});
+  }
+
+  bool Handle(Outcome outcome, PushCall& call) {
+    if (outcome == Outcome::kBroken) return false;
+    if (outcome == Outcome::kApplied) return true;
+    ++health_.refused;
+    bool held = false;
+    for (const v1::Problem& problem : result_.problems()) {
+      const Diagnostic refusal = DecodeProblem(problem);
+      const bool holds = held_.Hold(refusal);
+      held |= holds;
+      observer_.OnRefused(target_, refusal, holds);
+    }
+    if (held) retry_held_at_ = Clock::now() + options_.hold_time;
+    health_.held_policies = held_.size();
+    if (held && pending_ && !result_.full_state_needed()) {
+      Encode(*pending_);
+      return true;
+    }
+    full_due_ = true;
+    if (!held) health_.in_step = false;
+    // What made this state different from one that the dataplane took is not known: it gets time.
+    return held || WaitOut(refused_backoff_.Next(), call);
+  }
+
+  // False: the stream is over. News is left for the next wait.
+  bool WaitOut(std::chrono::milliseconds time, const PushCall& call) {
+    std::unique_lock lock(signal_.mutex);
+    return !signal_.changed.wait_for(lock, time, [&] { return signal_.stop || call.over(); });
+  }
+
+  const std::string& target_;
+  const PushOptions options_;
+  PushObserver& observer_;
+  PushHealth& health_;
+  std::mt19937_64 random_;
+  Backoff backoff_;
+  Backoff refused_backoff_;
+  PushSignal signal_;
+  const std::unique_ptr<PolicyFeed::Receiver> receiver_;
+  const std::unique_ptr<v1::PolicyService::Stub> stub_;
+
+  std::uint64_t state_id_ = 0;
+  std::uint64_t batch_ = 0;  // the last that was applied
+  bool full_due_ = true;
+  std::optional<Pending> pending_;
+  std::optional<ChangeTime> oldest_untold_;  // of changes in full states that were not applied yet
+  HeldPolicies held_;
+  Clock::time_point retry_held_at_;
+  v1::BatchResult result_;
+  std::string broken_;
+  std::string trouble_;  // the last that was told
+};
+
+Pusher::Pusher(PolicyFeed& feed, std::string target, PushOptions options, PushObserver& observer)
+    : target_(std::move(target)),
+      run_(std::make_unique<Run>(feed, target_, options, observer, health_)),
+      thread_([this] { run_->Loop(); }) {}
+
+Pusher::~Pusher() {
+  run_->Stop();
+  thread_.join();
+}
+
+}  // namespace sluice

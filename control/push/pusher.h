@@ -1,0 +1,94 @@
+// Keeps one dataplane in step with the feed, for as long as it takes: a thread, a stream, one batch under way.
+//
+//   connect -> Begin, Hello --(it holds our state)--> updates, as there are changes
+//                  |                                      | it does not know our state; its numbers are worn out
+//                  \--(it holds another)--> full state <--/
+//
+// A batch that is refused for a policy is sent again with that policy held back (held_policies.h); one that is refused
+// for anything else leaves in force what was, and a full state is tried again, later and later. A stream that breaks is
+// opened again after a back-off. Meanwhile changes gather in the receiver's view, where they take no more memory than
+// the objects do.
+#ifndef SLUICE_CONTROL_PUSH_PUSHER_H_
+#define SLUICE_CONTROL_PUSH_PUSHER_H_
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "push/policy_feed.h"
+#include "push/target.h"
+#include "sluice/diagnostic.h"
+
+namespace sluice {
+
+struct PushOptions {
+  std::string sender = "sluice-sync";  // Begin.sender
+  std::string node;                    // only what its pods need; empty: all
+  TargetSecurity security;
+  std::chrono::milliseconds backoff_least{100};
+  std::chrono::milliseconds backoff_most{5'000};
+  std::chrono::milliseconds refused_backoff_most{60'000};  // between full states that are refused
+  // An answer that is not there by then, or a message that did not go out, is taken for a broken stream.
+  std::chrono::milliseconds answer_timeout{60'000};
+  std::chrono::milliseconds hold_time{300'000};  // held policies get another try after so long
+  std::uint64_t seed = 0;                        // of the back-offs' randomness and the state's names; 0: a random one
+};
+
+// Any thread may read it.
+struct PushHealth {
+  std::atomic<bool> connected = false;
+  std::atomic<bool> in_step = false;  // a full state of ours was applied, and the stream stands
+  std::atomic<std::uint64_t> connects = 0;
+  std::atomic<std::uint64_t> full_states = 0;  // applied
+  std::atomic<std::uint64_t> updates = 0;      // applied
+  std::atomic<std::uint64_t> refused = 0;      // batches of either kind
+  std::atomic<std::uint64_t> held_policies = 0;
+  std::atomic<std::uint64_t> generation = 0;  // of the dataplane's table after the last batch that was applied
+};
+
+struct AppliedBatch {
+  bool full = false;
+  ChangeTime oldest;         // of the changes in it
+  std::int64_t live_ns = 0;  // by the dataplane's clock, since 1970
+  std::uint64_t generation = 0;
+};
+
+// Called in the pusher's thread; must not throw.
+class PushObserver {
+ public:
+  virtual ~PushObserver() = default;
+  virtual void OnApplied(const std::string& target, const AppliedBatch& batch) = 0;
+  // What the dataplane did not take; `refusal.object` as in v1.Problem. `held`: all else went on without it.
+  virtual void OnRefused(const std::string& target, const Diagnostic& refusal, bool held) = 0;
+  virtual void OnConnected(const std::string& target) = 0;
+  // No connection: what is in force there stays in force. Not repeated while it is the same.
+  virtual void OnTrouble(const std::string& target, const std::string& message) = 0;
+};
+
+class Pusher {
+ public:
+  // Starts at once. Feed and observer outlive it.
+  Pusher(PolicyFeed& feed, std::string target, PushOptions options, PushObserver& observer);
+  // Stops; what is under way may or may not be applied.
+  ~Pusher();
+  Pusher(const Pusher&) = delete;
+  Pusher& operator=(const Pusher&) = delete;
+
+  const std::string& target() const { return target_; }
+  const PushHealth& health() const { return health_; }
+
+ private:
+  class Run;
+
+  const std::string target_;
+  PushHealth health_;
+  std::unique_ptr<Run> run_;
+  std::thread thread_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_CONTROL_PUSH_PUSHER_H_

@@ -1,0 +1,80 @@
+#include "push/target.h"
+
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_credentials_options.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstdint>
+#include <cstring>
+
+namespace sluice {
+namespace {
+
+constexpr std::string_view kUnix = "unix:";
+constexpr unsigned kCertificatePollSeconds = 2;
+constexpr int kKeepaliveMs = 20'000;
+constexpr int kKeepaliveTimeoutMs = 10'000;
+constexpr int kConnectMostMs = 5'000;
+
+bool IsHostPort(std::string_view address) {
+  const std::size_t colon = address.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return false;
+  if (address.substr(0, colon).find(':') != std::string_view::npos && address[0] != '[') return false;
+  std::uint16_t port = 0;
+  const char* const end = address.data() + address.size();
+  const auto [last, error] = std::from_chars(address.data() + colon + 1, end, port);
+  return error == std::errc() && last == end && port != 0;
+}
+
+std::shared_ptr<grpc::ChannelCredentials> Tls(const TargetSecurity& security) {
+  namespace tls = grpc::experimental;
+  tls::TlsChannelCredentialsOptions options;
+  options.set_certificate_provider(std::make_shared<tls::FileWatcherCertificateProvider>(
+      security.key, security.certificate, security.ca, kCertificatePollSeconds));
+  options.watch_identity_key_cert_pairs();
+  options.watch_root_certs();
+  return tls::TlsCredentials(options);
+}
+
+}  // namespace
+
+std::optional<std::string> CheckTargets(const std::vector<std::string>& addresses, const TargetSecurity& security) {
+  const bool tls = !security.certificate.empty() || !security.key.empty() || !security.ca.empty();
+  if (tls) {
+    for (const std::string* file : {&security.certificate, &security.key, &security.ca}) {
+      if (file->empty()) return "TLS wants all of certificate, key and CA (--tls-certificate, --tls-key, --tls-ca)";
+      if (access(file->c_str(), R_OK) != 0) return "TLS file '" + *file + "' cannot be read: " + std::strerror(errno);
+    }
+  }
+  for (auto address = addresses.begin(); address != addresses.end(); ++address) {
+    const std::string what = "target '" + *address + "': ";
+    if (std::find(addresses.begin(), address, *address) != address) return what + "named twice";
+    if (address->starts_with(kUnix)) {
+      if (address->size() == kUnix.size()) return what + "wants a path after unix:";
+    } else if (!IsHostPort(*address)) {
+      return what + "wants unix:PATH or HOST:PORT, such as 10.0.0.1:7777 or [::1]:7777";
+    } else if (!tls && !security.insecure) {
+      return what + "TCP wants mutual TLS (--tls-certificate, --tls-key, --tls-ca), or --insecure";
+    }
+  }
+  return std::nullopt;
+}
+
+std::shared_ptr<grpc::Channel> Connect(const std::string& address, const TargetSecurity& security) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // an idle stream must notice a dead peer, too
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kConnectMostMs);
+  const bool plain = address.starts_with(kUnix) || security.certificate.empty();
+  return grpc::CreateCustomChannel(address, plain ? grpc::InsecureChannelCredentials() : Tls(security), arguments);
+}
+
+}  // namespace sluice

@@ -1,0 +1,35 @@
+// Where a dataplane listens, and how to connect to it. Plain values; any thread.
+#ifndef SLUICE_CONTROL_PUSH_TARGET_H_
+#define SLUICE_CONTROL_PUSH_TARGET_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace grpc {
+class Channel;
+}  // namespace grpc
+
+namespace sluice {
+
+inline constexpr std::string_view kDefaultTarget = "unix:/run/sluice/sluiced.sock";
+
+struct TargetSecurity {
+  // PEM files, read again when they change. All three or none.
+  std::string certificate;
+  std::string key;
+  std::string ca;         // who signs the dataplanes' certificates
+  bool insecure = false;  // TCP without TLS
+};
+
+// What is wrong with an address ("unix:PATH", "HOST:PORT") or the settings together, with the remedy; or nothing.
+std::optional<std::string> CheckTargets(const std::vector<std::string>& addresses, const TargetSecurity& security);
+
+// Connects when it is first used, and to nobody else's connection. Requires that CheckTargets found nothing.
+std::shared_ptr<grpc::Channel> Connect(const std::string& address, const TargetSecurity& security);
+
+}  // namespace sluice
+
+#endif  // SLUICE_CONTROL_PUSH_TARGET_H_

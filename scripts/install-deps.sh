@@ -8,6 +8,7 @@ packages=(
   g++ cmake ninja-build ccache pkg-config git ca-certificates
   # link
   libdpdk-dev libyaml-cpp-dev libsimdjson-dev nlohmann-json3-dev libroaring-dev libssl-dev libcurl4-openssl-dev libspdlog-dev libfmt-dev libcli11-dev
+  prometheus-cpp-dev libcivetweb-dev libsystemd-dev
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc zlib1g-dev
   # test and check
   libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev libpcap-dev

@@ -1,0 +1,132 @@
+#include "sluice-sync/cluster_follower.h"
+
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+namespace sluice {
+namespace {
+
+using Outcome = DecodedObject::Outcome;
+
+std::string Join(const std::string& namespace_name, const std::string& name) {
+  return namespace_name.empty() ? name : namespace_name + '/' + name;
+}
+
+std::pair<std::string, std::string> Split(const std::string& joined) {
+  const std::size_t slash = joined.find('/');
+  if (slash == std::string::npos) return {"", joined};
+  return {joined.substr(0, slash), joined.substr(slash + 1)};
+}
+
+void Delete(ClusterResolver& resolver, Resource resource, const std::string& joined) {
+  const auto [namespace_name, name] = Split(joined);
+  switch (resource) {
+    case Resource::kNamespaces:
+      resolver.DeleteNamespace(name);
+      break;
+    case Resource::kNodes:
+      resolver.DeleteNode(name);
+      break;
+    case Resource::kPods:
+      resolver.DeletePod(namespace_name, name);
+      break;
+    case Resource::kNetworkPolicies:
+      resolver.DeletePolicy(namespace_name, name);
+      break;
+  }
+}
+
+ChangeTime TimeOf(const Arrival& arrival, std::int64_t changed_s) {
+  return {changed_s, arrival.wall.time_since_epoch() / std::chrono::nanoseconds(1)};
+}
+
+ChangeTime Now() { return {0, std::chrono::system_clock::now().time_since_epoch() / std::chrono::nanoseconds(1)}; }
+
+}  // namespace
+
+void KubeFollower::OnReplaceBegin(Resource resource) { ++Of(resource).replacement; }
+
+void KubeFollower::OnReplaceEnd(Resource resource) {
+  Kept& kept = Of(resource);
+  feed_.Change(Now(), [&](ClusterResolver& resolver) {
+    std::erase_if(kept.objects, [&](const auto& entry) {
+      if (entry.second.replacement == kept.replacement) return false;
+      Delete(resolver, resource, entry.first);
+      return true;
+    });
+  });
+}
+
+void KubeFollower::OnUpsert(Resource resource, ReceivedObject object, const Arrival& arrival) {
+  const DecodedObject& decoded = object.decoded;
+  const EventSubject subject{resource, decoded.key.namespace_name, decoded.key.name, object.uid,
+                             object.resource_version};
+  const bool refused = decoded.outcome == Outcome::kRefused;
+  if (!decoded.key.name.empty()) {
+    Known& known = Of(resource).objects[Join(decoded.key.namespace_name, decoded.key.name)];
+    known.replacement = Of(resource).replacement;
+    if (known.uid != object.uid) known.good = false;  // somebody else of that name
+    known.uid = object.uid;
+    if (!refused || !known.good) {
+      feed_.Change(TimeOf(arrival, object.changed_s), [&](ClusterResolver& resolver) {
+        std::visit(
+            [&](const auto& value) {
+              if constexpr (!std::is_same_v<std::decay_t<decltype(value)>, std::monostate>) resolver.Upsert(value);
+            },
+            decoded.object);
+      });
+    }
+    known.good |= !refused;
+  }
+  if (refused) refused_(subject, object.diagnostics);
+}
+
+void KubeFollower::OnDelete(Resource resource, const ObjectKey& key, const Arrival& arrival) {
+  const std::string joined = Join(key.namespace_name, key.name);
+  Of(resource).objects.erase(joined);
+  feed_.Change(TimeOf(arrival, 0), [&](ClusterResolver& resolver) { Delete(resolver, resource, joined); });
+}
+
+void KubeFollower::OnTrouble(Resource resource, const std::string& message) {
+  spdlog::warn("{}: {}; what is known stays in force", InfoOf(resource).name, message);
+}
+
+void KubeFollower::OnRecovered(Resource resource) { spdlog::info("{}: the API server is back", InfoOf(resource).name); }
+
+std::optional<EventSubject> KubeFollower::SubjectOfPolicy(const std::string& name) const {
+  const auto& policies = Of(Resource::kNetworkPolicies).objects;
+  const auto found = policies.find(name);
+  if (found == policies.end()) return std::nullopt;
+  auto [namespace_name, own_name] = Split(name);
+  return EventSubject{Resource::kNetworkPolicies, std::move(namespace_name), std::move(own_name), found->second.uid,
+                      ""};
+}
+
+void ManifestFollower::Follow(const Cluster& cluster, const ChangeTime& time) {
+  std::array<std::unordered_set<std::string>, kResourceCount> now;
+  const auto of = [&now](Resource resource) -> auto& { return now[static_cast<std::size_t>(resource)]; };
+  feed_.Change(time, [&](ClusterResolver& resolver) {
+    for (const Namespace& object : cluster.namespaces) of(Resource::kNamespaces).insert(object.name);
+    for (const NodeObject& object : cluster.nodes) of(Resource::kNodes).insert(object.name);
+    for (const Pod& object : cluster.pods) of(Resource::kPods).insert(Join(object.namespace_name, object.name));
+    for (const NetworkPolicy& object : cluster.policies) {
+      of(Resource::kNetworkPolicies).insert(Join(object.namespace_name, object.name));
+    }
+    for (const Resource resource : kResources) {
+      for (const std::string& name : names_[static_cast<std::size_t>(resource)]) {
+        if (!of(resource).contains(name)) Delete(resolver, resource, name);
+      }
+    }
+    for (const Namespace& object : cluster.namespaces) resolver.Upsert(object);
+    for (const NodeObject& object : cluster.nodes) resolver.Upsert(object);
+    for (const Pod& object : cluster.pods) resolver.Upsert(object);
+    for (const NetworkPolicy& object : cluster.policies) resolver.Upsert(object);
+  });
+  names_ = std::move(now);
+}
+
+}  // namespace sluice

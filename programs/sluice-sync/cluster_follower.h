@@ -1,0 +1,74 @@
+// From the objects of a source to the feed, keeping of each object the last good version (NP-16).
+#ifndef SLUICE_PROGRAMS_SLUICE_SYNC_CLUSTER_FOLLOWER_H_
+#define SLUICE_PROGRAMS_SLUICE_SYNC_CLUSTER_FOLLOWER_H_
+
+#include <array>
+#include <functional>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "kube/event_poster.h"
+#include "kube/object_sink.h"
+#include "model/objects.h"
+#include "push/policy_feed.h"
+#include "sluice/diagnostic.h"
+
+namespace sluice {
+
+// Of an API server's objects. Within the thread of KubeSource::Poll.
+class KubeFollower : public ObjectSink {
+ public:
+  // Errors of one object; what stands for it (its last good version, or what isolates) is in the feed already.
+  using Refused = std::function<void(const EventSubject&, const Diagnostics&)>;
+
+  KubeFollower(PolicyFeed& feed, Refused refused) : feed_(feed), refused_(std::move(refused)) {}
+
+  void OnReplaceBegin(Resource resource) override;
+  void OnReplaceEnd(Resource resource) override;
+  void OnUpsert(Resource resource, ReceivedObject object, const Arrival& arrival) override;
+  void OnDelete(Resource resource, const ObjectKey& key, const Arrival& arrival) override;
+  void OnTrouble(Resource resource, const std::string& message) override;
+  void OnRecovered(Resource resource) override;
+
+  std::size_t objects(Resource resource) const { return Of(resource).objects.size(); }
+  // What names the policy to the API server; nothing of one that is not known.
+  std::optional<EventSubject> SubjectOfPolicy(const std::string& name) const;
+
+ private:
+  struct Known {
+    std::string uid;
+    std::uint32_t replacement = 0;  // the last in which it was named
+    bool good = false;              // a good version is in the feed
+  };
+  struct Kept {
+    std::unordered_map<std::string, Known> objects;  // "default/web", or a name alone
+    std::uint32_t replacement = 0;
+  };
+
+  Kept& Of(Resource resource) { return kept_[static_cast<std::size_t>(resource)]; }
+  const Kept& Of(Resource resource) const { return kept_[static_cast<std::size_t>(resource)]; }
+
+  PolicyFeed& feed_;
+  const Refused refused_;
+  std::array<Kept, kResourceCount> kept_;
+};
+
+// Of manifests, which are always known whole. Any one thread.
+class ManifestFollower {
+ public:
+  explicit ManifestFollower(PolicyFeed& feed) : feed_(feed) {}
+
+  // The feed's cluster becomes `cluster`.
+  void Follow(const Cluster& cluster, const ChangeTime& time);
+
+  std::size_t objects(Resource resource) const { return names_[static_cast<std::size_t>(resource)].size(); }
+
+ private:
+  PolicyFeed& feed_;
+  std::array<std::unordered_set<std::string>, kResourceCount> names_;  // of what is in the feed
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_PROGRAMS_SLUICE_SYNC_CLUSTER_FOLLOWER_H_

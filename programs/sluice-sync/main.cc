@@ -1,0 +1,301 @@
+// sluice-sync: keeps dataplanes in step with a Kubernetes cluster, or with a folder of manifests. This file is its main
+// thread: it reads the source into the feed; a pusher's thread a target does the rest.
+#include <poll.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/signalfd.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kube/kube_source.h"
+#include "kube/kubeconfig.h"
+#include "manifest/source.h"
+#include "push/policy_feed.h"
+#include "push/pusher.h"
+#include "sluice-sync/cluster_follower.h"
+#include "sluice-sync/metrics.h"
+#include "sluice-sync/settings.h"
+
+namespace sluice {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds kTick(200);  // signals and what pushers reported are looked after this often
+constexpr std::chrono::seconds kTell(1);         // gauges and the watchdog
+constexpr std::chrono::seconds kConflicts(10);
+constexpr std::chrono::seconds kHangs(60);  // a main loop that takes longer is not alive
+
+void SetUpLog(const std::string& level) {
+  spdlog::set_default_logger(std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::stderr_sink_mt>()));
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
+  spdlog::set_level(spdlog::level::from_str(level));
+  spdlog::flush_on(spdlog::level::trace);
+}
+
+void Log(const Diagnostic& diagnostic) {
+  constexpr spdlog::level::level_enum kLevels[] = {spdlog::level::debug, spdlog::level::warn, spdlog::level::err};
+  spdlog::log(kLevels[static_cast<int>(diagnostic.severity)], "{}", diagnostic.ToString());
+}
+
+ChangeTime Now() { return {0, std::chrono::system_clock::now().time_since_epoch() / std::chrono::nanoseconds(1)}; }
+
+// SIGTERM and SIGINT, blocked before any other thread exists.
+class Signals {
+ public:
+  Signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int signal : {SIGTERM, SIGINT}) sigaddset(&set, signal);
+    pthread_sigmask(SIG_BLOCK, &set, nullptr);
+    fd_ = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    std::signal(SIGPIPE, SIG_IGN);
+  }
+  ~Signals() { close(fd_); }
+  Signals(const Signals&) = delete;
+  Signals& operator=(const Signals&) = delete;
+
+  int fd() const { return fd_; }
+  bool Came() const {
+    signalfd_siginfo info{};
+    return read(fd_, &info, sizeof info) == sizeof info;
+  }
+
+ private:
+  int fd_ = -1;
+};
+
+// What pushers report, kept for the main thread, and counted.
+class Reports : public PushObserver {
+ public:
+  struct Refusal {
+    std::string target;
+    Diagnostic what;
+    bool held = false;
+  };
+
+  explicit Reports(Metrics& metrics) : metrics_(metrics) {}
+
+  void OnApplied(const std::string& target, const AppliedBatch& batch) override {
+    metrics_.ObserveApplied(target, batch);
+    spdlog::log(batch.full ? spdlog::level::info : spdlog::level::debug, "{}: {} applied, generation {}", target,
+                batch.full ? "full state" : "update", batch.generation);
+  }
+  void OnRefused(const std::string& target, const Diagnostic& refusal, bool held) override {
+    metrics_.CountRefusedBatch(target);
+    spdlog::error("{}: refused: {}; {}", target, refusal.ToString(),
+                  held ? "all else goes on, and whom it selects is isolated" : "what is in force there stays");
+    const std::lock_guard lock(mutex_);
+    refusals_.push_back({target, refusal, held});
+  }
+  void OnConnected(const std::string& target) override { spdlog::info("{}: connected", target); }
+  void OnTrouble(const std::string& target, const std::string& message) override {
+    spdlog::warn("{}: {}; what is in force there stays, and we try again", target, message);
+  }
+
+  std::vector<Refusal> Take() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(refusals_, {});
+  }
+
+ private:
+  Metrics& metrics_;
+  std::mutex mutex_;
+  std::vector<Refusal> refusals_;
+};
+
+class Daemon {
+ public:
+  explicit Daemon(SyncSettings settings) : settings_(std::move(settings)), reports_(metrics_) {}
+
+  int Run() {
+    Diagnostics diagnostics;
+    std::optional<KubeAccess> access;
+    if (settings_.manifests.empty()) {
+      access = FindAccess({settings_.kubeconfig, settings_.context}, diagnostics);
+      for (const Diagnostic& diagnostic : diagnostics) Log(diagnostic);
+      if (!access) return kExitBadInput;
+    }
+    if (!StartHttp()) return kExitFailed;
+    StartPushers();
+    sd_notify(0, "READY=1");
+    access ? FollowApiServer(*access) : FollowManifests();
+    sd_notify(0, "STOPPING=1");
+    spdlog::info("ending; what is in force in the dataplanes stays");
+    http_.reset();
+    pushers_.clear();
+    return kExitFine;
+  }
+
+ private:
+  bool StartHttp() {
+    if (settings_.http.empty()) return true;
+    std::string error;
+    const auto alive = [this] { return Clock::now().time_since_epoch() - last_tick_.load() < kHangs; };
+    http_ = HttpServer::Start(settings_.http, {alive, [this] { return Unready(); }, [this] { return metrics_.Text(); }},
+                              error);
+    if (!http_) spdlog::error("{}", error);
+    return http_ != nullptr;
+  }
+
+  void StartPushers() {
+    PushOptions options;
+    options.sender = "sluice-sync" + (settings_.node.empty() ? "" : '/' + settings_.node);
+    options.node = settings_.node;
+    options.security = settings_.security;
+    for (const std::string& target : settings_.targets) {
+      if (!target.starts_with("unix:") && settings_.security.certificate.empty()) {
+        spdlog::warn("INSECURE: policy travels to {} without TLS", target);
+      }
+      pushers_.push_back(std::make_unique<Pusher>(feed_, target, options, reports_));
+    }
+    pushers_started_ = true;
+  }
+
+  // Any thread.
+  std::string Unready() const {
+    if (!synced_) return "the source was not read whole yet";
+    if (!pushers_started_) return "starting";
+    for (const auto& pusher : pushers_) {
+      if (!pusher->health().in_step) return pusher->target() + " is not in step";
+    }
+    return "";
+  }
+
+  void FollowApiServer(const KubeAccess& access) {
+    KubeOptions options;
+    options.events.host = settings_.node;
+    KubeSource* poster = nullptr;
+    KubeFollower follower(feed_, [&](const EventSubject& subject, const Diagnostics& diagnostics) {
+      metrics_.CountRefused(std::string(InfoOf(subject.resource).kind));
+      for (const Diagnostic& diagnostic : diagnostics) {
+        Log(diagnostic);
+        if (diagnostic.severity != Severity::kError || subject.name.empty()) continue;
+        poster->PostEvent(subject, "Refused",
+                          (diagnostic.field.empty() ? "" : diagnostic.field + ": ") + diagnostic.message);
+      }
+    });
+    KubeSource source(access, options, follower);
+    poster = &source;
+    spdlog::info("following {} ({})", access.server.url, access.origin);
+    while (!signals_.Came()) {
+      source.Poll(kTick);
+      if (source.synced()) {
+        feed_.Publish();
+        if (!synced_.exchange(true)) spdlog::info("all resources are listed");
+      }
+      for (const Reports::Refusal& refusal : reports_.Take()) PostRefusal(refusal, follower, source);
+      Tick([&] {
+        for (const Resource resource : kResources) {
+          const std::chrono::nanoseconds last(source.health(resource).last_contact_ns);
+          std::optional<double> age_s;
+          if (last.count() != 0) {
+            age_s = std::chrono::duration<double>(Clock::now().time_since_epoch() - last).count();
+          }
+          metrics_.SetSource(resource, follower.objects(resource), age_s);
+        }
+      });
+    }
+  }
+
+  // A policy that a dataplane did not take is told of on the object, as one that we refuse is.
+  static void PostRefusal(const Reports::Refusal& refusal, const KubeFollower& follower, KubeSource& source) {
+    constexpr std::string_view kPolicy = "policy ";
+    if (!refusal.what.object.starts_with(kPolicy)) return;
+    const auto subject = follower.SubjectOfPolicy(refusal.what.object.substr(kPolicy.size()));
+    if (!subject) return;
+    source.PostEvent(*subject, "RefusedByDataplane",
+                     refusal.target + ": " + refusal.what.field + ": " + refusal.what.message);
+  }
+
+  void FollowManifests() {
+    ManifestFollower follower(feed_);
+    ManifestSource source(settings_.manifests);
+    ChangeTime heard;  // of the first load: the first state is no change
+    const auto load = [&] {
+      const Manifests manifests = source.Load();
+      for (const Diagnostic& diagnostic : manifests.diagnostics) {
+        Log(diagnostic);
+        if (diagnostic.severity == Severity::kError) {
+          metrics_.CountRefused(diagnostic.object.substr(0, diagnostic.object.find(' ')));
+        }
+      }
+      follower.Follow(manifests.cluster, heard);
+      feed_.Publish();
+      synced_ = true;
+    };
+    load();
+    while (!signals_.Came()) {
+      const int timeout_ms = source.TimeoutMs();
+      const auto most_ms = static_cast<int>(kTick.count());
+      pollfd wait[] = {{signals_.fd(), POLLIN, 0}, {source.fd(), POLLIN, 0}};
+      poll(wait, std::size(wait), timeout_ms < 0 ? most_ms : std::min(timeout_ms, most_ms));
+      if (source.ConsumeEvents()) {
+        heard = Now();
+        load();
+      }
+      reports_.Take();  // there is no object to post them on
+      Tick([&] {
+        for (const Resource resource : kResources) {
+          metrics_.SetSource(resource, follower.objects(resource), std::nullopt);
+        }
+      });
+    }
+  }
+
+  // Once a second: says how things are.
+  template <typename SetSources>
+  void Tick(SetSources set_sources) {
+    const auto now = Clock::now();
+    last_tick_ = now.time_since_epoch();
+    if (now - told_ < kTell) return;
+    told_ = now;
+    set_sources();
+    for (const auto& pusher : pushers_) metrics_.SetTarget(*pusher);
+    sd_notify(0, "WATCHDOG=1");
+    if (now - conflicts_told_ < kConflicts) return;
+    conflicts_told_ = now;
+    std::set<std::string> conflicts;
+    for (const Diagnostic& conflict : feed_.Conflicts()) {
+      const std::string text = conflict.ToString();
+      if (!conflicts_.contains(text)) Log(conflict);
+      conflicts.insert(text);
+    }
+    conflicts_ = std::move(conflicts);
+  }
+
+  const SyncSettings settings_;
+  Signals signals_;
+  Metrics metrics_;
+  PolicyFeed feed_;
+  Reports reports_;
+  std::vector<std::unique_ptr<Pusher>> pushers_;
+  std::atomic<bool> pushers_started_ = false;
+  std::atomic<bool> synced_ = false;
+  std::atomic<Clock::duration> last_tick_ = Clock::now().time_since_epoch();
+  Clock::time_point told_;
+  Clock::time_point conflicts_told_;
+  std::set<std::string> conflicts_;   // those that were told
+  std::unique_ptr<HttpServer> http_;  // last: it reads the others
+};
+
+}  // namespace
+}  // namespace sluice
+
+int main(int argc, char** argv) {
+  sluice::SyncSettings settings;
+  if (const auto code = sluice::ReadCommandLine(argc, argv, settings)) return *code;
+  sluice::SetUpLog(settings.log_level);
+  return sluice::Daemon(std::move(settings)).Run();
+}

@@ -1,0 +1,38 @@
+// What the operator says to sluice-sync, by flags and by the configuration file. Plain values.
+#ifndef SLUICE_PROGRAMS_SLUICE_SYNC_SETTINGS_H_
+#define SLUICE_PROGRAMS_SLUICE_SYNC_SETTINGS_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "push/target.h"
+#include "sluice/diagnostic.h"
+
+namespace sluice {
+
+inline constexpr int kExitFine = 0;
+inline constexpr int kExitFailed = 1;
+inline constexpr int kExitBadInput = 2;
+
+struct SyncSettings {
+  std::string kubeconfig;  // empty: see FindAccess (kube/kubeconfig.h)
+  std::string context;
+  std::vector<std::string> manifests;  // files and folders, in place of an API server
+  std::vector<std::string> targets;    // none: kDefaultTarget
+  TargetSecurity security;
+  std::string node;  // only what its pods need; empty: all
+  std::string http;  // "HOST:PORT" or "PORT"; empty: none
+  std::string log_level = "info";
+};
+
+// Fills `settings` from the command line, over the configuration file that it may name. A value: the process ends with
+// it (help, version, bad input, which was told).
+std::optional<int> ReadCommandLine(int argc, char** argv, SyncSettings& settings);
+
+// Fills `settings` from YAML, whose keys are the flags' names. True iff there was no error; each names line and key.
+bool ReadSettingsFile(const std::string& path, SyncSettings& settings, Diagnostics& diagnostics);
+
+}  // namespace sluice
+
+#endif  // SLUICE_PROGRAMS_SLUICE_SYNC_SETTINGS_H_

@@ -1,0 +1,62 @@
+#include "push/held_policies.h"
+
+#include <gtest/gtest.h>
+
+namespace sluice {
+namespace {
+
+Diagnostic RefusalOf(const std::string& object) { return {Severity::kError, "", 0, object, "rules", "too many"}; }
+
+Section SectionOf(const std::string& policy, Tier tier = Tier::kNetworkPolicy) {
+  Section section;
+  section.policy = policy;
+  section.tier = tier;
+  section.rules.emplace_back();
+  return section;
+}
+
+TEST(HeldPolicies, HoldAPolicyOnce) {
+  HeldPolicies held;
+  EXPECT_TRUE(held.Hold(RefusalOf("policy a/web")));
+  EXPECT_FALSE(held.Hold(RefusalOf("policy a/web")));
+  EXPECT_FALSE(held.Hold(RefusalOf("endpoint a/web-0")));
+  EXPECT_EQ(held.size(), 1u);
+}
+
+TEST(HeldPolicies, LeaveTheSectionsOfAHeldPolicyWithoutRules) {
+  HeldPolicies held;
+  held.Hold(RefusalOf("policy a/web"));
+  ResolvedPolicy policy;
+  policy.sections = {SectionOf("a/other"), SectionOf("a/web")};
+  held.Strip(&policy);
+  ASSERT_EQ(policy.sections.size(), 2u);
+  EXPECT_EQ(policy.sections[0].rules.size(), 1u);
+  EXPECT_TRUE(policy.sections[1].rules.empty());
+  EXPECT_TRUE(policy.sections[1].isolates);
+}
+
+TEST(HeldPolicies, NeverTakeRulesFromATierWhoseRulesDeny) {
+  HeldPolicies held;
+  held.Hold(RefusalOf("policy lockdown"));
+  ResolvedPolicy policy;
+  policy.sections = {SectionOf("lockdown", Tier::kAdmin)};
+  held.Strip(&policy);
+  EXPECT_EQ(policy.sections[0].rules.size(), 1u);
+}
+
+TEST(HeldPolicies, ReleaseWhatAnUpdateBringsAnewOrRemoves) {
+  HeldPolicies held;
+  held.Hold(RefusalOf("policy a/changed"));
+  held.Hold(RefusalOf("policy a/gone"));
+  held.Hold(RefusalOf("policy a/same"));
+  PolicyUpdate update;
+  update.removed_policies = {"a/gone"};
+  update.sections.push_back({"a/changed", {SectionOf("a/changed")}});
+  held.Release(update);
+  EXPECT_EQ(held.size(), 1u);
+  held.Strip(&update);
+  EXPECT_EQ(update.sections[0].sections[0].rules.size(), 1u);
+}
+
+}  // namespace
+}  // namespace sluice

@@ -1,0 +1,298 @@
+// A pusher and a dataplane: what one knows, the other comes to hold, whatever happens in between.
+#include "push/pusher.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "kube/process.h"
+#include "push/push_server.h"
+#include "support/cluster_builder.h"
+
+namespace sluice {
+namespace {
+
+using testing::Not;
+
+class RecordingObserver : public PushObserver {
+ public:
+  void OnApplied(const std::string&, const AppliedBatch& batch) override {
+    const std::lock_guard lock(mutex_);
+    applied_.push_back(batch);
+  }
+  void OnRefused(const std::string&, const Diagnostic& refusal, bool held) override {
+    const std::lock_guard lock(mutex_);
+    refused_.push_back(refusal.object + (held ? " held" : ""));
+  }
+  void OnConnected(const std::string&) override {}
+  void OnTrouble(const std::string&, const std::string& message) override {
+    const std::lock_guard lock(mutex_);
+    troubles_.push_back(message);
+  }
+
+  std::vector<AppliedBatch> applied() {
+    const std::lock_guard lock(mutex_);
+    return applied_;
+  }
+  std::vector<std::string> refused() {
+    const std::lock_guard lock(mutex_);
+    return refused_;
+  }
+  std::vector<std::string> troubles() {
+    const std::lock_guard lock(mutex_);
+    return troubles_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<AppliedBatch> applied_;
+  std::vector<std::string> refused_;
+  std::vector<std::string> troubles_;
+};
+
+bool HasEndpoint(const ResolvedPolicy& policy, const std::string& name) {
+  for (const Endpoint& endpoint : policy.endpoints) {
+    if (endpoint.name == name) return true;
+  }
+  return false;
+}
+
+std::size_t RulesOf(const ResolvedPolicy& policy, const std::string& name) {
+  std::size_t rules = 0;
+  for (const Section& section : policy.sections) {
+    if (section.policy == name) rules += section.rules.size();
+  }
+  return rules;
+}
+
+bool Isolates(const ResolvedPolicy& policy, const std::string& name) {
+  for (const Section& section : policy.sections) {
+    if (section.policy == name && section.isolates) return true;
+  }
+  return false;
+}
+
+// A dataplane that takes no policy `name` that has rules.
+PushServer::Refuse RefusesRulesOf(const std::string& name) {
+  return [name](const ResolvedPolicy& policy) -> std::optional<Diagnostic> {
+    if (RulesOf(policy, name) == 0) return std::nullopt;
+    return Diagnostic{Severity::kError, "", 0, "policy " + name, "rules", "too many"};
+  };
+}
+
+class PusherTest : public testing::Test {
+ protected:
+  PusherTest() {
+    options_.backoff_least = std::chrono::milliseconds(10);
+    options_.backoff_most = std::chrono::milliseconds(200);
+    options_.refused_backoff_most = std::chrono::milliseconds(200);
+    options_.seed = 1;
+    server_.Start();
+    Take(ClusterBuilder().Namespace("a").Pod("a/web", {{"app", "web"}}, {"10.0.0.1"}).Build());
+  }
+
+  std::string Address(const std::string& name) const { return "unix:" + (folder_ / name); }
+
+  void Take(const Cluster& cluster, const ChangeTime& time = {}) {
+    feed_.Change(time, [&](ClusterResolver& resolver) {
+      for (const Namespace& object : cluster.namespaces) resolver.Upsert(object);
+      for (const NodeObject& object : cluster.nodes) resolver.Upsert(object);
+      for (const Pod& object : cluster.pods) resolver.Upsert(object);
+      for (const NetworkPolicy& object : cluster.policies) resolver.Upsert(object);
+    });
+    feed_.Publish();
+  }
+  void TakePod(const std::string& name, const std::string& address, const ChangeTime& time = {}) {
+    Take(ClusterBuilder().Pod("a/" + name, {{"app", "web"}}, {address}).Build(), time);
+  }
+  void TakePolicy(const std::string& name) {
+    Take(ClusterBuilder().Policy("a/" + name, Match({{"app", "web"}})).Ingress({}, {Tcp(80)}).Build());
+  }
+
+  void Push() { pusher_ = std::make_unique<Pusher>(feed_, Address("a.sock"), options_, observer_); }
+  bool Arrives(const std::string& pod) {
+    return server_.WaitUntil([&](const ResolvedPolicy& policy) { return HasEndpoint(policy, pod); });
+  }
+
+  TempFolder folder_;
+  PushOptions options_;
+  PushServer server_{Address("a.sock")};
+  PolicyFeed feed_;
+  RecordingObserver observer_;
+  std::unique_ptr<Pusher> pusher_;
+};
+
+TEST_F(PusherTest, BeginsWithTheFullStateAndGoesOnWithUpdates) {
+  Push();
+  ASSERT_TRUE(Arrives("web"));
+  TakePod("late", "10.0.0.2");
+  ASSERT_TRUE(Arrives("late"));
+  feed_.Change({}, [](ClusterResolver& resolver) { resolver.DeletePod("a", "web"); });
+  feed_.Publish();
+  EXPECT_TRUE(server_.WaitUntil([](const ResolvedPolicy& policy) { return !HasEndpoint(policy, "web"); }));
+  EXPECT_EQ(server_.full_states(), 1);
+  EXPECT_EQ(server_.updates(), 2);
+}
+
+TEST_F(PusherTest, SaysNothingBeforeTheSourceIsWhole) {
+  PolicyFeed feed;
+  Pusher pusher(feed, Address("a.sock"), options_, observer_);
+  feed.Change({}, [](ClusterResolver& resolver) { resolver.Upsert(Namespace{"a", {}}); });
+  EXPECT_FALSE(server_.WaitUntil([&](const ResolvedPolicy&) { return pusher.health().connected.load(); },
+                                 std::chrono::milliseconds(200)));
+  EXPECT_EQ(pusher.health().connects, 0u);
+  feed.Publish();
+  EXPECT_TRUE(server_.WaitUntil([&](const ResolvedPolicy&) { return pusher.health().connects == 1; }));
+}
+
+TEST_F(PusherTest, GoesOnFromTheSameBatchAfterTheStreamBroke) {
+  Push();
+  ASSERT_TRUE(Arrives("web"));
+  server_.Stop();
+  TakePod("missed", "10.0.0.2");
+  server_.Start();
+  ASSERT_TRUE(Arrives("missed"));
+  EXPECT_EQ(server_.full_states(), 1);
+  EXPECT_THAT(observer_.troubles(), Not(testing::IsEmpty()));
+}
+
+TEST_F(PusherTest, SendsTheFullStateToADataplaneThatForgot) {
+  Push();
+  ASSERT_TRUE(Arrives("web"));
+  server_.Stop();
+  server_.Forget();
+  server_.Start();  // nothing changes: the idle stream's end is noticed
+  ASSERT_TRUE(Arrives("web"));
+  EXPECT_EQ(server_.full_states(), 2);
+}
+
+TEST_F(PusherTest, WaitsForADataplaneThatIsNotThereYet) {
+  server_.Stop();
+  Push();
+  EXPECT_FALSE(server_.WaitUntil([](const ResolvedPolicy& policy) { return HasEndpoint(policy, "web"); },
+                                 std::chrono::milliseconds(100)));
+  server_.Start();
+  EXPECT_TRUE(Arrives("web"));
+}
+
+TEST_F(PusherTest, HoldsBackAPolicyThatIsRefusedAndGoesOn) {
+  Push();
+  ASSERT_TRUE(Arrives("web"));
+  server_.RefuseWhere(RefusesRulesOf("a/bad"));
+  TakePolicy("bad");
+  TakePolicy("good");
+  ASSERT_TRUE(server_.WaitUntil([](const ResolvedPolicy& policy) { return RulesOf(policy, "a/good") == 1; }));
+  ASSERT_TRUE(server_.WaitUntil([](const ResolvedPolicy& policy) { return Isolates(policy, "a/bad"); }));
+  EXPECT_EQ(server_.full_states(), 1);
+  EXPECT_THAT(observer_.refused(), testing::ElementsAre("policy a/bad held"));
+
+  // Once it is right, it gets another try.
+  server_.RefuseWhere(nullptr);
+  Take(ClusterBuilder().Policy("a/bad", Match({{"app", "web"}})).Ingress({}, {Tcp(81)}).Build());
+  EXPECT_TRUE(server_.WaitUntil([](const ResolvedPolicy& policy) { return RulesOf(policy, "a/bad") == 1; }));
+  EXPECT_EQ(pusher_->health().held_policies, 0u);
+}
+
+TEST_F(PusherTest, HoldsBackAPolicyOfTheFirstFullState) {
+  server_.RefuseWhere(RefusesRulesOf("a/bad"));
+  TakePolicy("bad");
+  TakePolicy("good");
+  Push();
+  ASSERT_TRUE(server_.WaitUntil([](const ResolvedPolicy& policy) { return RulesOf(policy, "a/good") == 1; }));
+  EXPECT_TRUE(server_.WaitUntil([](const ResolvedPolicy& policy) { return Isolates(policy, "a/bad"); }));
+}
+
+TEST_F(PusherTest, TriesHeldPoliciesAgainAfterAWhile) {
+  options_.hold_time = std::chrono::milliseconds(100);
+  server_.RefuseWhere(RefusesRulesOf("a/bad"));
+  TakePolicy("bad");
+  Push();
+  ASSERT_TRUE(server_.WaitUntil([](const ResolvedPolicy& policy) { return Isolates(policy, "a/bad"); }));
+  server_.RefuseWhere(nullptr);
+  EXPECT_TRUE(server_.WaitUntil([](const ResolvedPolicy& policy) { return RulesOf(policy, "a/bad") == 1; }));
+}
+
+TEST_F(PusherTest, BacksOffFromARefusalThatNamesNoPolicy) {
+  server_.RefuseWhere([](const ResolvedPolicy&) {
+    return Diagnostic{Severity::kError, "", 0, "endpoint a/web", "identities", "too many"};
+  });
+  options_.backoff_least = options_.refused_backoff_most = std::chrono::milliseconds(200);
+  Push();
+  std::this_thread::sleep_for(std::chrono::milliseconds(1000));
+  EXPECT_GE(server_.refused(), 1);
+  EXPECT_LE(server_.refused(), 11);
+  EXPECT_FALSE(pusher_->health().in_step);
+  server_.RefuseWhere(nullptr);
+  EXPECT_TRUE(Arrives("web"));
+}
+
+TEST_F(PusherTest, ASlowDataplaneFallsBehindAlone) {
+  PushServer slow(Address("slow.sock"));
+  slow.Start();
+  Push();
+  Pusher slow_pusher(feed_, Address("slow.sock"), options_, observer_);
+  ASSERT_TRUE(Arrives("web"));
+  ASSERT_TRUE(slow.WaitUntil([](const ResolvedPolicy& policy) { return HasEndpoint(policy, "web"); }));
+  slow.Stall(true);
+  for (int i = 0; i < 100; ++i) {
+    const std::string name = "pod" + std::to_string(i);
+    TakePod(name, "10.0.1." + std::to_string(i));
+    ASSERT_TRUE(Arrives(name));
+  }
+  slow.Stall(false);
+  EXPECT_TRUE(slow.WaitUntil([](const ResolvedPolicy& policy) { return HasEndpoint(policy, "pod99"); }));
+  EXPECT_TRUE(slow.WaitUntil([](const ResolvedPolicy& policy) { return HasEndpoint(policy, "pod0"); }));
+  EXPECT_LE(slow.updates(), 3);  // what gathered while it stalled went in one
+}
+
+TEST_F(PusherTest, TellsWhenTheOldestChangeOfABatchWasHeardOf) {
+  Push();
+  ASSERT_TRUE(Arrives("web"));
+  TakePod("late", "10.0.0.2", {1'700'000'000, 1'700'000'001'000'000'000});
+  ASSERT_TRUE(Arrives("late"));
+  while (observer_.applied().size() < 2) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  const std::vector<AppliedBatch> applied = observer_.applied();
+  EXPECT_TRUE(applied[0].full);
+  EXPECT_EQ(applied[0].oldest.received_ns, 0);
+  EXPECT_FALSE(applied[1].full);
+  EXPECT_EQ(applied[1].oldest.changed_s, 1'700'000'000);
+  EXPECT_EQ(applied[1].oldest.received_ns, 1'700'000'001'000'000'000);
+  EXPECT_GT(applied[1].live_ns, applied[1].oldest.received_ns);
+}
+
+TEST_F(PusherTest, AFullStateOfManyChunksArrivesWhole) {
+  ClusterBuilder many;
+  for (int i = 0; i < 20'000; ++i) {
+    many.Pod("a/pod-with-a-rather-long-name-" + std::to_string(i), {{"app", "web"}},
+             {"10.1." + std::to_string(i / 250) + "." + std::to_string(i % 250)});
+  }
+  Take(many.Build());
+  Push();
+  EXPECT_TRUE(server_.WaitUntil([](const ResolvedPolicy& policy) { return policy.endpoints.size() == 20'001; }));
+}
+
+TEST_F(PusherTest, EndsWhileTheDataplaneStalls) {
+  server_.Stall(true);
+  Push();
+  const auto start = std::chrono::steady_clock::now();
+  pusher_.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+}
+
+TEST_F(PusherTest, GivesUpADataplaneThatDoesNotAnswer) {
+  options_.answer_timeout = std::chrono::milliseconds(200);
+  server_.Stall(true);
+  Push();
+  while (observer_.troubles().empty()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  server_.Stall(false);
+  EXPECT_TRUE(Arrives("web"));
+}
+
+}  // namespace
+}  // namespace sluice

@@ -1,0 +1,211 @@
+// sluice-sync as an operator runs it, between a folder of manifests and a dataplane.
+#include <curl/curl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "kube/process.h"
+#include "push/push_server.h"
+
+namespace sluice {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr const char* kWeb = R"(apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {nodeName: n1}
+status: {podIP: 10.0.0.1}
+)";
+
+std::string PolicyText(const std::string& port) {
+  return "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: web, namespace: shop}\n"
+         "spec: {podSelector: {}, ingress: [{ports: [{port: " +
+         port + "}]}]}\n";
+}
+
+std::size_t Keep(char* bytes, std::size_t size, std::size_t count, void* text) {
+  static_cast<std::string*>(text)->append(bytes, size * count);
+  return size * count;
+}
+
+struct Page {
+  long status = 0;
+  std::string text;
+};
+
+Page Get(const std::string& url) {
+  Page page;
+  CURL* curl = curl_easy_init();
+  curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
+  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, Keep);
+  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &page.text);
+  curl_easy_setopt(curl, CURLOPT_TIMEOUT, 5L);
+  if (curl_easy_perform(curl) == CURLE_OK) curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &page.status);
+  curl_easy_cleanup(curl);
+  return page;
+}
+
+class SyncTest : public testing::Test {
+ protected:
+  SyncTest() {
+    std::filesystem::create_directory(folder_ / "manifests");
+    Write("web.yaml", kWeb);
+    Write("policy.yaml", PolicyText("80"));
+  }
+
+  void Write(const std::string& name, const std::string& text) const {
+    WriteFile(folder_ / ("manifests/" + name), text);
+  }
+  std::string Target() const { return "unix:" + (folder_ / "sluiced.sock"); }
+  std::string Url(const std::string& path) const { return "http://127.0.0.1:" + std::to_string(port_) + path; }
+  std::string Log() const {
+    std::ostringstream text;
+    text << std::ifstream(folder_ / "log").rdbuf();
+    return text.str();
+  }
+
+  void Start(std::vector<std::string> more = {}) {
+    std::vector<std::string> command = {SLUICE_SYNC,
+                                        "--manifests",
+                                        folder_ / "manifests",
+                                        "--target",
+                                        Target(),
+                                        "--http",
+                                        "127.0.0.1:" + std::to_string(port_)};
+    command.insert(command.end(), more.begin(), more.end());
+    ASSERT_TRUE(sync_.Start(command, folder_ / "log"));
+  }
+
+  // The ingress of the policy admits this port.
+  bool Admits(std::uint16_t port) {
+    return server_.WaitUntil([port](const ResolvedPolicy& policy) {
+      for (const Section& section : policy.sections) {
+        for (const Rule& rule : section.rules) {
+          for (const PortRange& range : rule.ports) {
+            if (range.first == port) return true;
+          }
+        }
+      }
+      return false;
+    });
+  }
+  // What /readyz comes to say.
+  bool Readiness(long status, const std::string& text) {
+    for (int i = 0; i < 500; ++i) {
+      const Page page = Get(Url("/readyz"));
+      if (page.status == status && page.text.find(text) != std::string::npos) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    return false;
+  }
+
+  TempFolder folder_;
+  int port_ = FreePort();
+  PushServer server_{Target()};
+  Process sync_;
+};
+
+TEST_F(SyncTest, AnEditedManifestReachesTheDataplane) {
+  server_.Start();
+  Start();
+  ASSERT_TRUE(Admits(80)) << Log();
+  Write("policy.yaml", PolicyText("81"));
+  EXPECT_TRUE(Admits(81)) << Log();
+  std::filesystem::remove(folder_ / "manifests/policy.yaml");
+  EXPECT_TRUE(server_.WaitUntil([](const ResolvedPolicy& policy) { return policy.sections.empty(); })) << Log();
+  EXPECT_EQ(server_.full_states(), 1);
+}
+
+TEST_F(SyncTest, NP_16_ABrokenManifestLeavesTheLastGoodPolicyInForce) {
+  server_.Start();
+  Start();
+  ASSERT_TRUE(Admits(80)) << Log();
+  Write("policy.yaml", PolicyText("70000"));
+  Write("late.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: late, namespace: shop}\nstatus: {podIP: 10.0.0.2}\n");
+  ASSERT_TRUE(server_.WaitUntil([](const ResolvedPolicy& policy) { return policy.endpoints.size() == 2; })) << Log();
+  EXPECT_TRUE(Admits(80));
+  EXPECT_THAT(Log(), HasSubstr("NetworkPolicy shop/web"));
+  std::string metrics;
+  for (int i = 0; i < 250 && metrics.find("sluice_sync_refused_objects_total{") == std::string::npos; ++i) {
+    metrics = Get(Url("/metrics")).text;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  EXPECT_THAT(metrics, HasSubstr("sluice_sync_refused_objects_total{kind=\"NetworkPolicy\"} 1"));
+}
+
+TEST_F(SyncTest, IsReadyWhileTheDataplaneIsInStep) {
+  Start();
+  ASSERT_TRUE(Readiness(503, "is not in step")) << Log();
+  EXPECT_EQ(Get(Url("/healthz")).status, 200);
+  server_.Start();
+  EXPECT_TRUE(Readiness(200, "ready")) << Log();
+  server_.Stop();
+  EXPECT_TRUE(Readiness(503, "is not in step")) << Log();
+}
+
+TEST_F(SyncTest, TellsPrometheusHowLongAChangeTook) {
+  server_.Start();
+  Start();
+  ASSERT_TRUE(Admits(80)) << Log();
+  Write("policy.yaml", PolicyText("81"));
+  ASSERT_TRUE(Admits(81)) << Log();
+  std::string metrics;
+  const std::string applied = "sluice_sync_batches_total{kind=\"update\",target=\"" + Target() + "\"} 1";
+  for (int i = 0; i < 250 && metrics.find(applied) == std::string::npos; ++i) {
+    metrics = Get(Url("/metrics")).text;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  EXPECT_THAT(metrics, HasSubstr("sluice_sync_received_to_live_seconds_count{target=\"" + Target() + "\"} 1"));
+  EXPECT_THAT(metrics, HasSubstr("sluice_sync_objects{resource=\"pods\"} 1"));
+  EXPECT_THAT(metrics, HasSubstr("sluice_sync_connected{target=\"" + Target() + "\"} 1"));
+}
+
+TEST_F(SyncTest, KilledAndStartedAgainItBringsTheDataplaneIntoStep) {
+  server_.Start();
+  Start();
+  ASSERT_TRUE(Admits(80)) << Log();
+  sync_.Kill();
+  Write("policy.yaml", PolicyText("82"));
+  Start();
+  EXPECT_TRUE(Admits(82)) << Log();
+  EXPECT_EQ(server_.full_states(), 2);
+}
+
+TEST_F(SyncTest, ANodeGetsWhatItsPodsNeed) {
+  Write("other.yaml",
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: other, namespace: shop}\nspec: {nodeName: n2}\n"
+        "status: {podIP: 10.0.0.2}\n");
+  server_.Start();
+  Start({"--node", "n1"});
+  ASSERT_TRUE(Admits(80)) << Log();
+  EXPECT_TRUE(server_.WaitUntil(
+      [](const ResolvedPolicy& policy) { return policy.endpoints.size() == 1 && policy.endpoints[0].name == "web"; }));
+}
+
+TEST_F(SyncTest, BadInputEndsWithTwo) {
+  EXPECT_EQ(RunCommand({SLUICE_SYNC, "--manifests", "/no/such/folder"}), 2);
+  EXPECT_EQ(RunCommand({SLUICE_SYNC, "--manifests", folder_ / "manifests", "--target", "10.0.0.1:7777"}), 2);
+  EXPECT_EQ(RunCommand({SLUICE_SYNC, "--kubeconfig", "/no/such/file"}), 2);
+  WriteFile(folder_ / "config", "targets: [unix:/tmp/a]\n");
+  EXPECT_EQ(RunCommand({SLUICE_SYNC, "--config", folder_ / "config"}), 2);
+  EXPECT_EQ(RunCommand({SLUICE_SYNC, "--help"}), 0);
+}
+
+TEST_F(SyncTest, AConfigurationFileSaysWhatFlagsSay) {
+  WriteFile(folder_ / "config", "manifests: " + (folder_ / "manifests") + "\ntarget:\n  - " + Target() + "\n");
+  server_.Start();
+  ASSERT_TRUE(sync_.Start({SLUICE_SYNC, "--config", folder_ / "config"}, folder_ / "log"));
+  EXPECT_TRUE(Admits(80)) << Log();
+}
+
+}  // namespace
+}  // namespace sluice

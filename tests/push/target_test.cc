@@ -1,0 +1,44 @@
+#include "push/target.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace sluice {
+namespace {
+
+using testing::HasSubstr;
+
+std::string Refusal(const std::vector<std::string>& addresses, const TargetSecurity& security = {}) {
+  return CheckTargets(addresses, security).value_or("");
+}
+
+TEST(Targets, AUnixSocketNeedsNothing) { EXPECT_EQ(Refusal({"unix:/run/sluice/sluiced.sock"}), ""); }
+
+TEST(Targets, TcpWantsTlsOrAnExplicitWord) {
+  EXPECT_THAT(Refusal({"10.0.0.1:7777"}), HasSubstr("--insecure"));
+  TargetSecurity insecure;
+  insecure.insecure = true;
+  EXPECT_EQ(Refusal({"10.0.0.1:7777", "[fd00::1]:7777"}, insecure), "");
+}
+
+TEST(Targets, WhatIsNoAddressIsRefused) {
+  TargetSecurity insecure;
+  insecure.insecure = true;
+  for (const char* address : {"", "unix:", "host", "host:", ":7777", "host:0", "host:65536", "fd00::1:7777"}) {
+    EXPECT_NE(Refusal({address}, insecure), "") << address;
+  }
+}
+
+TEST(Targets, OneNamedTwiceIsRefused) { EXPECT_THAT(Refusal({"unix:/a", "unix:/a"}), HasSubstr("twice")); }
+
+TEST(Targets, TlsWantsAllThreeFilesReadable) {
+  TargetSecurity security;
+  security.certificate = "/dev/null";
+  EXPECT_THAT(Refusal({"h:1"}, security), HasSubstr("all of"));
+  security.key = "/dev/null";
+  security.ca = "/no/such/file";
+  EXPECT_THAT(Refusal({"h:1"}, security), HasSubstr("/no/such/file"));
+}
+
+}  // namespace
+}  // namespace sluice

@@ -51,6 +51,7 @@ struct Prefix {
   IpAddress base;
   std::uint8_t length = 0;  // 0..AddressBits(base.family)
 
+  // Requires length <= AddressBits(address.family).
   static Prefix Make(IpAddress address, std::uint8_t length);
   // "address/length", the length decimal without sign or leading zero.
   static std::optional<Prefix> Parse(std::string_view text);

@@ -55,7 +55,9 @@ class MovingWorld {
     Cluster now = world_.cluster();
     for (Pod& pod : now.pods) {
       if (finished_.contains("pod " + pod.name)) pod.phase = Pod::Phase::kFailed;
-      if (stealing_.contains("pod " + pod.name)) pod.addresses = now.pods.front().addresses;
+      // Not a hostNetwork pod's: no rule says whose an address is that two nodes claim.
+      const Pod& first = now.pods.front();
+      if (stealing_.contains("pod " + pod.name) && !first.host_network) pod.addresses = first.addresses;
     }
     const auto hide = [this](const std::string& kind, auto& objects) {
       std::erase_if(objects, [&](const auto& object) { return hidden_.contains(kind + object.name); });

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -57,7 +58,7 @@ class DataplaneTest : public testing::Test {
     edge.wires = {wire_.settings()};
     edge.idle = Idle::kSleep;
     auto started = Dataplane::Start(edge, pipeline, std::move(table), [](std::string_view) {});
-    ASSERT_TRUE(std::holds_alternative<std::unique_ptr<Dataplane>>(started)) << std::get<std::string>(started);
+    if (const auto* error = std::get_if<std::string>(&started)) throw std::runtime_error(*error);  // ends the test
     plane_ = std::get<std::unique_ptr<Dataplane>>(std::move(started));
   }
 

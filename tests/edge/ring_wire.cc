@@ -4,6 +4,7 @@
 #include <rte_eth_ring.h>
 #include <rte_mbuf.h>
 #include <rte_ring.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstring>
@@ -37,7 +38,8 @@ void StartEalForTest(std::uint32_t workers) {
 RingWire::RingWire() {
   // A closed device keeps its name until the process ends.
   static int made = 0;
-  const std::string name = "wire" + std::to_string(made++) + "_";
+  // Devices are locked by name across processes, and tests run side by side.
+  const std::string name = "w" + std::to_string(getpid()) + "_" + std::to_string(made++) + "_";
   buffers_ =
       rte_pktmbuf_pool_create((name + "buffers").c_str(), kBuffers, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
   EXPECT_NE(buffers_, nullptr);

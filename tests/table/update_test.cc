@@ -46,7 +46,9 @@ class World {
       const IpAddress base = Address();
       const int bits = AddressBits(base.family);
       CidrBlock block{Prefix::Make(base, static_cast<std::uint8_t>(Below(4) == 0 ? 0 : bits - Below(5))), {}};
-      const Prefix except = Prefix::Make(Address(), static_cast<std::uint8_t>(bits - Below(3)));
+      const IpAddress hole = Address();
+      const Prefix except =
+          Prefix::Make(hole, static_cast<std::uint8_t>(AddressBits(hole.family) - static_cast<int>(Below(3))));
       if (block.cidr.Contains(except) && block.cidr != except && Below(2) == 0) block.excepts.push_back(except);
       blocks.push_back(block);
     }

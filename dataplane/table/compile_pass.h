@@ -72,7 +72,7 @@ class CompilePass {
   std::uint32_t BitOf(GroupId group);
   void BuildPorts();
   void AddNode(const Node& node);
-  void RemoveNode(const Node& node);
+  void FollowNodes(const PolicyChange& change);
   void CollectPodCidrs();
   void PartitionAll();
   void IdentifyCells();

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <cstring>
@@ -124,7 +125,12 @@ constexpr std::uint32_t kBurst = 32;
 // the machine does counts for little.
 class Stopwatch {
  public:
-  void Begin() { begin_ = Clocks(); }
+  void Begin() {
+    // A frame that a device delivers is in memory or cache: here its bytes may still wait in the store buffer, and wide
+    // loads of them would stall.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    begin_ = Clocks();
+  }
   void End() { clocks_.push_back(Clocks() - begin_); }
   void Report(benchmark::State& state, std::uint32_t packets) {
     const auto middle = clocks_.begin() + static_cast<std::ptrdiff_t>(clocks_.size() / 2);

@@ -77,8 +77,8 @@ void FlowIndex::Erase(std::uint64_t hash, std::uint32_t entry) {
   const std::uint32_t primary = Primary(hash);
   for (const std::uint32_t number : {primary, Other(primary, tag)}) {
     Bucket& bucket = buckets_[number];
-    for (std::uint32_t matches = MatchTags(bucket, tag); matches != 0; matches &= matches - 1) {
-      const auto slot = static_cast<std::uint32_t>(std::countr_zero(matches));
+    for (std::uint32_t matches = MatchTags(bucket, tag); matches != 0;) {
+      const std::uint32_t slot = TakeFirst(matches);
       if (bucket.entries[slot] != entry) continue;
       bucket.tags[slot] = 0;
       if ((bucket.secondary >> slot & 1) != 0) --buckets_[primary].overflow;

@@ -43,12 +43,11 @@ class FlowIndex {
 
   void Prefetch(std::uint64_t hash) const { __builtin_prefetch(&buckets_[Primary(hash)], 0, 3); }
 
-  // The first entry whose tag fits in the primary bucket, or kNoFlow; `complete` false says that others might fit.
-  std::uint32_t Candidate(std::uint64_t hash, bool& complete) const {
+  // The first entry whose tag fits in the primary bucket, else any number that was an entry's once, or 0.
+  std::uint32_t Candidate(std::uint64_t hash) const {
     const Bucket& bucket = buckets_[Primary(hash)];
-    const std::uint32_t matches = MatchTags(bucket, Tag(hash));
-    complete = bucket.overflow == 0;
-    return matches == 0 ? kNoFlow : bucket.entries[static_cast<std::size_t>(std::countr_zero(matches))];
+    const std::uint32_t matches = MatchTags(bucket, Tag(hash)) | 1u << (2 * kSlots - 2);
+    return bucket.entries[static_cast<std::size_t>(std::countr_zero(matches)) / 2];
   }
 
   // The entry with this hash's tag for which `is_it(entry)` holds, or kNoFlow.
@@ -66,44 +65,46 @@ class FlowIndex {
   // Requires that Insert(hash, entry) was called.
   void Erase(std::uint64_t hash, std::uint32_t entry);
 
-  // Bit i: slot i of the bucket has this tag. Two forms, the same result.
+  // Bits 2i and 2i + 1: slot i of the bucket has this tag. Two forms, the same result.
   static std::uint32_t MatchTagsPortable(const Bucket& bucket, std::uint16_t tag) {
     std::uint32_t matches = 0;
-    for (std::uint32_t i = 0; i < kSlots; ++i) matches |= (bucket.tags[i] == tag ? 1u : 0u) << i;
+    for (std::uint32_t i = 0; i < kSlots; ++i) matches |= (bucket.tags[i] == tag ? 3u : 0u) << 2 * i;
     return matches;
   }
   static std::uint32_t MatchTags(const Bucket& bucket, std::uint16_t tag) {
 #if defined(__AVX2__)
     const __m256i line = _mm256_load_si256(reinterpret_cast<const __m256i*>(&bucket));
     const __m256i equal = _mm256_cmpeq_epi16(line, _mm256_set1_epi16(static_cast<std::int16_t>(tag)));
-    const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(equal), _mm256_extracti128_si256(equal, 1));
-    return static_cast<std::uint32_t>(_mm_movemask_epi8(bytes)) & ((1u << kSlots) - 1);
+    return static_cast<std::uint32_t>(_mm256_movemask_epi8(equal)) & ((1u << 2 * kSlots) - 1);
 #else
     return MatchTagsPortable(bucket, tag);
 #endif
   }
 
  private:
-  static std::uint16_t Tag(std::uint64_t hash) {
-    const auto tag = static_cast<std::uint16_t>(hash);
-    return static_cast<std::uint16_t>(tag + (tag == 0 ? 1 : 0));
-  }
+  static std::uint16_t Tag(std::uint64_t hash) { return static_cast<std::uint16_t>(hash | 1); }
   std::uint32_t Primary(std::uint64_t hash) const { return static_cast<std::uint32_t>((hash >> 32) * count_ >> 32); }
   // Its own inverse: Other(Other(b, t), t) == b.
   std::uint32_t Other(std::uint32_t bucket, std::uint16_t tag) const {
     const auto sum = static_cast<std::uint32_t>(std::uint64_t{tag * 0x9e3779b1u} * count_ >> 32);
     return sum >= bucket ? sum - bucket : sum + count_ - bucket;
   }
+  // The first slot of what MatchTags returned, which then has it no more. Requires that there is one.
+  static std::uint32_t TakeFirst(std::uint32_t& matches) {
+    const auto slot = static_cast<std::uint32_t>(std::countr_zero(matches)) / 2;
+    matches &= ~(3u << 2 * slot);
+    return slot;
+  }
   template <typename IsIt>
   static std::uint32_t FindIn(const Bucket& bucket, std::uint16_t tag, IsIt is_it) {
-    for (std::uint32_t matches = MatchTags(bucket, tag); matches != 0; matches &= matches - 1) {
-      const std::uint32_t entry = bucket.entries[static_cast<std::size_t>(std::countr_zero(matches))];
+    for (std::uint32_t matches = MatchTags(bucket, tag); matches != 0;) {
+      const std::uint32_t entry = bucket.entries[TakeFirst(matches)];
       if (is_it(entry)) return entry;
     }
     return kNoFlow;
   }
   static std::uint32_t FreeSlot(const Bucket& bucket) {
-    return static_cast<std::uint32_t>(std::countr_zero(MatchTags(bucket, 0) | 1u << kSlots));
+    return static_cast<std::uint32_t>(std::countr_zero(MatchTags(bucket, 0) | 1u << 2 * kSlots)) / 2;
   }
   void Put(std::uint32_t bucket, std::uint32_t slot, std::uint16_t tag, std::uint32_t entry, bool secondary);
   bool MakeRoom(std::uint32_t primary, std::uint32_t secondary);

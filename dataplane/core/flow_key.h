@@ -62,6 +62,8 @@ inline std::uint8_t IcmpKind(const ParsedPacket& packet, bool source_is_greater)
 
 inline bool IsIcmp(std::uint8_t protocol) { return protocol == kProtoIcmp || protocol == kProtoIcmpv6; }
 
+__extension__ using Wide = unsigned __int128;
+
 // Low 48 bits of the last word of either key.
 inline constexpr std::uint64_t kKeyBits = (std::uint64_t{1} << 48) - 1;
 
@@ -71,13 +73,17 @@ struct Ipv4FlowKey {
   // [0]: lesser end (address << 16 | port), protocol << 48, ICMP kind << 56. [1]: greater end.
   std::array<std::uint64_t, kWords> words;
 
-  // Returns whether the source is the greater end.
-  static bool Make(const ParsedPacket& packet, Ipv4FlowKey& key) {
-    const std::uint64_t source = packet.source_lo << 16 | packet.source_port;
-    const std::uint64_t destination = packet.destination_lo << 16 | packet.destination_port;
+  // Ends as (address << 16 | port). Returns whether the source is the greater one.
+  static bool Order(std::uint64_t source, std::uint64_t destination, std::uint64_t protocol, Ipv4FlowKey& key) {
     const bool greater = source > destination;
-    key.words[0] = (greater ? destination : source) | std::uint64_t{packet.protocol} << 48;
+    key.words[0] = (greater ? destination : source) | protocol;
     key.words[1] = greater ? source : destination;
+    return greater;
+  }
+  static bool Make(const ParsedPacket& packet, Ipv4FlowKey& key) {
+    const bool greater =
+        Order(packet.source_lo << 16 | packet.source_port, packet.destination_lo << 16 | packet.destination_port,
+              std::uint64_t{packet.protocol} << 48, key);
     if (IsIcmp(packet.protocol)) [[unlikely]]
       key.words[0] |= std::uint64_t{IcmpKind(packet, greater)} << 56;
     return greater;
@@ -100,20 +106,30 @@ struct Ipv6FlowKey {
   // [0..1]: lesser address, [2..3]: greater address, [4]: lesser port, greater port << 16, protocol << 32, kind << 40.
   std::array<std::uint64_t, kWords> words;
 
+  struct End {
+    std::uint64_t hi;
+    std::uint64_t lo;
+    std::uint64_t port;
+  };
+  // Returns whether the source is the greater end.
+  static bool Order(const End& source, const End& destination, std::uint64_t protocol, Ipv6FlowKey& key) {
+    const Wide source_address = static_cast<Wide>(source.hi) << 64 | source.lo;
+    const Wide destination_address = static_cast<Wide>(destination.hi) << 64 | destination.lo;
+    bool greater = source_address > destination_address;
+    if (source_address == destination_address) [[unlikely]]
+      greater = source.port > destination.port;
+    key.words[0] = greater ? destination.hi : source.hi;
+    key.words[1] = greater ? destination.lo : source.lo;
+    key.words[2] = greater ? source.hi : destination.hi;
+    key.words[3] = greater ? source.lo : destination.lo;
+    key.words[4] =
+        (greater ? destination.port : source.port) | (greater ? source.port : destination.port) << 16 | protocol;
+    return greater;
+  }
   static bool Make(const ParsedPacket& packet, Ipv6FlowKey& key) {
-    const bool hi_equal = packet.source_hi == packet.destination_hi;
-    const bool lo_equal = packet.source_lo == packet.destination_lo;
-    const bool hi_greater = packet.source_hi > packet.destination_hi;
-    const bool lo_greater = packet.source_lo > packet.destination_lo;
-    const bool port_greater = packet.source_port > packet.destination_port;
-    const bool greater = hi_greater | (hi_equal & (lo_greater | (lo_equal & port_greater)));
-    key.words[0] = greater ? packet.destination_hi : packet.source_hi;
-    key.words[1] = greater ? packet.destination_lo : packet.source_lo;
-    key.words[2] = greater ? packet.source_hi : packet.destination_hi;
-    key.words[3] = greater ? packet.source_lo : packet.destination_lo;
-    const std::uint64_t lesser_port = greater ? packet.destination_port : packet.source_port;
-    const std::uint64_t greater_port = greater ? packet.source_port : packet.destination_port;
-    key.words[4] = lesser_port | greater_port << 16 | std::uint64_t{packet.protocol} << 32;
+    const bool greater = Order({packet.source_hi, packet.source_lo, packet.source_port},
+                               {packet.destination_hi, packet.destination_lo, packet.destination_port},
+                               std::uint64_t{packet.protocol} << 32, key);
     if (IsIcmp(packet.protocol)) [[unlikely]]
       key.words[4] |= std::uint64_t{IcmpKind(packet, greater)} << 40;
     return greater;
@@ -152,7 +168,6 @@ class FlowHasher {
   }
 
  private:
-  __extension__ using Wide = unsigned __int128;
   static std::uint64_t Fold(std::uint64_t a, std::uint64_t b) {
     const Wide product = static_cast<Wide>(a) * b;
     return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);

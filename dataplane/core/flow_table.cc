@@ -1,50 +1,54 @@
 #include "core/flow_table.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <string>
 
 namespace sluice {
 
 template <typename Key>
+FlowTable<Key>::Layout::Layout(std::uint32_t capacity) {
+  const auto aligned = [](std::size_t bytes) { return (bytes + 63) / 64 * 64; };
+  records = aligned(std::size_t{capacity} * sizeof(Entry));
+  buckets = records + aligned(std::size_t{capacity} * sizeof(Record));
+  total = buckets + std::size_t{FlowIndex::BucketCount(capacity)} * sizeof(FlowIndex::Bucket);
+}
+
+template <typename Key>
 std::variant<std::unique_ptr<FlowTable<Key>>, Diagnostic> FlowTable<Key>::Create(std::uint32_t capacity,
                                                                                  std::uint64_t seed,
                                                                                  const FlowMemory& memory) {
   capacity = std::max(capacity, std::uint32_t{1});
-  const std::size_t entry_bytes = std::size_t{capacity} * sizeof(Entry);
-  const std::size_t index_bytes = std::size_t{FlowIndex::BucketCount(capacity)} * sizeof(FlowIndex::Bucket);
-  void* entries = memory.allocate(entry_bytes);
-  void* buckets = entries == nullptr ? nullptr : memory.allocate(index_bytes);
-  if (buckets == nullptr) {
-    if (entries != nullptr) memory.release(entries, entry_bytes);
+  const Layout layout(capacity);
+  auto* bytes = static_cast<std::byte*>(memory.allocate(layout.total));
+  if (bytes == nullptr) {
     const std::string family = Key::kFamily == Family::kIpv4 ? "ipv4" : "ipv6";
     Diagnostic error;
     error.object = "flow table";
     error.field = "flow_capacity_" + family;
-    error.message = "no memory for " + std::to_string(capacity) + " flows (" +
-                    std::to_string((entry_bytes + index_bytes) >> 20) +
+    error.message = "no memory for " + std::to_string(capacity) + " flows (" + std::to_string(layout.total >> 20) +
                     " MiB a worker): lower it, or give the process more memory or hugepages";
     return error;
   }
-  std::memset(buckets, 0, index_bytes);
-  return std::unique_ptr<FlowTable>(
-      new FlowTable(capacity, seed, memory, static_cast<Entry*>(entries), static_cast<FlowIndex::Bucket*>(buckets)));
+  std::memset(bytes, 0, sizeof(Entry));  // a candidate before any flow was
+  std::memset(bytes + layout.buckets, 0, layout.total - layout.buckets);
+  return std::unique_ptr<FlowTable>(new FlowTable(capacity, seed, memory, bytes));
 }
 
 template <typename Key>
-FlowTable<Key>::FlowTable(std::uint32_t capacity, std::uint64_t seed, const FlowMemory& memory, Entry* entries,
-                          FlowIndex::Bucket* buckets)
+FlowTable<Key>::FlowTable(std::uint32_t capacity, std::uint64_t seed, const FlowMemory& memory, std::byte* bytes)
     : hasher_(seed),
-      index_({buckets, FlowIndex::BucketCount(capacity)}),
-      entries_(entries),
-      buckets_(buckets),
+      index_(
+          {reinterpret_cast<FlowIndex::Bucket*>(bytes + Layout(capacity).buckets), FlowIndex::BucketCount(capacity)}),
+      entries_(reinterpret_cast<Entry*>(bytes)),
+      records_(reinterpret_cast<Record*>(bytes + Layout(capacity).records)),
       capacity_(capacity),
       memory_(memory) {}
 
 template <typename Key>
 FlowTable<Key>::~FlowTable() {
-  memory_.release(buckets_, index_bytes());
-  memory_.release(entries_, entry_bytes());
+  memory_.release(entries_, Layout(capacity_).total);
 }
 
 template <typename Key>
@@ -54,22 +58,21 @@ std::uint32_t FlowTable<Key>::Insert(const Key& key, std::uint64_t hash, const J
   const std::uint32_t flow = reuse ? free_ : limit;
   if (flow == capacity_ || !index_.Insert(hash, flow)) return kNoFlow;
   Entry& entry = entries_[flow];
-  if (reuse) free_ = entry.newer;
+  Record& record = records_[flow];
+  if (reuse) free_ = record.newer;
 
   // The key's last word, which makes the entry live, comes last.
   for (std::size_t i = 0; i + 1 < Key::kWords; ++i) Publish(entry.words[i], key.words[i]);
   Publish(entry.generation, judged.generation);
   Publish(entry.last_seen_ms, judged.now_ms);
-  Publish(entry.egress_rule, judged.egress_rule);
-  Publish(entry.ingress_rule, judged.ingress_rule);
-  Publish(entry.bytes, std::uint64_t{0});
-  Publish(entry.packets_and_folded, std::uint64_t{0});
-  entry.folded_packets = 0;
-  entry.folded_bytes_lo = 0;
+  Publish(rules(flow).egress, judged.rules.egress);
+  Publish(rules(flow).ingress, judged.rules.ingress);
+  Publish(record.folded.packets, std::uint64_t{0});
+  Publish(record.folded.bytes, std::uint64_t{0});
+  Publish(entry.count, std::uint64_t{0});
   const auto flags =
       static_cast<std::uint8_t>(Entry::kLive | (judged.originator_is_greater ? Entry::kOriginatorIsGreater : 0));
-  const std::uint64_t upper = std::uint64_t{flags} << 8 | static_cast<std::uint64_t>(judged.state);
-  Publish(entry.words[Key::kWords - 1], key.words[Key::kWords - 1] | upper << 48);
+  Publish(entry.words[Key::kWords - 1], key.words[Key::kWords - 1] | Entry::UpperBits(judged.state, flags));
   if (!reuse) used_limit_.store(limit + 1, std::memory_order_release);
   MakeEvictable(flow);
   size_.store(size_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
@@ -82,18 +85,26 @@ void FlowTable<Key>::Erase(std::uint32_t flow) {
   index_.Erase(Hash(entry.key()), flow);
   Keep(flow);
   Publish(entry.words[Key::kWords - 1], std::uint64_t{0});
-  entry.newer = free_;
+  records_[flow].newer = free_;
   free_ = flow;
   size_.store(size_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+}
+
+template <typename Key>
+void FlowTable<Key>::Fold(std::uint32_t flow) {
+  const FlowTraffic unfolded = Unfolded(flow);
+  FlowTraffic& folded = records_[flow].folded;
+  Publish(folded.packets, folded.packets + unfolded.packets);
+  Publish(folded.bytes, folded.bytes + unfolded.bytes);
 }
 
 template <typename Key>
 void FlowTable<Key>::MakeEvictable(std::uint32_t flow) {
   Entry& entry = entries_[flow];
   if (entry.Has(Entry::kEvictable)) return;
-  entry.older = newest_;
-  entry.newer = kNoFlow;
-  (newest_ == kNoFlow ? oldest_ : entries_[newest_].newer) = flow;
+  records_[flow].older = newest_;
+  records_[flow].newer = kNoFlow;
+  (newest_ == kNoFlow ? oldest_ : records_[newest_].newer) = flow;
   newest_ = flow;
   entry.SetState(entry.state(), entry.flags() | Entry::kEvictable);
 }
@@ -102,8 +113,9 @@ template <typename Key>
 void FlowTable<Key>::Keep(std::uint32_t flow) {
   Entry& entry = entries_[flow];
   if (!entry.Has(Entry::kEvictable)) return;
-  (entry.older == kNoFlow ? oldest_ : entries_[entry.older].newer) = entry.newer;
-  (entry.newer == kNoFlow ? newest_ : entries_[entry.newer].older) = entry.older;
+  const Record& record = records_[flow];
+  (record.older == kNoFlow ? oldest_ : records_[record.older].newer) = record.newer;
+  (record.newer == kNoFlow ? newest_ : records_[record.newer].older) = record.older;
   entry.SetState(entry.state(), static_cast<std::uint8_t>(entry.flags() & ~Entry::kEvictable));
 }
 
@@ -118,10 +130,16 @@ bool FlowTable<Key>::View(std::uint32_t flow, FlowView& view) const {
     for (std::size_t i = 0; i + 1 < Key::kWords; ++i) copy.words[i] = Observe(entry.words[i]);
     view.generation = Observe(entry.generation);
     view.last_seen_ms = Observe(entry.last_seen_ms);
-    view.egress_rule = Observe(entry.egress_rule);
-    view.ingress_rule = Observe(entry.ingress_rule);
-    view.bytes = Observe(entry.bytes);
-    view.packets = Observe(entry.packets_and_folded) & kKeyBits;
+    const FlowRules& rules = const_cast<FlowTable*>(this)->rules(flow);
+    view.egress_rule = Observe(rules.egress);
+    view.ingress_rule = Observe(rules.ingress);
+    // The count comes last: whatever a fold had stored of the totals, the count includes it.
+    const FlowTraffic folded{Observe(records_[flow].folded.packets), Observe(records_[flow].folded.bytes)};
+    const FlowTraffic unfolded = FlowCount::Since(Observe(entry.count), folded);
+    view.packets = folded.packets + unfolded.packets;
+    view.bytes = folded.bytes + unfolded.bytes;
+    // Another flow of the same key, in the same place, counts from zero.
+    if (Observe(records_[flow].folded.packets) < folded.packets) continue;
     Key again;
     for (std::size_t i = 0; i < Key::kWords; ++i) again.words[i] = Observe(entry.words[i]);
     const bool live = again.words[Key::kWords - 1] != 0;

@@ -26,7 +26,7 @@ struct Ipv6Facts {
 
 // Flags that TCP stacks send, as Linux's nf_conntrack accepts them: one of SYN, SYN+URG, SYN+ACK, RST, RST+ACK,
 // FIN+ACK, FIN+ACK+URG, ACK, ACK+URG. PSH, ECE and CWR may come with any.
-inline bool ValidTcpFlags(std::uint8_t flags) {
+constexpr bool ValidTcpFlags(std::uint8_t flags) {
   constexpr std::uint64_t kFin = 1, kSyn = 2, kRst = 4, kAck = 16, kUrg = 32;
   constexpr std::uint64_t kOne = 1;
   constexpr std::uint64_t kValid = kOne << kSyn | kOne << (kSyn | kUrg) | kOne << (kSyn | kAck) | kOne << kRst |

@@ -3,12 +3,23 @@
 #include <algorithm>
 #include <random>
 
+#include "core/plain.h"
+
 namespace sluice {
 namespace {
 
 std::uint64_t RandomSeed() {
   std::random_device device;
   return std::uint64_t{device()} << 32 | device();
+}
+
+std::uint32_t ShortestTimeout(const TimeoutTable& timeouts) {
+  std::uint32_t shortest = ~std::uint32_t{0};
+  for (std::size_t state = 0; state < kFlowStates; ++state) {
+    const auto id = static_cast<FlowState>(state);
+    if (id != FlowState::kFree && id != FlowState::kReopen) shortest = std::min(shortest, timeouts[state]);
+  }
+  return shortest;
 }
 
 }  // namespace
@@ -23,6 +34,7 @@ void PipelineOutput::Clear() {
 Pipeline::Pipeline(const PipelineConfig& config)
     : config_(config),
       timeouts_ms_(MakeTimeoutTable(config.timeouts)),
+      shortest_timeout_ms_(ShortestTimeout(timeouts_ms_)),
       fragments_({.trains = config.fragment_trains,
                   .held = config.fragments_held,
                   .held_each = config.fragments_held_each,
@@ -62,15 +74,53 @@ void Pipeline::Process(const Table& table, std::uint64_t now_ns, std::span<const
   while (!frames.empty()) {
     const auto burst = frames.first(std::min<std::size_t>(frames.size(), kMaxBurst));
     frames = frames.subspan(burst.size());
-    ParseBurst(burst, config_.parse, parsed_.data());
-    std::uint16_t flags = 0;
-    for (std::size_t i = 0; i < burst.size(); ++i) flags |= parsed_[i].flags;
-    if ((flags & ParsedPacket::kFragment) != 0) [[unlikely]] {
-      WalkWithFragments(burst);
+    if (ReadPlain(burst)) [[likely]] {
+      Decide();
     } else {
-      Walk(burst.data(), parsed_.data(), static_cast<std::uint32_t>(burst.size()));
+      ParseBurst(burst, config_.parse, parsed_.data());
+      WalkWithFragments(burst);
     }
   }
+}
+
+// What Parse says of a packet, where its flow's lookup alone does not decide it.
+inline const ParsedPacket& Pipeline::PacketAt(std::uint32_t index) {
+  if ((unread_ >> index & 1) != 0) {
+    Parse(frames_[index], config_.parse, packets_[index]);
+    unread_ &= ~(std::uint64_t{1} << index);
+  }
+  return packets_[index];
+}
+
+// Of most frames no more is read than the lookup of their flow needs. False where fragments or a missing policy ask for
+// all packets to be parsed first.
+bool Pipeline::ReadPlain(std::span<const Frame> frames) {
+  constexpr std::uint32_t kAhead = 8;
+  const auto count = static_cast<std::uint32_t>(frames.size());
+  if (closed_) return false;
+  Begin(frames.data(), parsed_.data(), count);
+  unread_ = ~std::uint64_t{0};
+  // Copies, which stay in registers.
+  const FlowHasher ipv4_hasher = ipv4_.flows->hasher(), ipv6_hasher = ipv6_.flows->hasher();
+  const FlowIndex ipv4_index = ipv4_.flows->index(), ipv6_index = ipv6_.flows->index();
+  for (std::uint32_t i = 0; i < std::min(kAhead, count); ++i) __builtin_prefetch(frames[i].data);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    __builtin_prefetch(frames[std::min(i + kAhead, count - 1)].data);
+    const Frame& frame = frames[i];
+    if (frame.length >= kShortestPlain) [[likely]] {
+      if (PlainIpv4 plain; PlainIpv4::Read(frame, plain)) {
+        ipv4_.Add(i, frame, plain, ipv4_hasher, ipv4_index);
+        continue;
+      }
+      if (PlainIpv6 plain; PlainIpv6::Read(frame, plain)) {
+        ipv6_.Add(i, frame, plain, ipv6_hasher, ipv6_index);
+        continue;
+      }
+    }
+    if (PacketAt(i).Is(ParsedPacket::kFragment)) return false;
+    Sort(i);
+  }
+  return true;
 }
 
 // Fragments are held here, or let others go: the burst is gathered anew, in the order in which the rest may proceed.
@@ -112,19 +162,29 @@ void Pipeline::DropReleased() {
 }
 
 void Pipeline::Walk(const Frame* frames, ParsedPacket* packets, std::uint32_t count) {
+  Begin(frames, packets, count);
+  for (std::uint32_t i = 0; i < count; ++i) Sort(i);
+  Decide();
+}
+
+void Pipeline::Begin(const Frame* frames, ParsedPacket* packets, std::uint32_t count) {
   frames_ = frames;
   packets_ = packets;
   count_ = count;
+  unread_ = 0;
   dropped_ = deferred_count_ = ipv4_.count = ipv6_.count = 0;
-  if (out_->outcomes != nullptr) {
-    for (std::uint32_t i = 0; i < count; ++i) {
-      outcomes_[i] = {};
-      outcomes_[i].handle = frames[i].handle;
-    }
+  fates_.fill(DropReason::kNone);
+  verdicts_.fill(Verdict::kDrop);
+  if (out_->outcomes == nullptr) return;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    outcomes_[i] = {};
+    outcomes_[i].handle = frames[i].handle;
   }
-  for (std::uint32_t i = 0; i < count; ++i) Sort(i);
-  LookUp<Ipv4FlowKey>();
-  LookUp<Ipv6FlowKey>();
+}
+
+void Pipeline::Decide() {
+  if (ipv4_.count != 0) LookUp<Ipv4FlowKey>();
+  if (ipv6_.count != 0) LookUp<Ipv6FlowKey>();
   if (deferred_count_ != 0) Judge();
   Emit();
 }
@@ -136,13 +196,12 @@ inline void Pipeline::Sort(std::uint32_t index) {
   fates_[index] = packet.reason;
   if (packet.reason == DropReason::kNone && !packet.Is(kSpecial) && !closed_) [[likely]] {
     if (packet.family == Family::kIpv4) {
-      ipv4_.Add(index, packet);
+      ipv4_.Add(index, frames_[index], packet);
     } else {
-      ipv6_.Add(index, packet);
+      ipv6_.Add(index, frames_[index], packet);
     }
     return;
   }
-  verdicts_[index] = Verdict::kDrop;
   if (packet.reason != DropReason::kNone) {
     ++dropped_;
   } else if (packet.Is(ParsedPacket::kPass | ParsedPacket::kAlwaysPass)) {
@@ -164,16 +223,16 @@ void Pipeline::LookUp() {
   FlowTable<Key>& flows = *lane.flows;
   const std::uint32_t count = lane.count;
   for (std::uint32_t slot = 0; slot < count; ++slot) {
-    bool complete = false;
-    lane.flow[slot] = flows.Candidate(lane.hash[slot], complete);
+    lane.flow[slot] = flows.Candidate(lane.hash[slot]);
     flows.PrefetchEntry(lane.flow[slot]);
   }
   const std::uint32_t now_ms = Now();
   const std::uint32_t generation = generation_;
-  const bool outcomes = out_->outcomes != nullptr;
+  // Where outcomes are asked for, every packet takes the long way.
+  const std::uint32_t fresh_ms = out_->outcomes == nullptr ? shortest_timeout_ms_ : 0;
   for (std::uint32_t slot = 0; slot < count; ++slot) {
     std::uint32_t flow = lane.flow[slot];
-    if (flow == kNoFlow || !flows.entry(flow).Is(lane.key[slot])) [[unlikely]] {
+    if (!flows.entry(flow).Is(lane.key[slot])) [[unlikely]] {
       flow = flows.Find(lane.key[slot], lane.hash[slot]);
       if (flow == kNoFlow) {
         Defer<Key>(slot, nullptr);
@@ -181,28 +240,26 @@ void Pipeline::LookUp() {
       }
     }
     Entry& entry = flows.entry(flow);
-    const std::uint32_t index = lane.packet[slot];
-    const FlowState state = entry.state();
-    const FlowState next = NextState(state, lane.SideOf(slot, entry), EventOf(packets_[index]));
-    const bool unusual = (entry.generation != generation) | (next != state) |
-                         (now_ms - entry.last_seen_ms > timeouts_ms_[static_cast<std::size_t>(state)]) | outcomes;
-    if (unusual) [[unlikely]] {
+    if (lane.EventAt(slot) != kDataEvent || !entry.IsSteady(lane.SourceIsGreater(slot)) ||
+        entry.generation != generation || now_ms - entry.last_seen_ms >= fresh_ms) [[unlikely]] {
       HitSlowly<Key>(slot, flow);
       continue;
     }
-    entry.CountPacket(frames_[index].frame_length, now_ms);
+    if (entry.CountPacket(lane.length[slot], now_ms)) [[unlikely]]
+      FoldFlow<Key>(flow);
   }
 }
 
 template <typename Key>
 void Pipeline::HitSlowly(std::uint32_t slot, std::uint32_t flow) {
   FlowEntry<Key>& entry = lane<Key>().flows->entry(flow);
+  if (!entry.live()) return Defer<Key>(slot, nullptr);  // a candidate that no flow has
   if (entry.generation != generation_ && entry.generation != kJudgeAgain && !IsExpired(entry) && IsStillJudged(entry)) {
     Publish(entry.generation, generation_);
   }
   if (entry.generation == generation_ && !IsExpired(entry) && Continue<Key>(slot, flow)) return;
   // Later packets of this burst must not overtake this one's judgement.
-  FoldFlow(entry);
+  FoldFlow<Key>(flow);
   Publish(entry.generation, kJudgeAgain);
   Defer<Key>(slot, &entry);
 }
@@ -210,7 +267,7 @@ void Pipeline::HitSlowly(std::uint32_t slot, std::uint32_t flow) {
 template <typename Key>
 void Pipeline::Defer(std::uint32_t slot, const FlowEntry<Key>* entry) {
   const std::uint32_t index = lane<Key>().packet[slot];
-  const ParsedPacket& packet = packets_[index];
+  const ParsedPacket& packet = PacketAt(index);
   Deferred deferred{.packet = index, .slot = slot};
   ClassifyQuery& query = queries_[deferred_count_];
   query = {packet.source(), packet.destination(), packet.protocol, packet.destination_port};

@@ -146,20 +146,39 @@ class Pipeline {
     std::array<std::uint32_t, kMaxBurst> packet;
     std::array<Key, kMaxBurst> key;
     std::array<std::uint64_t, kMaxBurst> hash;
-    std::array<std::uint32_t, kMaxBurst> flow;  // candidate
-    std::array<bool, kMaxBurst> source_is_greater;
+    std::array<std::uint32_t, kMaxBurst> flow;    // candidate
+    std::array<std::uint32_t, kMaxBurst> length;  // of the whole frame
+    std::array<std::uint8_t, kMaxBurst> turn;     // the packet's FlowEvent, | kFromGreater
     std::uint32_t sweep_next = 0;
 
-    void Add(std::uint32_t index, const ParsedPacket& parsed) {
-      const std::uint32_t slot = count++;
-      packet[slot] = index;
-      source_is_greater[slot] = Key::Make(parsed, key[slot]);
-      hash[slot] = flows->Hash(key[slot]);
-      flows->Prefetch(hash[slot]);
+    static constexpr std::uint8_t kFromGreater = kFlowEvents;
+
+    // The key is built where it stays: a copy would have to wait for the stores that built it. The hash comes before
+    // stores of bytes, which for all the compiler knows could change it.
+    void Add(std::uint32_t index, const Frame& frame, const ParsedPacket& parsed) {
+      const bool greater = Key::Make(parsed, key[count]);
+      hash[count] = flows->Hash(key[count]);
+      flows->Prefetch(hash[count]);
+      Added(index, frame, greater, EventOf(parsed));
     }
+    template <typename Plain>
+    void Add(std::uint32_t index, const Frame& frame, const Plain& plain, const FlowHasher& hasher,
+             const FlowIndex& flow_index) {
+      const bool greater = MakeKey(plain, key[count]);
+      hash[count] = hasher(key[count]);
+      flow_index.Prefetch(hash[count]);
+      Added(index, frame, greater, plain.event);
+    }
+    void Added(std::uint32_t index, const Frame& frame, bool source_is_greater, FlowEvent event) {
+      packet[count] = index;
+      length[count] = frame.frame_length;
+      turn[count] = static_cast<std::uint8_t>(event | (source_is_greater ? kFromGreater : 0));
+      ++count;
+    }
+    bool SourceIsGreater(std::uint32_t slot) const { return (turn[slot] & kFromGreater) != 0; }
+    FlowEvent EventAt(std::uint32_t slot) const { return turn[slot] & (kFromGreater - 1); }
     Side SideOf(std::uint32_t slot, const FlowEntry<Key>& entry) const {
-      return source_is_greater[slot] == entry.Has(FlowEntry<Key>::kOriginatorIsGreater) ? Side::kOriginal
-                                                                                        : Side::kReply;
+      return SourceIsGreater(slot) == entry.Has(FlowEntry<Key>::kOriginatorIsGreater) ? Side::kOriginal : Side::kReply;
     }
   };
   template <typename Key>
@@ -174,10 +193,14 @@ class Pipeline {
 
   // pipeline.cc: the burst.
   void Start(const Table& table, std::uint64_t now_ns, PipelineOutput& out);
+  bool ReadPlain(std::span<const Frame> frames);
   void Walk(const Frame* frames, ParsedPacket* packets, std::uint32_t count);
+  void Begin(const Frame* frames, ParsedPacket* packets, std::uint32_t count);
+  void Decide();
   void WalkWithFragments(std::span<const Frame> frames);
   void DropReleased();
   void Sort(std::uint32_t index);
+  const ParsedPacket& PacketAt(std::uint32_t index);
   template <typename Key>
   void LookUp();
   template <typename Key>
@@ -209,6 +232,12 @@ class Pipeline {
   bool TakeToken();
   Classification ClassifyOne(const ClassifyQuery& query);
 
+  template <typename Key>
+  void Count(std::uint32_t flow, std::uint32_t length) {
+    if (lane<Key>().flows->entry(flow).CountPacket(length, Now())) [[unlikely]]
+      FoldFlow<Key>(flow);
+  }
+
   // pipeline_sweep.cc: flows beside packets.
   void ChangeTable(const Table& table);
   template <typename Key>
@@ -218,7 +247,7 @@ class Pipeline {
   template <typename Key>
   bool IsStillJudged(const FlowEntry<Key>& entry) const;
   template <typename Key>
-  void FoldFlow(FlowEntry<Key>& entry);
+  void FoldFlow(std::uint32_t flow);
   template <typename Key>
   void FoldLane(bool judge_again);
   void FoldAll(bool judge_again);
@@ -239,6 +268,7 @@ class Pipeline {
 
   PipelineConfig config_;
   TimeoutTable timeouts_ms_;
+  std::uint32_t shortest_timeout_ms_;
   Lane<Ipv4FlowKey> ipv4_;
   Lane<Ipv6FlowKey> ipv6_;
   Classifier classifier_;
@@ -263,6 +293,7 @@ class Pipeline {
   const Frame* frames_ = nullptr;
   ParsedPacket* packets_ = nullptr;
   std::uint32_t count_ = 0;
+  std::uint64_t unread_ = 0;  // bit i: packets_[i] is still to be filled in
   std::uint32_t dropped_ = 0;
   std::uint32_t deferred_count_ = 0;
   std::array<DropReason, kMaxBurst> fates_;  // kNone: forwarded

@@ -92,7 +92,7 @@ void Pipeline::Resolve(const Deferred& deferred, Classification& answer) {
   if (flow != kNoFlow) {
     Entry& entry = lane.flows->entry(flow);
     const Side side = lane.SideOf(slot, entry);
-    if (IsExpired(entry) || NextState(entry.state(), side, EventOf(packet)) == FlowState::kReopen) {
+    if (IsExpired(entry) || NextState(entry.state(), side, lane.EventAt(slot)) == FlowState::kReopen) {
       counters_.flows_expired.Add(1);
       EndFlow<Key>(flow);
     } else {
@@ -166,7 +166,7 @@ void Pipeline::Open(std::uint32_t slot, const Classification& answer) {
     return;
   }
   counters_.flows_created.Add(1);
-  lane<Key>().flows->entry(flow).CountPacket(frames_[index].frame_length, Now());
+  Count<Key>(flow, frames_[index].frame_length);
   outcomes_[index].state = PacketState::kNew;
 }
 
@@ -174,12 +174,11 @@ template <typename Key>
 std::uint32_t Pipeline::InsertFlow(std::uint32_t slot, const Classification& answer) {
   Lane<Key>& lane = this->lane<Key>();
   const ParsedPacket& packet = packets_[lane.packet[slot]];
-  const typename FlowTable<Key>::Judged judged{.state = FirstState(packet.protocol, EventOf(packet)),
-                                               .originator_is_greater = lane.source_is_greater[slot],
+  const typename FlowTable<Key>::Judged judged{.state = FirstState(packet.protocol, lane.EventAt(slot)),
+                                               .originator_is_greater = lane.SourceIsGreater(slot),
                                                .generation = generation_,
                                                .now_ms = Now(),
-                                               .egress_rule = answer.egress.rule,
-                                               .ingress_rule = answer.ingress.rule};
+                                               .rules = {answer.egress.rule, answer.ingress.rule}};
   const std::uint32_t flow = lane.flows->Insert(lane.key[slot], lane.hash[slot], judged);
   if (flow != kNoFlow || lane.flows->OldestEvictable() == kNoFlow) return flow;
   EndFlow<Key>(lane.flows->OldestEvictable());
@@ -195,7 +194,7 @@ bool Pipeline::Continue(std::uint32_t slot, std::uint32_t flow) {
   Entry& entry = lane.flows->entry(flow);
   const std::uint32_t index = lane.packet[slot];
   const Side side = lane.SideOf(slot, entry);
-  const FlowState next = NextState(entry.state(), side, EventOf(packets_[index]));
+  const FlowState next = NextState(entry.state(), side, lane.EventAt(slot));
   if (next == FlowState::kReopen) return false;
   if (next != entry.state()) {
     const bool closes = next == FlowState::kTcpCloseReply || next == FlowState::kSctpClosed;
@@ -203,14 +202,14 @@ bool Pipeline::Continue(std::uint32_t slot, std::uint32_t flow) {
     entry.SetState(next, static_cast<std::uint8_t>(entry.flags() | (replied ? Entry::kReplied : 0)));
     if (replied && IsAssured(next)) lane.flows->Keep(flow);
   }
-  entry.CountPacket(frames_[index].frame_length, Now());
+  Count<Key>(flow, frames_[index].frame_length);
   Outcome& outcome = outcomes_[index];
   outcome.state = side == Side::kReply         ? PacketState::kReply
                   : entry.Has(Entry::kReplied) ? PacketState::kEstablished
                                                : PacketState::kNew;
   outcome.decided = true;
-  outcome.egress = {entry.egress_rule, true};
-  outcome.ingress = {entry.ingress_rule, true};
+  outcome.egress = {lane.flows->rules(flow).egress, true};
+  outcome.ingress = {lane.flows->rules(flow).ingress, true};
   return true;
 }
 
@@ -229,11 +228,11 @@ bool Pipeline::JudgeFlow(std::uint32_t flow, const Classification& answer) {
     EndFlow<Key>(flow);
     return false;
   }
-  FoldFlow(entry);
+  FoldFlow<Key>(flow);
   if (!denied) {
     counters_.flows_judged_again.Add(1);
-    Publish(entry.egress_rule, answer.egress.rule);
-    Publish(entry.ingress_rule, answer.ingress.rule);
+    Publish(flows.rules(flow).egress, answer.egress.rule);
+    Publish(flows.rules(flow).ingress, answer.ingress.rule);
     Publish(entry.generation, generation_);
     return true;
   }
@@ -244,8 +243,8 @@ bool Pipeline::JudgeFlow(std::uint32_t flow, const Classification& answer) {
     EndFlow<Key>(flow);
     return false;
   }
-  Publish(entry.egress_rule, kNoRule);
-  Publish(entry.ingress_rule, kNoRule);
+  Publish(flows.rules(flow).egress, kNoRule);
+  Publish(flows.rules(flow).ingress, kNoRule);
   Publish(entry.generation, kJudgeAgain);
   Publish(entry.last_seen_ms, Now());
   entry.SetState(FlowState::kCut, static_cast<std::uint8_t>(entry.flags() | Entry::kResetDue));
@@ -289,7 +288,6 @@ void Pipeline::PassStateless(std::uint32_t index, const Classification& answer) 
 // A later fragment takes its first one's verdict, but not its name: then it is called alike whenever it comes.
 void Pipeline::Deny(std::uint32_t index, DropReason reason, const Classification& answer, bool reset_both) {
   ++dropped_;
-  verdicts_[index] = Verdict::kDrop;
   outcomes_[index].decided = answer.concerned;
   outcomes_[index].exemption = answer.exemption;
   outcomes_[index].egress = answer.egress;

@@ -51,20 +51,23 @@ bool Pipeline::IsStillJudged(const FlowEntry<Key>& entry) const {
 
 // Adds what the flow counted since the last time to its rules, replies included.
 template <typename Key>
-void Pipeline::FoldFlow(FlowEntry<Key>& entry) {
-  const std::uint32_t packets = entry.UnfoldedPackets();
-  if (packets == 0) return;
+void Pipeline::FoldFlow(std::uint32_t flow) {
+  FlowTable<Key>& flows = *lane<Key>().flows;
+  const FlowTraffic traffic = flows.Unfolded(flow);
+  if (traffic.packets == 0) return;
+  const FlowEntry<Key>& entry = flows.entry(flow);
+  const FlowRules& rules = flows.rules(flow);
   const bool current = entry.generation >= first_generation_.load(std::memory_order_relaxed);
   RuleCounters& counters = epochs_[current_epoch_ ^ (current ? 0u : 1u)].counters;
   const std::uint64_t hit_ns = now_ns_ - std::min(now_ns_, std::uint64_t{Now() - entry.last_seen_ms} * 1'000'000);
-  counters.Add(entry.egress_rule, packets, entry.UnfoldedBytes(), hit_ns);
-  counters.Add(entry.ingress_rule, packets, entry.UnfoldedBytes(), hit_ns);
-  entry.Fold();
+  counters.Add(rules.egress, traffic.packets, traffic.bytes, hit_ns);
+  counters.Add(rules.ingress, traffic.packets, traffic.bytes, hit_ns);
+  flows.Fold(flow);
 }
 
 template <typename Key>
 void Pipeline::EndFlow(std::uint32_t flow) {
-  FoldFlow(lane<Key>().flows->entry(flow));
+  FoldFlow<Key>(flow);
   lane<Key>().flows->Erase(flow);
 }
 
@@ -74,10 +77,10 @@ void Pipeline::FoldLane(bool judge_again) {
   for (std::uint32_t flow = 0; flow < flows.used_limit(); ++flow) {
     FlowEntry<Key>& entry = flows.entry(flow);
     if (!entry.live()) continue;
-    FoldFlow(entry);
+    FoldFlow<Key>(flow);
     if (!judge_again) continue;
-    Publish(entry.egress_rule, kNoRule);
-    Publish(entry.ingress_rule, kNoRule);
+    Publish(flows.rules(flow).egress, kNoRule);
+    Publish(flows.rules(flow).ingress, kNoRule);
     Publish(entry.generation, kJudgeAgain);
   }
 }
@@ -129,7 +132,7 @@ std::uint32_t Pipeline::Sweep(std::uint32_t entries) {
       EndFlow<Key>(flow);
       continue;
     }
-    FoldFlow(entry);
+    FoldFlow<Key>(flow);
     if (entry.generation == generation_ || entry.state() == FlowState::kCut) continue;
     if (entry.generation != kJudgeAgain && IsStillJudged(entry)) {
       Publish(entry.generation, generation_);
@@ -155,8 +158,8 @@ void Pipeline::JudgeBatch(std::span<const std::uint32_t> flows) {
 
 template bool Pipeline::IsStillJudged(const FlowEntry<Ipv4FlowKey>&) const;
 template bool Pipeline::IsStillJudged(const FlowEntry<Ipv6FlowKey>&) const;
-template void Pipeline::FoldFlow(FlowEntry<Ipv4FlowKey>&);
-template void Pipeline::FoldFlow(FlowEntry<Ipv6FlowKey>&);
+template void Pipeline::FoldFlow<Ipv4FlowKey>(std::uint32_t);
+template void Pipeline::FoldFlow<Ipv6FlowKey>(std::uint32_t);
 template void Pipeline::EndFlow<Ipv4FlowKey>(std::uint32_t);
 template void Pipeline::EndFlow<Ipv6FlowKey>(std::uint32_t);
 

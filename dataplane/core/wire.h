@@ -9,7 +9,7 @@
 namespace sluice {
 
 template <typename T>
-inline T SwapUnlessBig(T value) {
+constexpr T SwapUnlessBig(T value) {
   if constexpr (std::endian::native == std::endian::big) return value;
   if constexpr (sizeof(T) == 2) return __builtin_bswap16(value);
   if constexpr (sizeof(T) == 4) return __builtin_bswap32(value);
@@ -26,6 +26,14 @@ inline T LoadBig(const std::uint8_t* bytes) {
 inline std::uint16_t Load16(const std::uint8_t* bytes) { return LoadBig<std::uint16_t>(bytes); }
 inline std::uint32_t Load32(const std::uint8_t* bytes) { return LoadBig<std::uint32_t>(bytes); }
 inline std::uint64_t Load64(const std::uint8_t* bytes) { return LoadBig<std::uint64_t>(bytes); }
+
+// To compare fields without swapping: eight bytes as they are, and how a constant in network order looks among them.
+inline std::uint64_t LoadNative64(const std::uint8_t* bytes) {
+  std::uint64_t value;
+  std::memcpy(&value, bytes, sizeof value);
+  return value;
+}
+constexpr std::uint64_t BigMask(std::uint64_t value) { return SwapUnlessBig(value); }
 
 template <typename T>
 inline void StoreBig(std::uint8_t* bytes, T value) {

@@ -1,0 +1,156 @@
+// What is kept of a flow: an entry, which every packet of the flow reads and writes, and a record of the rest.
+//
+// Two entries (IPv4), or one (IPv6), to a cache line: what a packet costs in memory is its entry's line. The record
+// is touched when a flow comes, ends, is judged, or is folded, which adds what it counted to its rules' counters.
+// 64 bytes in all for IPv4, 88 for IPv6.
+#ifndef SLUICE_DATAPLANE_CORE_FLOW_ENTRY_H_
+#define SLUICE_DATAPLANE_CORE_FLOW_ENTRY_H_
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "core/flow_key.h"
+#include "core/flow_state.h"
+#include "table/table.h"
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+namespace sluice {
+
+// The writer's stores that a reader may see, and the reader's loads: a reader that saw a later field sees the key that
+// came with it. The writer loads its own fields plainly.
+template <typename T>
+void Publish(T& field, T value) {
+  std::atomic_ref<T>(field).store(value, std::memory_order_release);
+}
+template <typename T>
+T Observe(const T& field) {
+  return std::atomic_ref<T>(const_cast<T&>(field)).load(std::memory_order_acquire);
+}
+
+// The rules that let a flow pass.
+struct FlowRules {
+  RuleId egress = kNoRule;
+  RuleId ingress = kNoRule;
+};
+
+// Where there is room for them: an IPv6 entry has it.
+template <typename Key>
+inline constexpr bool kRulesInEntry = Key::kWords == 5;
+template <bool kHere>
+struct FlowRulesHere {};
+template <>
+struct FlowRulesHere<true> {
+  FlowRules rules;
+};
+
+struct FlowTraffic {
+  std::uint64_t packets = 0;
+  std::uint64_t bytes = 0;
+};
+
+// Packets and bytes in one word, so that counting is one addition: bytes x 2^24 + packets, modulo 2^64. What came since
+// a moment whose totals are known can be told exactly up to 2^24 packets and 2^40 bytes.
+class FlowCount {
+ public:
+  static constexpr std::uint64_t kPacketsLimit = std::uint64_t{1} << 24;
+
+  static std::uint64_t Of(std::uint64_t packets, std::uint64_t bytes) { return bytes * kPacketsLimit + packets; }
+  static FlowTraffic Since(std::uint64_t count, const FlowTraffic& then) {
+    const std::uint64_t difference = count - Of(then.packets, then.bytes);
+    return {difference % kPacketsLimit, difference / kPacketsLimit};
+  }
+  // Whether between these, one packet apart, half of what can be told apart has passed: the flow must be folded.
+  static bool IsFoldDue(std::uint64_t before, std::uint64_t after) {
+    return ((before ^ after) & (kPacketsLimit / 2 | std::uint64_t{1} << 63)) != 0;
+  }
+};
+
+// The key's words; above the last one's 48 bits: state, then flags. A free entry's last word is zero.
+template <typename Key>
+struct alignas(Key::kWords == 2 ? 32 : 64) FlowEntry : FlowRulesHere<kRulesInEntry<Key>> {
+  static constexpr std::uint8_t kLive = 1;
+  static constexpr std::uint8_t kOriginatorIsGreater = 2;
+  static constexpr std::uint8_t kReplied = 4;    // the other end took part: not evicted by a flood
+  static constexpr std::uint8_t kEvictable = 8;  // in the list of those that may be
+  static constexpr std::uint8_t kResetDue = 16;  // cut while idle: its ends have not been told
+  // From that end a packet of kDataEvent leaves the state as it is. Follow from the state.
+  static constexpr std::uint8_t kSteadyFromLesser = 64;
+  static constexpr std::uint8_t kSteadyFromGreater = 128;
+
+  std::array<std::uint64_t, Key::kWords> words;
+  std::uint32_t generation;  // of the table that judged it last
+  std::uint32_t last_seen_ms;
+  std::uint64_t count;  // a FlowCount of all its packets
+
+  std::uint64_t last_word() const { return words[Key::kWords - 1]; }
+  bool live() const { return last_word() != 0; }
+  FlowState state() const { return static_cast<FlowState>(last_word() >> 48 & 0xff); }
+  std::uint8_t flags() const { return static_cast<std::uint8_t>(last_word() >> 56); }
+  bool Has(std::uint8_t flag) const { return (flags() & flag) != 0; }
+  // Whether a packet of kDataEvent from this end leaves the state as it is.
+  bool IsSteady(bool from_greater) const { return (last_word() >> (62 + (from_greater ? 1 : 0)) & 1) != 0; }
+  // Branch-free, as the answer is nearly always yes and the words are in one line.
+  bool Is(const Key& key) const {
+#if defined(__AVX2__)
+    if constexpr (Key::kWords == 2) {
+      const __m128i own = _mm_loadu_si128(reinterpret_cast<const __m128i*>(words.data()));
+      const __m128i other = _mm_loadu_si128(reinterpret_cast<const __m128i*>(key.words.data()));
+      const __m128i bits = _mm_set_epi64x(static_cast<std::int64_t>(kKeyBits), -1);
+      return _mm_testz_si128(_mm_xor_si128(own, other), bits) != 0;
+    }
+#endif
+    std::uint64_t differs = (words[Key::kWords - 1] ^ key.words[Key::kWords - 1]) & kKeyBits;
+    for (std::size_t i = 0; i + 1 < Key::kWords; ++i) differs |= words[i] ^ key.words[i];
+    return differs == 0;
+  }
+  Key key() const {
+    Key key{words};
+    key.words[Key::kWords - 1] &= kKeyBits;
+    return key;
+  }
+  FlowEnd source() const { return Has(kOriginatorIsGreater) ? Key::Greater(words) : Key::Lesser(words); }
+  FlowEnd destination() const { return Has(kOriginatorIsGreater) ? Key::Lesser(words) : Key::Greater(words); }
+  std::uint8_t protocol() const { return Key::Protocol(words); }
+
+  void SetState(FlowState state, std::uint8_t flags) {
+    Publish(words[Key::kWords - 1], (last_word() & kKeyBits) | UpperBits(state, flags));
+  }
+  // Of the last word.
+  static std::uint64_t UpperBits(FlowState state, std::uint8_t flags) {
+    const auto stays = [state](Side side) { return NextState(state, side, kDataEvent) == state; };
+    const bool greater_began = (flags & kOriginatorIsGreater) != 0;
+    flags &= static_cast<std::uint8_t>(~(kSteadyFromLesser | kSteadyFromGreater));
+    if (stays(greater_began ? Side::kReply : Side::kOriginal)) flags |= kSteadyFromLesser;
+    if (stays(greater_began ? Side::kOriginal : Side::kReply)) flags |= kSteadyFromGreater;
+    return (std::uint64_t{flags} << 8 | static_cast<std::uint64_t>(state)) << 48;
+  }
+  // Returns whether the flow must now be folded.
+  bool CountPacket(std::uint32_t length, std::uint32_t now_ms) {
+    const std::uint64_t before = count;
+    const std::uint64_t after = before + FlowCount::Of(1, length);
+    Publish(last_seen_ms, now_ms);
+    Publish(count, after);
+    return FlowCount::IsFoldDue(before, after);
+  }
+};
+static_assert(sizeof(FlowEntry<Ipv4FlowKey>) == 32);
+static_assert(sizeof(FlowEntry<Ipv6FlowKey>) == 64);
+
+template <typename Key>
+struct FlowRecord : FlowRulesHere<!kRulesInEntry<Key>> {
+  FlowTraffic folded;  // as of the last Fold
+  // In order of creation, among evictable flows; `newer` also links free entries.
+  std::uint32_t older;
+  std::uint32_t newer;
+};
+static_assert(sizeof(FlowRecord<Ipv4FlowKey>) == 32);
+static_assert(sizeof(FlowRecord<Ipv6FlowKey>) == 24);
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_CORE_FLOW_ENTRY_H_

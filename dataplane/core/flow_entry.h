@@ -120,6 +120,9 @@ struct alignas(Key::kWords == 2 ? 32 : 64) FlowEntry : FlowRulesHere<kRulesInEnt
   void SetState(FlowState state, std::uint8_t flags) {
     Publish(words[Key::kWords - 1], (last_word() & kKeyBits) | UpperBits(state, flags));
   }
+  // Flags that say nothing of the state.
+  void Set(std::uint8_t flag) { Publish(words[Key::kWords - 1], last_word() | std::uint64_t{flag} << 56); }
+  void Clear(std::uint8_t flag) { Publish(words[Key::kWords - 1], last_word() & ~(std::uint64_t{flag} << 56)); }
   // Of the last word.
   static std::uint64_t UpperBits(FlowState state, std::uint8_t flags) {
     const auto stays = [state](Side side) { return NextState(state, side, kDataEvent) == state; };

@@ -1,6 +1,7 @@
 #include "core/flow_table.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstring>
 #include <string>
@@ -106,7 +107,7 @@ void FlowTable<Key>::MakeEvictable(std::uint32_t flow) {
   records_[flow].newer = kNoFlow;
   (newest_ == kNoFlow ? oldest_ : records_[newest_].newer) = flow;
   newest_ = flow;
-  entry.SetState(entry.state(), entry.flags() | Entry::kEvictable);
+  entry.Set(Entry::kEvictable);
 }
 
 template <typename Key>
@@ -116,7 +117,22 @@ void FlowTable<Key>::Keep(std::uint32_t flow) {
   const Record& record = records_[flow];
   (record.older == kNoFlow ? oldest_ : records_[record.older].newer) = record.newer;
   (record.newer == kNoFlow ? newest_ : records_[record.newer].older) = record.older;
-  entry.SetState(entry.state(), static_cast<std::uint8_t>(entry.flags() & ~Entry::kEvictable));
+  entry.Clear(Entry::kEvictable);
+}
+
+template <typename Key>
+void FlowTable<Key>::PrefetchEvictions(std::uint32_t count) const {
+  constexpr std::size_t kMost = 64;
+  const std::uint32_t room = capacity_ - size();
+  if (count <= room) return;
+  std::array<std::uint32_t, kMost> flows;
+  std::size_t found = 0;
+  for (std::uint32_t flow = oldest_; flow != kNoFlow && found < std::min<std::size_t>(count - room, kMost);) {
+    PrefetchEntry(flow);
+    flows[found++] = flow;
+    flow = records_[flow].newer;
+  }
+  for (std::size_t i = 0; i < found; ++i) index_.Prefetch(Hash(entries_[flows[i]].key()));
 }
 
 template <typename Key>

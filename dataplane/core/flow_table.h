@@ -94,6 +94,9 @@ class FlowTable {
   void MakeEvictable(std::uint32_t flow);
   void Keep(std::uint32_t flow);
   std::uint32_t OldestEvictable() const { return oldest_; }
+  // Before `count` new flows are inserted: fetches what evicting that many of the oldest would read, where the table
+  // has no room for them, so that their cache misses overlap.
+  void PrefetchEvictions(std::uint32_t count) const;
 
   // Entries with a higher number were never used.
   std::uint32_t used_limit() const { return used_limit_.load(std::memory_order_acquire); }

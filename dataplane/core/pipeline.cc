@@ -83,15 +83,6 @@ void Pipeline::Process(const Table& table, std::uint64_t now_ns, std::span<const
   }
 }
 
-// What Parse says of a packet, where its flow's lookup alone does not decide it.
-inline const ParsedPacket& Pipeline::PacketAt(std::uint32_t index) {
-  if ((unread_ >> index & 1) != 0) {
-    Parse(frames_[index], config_.parse, packets_[index]);
-    unread_ &= ~(std::uint64_t{1} << index);
-  }
-  return packets_[index];
-}
-
 // Of most frames no more is read than the lookup of their flow needs. False where fragments or a missing policy ask for
 // all packets to be parsed first.
 bool Pipeline::ReadPlain(std::span<const Frame> frames) {
@@ -211,7 +202,7 @@ inline void Pipeline::Sort(std::uint32_t index) {
     ++dropped_;
   } else {
     queries_[deferred_count_] = {packet.source(), packet.destination(), packet.protocol, packet.destination_port};
-    deferred_[deferred_count_++] = {.packet = index, .slot = 0};
+    deferred_[deferred_count_++] = {.packet = index, .slot = kNoSlot, .family = packet.family};
   }
 }
 
@@ -266,16 +257,10 @@ void Pipeline::HitSlowly(std::uint32_t slot, std::uint32_t flow) {
 
 template <typename Key>
 void Pipeline::Defer(std::uint32_t slot, const FlowEntry<Key>* entry) {
-  const std::uint32_t index = lane<Key>().packet[slot];
-  const ParsedPacket& packet = PacketAt(index);
-  Deferred deferred{.packet = index, .slot = slot};
-  ClassifyQuery& query = queries_[deferred_count_];
-  query = {packet.source(), packet.destination(), packet.protocol, packet.destination_port};
-  if (entry != nullptr && lane<Key>().SideOf(slot, *entry) == Side::kReply) {
-    deferred.asked_for_reply = true;
-    query = {packet.destination(), packet.source(), packet.protocol, packet.source_port};
-  }
-  deferred_[deferred_count_++] = deferred;
+  const Lane<Key>& lane = this->lane<Key>();
+  const bool reply = entry != nullptr && lane.SideOf(slot, *entry) == Side::kReply;
+  queries_[deferred_count_] = lane.Query(slot, reply);
+  deferred_[deferred_count_++] = {lane.packet[slot], slot, Key::kFamily, reply};
 }
 
 void Pipeline::Emit() {
@@ -299,7 +284,7 @@ void Pipeline::Emit() {
     out_->drop.push_back(frames_[i]);
     counters_.verdicts[static_cast<std::size_t>(verdicts_[i])].Add(1);
     counters_.drops[static_cast<std::size_t>(fates_[i])].Add(1);
-    if (packets_[i].Is(ParsedPacket::kFirstFragment)) fragments_.MarkDropped(frames_[i], packets_[i]);
+    if (!IsPlain(i) && packets_[i].Is(ParsedPacket::kFirstFragment)) fragments_.MarkDropped(frames_[i], packets_[i]);
   }
 }
 

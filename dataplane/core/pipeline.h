@@ -132,9 +132,11 @@ class Pipeline {
   static constexpr std::uint32_t kJudgeAgain = 0;
 
   // A packet that needs a classification: no flow, or one that must be judged again.
+  static constexpr std::uint32_t kNoSlot = kMaxBurst;
   struct Deferred {
     std::uint32_t packet;
-    std::uint32_t slot;            // in its lane, where it has one
+    std::uint32_t slot;  // in its family's lane; kNoSlot: an ICMP error
+    Family family;
     bool asked_for_reply = false;  // the query has the packet's ends the other way round
   };
 
@@ -175,6 +177,14 @@ class Pipeline {
       turn[count] = static_cast<std::uint8_t>(event | (source_is_greater ? kFromGreater : 0));
       ++count;
     }
+    // What the packet asks of the table: the other way round, where its flow's originator is not its source.
+    ClassifyQuery Query(std::uint32_t slot, bool of_reply) const {
+      const FlowEnd lesser = Key::Lesser(key[slot].words), greater = Key::Greater(key[slot].words);
+      const bool greater_first = SourceIsGreater(slot) != of_reply;
+      const FlowEnd& source = greater_first ? greater : lesser;
+      const FlowEnd& destination = greater_first ? lesser : greater;
+      return {source.address, destination.address, Key::Protocol(key[slot].words), destination.port};
+    }
     bool SourceIsGreater(std::uint32_t slot) const { return (turn[slot] & kFromGreater) != 0; }
     FlowEvent EventAt(std::uint32_t slot) const { return turn[slot] & (kFromGreater - 1); }
     Side SideOf(std::uint32_t slot, const FlowEntry<Key>& entry) const {
@@ -200,7 +210,15 @@ class Pipeline {
   void WalkWithFragments(std::span<const Frame> frames);
   void DropReleased();
   void Sort(std::uint32_t index);
-  const ParsedPacket& PacketAt(std::uint32_t index);
+  // A TCP or UDP packet without anything special, of which no ParsedPacket was made yet.
+  bool IsPlain(std::uint32_t index) const { return (unread_ >> index & 1) != 0; }
+  const ParsedPacket& PacketAt(std::uint32_t index) {
+    if (IsPlain(index)) {
+      Parse(frames_[index], config_.parse, packets_[index]);
+      unread_ &= ~(std::uint64_t{1} << index);
+    }
+    return packets_[index];
+  }
   template <typename Key>
   void LookUp();
   template <typename Key>

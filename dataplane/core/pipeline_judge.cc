@@ -62,17 +62,18 @@ bool ParseQuote(const Frame& frame, const ParsedPacket& error, ParsedPacket& quo
 }  // namespace
 
 void Pipeline::Judge() {
+  if (ipv4_.count != 0) ipv4_.flows->PrefetchEvictions(std::min(deferred_count_, ipv4_.count));
+  if (ipv6_.count != 0) ipv6_.flows->PrefetchEvictions(std::min(deferred_count_, ipv6_.count));
   classifier_.Classify(*table_, std::span(queries_).first(deferred_count_), answers_.data());
   for (std::uint32_t i = 0; i < deferred_count_; ++i) {
-    const ParsedPacket& packet = packets_[deferred_[i].packet];
-    if (packet.Is(ParsedPacket::kIcmpError)) {
+    if (deferred_[i].slot == kNoSlot) {
       if (QuotesLiveFlow(deferred_[i].packet)) {
         counters_.related.Add(1);
         outcomes_[deferred_[i].packet].state = PacketState::kRelated;
       } else if (Admits(deferred_[i].packet, answers_[i])) {
         PassStateless(deferred_[i].packet, answers_[i]);
       }
-    } else if (packet.family == Family::kIpv4) {
+    } else if (deferred_[i].family == Family::kIpv4) {
       Resolve<Ipv4FlowKey>(deferred_[i], answers_[i]);
     } else {
       Resolve<Ipv6FlowKey>(deferred_[i], answers_[i]);
@@ -86,7 +87,6 @@ void Pipeline::Resolve(const Deferred& deferred, Classification& answer) {
   using Entry = FlowEntry<Key>;
   Lane<Key>& lane = this->lane<Key>();
   const std::uint32_t slot = deferred.slot;
-  const ParsedPacket& packet = packets_[deferred.packet];
   const std::uint32_t flow = lane.flows->Find(lane.key[slot], lane.hash[slot]);
   bool answers_reply = deferred.asked_for_reply;
   if (flow != kNoFlow) {
@@ -102,7 +102,7 @@ void Pipeline::Resolve(const Deferred& deferred, Classification& answer) {
         const bool first_time = entry.state() != FlowState::kCut || entry.Has(Entry::kResetDue);
         if (!JudgeFlow<Key>(flow, answer) && IsDenied(answer)) {
           if (entry.live()) {
-            entry.SetState(entry.state(), static_cast<std::uint8_t>(entry.flags() & ~Entry::kResetDue));
+            entry.Clear(Entry::kResetDue);
             Publish(entry.last_seen_ms, Now());
           }
           const bool unknown = answer.unknown_endpoint && config_.drop_unknown_endpoint;
@@ -118,7 +118,7 @@ void Pipeline::Resolve(const Deferred& deferred, Classification& answer) {
     }
   }
   if (answers_reply) {
-    answer = ClassifyOne({packet.source(), packet.destination(), packet.protocol, packet.destination_port});
+    answer = ClassifyOne(lane.Query(slot, false));
   }
   if (Admits(deferred.packet, answer)) Open<Key>(slot, answer);
 }
@@ -129,7 +129,6 @@ bool Pipeline::IsDenied(const Classification& answer) const {
 
 // Policy's answer to a packet without a flow. False: it was dropped.
 bool Pipeline::Admits(std::uint32_t index, const Classification& answer) {
-  const ParsedPacket& packet = packets_[index];
   outcomes_[index].decided = answer.concerned;
   outcomes_[index].exemption = answer.exemption;
   outcomes_[index].egress = answer.egress;
@@ -139,10 +138,12 @@ bool Pipeline::Admits(std::uint32_t index, const Classification& answer) {
     return false;
   }
   if (!answer.concerned) return true;
-  if (config_.tcp_strict && packet.protocol == kProtoTcp && EventOf(packet) != kTcpSynEvent &&
-      !IsLaterFragment(packet)) {
-    Deny(index, DropReason::kTcpNoSyn, answer);
-    return false;
+  if (config_.tcp_strict) {
+    const ParsedPacket& packet = PacketAt(index);
+    if (packet.protocol == kProtoTcp && EventOf(packet) != kTcpSynEvent && !IsLaterFragment(packet)) {
+      Deny(index, DropReason::kTcpNoSyn, answer);
+      return false;
+    }
   }
   if (!answer.allow) {
     Deny(index, DropReason::kPolicyDenied, answer);
@@ -155,7 +156,7 @@ template <typename Key>
 void Pipeline::Open(std::uint32_t slot, const Classification& answer) {
   const std::uint32_t index = lane<Key>().packet[slot];
   if (!answer.concerned) return;
-  if (!OpensFlow(packets_[index])) {
+  if (!IsPlain(index) && !OpensFlow(packets_[index])) {
     PassStateless(index, answer);
     return;
   }
@@ -173,8 +174,8 @@ void Pipeline::Open(std::uint32_t slot, const Classification& answer) {
 template <typename Key>
 std::uint32_t Pipeline::InsertFlow(std::uint32_t slot, const Classification& answer) {
   Lane<Key>& lane = this->lane<Key>();
-  const ParsedPacket& packet = packets_[lane.packet[slot]];
-  const typename FlowTable<Key>::Judged judged{.state = FirstState(packet.protocol, lane.EventAt(slot)),
+  const std::uint8_t protocol = Key::Protocol(lane.key[slot].words);
+  const typename FlowTable<Key>::Judged judged{.state = FirstState(protocol, lane.EventAt(slot)),
                                                .originator_is_greater = lane.SourceIsGreater(slot),
                                                .generation = generation_,
                                                .now_ms = Now(),
@@ -292,7 +293,7 @@ void Pipeline::Deny(std::uint32_t index, DropReason reason, const Classification
   outcomes_[index].exemption = answer.exemption;
   outcomes_[index].egress = answer.egress;
   outcomes_[index].ingress = answer.ingress;
-  fates_[index] = IsLaterFragment(packets_[index]) ? DropReason::kFragmentDenied : reason;
+  fates_[index] = !IsPlain(index) && IsLaterFragment(packets_[index]) ? DropReason::kFragmentDenied : reason;
   if (fates_[index] != DropReason::kPolicyDenied) return;
   for (const Decision& side : {answer.egress, answer.ingress}) {
     if (!side.allow) CurrentEpoch().counters.Add(side.rule, 1, frames_[index].frame_length, now_ns_);
@@ -301,8 +302,9 @@ void Pipeline::Deny(std::uint32_t index, DropReason reason, const Classification
 }
 
 void Pipeline::Answer(std::uint32_t index, bool reset_both) {
+  const ParsedPacket& packet = PacketAt(index);
   MadeFrame made;
-  if (!MakeReject(frames_[index], packets_[index], made)) return;
+  if (!MakeReject(frames_[index], packet, made)) return;
   if (!TakeToken()) {
     counters_.answers_limited.Add(1);
     return;
@@ -310,8 +312,8 @@ void Pipeline::Answer(std::uint32_t index, bool reset_both) {
   verdicts_[index] = Verdict::kReject;
   out_->made.push_back(made);
   counters_.answers.Add(1);
-  if (!reset_both || packets_[index].protocol != kProtoTcp) return;
-  if (!MakeTcpReset(frames_[index], packets_[index], AnswerSide::kReceiver, made)) return;
+  if (!reset_both || packet.protocol != kProtoTcp) return;
+  if (!MakeTcpReset(frames_[index], packet, AnswerSide::kReceiver, made)) return;
   out_->made.push_back(made);
   counters_.answers.Add(1);
 }

@@ -1,13 +1,12 @@
-// Each stage of the walk alone, in clocks of the time-stamp counter (or the processor's own) a packet.
+// Each stage of the walk alone, in clocks of the time-stamp counter a packet.
 //
 //   stages_bench --benchmark_filter=Hit
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
 #include <array>
-#include <atomic>
-#include <chrono>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <memory>
 #include <random>
@@ -16,14 +15,18 @@
 #include <variant>
 #include <vector>
 
-#if defined(__x86_64__)
-#include <x86intrin.h>
-#endif
-
+#include "core/flow_state.h"
 #include "core/parse.h"
 #include "core/pipeline.h"
+#include "measure.h"
 #include "sluice/resolved_policy.h"
 #include "table/compile.h"
+
+#if __has_include(<valgrind/callgrind.h>)
+#include <valgrind/callgrind.h>
+#else
+#define CALLGRIND_TOGGLE_COLLECT
+#endif
 
 namespace sluice {
 namespace {
@@ -31,14 +34,6 @@ namespace {
 constexpr std::uint32_t kFrameBytes = 64;
 constexpr std::uint32_t kFrameStride = 2048;  // as in a pool of packet buffers
 constexpr std::uint32_t kBuffers = 512;
-
-std::uint64_t Clocks() {
-#if defined(__x86_64__)
-  return __rdtsc();
-#else
-  return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
-#endif
-}
 
 // Clients 10.x.y.z, each with the one server at 11.0.0.1 (or fd00::), by UDP.
 void WriteFrame(std::uint8_t* frame, Family family, std::uint32_t flow) {
@@ -121,24 +116,31 @@ class Traffic {
 
 constexpr std::uint32_t kBurst = 32;
 
+std::uint64_t packets_measured = 0;
+
 // The clocks between Begin and End, which leave out making the frames; their median over all bursts, so that what else
-// the machine does counts for little.
+// the machine does counts for little. Under callgrind, instructions are counted there alone.
 class Stopwatch {
  public:
+  explicit Stopwatch(std::uint32_t packets) : packets_(packets) {}
   void Begin() {
-    // A frame that a device delivers is in memory or cache: here its bytes may still wait in the store buffer, and wide
-    // loads of them would stall.
-    std::atomic_thread_fence(std::memory_order_seq_cst);
+    Settle();
+    CALLGRIND_TOGGLE_COLLECT;
     begin_ = Clocks();
   }
-  void End() { clocks_.push_back(Clocks() - begin_); }
-  void Report(benchmark::State& state, std::uint32_t packets) {
+  void End() {
+    clocks_.push_back(Clocks() - begin_);
+    CALLGRIND_TOGGLE_COLLECT;
+    packets_measured += packets_;
+  }
+  void Report(benchmark::State& state) {
     const auto middle = clocks_.begin() + static_cast<std::ptrdiff_t>(clocks_.size() / 2);
     std::nth_element(clocks_.begin(), middle, clocks_.end());
-    state.counters["clocks_a_packet"] = static_cast<double>(*middle) / packets;
+    state.counters["clocks_a_packet"] = static_cast<double>(*middle) / packets_;
   }
 
  private:
+  std::uint32_t packets_;
   std::uint64_t begin_ = 0;
   std::vector<std::uint64_t> clocks_;
 };
@@ -156,7 +158,7 @@ void Parse(benchmark::State& state) {
   std::mt19937 random(1);
   std::array<ParsedPacket, kMaxBurst> packets;
   const ParseConfig config;
-  Stopwatch watch;
+  Stopwatch watch(kBurst);
   for (auto _ : state) {
     const auto frames = traffic.Burst(RandomFlows(random, 1000));
     watch.Begin();
@@ -164,9 +166,85 @@ void Parse(benchmark::State& state) {
     benchmark::DoNotOptimize(packets);
     watch.End();
   }
-  watch.Report(state, kBurst);
+  watch.Report(state);
 }
 BENCHMARK(Parse)->Arg(4)->Arg(6);
+
+std::array<ClassifyQuery, kBurst> RandomQueries(std::mt19937& random, Family family, std::uint32_t limit) {
+  std::array<ClassifyQuery, kBurst> queries;
+  for (ClassifyQuery& query : queries) {
+    const std::uint32_t client = 0x0a000000 + random() % limit;
+    query = {IpAddress::V4(client), IpAddress::V4(0x0b000001), kProtoUdp, 80};
+    if (family == Family::kIpv6) {
+      query.source = IpAddress::V6(0xfd00'0000'0000'0000, std::uint64_t{client} << 32);
+      query.destination = *IpAddress::Parse("fd00::b00:1");
+    }
+  }
+  return queries;
+}
+
+// From two addresses to their identities.
+void IdentityLookup(benchmark::State& state) {
+  Compiler compiler;
+  const auto table = ServerAdmitsAll(compiler);
+  std::mt19937 random(1);
+  std::array<AddressEntry, 2 * kBurst> entries;
+  Stopwatch watch(kBurst);
+  for (auto _ : state) {
+    const auto queries = RandomQueries(random, FamilyOf(state), 65536);
+    std::array<const IpAddress*, 2 * kBurst> ends;
+    for (std::size_t i = 0; i < kBurst; ++i) {
+      ends[2 * i] = &queries[i].source;
+      ends[2 * i + 1] = &queries[i].destination;
+    }
+    watch.Begin();
+    table->addresses().LookupBurst(ends, entries.data());
+    benchmark::DoNotOptimize(entries);
+    watch.End();
+  }
+  watch.Report(state);
+}
+BENCHMARK(IdentityLookup)->Arg(4)->Arg(6);
+
+// The whole of a classification: identities, then what admits the pair (where tuples would be searched).
+void PairLookup(benchmark::State& state) {
+  Compiler compiler;
+  const auto table = ServerAdmitsAll(compiler);
+  Classifier classifier;
+  std::mt19937 random(1);
+  std::array<Classification, kBurst> answers;
+  Stopwatch watch(kBurst);
+  for (auto _ : state) {
+    const auto queries = RandomQueries(random, Family::kIpv4, 65536);
+    watch.Begin();
+    classifier.Classify(*table, queries, answers.data());
+    benchmark::DoNotOptimize(answers);
+    watch.End();
+  }
+  watch.Report(state);
+}
+BENCHMARK(PairLookup);
+
+// A packet's event, and the state that follows.
+void StateUpdate(benchmark::State& state) {
+  std::mt19937 random(1);
+  std::array<ParsedPacket, kBurst> packets;
+  std::array<FlowState, kBurst> states;
+  Stopwatch watch(kBurst);
+  for (auto _ : state) {
+    for (std::size_t i = 0; i < kBurst; ++i) {
+      packets[i].protocol = kProtoTcp;
+      packets[i].tcp_flags = random() % 2 == 0 ? 0x10 : 0x18;
+      states[i] = static_cast<FlowState>(random() % kFlowStates);
+    }
+    watch.Begin();
+    for (std::size_t i = 0; i < kBurst; ++i) states[i] = NextState(states[i], Side::kOriginal, EventOf(packets[i]));
+    benchmark::DoNotOptimize(states);
+    watch.End();
+  }
+  watch.Report(state);
+}
+BENCHMARK(StateUpdate);
 
 PipelineConfig Config(std::uint32_t flows) {
   PipelineConfig config;
@@ -189,7 +267,7 @@ void FlowHit(benchmark::State& state) {
     pipeline->Process(*table, 1'000'000'000, traffic.Burst(burst), out);
   }
   std::mt19937 random(1);
-  Stopwatch watch;
+  Stopwatch watch(kBurst);
   for (auto _ : state) {
     const auto frames = traffic.Burst(RandomFlows(random, flows));
     out.Clear();
@@ -198,7 +276,7 @@ void FlowHit(benchmark::State& state) {
     watch.End();
   }
   if (pipeline->counters().flows_created.value() != flows) state.SkipWithError("flows were lost");
-  watch.Report(state, kBurst);
+  watch.Report(state);
 }
 BENCHMARK(FlowHit)->ArgsProduct({{4, 6}, {1000, 64 * 1024, 1024 * 1024}});
 
@@ -210,7 +288,7 @@ void FlowMiss(benchmark::State& state) {
   const auto pipeline = std::move(std::get<0>(Pipeline::Create(Config(capacity))));
   Traffic traffic(FamilyOf(state));
   PipelineOutput out;
-  Stopwatch watch;
+  Stopwatch watch(kBurst);
   std::uint32_t next = 0;
   std::array<std::uint32_t, kBurst> burst;
   for (auto _ : state) {
@@ -222,7 +300,7 @@ void FlowMiss(benchmark::State& state) {
     watch.End();
   }
   if (pipeline->counters().flows_created.value() != next) state.SkipWithError("not every packet opened a flow");
-  watch.Report(state, kBurst);
+  watch.Report(state);
 }
 BENCHMARK(FlowMiss)->ArgsProduct({{4, 6}, {1000, 64 * 1024, 1024 * 1024}});
 
@@ -240,17 +318,23 @@ void Sweep(benchmark::State& state) {
     out.Clear();
     pipeline->Process(*table, 1'000'000'000, traffic.Burst(burst), out);
   }
-  Stopwatch watch;
+  Stopwatch watch(flows);
   for (auto _ : state) {
     watch.Begin();
     pipeline->Housekeep(*table, 1'000'000'000, flows, out);
     watch.End();
   }
-  watch.Report(state, flows);
+  watch.Report(state);
 }
 BENCHMARK(Sweep)->ArgsProduct({{4, 6}, {1024 * 1024}});
 
 }  // namespace
 }  // namespace sluice
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+  std::fprintf(stderr, "packets: %llu\n", static_cast<unsigned long long>(sluice::packets_measured));
+  return 0;
+}

@@ -1,18 +1,23 @@
 #!/usr/bin/env bash
-# Builds, then runs every benchmark of bench/: scripts/bench.sh [NAME...]; a line of JSON for each measurement.
-# Figures of two runs compare only if nothing else ran beside them.
+# Measures Sluice against the best, and writes build/bench/report.md with plots (SVG) and all values (JSON).
+#
+#   scripts/bench.sh [--quick] [SECTION...]        all sections: 30 minutes; --quick: 3 minutes (the build not counted)
+#   scripts/bench.sh compare REV [SECTION...]      this tree and the commit REV side by side
+#
+# Figures of two runs compare only as ratios, and only if nothing else ran beside them. bench/README.md says more.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-scripts/install-deps.sh >&2
+scripts/install-deps.sh bench >&2
 echo "bench: building release" >&2
 scripts/build.sh release >&2
 
-benches=("$@")
-if ((${#benches[@]} == 0)); then
-  mapfile -t benches < <(cd build/release/bin && ls -- *_bench)
+# Packets of a million flows stay in their buffers: 3 GB and more, in hugepages where the machine has them to give.
+wanted=2048
+pages=/proc/sys/vm/nr_hugepages
+if ((EUID == 0)) && (($(<"$pages") < wanted)); then
+  before=$(<"$pages")
+  trap 'echo "$before" >"$pages"' EXIT
+  echo "$wanted" >"$pages" || true
 fi
-for bench in "${benches[@]}"; do
-  echo "bench: $bench" >&2
-  "build/release/bin/$bench"
-done
+python3 bench/bench.py "$@"

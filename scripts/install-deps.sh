@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what Sluice needs to build, test and run on Debian 12: packages of the distribution, nothing else.
-# Run it as often as you like: it only asks dpkg when all is there.
+# Run it as often as you like: it only asks dpkg when all is there. With `bench`, also what scripts/bench.sh measures with.
 set -euo pipefail
 
 packages=(
@@ -16,6 +16,11 @@ packages=(
   # the quickstart's network namespaces
   iproute2 iputils-ping ethtool
 )
+
+# testpmd, and those whom Sluice is measured against
+if [[ ${1:-} == bench ]]; then
+  packages+=(dpdk-dev openvswitch-switch-dpdk nftables valgrind)
+fi
 
 missing=()
 for package in "${packages[@]}"; do

@@ -1,0 +1,58 @@
+"""Runs the sections and writes the report; scripts/bench.sh builds and calls it."""
+
+import argparse
+import sys
+
+import change
+import compare
+import connections
+import line_rate
+import machine
+import peers
+import report
+import stages
+import structures
+import tables
+import worker_alone
+from run import Run
+
+# In the order in which they run: what later ones need of earlier ones' results comes first.
+SECTIONS = {
+    "structures": structures.measure,
+    "hits": worker_alone.hits,
+    "line": line_rate.measure,
+    "peers": peers.measure,
+    "connections": connections.measure,
+    "change": change.measure,
+    "compile": tables.compile_shapes,
+    "memory": tables.memory,
+    "grid": worker_alone.grid,
+    "stages": stages.measure,
+}
+
+
+def main():
+    if sys.argv[1:2] == ["compare"]:
+        return compare.main(sys.argv[2:])
+    parser = argparse.ArgumentParser(prog="scripts/bench.sh")
+    parser.add_argument("--quick", action="store_true", help="fewer repeats and sizes: ends in 3 minutes")
+    parser.add_argument("--build", default="build/release", help=argparse.SUPPRESS)
+    parser.add_argument("--out", default="build/bench", help="folder of the report [build/bench]")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
+    arguments = parser.parse_args()
+    for name in arguments.sections:
+        if name not in SECTIONS:
+            parser.error(f"no section '{name}'; there are {', '.join(SECTIONS)}")
+    run = Run(arguments.build, arguments.out, arguments.quick)
+    about = machine.describe(arguments.build)
+    for name in arguments.sections or SECTIONS:
+        with run.section(name):
+            SECTIONS[name](run)
+    goals = report.write(run, about, machine.tsc_ghz())
+    print("\n".join(report.reach_table(goals)))
+    print(f"bench: {run.out}/report.md", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

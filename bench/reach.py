@@ -1,0 +1,107 @@
+"""What to reach: each goal with its floor, its aim, and how the results say where it stands. All but a few are ratios
+within one run, so that they hold on any machine."""
+
+import dataclasses
+import typing
+
+from figures import Figure, figure, ratio, turns
+
+MILLION = 1 << 20
+SIZES = {1000: "1k", 64 * 1024: "64k", MILLION: "1M"}
+RULES = {1000: "1k", 10_000: "10k", 100_000: "100k"}
+
+
+@dataclasses.dataclass
+class Goal:
+    what: str
+    floor: float
+    aim: float
+    measured: typing.Optional[Figure]
+    more_is_better: bool = True
+    unit: str = ""
+    digits: int = 2
+
+    def meets(self, bound):
+        if self.measured is None:
+            return None
+        return self.measured.median >= bound if self.more_is_better else self.measured.median <= bound
+
+    @property
+    def verdict(self):
+        if self.measured is None:
+            return "not measured"
+        if self.meets(self.aim):
+            return "holds, aim reached"
+        return "holds" if self.meets(self.floor) else "MISSED"
+
+    def shortfall(self):
+        """By how much the floor is missed, as a share of it."""
+        if self.floor == 0:
+            return float("inf")
+        return abs(self.measured.median - self.floor) / self.floor
+
+
+def of_worst(figures, more_is_better):
+    there = [one for one in figures if one is not None]
+    if not there:
+        return None
+    return (min if more_is_better else max)(there, key=lambda one: one.median)
+
+
+def goals(results):
+    return [*against_others(results), *under_load(results), *tables(results)]
+
+
+def against_others(results):
+    hits = lambda contender, **on: turns(results, "worker alone", contender, "mpps", **on)
+    sluice = lambda **on: hits("sluice", hit=100, rules=1000, **on)
+    for (flows, name), floor, aim in zip(SIZES.items(), (0.50, 0.55, 0.40), (0.65, 0.70, 0.55)):
+        measured = ratio(sluice(flows=flows, family=4), hits("testpmd io", flows=flows, family=4))
+        yield Goal(f"worker alone against testpmd `io`, all hits, {name} flows", floor, aim, measured)
+    for (flows, name), floor, aim in zip(SIZES.items(), (1.8, 1.8, 1.6), (1.3, 1.3, 1.2)):
+        walk = figure(results, "structures", "sluice", "clocks", what="walk", flows=flows, family=4)
+        keys = figure(results, "structures", "rte_hash", "clocks", what="walk", flows=flows)
+        measured = ratio(walk.values_in_order, keys.values_in_order) if walk and keys else None
+        yield Goal(f"clocks of the whole filter against `rte_hash_lookup_bulk`, {name} flows", floor, aim, measured, False)
+    both = [ratio(sluice(flows=flows, family=6), sluice(flows=flows, family=4)) for flows in SIZES]
+    yield Goal("IPv6 against IPv4, hits (the worst of 1k, 64k, 1M flows)", 0.80, 0.90, of_worst(both, True))
+    for (rules, name), aim in zip(RULES.items(), (0.7, 0.5, 0.3)):
+        miss = figure(results, "structures", "sluice", "clocks", what="miss", rules=rules)
+        acl = figure(results, "structures", "rte_acl avx2", "clocks", what="miss", rules=rules)
+        measured = ratio(miss.values_in_order, acl.values_in_order) if miss and acl else None
+        yield Goal(f"clocks of a miss against `rte_acl` AVX2, {name} rules", 1.0, aim, measured, False)
+    ovs = ratio(
+        turns(results, "peers", "sluice", "mpps", flows=64 * 1024), turns(results, "peers", "OVS-DPDK with conntrack", "mpps", flows=64 * 1024)
+    )
+    yield Goal("against OVS-DPDK with conntrack, 64k flows", 8, 12, ovs, unit="x", digits=1)
+
+
+def under_load(results):
+    opened = [figure(results, "connections", "sluice", "mpps", family=family) for family in (4, 6)]
+    yield Goal("new flows a second (the worse of IPv4 and IPv6)", 3, 6, of_worst(opened, True), unit=" million")
+    change = lambda what, contender, metric: figure(results, "change", contender, metric, what=what)
+    flood = ratio(
+        turns(results, "connections", "established in the flood", "mpps"), turns(results, "connections", "established alone", "mpps")
+    )
+    yield Goal("established flows' throughput during a SYN flood of equal rate", 0.8, 0.95, flood)
+    line = lambda contender: turns(results, "line rate", contender, "zero_loss_mpps", flows=1000, bytes=64, both=0, family=4, protocol="udp")
+    yield Goal("zero-loss rate over memif against testpmd `io`", 0.85, 0.95, ratio(line("sluice"), line("testpmd io")))
+    yield Goal("packets lost in 1,000 swaps at half that rate", 0, 0, change("swaps", "swaps", "lost"), False, digits=0)
+    for what, text, floor, aim in (
+        ("rules", "throughput kept at 60,000 rule updates a second", 0.90, 0.97),
+        ("pods", "throughput kept while 1,000 pods a second come and go", 0.95, 0.99),
+    ):
+        at_rest, changing = change(what, "at rest", "mpps"), change(what, "changing", "mpps")
+        kept = ratio(changing.values_in_order, at_rest.values_in_order) if at_rest and changing else None
+        yield Goal(text, floor, aim, kept)
+    yield Goal("1M live flows judged again", 250, 100, change("rejudge", "all flows send", "ms"), False, unit=" ms", digits=0)
+
+
+def tables(results):
+    compiled = figure(results, "compile", "sluice", "resolve_and_compile_ms", shape="large")
+    yield Goal("75,000 policies, 100,000 pods compiled: time", 2000, 700, compiled, False, unit=" ms", digits=0)
+    memory = figure(results, "compile", "sluice", "peak_rss_mb", shape="large")
+    yield Goal("... memory at its peak, the cluster's objects included", 500, 200, memory, False, unit=" MB", digits=0)
+    for family, floor, aim in ((4, 96, 72), (6, 128, 96)):
+        flow = figure(results, "memory", "sluice", "bytes_a_flow", family=family, flows=MILLION)
+        yield Goal(f"bytes a flow, IPv{family}, index and all", floor, aim, flow, False, digits=1)

@@ -14,7 +14,7 @@ MAC = "02:00:00:00:00:02"  # where the traffic's frames are sent to, in both dir
 RULES = """
 table inet filter {
   set clients { type ipv4_addr; flags interval; elements = { 10.0.0.0/8 } }
-  set ports { type inet_service; elements = { 1000-1015 } }
+  set ports { type inet_service; flags interval; elements = { 1000-1015 } }
   chain forward {
     type filter hook forward priority 0; policy drop;
     ct state established,related accept

@@ -7,6 +7,7 @@ import plot
 import reach
 from figures import Figure, figure, where
 
+BEGIN, END = "<!-- scripts/bench.sh --publish writes from here -->", "<!-- to here -->"
 PLAIN = ("section", "contender", "metric", "values")
 UNSTABLE = (*PLAIN, "opened_per_second", "evicted", "expired", "rate_mpps")  # what was measured, not what it was measured on
 
@@ -47,6 +48,28 @@ def write(run, machine, ghz):
     parts += ["", "## Time", "", ", ".join(f"{name} {seconds:.0f} s" for name, seconds in run.seconds.items())]
     (run.out / "report.md").write_text("\n".join(parts) + "\n")
     return goals
+
+
+SHOWN = ("throughput", "miss")  # plots in the README
+
+
+def publish(run, goals, machine):
+    """Brings the README's table and the plots that it shows up to this run."""
+    folder = pathlib.Path("docs/bench")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in SHOWN:
+        (folder / f"{name}.svg").write_text((run.out / f"{name}.svg").read_text())
+    kind = "a quick run" if run.quick else "a whole run"
+    text = [
+        f"Of {kind} on {machine['processor']} ({machine['hypervisor']}), commit {machine['commit']}:",
+        "",
+        *reach_table(goals),
+        "",
+        *(f"![{name}](docs/bench/{name}.svg)" for name in SHOWN),
+    ]
+    readme = pathlib.Path("README.md")
+    before, rest = readme.read_text().split(BEGIN)
+    readme.write_text(before + BEGIN + "\n\n" + "\n".join(text) + "\n\n" + END + rest.split(END)[1])
 
 
 def reach_table(goals):

@@ -44,6 +44,7 @@ Metrics::Metrics()
                                  "The same from the API server's time stamp, which is rounded down to a second")) {}
 
 void Metrics::ObserveApplied(const std::string& target, const AppliedBatch& batch) {
+  generation_.Add({{"target", target}}).Set(static_cast<double>(batch.generation));
   if (batch.live_ns == 0 || batch.oldest.received_ns == 0) return;
   constexpr double kNsPerSecond = 1e9;
   const double live_s = static_cast<double>(batch.live_ns) / kNsPerSecond;
@@ -65,7 +66,6 @@ void Metrics::SetTarget(const Pusher& pusher) {
   connected_.Add(target).Set(health.connected ? 1 : 0);
   in_step_.Add(target).Set(health.in_step ? 1 : 0);
   held_policies_.Add(target).Set(static_cast<double>(health.held_policies));
-  generation_.Add(target).Set(static_cast<double>(health.generation));
   Raise(batches_.Add({{"target", pusher.target()}, {"kind", "full"}}), health.full_states);
   Raise(batches_.Add({{"target", pusher.target()}, {"kind", "update"}}), health.updates);
 }

@@ -1,16 +1,12 @@
 // Starts one cluster for all cases, or skips them all where there is none to start. CI never skips.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <iostream>
-#include <string_view>
 
 #include "kube/shared_cluster.h"
 
 namespace sluice {
 namespace {
-
-constexpr int kSkipped = 77;  // what ctest takes for "skipped"
 
 TestCluster* cluster = nullptr;
 
@@ -42,12 +38,7 @@ KubeOptions TestOptions() {
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
   if (testing::GTEST_FLAG(list_tests)) return RUN_ALL_TESTS();
-  if (const std::string why_not = sluice::TestCluster::WhyNot(); !why_not.empty()) {
-    const char* ci = std::getenv("CI");
-    const bool in_ci = ci != nullptr && std::string_view(ci) == "true";
-    std::cerr << (in_ci ? "failed: " : "skipped: ") << why_not << '\n';
-    return in_ci ? 1 : sluice::kSkipped;
-  }
+  if (const auto code = sluice::TestCluster::Missing()) return *code;
   sluice::TestCluster cluster;
   if (!cluster.Start()) {
     std::cerr << "the cluster did not start\n" << cluster.LastWords() << '\n';

@@ -6,6 +6,7 @@
 #ifndef SLUICE_TESTS_KUBE_TEST_CLUSTER_H_
 #define SLUICE_TESTS_KUBE_TEST_CLUSTER_H_
 
+#include <optional>
 #include <string>
 
 #include "kube/access.h"
@@ -20,8 +21,11 @@ struct HttpAnswer {
 
 class TestCluster {
  public:
-  // Why it cannot be had here; empty: it can.
-  static std::string WhyNot();
+  // Where it cannot be had: says why on standard error, and returns what a test then exits with (77: skipped; in CI it
+  // is a failure).
+  static std::optional<int> Missing();
+  // Empty: there is none.
+  static std::string KubectlProgram();
 
   TestCluster();
 
@@ -42,6 +46,8 @@ class TestCluster {
   // The access of a user who may do everything, by token.
   KubeAccess Admin() const;
   KubeAccess WithToken(const std::string& token) const;
+  // The same for programs: writes a kubeconfig into folder() and returns its path.
+  std::string KubeConfigFile() const;
 
   // Faults, of the server at url().
   void KillApiServer() { api_server_.Kill(); }

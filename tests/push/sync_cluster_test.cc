@@ -45,18 +45,9 @@ class SyncedCluster : public testing::Test {
  protected:
   TestCluster& cluster() { return SharedCluster(); }
 
-  std::string KubeConfig() {
-    const KubeAccess admin = cluster().Admin();
-    const std::string file = folder_ / "kubeconfig";
-    WriteFile(file,
-              "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{name: c, context: {cluster: c, "
-              "user: u}}]\nclusters: [{name: c, cluster: {server: \"" +
-                  admin.server.url + "\", certificate-authority: \"" + cluster().ca_file() +
-                  "\"}}]\nusers: [{name: u, user: {token: \"" + admin.user.token + "\"}}]\n");
-    return file;
-  }
   void Start() {
-    ASSERT_TRUE(sync_.Start({SLUICE_SYNC, "--kubeconfig", KubeConfig(), "--target", target_}, folder_ / "log"));
+    ASSERT_TRUE(
+        sync_.Start({SLUICE_SYNC, "--kubeconfig", cluster().KubeConfigFile(), "--target", target_}, folder_ / "log"));
   }
   std::string Log() const {
     std::ostringstream text;

@@ -20,7 +20,8 @@ class DaemonFailed(Exception):
 
 
 class Daemon:
-    """A `sluiced` in the topology's filter. `folder` takes its log. A context manager."""
+    """A `sluiced` in the topology's filter. `folder` takes its log; without `manifests`, policy is pushed to it. A context
+    manager."""
 
     def __init__(self, topology, device, manifests, folder, wires=(("left", "right"),), extra=()):
         folder = pathlib.Path(folder)
@@ -29,7 +30,7 @@ class Daemon:
             *topology.inside("filter"),
             str(BIN / "sluiced"),
             *[word for left, right in wires for word in ("--wire", f"{device}:{left},{device}:{right}")],
-            *["--manifests", str(manifests)],
+            *(["--manifests", str(manifests)] if manifests else []),
             "--no-huge",
             *extra,
         ]

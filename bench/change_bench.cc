@@ -5,6 +5,7 @@
 //                     [rounds=3] [seconds=2] [count=1000]
 #include <rte_cycles.h>
 
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -89,9 +90,10 @@ class Change {
     published_ = Seconds();
     wire_.Publish(std::move(table));
   }
-  // The traffic's policy, or one in which every section has a rule more: a swap after which every flow is judged again
-  // and none is cut.
-  ResolvedPolicy Policy(bool with_more) const;
+  // The traffic's policy. Sections whose tenth has more have a rule more: a change after which their flows are judged
+  // again and none is cut.
+  static constexpr std::size_t kTenths = 10;
+  ResolvedPolicy Policy() const;
   Paced RunPaced(const Mix& mix, const Step& step);
   double RunFull(const Step& step);
   // Throughput with `change` going on at a steady pace, and without, in turns.
@@ -111,16 +113,18 @@ class Change {
   double rate_;
   std::uint32_t rounds_;
   double seconds_;
+  std::array<bool, kTenths> has_more_{};
   double published_ = 0;  // when the last table was
   Wire wire_;
   PolicyStore store_;
   Source source_;
 };
 
-ResolvedPolicy Change::Policy(bool with_more) const {
+ResolvedPolicy Change::Policy() const {
   ResolvedPolicy policy = traffic_.Policy();
-  if (!with_more) return policy;
-  for (Section& section : policy.sections) {
+  for (std::size_t i = 0; i < policy.sections.size(); ++i) {
+    if (!has_more_[i % kTenths]) continue;
+    Section& section = policy.sections[i];
     Rule rule = section.rules.back();
     rule.ports = {{kProtoUdp, 9, 9}};
     rule.index = static_cast<std::int32_t>(section.rules.size());
@@ -170,15 +174,22 @@ double Change::RunFull(const Step& step) {
   return window.PacketsPerSecond() / 1e6;
 }
 
+// Each swap is a full state, compiled anew, in which a tenth of the policies differs from the one before.
 void Change::Swaps() {
   const std::uint32_t count = arguments_.Number("count", 1000);
+  const double per_second = arguments_.Real("per_second", 200);
   Mix mix;
   mix.packets_per_second = rate_;
   const Paced without = RunPaced(mix, For(seconds_));
   const std::uint64_t judged = wire_.counters().flows_judged_again.value();
   std::uint32_t done = 0;
+  const double start = Seconds();
   const Paced with = RunPaced(mix, [&] {
-    Replace(Policy(++done % 2 != 0));
+    bool& has_more = has_more_[done++ % kTenths];
+    has_more = !has_more;
+    Replace(Policy());
+    const double early = done / per_second - (Seconds() - start);
+    if (early > 0) std::this_thread::sleep_for(std::chrono::duration<double>(early));
     return done < count;
   });
   const auto line = [&](const char* contender, const Paced& paced) {
@@ -204,8 +215,8 @@ void Change::CompareThroughput(const char* unit, double per_second, const std::f
     const double start = Seconds();
     double done = 0;
     with.push_back(RunFull([&] {
-      const double late = done / per_second - (Seconds() - start);
-      if (late > 0) std::this_thread::sleep_for(std::chrono::duration<double>(late));
+      const double early = done / per_second - (Seconds() - start);
+      if (early > 0) std::this_thread::sleep_for(std::chrono::duration<double>(early));
       done += change();
       return Seconds() - start < seconds_;
     }));
@@ -312,7 +323,6 @@ void Change::Rejudge() {
   std::vector<double> busy, idle;
   Mix mix;
   mix.packets_per_second = rate_;
-  std::uint32_t turn = 0;
   for (std::uint32_t round = 0; round < rounds_; ++round) {
     for (const bool sending : {true, false}) {
       if (sending) {
@@ -322,7 +332,8 @@ void Change::Rejudge() {
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(200));
       const std::uint64_t judged = wire_.counters().flows_judged_again.value();
-      Replace(Policy(++turn % 2 != 0));
+      has_more_.fill(!has_more_.front());
+      Replace(Policy());
       while (wire_.counters().flows_judged_again.value() - judged < flows_) {
         std::this_thread::sleep_for(std::chrono::microseconds(200));
         if (Seconds() - published_ > 20) Fail("not all flows were judged again within 20 s");

@@ -63,7 +63,7 @@ def measure(run):
         with router(run, f"snb{os.getpid() % 10000}") as ends:
             devices = keys(a=f"net_af_packet0,iface={ends[0]}", b=f"net_af_packet1,iface={ends[1]}")
             run.program(
-                SECTION, "line_bench", *devices, *keys(contender="nftables", flows=1000, seconds=0.5, steps=run.choose(0, 4)), what="in namespaces"
+                SECTION, "line_bench", *devices, *keys(contender="nftables", flows=1000, checksums=1, steps=4), what="in namespaces"
             )
     except Failed as problem:
         run.skip(SECTION, "nftables", str(problem))

@@ -14,12 +14,14 @@ import namespaces
 from run import Failed, keys
 
 SECTION = "peers"
+# Debian's alternatives may point the plain name at the one without DPDK.
+SWITCH = "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk"
 SIZES = (1000, 64 * 1024)
 
 
 def measure(run):
     windows, seconds = run.choose((3, 0.3), (5, 0.5))
-    missing = [name for name in ("ovs-vswitchd", "ovsdb-server", "ovs-vsctl") if shutil.which(name) is None]
+    missing = [name for name in (SWITCH, "ovsdb-server", "ovs-vsctl") if shutil.which(name) is None]
     if missing:
         run.skip(SECTION, "OVS-DPDK", f"no {missing[0]} (apt-get install openvswitch-switch-dpdk)")
     for _ in range(run.choose(1, 3)):
@@ -56,7 +58,7 @@ def open_vswitch(run, capture, flows, conntrack, windows, seconds):
             )  # fmt: skip
         problem = call("ovs-vsctl", "--bare", "--columns=error", "list", "Interface").strip()
         if problem:
-            raise Failed(f"{contender}: {problem}")
+            raise Failed(f"{contender}: {' '.join(problem.split())}")
         call("ovs-ofctl", "del-flows", "br0")
         for flow in FLOWS[conntrack]:
             call("ovs-ofctl", "add-flow", "br0", flow)
@@ -93,7 +95,7 @@ def switch(run, folder):
     processes = []
 
     def start(*command):
-        with open(f"{folder}/{command[0]}.out", "w", encoding="utf-8") as out:
+        with open(f"{folder}/{os.path.basename(command[0])}.out", "w", encoding="utf-8") as out:
             processes.append(subprocess.Popen(command, stdout=out, stderr=out, env=env))
 
     try:
@@ -107,7 +109,7 @@ def switch(run, folder):
             "other_config:dpdk-socket-mem=1024", "other_config:dpdk-extra=--no-pci --in-memory --no-telemetry",
         )  # fmt: skip
         start(
-            "ovs-vswitchd", f"unix:{folder}/db.sock", f"--unixctl={folder}/vswitchd.ctl", "--log-file=/dev/null", "-vconsole:warn"
+            SWITCH, f"unix:{folder}/db.sock", f"--unixctl={folder}/vswitchd.ctl", "--log-file=/dev/null", "-vconsole:warn"
         )
         wait_for(f"{folder}/vswitchd.ctl")
         yield call

@@ -9,6 +9,7 @@ from figures import Figure, figure, where
 
 BEGIN, END = "<!-- scripts/bench.sh --publish writes from here -->", "<!-- to here -->"
 PLAIN = ("section", "contender", "metric", "values")
+HIDDEN = ("worker", "line", "memory")  # what a section measures anyway
 UNSTABLE = (*PLAIN, "opened_per_second", "evicted", "expired", "rate_mpps")  # what was measured, not what it was measured on
 
 
@@ -97,7 +98,7 @@ def table(results, ghz):
     """A row for each thing measured: turns of the same are put together."""
     rows = {}
     for result in results:
-        on = ", ".join(f"{key} {number(value)}" for key, value in result.items() if key not in UNSTABLE)
+        on = ", ".join(f"{key} {number(value)}" for key, value in result.items() if key not in UNSTABLE and value not in HIDDEN)
         rows.setdefault((on, result["contender"], result["metric"]), []).extend(result["values"])
     yield "| on | who | what | median (least to greatest) | clocks a packet | ns a packet |"
     yield "|---|---|---|---|---|---|"
@@ -114,7 +115,7 @@ def table(results, ghz):
 
 
 def number(value):
-    return f"{value:,.6g}" if isinstance(value, (int, float)) else value
+    return f"{value:,.8g}" if isinstance(value, (int, float)) else value
 
 
 def draw(results):

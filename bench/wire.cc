@@ -19,7 +19,8 @@ Wire::Wire(std::string_view program, const WireOptions& options) {
   edge.wires.resize(1);
   edge.wires[0].ports[0].device = "net_pcap0,rx_pcap=" + options.capture + ",infinite_rx=1";
   edge.wires[0].ports[1].device = "null";
-  edge.rx_descriptors += options.captured / 4;  // buffers are as many as descriptors, of two ports and directions
+  // There are as many buffers as descriptors, of two ports and two directions.
+  edge.rx_descriptors += options.captured / 4;
   edge.tx_descriptors += options.captured / 4;
   const auto fail = [&](const std::string& what) {
     std::fprintf(stderr, "%.*s: %s\n", static_cast<int>(program.size()), program.data(), what.c_str());

@@ -2,6 +2,7 @@
 // each direction.
 //
 // Usage: write_capture FILE [family=4] [flows=1000] [rules=1000] [tuples=1] [protocol=udp] [bytes=64] [both=0]
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -33,9 +34,10 @@ int Run(const std::string& path, const Arguments& arguments) {
   bool good = std::fwrite(&header, sizeof header, 1, file.get()) == 1;
   std::vector<std::uint8_t> frame(2048);
   const std::uint32_t directions = arguments.Number("both", 0) != 0 ? 2 : 1;
-  for (std::uint32_t i = 0; i < directions * flows && good; ++i) {
+  const std::uint32_t packets = std::max(directions * flows, 64u);  // a burst
+  for (std::uint32_t i = 0; i < packets && good; ++i) {
     const PacketKind kind = i % directions == 0 ? PacketKind::kRequest : PacketKind::kReply;
-    const std::uint32_t length = WriteFrame(shape, traffic.Flow(i / directions), kind, frame.data());
+    const std::uint32_t length = WriteFrame(shape, traffic.Flow(i / directions % flows), kind, frame.data());
     RecordHeader record;
     record.captured = record.length = length;
     good = std::fwrite(&record, sizeof record, 1, file.get()) == 1 &&

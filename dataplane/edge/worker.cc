@@ -205,12 +205,11 @@ void Worker::Transmit(std::uint32_t port, rte_mbuf** frames, std::uint32_t count
     Drop(frames, count, DropReason::kPortDown);
     return;
   }
-  std::uint64_t lengths[kBurst];  // a frame that was taken is the device's
-  for (std::uint32_t i = 0; i < count; ++i) lengths[i] = frames[i]->pkt_len;
+  std::uint64_t bytes = 0;  // of all, as a frame that was taken is the device's; then less those that were not
+  for (std::uint32_t i = 0; i < count; ++i) bytes += frames[i]->pkt_len;
   const auto queue = static_cast<std::uint16_t>(view.tx_queues > 1 ? index_ : 0);
   const std::uint32_t sent = rte_eth_tx_burst(view.id, queue, frames, static_cast<std::uint16_t>(count));
-  std::uint64_t bytes = 0;
-  for (std::uint32_t i = 0; i < sent; ++i) bytes += lengths[i];
+  for (std::uint32_t i = sent; i < count; ++i) bytes -= frames[i]->pkt_len;
   counters_.ports[port].sent.Add(sent);
   counters_.ports[port].sent_bytes.Add(bytes);
   Drop(frames + sent, count - sent, DropReason::kTxFull);

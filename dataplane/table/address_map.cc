@@ -18,23 +18,27 @@ AddressEntry AddressMap::Lookup(const IpAddress& address) const {
 }
 
 void AddressMap::LookupBurst(std::span<const IpAddress* const> addresses, AddressEntry* out) const {
-  std::array<std::uint64_t, 128> hashes;
+  std::array<std::uint64_t, kMaxBurst> hashes;
+  std::array<const void*, kMaxBurst> lines;
   for (std::size_t i = 0; i < addresses.size(); ++i) {
     const IpAddress& address = *addresses[i];
     if (address.is_v4()) {
       hashes[i] = HashAddress(address.v4());
-      v4_.Prefetch(hashes[i]);
+      lines[i] = v4_.LineOf(hashes[i]);
     } else {
       hashes[i] = HashAddress(Ipv6Key{address.hi, address.lo});
-      v6_.Prefetch(hashes[i]);
+      lines[i] = v6_.LineOf(hashes[i]);
     }
+    __builtin_prefetch(lines[i]);
   }
-  std::array<std::uint8_t, 128> missed;
+  std::array<std::uint8_t, kMaxBurst> missed;
   std::size_t missed_count = 0;
   for (std::size_t i = 0; i < addresses.size(); ++i) {
     const IpAddress& address = *addresses[i];
     const AddressEntry* host =
-        address.is_v4() ? v4_.Find(address.v4(), hashes[i]) : v6_.Find(Ipv6Key{address.hi, address.lo}, hashes[i]);
+        address.is_v4()
+            ? v4_.FindFrom(static_cast<const HostMap<std::uint32_t>::Line*>(lines[i]), address.v4(), hashes[i])
+            : v6_.FindFrom(static_cast<const HostMap<Ipv6Key>::Line*>(lines[i]), {address.hi, address.lo}, hashes[i]);
     if (host != nullptr) {
       out[i] = *host;
       continue;

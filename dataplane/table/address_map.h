@@ -6,6 +6,7 @@
 #ifndef SLUICE_DATAPLANE_TABLE_ADDRESS_MAP_H_
 #define SLUICE_DATAPLANE_TABLE_ADDRESS_MAP_H_
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -15,6 +16,10 @@
 
 #include "sluice/address.h"
 #include "sluice/resolved_policy.h"
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
 
 namespace sluice {
 
@@ -50,7 +55,11 @@ class HostMap {
 
   // Nothing where the address is no host. Probes one line, nearly always.
   const AddressEntry* Find(const Key& key, std::uint64_t hash) const;
-  void Prefetch(std::uint64_t hash) const;
+
+  // The same in two steps: the line where it begins, to be fetched ahead, and what stands there.
+  struct Line;
+  const Line* LineOf(std::uint64_t hash) const;
+  const AddressEntry* FindFrom(const Line* line, const Key& key, std::uint64_t hash) const;
 
   void Set(const Key& key, AddressEntry entry);
   void Erase(const Key& key);
@@ -64,13 +73,8 @@ class HostMap {
 
  private:
   static constexpr std::size_t kSlots = sizeof(Key) == 4 ? 5 : 2;
-  struct alignas(64) Line {
-    Key keys[kSlots];
-    AddressEntry entries[kSlots];
-    std::uint32_t used = 0;  // bit i: slot i holds a host; bit 31: something was pushed on to the next line
-  };
-  static_assert(sizeof(Line) == 64);
   static constexpr std::uint32_t kOverflow = std::uint32_t{1} << 31;
+  static const Line kEmptyLine;
 
   struct Page {
     std::shared_ptr<Line[]> lines;
@@ -89,6 +93,40 @@ class HostMap {
   std::uint32_t page_shift_ = 32;
   std::size_t size_ = 0;
 };
+
+template <typename Key>
+struct alignas(64) HostMap<Key>::Line {
+  Key keys[kSlots];
+  AddressEntry entries[kSlots];
+  std::uint32_t used = 0;  // bit i: slot i holds a host; bit 31: something was pushed on to the next line
+
+  // Bit i: slot i has this key.
+  std::uint32_t Match(const Key& key) const {
+    std::uint32_t equal = 0;
+#if defined(__AVX2__)
+    if constexpr (sizeof(Key) == 4) {  // the three behind the keys are compared too, and left out
+      const __m256i all = _mm256_load_si256(reinterpret_cast<const __m256i*>(keys));
+      const __m256i same = _mm256_cmpeq_epi32(all, _mm256_set1_epi32(static_cast<int>(key)));
+      equal = static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(same)));
+      return equal & used & ((1u << kSlots) - 1);
+    }
+#endif
+    for (std::size_t slot = 0; slot < kSlots; ++slot) equal |= std::uint32_t{keys[slot] == key} << slot;
+    return equal & used;
+  }
+};
+
+template <typename Key>
+const typename HostMap<Key>::Line* HostMap<Key>::LineOf(std::uint64_t hash) const {
+  const Page& page = PageOf(hash);
+  return page.lines == nullptr ? &kEmptyLine : &page.lines[static_cast<std::uint32_t>(hash) & page.mask];
+}
+
+template <typename Key>
+const AddressEntry* HostMap<Key>::FindFrom(const Line* line, const Key& key, std::uint64_t hash) const {
+  if (const std::uint32_t match = line->Match(key); match != 0) return &line->entries[std::countr_zero(match)];
+  return (line->used & kOverflow) == 0 ? nullptr : Find(key, hash);
+}
 
 // A run of addresses, both ends included, whose identity as an external address is the same.
 struct CidrCell {
@@ -120,8 +158,11 @@ class CidrTrie {
 
 class AddressMap {
  public:
+  static constexpr std::size_t kMaxBurst = 128;
+
   AddressEntry Lookup(const IpAddress& address) const;
-  // out[i] of *addresses[i]. Stage at a time: one address's cache miss hides behind the others' work. At most 128.
+  // out[i] of *addresses[i]. Stage at a time: one address's cache miss hides behind the others' work. At most
+  // kMaxBurst.
   void LookupBurst(std::span<const IpAddress* const> addresses, AddressEntry* out) const;
   // The cell's identity, whether a host stands there or not.
   std::uint32_t LookupCell(const IpAddress& address) const;

@@ -37,7 +37,7 @@ class Classifier {
  public:
   static constexpr std::size_t kMaxBurst = 64;
 
-  // Remembers up to `entries` decisions (rounded up to a power of two); 16 bytes each.
+  // Remembers up to `entries` decisions and half as many answers for two identities, in 32 bytes for each decision.
   explicit Classifier(std::size_t entries = 256 * 1024);
   ~Classifier();
   Classifier(const Classifier&) = delete;
@@ -48,8 +48,8 @@ class Classifier {
   void Classify(const Table& table, std::span<const ClassifyQuery> queries, Classification* out,
                 bool exemptions = true);
 
-  std::uint64_t remembered() const;  // probes answered from memory, since start
-  std::uint64_t worked_out() const;  // probes that Table::Decide answered
+  // Decisions that were not remembered and asked of Table::Decide, since start.
+  std::uint64_t worked_out() const;
 
  private:
   struct Memory;

@@ -6,6 +6,9 @@
 namespace sluice {
 
 template <typename Key>
+const typename HostMap<Key>::Line HostMap<Key>::kEmptyLine{};
+
+template <typename Key>
 HostMap<Key>::HostMap() : pages_(1) {}
 
 template <typename Key>
@@ -14,18 +17,9 @@ const AddressEntry* HostMap<Key>::Find(const Key& key, std::uint64_t hash) const
   if (page.lines == nullptr) return nullptr;
   for (std::uint32_t at = static_cast<std::uint32_t>(hash) & page.mask;; at = (at + 1) & page.mask) {
     const Line& line = page.lines[at];
-    std::uint32_t equal = 0;
-    for (std::size_t slot = 0; slot < kSlots; ++slot) equal |= std::uint32_t{line.keys[slot] == key} << slot;
-    equal &= line.used;
-    if (equal != 0) return &line.entries[std::countr_zero(equal)];
+    if (const std::uint32_t match = line.Match(key); match != 0) return &line.entries[std::countr_zero(match)];
     if ((line.used & kOverflow) == 0) return nullptr;
   }
-}
-
-template <typename Key>
-void HostMap<Key>::Prefetch(std::uint64_t hash) const {
-  const Page& page = PageOf(hash);
-  __builtin_prefetch(page.lines.get() + (static_cast<std::uint32_t>(hash) & page.mask));
 }
 
 template <typename Key>

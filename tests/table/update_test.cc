@@ -14,8 +14,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-std::string Answer(const Table& table, const ClassifyQuery& query) {
-  Classifier classifier(16);
+std::string Answer(Classifier& classifier, const Table& table, const ClassifyQuery& query) {
   Classification seen;
   classifier.Classify(table, std::span(&query, 1), &seen);
   const auto side = [&](const Decision& decision) {
@@ -25,6 +24,11 @@ std::string Answer(const Table& table, const ClassifyQuery& query) {
   };
   return std::string(Name(seen.exemption)) + (seen.concerned ? " concerned" : "") +
          (seen.unknown_endpoint ? " unknown" : "") + " egress " + side(seen.egress) + " ingress " + side(seen.ingress);
+}
+
+std::string Answer(const Table& table, const ClassifyQuery& query) {
+  Classifier classifier(16);
+  return Answer(classifier, table, query);
 }
 
 // A small world that changes at random: few addresses, groups and ports, so that everything meets.
@@ -198,6 +202,7 @@ TEST_P(UpdateTest, RandomUpdatesAnswerLikeAFreshCompilation) {
   std::shared_ptr<const Table> table = MustCompile(compiler, policy);
   std::vector<std::string> before(queries.size());
   for (std::size_t i = 0; i < queries.size(); ++i) before[i] = Answer(*table, queries[i]);
+  Classifier remembers;  // from update to update, as a worker's does
   int refused = 0;
   for (int step = 0; step < 60; ++step) {
     PolicyUpdate update = world.Update(policy);
@@ -220,6 +225,7 @@ TEST_P(UpdateTest, RandomUpdatesAnswerLikeAFreshCompilation) {
     for (std::size_t i = 0; i < queries.size(); ++i) {
       const ClassifyQuery& query = queries[i];
       const std::string answer = Answer(*table, query);
+      ASSERT_EQ(answer, Answer(remembers, *table, query)) << "step " << step;
       ASSERT_EQ(answer, Answer(*fresh, query)) << "step " << step << ' ' << query.source.ToString() << " -> "
                                                << query.destination.ToString() << ':' << query.destination_port;
       if (answer == before[i]) continue;

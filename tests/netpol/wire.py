@@ -1,4 +1,8 @@
-"""Both ends of the wire that sluiced filters: sends frames into one, and says which came out of the other."""
+"""Both ends of the wire that sluiced filters: sends frames into one, and says which came out of the other.
+
+A fence follows each burst. sluiced has one worker here, which keeps the order of what it forwards: what has not come
+out before the fence was dropped.
+"""
 
 import ctypes
 import itertools
@@ -48,6 +52,7 @@ class Wire:
         self._ends = {name: packet_socket(topology.namespace("fabric"), name) for name in ("out", "back")}
         self._fences = itertools.count()
         self.sent = 0
+        self.dropped = 0
 
     def __enter__(self):
         return self
@@ -76,6 +81,7 @@ class Wire:
         unknown = came - set(batch)
         if unknown:
             raise RuntimeError(f"a frame came out that nobody sent: {unknown.pop().hex()}")
+        self.dropped += len(batch) - len(came)
         return [frame in came for frame in batch]
 
     def _receive_until(self, end, fence):

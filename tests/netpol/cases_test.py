@@ -1,4 +1,4 @@
-"""Cases of NetworkPolicy through the whole road: netpol_test.py KUBE_CLUSTER [-k NAME]...
+"""Cases of NetworkPolicy through the whole road: cases_test.py KUBE_CLUSTER [-k NAME]...
 
     manifest -> kube-apiserver, etcd -> sluice-sync -> gRPC -> sluiced -> packets
 
@@ -27,6 +27,7 @@ class Netpol(unittest.TestCase):
 
     def run_case(self, path):
         self.traffic.forget()
+        dropped, drops = self.road.wire.dropped, self.drops()
         self.expect(OPEN, "before the first step")
         made = set()
         for number, step in enumerate(case_file.read(path), 1):
@@ -42,6 +43,8 @@ class Netpol(unittest.TestCase):
                 self.expect(step.reached, f"after step {number} ({step.name})")
             for explain in step.explains:
                 self.expect_explained(explain)
+        drops["policy_denied"] += self.road.wire.dropped - dropped
+        self.assertEqual(self.drops(), drops, "what sluiced counted, and what was dropped")
 
     def undo(self, step, made):
         if step.name.kind != "NetworkPolicy":
@@ -54,6 +57,12 @@ class Netpol(unittest.TestCase):
         if problems:
             more = [f"and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
             self.fail("\n  ".join([f"{when}:", *problems[:SHOWN], *more]))
+
+    def drops(self):
+        """Packets by drop reason, as sluiced counts them."""
+        code, output, errors = programs.sluicectl("get", "drops", "--target", self.road.target, "-o", "json")
+        self.assertEqual(code, 0, errors)
+        return {drop["reason"]: drop["packets"] for drop in json.loads(output)}
 
     def expect_explained(self, explain):
         ends = (

@@ -5,7 +5,6 @@
 //                     [rounds=3] [seconds=2] [count=1000]
 #include <rte_cycles.h>
 
-#include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -60,6 +59,7 @@ class Change {
         wire_("change_bench", Options()),
         store_({}, [this](std::shared_ptr<const Table> table) { Publish(std::move(table)); }),
         source_(wire_.source_port(), traffic_, ShapeOf(arguments), flows_, kFresh) {
+    has_more_.resize(traffic_.Policy().sections.size());
     Replace(traffic_.Policy());
     source_.Establish();
     if (wire_.counters().flows_created.value() != flows_) Fail("not every flow was opened");
@@ -90,9 +90,8 @@ class Change {
     published_ = Seconds();
     wire_.Publish(std::move(table));
   }
-  // The traffic's policy. Sections whose tenth has more have a rule more: a change after which their flows are judged
-  // again and none is cut.
-  static constexpr std::size_t kTenths = 10;
+  // The traffic's policy. Sections in has_more_ have a rule more: a change after which their flows are judged again and
+  // none is cut.
   ResolvedPolicy Policy() const;
   Paced RunPaced(const Mix& mix, const Step& step);
   double RunFull(const Step& step);
@@ -113,8 +112,8 @@ class Change {
   double rate_;
   std::uint32_t rounds_;
   double seconds_;
-  std::array<bool, kTenths> has_more_{};
-  double published_ = 0;  // when the last table was
+  std::vector<bool> has_more_;  // by section
+  double published_ = 0;        // when the last table was
   Wire wire_;
   PolicyStore store_;
   Source source_;
@@ -123,7 +122,7 @@ class Change {
 ResolvedPolicy Change::Policy() const {
   ResolvedPolicy policy = traffic_.Policy();
   for (std::size_t i = 0; i < policy.sections.size(); ++i) {
-    if (!has_more_[i % kTenths]) continue;
+    if (!has_more_[i]) continue;
     Section& section = policy.sections[i];
     Rule rule = section.rules.back();
     rule.ports = {{kProtoUdp, 9, 9}};
@@ -174,7 +173,7 @@ double Change::RunFull(const Step& step) {
   return window.PacketsPerSecond() / 1e6;
 }
 
-// Each swap is a full state, compiled anew, in which a tenth of the policies differs from the one before.
+// Each swap is a full state, compiled anew, in which one policy differs from the one before.
 void Change::Swaps() {
   const std::uint32_t count = arguments_.Number("count", 1000);
   const double per_second = arguments_.Real("per_second", 200);
@@ -185,8 +184,8 @@ void Change::Swaps() {
   std::uint32_t done = 0;
   const double start = Seconds();
   const Paced with = RunPaced(mix, [&] {
-    bool& has_more = has_more_[done++ % kTenths];
-    has_more = !has_more;
+    const std::size_t changed = done++ % has_more_.size();
+    has_more_[changed] = !has_more_[changed];
     Replace(Policy());
     const double early = done / per_second - (Seconds() - start);
     if (early > 0) std::this_thread::sleep_for(std::chrono::duration<double>(early));
@@ -332,7 +331,7 @@ void Change::Rejudge() {
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(200));
       const std::uint64_t judged = wire_.counters().flows_judged_again.value();
-      has_more_.fill(!has_more_.front());
+      has_more_.assign(has_more_.size(), !has_more_.front());
       Replace(Policy());
       while (wire_.counters().flows_judged_again.value() - judged < flows_) {
         std::this_thread::sleep_for(std::chrono::microseconds(200));

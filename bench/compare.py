@@ -24,6 +24,7 @@ SECTIONS = {
     "compile": tables.compile_shapes,
     "memory": tables.memory,
 }
+PROGRAMS = ["change_bench", "compile_bench", "memory_bench", "miss_bench", "walk_bench", "worker_bench", "write_capture"]
 
 
 def git(*arguments):
@@ -52,7 +53,7 @@ def check_out(revision, folder):
 
 def build(folder):
     print(f"bench: building {folder}", file=sys.stderr)
-    return subprocess.run([folder / "scripts/build.sh", "release"], stdout=sys.stderr, check=False).returncode == 0
+    return subprocess.run([folder / "scripts/build.sh", "release", "--target", *PROGRAMS], stdout=sys.stderr, check=False).returncode == 0
 
 
 def main(arguments):

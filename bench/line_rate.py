@@ -105,7 +105,7 @@ def flat_out(run, windows, seconds):
 
 def measure(run):
     seconds, steps = run.choose((0.1, 6), (0.2, 8))
-    for _ in range(run.choose(2, 5)):
+    for _ in range(run.choose(3, 7)):
         measure_with_rig(run, seconds, steps, flows=1000)
     flat_out(run, *run.choose((2, 0.3), (5, 0.5)))
     if run.quick:

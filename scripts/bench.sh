@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 
 scripts/install-deps.sh bench >&2
 echo "bench: building release" >&2
-scripts/build.sh release >&2
+scripts/build.sh release --target bench_programs >&2
 
 # Packets of a million flows stay in their buffers: 3 GB and more, in hugepages where the machine has them to give.
 wanted=2048

@@ -1,6 +1,7 @@
 #include "resolve/label_index.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace sluice {
 namespace {
@@ -99,11 +100,15 @@ void LabelIndex::Release(const IndexedSelector& selector) {
   }
 }
 
-PodSet LabelIndex::HoldersOfAny(const LabelIds& labels) const {
-  if (labels.size() == 1) return labels_[labels.front()].holders;
-  std::vector<const PodSet*> holders;
-  for (const LabelId label : labels) holders.push_back(&labels_[label].holders);
-  return PodSet::fastunion(holders.size(), holders.data());
+// Never a copy of the holders: `set` is mostly a namespace's few pods, and a label's holders may be a fifth of all.
+void LabelIndex::KeepHolders(const LabelIds& labels, PodSet* set) const {
+  if (labels.size() == 1) {
+    *set &= labels_[labels.front()].holders;
+    return;
+  }
+  PodSet kept;
+  for (const LabelId label : labels) kept |= *set & labels_[label].holders;
+  *set = std::move(kept);
 }
 
 void LabelIndex::Restrict(const IndexedSelector& selector, PodSet* set) const {
@@ -111,10 +116,10 @@ void LabelIndex::Restrict(const IndexedSelector& selector, PodSet* set) const {
     if (set->isEmpty()) return;
     switch (requirement.op) {
       case LabelRequirement::Operator::kIn:
-        *set &= HoldersOfAny(requirement.values);
+        KeepHolders(requirement.values, set);
         break;
       case LabelRequirement::Operator::kNotIn:  // a missing key matches too (NP-34)
-        *set -= HoldersOfAny(requirement.values);
+        for (const LabelId label : requirement.values) *set -= labels_[label].holders;
         break;
       case LabelRequirement::Operator::kExists:
         *set &= keys_[requirement.key].holders;

@@ -65,7 +65,8 @@ class LabelIndex {
   LabelId Use(const std::string& name, const std::string& value);
   void DropKey(LabelKey key);
   void Drop(LabelId label);
-  PodSet HoldersOfAny(const LabelIds& labels) const;
+  // Leaves of `set` those that have any of the labels.
+  void KeepHolders(const LabelIds& labels, PodSet* set) const;
 
   std::vector<Label> labels_;
   std::vector<LabelId> free_labels_;

@@ -1,5 +1,7 @@
 #include "manifest/file_decoder.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace sluice {
@@ -24,6 +26,15 @@ void FileDecoder::ListEnd(const ValueTree& list) {
                                    std::string(list.root()->Find("kind")->text), std::string(entry->key),
                                    "given twice"});
   }
+}
+
+void FileDecoder::Append(FileDecoder part) {
+  FileObjects& added = part.result_;
+  std::move(added.objects.begin(), added.objects.end(), std::back_inserter(result_.objects));
+  std::move(added.diagnostics.begin(), added.diagnostics.end(), std::back_inserter(result_.diagnostics));
+  result_.broken = result_.broken || added.broken;
+  untold_ += part.untold_;
+  Bound();
 }
 
 void FileDecoder::Broken(std::uint32_t line, std::string why) {

@@ -3,10 +3,11 @@
 #define SLUICE_CONTROL_MANIFEST_FILE_DECODER_H_
 
 #include <cstdint>
+#include <deque>
 #include <istream>
 #include <string>
-#include <vector>
 
+#include "manifest/read_settings.h"
 #include "model/decode.h"
 #include "model/value.h"
 #include "sluice/diagnostic.h"
@@ -14,7 +15,7 @@
 namespace sluice {
 
 struct FileObjects {
-  std::vector<DecodedObject> objects;  // in the file's order; those skipped are left out
+  std::deque<DecodedObject> objects;  // in the file's order; those skipped are left out
   Diagnostics diagnostics;
   bool broken = false;  // some part could not be read, so that it is not known which objects it held
 };
@@ -29,10 +30,13 @@ class FileDecoder {
   // An item of a list whose items are read one at a time, and what is around them once all are read.
   void Item(const ValueTree& tree, const TypeMeta& item_type);
   void ListEnd(const ValueTree& list);
+  // What the next part of the file holds, which was read by itself.
+  void Append(FileDecoder part);
   // A document, or the rest of one, that is no YAML or JSON.
   void Broken(std::uint32_t line, std::string why);
 
   FileObjects Take() &&;
+  const std::string& path() const { return path_; }
 
  private:
   // A file's further diagnostics are counted, not kept.
@@ -48,8 +52,8 @@ class FileDecoder {
 };
 
 // Each reads all of `in` in bounded memory, whatever its length, and never throws.
-void ReadYaml(std::istream& in, FileDecoder& decoder);
-void ReadJson(std::istream& in, FileDecoder& decoder);
+void ReadYaml(std::istream& in, FileDecoder& decoder, const ReadSettings& settings = {});
+void ReadJson(std::istream& in, FileDecoder& decoder, const ReadSettings& settings = {});
 
 }  // namespace sluice
 

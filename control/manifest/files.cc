@@ -131,16 +131,16 @@ FileList ListManifests(const std::vector<std::string>& paths) {
   return std::move(lister).Take();
 }
 
-FileObjects ReadManifest(const std::string& path) {
+FileObjects ReadManifest(const std::string& path, const ReadSettings& settings) {
   FileDecoder decoder(path);
   errno = 0;
   std::ifstream in(path, std::ios::binary);
   if (!in.is_open()) {
     decoder.Broken(0, "cannot be read: " + std::generic_category().message(errno));
   } else if (IsJson(path, in)) {
-    ReadJson(in, decoder);
+    ReadJson(in, decoder, settings);
   } else {
-    ReadYaml(in, decoder);
+    ReadYaml(in, decoder, settings);
   }
   if (in.bad()) decoder.Broken(0, "cannot be read to its end");
   return std::move(decoder).Take();

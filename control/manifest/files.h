@@ -39,7 +39,7 @@ struct FileList {
 
 FileList ListManifests(const std::vector<std::string>& paths);
 
-FileObjects ReadManifest(const std::string& path);
+FileObjects ReadManifest(const std::string& path, const ReadSettings& settings);
 
 }  // namespace sluice
 

@@ -4,29 +4,30 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "manifest/file_decoder.h"
 #include "manifest/json_splitter.h"
+#include "manifest/parallel_decoder.h"
 
 namespace sluice {
 namespace {
 
 namespace ondemand = simdjson::ondemand;
-using PieceKind = JsonSplitter::Piece::Kind;
+using PieceKind = JsonPart::Piece::Kind;
 
-static_assert(JsonSplitter::kPadding >= simdjson::SIMDJSON_PADDING);
+static_assert(JsonPart::kPadding >= simdjson::SIMDJSON_PADDING);
 
 class ObjectReader {
  public:
-  // Fills `tree` with the object in `piece`; the tree is valid until the next call. False, with `why`, where it is no
-  // JSON.
-  bool Read(const JsonSplitter::Piece& piece, ValueTree& tree) {
-    const std::string_view text = piece.text;
-    tree.Clear(text, piece.line);
+  // Fills `tree` with the object in `text`, which begins in `line`; the tree is valid until the next call. False, with
+  // `why`, where it is no JSON.
+  bool Read(std::string_view text, std::uint32_t line, ValueTree& tree) {
+    tree.Clear(text, line);
     ondemand::document document;
     bool begun = false;  // before that a document has no location
     try {
-      document = parser_.iterate(text.data(), text.size(), text.size() + JsonSplitter::kPadding);
+      document = parser_.iterate(text.data(), text.size(), text.size() + JsonPart::kPadding);
       begun = true;
       Add(ondemand::object(document.get_object()), 0, text, tree);
       if (document.current_location().error() == simdjson::SUCCESS)
@@ -104,25 +105,21 @@ class ObjectReader {
   std::uint32_t line_ = 0;
 };
 
-}  // namespace
-
-void ReadJson(std::istream& in, FileDecoder& decoder) {
-  JsonSplitter splitter(in);
+void ReadPart(const JsonPart& part, FileDecoder& decoder) {
   ObjectReader reader;
   ValueTree tree;
   TypeMeta item_type;
   bool is_list = false;
-  for (;;) {
-    const JsonSplitter::Piece piece = splitter.Next();
-    if (piece.kind == PieceKind::kEnd) return;
+  for (const JsonPart::Piece& piece : part.pieces) {
+    const std::string_view text = part.TextOf(piece);
     if (piece.kind == PieceKind::kBroken) {
-      decoder.Broken(piece.line, std::string(piece.text));
+      decoder.Broken(piece.line, std::string(text));
       continue;
     }
     if (piece.kind == PieceKind::kItem && !is_list) continue;
-    if (!reader.Read(piece, tree)) {
-      is_list = piece.kind == PieceKind::kListBegin || is_list;
-      if (piece.kind != PieceKind::kListBegin) decoder.Broken(reader.line(), reader.why());
+    const bool readable = reader.Read(text, piece.line, tree);
+    if (!readable && piece.kind != PieceKind::kListBegin) {
+      decoder.Broken(reader.line(), reader.why());
       continue;
     }
     switch (piece.kind) {
@@ -136,7 +133,8 @@ void ReadJson(std::istream& in, FileDecoder& decoder) {
         decoder.ListEnd(tree);
         break;
       case PieceKind::kListBegin: {
-        const Value* root = tree.root();
+        // Where it is no JSON, the list's end tells, and its items are read meanwhile.
+        const Value* root = readable ? tree.root() : nullptr;
         is_list = root == nullptr || root->Find("kind") == nullptr || root->Find("kind")->text.ends_with("List");
         item_type = root == nullptr ? TypeMeta{} : ItemTypeOf(*root);
         break;
@@ -145,6 +143,18 @@ void ReadJson(std::istream& in, FileDecoder& decoder) {
         break;
     }
   }
+}
+
+}  // namespace
+
+void ReadJson(std::istream& in, FileDecoder& decoder, const ReadSettings& settings) {
+  JsonSplitter splitter(in, settings.part_bytes);
+  ParallelDecoder parallel(decoder, settings.threads);
+  JsonPart part;
+  while (splitter.Next(part)) {
+    parallel.Add([part = std::move(part)](FileDecoder& its) { ReadPart(part, its); });
+  }
+  parallel.Finish();
 }
 
 }  // namespace sluice

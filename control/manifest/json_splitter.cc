@@ -12,32 +12,49 @@ constexpr std::size_t kMaxPieceBytes = 16 << 20;
 // Each broken document may cost reading kMaxPieceBytes again.
 constexpr int kMostBroken = 100;
 
+bool IsSpace(int c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
+
 }  // namespace
 
-JsonSplitter::JsonSplitter(std::istream& in) : in_(in), buffer_(kBlockBytes + kPadding) {
+JsonSplitter::JsonSplitter(std::istream& in, std::size_t part_bytes) : in_(in), part_bytes_(part_bytes) {
   constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
   Peek();
   if (std::string_view(buffer_.data(), end_).starts_with(kByteOrderMark)) at_ = kByteOrderMark.size();
 }
 
-JsonSplitter::Piece JsonSplitter::Next() {
+bool JsonSplitter::Next(JsonPart& part) {
+  part = {};
+  if (where_ == Where::kInItems) part.pieces.push_back(ListBegin());
+  do {
+    std::optional<Piece> piece = NextPiece();
+    if (!piece) break;
+    kept_ = at_;
+    part.pieces.push_back(*std::move(piece));
+  } while (at_ < part_bytes_);
+  part.text = std::move(buffer_);
+  buffer_.assign(part.text, at_, end_ - at_);
+  end_ = buffer_.size();
+  buffer_.resize(end_ + JsonPart::kPadding);
+  kept_ = start_ = at_ = 0;
+  return !part.pieces.empty();
+}
+
+std::optional<JsonPart::Piece> JsonSplitter::NextPiece() {
   for (;;) {
     switch (where_) {
       case Where::kEnd:
-        return {Piece::Kind::kEnd, {}, line_};
+        return std::nullopt;
       case Where::kInItems:
         return ScanItem();
       case Where::kInDocument:
         return ScanDocument();
       case Where::kBetween:
-        StartPiece();
-        const int next = SkipSpace();
-        StartPiece();
-        if (next == kEof) {
+        for (StartPiece(); IsSpace(Peek()); StartPiece()) Advance();
+        if (Peek() == kEof) {
           where_ = Where::kEnd;
           continue;
         }
-        if (next != '{') return Broken("not JSON: a document must be an object, opened by '{'");
+        if (Peek() != '{') return Broken("not JSON: a document must be an object, opened by '{'");
         document_line_ = line_;
         in_list_ = false;
         list_.clear();
@@ -49,7 +66,7 @@ JsonSplitter::Piece JsonSplitter::Next() {
 }
 
 // The document's own level: keys, and values to skip. Called at its start and again behind its items.
-JsonSplitter::Piece JsonSplitter::ScanDocument() {
+JsonPart::Piece JsonSplitter::ScanDocument() {
   std::string key;  // the latest, cut short
   bool in_value = in_list_;
   for (;;) {
@@ -59,22 +76,18 @@ JsonSplitter::Piece JsonSplitter::ScanDocument() {
     if (next == '}' || next == ']') {
       Advance();
       where_ = Where::kBetween;
-      if (!in_list_) return {Piece::Kind::kDocument, Text(), start_line_};
+      if (!in_list_) return {Piece::Kind::kDocument, start_line_, start_, at_ - start_};
       list_ += Text();
-      const std::size_t length = list_.size();
-      list_.append(kPadding, ' ');
-      return {Piece::Kind::kListEnd, std::string_view(list_).substr(0, length), document_line_};
+      return {Piece::Kind::kListEnd, document_line_, 0, list_.size(), Padded(list_)};
     }
     if (next == '[' && in_value && key == "items") {
       Advance();
       list_ += Text();
       closed_list_ = list_ + "]}";
-      const std::size_t length = closed_list_.size();
-      closed_list_.append(kPadding, ' ');
       in_list_ = true;
       first_item_ = true;
       where_ = Where::kInItems;
-      return {Piece::Kind::kListBegin, std::string_view(closed_list_).substr(0, length), document_line_};
+      return ListBegin();
     }
     if (next == '"') {
       const std::size_t from = at_ - start_;
@@ -91,7 +104,7 @@ JsonSplitter::Piece JsonSplitter::ScanDocument() {
   }
 }
 
-JsonSplitter::Piece JsonSplitter::ScanItem() {
+JsonPart::Piece JsonSplitter::ScanItem() {
   StartPiece();
   int next = SkipSpace();
   if (next == ',' && !first_item_) {
@@ -109,7 +122,7 @@ JsonSplitter::Piece JsonSplitter::ScanItem() {
   if (next != '{') return Broken("each of a list's items must be an object");
   first_item_ = false;
   if (!SkipBalanced()) return Broken("the item that begins in line " + std::to_string(start_line_) + " has no end");
-  return {Piece::Kind::kItem, Text(), start_line_};
+  return {Piece::Kind::kItem, start_line_, start_, at_ - start_};
 }
 
 bool JsonSplitter::Refill() {
@@ -117,12 +130,13 @@ bool JsonSplitter::Refill() {
     too_large_ = true;
     return false;
   }
-  std::memmove(buffer_.data(), buffer_.data() + start_, end_ - start_);
-  end_ -= start_;
-  at_ -= start_;
-  start_ = 0;
-  if (buffer_.size() - kPadding < end_ + kBlockBytes) buffer_.resize((end_ + kBlockBytes) * 2 + kPadding);
+  std::memmove(buffer_.data() + kept_, buffer_.data() + start_, end_ - start_);
+  at_ -= start_ - kept_;
+  end_ -= start_ - kept_;
+  start_ = kept_;
   if (!in_.good()) return false;
+  const std::size_t wanted = end_ + kBlockBytes + JsonPart::kPadding;
+  if (buffer_.size() < wanted) buffer_.resize(std::max(wanted, 2 * buffer_.size()));
   in_.read(buffer_.data() + end_, static_cast<std::streamsize>(kBlockBytes));
   end_ += static_cast<std::size_t>(in_.gcount());
   return at_ < end_;
@@ -130,7 +144,7 @@ bool JsonSplitter::Refill() {
 
 int JsonSplitter::SkipSpace() {
   int next = Peek();
-  while (next == ' ' || next == '\n' || next == '\r' || next == '\t') {
+  while (IsSpace(next)) {
     Advance();
     next = Peek();
   }
@@ -165,28 +179,27 @@ bool JsonSplitter::SkipBalanced() {
   }
 }
 
-JsonSplitter::Piece JsonSplitter::Broken(std::string why) {
-  const std::uint32_t line = line_;
-  why_ = too_large_ ? "an object of more than 16 MiB, more than any API server stores" : std::move(why);
-  const std::uint32_t told_line = too_large_ ? start_line_ : line;
+JsonPart::Piece JsonSplitter::Broken(std::string why) {
+  if (too_large_) why = "an object of more than 16 MiB, more than any API server stores";
+  const std::uint32_t line = too_large_ ? start_line_ : line_;
   too_large_ = false;
   where_ = Where::kBetween;
   // What was swallowed in search of an end may hold whole documents: back to the first line.
   at_ = start_;
   line_ = start_line_;
   if (++broken_ == kMostBroken) {
-    why_ += "; the rest of the file is not read";
+    why += "; the rest of the file is not read";
     where_ = Where::kEnd;
-    return {Piece::Kind::kBroken, why_, told_line};
   }
-  for (bool line_start = false;;) {
+  for (bool line_start = false; where_ != Where::kEnd;) {
     start_ = at_;
     const int next = Peek();
     if (next == kEof || (line_start && next == '{')) break;
     line_start = next == '\n';
     Advance();
   }
-  return {Piece::Kind::kBroken, why_, told_line};
+  const std::size_t length = why.size();
+  return {Piece::Kind::kBroken, line, 0, length, std::move(why)};
 }
 
 void JsonSplitter::StartPiece() {

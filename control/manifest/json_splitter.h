@@ -1,21 +1,22 @@
 // A stream of JSON documents cut into the objects that a parser reads one at a time: each document, or each item of a
 // document's `items`. simdjson indexes a whole document before it reads it, and a List of a cluster is one document:
-// cut first, memory stays that of the largest object. Finds ends by strings and brackets alone; what is between them
-// is simdjson's to judge.
+// cut first, memory stays that of the largest object, and objects can be read side by side. Finds ends by strings and
+// brackets alone; what is between them is simdjson's to judge.
 #ifndef SLUICE_CONTROL_MANIFEST_JSON_SPLITTER_H_
 #define SLUICE_CONTROL_MANIFEST_JSON_SPLITTER_H_
 
 #include <cstddef>
 #include <cstdint>
 #include <istream>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace sluice {
 
-class JsonSplitter {
- public:
+// Some pieces of the stream, in order. One that begins within a list begins with that list's kListBegin.
+struct JsonPart {
   // Bytes that may be read (not used) behind a piece's text: simdjson's padding.
   static constexpr std::size_t kPadding = 64;
 
@@ -26,17 +27,33 @@ class JsonSplitter {
       kItem,
       kListEnd,  // text: the document without its items
       kBroken,   // text: why
-      kEnd,
     };
     Kind kind;
-    std::string_view text;   // valid until the next call
-    std::uint32_t line = 0;  // 1-based, of its first character
+    std::uint32_t line;     // 1-based, of its first character
+    std::size_t begin = 0;  // its text, where it has none of its own: in `text`
+    std::size_t length = 0;
+    std::string own_text = {};  // `length` characters, and kPadding
   };
 
-  explicit JsonSplitter(std::istream& in);
-  Piece Next();
+  std::string_view TextOf(const Piece& piece) const {
+    const char* first = piece.own_text.empty() ? text.data() + piece.begin : piece.own_text.data();
+    return {first, piece.length};
+  }
+
+  std::string text;
+  std::vector<Piece> pieces;
+};
+
+class JsonSplitter {
+ public:
+  // Of a part, about `part_bytes`.
+  JsonSplitter(std::istream& in, std::size_t part_bytes);
+
+  // False: there is no more.
+  bool Next(JsonPart& part);
 
  private:
+  using Piece = JsonPart::Piece;
   enum class Where : std::uint8_t { kBetween, kInDocument, kInItems, kEnd };
 
   static constexpr int kEof = -1;
@@ -50,15 +67,23 @@ class JsonSplitter {
   bool SkipString();
   // Over a value that opens with a bracket, to its end.
   bool SkipBalanced();
+  // Nothing: the stream has ended.
+  std::optional<Piece> NextPiece();
   Piece ScanDocument();
   Piece ScanItem();
   // Goes to the next line that opens a document.
   Piece Broken(std::string why);
+  Piece ListBegin() const {
+    return {Piece::Kind::kListBegin, document_line_, 0, closed_list_.size(), Padded(closed_list_)};
+  }
+  static std::string Padded(std::string text) { return std::move(text.append(JsonPart::kPadding, ' ')); }
   std::string_view Text() const { return {buffer_.data() + start_, at_ - start_}; }
   void StartPiece();
 
   std::istream& in_;
-  std::vector<char> buffer_;
+  const std::size_t part_bytes_;
+  std::string buffer_;
+  std::size_t kept_ = 0;   // of the buffer: up to here it is the part's
   std::size_t start_ = 0;  // of the current piece
   std::size_t at_ = 0;     // the next character
   std::size_t end_ = 0;    // of what was read
@@ -69,9 +94,8 @@ class JsonSplitter {
   bool in_list_ = false;  // the document has shown items
   bool first_item_ = false;
   std::uint32_t document_line_ = 1;
-  std::string list_;  // the document less its items, and kPadding
+  std::string list_;  // the document less its items
   std::string closed_list_;
-  std::string why_;
   int broken_ = 0;
 };
 

@@ -7,12 +7,12 @@
 
 namespace sluice {
 
-Manifests ReadManifests(const std::vector<std::string>& paths) {
+Manifests ReadManifests(const std::vector<std::string>& paths, const ReadSettings& settings) {
   ClusterBuilder builder;
   const FileList list = ListManifests(paths);
   builder.AddDiagnostics(list.diagnostics);
   for (const ManifestFile& file : list.files) {
-    FileObjects read = ReadManifest(file.path);
+    FileObjects read = ReadManifest(file.path, settings);
     builder.AddDiagnostics(read.diagnostics);
     for (DecodedObject& object : read.objects) builder.Add(std::move(object), file.path);
   }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "manifest/read_settings.h"
 #include "model/objects.h"
 #include "sluice/diagnostic.h"
 
@@ -19,7 +20,7 @@ struct Manifests {
 // that begin with a dot left out). A file may hold many documents and Lists; JSON is read where the name ends in .json.
 // Namespaces that a Pod or NetworkPolicy names and no manifest declares are made up (NP-33). Never throws: whatever
 // cannot be read or decoded is an error among the diagnostics, and the rest is read. Blocks on the file system.
-Manifests ReadManifests(const std::vector<std::string>& paths);
+Manifests ReadManifests(const std::vector<std::string>& paths, const ReadSettings& settings = {});
 
 }  // namespace sluice
 

@@ -40,7 +40,8 @@ int Milliseconds(Clock::duration time) {
 
 class ManifestSource::State {
  public:
-  State(std::vector<std::string> paths, Watching watching) : paths_(std::move(paths)) {
+  State(std::vector<std::string> paths, Watching watching, ReadSettings settings)
+      : paths_(std::move(paths)), settings_(settings) {
     if (watching == Watching::kInotify) watch_.emplace();
   }
 
@@ -67,6 +68,7 @@ class ManifestSource::State {
   const DecodedObject* LastGood(const ObjectKey& key);
 
   const std::vector<std::string> paths_;
+  const ReadSettings settings_;
   std::optional<FolderWatch> watch_;
   Files files_;
   bool unsettled_ = false;            // some file of the last load is not settled
@@ -132,7 +134,7 @@ ManifestSource::State::File ManifestSource::State::Read(const ManifestFile& file
   const std::int64_t now_ns =
       std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
   File read{file.stamp, now_ns - std::max(file.stamp.modified_ns, file.stamp.changed_ns) > kStampStep_ns,
-            ReadManifest(file.path)};
+            ReadManifest(file.path, settings_)};
   KeepRefused(file.path, read.content);
   if (read.content.broken) KeepUnnamed(file.path, read.content);
   return read;
@@ -215,8 +217,8 @@ bool ManifestSource::State::Changed() {
   return unsettled_ || list.files != listed_ || list.unreadable != unreadable_;
 }
 
-ManifestSource::ManifestSource(std::vector<std::string> paths, Watching watching)
-    : state_(std::make_unique<State>(std::move(paths), watching)) {}
+ManifestSource::ManifestSource(std::vector<std::string> paths, Watching watching, ReadSettings settings)
+    : state_(std::make_unique<State>(std::move(paths), watching, settings)) {}
 
 ManifestSource::~ManifestSource() = default;
 

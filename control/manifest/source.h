@@ -27,7 +27,8 @@ class ManifestSource {
     kRescan,   // looks at every file's time stamp and size once a second
   };
 
-  explicit ManifestSource(std::vector<std::string> paths, Watching watching = Watching::kInotify);
+  explicit ManifestSource(std::vector<std::string> paths, Watching watching = Watching::kInotify,
+                          ReadSettings settings = {});
   ~ManifestSource();
   ManifestSource(const ManifestSource&) = delete;
   ManifestSource& operator=(const ManifestSource&) = delete;

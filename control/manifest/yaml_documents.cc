@@ -3,59 +3,108 @@
 #include <algorithm>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 namespace sluice {
 namespace {
 
 constexpr std::size_t kBufferBytes = 64 << 10;
+constexpr std::string_view kMarker = "---";
+constexpr std::string_view kBehindMarker = " \t\r\n";
+
+// Where the last document of `text` begins; npos: it begins with the text, or its marker is not to be told from its
+// first characters, which are all that is there. Looks at markers from `from` on.
+std::size_t LastDocument(std::string_view text, std::size_t from) {
+  for (std::size_t at = text.rfind(kMarker); at != text.npos && at >= from && at != 0;
+       at = text.rfind(kMarker, at - 1)) {
+    if (text[at - 1] != '\n' || at + kMarker.size() == text.size()) continue;
+    if (kBehindMarker.find(text[at + kMarker.size()]) != kBehindMarker.npos) return at;
+  }
+  return text.npos;
+}
 
 }  // namespace
 
-YamlDocuments::YamlDocuments(std::istream& in) : in_(in), buffer_(kBufferBytes) {}
+bool YamlParts::Next(YamlPart& part) {
+  std::size_t searched = 0;
+  std::size_t cut = next_.npos;
+  for (std::size_t parts = 1; cut == next_.npos && parts <= kMostParts && in_.good(); ++parts) {
+    const std::size_t held = next_.size();
+    const std::size_t wanted = std::max(held, parts * part_bytes_);
+    next_.resize(wanted);
+    in_.read(next_.data() + held, static_cast<std::streamsize>(wanted - held));
+    next_.resize(held + static_cast<std::size_t>(in_.gcount()));
+    cut = in_.good() ? LastDocument(next_, searched) : next_.size();
+    searched = next_.size() - std::min(next_.size(), kMarker.size());
+  }
+  const bool found = cut != next_.npos && cut != 0;
+  part.first_line = line_;
+  part.text = std::move(next_);
+  next_.clear();
+  if (!found) return false;
+  next_ = part.text.substr(cut);
+  part.text.resize(cut);
+  line_ += static_cast<std::uint32_t>(std::count(part.text.begin(), part.text.end(), '\n'));
+  return true;
+}
+
+YamlDocuments::YamlDocuments(YamlPart head, std::istream* more)
+    : in_(more), buffer_(std::move(head.text)), end_(buffer_.size()), line_(head.first_line) {
+  if (more != nullptr) buffer_.resize(std::max(buffer_.size(), kBufferBytes));
+}
 
 bool YamlDocuments::Next() {
+  skipping_ = true;
   do setg(nullptr, nullptr, nullptr);
   while (underflow() != traits_type::eof());
+  skipping_ = false;
+  cut_short_ = false;
+  unheard_bytes_ = 0;
   if (Fill(1) == 0) return false;
   at_document_start_ = true;
   first_line_ = line_;
   return true;
 }
 
-// Hands out lines up to the next marker, as far as they are in the buffer; a longer line in parts.
+// Hands out lines up to the next marker, some 64 KiB as far as they are in the buffer; a longer line in parts.
 YamlDocuments::int_type YamlDocuments::underflow() {
   if (gptr() != egptr()) return traits_type::to_int_type(*gptr());
-  if (first_line_ == 0 || Fill(4) == 0) return traits_type::eof();
+  if (first_line_ == 0 || Fill(kMarker.size() + 1) == 0) return traits_type::eof();
   if (at_line_start_ && !at_document_start_ && AtMarker()) return traits_type::eof();
+  if (unheard_bytes_ > kMostUnheardBytes) cut_short_ = true;
+  if (cut_short_ && !skipping_) return traits_type::eof();
   char* const first = buffer_.data() + begin_;
   do {
     const char* at = buffer_.data() + begin_;
-    const void* newline = std::memchr(at, '\n', end_ - begin_);
+    const std::size_t most = std::min(end_ - begin_, kBufferBytes);
+    const void* newline = std::memchr(at, '\n', most);
     at_line_start_ = newline != nullptr;
     if (at_line_start_) ++line_;
-    begin_ += at_line_start_ ? static_cast<const char*>(newline) - at + 1 : end_ - begin_;
-  } while (at_line_start_ && end_ - begin_ >= 4 && !AtMarker());
+    begin_ += at_line_start_ ? static_cast<const char*>(newline) - at + 1 : most;
+  } while (at_line_start_ && buffer_.data() + begin_ < first + kBufferBytes && end_ - begin_ > kMarker.size() &&
+           !AtMarker());
   at_document_start_ = false;
   setg(first, first, buffer_.data() + begin_);
+  unheard_bytes_ += static_cast<std::size_t>(egptr() - gptr());
   return traits_type::to_int_type(*first);
 }
 
 std::size_t YamlDocuments::Fill(std::size_t wanted) {
-  if (end_ - begin_ >= wanted) return end_ - begin_;
+  if (end_ - begin_ >= wanted || in_ == nullptr) return end_ - begin_;
   std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
   end_ -= begin_;
   begin_ = 0;
-  while (end_ < wanted && in_.good()) {
-    in_.read(buffer_.data() + end_, static_cast<std::streamsize>(buffer_.size() - end_));
-    end_ += static_cast<std::size_t>(in_.gcount());
+  while (end_ < wanted && in_->good()) {
+    in_->read(buffer_.data() + end_, static_cast<std::streamsize>(buffer_.size() - end_));
+    end_ += static_cast<std::size_t>(in_->gcount());
   }
   return end_;
 }
 
 bool YamlDocuments::AtMarker() const {
   const std::string_view unread(buffer_.data() + begin_, end_ - begin_);
-  if (!unread.starts_with("---")) return false;
-  return unread.size() == 3 || std::string_view(" \t\r\n").find(unread[3]) != std::string_view::npos;
+  if (!unread.starts_with(kMarker)) return false;
+  return unread.size() == kMarker.size() || kBehindMarker.find(unread[kMarker.size()]) != kBehindMarker.npos;
 }
 
 }  // namespace sluice

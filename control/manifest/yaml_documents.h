@@ -1,5 +1,6 @@
 // A stream of YAML cut at its document markers: `---` at the start of a line, which YAML allows nowhere within a
-// document. So each document gets a parser of its own, and what is wrong with one cannot spoil the next.
+// document. So each document gets a parser of its own, and what is wrong with one cannot spoil the next; and runs of
+// documents can be read side by side.
 #ifndef SLUICE_CONTROL_MANIFEST_YAML_DOCUMENTS_H_
 #define SLUICE_CONTROL_MANIFEST_YAML_DOCUMENTS_H_
 
@@ -7,19 +8,55 @@
 #include <cstdint>
 #include <istream>
 #include <streambuf>
-#include <vector>
+#include <string>
 
 namespace sluice {
 
-// Reads as the current document, its marker included, and ends where the next one begins. Holds one block at a time.
+// A piece of the stream that begins where a document does.
+struct YamlPart {
+  std::string text;
+  std::uint32_t first_line = 1;  // 1-based, in the whole stream
+};
+
+// Cuts a stream into runs of whole documents.
+class YamlParts {
+ public:
+  // Each of about `part_bytes`, and of `kMostParts` times that where a document is so long.
+  YamlParts(std::istream& in, std::size_t part_bytes) : in_(in), part_bytes_(part_bytes) {}
+
+  // The next run. False: there is none, and `part` is what is left: nothing, or the beginning of a document that is too
+  // long for a part, the rest of which is still in the stream.
+  bool Next(YamlPart& part);
+
+ private:
+  static constexpr std::size_t kMostParts = 4;
+
+  std::istream& in_;
+  std::size_t part_bytes_;
+  std::string next_;        // read, and not part of what was handed out
+  std::uint32_t line_ = 1;  // of next_
+};
+
+// Reads as the current document, its marker included, and ends where the next one begins.
+//
+// yaml-cpp tells of a flow collection ({...}, [...]) once it has all of it, in tokens of some 100 bytes each, and
+// likewise of a scalar: where more than kMostUnheardBytes are read without an event, the document seems to end.
 class YamlDocuments : public std::streambuf {
  public:
-  explicit YamlDocuments(std::istream& in);
+  static constexpr std::size_t kMostUnheardBytes = 8 << 20;
+
+  // The documents of `head` and, where given, of `more` behind it, of which it holds one block at a time.
+  explicit YamlDocuments(YamlPart head, std::istream* more = nullptr);
 
   // Goes to the next document, over what is left of this one. False: there is none. To be called before the first.
   bool Next();
   // 1-based, in the whole stream.
   std::uint32_t first_line() const { return first_line_; }
+  // The parser told an event. False: only because it took the document to have ended.
+  bool Heard() {
+    unheard_bytes_ = 0;
+    return !cut_short_;
+  }
 
  protected:
   int_type underflow() override;
@@ -30,12 +67,15 @@ class YamlDocuments : public std::streambuf {
   // Requires 4 unread bytes, or all that are left.
   bool AtMarker() const;
 
-  std::istream& in_;
-  std::vector<char> buffer_;
+  std::istream* in_;
+  std::string buffer_;
   std::size_t begin_ = 0;  // unread bytes: buffer_[begin_, end_)
   std::size_t end_ = 0;
   bool at_line_start_ = true;
   bool at_document_start_ = true;
+  bool skipping_ = false;
+  bool cut_short_ = false;
+  std::size_t unheard_bytes_ = 0;
   std::uint32_t line_ = 1;  // of begin_
   std::uint32_t first_line_ = 0;
 };

@@ -6,9 +6,11 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "manifest/file_decoder.h"
+#include "manifest/parallel_decoder.h"
 #include "manifest/yaml_documents.h"
 #include "manifest/yaml_scalar.h"
 
@@ -18,13 +20,13 @@ namespace {
 // One document's events into trees: one for the document, and one for each item if it is a list of objects.
 class DocumentHandler : public YAML::EventHandler {
  public:
-  explicit DocumentHandler(FileDecoder& decoder) : decoder_(decoder) {}
+  DocumentHandler(YamlDocuments& documents, FileDecoder& decoder) : documents_(documents), decoder_(decoder) {}
 
-  void SetFirstLine(std::uint32_t first_line) { first_line_ = first_line; }
   // Of the document that began last.
   const YAML::Mark& start() const { return start_; }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
+    Hear(mark);
     start_ = mark;
     document_.Clear();
     item_.Clear();
@@ -37,6 +39,7 @@ class DocumentHandler : public YAML::EventHandler {
   }
 
   void OnDocumentEnd() override {
+    Hear(heard_);
     if (streamed_) {
       decoder_.ListEnd(document_);
     } else {
@@ -45,11 +48,13 @@ class DocumentHandler : public YAML::EventHandler {
   }
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    Hear(mark);
     if (!Enter()) return RefuseKey(Line(mark));
     Leave(tree_->Null(Line(mark)), anchor);
   }
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    Hear(mark);
     const auto found = anchors_.find(anchor);
     const Value* target = found == anchors_.end() ? nullptr : found->second;
     if (!Enter()) {
@@ -65,6 +70,7 @@ class DocumentHandler : public YAML::EventHandler {
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& text) override {
+    Hear(mark);
     const bool plain = tag == "?" || tag.empty();
     if (!Enter()) return AddScalarKey(mark, plain, text);
     const bool by_form = plain || tag == "tag:yaml.org,2002:int" || tag == "tag:yaml.org,2002:float" ||
@@ -88,6 +94,7 @@ class DocumentHandler : public YAML::EventHandler {
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
                        YAML::EmitterStyle::value) override {
+    Hear(mark);
     const bool is_key = !Enter();
     const bool items = !is_key && levels_.size() == 1 && levels_[0].is_map && key_ == "items" && MayBeList();
     if (is_key) tree_->Fail("a key must be a string, is a list", Line(mark));
@@ -103,6 +110,7 @@ class DocumentHandler : public YAML::EventHandler {
 
   void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
                   YAML::EmitterStyle::value) override {
+    Hear(mark);
     const bool is_key = !Enter();
     if (is_key) tree_->Fail("a key must be a string, is a map", Line(mark));
     tree_->BeginMap(Line(mark));
@@ -123,7 +131,18 @@ class DocumentHandler : public YAML::EventHandler {
   // Items are at level 2: the document's map, and its sequence `items`.
   static constexpr std::size_t kItemLevel = 2;
 
-  std::uint32_t Line(const YAML::Mark& mark) const { return first_line_ + static_cast<std::uint32_t>(mark.line); }
+  // The first thing that each event does. Ends have no place of their own.
+  void Hear(const YAML::Mark& mark) {
+    heard_ = mark;
+    if (documents_.Heard()) return;
+    throw YAML::ParserException(mark, "more than " + std::to_string(YamlDocuments::kMostUnheardBytes >> 20) +
+                                          " MiB in one {...}, [...] or scalar; JSON of this size is read where the "
+                                          "file's name ends in .json");
+  }
+
+  std::uint32_t Line(const YAML::Mark& mark) const {
+    return documents_.first_line() + static_cast<std::uint32_t>(mark.line);
+  }
 
   bool MayBeList() const {
     const Value* root = document_.root();
@@ -168,6 +187,7 @@ class DocumentHandler : public YAML::EventHandler {
   }
 
   void Close() {
+    Hear(heard_);
     if (in_items_ && levels_.size() == kItemLevel) {
       in_items_ = false;
       tree_ = &document_;
@@ -192,9 +212,10 @@ class DocumentHandler : public YAML::EventHandler {
     if (!levels_.empty()) levels_.back().wants_key = true;
   }
 
+  YamlDocuments& documents_;
   FileDecoder& decoder_;
-  std::uint32_t first_line_ = 1;
   YAML::Mark start_;
+  YAML::Mark heard_;
   ValueTree document_;
   ValueTree item_;
   ValueTree* tree_ = &document_;
@@ -207,16 +228,12 @@ class DocumentHandler : public YAML::EventHandler {
   TypeMeta item_type_;
 };
 
-}  // namespace
-
-void ReadYaml(std::istream& in, FileDecoder& decoder) {
-  YamlDocuments documents(in);
-  DocumentHandler handler(decoder);
+void ReadDocuments(YamlDocuments& documents, FileDecoder& decoder) {
+  DocumentHandler handler(documents, decoder);
   while (documents.Next()) {
     std::istream document(&documents);
     try {
       YAML::Parser parser(document);
-      handler.SetFirstLine(documents.first_line());
       // A token that may not begin a document makes yaml-cpp report an empty one there, over and over.
       for (int last_start = -1; parser.HandleNextDocument(handler); last_start = handler.start().pos) {
         if (handler.start().pos == last_start) throw YAML::ParserException(handler.start(), "unexpected text");
@@ -228,6 +245,24 @@ void ReadYaml(std::istream& in, FileDecoder& decoder) {
       decoder.Broken(documents.first_line(), std::string("not YAML: ") + error.what());
     }
   }
+}
+
+}  // namespace
+
+void ReadYaml(std::istream& in, FileDecoder& decoder, const ReadSettings& settings) {
+  YamlParts parts(in, settings.part_bytes);
+  YamlPart part;
+  ParallelDecoder parallel(decoder, settings.threads);
+  while (parts.Next(part)) {
+    parallel.Add([part = std::move(part)](FileDecoder& its) mutable {
+      YamlDocuments documents(std::move(part));
+      ReadDocuments(documents, its);
+    });
+  }
+  parallel.Finish();
+  // A long document, which no thread holds as a whole, and what comes behind it.
+  YamlDocuments documents(std::move(part), &in);
+  ReadDocuments(documents, decoder);
 }
 
 }  // namespace sluice

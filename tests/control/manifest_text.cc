@@ -11,10 +11,12 @@
 namespace sluice {
 namespace {
 
-Manifests Read(const std::string& text, const std::string& name, void (*read)(std::istream&, FileDecoder&)) {
+using Reader = void (*)(std::istream&, FileDecoder&, const ReadSettings&);
+
+Manifests Read(const std::string& text, const std::string& name, Reader read, const ReadSettings& settings) {
   std::istringstream in(text);
   FileDecoder decoder(name);
-  read(in, decoder);
+  read(in, decoder, settings);
   FileObjects file = std::move(decoder).Take();
   ClusterBuilder builder;
   builder.AddDiagnostics(file.diagnostics);
@@ -33,8 +35,12 @@ std::vector<std::string> Stripped(const Diagnostics& diagnostics, const std::str
 
 }  // namespace
 
-Manifests FromYaml(const std::string& text) { return Read(text, "m.yaml", ReadYaml); }
-Manifests FromJson(const std::string& text) { return Read(text, "m.json", ReadJson); }
+Manifests FromYaml(const std::string& text, const ReadSettings& settings) {
+  return Read(text, "m.yaml", ReadYaml, settings);
+}
+Manifests FromJson(const std::string& text, const ReadSettings& settings) {
+  return Read(text, "m.json", ReadJson, settings);
+}
 
 std::vector<std::string> Texts(const Diagnostics& diagnostics) {
   std::vector<std::string> texts;

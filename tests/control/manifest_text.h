@@ -11,8 +11,8 @@
 namespace sluice {
 
 // As if the text were a file "m.yaml" ("m.json").
-Manifests FromYaml(const std::string& text);
-Manifests FromJson(const std::string& text);
+Manifests FromYaml(const std::string& text, const ReadSettings& settings = {});
+Manifests FromJson(const std::string& text, const ReadSettings& settings = {});
 // Diagnostic::ToString of each.
 std::vector<std::string> Texts(const Diagnostics& diagnostics);
 

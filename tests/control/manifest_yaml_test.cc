@@ -4,12 +4,14 @@
 
 #include <string>
 
+#include "manifest/yaml_documents.h"
 #include "manifest/yaml_scalar.h"
 #include "manifest_text.h"
 
 namespace sluice {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -253,6 +255,18 @@ TEST(Yaml, DepthIsBounded) {
       EXPECT_TRUE(HasErrors(read.diagnostics)) << open << depth;
       EXPECT_THAT(read.cluster.pods, SizeIs(1)) << open << depth;
     }
+  }
+}
+
+TEST(Yaml, WhatTheParserHoldsAtOnceIsBounded) {
+  const std::string large(YamlDocuments::kMostUnheardBytes + (256 << 10), 'x');
+  const std::string pod = "kind: Pod\nmetadata: {name: b}\n";
+  for (const std::string& text : {"{apiVersion: v1, kind: Pod, metadata: {name: b, annotations: {x: " + large + "}}}\n",
+                                  "apiVersion: v1\n" + pod + "# " + large + "\nspec: {hostNetwork: true}\n"}) {
+    const Manifests read = FromYaml(PodText("a") + "---\n" + text + "---\n" + PodText("c"));
+    EXPECT_THAT(Texts(read.diagnostics),
+                ElementsAre(AllOf(StartsWith("m.yaml:"), HasSubstr("more than 8 MiB in one {...}, [...] or scalar"))));
+    EXPECT_THAT(read.cluster.pods, SizeIs(2)) << "nothing of the document counts";
   }
 }
 

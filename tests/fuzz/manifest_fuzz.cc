@@ -1,5 +1,6 @@
 // Any bytes as a YAML and as a JSON manifest. Whatever they are: it ends, every error names its line within the text,
-// every policy that comes out obeys what validation promises, and a refused one allows nothing (NP-16).
+// every policy that comes out obeys what validation promises, and a refused one allows nothing (NP-16); and read in
+// parts of a few bytes, they say the same.
 #include <algorithm>
 #include <cstdlib>
 #include <sstream>
@@ -35,11 +36,34 @@ void CheckRules(const std::vector<NetworkPolicyRule>& rules) {
   }
 }
 
-void Check(const std::string& text, void (*read)(std::istream&, FileDecoder&)) {
+using Reader = void (*)(std::istream&, FileDecoder&, const ReadSettings&);
+
+FileObjects Read(const std::string& text, Reader read, std::size_t part_bytes) {
   std::istringstream in(text);
   FileDecoder decoder("fuzz");
-  read(in, decoder);
-  FileObjects file = std::move(decoder).Take();
+  read(in, decoder, {.threads = 1, .part_bytes = part_bytes});
+  return std::move(decoder).Take();
+}
+
+void CheckSame(const FileObjects& whole, const FileObjects& parts) {
+  Require(whole.broken == parts.broken);
+  Require(whole.diagnostics.size() == parts.diagnostics.size());
+  for (std::size_t i = 0; i < whole.diagnostics.size(); ++i) {
+    Require(whole.diagnostics[i].ToString() == parts.diagnostics[i].ToString());
+  }
+  Require(whole.objects.size() == parts.objects.size());
+  for (std::size_t i = 0; i < whole.objects.size(); ++i) {
+    Require(whole.objects[i].outcome == parts.objects[i].outcome);
+    Require(whole.objects[i].line == parts.objects[i].line);
+    Require(whole.objects[i].key == parts.objects[i].key);
+  }
+}
+
+void Check(const std::string& text, Reader read) {
+  FileObjects file = Read(text, read, text.size() + 1);
+  for (const std::size_t part_bytes : {std::size_t{1}, std::size_t{7}, text.size() / 2 + 1}) {
+    CheckSame(file, Read(text, read, part_bytes));
+  }
   const auto lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')) + 1;
   const auto returns = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\r'));  // YAML's line ends too
   for (const Diagnostic& diagnostic : file.diagnostics) {

@@ -10,6 +10,7 @@
 
 #include "sluicectl/commands.h"
 #include "sluicectl/flow_file.h"
+#include "sluicectl/heap.h"
 #include "sluicectl/input.h"
 #include "sluicectl/judge.h"
 #include "sluicectl/output.h"
@@ -133,20 +134,20 @@ void Checker::CheckExpectation(const FlowLine& line, const FlowAnswer& answer) {
 }
 
 int RunCheck(const CheckOptions& options) {
-  const LoadedManifests manifests = LoadManifests(options.manifests);
+  const LoadedManifests& manifests = KeepUntilExit(LoadManifests(options.manifests));
   const bool exemptions = !options.no_exemptions;
   std::unique_ptr<Judge> judge;
   std::unique_ptr<Judge> second;
   if (options.engine != "reference") {
-    CompiledPolicy policy = CompilePolicy(manifests.cluster);
+    const CompiledPolicy& policy = KeepUntilExit(CompilePolicy(manifests.cluster));
     if (policy.table == nullptr) return kExitBadInput;
-    judge = std::make_unique<CompiledJudge>(std::move(policy.table), exemptions);
+    judge = std::make_unique<CompiledJudge>(policy.table, exemptions);
   }
   if (options.engine != "compiled") {
     (judge == nullptr ? judge : second) = std::make_unique<ReferenceJudge>(manifests.cluster, exemptions);
   }
 
-  const PodDirectory pods(manifests.cluster);
+  const PodDirectory& pods = KeepUntilExit(PodDirectory(manifests.cluster));
   FlowFile file(options.flows, pods);
   if (!file.Open()) return kExitBadInput;
   Checker checker(options, std::move(judge), std::move(second));

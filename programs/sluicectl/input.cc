@@ -46,8 +46,8 @@ CompiledPolicy CompilePolicy(const Cluster& cluster, CompileLimits limits) {
   Diagnostics warnings;
   policy.resolved = Resolve(cluster, &warnings);
   Report(warnings);
-  Compiler compiler(limits);
-  auto result = compiler.Compile(policy.resolved);
+  policy.compiler = std::make_unique<Compiler>(limits);
+  auto result = policy.compiler->Compile(policy.resolved);
   if (const auto* refusal = std::get_if<Diagnostic>(&result)) {
     Report(*refusal);
   } else {
@@ -58,6 +58,7 @@ CompiledPolicy CompilePolicy(const Cluster& cluster, CompileLimits limits) {
 
 const Pod* PodDirectory::Find(std::string_view path) const {
   if (pods_.empty()) {
+    pods_.reserve(cluster_.pods.size());
     for (const Pod& pod : cluster_.pods) pods_.emplace(pod.namespace_name + '/' + pod.name, &pod);
   }
   const auto found = pods_.find(std::string(path));

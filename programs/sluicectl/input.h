@@ -33,6 +33,7 @@ LoadedManifests LoadManifests(const std::vector<std::string>& paths);
 
 struct CompiledPolicy {
   ResolvedPolicy resolved;
+  std::unique_ptr<Compiler> compiler;
   std::shared_ptr<const Table> table;  // null: refused, and reported
 };
 CompiledPolicy CompilePolicy(const Cluster& cluster, CompileLimits limits = {});

@@ -42,7 +42,8 @@ struct Paced {
   std::uint64_t given_new = 0;
   std::uint64_t lost = 0;  // the queue was full, or the dataplane dropped it
   std::uint64_t lost_known = 0;
-  double p50_us = 0;  // of the wait in the queue
+  std::uint64_t lost_interrupted = 0;  // not among `lost`: somebody had the worker's core
+  double p50_us = 0;                   // of the wait in the queue
   double p999_us = 0;
   double longest_us = 0;
 };
@@ -143,6 +144,7 @@ Paced Change::RunPaced(const Mix& mix, const Step& step) {
   const std::vector<std::uint64_t> before = counts();
   const std::uint64_t known = source_.given_known(), fresh = source_.given_new();
   const std::uint64_t lost_known = source_.lost_known(), lost_new = source_.lost_new();
+  const std::uint64_t lost_interrupted = source_.lost_interrupted();
   source_.TakeLongestWait();
   const Window window = wire_.Watch(step);
   Paced paced;
@@ -150,6 +152,7 @@ Paced Change::RunPaced(const Mix& mix, const Step& step) {
   paced.given_known = source_.given_known() - known;
   paced.given_new = source_.given_new() - fresh;
   paced.lost_known = source_.lost_known() - lost_known;
+  paced.lost_interrupted = source_.lost_interrupted() - lost_interrupted;
   paced.lost = paced.lost_known + source_.lost_new() - lost_new + window.dropped;
   paced.longest_us = static_cast<double>(source_.TakeLongestWait()) * 1e6 / static_cast<double>(rte_get_tsc_hz());
   std::vector<std::uint64_t> waits = counts();
@@ -193,6 +196,7 @@ void Change::Swaps() {
   });
   const auto line = [&](const char* contender, const Paced& paced) {
     Line(contender).Values("lost", {static_cast<double>(paced.lost)});
+    Line(contender).Values("lost_to_others_on_the_core", {static_cast<double>(paced.lost_interrupted)});
     Line(contender).Values("given", {static_cast<double>(paced.given_known)});
     Line(contender).Values("wait_p50_us", {paced.p50_us});
     Line(contender).Values("wait_p999_us", {paced.p999_us});

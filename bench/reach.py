@@ -87,12 +87,15 @@ def under_load(results):
     line = lambda contender: turns(results, "line rate", contender, "zero_loss_mpps", flows=1000, bytes=64, both=0, family=4, protocol="udp")
     yield Goal("zero-loss rate over memif against testpmd `io`", 0.85, 0.95, ratio(line("sluice"), line("testpmd io")))
     yield Goal("packets lost in 1,000 swaps at half that rate", 0, 0, change("swaps", "swaps", "lost"), False, digits=0)
-    for what, text, floor, aim in (
-        ("rules", "throughput kept at 60,000 rule updates a second", 0.90, 0.97),
-        ("pods", "throughput kept while 1,000 pods a second come and go", 0.95, 0.99),
+    for what, text, unit, wanted, floor, aim in (
+        ("rules", "throughput kept at 60,000 rule updates a second", "rule_updates_per_second", 60_000, 0.90, 0.97),
+        ("pods", "throughput kept while 1,000 pods a second come and go", "pods_per_second", 1000, 0.95, 0.99),
     ):
         at_rest, changing = change(what, "at rest", "mpps"), change(what, "changing", "mpps")
         kept = ratio(changing.values_in_order, at_rest.values_in_order) if at_rest and changing else None
+        reached = change(what, "changing", unit)
+        if reached and reached.median < 0.9 * wanted:
+            kept, text = None, f"{text} (only {reached.median:,.0f} a second were reached)"
         yield Goal(text, floor, aim, kept)
     yield Goal("1M live flows judged again", 250, 100, change("rejudge", "all flows send", "ms"), False, unit=" ms", digits=0)
 

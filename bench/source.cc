@@ -3,6 +3,7 @@
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
@@ -11,6 +12,7 @@
 #include <numeric>
 #include <random>
 #include <thread>
+#include <utility>
 
 #include "measure.h"
 
@@ -73,7 +75,8 @@ void Source::Run(const Mix& mix) {
   Pause();
   mix_ = mix;
   in_mix_ = 0;
-  for (std::atomic<std::uint64_t>* counter : {&lost_known_, &lost_new_, &given_known_, &given_new_, &longest_wait_}) {
+  for (std::atomic<std::uint64_t>* counter :
+       {&lost_known_, &lost_new_, &lost_interrupted_, &given_known_, &given_new_, &longest_wait_}) {
     *counter = 0;
   }
   for (std::atomic<std::uint64_t>& bin : waits_) bin = 0;
@@ -137,11 +140,16 @@ std::uint16_t Source::Due(std::uint16_t count) {
   const auto now = static_cast<double>(Clocks());
   if (now < next_due_) return 0;
   auto due = static_cast<std::uint64_t>((now - next_due_) / clocks_a_packet_) + 1;
+  const bool interrupted = due > kQueue / 8 && WasInterrupted();
   if (due > kQueue) {
     const std::uint64_t lost = due - kQueue;
     const std::uint64_t lost_new = mix_.new_in == 0 ? 0 : lost * mix_.new_packets / mix_.new_in;
-    Add(lost_new_, lost_new);
-    Add(lost_known_, lost - lost_new);
+    if (interrupted) {
+      Add(lost_interrupted_, lost);
+    } else {
+      Add(lost_new_, lost_new);
+      Add(lost_known_, lost - lost_new);
+    }
     next_due_ += static_cast<double>(lost) * clocks_a_packet_;
     due = kQueue;
   }
@@ -157,6 +165,14 @@ std::uint16_t Source::Due(std::uint16_t count) {
   }
   next_due_ += static_cast<double>(give) * clocks_a_packet_;
   return give;
+}
+
+// Whether the kernel gave the core to somebody else since the last call. (What a hypervisor takes is not seen.)
+bool Source::WasInterrupted() {
+  rusage usage{};
+  getrusage(RUSAGE_THREAD, &usage);
+  const long before = std::exchange(interruptions_, usage.ru_nivcsw);
+  return usage.ru_nivcsw != before;
 }
 
 void Source::Write(rte_mbuf* packet, const FlowTuple& flow, PacketKind kind, std::uint8_t tcp_flags) {

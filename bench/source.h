@@ -44,7 +44,9 @@ class Source {
   // Leaves the port alone, so that it gives the capture as it is. For good.
   void Remove();
 
-  // Packets of a rate that found the queue full, of known flows and of new ones; and those given.
+  // Packets of a rate that found the queue full: of known flows and of new ones; and, of either, those that came while
+  // the kernel had taken the core from the worker, which says nothing of the worker. And those given.
+  std::uint64_t lost_interrupted() const { return lost_interrupted_.load(std::memory_order_relaxed); }
   std::uint64_t lost_known() const { return lost_known_.load(std::memory_order_relaxed); }
   std::uint64_t lost_new() const { return lost_new_.load(std::memory_order_relaxed); }
   std::uint64_t given_known() const { return given_known_.load(std::memory_order_relaxed); }
@@ -62,6 +64,7 @@ class Source {
   std::uint16_t Receive(rte_mbuf** packets, std::uint16_t count);
   std::uint16_t EstablishSome(rte_mbuf** packets, std::uint16_t count);
   std::uint16_t Due(std::uint16_t count);
+  bool WasInterrupted();
   void Write(rte_mbuf* packet, const FlowTuple& flow, PacketKind kind, std::uint8_t tcp_flags);
 
   std::uint16_t port_;
@@ -80,7 +83,9 @@ class Source {
   std::uint32_t in_mix_ = 0;
   double clocks_a_packet_ = 0;
   double next_due_ = 0;  // clocks
-  std::atomic<std::uint64_t> lost_known_ = 0, lost_new_ = 0, given_known_ = 0, given_new_ = 0, longest_wait_ = 0;
+  long interruptions_ = 0;
+  std::atomic<std::uint64_t> lost_known_ = 0, lost_new_ = 0, lost_interrupted_ = 0, given_known_ = 0, given_new_ = 0,
+                             longest_wait_ = 0;
   std::vector<std::atomic<std::uint64_t>> waits_;
 };
 

@@ -5,6 +5,19 @@
 
 namespace sluice {
 
+void ChangeTimes::Add(const ChangeTime& time, std::uint64_t changes) {
+  if (time.received_ns == 0) return;
+  if (!entries_.empty() && (entries_.size() == kMost || entries_.back().time == time)) {
+    entries_.back().changes += changes;
+  } else {
+    entries_.push_back({time, changes});
+  }
+}
+
+void ChangeTimes::Append(const ChangeTimes& later) {
+  for (const Entry& entry : later.entries_) Add(entry.time, entry.changes);
+}
+
 PolicyFeed::Receiver::Receiver(PolicyFeed& feed, const std::string& node, Wake wake)
     : feed_(feed), wake_(std::move(wake)), view_(feed.resolver_.MakeView(node)) {}
 
@@ -26,7 +39,8 @@ void PolicyFeed::Change(const ChangeTime& time, const std::function<void(Cluster
   const std::lock_guard lock(mutex_);
   change(resolver_);
   for (Receiver* receiver : receivers_) {
-    if (!receiver->oldest_ && receiver->view_->HasChanges()) receiver->oldest_ = time;
+    const std::uint64_t heard = receiver->view_->heard();
+    if (std::exchange(receiver->heard_, heard) != heard) receiver->times_.Add(time);
   }
 }
 
@@ -53,15 +67,15 @@ bool PolicyFeed::Receiver::FullDue() const {
   return view_->FullDue();
 }
 
-ResolvedPolicy PolicyFeed::Receiver::Full(ChangeTime* time) {
+ResolvedPolicy PolicyFeed::Receiver::Full(ChangeTimes* times) {
   const std::lock_guard lock(feed_.mutex_);
-  *time = std::exchange(oldest_, std::nullopt).value_or(ChangeTime{});
+  *times = std::exchange(times_, {});
   return view_->Full();
 }
 
-std::optional<PolicyUpdate> PolicyFeed::Receiver::TakeChanges(ChangeTime* time) {
+std::optional<PolicyUpdate> PolicyFeed::Receiver::TakeChanges(ChangeTimes* times) {
   const std::lock_guard lock(feed_.mutex_);
-  *time = std::exchange(oldest_, std::nullopt).value_or(ChangeTime{});
+  *times = std::exchange(times_, {});
   PolicyUpdate update = view_->TakeChanges();
   if (IsEmpty(update)) return std::nullopt;
   return update;

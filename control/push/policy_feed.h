@@ -5,6 +5,7 @@
 #ifndef SLUICE_CONTROL_PUSH_POLICY_FEED_H_
 #define SLUICE_CONTROL_PUSH_POLICY_FEED_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -25,6 +26,31 @@ namespace sluice {
 struct ChangeTime {
   std::int64_t changed_s = 0;    // by the API server's clock, whole seconds since 1970
   std::int64_t received_ns = 0;  // nanoseconds since 1970
+  friend bool operator==(const ChangeTime&, const ChangeTime&) = default;
+};
+
+// The times of all changes in a batch, in the order in which they were heard of. Bounded: once it is full, another one
+// counts as old as the last that was kept, so that nothing seems faster than it was.
+class ChangeTimes {
+ public:
+  static constexpr std::size_t kMost = std::size_t{1} << 14;
+
+  struct Entry {
+    ChangeTime time;
+    std::uint64_t changes = 0;
+  };
+
+  // One of which nobody knows when it was heard of does not count.
+  void Add(const ChangeTime& time, std::uint64_t changes = 1);
+  // Those of later changes.
+  void Append(const ChangeTimes& later);
+
+  const std::vector<Entry>& entries() const { return entries_; }
+  // When the first was heard of; 0: there is none.
+  std::int64_t oldest_ns() const { return entries_.empty() ? 0 : entries_.front().time.received_ns; }
+
+ private:
+  std::vector<Entry> entries_;
 };
 
 class PolicyFeed {
@@ -63,10 +89,10 @@ class PolicyFeed::Receiver {
   // The numbering is worn out, or was never begun: Full is due.
   bool FullDue() const;
 
-  // `time` is of the oldest change in it that was not taken before.
-  ResolvedPolicy Full(ChangeTime* time);
+  // `times` are of the changes in it that were not taken before.
+  ResolvedPolicy Full(ChangeTimes* times);
   // Nothing: no change concerns this receiver. Requires a Full before.
-  std::optional<PolicyUpdate> TakeChanges(ChangeTime* time);
+  std::optional<PolicyUpdate> TakeChanges(ChangeTimes* times);
 
  private:
   friend class PolicyFeed;
@@ -76,7 +102,8 @@ class PolicyFeed::Receiver {
   PolicyFeed& feed_;
   const Wake wake_;
   std::unique_ptr<PolicyView> view_;
-  std::optional<ChangeTime> oldest_;  // of what was not taken yet
+  std::uint64_t heard_ = 0;  // the view's, after the last change
+  ChangeTimes times_;        // of what was not taken yet
 };
 
 }  // namespace sluice

@@ -1,5 +1,6 @@
 #include "push/pusher.h"
 
+#include <algorithm>
 #include <optional>
 #include <random>
 #include <utility>
@@ -15,6 +16,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
+
+std::int64_t UnixNowNs() { return std::chrono::system_clock::now().time_since_epoch() / std::chrono::nanoseconds(1); }
 
 std::uint64_t SeedOf(std::uint64_t seed) { return seed != 0 ? seed : std::random_device()(); }
 
@@ -60,7 +63,7 @@ class Pusher::Run {
   struct Pending {
     v1::PushRequest request;
     PolicyUpdate update;
-    ChangeTime oldest;
+    ChangeTimes changes;
   };
   enum class Outcome { kApplied, kRefused, kBroken };
 
@@ -109,7 +112,8 @@ class Pusher::Run {
     const grpc::Status status = call.Finish();
     if (!broken_.empty()) return std::exchange(broken_, "");
     if (status.ok()) return "the dataplane closed the stream";
-    return status.error_message().empty() ? "the stream broke" : status.error_message();
+    return status.error_message().empty() ? "the stream broke"
+                                          : ExplainFailure(status.error_message(), options_.security);
   }
 
   std::optional<v1::Hello> Greet(PushCall& call) {
@@ -128,12 +132,12 @@ class Pusher::Run {
     if (state_id_ == 0 || hello.state_id() != state_id_) return;
     if (pending_ && hello.batch() == batch_ + 1) {
       ++batch_;
-      Applied(false, pending_->oldest, 0, hello.generation());
+      Applied(false, std::move(pending_->changes), UnixNowNs(), hello.generation());
       pending_.reset();
     }
     full_due_ = hello.batch() != batch_;
     if (full_due_) return;
-    oldest_untold_.reset();
+    if (untold_.oldest_ns() != 0) Applied(true, std::exchange(untold_, {}), UnixNowNs(), hello.generation());
     health_.in_step = true;
   }
 
@@ -155,7 +159,7 @@ class Pusher::Run {
   bool TakePending() {
     if (!receiver_->HasNews()) return false;
     Pending pending;
-    std::optional<PolicyUpdate> update = receiver_->TakeChanges(&pending.oldest);
+    std::optional<PolicyUpdate> update = receiver_->TakeChanges(&pending.changes);
     if (!update) return false;
     held_.Release(*update);
     health_.held_policies = held_.size();
@@ -168,23 +172,22 @@ class Pusher::Run {
   void Encode(Pending& pending) {
     held_.Strip(&pending.update);
     *pending.request.mutable_update() = EncodeUpdate(pending.update, state_id_, batch_ + 1);
-    pending.request.mutable_update()->set_received_unix_ns(static_cast<std::uint64_t>(pending.oldest.received_ns));
+    pending.request.mutable_update()->set_received_unix_ns(static_cast<std::uint64_t>(pending.changes.oldest_ns()));
   }
 
   Outcome SendFull(PushCall& call) {
-    ChangeTime oldest;
-    if (pending_) oldest_untold_ = pending_->oldest;
+    if (pending_) untold_.Append(pending_->changes);
     pending_.reset();
-    ResolvedPolicy policy = receiver_->Full(&oldest);
-    if (state_id_ == 0) oldest = {};  // the first is no change
-    if (oldest_untold_) oldest = *oldest_untold_;
-    oldest_untold_ = oldest;
+    ChangeTimes changes;
+    ResolvedPolicy policy = receiver_->Full(&changes);
+    if (state_id_ != 0) untold_.Append(changes);  // the first state is no change
     held_.Strip(&policy);
     full_due_ = true;  // until it was applied
     do {
       state_id_ = random_();
     } while (state_id_ == 0);
     batch_ = 1;
+    const std::int64_t sent_ns = UnixNowNs();
     v1::PushRequest request;
     const bool sent = EncodeFullState(policy, state_id_, batch_, kChunkBytes, [&](const v1::FullStateChunk& chunk) {
       *request.mutable_full_state() = chunk;
@@ -194,17 +197,17 @@ class Pusher::Run {
     const Outcome outcome = ReadResult(call);
     if (outcome != Outcome::kApplied) return outcome;
     full_due_ = false;
-    oldest_untold_.reset();
-    Applied(true, oldest, result_.live_unix_ns(), result_.generation());
+    Applied(true, std::exchange(untold_, {}), LiveNs(sent_ns), result_.generation());
     return outcome;
   }
 
   Outcome SendPending(PushCall& call) {
+    const std::int64_t sent_ns = UnixNowNs();
     if (!call.Write(pending_->request, AnswerDeadline())) return Outcome::kBroken;
     const Outcome outcome = ReadResult(call);
     if (outcome != Outcome::kApplied) return outcome;
     ++batch_;
-    Applied(false, pending_->oldest, result_.live_unix_ns(), result_.generation());
+    Applied(false, std::move(pending_->changes), LiveNs(sent_ns), result_.generation());
     pending_.reset();
     return outcome;
   }
@@ -220,13 +223,18 @@ class Pusher::Run {
     return result_.applied() ? Outcome::kApplied : Outcome::kRefused;
   }
 
-  void Applied(bool full, const ChangeTime& oldest, std::uint64_t live_ns, std::uint64_t generation) {
+  std::int64_t LiveNs(std::int64_t sent_ns) const {
+    const std::int64_t heard_ns = std::max(sent_ns, UnixNowNs());
+    return std::clamp(static_cast<std::int64_t>(result_.live_unix_ns()), sent_ns, heard_ns);
+  }
+
+  void Applied(bool full, ChangeTimes changes, std::int64_t live_ns, std::uint64_t generation) {
     ++(full ? health_.full_states : health_.updates);
     health_.generation = generation;
     health_.held_policies = held_.size();
     health_.in_step = true;
     refused_backoff_.Reset();
-    observer_.OnApplied(target_, {full, oldest, static_cast<std::int64_t>(live_ns), generation});
+    observer_.OnApplied(target_, {full, std::move(changes), live_ns, generation});
   }
 
   bool Handle(Outcome outcome, PushCall& call) {
@@ -273,7 +281,7 @@ class Pusher::Run {
   std::uint64_t batch_ = 0;  // the last that was applied
   bool full_due_ = true;
   std::optional<Pending> pending_;
-  std::optional<ChangeTime> oldest_untold_;  // of changes in full states that were not applied yet
+  ChangeTimes untold_;  // of changes in full states that were not applied yet
   HeldPolicies held_;
   Clock::time_point retry_held_at_;
   v1::BatchResult result_;

@@ -51,8 +51,10 @@ struct PushHealth {
 
 struct AppliedBatch {
   bool full = false;
-  ChangeTime oldest;         // of the changes in it
-  std::int64_t live_ns = 0;  // by the dataplane's clock, since 1970
+  ChangeTimes changes;  // none where it is the first state, which is no change
+  // Since 1970: as the dataplane says, but no sooner than the batch was sent nor later than its answer came by our
+  // clock, should the two differ. The time of the next answer where the batch's own was lost.
+  std::int64_t live_ns = 0;
   std::uint64_t generation = 0;
 };
 

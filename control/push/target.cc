@@ -64,6 +64,18 @@ std::optional<std::string> CheckTargets(const std::vector<std::string>& addresse
   return std::nullopt;
 }
 
+std::string ExplainFailure(const std::string& message, const TargetSecurity& security) {
+  const auto says = [&message](std::string_view words) { return message.find(words) != message.npos; };
+  if (says("Hostname Verification")) return "its certificate names another host than the address does";
+  if (says("certificate verify failed")) return "its certificate is not one that --tls-ca signed, or has expired";
+  if (says("wrong version number")) return "it speaks no TLS";
+  // TLS 1.3: it judges our certificate once we take the connection for made, and can but close it.
+  if (!security.certificate.empty() && (says("closed") || says("reset") || says("pipe") || says("read failed"))) {
+    return message + "; where it goes on so, the dataplane's log says whether it accepts our certificate";
+  }
+  return message;
+}
+
 std::shared_ptr<grpc::Channel> Connect(const std::string& address, const TargetSecurity& security) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);

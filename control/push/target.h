@@ -27,6 +27,9 @@ struct TargetSecurity {
 // What is wrong with an address ("unix:PATH", "HOST:PORT") or the settings together, with the remedy; or nothing.
 std::optional<std::string> CheckTargets(const std::vector<std::string>& addresses, const TargetSecurity& security);
 
+// Why gRPC has no connection, in the operator's words.
+std::string ExplainFailure(const std::string& message, const TargetSecurity& security);
+
 // Connects when it is first used, and to nobody else's connection. Requires that CheckTargets found nothing.
 std::shared_ptr<grpc::Channel> Connect(const std::string& address, const TargetSecurity& security);
 

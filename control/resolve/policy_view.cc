@@ -21,32 +21,40 @@ PolicyView::PolicyView(ClusterResolver* resolver, std::string node) : resolver_(
 PolicyView::~PolicyView() { std::erase(resolver_.views_, this); }
 
 void PolicyView::OnPod(std::uint32_t pod) {
-  if (numbered_) changed_pods_.add(pod);
+  if (!numbered_) return;
+  ++heard_;
+  changed_pods_.add(pod);
 }
 
 void PolicyView::OnPodGone(std::uint32_t pod) {
   if (!numbered_) return;
   changed_pods_.remove(pod);
   if (!sent_pods_.contains(pod)) return;
+  ++heard_;
   gone_endpoints_.push_back(endpoint_ids_[pod]);
   sent_pods_.remove(pod);
 }
 
 void PolicyView::OnPolicy(BoundPolicy* policy) {
-  if (numbered_) changed_policies_.insert(policy);
+  if (!numbered_) return;
+  ++heard_;
+  changed_policies_.insert(policy);
 }
 
 void PolicyView::OnPolicyGone(BoundPolicy* policy) {
   changed_policies_.erase(policy);
   const auto sent = policies_.find(policy);
   if (sent == policies_.end()) return;
+  ++heard_;
   gone_policies_.push_back(policy->title);
   released_.insert(released_.end(), sent->second.begin(), sent->second.end());
   policies_.erase(sent);
 }
 
 void PolicyView::OnNode(const std::string& name) {
-  if (numbered_ && (!OfOneNode() || name == node_)) changed_nodes_.insert(name);
+  if (!numbered_ || (OfOneNode() && name != node_)) return;
+  ++heard_;
+  changed_nodes_.insert(name);
 }
 
 bool PolicyView::FullDue() const {

@@ -40,6 +40,8 @@ class PolicyView {
 
   // False: TakeChanges would be empty. True: it may still be, as of a pod that does not concern the view's node.
   bool HasChanges() const;
+  // Rises with each change that HasChanges tells of.
+  std::uint64_t heard() const { return heard_; }
   // All changes since Full or the last TakeChanges, to apply after those. Requires a Full before.
   PolicyUpdate TakeChanges();
 
@@ -109,6 +111,7 @@ class PolicyView {
   EndpointId next_endpoint_ = 0;
   std::uint64_t numbers_of_full_ = 0;
 
+  std::uint64_t heard_ = 0;
   PodSet changed_pods_;
   std::unordered_set<const BoundPolicy*> changed_policies_;
   std::set<std::string> changed_nodes_;

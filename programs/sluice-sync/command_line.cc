@@ -58,6 +58,7 @@ std::optional<int> ReadCommandLine(int argc, char** argv, SyncSettings& settings
   SyncSettings flags;
   flags.log_level.clear();
   std::string config;
+  bool check_config = false;
   CLI::App app("Follows a Kubernetes cluster, or a folder of manifests, and keeps dataplanes in step with it.");
   app.name("sluice-sync");
   app.add_option("--config", config, "YAML file whose keys are the names of these flags")->type_name("FILE");
@@ -84,6 +85,7 @@ std::optional<int> ReadCommandLine(int argc, char** argv, SyncSettings& settings
   app.add_option("--http", flags.http, "serve /healthz, /readyz and /metrics there: HOST:PORT or PORT")
       ->type_name("ADDR");
   app.add_option("--log-level", flags.log_level, "debug, info, warning or error [info]")->type_name("LEVEL");
+  app.add_flag("--check-config", check_config, "say whether configuration and flags are fine, and end");
   app.set_version_flag("--version", "sluice-sync " SLUICE_VERSION);
   app.footer(
       "SIGTERM: end; what is in force in the dataplanes stays.\n"
@@ -102,7 +104,10 @@ std::optional<int> ReadCommandLine(int argc, char** argv, SyncSettings& settings
   }
   Overlay(flags, settings);
   if (settings.targets.empty()) settings.targets.emplace_back(kDefaultTarget);
-  return Check(settings);
+  if (const auto code = Check(settings)) return code;
+  if (!check_config) return std::nullopt;
+  std::printf("%s: fine\n", config.empty() ? "flags" : config.c_str());
+  return kExitFine;
 }
 
 }  // namespace sluice

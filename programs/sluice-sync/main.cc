@@ -1,5 +1,6 @@
 // sluice-sync: keeps dataplanes in step with a Kubernetes cluster, or with a folder of manifests. This file is its main
 // thread: it reads the source into the feed; a pusher's thread a target does the rest.
+#include <grpc/support/log.h>
 #include <poll.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -42,6 +43,8 @@ void SetUpLog(const std::string& level) {
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
   spdlog::set_level(spdlog::level::from_str(level));
   spdlog::flush_on(spdlog::level::trace);
+  // What matters of it comes back as the status of a call.
+  gpr_set_log_function([](gpr_log_func_args* line) { spdlog::debug("gRPC: {}", line->message); });
 }
 
 void Log(const Diagnostic& diagnostic) {
@@ -117,7 +120,8 @@ class Reports : public PushObserver {
 
 class Daemon {
  public:
-  explicit Daemon(SyncSettings settings) : settings_(std::move(settings)), reports_(metrics_) {}
+  explicit Daemon(SyncSettings settings)
+      : settings_(std::move(settings)), metrics_(settings_.targets), reports_(metrics_) {}
 
   int Run() {
     Diagnostics diagnostics;
@@ -129,7 +133,6 @@ class Daemon {
     }
     if (!StartHttp()) return kExitFailed;
     StartPushers();
-    sd_notify(0, "READY=1");
     access ? FollowApiServer(*access) : FollowManifests();
     sd_notify(0, "STOPPING=1");
     spdlog::info("ending; what is in force in the dataplanes stays");
@@ -198,13 +201,9 @@ class Daemon {
       for (const Reports::Refusal& refusal : reports_.Take()) PostRefusal(refusal, follower, source);
       Tick([&] {
         for (const Resource resource : kResources) {
-          const std::chrono::nanoseconds last(source.health(resource).last_contact_ns);
-          std::optional<double> age_s;
-          if (last.count() != 0) {
-            age_s = std::chrono::duration<double>(Clock::now().time_since_epoch() - last).count();
-          }
-          metrics_.SetSource(resource, follower.objects(resource), age_s);
+          metrics_.SetSource(resource, follower.objects(resource), source.health(resource));
         }
+        metrics_.SetEvents(source.event_health());
       });
     }
   }
@@ -247,11 +246,20 @@ class Daemon {
       }
       reports_.Take();  // there is no object to post them on
       Tick([&] {
-        for (const Resource resource : kResources) {
-          metrics_.SetSource(resource, follower.objects(resource), std::nullopt);
-        }
+        for (const Resource resource : kResources) metrics_.SetSource(resource, follower.objects(resource));
       });
     }
+  }
+
+  // To systemd: ready once a full state is in force somewhere, and whenever it changes how many dataplanes hold it.
+  void SayReady() {
+    const auto in_step = std::count_if(pushers_.begin(), pushers_.end(),
+                                       [](const auto& pusher) { return pusher->health().in_step.load(); });
+    std::string status = "waiting for the source to be read whole";
+    if (synced_) status = std::to_string(in_step) + " of " + std::to_string(pushers_.size()) + " dataplanes in step";
+    if (status == status_) return;
+    status_ = status;
+    sd_notify(0, (std::string(in_step > 0 ? "READY=1\n" : "") + "STATUS=" + status).c_str());
   }
 
   // Once a second: says how things are.
@@ -259,6 +267,7 @@ class Daemon {
   void Tick(SetSources set_sources) {
     const auto now = Clock::now();
     last_tick_ = now.time_since_epoch();
+    SayReady();
     if (now - told_ < kTell) return;
     told_ = now;
     set_sources();
@@ -284,6 +293,7 @@ class Daemon {
   std::atomic<bool> pushers_started_ = false;
   std::atomic<bool> synced_ = false;
   std::atomic<Clock::duration> last_tick_ = Clock::now().time_since_epoch();
+  std::string status_;  // what systemd was told
   Clock::time_point told_;
   Clock::time_point conflicts_told_;
   std::set<std::string> conflicts_;   // those that were told

@@ -2,6 +2,9 @@
 
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
+#include <chrono>
+
 namespace sluice {
 namespace {
 
@@ -22,47 +25,84 @@ prometheus::Family<prometheus::Histogram>& Histogram(prometheus::Registry& regis
   return prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
 }
 
+void BuildInfo(prometheus::Registry& registry) {
+  Gauge(registry, "sluice_sync_build_info", "1; the version is in the label").Add({{"version", SLUICE_VERSION}}).Set(1);
+}
+
 void Raise(prometheus::Counter& counter, std::uint64_t value) {
   if (static_cast<double>(value) > counter.Value()) counter.Increment(static_cast<double>(value) - counter.Value());
 }
 
 }  // namespace
 
-Metrics::Metrics()
+Metrics::Metrics(const std::vector<std::string>& targets)
     : objects_(Gauge(registry_, "sluice_sync_objects", "Objects known, by resource")),
-      source_age_(Gauge(registry_, "sluice_sync_watch_age_seconds", "Since the API server was last heard of")),
-      refused_objects_(Counter(registry_, "sluice_sync_refused_objects_total", "Objects refused, by kind")),
-      refused_batches_(Counter(registry_, "sluice_sync_refusals_total", "What a dataplane did not take")),
-      batches_(Counter(registry_, "sluice_sync_batches_total", "Batches applied by a dataplane")),
-      connected_(Gauge(registry_, "sluice_sync_connected", "1: the stream to the dataplane stands")),
-      in_step_(Gauge(registry_, "sluice_sync_in_step", "1: the dataplane took the last batch")),
-      held_policies_(Gauge(registry_, "sluice_sync_held_policies", "Policies that isolate only, since refused")),
+      watch_age_(Gauge(registry_, "sluice_sync_watch_age_seconds", "Time since the API server was last heard of")),
+      watch_errors_(Counter(registry_, "sluice_sync_watch_errors_total", "Lists and watches that failed")),
+      lists_(Counter(registry_, "sluice_sync_lists_total", "Lists that were begun; a watch that lasts needs none")),
+      events_(Counter(registry_, "sluice_sync_events_total", "Kubernetes Events on refused objects, by outcome")),
+      refused_objects_(
+          Counter(registry_, "sluice_sync_refused_objects_total", "Versions of objects that were refused")),
+      refused_batches_(
+          Counter(registry_, "sluice_sync_refusals_total", "Problems that a dataplane refused a batch for")),
+      batches_(Counter(registry_, "sluice_sync_batches_total", "Batches that a dataplane applied")),
+      connects_(Counter(registry_, "sluice_sync_connects_total", "Streams to a dataplane that were opened")),
+      connected_(Gauge(registry_, "sluice_sync_connected", "1 while the stream to the dataplane stands, else 0")),
+      in_step_(Gauge(registry_, "sluice_sync_in_step", "1 while the dataplane has taken all that was sent, else 0")),
+      held_policies_(Gauge(registry_, "sluice_sync_held_policies", "Policies sent without their rules, since refused")),
       generation_(Gauge(registry_, "sluice_sync_generation", "The dataplane's generation after the last batch")),
       received_to_live_(Histogram(registry_, "sluice_sync_received_to_live_seconds",
-                                  "From hearing of a batch's oldest change to its being in force")),
-      changed_to_live_(Histogram(registry_, "sluice_sync_changed_to_live_seconds",
-                                 "The same from the API server's time stamp, which is rounded down to a second")) {}
+                                  "From hearing of a change to its being in force, of each change")),
+      changed_to_live_(
+          Histogram(registry_, "sluice_sync_changed_to_live_seconds",
+                    "From the API server's time stamp, cut to whole seconds, to the change being in force, "
+                    "of each change that has one")) {
+  BuildInfo(registry_);
+  for (const ResourceInfo& resource : kResourceInfos) refused_objects_.Add({{"kind", std::string(resource.kind)}});
+  for (const std::string& target : targets) {
+    refused_batches_.Add({{"target", target}});
+    received_to_live_.Add({{"target", target}}, kSeconds);
+    changed_to_live_.Add({{"target", target}}, kSeconds);
+  }
+}
 
 void Metrics::ObserveApplied(const std::string& target, const AppliedBatch& batch) {
   generation_.Add({{"target", target}}).Set(static_cast<double>(batch.generation));
-  if (batch.live_ns == 0 || batch.oldest.received_ns == 0) return;
   constexpr double kNsPerSecond = 1e9;
-  const double live_s = static_cast<double>(batch.live_ns) / kNsPerSecond;
-  received_to_live_.Add({{"target", target}}, kSeconds)
-      .Observe(static_cast<double>(batch.live_ns - batch.oldest.received_ns) / kNsPerSecond);
-  if (batch.oldest.changed_s == 0) return;
-  changed_to_live_.Add({{"target", target}}, kSeconds).Observe(live_s - static_cast<double>(batch.oldest.changed_s));
+  prometheus::Histogram& received = received_to_live_.Add({{"target", target}}, kSeconds);
+  prometheus::Histogram& changed = changed_to_live_.Add({{"target", target}}, kSeconds);
+  for (const auto& [time, changes] : batch.changes.entries()) {
+    const double received_s = static_cast<double>(batch.live_ns - time.received_ns) / kNsPerSecond;
+    const double changed_s = static_cast<double>(batch.live_ns) / kNsPerSecond - static_cast<double>(time.changed_s);
+    for (std::uint64_t i = 0; i < changes; ++i) {
+      received.Observe(std::max(received_s, 0.0));
+      if (time.changed_s != 0) changed.Observe(std::max(changed_s, 0.0));
+    }
+  }
 }
 
-void Metrics::SetSource(Resource resource, std::size_t objects, std::optional<double> age_s) {
-  const std::string name(InfoOf(resource).name);
-  objects_.Add({{"resource", name}}).Set(static_cast<double>(objects));
-  if (age_s) source_age_.Add({{"resource", name}}).Set(*age_s);
+void Metrics::SetSource(Resource resource, std::size_t objects) {
+  objects_.Add({{"resource", std::string(InfoOf(resource).name)}}).Set(static_cast<double>(objects));
+}
+
+void Metrics::SetSource(Resource resource, std::size_t objects, const WatchHealth& health) {
+  SetSource(resource, objects);
+  const prometheus::Labels labels = {{"resource", std::string(InfoOf(resource).name)}};
+  Raise(watch_errors_.Add(labels), health.errors);
+  Raise(lists_.Add(labels), health.lists);
+  last_contact_ns_[static_cast<std::size_t>(resource)] = health.last_contact_ns.load();
+}
+
+void Metrics::SetEvents(const EventHealth& health) {
+  Raise(events_.Add({{"outcome", "posted"}}), health.posted);
+  Raise(events_.Add({{"outcome", "repeated"}}), health.repeated);
+  Raise(events_.Add({{"outcome", "dropped"}}), health.dropped);
 }
 
 void Metrics::SetTarget(const Pusher& pusher) {
   const PushHealth& health = pusher.health();
   const prometheus::Labels target = {{"target", pusher.target()}};
+  Raise(connects_.Add(target), health.connects);
   connected_.Add(target).Set(health.connected ? 1 : 0);
   in_step_.Add(target).Set(health.in_step ? 1 : 0);
   held_policies_.Add(target).Set(static_cast<double>(health.held_policies));
@@ -70,6 +110,14 @@ void Metrics::SetTarget(const Pusher& pusher) {
   Raise(batches_.Add({{"target", pusher.target()}, {"kind", "update"}}), health.updates);
 }
 
-std::string Metrics::Text() const { return prometheus::TextSerializer().Serialize(registry_.Collect()); }
+std::string Metrics::Text() {
+  for (const Resource resource : kResources) {
+    const std::int64_t last = last_contact_ns_[static_cast<std::size_t>(resource)];
+    if (last == kNever) continue;
+    const auto age = std::chrono::steady_clock::now().time_since_epoch() - std::chrono::nanoseconds(last);
+    watch_age_.Add({{"resource", std::string(InfoOf(resource).name)}}).Set(std::chrono::duration<double>(age).count());
+  }
+  return prometheus::TextSerializer().Serialize(registry_.Collect());
+}
 
 }  // namespace sluice

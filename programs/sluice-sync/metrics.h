@@ -7,12 +7,16 @@
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 
+#include <array>
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "kube/event_poster.h"
+#include "kube/list_watch.h"
 #include "kube/resource.h"
 #include "push/pusher.h"
 
@@ -20,33 +24,46 @@ class CivetServer;
 
 namespace sluice {
 
-// Any thread may count; Scrape's gauges are filled by whoever knows them, before each scrape.
+// Any thread.
 class Metrics {
  public:
-  Metrics();
+  explicit Metrics(const std::vector<std::string>& targets);
 
   void CountRefused(const std::string& kind) { refused_objects_.Add({{"kind", kind}}).Increment(); }
   void CountRefusedBatch(const std::string& target) { refused_batches_.Add({{"target", target}}).Increment(); }
   void ObserveApplied(const std::string& target, const AppliedBatch& batch);
 
-  void SetSource(Resource resource, std::size_t objects, std::optional<double> age_s);
+  // Of an API server, whose watches and Events tell the rest.
+  void SetSource(Resource resource, std::size_t objects, const WatchHealth& health);
+  void SetEvents(const EventHealth& health);
+  // Of manifests.
+  void SetSource(Resource resource, std::size_t objects);
   void SetTarget(const Pusher& pusher);
 
-  std::string Text() const;
+  std::string Text();
 
  private:
+  static constexpr std::int64_t kNever = 0;
+
   prometheus::Registry registry_;
   prometheus::Family<prometheus::Gauge>& objects_;
-  prometheus::Family<prometheus::Gauge>& source_age_;
+  prometheus::Family<prometheus::Gauge>& watch_age_;
+  prometheus::Family<prometheus::Counter>& watch_errors_;
+  prometheus::Family<prometheus::Counter>& lists_;
+  prometheus::Family<prometheus::Counter>& events_;
   prometheus::Family<prometheus::Counter>& refused_objects_;
   prometheus::Family<prometheus::Counter>& refused_batches_;
   prometheus::Family<prometheus::Counter>& batches_;
+  prometheus::Family<prometheus::Counter>& connects_;
   prometheus::Family<prometheus::Gauge>& connected_;
   prometheus::Family<prometheus::Gauge>& in_step_;
   prometheus::Family<prometheus::Gauge>& held_policies_;
   prometheus::Family<prometheus::Gauge>& generation_;
   prometheus::Family<prometheus::Histogram>& received_to_live_;
   prometheus::Family<prometheus::Histogram>& changed_to_live_;
+  // When each watch last heard of the API server, steady clock: ages are worked out when they are asked for, so that a
+  // main loop that hangs does not stop them.
+  std::array<std::atomic<std::int64_t>, kResourceCount> last_contact_ns_{};
 };
 
 // /healthz: 200 as long as `alive` holds. /readyz: 200 where `unready` says nothing, else 503 and what it says.

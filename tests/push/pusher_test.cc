@@ -251,19 +251,56 @@ TEST_F(PusherTest, ASlowDataplaneFallsBehindAlone) {
   EXPECT_LE(slow.updates(), 3);  // what gathered while it stalled went in one
 }
 
-TEST_F(PusherTest, TellsWhenTheOldestChangeOfABatchWasHeardOf) {
+TEST_F(PusherTest, TellsWhenEachChangeOfABatchWasHeardOf) {
+  constexpr std::int64_t kHeardNs = 1'700'000'001'000'000'000;
   Push();
   ASSERT_TRUE(Arrives("web"));
-  TakePod("late", "10.0.0.2", {1'700'000'000, 1'700'000'001'000'000'000});
-  ASSERT_TRUE(Arrives("late"));
-  while (observer_.applied().size() < 2) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  while (observer_.applied().empty()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  server_.Stall(true);
+  TakePod("first", "10.0.0.2", {1'700'000'000, kHeardNs});
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // it is under way, alone
+  TakePod("second", "10.0.0.3", {0, kHeardNs + 1});
+  TakePod("third", "10.0.0.4", {0, kHeardNs + 1});
+  TakePod("third", "10.0.0.4", {0, kHeardNs + 2});  // changes nothing
+  TakePod("second", "10.0.0.5", {0, kHeardNs + 3});
+  server_.Stall(false);
+  ASSERT_TRUE(Arrives("third"));
+  while (observer_.applied().size() < 3) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   const std::vector<AppliedBatch> applied = observer_.applied();
   EXPECT_TRUE(applied[0].full);
-  EXPECT_EQ(applied[0].oldest.received_ns, 0);
+  EXPECT_THAT(applied[0].changes.entries(), testing::IsEmpty());
   EXPECT_FALSE(applied[1].full);
-  EXPECT_EQ(applied[1].oldest.changed_s, 1'700'000'000);
-  EXPECT_EQ(applied[1].oldest.received_ns, 1'700'000'001'000'000'000);
-  EXPECT_GT(applied[1].live_ns, applied[1].oldest.received_ns);
+  ASSERT_EQ(applied[1].changes.entries().size(), 1u);
+  EXPECT_EQ(applied[1].changes.entries()[0].time, (ChangeTime{1'700'000'000, kHeardNs}));
+  EXPECT_GT(applied[1].live_ns, kHeardNs);
+  ASSERT_EQ(applied[2].changes.entries().size(), 2u);
+  EXPECT_EQ(applied[2].changes.entries()[0].time.received_ns, kHeardNs + 1);
+  EXPECT_EQ(applied[2].changes.entries()[0].changes, 2u);
+  EXPECT_EQ(applied[2].changes.entries()[1].time.received_ns, kHeardNs + 3);
+}
+
+TEST_F(PusherTest, AChangeWhoseFullStateWasRefusedIsTimedUntilItIsInForce) {
+  options_.backoff_least = options_.refused_backoff_most = std::chrono::milliseconds(20);
+  Push();
+  ASSERT_TRUE(Arrives("web"));
+  server_.RefuseWhere([](const ResolvedPolicy&) { return Diagnostic{Severity::kError, "", 0, "table", "", "full"}; });
+  TakePod("late", "10.0.0.2", {0, 1'700'000'001'000'000'000});
+  while (server_.refused() < 3) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  server_.RefuseWhere(nullptr);
+  ASSERT_TRUE(Arrives("late"));
+  while (observer_.applied().size() < 2) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  const AppliedBatch last = observer_.applied().back();
+  EXPECT_TRUE(last.full);
+  EXPECT_EQ(last.changes.oldest_ns(), 1'700'000'001'000'000'000);
+}
+
+TEST(ChangeTimes, AreBoundedAndThenCountAsOldAsTheLastThatWasKept) {
+  ChangeTimes times;
+  for (std::size_t i = 1; i <= ChangeTimes::kMost + 10; ++i) times.Add({0, static_cast<std::int64_t>(i)});
+  times.Add({});
+  ASSERT_EQ(times.entries().size(), ChangeTimes::kMost);
+  EXPECT_EQ(times.entries().back().time.received_ns, static_cast<std::int64_t>(ChangeTimes::kMost));
+  EXPECT_EQ(times.entries().back().changes, 11u);
 }
 
 TEST_F(PusherTest, AFullStateOfManyChunksArrivesWhole) {

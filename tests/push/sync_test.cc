@@ -1,23 +1,26 @@
 // sluice-sync as an operator runs it, between a folder of manifests and a dataplane.
-#include <curl/curl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <regex>
 #include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "kube/process.h"
+#include "push/page.h"
 #include "push/push_server.h"
 
 namespace sluice {
 namespace {
 
 using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
 
 constexpr const char* kWeb = R"(apiVersion: v1
 kind: Pod
@@ -30,28 +33,6 @@ std::string PolicyText(const std::string& port) {
   return "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: web, namespace: shop}\n"
          "spec: {podSelector: {}, ingress: [{ports: [{port: " +
          port + "}]}]}\n";
-}
-
-std::size_t Keep(char* bytes, std::size_t size, std::size_t count, void* text) {
-  static_cast<std::string*>(text)->append(bytes, size * count);
-  return size * count;
-}
-
-struct Page {
-  long status = 0;
-  std::string text;
-};
-
-Page Get(const std::string& url) {
-  Page page;
-  CURL* curl = curl_easy_init();
-  curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
-  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, Keep);
-  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &page.text);
-  curl_easy_setopt(curl, CURLOPT_TIMEOUT, 5L);
-  if (curl_easy_perform(curl) == CURLE_OK) curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &page.status);
-  curl_easy_cleanup(curl);
-  return page;
 }
 
 class SyncTest : public testing::Test {
@@ -101,7 +82,7 @@ class SyncTest : public testing::Test {
   // What /readyz comes to say.
   bool Readiness(long status, const std::string& text) {
     for (int i = 0; i < 500; ++i) {
-      const Page page = Get(Url("/readyz"));
+      const Page page = GetPage(Url("/readyz"));
       if (page.status == status && page.text.find(text) != std::string::npos) return true;
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
@@ -136,7 +117,7 @@ TEST_F(SyncTest, NP_16_ABrokenManifestLeavesTheLastGoodPolicyInForce) {
   EXPECT_THAT(Log(), HasSubstr("NetworkPolicy shop/web"));
   std::string metrics;
   for (int i = 0; i < 250 && metrics.find("sluice_sync_refused_objects_total{") == std::string::npos; ++i) {
-    metrics = Get(Url("/metrics")).text;
+    metrics = GetPage(Url("/metrics")).text;
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   EXPECT_THAT(metrics, HasSubstr("sluice_sync_refused_objects_total{kind=\"NetworkPolicy\"} 1"));
@@ -145,7 +126,7 @@ TEST_F(SyncTest, NP_16_ABrokenManifestLeavesTheLastGoodPolicyInForce) {
 TEST_F(SyncTest, IsReadyWhileTheDataplaneIsInStep) {
   Start();
   ASSERT_TRUE(Readiness(503, "is not in step")) << Log();
-  EXPECT_EQ(Get(Url("/healthz")).status, 200);
+  EXPECT_EQ(GetPage(Url("/healthz")).status, 200);
   server_.Start();
   EXPECT_TRUE(Readiness(200, "ready")) << Log();
   server_.Stop();
@@ -161,12 +142,33 @@ TEST_F(SyncTest, TellsPrometheusHowLongAChangeTook) {
   std::string metrics;
   const std::string applied = "sluice_sync_batches_total{kind=\"update\",target=\"" + Target() + "\"} 1";
   for (int i = 0; i < 250 && metrics.find(applied) == std::string::npos; ++i) {
-    metrics = Get(Url("/metrics")).text;
+    metrics = GetPage(Url("/metrics")).text;
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   EXPECT_THAT(metrics, HasSubstr("sluice_sync_received_to_live_seconds_count{target=\"" + Target() + "\"} 1"));
   EXPECT_THAT(metrics, HasSubstr("sluice_sync_objects{resource=\"pods\"} 1"));
   EXPECT_THAT(metrics, HasSubstr("sluice_sync_connected{target=\"" + Target() + "\"} 1"));
+  EXPECT_THAT(LintMetrics(metrics), IsEmpty());
+}
+
+// Each broken in one way.
+TEST(Lint, FindsWhatPrometheusWouldNotLike) {
+  const std::string good =
+      "# HELP sluice_sync_a_total Words of help\n# TYPE sluice_sync_a_total counter\nsluice_sync_a_total 1\n";
+  EXPECT_THAT(LintMetrics(good), IsEmpty());
+  const std::pair<const char*, const char*> broken[] = {{"_total", ""},
+                                                        {"Words of help", ""},
+                                                        {"help", "help."},
+                                                        {" counter", " gauge"},
+                                                        {"sluice_sync", "sync"},
+                                                        {"# TYPE sluice_sync_a_total counter\n", ""},
+                                                        {"_total 1", "_total{A=\"\"} 1"},
+                                                        {"_a_", "_a_ms_"}};
+  for (const auto& [from, to] : broken) {
+    EXPECT_THAT(LintMetrics(std::regex_replace(good, std::regex(from), to)), Not(IsEmpty())) << from << " to " << to;
+  }
+  EXPECT_THAT(LintMetrics(good + "sluice_sync_a_total 2\n"), Not(IsEmpty()));
+  EXPECT_THAT(LintMetrics(""), Not(IsEmpty()));
 }
 
 TEST_F(SyncTest, KilledAndStartedAgainItBringsTheDataplaneIntoStep) {

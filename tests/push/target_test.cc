@@ -40,5 +40,15 @@ TEST(Targets, TlsWantsAllThreeFilesReadable) {
   EXPECT_THAT(Refusal({"h:1"}, security), HasSubstr("/no/such/file"));
 }
 
+TEST(Targets, AFailureIsToldInTheOperatorsWords) {
+  TargetSecurity tls;
+  tls.certificate = tls.key = tls.ca = "/dev/null";
+  EXPECT_THAT(ExplainFailure("Ssl handshake failed: error:0A000086:SSL routines::certificate verify failed", tls),
+              HasSubstr("--tls-ca"));
+  EXPECT_THAT(ExplainFailure("Socket closed", tls), HasSubstr("accepts our certificate"));
+  EXPECT_EQ(ExplainFailure("Socket closed", {}), "Socket closed");
+  EXPECT_EQ(ExplainFailure("sender 'b' took over", tls), "sender 'b' took over");
+}
+
 }  // namespace
 }  // namespace sluice

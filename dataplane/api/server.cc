@@ -19,6 +19,7 @@
 #include <limits>
 #include <mutex>
 
+#include "api/grpc_log.h"
 #include "api/limits.h"
 
 namespace sluice {
@@ -136,6 +137,7 @@ std::variant<std::unique_ptr<ApiServer>, std::string> ApiServer::Start(const Api
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   });
+  SetGrpcLog(say);
   std::unique_ptr<ApiServer> api(new ApiServer);
   api->ports_.resize(settings.listen.size());
   grpc::ServerBuilder builder;
@@ -165,7 +167,10 @@ std::variant<std::unique_ptr<ApiServer>, std::string> ApiServer::Start(const Api
   return api;
 }
 
-ApiServer::~ApiServer() { Stop(); }
+ApiServer::~ApiServer() {
+  Stop();
+  SetGrpcLog(nullptr);
+}
 
 void ApiServer::Stop() {
   if (server_ == nullptr) return;

@@ -1,6 +1,8 @@
 #include "kube/event_poster.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <cstdio>
 #include <ctime>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -28,6 +30,17 @@ std::string Cut(std::string text) {
   while (length > 0 && (static_cast<unsigned char>(text[length]) & 0xC0) == 0x80) --length;
   text.resize(length);
   return text;
+}
+
+// FNV-1a: the same in every process.
+std::string NameOf(const EventSubject& subject, const std::string& reason, const std::string& message) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const std::string* text : {&subject.uid, &subject.namespace_name, &subject.name, &reason, &message}) {
+    for (const char c : *text + '\n') hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  }
+  char name[32];
+  std::snprintf(name, sizeof name, "sluice-%016llx", static_cast<unsigned long long>(hash));
+  return name;
 }
 
 }  // namespace
@@ -85,7 +98,6 @@ ApiRequest EventPoster::RequestFor(const Waiting& event) {
   const ResourceInfo& info = InfoOf(event.subject.resource);
   // Events on objects without a namespace are kept in `default`.
   const std::string space = event.subject.namespace_name.empty() ? "default" : event.subject.namespace_name;
-  const auto unique = std::chrono::system_clock::now().time_since_epoch().count();
   const std::string now = Rfc3339(std::time(nullptr));
   nlohmann::json subject = {{"apiVersion", info.api_version},
                             {"kind", info.kind},
@@ -96,8 +108,7 @@ ApiRequest EventPoster::RequestFor(const Waiting& event) {
   const nlohmann::json body = {
       {"apiVersion", "v1"},
       {"kind", "Event"},
-      {"metadata",
-       {{"name", "sluice-" + std::to_string(unique) + '-' + std::to_string(number_++)}, {"namespace", space}}},
+      {"metadata", {{"name", NameOf(event.subject, event.reason, event.message)}, {"namespace", space}}},
       {"involvedObject", subject},
       {"type", "Warning"},
       {"reason", event.reason},
@@ -118,8 +129,8 @@ bool EventPoster::OnBody(std::string_view) { return true; }
 
 void EventPoster::OnDone(const ApiResult& result) {
   under_way_ = false;
-  constexpr long kCreated = 201;
-  ++(result.status == kCreated ? health_.posted : health_.dropped);
+  constexpr long kCreated = 201, kConflict = 409;
+  ++(result.status == kCreated ? health_.posted : result.status == kConflict ? health_.repeated : health_.dropped);
 }
 
 }  // namespace sluice

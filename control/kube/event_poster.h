@@ -1,5 +1,8 @@
 // Posts Kubernetes Events (core/v1) on objects, so that `kubectl describe` shows what Sluice says of them. Best effort:
 // an Event that the API server does not take is counted and dropped, and a flood is held down here.
+//
+// An Event's name follows from the object, the reason and the message: what one sluice-sync of a thousand nodes has
+// said the API server refuses from the others, for as long as it keeps the Event (an hour, by default).
 #ifndef SLUICE_CONTROL_KUBE_EVENT_POSTER_H_
 #define SLUICE_CONTROL_KUBE_EVENT_POSTER_H_
 
@@ -37,7 +40,7 @@ struct EventOptions {
 // Any thread may read it.
 struct EventHealth {
   std::atomic<std::uint64_t> posted = 0;
-  std::atomic<std::uint64_t> repeated = 0;  // counted, not posted
+  std::atomic<std::uint64_t> repeated = 0;  // counted here, not posted; or another one had posted it
   std::atomic<std::uint64_t> dropped = 0;   // too many waited, or the API server did not take them
 };
 
@@ -85,7 +88,6 @@ class EventPoster : public ApiHandler {
   Clock::time_point refilled_;
   bool under_way_ = false;
   Clock::time_point started_;
-  std::uint64_t number_ = 0;  // makes names unique
 };
 
 }  // namespace sluice

@@ -154,6 +154,21 @@ TEST(Events, OfARefusedObjectAreOnTheObjectAndNotRepeated) {
   EXPECT_EQ(source.event_health().dropped, 0u);
 }
 
+TEST(Events, OfManyPostersOnOneObjectAreOne) {
+  TestCluster& cluster = SharedCluster();
+  cluster.MakeNamespace("posters");
+  const std::string uid = cluster.MakePod("posters", "odd", "10.5.0.2");
+  for (const bool first : {true, false}) {
+    RecordingSink sink;
+    KubeSource source(cluster.Admin(), TestOptions(), sink);
+    source.PostEvent({Resource::kPods, "posters", "odd", uid, "1"}, "Refused", "spec is odd");
+    ASSERT_TRUE(PollUntil(
+        source, [&] { return (first ? source.event_health().posted : source.event_health().repeated).load() == 1; }));
+    EXPECT_EQ(source.event_health().dropped, 0u);
+  }
+  EXPECT_EQ(json::parse(cluster.Get("/api/v1/namespaces/posters/events").body)["items"].size(), 1u);
+}
+
 TEST(Events, BeyondTheBurstWaitForTheirTurn) {
   KubeOptions options = TestOptions();
   options.events.burst = 2;

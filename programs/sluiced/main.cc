@@ -26,6 +26,7 @@
 #include "sluiced/command_line.h"
 #include "sluiced/plane_view.h"
 #include "sluiced/policy_keeper.h"
+#include "sluiced/service_manager.h"
 #include "sluiced/summary.h"
 
 namespace sluice {
@@ -106,8 +107,11 @@ class Daemon {
     if (const int code = Start(); code != kExitFine) return code;
     std::puts("ready");
     std::fflush(stdout);
+    ServiceManager::SayReady();
     while (Wait()) {
+      manager_.Watch(*plane_, StatusLine());
     }
+    ServiceManager::SayStopping();
     signals_.Release();
     spdlog::info("draining");
     service_->Stop();
@@ -234,6 +238,18 @@ class Daemon {
                  update.changes.empty() ? "sizes unchanged" : update.changes);
   }
 
+  std::string StatusLine() const {
+    const auto table = intake_->store().table();
+    if (!table->has_policy())
+      return config_.pipeline.fail_closed ? "no policy yet: all IP is dropped" : "no policy yet";
+    const IntakeStatus status = intake_->status();
+    std::string line = "generation " + std::to_string(table->generation()) + " from " + status.source + ": " +
+                       std::to_string(table->stats().rules) + " rules, " + std::to_string(table->stats().addresses) +
+                       " addresses";
+    if (!policy_->has_paths()) line += status.sender_connected ? "; sender connected" : "; no sender";
+    return line;
+  }
+
   // A whole state is news; of its updates, the log tells who asks for it.
   void SayWhatWasPushed() {
     const IntakeStatus status = intake_->status();
@@ -272,6 +288,7 @@ class Daemon {
   std::unique_ptr<PlaneView> view_;
   std::unique_ptr<ObserveService> observe_;
   std::unique_ptr<ApiServer> server_;
+  ServiceManager manager_;
   std::uint64_t said_generation_ = 0;
   std::uint64_t said_state_ = 0;
   std::uint64_t flows_cut_ = 0;

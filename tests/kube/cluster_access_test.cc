@@ -1,11 +1,8 @@
-// Who may do what on a real API server: ways to prove who one is, rotation, and the role in deploy/rbac.yaml.
+// Ways to prove to a real API server who one is, rotation, and what is said where that fails.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <nlohmann/json.hpp>
-#include <sstream>
-
+#include "kube/deploy_manifests.h"
 #include "kube/kube_source.h"
 #include "kube/kubeconfig.h"
 #include "kube/recording_sink.h"
@@ -14,79 +11,13 @@
 namespace sluice {
 namespace {
 
-using nlohmann::json;
 using testing::Contains;
 using testing::HasSubstr;
-using testing::IsEmpty;
 
 bool Syncs(const KubeAccess& access, RecordingSink& sink) {
   KubeSource source(access, TestOptions(), sink);
   return PollUntil(
       source, [&] { return source.synced(); }, std::chrono::seconds(10));
-}
-
-std::string ReadAll(const std::string& path) {
-  std::ifstream stream(path);
-  std::stringstream text;
-  text << stream.rdbuf();
-  return text.str();
-}
-
-// Applies deploy/rbac.yaml once, and returns a fresh token of its service account.
-std::string ServiceAccountToken() {
-  TestCluster& cluster = SharedCluster();
-  static const bool applied = [&cluster] {
-    const std::string manifest = ReadAll(SLUICE_SOURCE_DIR "/deploy/rbac.yaml");
-    for (std::size_t at = 0; at < manifest.size();) {
-      const std::size_t end = std::min(manifest.find("\n---\n", at), manifest.size());
-      const std::string document = manifest.substr(at, end - at);
-      at = end + 5;
-      std::string path = "/api/v1/namespaces";
-      if (document.find("kind: ServiceAccount\n") < document.find("metadata:"))
-        path += "/sluice-system/serviceaccounts";
-      if (document.find("kind: ClusterRole\n") != document.npos)
-        path = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
-      if (document.find("kind: ClusterRoleBinding\n") != document.npos) {
-        path = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
-      }
-      const HttpAnswer answer = cluster.Post(path, document);
-      EXPECT_EQ(answer.status, 201) << path << ' ' << answer.body;
-    }
-    return true;
-  }();
-  EXPECT_TRUE(applied);
-  const HttpAnswer answer =
-      cluster.Post("/api/v1/namespaces/sluice-system/serviceaccounts/sluice-sync/token", R"({"spec":{}})");
-  EXPECT_EQ(answer.status, 201) << answer.body;
-  return json::parse(answer.body)["status"]["token"];
-}
-
-TEST(Access, TheRoleInDeployIsEnough) {
-  RecordingSink sink;
-  KubeSource source(SharedCluster().WithToken(ServiceAccountToken()), TestOptions(), sink);
-  ASSERT_TRUE(PollUntil(source, [&] { return source.synced(); }));
-  source.PostEvent({Resource::kNodes, "", "node-1", "", ""}, "Refused", "a test");
-  ASSERT_TRUE(PollUntil(source, [&] { return source.event_health().posted == 1; }));
-  EXPECT_THAT(sink.troubles, IsEmpty());
-}
-
-TEST(Access, TheRoleInDeployAllowsNothingElse) {
-  ServiceAccountToken();
-  const json role =
-      json::parse(SharedCluster().Get("/apis/rbac.authorization.k8s.io/v1/clusterroles/sluice-sync").body);
-  std::vector<std::string> allowed;
-  for (const json& rule : role["rules"]) {
-    for (const json& resource : rule["resources"]) {
-      for (const json& verb : rule["verbs"])
-        allowed.push_back(verb.get<std::string>() + ' ' + resource.get<std::string>());
-    }
-    EXPECT_FALSE(rule.contains("nonResourceURLs"));
-  }
-  std::vector<std::string> wanted = {"create events"};
-  for (const Resource resource : kResources) {
-    for (const char* verb : {"get ", "list ", "watch "}) wanted.push_back(verb + std::string(InfoOf(resource).name));
-  }
-  EXPECT_THAT(allowed, testing::UnorderedElementsAreArray(wanted));
 }
 
 TEST(Access, OfAUserWithoutTheRoleSaysWhatToBind) {
@@ -107,7 +38,7 @@ TEST(Access, ByARotatedTokenFileGoesOn) {
   KubeSource source(access, TestOptions(), sink);
   ASSERT_TRUE(PollUntil(source, [&] { return !sink.troubles.empty(); }));
   EXPECT_THAT(sink.troubles[0], HasSubstr("401"));
-  WriteFile(file, ServiceAccountToken());
+  WriteFile(file, ServiceAccountToken(SharedCluster()));
   ASSERT_TRUE(PollUntil(source, [&] { return source.synced(); }));
 }
 
@@ -136,7 +67,7 @@ TEST(Access, ByAnExecPluginIsAskedAgainWhenRefused) {
   RecordingSink sink;
   KubeSource source(*access, TestOptions(), sink);
   ASSERT_TRUE(PollUntil(source, [&] { return !sink.troubles.empty(); }));
-  WriteFile(folder + "/answer", ServiceAccountToken());
+  WriteFile(folder + "/answer", ServiceAccountToken(SharedCluster()));
   ASSERT_TRUE(PollUntil(source, [&] { return source.synced(); }));
 }
 

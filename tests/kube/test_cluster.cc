@@ -40,10 +40,10 @@ std::size_t Append(char* data, std::size_t, std::size_t size, void* text) {
 }
 
 HttpAnswer Request(const std::string& method, const std::string& url, const std::string& ca_file,
-                   const std::string& type, const std::string& body) {
+                   const std::string& type, const std::string& body, const std::string& token = kAdminToken) {
   HttpAnswer answer;
   CURL* easy = curl_easy_init();
-  curl_slist* headers = curl_slist_append(nullptr, (std::string("Authorization: Bearer ") + kAdminToken).c_str());
+  curl_slist* headers = curl_slist_append(nullptr, ("Authorization: Bearer " + token).c_str());
   if (!type.empty()) headers = curl_slist_append(headers, ("Content-Type: " + type).c_str());
   curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
   curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method.c_str());
@@ -67,6 +67,18 @@ HttpAnswer Request(const std::string& method, const std::string& url, const std:
 
 void ExpectDone(const HttpAnswer& answer) {
   EXPECT_TRUE(answer.status >= 200 && answer.status < 300) << answer.status << ' ' << answer.body;
+}
+
+std::string Base64(const std::string& bytes) {
+  constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  for (std::size_t at = 0; at < bytes.size(); at += 3) {
+    const auto byte = [&](std::size_t i) { return i < bytes.size() ? static_cast<unsigned char>(bytes[i]) : 0U; };
+    const unsigned group = byte(at) << 16 | byte(at + 1) << 8 | byte(at + 2);
+    for (int shift = 18; shift >= 0; shift -= 6) text += kDigits[group >> shift & 63];
+  }
+  for (std::size_t spare = (3 - bytes.size() % 3) % 3; spare > 0; --spare) text[text.size() - spare] = '=';
+  return text;
 }
 
 std::string Tail(const std::string& path) {
@@ -143,7 +155,7 @@ bool TestCluster::StartApiServer(Process& process, int port, const std::string& 
        "--disable-admission-plugins=ServiceAccount", "--service-account-issuer=https://kubernetes.default.svc",
        "--service-account-key-file=" + folder_ / "accounts.key",
        "--service-account-signing-key-file=" + folder_ / "accounts.key", "--service-cluster-ip-range=10.96.0.0/16",
-       "--endpoint-reconciler-type=none", "--feature-gates=" + gates},
+       "--endpoint-reconciler-type=none", "--allow-privileged=true", "--feature-gates=" + gates},
       folder_ / "kube-apiserver.log");
   return WaitUntil(url, process);
 }
@@ -173,15 +185,15 @@ KubeAccess TestCluster::WithToken(const std::string& token) const {
   return access;
 }
 
-std::string TestCluster::KubeConfigFile() const {
-  const std::string file = folder_ / "kubeconfig";
+std::string TestCluster::KubeConfigFile(const std::string& token) const {
+  const std::string file = folder_ / (token.empty() ? "kubeconfig" : "kubeconfig-by-token");
   const json config = {
       {"apiVersion", "v1"},
       {"kind", "Config"},
       {"current-context", "test"},
-      {"contexts", {{{"name", "test"}, {"context", {{"cluster", "test"}, {"user", "admin"}}}}}},
+      {"contexts", {{{"name", "test"}, {"context", {{"cluster", "test"}, {"user", "test"}}}}}},
       {"clusters", {{{"name", "test"}, {"cluster", {{"server", url_}, {"certificate-authority", ca_file()}}}}}},
-      {"users", {{{"name", "admin"}, {"user", {{"token", kAdminToken}}}}}}};
+      {"users", {{{"name", "test"}, {"user", {{"token", token.empty() ? kAdminToken : token}}}}}}};
   WriteFile(file, config.dump());
   return file;
 }
@@ -194,9 +206,19 @@ bool TestCluster::Compact() {
   return Request("POST", etcd_url_ + "/v3/kv/compaction", "", "application/json", request.dump()).status == 200;
 }
 
+bool TestCluster::Store(const std::string& key, const std::string& object) {
+  const json request = {{"key", Base64(key)}, {"value", Base64(object)}};
+  return Request("POST", etcd_url_ + "/v3/kv/put", "", "application/json", request.dump()).status == 200;
+}
+
 HttpAnswer TestCluster::Send(const std::string& method, const std::string& path, const std::string& type,
                              const std::string& body) const {
   return Request(method, url_ + path, ca_file(), type, body);
+}
+
+HttpAnswer TestCluster::SendAs(const std::string& token, const std::string& method, const std::string& path,
+                               const std::string& type, const std::string& body) const {
+  return Request(method, url_ + path, ca_file(), type, body, token);
 }
 
 HttpAnswer TestCluster::Post(const std::string& path, const std::string& body) const {

@@ -46,8 +46,9 @@ class TestCluster {
   // The access of a user who may do everything, by token.
   KubeAccess Admin() const;
   KubeAccess WithToken(const std::string& token) const;
-  // The same for programs: writes a kubeconfig into folder() and returns its path.
-  std::string KubeConfigFile() const;
+  // The same for programs, of the admin or of whoever has that token: writes a kubeconfig into folder() and returns its
+  // path.
+  std::string KubeConfigFile(const std::string& token = "") const;
 
   // Faults, of the server at url().
   void KillApiServer() { api_server_.Kill(); }
@@ -55,6 +56,9 @@ class TestCluster {
   Process& api_server() { return api_server_; }
   // etcd forgets every version but the present one.
   bool Compact();
+  // An object as some older API server may have stored it, past all that this one checks. `key` as in etcd
+  // ("/registry/networkpolicies/default/web"), `object` JSON with its kind.
+  bool Store(const std::string& key, const std::string& object);
 
   // As the admin. `path` as in the API ("/api/v1/namespaces"); `body` JSON or YAML.
   HttpAnswer Get(const std::string& path) const { return Send("GET", path, "", ""); }
@@ -64,6 +68,9 @@ class TestCluster {
   HttpAnswer Delete(const std::string& path) const;
   HttpAnswer Send(const std::string& method, const std::string& path, const std::string& type,
                   const std::string& body) const;
+  // As whoever has that bearer token.
+  HttpAnswer SendAs(const std::string& token, const std::string& method, const std::string& path,
+                    const std::string& type, const std::string& body) const;
 
   // Each expects success.
   void MakeNamespace(const std::string& name) const;

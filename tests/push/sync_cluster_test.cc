@@ -4,16 +4,22 @@
 
 #include <chrono>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 #include <thread>
 
+#include "kube/deploy_manifests.h"
 #include "kube/process.h"
 #include "kube/shared_cluster.h"
+#include "push/page.h"
 #include "push/push_server.h"
 
 namespace sluice {
 namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
 
 constexpr const char* kPolicies = "/apis/networking.k8s.io/v1/namespaces/synced/networkpolicies";
 
@@ -34,6 +40,13 @@ bool Admits(const ResolvedPolicy& policy, int port) {
   return false;
 }
 
+bool IsIsolatedWithoutRules(const ResolvedPolicy& policy, const std::string& name) {
+  for (const Section& section : policy.sections) {
+    if (section.policy == name) return section.isolates && section.rules.empty();
+  }
+  return false;
+}
+
 bool HasEndpoint(const ResolvedPolicy& policy, const std::string& name) {
   for (const Endpoint& endpoint : policy.endpoints) {
     if (endpoint.name == name) return true;
@@ -45,9 +58,11 @@ class SyncedCluster : public testing::Test {
  protected:
   TestCluster& cluster() { return SharedCluster(); }
 
+  // What deploy/rbac.yaml grants is all that it has.
   void Start() {
-    ASSERT_TRUE(
-        sync_.Start({SLUICE_SYNC, "--kubeconfig", cluster().KubeConfigFile(), "--target", target_}, folder_ / "log"));
+    ASSERT_TRUE(sync_.Start({SLUICE_SYNC, "--kubeconfig", cluster().KubeConfigFile(ServiceAccountToken(cluster())),
+                             "--target", target_, "--http", "127.0.0.1:" + std::to_string(port_)},
+                            folder_ / "log"));
   }
   std::string Log() const {
     std::ostringstream text;
@@ -55,7 +70,27 @@ class SyncedCluster : public testing::Test {
     return text.str();
   }
 
+  // What /metrics comes to hold.
+  bool Counts(const std::string& metric) {
+    for (int i = 0; i < 500; ++i) {
+      if (GetPage("http://127.0.0.1:" + std::to_string(port_) + "/metrics").text.find('\n' + metric + '\n') !=
+          std::string::npos) {
+        return true;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    return false;
+  }
+  nlohmann::json EventsOn(const std::string& space, const std::string& name) {
+    return nlohmann::json::parse(
+        cluster()
+            .Get("/api/v1/namespaces/" + space +
+                 "/events?fieldSelector=involvedObject.kind=NetworkPolicy,involvedObject.name=" + name)
+            .body)["items"];
+  }
+
   TempFolder folder_;
+  int port_ = FreePort();
   std::string target_ = "unix:" + (folder_ / "sluiced.sock");
   PushServer server_{target_};
   Process sync_;
@@ -70,6 +105,11 @@ TEST_F(SyncedCluster, WhatIsAppliedReachesTheDataplaneThroughEveryRestart) {
   ASSERT_EQ(cluster().Post(kPolicies, PolicyText(80)).status, 201);
   ASSERT_TRUE(server_.WaitUntil([](const ResolvedPolicy& policy) { return Admits(policy, 80); })) << Log();
   EXPECT_EQ(server_.full_states(), 1);
+  // The one change since the start, by both clocks.
+  EXPECT_TRUE(Counts("sluice_sync_received_to_live_seconds_count{target=\"" + target_ + "\"} 1"));
+  EXPECT_TRUE(Counts("sluice_sync_changed_to_live_seconds_count{target=\"" + target_ + "\"} 1"));
+  EXPECT_TRUE(Counts("sluice_sync_received_to_live_seconds_bucket{target=\"" + target_ + "\",le=\"1\"} 1"));
+  EXPECT_THAT(LintMetrics(GetPage("http://127.0.0.1:" + std::to_string(port_) + "/metrics").text), IsEmpty());
 
   // The API server is killed: what is in force stays, and what comes after is followed.
   cluster().KillApiServer();
@@ -86,6 +126,71 @@ TEST_F(SyncedCluster, WhatIsAppliedReachesTheDataplaneThroughEveryRestart) {
   ASSERT_TRUE(server_.WaitUntil([](const ResolvedPolicy& policy) { return !HasEndpoint(policy, "web"); })) << Log();
   EXPECT_TRUE(server_.WaitUntil([](const ResolvedPolicy& policy) { return !Admits(policy, 80); })) << Log();
   EXPECT_TRUE(server_.WaitUntil([](const ResolvedPolicy& policy) { return HasEndpoint(policy, "late"); })) << Log();
+}
+
+TEST_F(SyncedCluster, NP_16_AStoredObjectThatIsRefusedKeepsItsLastGoodVersionAndIsToldOfOnce) {
+  constexpr const char* kSpace = "stored";
+  const std::string policies = "/apis/networking.k8s.io/v1/namespaces/stored/networkpolicies";
+  cluster().MakeNamespace(kSpace);
+  server_.Start();
+  const HttpAnswer made = cluster().Post(policies, PolicyText(8081));
+  ASSERT_EQ(made.status, 201) << made.body;
+  Start();
+  ASSERT_TRUE(server_.WaitUntil([](const ResolvedPolicy& policy) { return Admits(policy, 8081); })) << Log();
+
+  nlohmann::json stored = nlohmann::json::parse(made.body);
+  stored["spec"]["ingress"][0]["ports"][0]["port"] = 70000;
+  for (int version = 1; version <= 4; ++version) {
+    stored["metadata"]["labels"]["version"] = std::to_string(version);
+    ASSERT_TRUE(cluster().Store("/registry/networkpolicies/stored/web", stored.dump()));
+    ASSERT_TRUE(Counts("sluice_sync_refused_objects_total{kind=\"NetworkPolicy\"} " + std::to_string(version)))
+        << Log();
+  }
+  EXPECT_TRUE(Counts("sluice_sync_events_total{outcome=\"posted\"} 1")) << Log();
+  EXPECT_TRUE(Counts("sluice_sync_events_total{outcome=\"repeated\"} 3")) << Log();
+  EXPECT_THAT(Log(), HasSubstr("NetworkPolicy stored/web"));
+  EXPECT_THAT(Log(), HasSubstr("70000"));
+  const nlohmann::json events = EventsOn(kSpace, "web");
+  ASSERT_EQ(events.size(), 1u) << events.dump(2);
+  EXPECT_EQ(events[0]["type"], "Warning");
+  EXPECT_EQ(events[0]["reason"], "Refused");
+  EXPECT_EQ(events[0]["involvedObject"]["uid"], stored["metadata"]["uid"]);
+  EXPECT_THAT(events[0]["message"].get<std::string>(), HasSubstr("spec.ingress[0].ports[0].port"));
+  EXPECT_TRUE(server_.WaitUntil([](const ResolvedPolicy& policy) { return Admits(policy, 8081); }));
+
+  // Another sluice-sync, as on another node, finds it bad as well: still one Event. What it isolates, it isolates.
+  sync_.Kill();
+  server_.Forget();
+  Start();
+  EXPECT_TRUE(Counts("sluice_sync_events_total{outcome=\"repeated\"} 1")) << Log();
+  EXPECT_EQ(EventsOn(kSpace, "web").size(), 1u);
+  EXPECT_TRUE(server_.WaitUntil([](const ResolvedPolicy& policy) {
+    return IsIsolatedWithoutRules(policy, "stored/web");
+  })) << server_.Dump();
+
+  stored["spec"]["ingress"][0]["ports"][0]["port"] = 8082;
+  ASSERT_TRUE(cluster().Store("/registry/networkpolicies/stored/web", stored.dump()));
+  EXPECT_TRUE(server_.WaitUntil([](const ResolvedPolicy& policy) { return Admits(policy, 8082); })) << Log();
+}
+
+TEST_F(SyncedCluster, APolicyThatADataplaneRefusesIsToldOfOnThePolicy) {
+  const std::string policies = "/apis/networking.k8s.io/v1/namespaces/refused/networkpolicies";
+  cluster().MakeNamespace("refused");
+  server_.RefuseWhere([](const ResolvedPolicy& policy) -> std::optional<Diagnostic> {
+    if (!Admits(policy, 8083)) return std::nullopt;
+    return Diagnostic{Severity::kError, "", 0, "policy refused/web", "rules", "there is no room for 1 rule"};
+  });
+  server_.Start();
+  Start();
+  ASSERT_EQ(cluster().Post(policies, PolicyText(8083)).status, 201);
+  EXPECT_TRUE(Counts("sluice_sync_events_total{outcome=\"posted\"} 1")) << Log();
+  EXPECT_TRUE(Counts("sluice_sync_held_policies{target=\"" + target_ + "\"} 1")) << Log();
+  EXPECT_TRUE(Counts("sluice_sync_refusals_total{target=\"" + target_ + "\"} 1")) << Log();
+  EXPECT_THAT(Log(), HasSubstr("there is no room for 1 rule"));
+  const nlohmann::json events = EventsOn("refused", "web");
+  ASSERT_EQ(events.size(), 1u) << events.dump(2);
+  EXPECT_EQ(events[0]["reason"], "RefusedByDataplane");
+  EXPECT_THAT(events[0]["message"].get<std::string>(), HasSubstr("there is no room for 1 rule"));
 }
 
 }  // namespace

@@ -7,9 +7,9 @@ cd "$(dirname "$0")/.."
 echo "[1/5] installing what is missing"
 scripts/install-deps.sh
 
-echo "[2/5] building sluiced and sluicectl (build/release)"
+echo "[2/5] building sluiced, sluice-sync and sluicectl (build/release)"
 mkdir -p build/release
-if ! scripts/build.sh release --target sluiced sluicectl >build/release/build.log 2>&1; then
+if ! scripts/build.sh release --target sluiced sluice-sync sluicectl >build/release/build.log 2>&1; then
   tail -n 50 build/release/build.log >&2
   echo "quickstart: the build failed; all of it is in build/release/build.log" >&2
   exit 2

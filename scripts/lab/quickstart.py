@@ -1,10 +1,13 @@
 """Sluice's main job on real traffic, as a table: who reaches whom, expected beside seen, and the rule behind each.
 
+Policy goes the way that it goes in production: from manifests by sluice-sync and gRPC to sluiced, which knows no files.
+
 Run by scripts/quickstart.sh, which installs and builds first. Exit 0: every cell is right; 1: one is not; 2: it could
 not run.
 """
 
 import argparse
+import concurrent.futures
 import contextlib
 import pathlib
 import shutil
@@ -41,7 +44,7 @@ def seen_word(outcome):
 
 
 def reason(decision):
-    """The rule behind a decision of `sluicectl check`, in a few words."""
+    """The rule behind a decision of `sluicectl explain` or `check`, in a few words."""
     if decision.get("exempt"):
         return {"node": "own node", "self": "itself"}[decision["exempt"]]
     parts = []
@@ -86,16 +89,22 @@ class Table:
         return "".join(text.ljust(width) + " " for text, width in zip(texts, self.WIDTHS))
 
 
-def start_daemon(stack, topology, manifests, folder):
-    """Starts sluiced on the first kind of device that works here; returns the kind."""
-    for device in DEVICES:
+def start_daemon(stack, topology, devices, folder):
+    """Starts sluiced on the first kind of device that works here; returns it and the kind."""
+    for device in devices:
         try:
-            stack.enter_context(programs.Daemon(topology, device, manifests, folder))
-            return device
+            return stack.enter_context(programs.Daemon(topology, device, None, folder)), device
         except programs.DaemonFailed as error:
             failure = error
             print(f"      {device} does not work here", flush=True)
     raise failure
+
+
+def explain_all(flows, target):
+    """What the table in force decides of each flow, by the flow's id."""
+    with concurrent.futures.ThreadPoolExecutor(max_workers=4) as pool:
+        decisions = pool.map(lambda flow: programs.explain(flow, target), flows)
+        return {flow.id: decision for flow, decision in zip(flows, decisions)}
 
 
 def wait_until(condition, seconds):
@@ -108,7 +117,7 @@ def wait_until(condition, seconds):
     return None
 
 
-def cut_and_restore(agents, manifests):
+def cut_and_restore(agents, manifests, target):
     """Edits a policy under a live connection of each family; returns how many things went wrong."""
     frontend = agents["shop/frontend"]
     backend = hosts.BY_NAME["shop/backend"]
@@ -123,14 +132,19 @@ def cut_and_restore(agents, manifests):
 
     policy = manifests / EDITED
     text = policy.read_text()
+    before = programs.status(target)["generation"]
     policy.write_text(text.replace(*EDIT))
+    written_ns = time.time_ns()
     cut = wait_until(
         lambda: all(frontend.ask("say", name=name, timeout=0.3) == "timeout" for name in names.values()), 10
     )
     if cut is None:
         print(f"WRONG frontend's connections to backend outlived the edit of {EDITED}")
         return 1
-    print(f"  ok  {EDITED} no longer admits the frontend: both open connections are dead ({cut:.1f} s)")
+    print(f"  ok  {EDITED} no longer admits the frontend: both open connections are dead")
+    status = programs.status(target)
+    live_ms = (status["published_unix_ns"] - written_ns) / 1e6
+    print(f"      from file to live in {live_ms:.0f} ms: generation {before} -> {status['generation']}")
 
     policy.write_text(text)
     restored = wait_until(
@@ -146,24 +160,25 @@ def cut_and_restore(agents, manifests):
     return 0
 
 
-def run_live(folder):
+def run_live(folder, devices):
     manifests = folder / "manifests"
     manifests.mkdir()
     for path in hosts.EXAMPLES.glob("*.yaml"):
         shutil.copy(path, manifests)
     flows = hosts.load_flows()
-    decisions = programs.check(flows, manifests, folder)
 
     with contextlib.ExitStack() as stack:
-        say(3, f"joining {len(hosts.HOSTS)} network namespaces by one wire, with sluiced on it")
+        wire = "by one wire, with sluiced on it and sluice-sync beside it"
+        say(3, f"joining {len(hosts.HOSTS)} network namespaces {wire}")
         topology = stack.enter_context(netns.Topology(hosts.HOSTS))
         agents = stack.enter_context(Agents(topology))
-        device = start_daemon(stack, topology, manifests, folder)
+        daemon, device = start_daemon(stack, topology, devices, folder)
+        stack.enter_context(programs.Sync(manifests, daemon.target, folder))
         say(4, f"sending TCP, UDP and ICMP from the kernel's own stack across sluiced ({device})")
-        table = Table(decisions)
+        table = Table(explain_all(flows, daemon.target))
         table.show(flows, [seen_word(outcome) for outcome in agents.probe(flows, timeout=1.5)])
         say(5, "editing a policy while connections are open")
-        edits_wrong = cut_and_restore(agents, manifests)
+        edits_wrong = cut_and_restore(agents, manifests, daemon.target)
     return finish(table, edits_wrong)
 
 
@@ -198,6 +213,7 @@ def interrupted(number, _frame):
 def main():
     parser = argparse.ArgumentParser(description="runs the quickstart; scripts/quickstart.sh builds first")
     parser.add_argument("--replay", action="store_true", help="replay the example capture, as without privileges")
+    parser.add_argument("--device", choices=DEVICES, help="the kind of port to use; else the first that works here")
     options = parser.parse_args()
 
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
@@ -209,8 +225,9 @@ def main():
         print("      the live part needs root: sudo scripts/quickstart.sh")
     with tempfile.TemporaryDirectory(prefix="sluice-quickstart-") as folder:
         try:
-            run = run_replay if options.replay or missing else run_live
-            return run(pathlib.Path(folder))
+            if options.replay or missing:
+                return run_replay(pathlib.Path(folder))
+            return run_live(pathlib.Path(folder), (options.device,) if options.device else DEVICES)
         except KeyboardInterrupt:
             print("quickstart: interrupted; everything that it made is gone", file=sys.stderr)
             return 130

@@ -5,12 +5,26 @@ import time
 
 import fixture
 from fixture import NamespaceTest
-from lab import programs, quickstart
+from lab import hosts, programs, quickstart
+
+
+UNITS = hosts.ROOT / "deploy" / "systemd"
+
+
+def as_in_the_unit(device):
+    """The words that run a command with what the unit leaves to root for that kind of device, and no more."""
+    files = [UNITS / "sluiced.service"] + ([UNITS / "af_xdp.conf"] if device == "af_xdp" else [])
+    lines = [line for file in files for line in file.read_text().splitlines()]
+    lists = [line.partition("=")[2] for line in lines if line.startswith("CapabilityBoundingSet=")]
+    capabilities = [name.removeprefix("CAP_").lower() for name in " ".join(lists).split()]
+    bounding = ",".join(["-all", *("+" + name for name in capabilities)])
+    return ["setpriv", "--no-new-privs", "--bounding-set", bounding, "--inh-caps", "-all"]
 
 
 class Daemon(NamespaceTest):
-    def start(self, manifests=None):
-        daemon = programs.Daemon(self.topology, fixture.device, manifests or self.manifests, self.folder)
+    def start(self, manifests=None, under=()):
+        manifests = manifests or self.manifests
+        daemon = programs.Daemon(self.topology, fixture.device, manifests, self.folder, under=under)
         daemon.__enter__()
         self.addCleanup(daemon.stop)
         return daemon
@@ -44,6 +58,12 @@ class Daemon(NamespaceTest):
         self.assertFalse(self.reached())
         self.start()
         self.assertTrue(self.reached())
+
+    def test_capabilities_of_the_unit_suffice(self):
+        daemon = self.start(under=as_in_the_unit(fixture.device))
+        self.assertTrue(self.reached())
+        self.assertEqual(self.ask("shop/frontend", "tcp", "shop/database", 4, port=5432), "timeout")
+        self.assertEqual(daemon.stop(), 0)
 
     def test_missing_manifests_are_refused_by_name(self):
         with self.assertRaisesRegex(programs.DaemonFailed, "no-such-folder"):

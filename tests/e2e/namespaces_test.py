@@ -102,7 +102,7 @@ class PathMtu(Filtered):
 
 class Edits(Filtered):
     def test_edit_cuts_live_connections_and_putting_it_back_admits_new_ones(self):
-        self.assertEqual(quickstart.cut_and_restore(self.agents, self.manifests), 0)
+        self.assertEqual(quickstart.cut_and_restore(self.agents, self.manifests, self.daemon.target), 0)
 
     def test_broken_edit_leaves_the_old_policies_in_force_and_is_named(self):
         self.edit("backend.yaml", "podSelector:\n    matchLabels: { app: backend }", "podSelector: [")

@@ -1,7 +1,7 @@
 """Random changes through the whole road, against the reference: random_test.py KUBE_CLUSTER [STEPS [SEED]]
 
-Each step applies or deletes a policy, or relabels a pod, at the API server. What packets may do then is compared with
-what `sluicectl check --engine reference` says of the objects that the API server lists.
+Each step applies and deletes policies and relabels pods at the API server, a few at once. What packets may do then is
+compared with what `sluicectl check --engine reference` says of the objects that the API server lists.
 """
 
 import json
@@ -15,10 +15,13 @@ import case_file
 import cluster
 import rig
 from case_file import ObjectName
-from lab import programs
+from lab import programs, quickstart
 from traffic import FAMILIES, Traffic
 
 STEPS = 40
+MOST_AT_ONCE = 6
+FIRST_SERIAL, LAST_SERIAL = 1000, 65535
+MARKER = ObjectName("NetworkPolicy", "z", "marker")  # it selects nobody
 POLICIES = [(namespace, f"p{number}") for namespace in cluster.NAMESPACES for number in range(3)]
 ROLES = ("web", "db")
 BLOCKS = (  # IPv4 and IPv6 of the same hosts
@@ -33,16 +36,19 @@ BLOCKS = (  # IPv4 and IPv6 of the same hosts
 class Generator:
     def __init__(self, seed):
         self._random = random.Random(seed)
-        self._serial = 0
+        self._serial = FIRST_SERIAL
         self.roles = {}  # of pods that have one
-        self.policies = set()
+        self.policies = {}  # by namespace and name: the port that tells this version from others
 
     def step(self):
-        """(which object, its manifest or None: delete it)"""
+        """Changes: (which object, its manifest or None: delete it) each."""
+        return [self._change() for _ in range(self._random.randint(1, MOST_AT_ONCE))]
+
+    def _change(self):
         kind = self._random.choices(("apply", "delete", "relabel"), (6, 2, 3))[0]
         if kind == "delete" and self.policies:
             name = self._random.choice(sorted(self.policies))
-            self.policies.remove(name)
+            del self.policies[name]
             return ObjectName("NetworkPolicy", *name), None
         if kind == "relabel":
             pod = self._random.choice([host for host in case_file.HOSTS if host[0] in cluster.NAMESPACES])
@@ -52,18 +58,17 @@ class Generator:
             name = ObjectName("Pod", pod[0], pod[1])
             return name, cluster.to_object("v1", name, labels)[1]
         name = self._random.choice(POLICIES)
-        self.policies.add(name)
-        name = ObjectName("NetworkPolicy", *name)
-        return name, cluster.to_object("networking.k8s.io/v1", name, {}, self._spec())[1]
+        spec = self._spec()
+        self.policies[name] = self._serial
+        return policy(ObjectName("NetworkPolicy", *name), spec)
 
     def _spec(self):
         types = self._random.choice((["Ingress"], ["Egress"], ["Ingress", "Egress"]))
         spec = {"podSelector": self._selector("pod", "abc"), "policyTypes": types}
         for section, peers in (("ingress", "from"), ("egress", "to")):
             spec[section] = [self._rule(peers) for _ in range(self._random.randrange(3))]
-        # No two specs are alike, so that each change raises the generation.
-        self._serial += 1
-        spec[types[0].lower()].append({"ports": [{"port": 1000 + self._serial}]})
+        self._serial = FIRST_SERIAL if self._serial == LAST_SERIAL else self._serial + 1
+        spec[types[0].lower()].append({"ports": [{"port": self._serial}]})
         return spec
 
     def _rule(self, peers):
@@ -107,12 +112,55 @@ class Generator:
         return {"matchExpressions": [{"key": key, "operator": operator, "values": some}]}
 
 
+def policy(name, spec):
+    return name, cluster.to_object("networking.k8s.io/v1", name, {}, spec)[1]
+
+
+def listed(road, what):
+    code, output, errors = programs.sluicectl("get", what, "--target", road.target, "-o", "json")
+    if code != 0:
+        raise RuntimeError(f"sluicectl get {what}: {errors}")
+    return json.loads(output)
+
+
+def is_known(road, generator):
+    """Whether sluiced knows each policy's last version, and no other policy, and each pod's last label."""
+    versions = {(entry["policy"], entry["ports"]) for entry in listed(road, "rules")}
+    wanted = {"/".join(name): f"tcp/{serial}" for name, serial in generator.policies.items()}
+    others = {policy for policy, _ in versions} - {*wanted, f"{MARKER.namespace}/{MARKER.name}"}
+    roles = {}
+    for pod in listed(road, "endpoints"):
+        labels = dict(label.split("=") for label in pod["labels"].split(","))
+        roles[pod["namespace"] + pod["name"]] = labels.get("role")
+    return (
+        not others
+        and all((name, ports) in versions for name, ports in wanted.items())
+        and all(roles[pod] == role for pod, role in generator.roles.items())
+    )
+
+
+def apply_all(road, generator, number):
+    """Makes a step's changes, and waits until all are in force."""
+    for name, manifest in generator.step():
+        if manifest:
+            road.api.apply(name, json.dumps(manifest))
+        else:
+            road.api.delete(name)
+    if quickstart.wait_until(lambda: is_known(road, generator), rig.SECONDS_TO_LIVE) is None:
+        raise AssertionError(f"not all that step {number} changed is known after {rig.SECONDS_TO_LIVE} s")
+    # What is known may be about to be published. Batches are answered in order: after the next answer it was.
+    nobody = {"podSelector": {"matchLabels": {"pod": "none"}}, "ingress": [{"ports": [{"port": number + 1}]}]}
+    name, manifest = policy(MARKER, nobody)
+    road.change(road.api.apply, name, json.dumps(manifest))
+
+
 def objects(api):
     """All that the API server has, as manifests."""
     for kind in cluster.COLLECTIONS:
         version = "networking.k8s.io/v1" if kind == "NetworkPolicy" else "v1"
         path = cluster.COLLECTIONS[kind].replace("/namespaces/{namespace}", "")
         for item in api.send("GET", path)["items"]:
+            item["metadata"].pop("managedFields", None)
             yield {"apiVersion": version, "kind": kind} | item
 
 
@@ -159,15 +207,11 @@ def test(road):
     cells = 0
     with tempfile.TemporaryDirectory(prefix="sluice-netpol-") as folder:
         for number in range(steps):
-            name, manifest = generator.step()
-            if manifest:
-                road.change(road.api.apply, name, json.dumps(manifest))
-            else:
-                road.change(road.api.delete, name)
+            apply_all(road, generator, number)
             reached = reference(road.api, pathlib.Path(folder))
             problems = traffic.look(reached)
             if problems:
-                print(f"step {number} ({name}), seed {seed}: packets and the reference differ", file=sys.stderr)
+                print(f"step {number}, seed {seed}: packets and the reference differ", file=sys.stderr)
                 print("\n".join(problems), json.dumps(list(objects(road.api))), sep="\n", file=sys.stderr)
                 return False
             cells += sum(map(len, reached.values()))

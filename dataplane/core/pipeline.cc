@@ -284,8 +284,43 @@ void Pipeline::Emit() {
     out_->drop.push_back(frames_[i]);
     counters_.verdicts[static_cast<std::size_t>(verdicts_[i])].Add(1);
     counters_.drops[static_cast<std::size_t>(fates_[i])].Add(1);
+    if (drop_ring_->Watches(fates_[i])) [[unlikely]]
+      RecordDrop(i);
     if (!IsPlain(i) && packets_[i].Is(ParsedPacket::kFirstFragment)) fragments_.MarkDropped(frames_[i], packets_[i]);
   }
+}
+
+DropRecord Pipeline::MakeRecord(const Frame& frame, const ParsedPacket& packet, DropReason reason) {
+  return {.time_ns = now_ns_,
+          .source = packet.source(),
+          .destination = packet.destination(),
+          .epoch = CurrentEpoch().id.load(std::memory_order_relaxed),
+          .generation = generation_,
+          .frame_length = frame.frame_length,
+          .source_port = packet.source_port,
+          .destination_port = packet.destination_port,
+          .port = frame.port,
+          .protocol = packet.protocol,
+          .reason = reason};
+}
+
+// Where nobody asked for outcomes they are filled by Deny alone: what fell before it has none.
+void Pipeline::RecordDrop(std::uint32_t index) {
+  const ParsedPacket& packet = PacketAt(index);
+  DropRecord record = MakeRecord(frames_[index], packet, fates_[index]);
+  record.verdict = verdicts_[index];
+  if (packet.reason == DropReason::kNone && fates_[index] != DropReason::kNoPolicy) {
+    const Outcome& outcome = outcomes_[index];
+    if (!outcome.egress.allow) record.egress_rule = outcome.egress.rule;
+    if (!outcome.ingress.allow) record.ingress_rule = outcome.ingress.rule;
+  }
+  drop_ring_->Put(record);
+}
+
+void Pipeline::RecordLost(const Frame& frame, DropReason reason) {
+  ParsedPacket packet;
+  Parse(frame, config_.parse, packet);
+  drop_ring_->Put(MakeRecord(frame, packet, reason));
 }
 
 }  // namespace sluice

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "core/counters.h"
+#include "core/drop_ring.h"
 #include "core/flow_memory.h"
 #include "core/flow_state.h"
 #include "core/flow_table.h"
@@ -102,8 +103,13 @@ class Pipeline {
   // At the end of all: what waits for a first fragment is dropped, and every packet counted to its rules.
   void Finish(PipelineOutput& out);
 
+  // Puts a frame that was lost outside of the pipeline into the drop ring, which must watch for the reason.
+  void RecordLost(const Frame& frame, DropReason reason);
+
   // Any thread.
   const PipelineCounters& counters() const { return counters_; }
+  // What was dropped, while somebody watches.
+  DropRing& drop_ring() const { return *drop_ring_; }
   // Makes room for the counters of the table's rules. Call it before publishing the table, lest the worker has to.
   void Reserve(const Table& table);
   // Zero where `epoch` is neither the current one nor the one before.
@@ -226,6 +232,8 @@ class Pipeline {
   template <typename Key>
   void Defer(std::uint32_t slot, const FlowEntry<Key>* entry);
   void Emit();
+  DropRecord MakeRecord(const Frame& frame, const ParsedPacket& packet, DropReason reason);
+  void RecordDrop(std::uint32_t index);
 
   // pipeline_judge.cc: what needs a classification.
   void Judge();
@@ -292,6 +300,7 @@ class Pipeline {
   Classifier classifier_;
   FragmentTable fragments_;
   PipelineCounters counters_;
+  const std::unique_ptr<DropRing> drop_ring_ = std::make_unique<DropRing>();
   std::array<Epoch, 2> epochs_;
   std::atomic<std::uint32_t> current_epoch_ = 0;
   std::uint32_t turns_until_folded_ = 0;             // sweeps until no flow of the epoch before is left

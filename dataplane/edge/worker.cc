@@ -165,14 +165,18 @@ void Worker::Finish() {
 void Worker::Emit() {
   for (const Frame& frame : output_.forward) Queue(frame.port ^ 1u, MbufOf(frame));
   for (const Frame& frame : output_.drop) rte_pktmbuf_free(MbufOf(frame));
-  for (const MadeFrame& made : output_.made) SendMade(made);
+  for (MadeFrame& made : output_.made) SendMade(made);
   for (std::uint32_t port = 0; port < to_port_.size(); ++port) Flush(port);
 }
 
-void Worker::SendMade(const MadeFrame& made) {
+void Worker::SendMade(MadeFrame& made) {
   rte_mbuf* mbuf = rte_pktmbuf_alloc(place_.buffers);
   if (mbuf == nullptr) {
     counters_.dropped[static_cast<std::size_t>(DropReason::kNoMemory)].Add(1);
+    if (pipeline_->drop_ring().Watches(DropReason::kNoMemory)) {
+      const Frame frame{.data = made.bytes, .length = made.length, .frame_length = made.length, .port = made.port};
+      pipeline_->RecordLost(frame, DropReason::kNoMemory);
+    }
     return;
   }
   std::memcpy(rte_pktmbuf_append(mbuf, made.length), made.bytes, made.length);
@@ -233,6 +237,9 @@ std::uint32_t Worker::TransmitForOthers() {
 
 void Worker::Drop(rte_mbuf** frames, std::uint32_t count, DropReason reason) {
   if (count == 0) return;
+  if (pipeline_->drop_ring().Watches(reason)) [[unlikely]] {
+    for (std::uint32_t i = 0; i < count; ++i) pipeline_->RecordLost(FrameOf(frames[i]), reason);
+  }
   rte_pktmbuf_free_bulk(frames, count);
   counters_.dropped[static_cast<std::size_t>(reason)].Add(count);
 }

@@ -91,7 +91,7 @@ class Worker {
   void Finish();
   void Emit();
   void Queue(std::uint32_t port, rte_mbuf* frame);
-  void SendMade(const MadeFrame& made);
+  void SendMade(MadeFrame& made);
   void Flush(std::uint32_t port);
   void Transmit(std::uint32_t port, rte_mbuf** frames, std::uint32_t count);
   std::uint32_t TransmitForOthers();

@@ -1,6 +1,7 @@
 #include "store/policy_store.h"
 
 #include <mutex>
+#include <thread>
 #include <utility>
 #include <variant>
 
@@ -16,12 +17,42 @@ std::shared_ptr<const Table> PolicyStore::table() const {
   return table_;
 }
 
+PolicySize PolicyStore::size() const {
+  const std::shared_lock lock(mutex_);
+  return {index_.endpoint_count(), index_.policy_count()};
+}
+
+ResolvedPolicy PolicyStore::Copy() const {
+  PolicyCopier copier;
+  {
+    const std::unique_lock lock(mutex_);
+    copiers_.push_back(&copier);
+  }
+  bool complete = false;
+  while (!complete) {
+    {
+      const std::shared_lock lock(mutex_);
+      complete = copier.Step(policy_);
+    }
+    // Else who comes again at once may have the lock before the writer that waits for it.
+    std::this_thread::yield();
+  }
+  {
+    const std::unique_lock lock(mutex_);
+    std::erase(copiers_, &copier);
+  }
+  return copier.Take();
+}
+
 std::optional<Diagnostic> PolicyStore::Replace(ResolvedPolicy policy) {
   Compiler::Result result = compiler_.Compile(policy);
   if (auto* refused = std::get_if<Diagnostic>(&result)) return std::move(*refused);
+  PolicyIndex index(policy);
   {
     const std::unique_lock lock(mutex_);
-    policy_ = std::move(policy);
+    for (PolicyCopier* copier : copiers_) copier->OnReplace();
+    std::swap(index_, index);
+    std::swap(policy_, policy);  // what was there goes outside of the lock
     table_ = std::get<std::shared_ptr<const Table>>(std::move(result));
   }
   publish_(table_);
@@ -38,6 +69,8 @@ std::optional<Diagnostic> PolicyStore::Update(PolicyUpdate update) {
       Undo(std::move(change), policy_);
       return std::move(*refused);
     }
+    index_.Follow(policy_, change);
+    for (PolicyCopier* copier : copiers_) copier->OnUpdate(change);
     table_ = std::get<std::shared_ptr<const Table>>(std::move(result));
   }
   publish_(table_);

@@ -1,21 +1,31 @@
 // The policy in force: one writer, any number of readers.
 //
 // A batch applies whole or not at all. What is refused leaves everything as it was: the policy, the table, the numbers.
-// Replace and Update: the writer's thread only. Read, table: any thread.
+// Replace and Update: the writer's thread only. All else: any thread.
 #ifndef SLUICE_DATAPLANE_STORE_POLICY_STORE_H_
 #define SLUICE_DATAPLANE_STORE_POLICY_STORE_H_
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <shared_mutex>
+#include <span>
+#include <vector>
 
 #include "sluice/diagnostic.h"
 #include "sluice/policy_update.h"
 #include "sluice/resolved_policy.h"
+#include "store/policy_copier.h"
+#include "store/policy_index.h"
 #include "table/compile.h"
 
 namespace sluice {
+
+struct PolicySize {
+  std::size_t endpoints = 0;
+  std::size_t policies = 0;
+};
 
 class PolicyStore {
  public:
@@ -37,9 +47,24 @@ class PolicyStore {
     return read(policy_, *table_);
   }
   std::shared_ptr<const Table> table() const;
+  PolicySize size() const;
+
+  // Calls visit(i, endpoint) for each of `addresses` that an endpoint has. As Read: keep it short.
+  template <typename Visit>
+  void VisitOwners(std::span<const IpAddress> addresses, Visit visit) const {
+    const std::shared_lock lock(mutex_);
+    for (std::size_t i = 0; i < addresses.size(); ++i) {
+      if (const auto owner = index_.OwnerOf(addresses[i])) visit(i, policy_.endpoints[*owner]);
+    }
+  }
+
+  // The whole policy as of one moment. Takes its time and never makes the writer wait for long.
+  ResolvedPolicy Copy() const;
 
  private:
   mutable std::shared_mutex mutex_;
+  PolicyIndex index_;
+  mutable std::vector<PolicyCopier*> copiers_;
   ResolvedPolicy policy_;               // written under the lock, by the writer alone, who reads it without
   std::shared_ptr<const Table> table_;  // likewise
   Compiler compiler_;

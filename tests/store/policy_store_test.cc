@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
@@ -104,6 +105,107 @@ TEST_F(PolicyStoreTest, ReadersGoOnWhileTheWriterUpdates) {
   }
   done = true;
   reader.join();
+}
+
+// Pods 10.1.0.0 and up, in namespace default, and as many policies.
+ResolvedPolicy ManyPods(std::uint32_t count) {
+  PolicyBuilder builder;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const GroupId group = builder.Group("g" + std::to_string(i));
+    builder.Endpoint("e" + std::to_string(i), {IpAddress::V4(0x0a010000 + i)}, {group});
+    builder.Section("default/p" + std::to_string(100'000 + i), Direction::kIngress, group, {AllowRule(group)});
+  }
+  return std::move(builder.policy());
+}
+
+std::string DumpOf(const PolicyStore& store) {
+  return store.Read([](const ResolvedPolicy& policy, const Table&) { return policy.Dump(); });
+}
+
+TEST_F(PolicyStoreTest, CopyIsThePolicyInForce) {
+  PolicyStore store({}, Record());
+  EXPECT_EQ(store.Copy().Dump(), "");
+  ASSERT_FALSE(store.Replace(ManyPods(1000)));
+  EXPECT_EQ(store.Copy().Dump(), DumpOf(store));
+}
+
+// Each update moves one pod's address and one policy's rule together, so that a copy of two moments shows.
+PolicyUpdate MoveTogether(std::uint32_t pods, std::uint32_t step) {
+  PolicyUpdate update;
+  const std::uint32_t pod = step * 7 % pods;
+  const std::string mark = std::to_string(step);
+  for (const std::uint32_t id : {pod, pods - 1 - pod}) {
+    Endpoint endpoint;
+    endpoint.namespace_name = "default";
+    endpoint.name = "e" + std::to_string(id);
+    endpoint.labels = "step=" + mark;
+    endpoint.addresses = {IpAddress::V4(0x0a010000 + id)};
+    update.endpoints.push_back({id, endpoint, "", {id}});
+    if (pod == pods - 1 - pod) break;
+  }
+  Section section;
+  section.policy = "default/p" + std::to_string(100'000 + pod);
+  section.subjects = pod;
+  section.rules = {AllowRule(kAnyPeer, {}, static_cast<std::int32_t>(step))};
+  update.sections.push_back({section.policy, {section}});
+  return update;
+}
+
+// The thread sanitizer watches, too.
+TEST_F(PolicyStoreTest, CopyIsOfOneMomentWhileTheWriterGoesOn) {
+  constexpr std::uint32_t kPods = 1001;
+  PolicyStore store({}, [](const std::shared_ptr<const Table>&) {});
+  ASSERT_FALSE(store.Replace(ManyPods(kPods)));
+  std::atomic<bool> done{false};
+  std::thread writer([&] {
+    for (std::uint32_t step = 1; !done; ++step) {
+      if (step % 64 == 0) {
+        EXPECT_FALSE(store.Replace(ManyPods(kPods)));
+      }
+      EXPECT_FALSE(store.Update(MoveTogether(kPods, step)));
+    }
+  });
+  for (int i = 0; i < 30; ++i) {
+    const ResolvedPolicy copy = store.Copy();
+    ASSERT_EQ(copy.endpoints.size(), kPods);
+    ASSERT_EQ(copy.sections.size(), kPods);
+    const auto step_of = [&](std::uint32_t id) { return copy.sections[id].rules.front().index; };
+    for (std::uint32_t id = 0; id < kPods; ++id) {
+      ASSERT_EQ(copy.sections[id].policy, "default/p" + std::to_string(100'000 + id));
+      ASSERT_EQ(copy.member_sets.ToVector(copy.endpoints[id].members), std::vector{id});
+      const std::int32_t step = std::max(step_of(id), step_of(kPods - 1 - id));
+      ASSERT_EQ(copy.endpoints[id].labels, step == 0 ? "" : "step=" + std::to_string(step)) << id;
+    }
+  }
+  done = true;
+  writer.join();
+}
+
+TEST_F(PolicyStoreTest, SizeAndOwnersFollowEachChange) {
+  PolicyStore store({}, Record());
+  ASSERT_FALSE(store.Replace(ManyPods(3)));
+  EXPECT_EQ(store.size().endpoints, 3u);
+  EXPECT_EQ(store.size().policies, 3u);
+  const auto owner = [&](const char* address) {
+    std::string name;
+    const IpAddress asked = Ip(address);
+    store.VisitOwners({&asked, 1}, [&](std::size_t, const Endpoint& endpoint) { name = endpoint.name; });
+    return name;
+  };
+  EXPECT_EQ(owner("10.1.0.2"), "e2");
+  PolicyUpdate update = PodUpdate(3, "10.1.0.2");
+  update.removed_endpoints = {2};
+  update.removed_policies = {"default/p100001"};
+  ASSERT_FALSE(store.Update(update));
+  EXPECT_EQ(owner("10.1.0.2"), "e3");
+  EXPECT_EQ(store.size().endpoints, 3u);
+  EXPECT_EQ(store.size().policies, 2u);
+  EXPECT_TRUE(store.Update(PodUpdate(4, "10.1.0.2")));  // refused: e3 has it
+  EXPECT_EQ(owner("10.1.0.2"), "e3");
+  EXPECT_EQ(store.size().endpoints, 3u);
+  ASSERT_FALSE(store.Update(PodUpdate(3, "10.1.0.9")));
+  EXPECT_EQ(owner("10.1.0.2"), "");
+  EXPECT_EQ(owner("10.1.0.9"), "e3");
 }
 
 }  // namespace

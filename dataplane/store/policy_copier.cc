@@ -1,0 +1,121 @@
+#include "store/policy_copier.h"
+
+#include <algorithm>
+#include <iterator>
+#include <limits>
+#include <utility>
+
+namespace sluice {
+namespace {
+
+struct PolicyName {
+  bool operator()(const Section& section, const std::string& name) const { return section.policy < name; }
+  bool operator()(const std::string& name, const Section& section) const { return name < section.policy; }
+};
+
+// What copying an object costs, an endpoint being 1: a slice is to take about the same time whatever it holds.
+std::size_t Cost(const Node& node) { return 1 + node.addresses.size() / 16; }
+std::size_t Cost(const Group& group) { return 1 + group.blocks.size() / 8; }
+std::size_t Cost(const Endpoint&) { return 1; }
+std::size_t Cost(const Section& section) { return 1 + section.rules.size() / 4; }
+
+void Spend(std::size_t& budget, std::size_t cost) { budget -= std::min(budget, cost); }
+
+// Appends what `to` lacks of `from`, as far as the budget goes.
+template <typename T>
+void Append(const std::vector<T>& from, std::vector<T>& to, std::size_t& budget) {
+  // Room for those that come meanwhile: to move all would take longer than a slice may.
+  if (to.capacity() < from.size()) to.reserve(from.size() + from.size() / 8 + 64);
+  while (budget != 0 && to.size() < from.size()) {
+    to.push_back(from[to.size()]);
+    Spend(budget, Cost(to.back()));
+  }
+}
+
+template <typename Id, typename T>
+void CopyAgain(std::set<Id>& ids, const std::vector<T>& from, std::vector<T>& to, std::size_t& budget) {
+  while (!ids.empty() && budget != 0) {
+    const Id id = *ids.begin();
+    ids.erase(ids.begin());
+    to[id] = from[id];
+    Spend(budget, Cost(to[id]));
+  }
+}
+
+}  // namespace
+
+void PolicyCopier::OnReplace() {
+  if (complete_) return;
+  const int tries = tries_ + kTries / 2;
+  *this = PolicyCopier();
+  tries_ = tries;
+}
+
+void PolicyCopier::OnUpdate(const PolicyChange& change) {
+  for (const auto& [id, node] : change.nodes_left) nodes_.insert(id);
+  for (const auto& [id, group] : change.groups_left) groups_.insert(id);
+  groups_.insert(change.groups_came.begin(), change.groups_came.end());
+  for (const auto& [id, endpoint] : change.endpoints_left) endpoints_.insert(id);
+  for (const auto& [id, members] : change.members_left) endpoints_.insert(id);
+  for (const Section& section : change.sections_left) policies_.insert(section.policy);
+  for (const Section& section : change.sections_came) policies_.insert(section.policy);
+}
+
+bool PolicyCopier::CopyNext(const ResolvedPolicy& policy, std::size_t budget) {
+  Append(policy.nodes, copy_.nodes, budget);
+  Append(policy.groups, copy_.groups, budget);
+  while (budget != 0 && copy_.member_sets.SetCount() < policy.member_sets.SetCount()) {
+    const std::vector<std::uint32_t> members = policy.member_sets.ToVector(copy_.member_sets.SetCount());
+    copy_.member_sets.Intern(members);
+    Spend(budget, 1 + members.size() / 64);
+  }
+  Append(policy.endpoints, copy_.endpoints, budget);
+  if (!all_sections_) {
+    if (copy_.sections.capacity() < policy.sections.size()) copy_.sections.reserve(policy.sections.size() * 9 / 8 + 64);
+    auto section = std::upper_bound(policy.sections.begin(), policy.sections.end(), last_policy_, PolicyName());
+    // A policy's sections are copied together, however many.
+    while (section != policy.sections.end() && (budget != 0 || section->policy == last_policy_)) {
+      last_policy_ = section->policy;
+      copy_.sections.push_back(*section++);
+      Spend(budget, Cost(copy_.sections.back()));
+    }
+    all_sections_ = section == policy.sections.end();
+  }
+  return budget != 0;
+}
+
+bool PolicyCopier::CopyChanged(const ResolvedPolicy& policy, std::size_t budget) {
+  CopyAgain(nodes_, policy.nodes, copy_.nodes, budget);
+  CopyAgain(groups_, policy.groups, copy_.groups, budget);
+  CopyAgain(endpoints_, policy.endpoints, copy_.endpoints, budget);
+  while (!policies_.empty() && budget != 0) {
+    const std::string name = *policies_.begin();
+    policies_.erase(policies_.begin());
+    const auto [begin, end] = std::equal_range(policy.sections.begin(), policy.sections.end(), name, PolicyName());
+    changed_sections_[name].assign(begin, end);
+    Spend(budget, 1 + static_cast<std::size_t>(end - begin));
+  }
+  return budget != 0;
+}
+
+bool PolicyCopier::Step(const ResolvedPolicy& policy) {
+  const std::size_t budget = tries_ < kTries ? kSlice : std::numeric_limits<std::size_t>::max();
+  if (!CopyNext(policy, budget)) return false;
+  complete_ = CopyChanged(policy, budget);
+  if (!complete_) ++tries_;
+  return complete_;
+}
+
+ResolvedPolicy PolicyCopier::Take() {
+  if (changed_sections_.empty()) return std::move(copy_);
+  std::erase_if(copy_.sections, [&](const Section& section) { return changed_sections_.contains(section.policy); });
+  const auto unchanged = static_cast<std::ptrdiff_t>(copy_.sections.size());
+  for (auto& [name, sections] : changed_sections_) {
+    std::move(sections.begin(), sections.end(), std::back_inserter(copy_.sections));
+  }
+  std::inplace_merge(copy_.sections.begin(), copy_.sections.begin() + unchanged, copy_.sections.end(),
+                     [](const Section& a, const Section& b) { return a.policy < b.policy; });
+  return std::move(copy_);
+}
+
+}  // namespace sluice

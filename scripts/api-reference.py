@@ -20,8 +20,9 @@ HEAD = """# The control API
 Generated from `proto/sluice/v1` by `scripts/api-reference.py`; edit the comments there.
 
 gRPC over a Unix socket (`unix:/run/sluice/sluiced.sock`), or over TCP with mutual TLS. `grpc.health.v1.Health` and server
-reflection are there too. A message is at most 16 MB, a full state at most 1 GB over all its chunks; calls that read share
-a bounded number of threads, and what is above is answered `RESOURCE_EXHAUSTED`.
+reflection are there too. A message is at most 16 MB, a full state at most 1 GB over all its chunks. A connection has at most
+32 calls at once; calls that read share 24 threads, at most 8 watch drops and 2 read the whole policy at a time, and what
+is above is answered `RESOURCE_EXHAUSTED`.
 """
 
 

@@ -15,9 +15,14 @@ inline constexpr std::size_t kMaxWaitingSenders = 16;                    // stre
 inline constexpr int kMaxStreamsPerConnection = 32;
 inline constexpr int kMaxReaderThreads = 24;  // calls that read, at once; what is above is answered RESOURCE_EXHAUSTED
 inline constexpr std::uint64_t kMaxFlowsListed = 10'000'000;
-inline constexpr std::chrono::seconds kKeepalive(20);         // a silent peer is asked whether it lives
-inline constexpr std::chrono::seconds kKeepaliveTimeout(10);  // ... and cut off when it does not answer
-inline constexpr std::chrono::seconds kMinPingInterval(5);    // a peer that asks us more often is cut off
+inline constexpr int kMaxPolicyReaders = 2;  // calls of GetPolicy at once: each holds a copy of the policy
+inline constexpr std::size_t kMaxDropWatchers = 8;
+inline constexpr std::uint32_t kMaxDropsPerSecond = 10'000;    // shown to one watcher
+inline constexpr std::size_t kMaxDropsWaiting = 4096;          // for one watcher that is slow
+inline constexpr std::chrono::milliseconds kDropInterval(20);  // between two looks into the rings
+inline constexpr std::chrono::seconds kKeepalive(20);          // a silent peer is asked whether it lives
+inline constexpr std::chrono::seconds kKeepaliveTimeout(10);   // ... and cut off when it does not answer
+inline constexpr std::chrono::seconds kMinPingInterval(5);     // a peer that asks us more often is cut off
 
 }  // namespace sluice
 

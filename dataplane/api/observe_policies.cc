@@ -6,6 +6,7 @@
 
 #include "api/observe_service.h"
 #include "api/rule_hits.h"
+#include "api/rule_names.h"
 #include "sluice/protocol.h"
 
 namespace sluice {
@@ -13,7 +14,7 @@ namespace {
 
 using grpc::Status;
 
-constexpr std::size_t kPoliciesASlice = 500;
+constexpr std::size_t kPoliciesASlice = 100;
 
 std::string ProtocolText(std::uint8_t protocol) {
   return protocol == kProtoTcp ? "tcp" : protocol == kProtoUdp ? "udp" : "sctp";  // what rules may name (NP-50)
@@ -25,8 +26,6 @@ void AddText(const std::string& part, std::string* text) {
   if (!text->empty()) *text += "; ";
   *text += part;
 }
-
-v1::Tier EncodeTier(Tier tier) { return static_cast<v1::Tier>(static_cast<int>(tier) + 1); }
 
 std::string PortsText(const Rule& rule) {
   if (rule.any_port) return "any";
@@ -46,6 +45,8 @@ void AddSection(const ResolvedPolicy& policy, const Section& section, v1::Policy
   info->set_policy(section.policy);
   info->set_tier(EncodeTier(section.tier));
   info->set_priority(section.priority);
+  if (section.isolates || info->subjects().empty())
+    AddText(policy.groups[section.subjects].key, info->mutable_subjects());
   const auto add = [&](std::int32_t index) -> v1::RuleInfo* {
     const v1::Direction direction =
         section.direction == Direction::kEgress ? v1::DIRECTION_EGRESS : v1::DIRECTION_INGRESS;
@@ -120,6 +121,7 @@ Status ObserveService::ListPolicies(grpc::ServerContext*, const v1::ListPolicies
     if (!slice.empty()) last = slice.back().policy();
     for (v1::PolicyInfo& info : slice) {
       if (!info.policy().starts_with(prefix)) continue;
+      if (!request->policy().empty() && info.policy() != request->policy()) continue;
       SortRules(&info);
       SetHits(hits, request->unused_only(), &info);
       if (request->unused_only() && info.rules().empty()) continue;

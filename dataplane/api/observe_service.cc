@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "api/limits.h"
+#include "api/rule_names.h"
 #include "codec/codec.h"
 #include "core/flow_state.h"
 #include "table/classify.h"
@@ -17,18 +18,7 @@ namespace {
 
 using grpc::Status;
 
-constexpr std::size_t kEndpointsASlice = 1000;
-
-v1::Tier EncodeTier(Tier tier) { return static_cast<v1::Tier>(static_cast<int>(tier) + 1); }
-
-// An id that the table does not know is of a newer one: it stays empty rather than wrong.
-void SetRule(const Table& table, RuleId id, v1::RuleName* name) {
-  if (id == kNoRule || id >= table.rule_limit()) return;
-  const TableRule& rule = table.rule(id);
-  name->set_policy(rule.policy);
-  name->set_tier(EncodeTier(rule.tier));
-  name->set_index(rule.index);
-}
+constexpr std::size_t kEndpointsASlice = 256;
 
 // The policies whose sections bind it, by name.
 template <typename Add>
@@ -44,12 +34,18 @@ void ForEachPolicy(const Table& table, IdSetId sections, Add add) {
   for (const std::string& name : names) add(name);
 }
 
-v1::EndpointInfo Describe(const ResolvedPolicy& policy, const Table& table, const Endpoint& endpoint) {
+struct NamedEndpoint {
+  Endpoint endpoint;
+  std::string node;
+};
+
+v1::EndpointInfo Describe(const Table& table, const NamedEndpoint& named) {
+  const Endpoint& endpoint = named.endpoint;
   v1::EndpointInfo info;
   info.set_namespace_(endpoint.namespace_name);
   info.set_name(endpoint.name);
   info.set_labels(endpoint.labels);
-  if (endpoint.node != kNoNode) info.set_node(policy.nodes[endpoint.node].name);
+  info.set_node(named.node);
   for (const NamedPort& port : endpoint.ports) {
     v1::NamedPort* added = info.add_ports();
     added->set_name(port.name);
@@ -76,48 +72,36 @@ std::uint64_t LostOnTheWay(const WorkerState& worker) {
          worker.dropped[static_cast<std::size_t>(DropReason::kPortDown)];
 }
 
-bool Matches(const v1::ListFlowsRequest& filter, const std::optional<Prefix>& prefix, const FlowView& flow) {
-  if (filter.protocol() != 0 && filter.protocol() != flow.protocol) return false;
-  if (filter.port() != 0 && filter.port() != flow.source.port && filter.port() != flow.destination.port) return false;
-  if (prefix && !prefix->Contains(flow.source.address) && !prefix->Contains(flow.destination.address)) return false;
-  return filter.state().empty() || filter.state() == Name(flow.state);
-}
-
-v1::Flow Describe(const Table& table, const Pipeline& pipeline, const FlowView& flow) {
-  v1::Flow message;
-  message.set_source(EncodeAddress(flow.source.address));
-  message.set_destination(EncodeAddress(flow.destination.address));
-  message.set_source_port(flow.source.port);
-  message.set_destination_port(flow.destination.port);
-  message.set_protocol(flow.protocol);
-  message.set_state(std::string(Name(flow.state)));
-  message.set_packets(flow.packets);
-  message.set_bytes(flow.bytes);
-  message.set_idle_ms(pipeline.IdleMs(flow));
-  message.set_generation(flow.generation);
-  SetRule(table, flow.egress_rule, message.mutable_egress());
-  SetRule(table, flow.ingress_rule, message.mutable_ingress());
-  return message;
-}
-
-std::optional<IpAddress> AddressOf(const ResolvedPolicy& policy, const std::string& pod, bool v4) {
-  for (const Endpoint& endpoint : policy.endpoints) {
-    if (endpoint.namespace_name + '/' + endpoint.name != pod) continue;
-    for (const IpAddress& address : endpoint.addresses) {
-      if (address.is_v4() == v4) return address;
-    }
+// Nothing where there is no such pod.
+std::optional<std::vector<IpAddress>> AddressesOf(const PolicyStore& store, std::string_view pod) {
+  const std::size_t slash = std::min(pod.find('/'), pod.size());
+  const std::string_view name = pod.substr(std::min(slash + 1, pod.size()));
+  std::optional<std::vector<IpAddress>> addresses;
+  for (std::size_t begin = 0, end = 1; begin < end && !addresses; begin += kEndpointsASlice) {
+    store.Read([&](const ResolvedPolicy& policy, const Table&) {
+      end = policy.endpoints.size();
+      for (std::size_t i = begin; i < std::min(begin + kEndpointsASlice, end); ++i) {
+        const Endpoint& endpoint = policy.endpoints[i];
+        if (endpoint.name == name && endpoint.namespace_name == pod.substr(0, slash)) addresses = endpoint.addresses;
+      }
+    });
   }
-  return std::nullopt;
+  return addresses;
 }
 
 }  // namespace
 
 ObserveService::ObserveService(const PolicyIntake& intake, const DataplaneView& plane, bool fail_closed)
-    : intake_(intake), plane_(plane), fail_closed_(fail_closed), start_unix_ns_(UnixNowNs()) {}
+    : intake_(intake),
+      plane_(plane),
+      fail_closed_(fail_closed),
+      start_unix_ns_(UnixNowNs()),
+      drops_(intake.store(), plane) {}
 
 Status ObserveService::GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*, v1::Status* status) {
   const IntakeStatus intake = intake_.status();
   status->set_version(SLUICE_VERSION);
+  status->set_api_minor(kApiMinor);
   status->set_start_unix_ns(start_unix_ns_);
   status->set_published_unix_ns(intake.published_unix_ns);
   status->set_sender_heard_unix_ns(intake.sender_heard_unix_ns);
@@ -127,21 +111,13 @@ Status ObserveService::GetStatus(grpc::ServerContext*, const v1::GetStatusReques
   status->set_state_id(intake.state_id);
   status->set_batch(intake.batch);
   for (const Diagnostic& refusal : intake.last_refusal) *status->add_last_refusal() = EncodeProblem(refusal);
-  intake_.store().Read([&](const ResolvedPolicy& policy, const Table& table) {
-    status->set_generation(table.generation());
-    status->set_fail_closed(fail_closed_ && !table.has_policy());
-    std::uint64_t endpoints = 0;
-    for (const Endpoint& endpoint : policy.endpoints) endpoints += endpoint.name.empty() ? 0 : 1;
-    status->set_endpoints(endpoints);
-    std::uint64_t policies = 0;
-    const std::string* last = nullptr;
-    for (const Section& section : policy.sections) {
-      if (last == nullptr || *last != section.policy) ++policies;
-      last = &section.policy;
-    }
-    status->set_policies(policies);
-    status->set_rules(table.stats().rules);
-  });
+  const auto table = intake_.store().table();
+  status->set_generation(table->generation());
+  status->set_fail_closed(fail_closed_ && !table->has_policy());
+  status->set_rules(table->stats().rules);
+  const PolicySize size = intake_.store().size();
+  status->set_endpoints(size.endpoints);
+  status->set_policies(size.policies);
   for (const WorkerState& worker : plane_.Workers()) {
     const Pipeline& pipeline = *worker.pipeline;
     const std::uint64_t lost = LostOnTheWay(worker);
@@ -159,23 +135,25 @@ Status ObserveService::GetStatus(grpc::ServerContext*, const v1::GetStatusReques
 
 Status ObserveService::ListEndpoints(grpc::ServerContext*, const v1::ListEndpointsRequest* request,
                                      grpc::ServerWriter<v1::EndpointInfo>* writer) {
-  std::vector<v1::EndpointInfo> slice;
-  for (std::size_t begin = 0, end = 1; begin < end; begin += kEndpointsASlice) {
-    slice.clear();
-    intake_.store().Read([&](const ResolvedPolicy& policy, const Table& table) {
+  // Copied while the policy's writer waits, described and sent while it need not.
+  std::vector<NamedEndpoint> slice;
+  bool connected = true;
+  for (std::size_t begin = 0, end = 1; begin < end && connected; begin += kEndpointsASlice) {
+    intake_.store().Read([&](const ResolvedPolicy& policy, const Table&) {
       end = policy.endpoints.size();
       for (std::size_t i = begin; i < std::min(begin + kEndpointsASlice, end); ++i) {
         const Endpoint& endpoint = policy.endpoints[i];
         if (endpoint.name.empty()) continue;  // its number is no longer used
         if (!request->namespace_().empty() && request->namespace_() != endpoint.namespace_name) continue;
-        slice.push_back(Describe(policy, table, endpoint));
+        if (!request->name().empty() && request->name() != endpoint.name) continue;
+        slice.push_back({endpoint, endpoint.node == kNoNode ? "" : policy.nodes[endpoint.node].name});
       }
     });
-    for (const v1::EndpointInfo& info : slice) {
-      if (!writer->Write(info)) return Status::CANCELLED;
-    }
+    const auto table = intake_.store().table();
+    for (const NamedEndpoint& named : slice) connected = connected && writer->Write(Describe(*table, named));
+    slice.clear();
   }
-  return Status::OK;
+  return connected ? Status::OK : Status::CANCELLED;
 }
 
 Status ObserveService::GetTableStats(grpc::ServerContext*, const v1::GetTableStatsRequest*, v1::TableStats* message) {
@@ -195,35 +173,6 @@ Status ObserveService::GetTableStats(grpc::ServerContext*, const v1::GetTableSta
   message->set_port_classes(stats.port_classes);
   message->set_memberships(stats.memberships);
   return Status::OK;
-}
-
-Status ObserveService::ListFlows(grpc::ServerContext*, const v1::ListFlowsRequest* request,
-                                 grpc::ServerWriter<v1::Flow>* writer) {
-  std::optional<Prefix> prefix;
-  if (!request->address().empty()) {
-    const auto address = DecodeAddress(request->address());
-    if (!address || request->prefix_length() > static_cast<std::uint32_t>(AddressBits(address->family))) {
-      return {grpc::StatusCode::INVALID_ARGUMENT, "address: wants 4 or 16 bytes, and a prefix that is not longer"};
-    }
-    const std::uint32_t length = request->prefix_length();
-    prefix = Prefix::Make(*address, static_cast<std::uint8_t>(length == 0 ? AddressBits(address->family) : length));
-  }
-  std::uint64_t left = std::min(request->limit() == 0 ? kMaxFlowsListed : request->limit(), kMaxFlowsListed);
-  bool connected = true;
-  auto table = intake_.store().table();
-  const std::vector<WorkerState> workers = plane_.Workers();
-  for (std::size_t i = 0; i < workers.size(); ++i) {
-    const Pipeline& pipeline = *workers[i].pipeline;
-    pipeline.ForEachFlow([&](const FlowView& flow) {
-      if (!connected || left == 0 || !Matches(*request, prefix, flow)) return;
-      if (flow.generation > table->generation()) table = intake_.store().table();
-      v1::Flow message = Describe(*table, pipeline, flow);
-      message.set_worker(static_cast<std::uint32_t>(i));
-      connected = writer->Write(message);
-      --left;
-    });
-  }
-  return connected ? Status::OK : Status::CANCELLED;
 }
 
 Status ObserveService::ListPorts(grpc::ServerContext*, const v1::ListPortsRequest*,
@@ -270,74 +219,63 @@ Status ObserveService::ListWorkers(grpc::ServerContext*, const v1::ListWorkersRe
   return Status::OK;
 }
 
-Status ObserveService::ListDrops(grpc::ServerContext*, const v1::ListDropsRequest*,
-                                 grpc::ServerWriter<v1::DropCounter>* writer) {
-  const std::vector<WorkerState> workers = plane_.Workers();
-  for (std::size_t i = 1; i < kDropReasonCount; ++i) {
-    v1::DropCounter counter;
-    counter.set_reason(std::string(kDropReasonNames[i]));
-    counter.set_text(std::string(kDropReasonTexts[i]));
-    for (const WorkerState& worker : workers) {
-      counter.set_packets(counter.packets() + worker.pipeline->counters().drops[i].value() + worker.dropped[i]);
-    }
-    if (!writer->Write(counter)) return Status::CANCELLED;
-  }
-  return Status::OK;
-}
-
 Status ObserveService::Explain(grpc::ServerContext*, const v1::ExplainRequest* request, v1::Explanation* message) {
   if (request->protocol() > 255 || request->destination_port() > 65535) {
     return {grpc::StatusCode::INVALID_ARGUMENT, "protocol is at most 255, destination_port 65535"};
   }
-  auto source = DecodeAddress(request->source());
-  auto destination = DecodeAddress(request->destination());
-  return intake_.store().Read([&](const ResolvedPolicy& policy, const Table& table) -> Status {
-    for (const bool v4 : {true, false}) {  // the first family that both ends have
-      if (source && destination) break;
-      const auto from = source ? source : AddressOf(policy, request->source_pod(), v4);
-      const auto to = destination ? destination : AddressOf(policy, request->destination_pod(), v4);
-      if (!from || !to || from->family != to->family) continue;
-      source = from;
-      destination = to;
+  const PolicyStore& store = intake_.store();
+  std::vector<IpAddress> ends[2];
+  const std::pair<const std::string*, const std::string*> asked[] = {
+      {&request->source(), &request->source_pod()}, {&request->destination(), &request->destination_pod()}};
+  for (int i = 0; i < 2; ++i) {
+    const auto& [address, pod] = asked[i];
+    if (const auto decoded = DecodeAddress(*address)) {
+      ends[i] = {*decoded};
+      continue;
     }
-    if (!source || !destination || source->family != destination->family) {
-      return {grpc::StatusCode::NOT_FOUND, "no pair of addresses of one family: source '" + request->source_pod() +
-                                               "', destination '" + request->destination_pod() + "'"};
+    auto addresses = AddressesOf(store, *pod);
+    if (!addresses) return {grpc::StatusCode::NOT_FOUND, "no endpoint '" + *pod + "' is in force"};
+    ends[i] = std::move(*addresses);
+  }
+  std::optional<std::pair<IpAddress, IpAddress>> pair;  // of the first family that both ends have
+  for (const IpAddress& from : ends[0]) {
+    for (const IpAddress& to : ends[1]) {
+      if (!pair && from.family == to.family) pair = {from, to};
     }
-    const ClassifyQuery query{*source, *destination, static_cast<std::uint8_t>(request->protocol()),
-                              static_cast<std::uint16_t>(request->destination_port())};
-    Classification answer;
-    Classifier(1).Classify(table, {&query, 1}, &answer);
-    const auto side = [&](const Decision& decision, v1::Explanation::Side* to) {
-      to->set_verdict(decision.allow ? "allow" : "deny");
-      to->set_isolated(decision.rule != kNoRule);
-      SetRule(table, decision.rule, to->mutable_rule());
-    };
-    side(answer.egress, message->mutable_egress());
-    side(answer.ingress, message->mutable_ingress());
-    message->set_verdict(answer.allow ? "allow" : "deny");
-    message->set_exempt(std::string(Name(answer.exemption)));
-    message->set_generation(table.generation());
-    message->set_source(source->ToString());
-    message->set_destination(destination->ToString());
-    return Status::OK;
-  });
+  }
+  if (!pair) return {grpc::StatusCode::NOT_FOUND, "the two ends have no addresses of one family, IPv4 or IPv6"};
+  const auto table = store.table();
+  const ClassifyQuery query{pair->first, pair->second, static_cast<std::uint8_t>(request->protocol()),
+                            static_cast<std::uint16_t>(request->destination_port())};
+  Classification answer;
+  Classifier(1).Classify(*table, {&query, 1}, &answer);
+  const auto side = [&](const Decision& decision, v1::Explanation::Side* to) {
+    to->set_verdict(decision.allow ? "allow" : "deny");
+    to->set_isolated(decision.rule != kNoRule);
+    SetRule(*table, decision.rule, to->mutable_rule());
+  };
+  side(answer.egress, message->mutable_egress());
+  side(answer.ingress, message->mutable_ingress());
+  message->set_verdict(answer.allow ? "allow" : "deny");
+  message->set_exempt(std::string(Name(answer.exemption)));
+  message->set_generation(table->generation());
+  message->set_source(pair->first.ToString());
+  message->set_destination(pair->second.ToString());
+  return Status::OK;
 }
 
 Status ObserveService::GetPolicy(grpc::ServerContext*, const v1::GetPolicyRequest*,
                                  grpc::ServerWriter<v1::FullStateChunk>* writer) {
-  std::vector<v1::FullStateChunk> chunks;
-  const IntakeStatus status = intake_.status();
-  intake_.store().Read([&](const ResolvedPolicy& policy, const Table&) {
-    EncodeFullState(policy, status.state_id, status.batch, kChunkBytes, [&](const v1::FullStateChunk& chunk) {
-      chunks.push_back(chunk);
-      return true;
-    });
-  });
-  for (const v1::FullStateChunk& chunk : chunks) {
-    if (!writer->Write(chunk)) return Status::CANCELLED;
+  const std::unique_ptr<std::atomic<int>, void (*)(std::atomic<int>*)> leave(
+      &policy_readers_, [](std::atomic<int>* readers) { --*readers; });
+  if (++policy_readers_ > kMaxPolicyReaders) {
+    return {grpc::StatusCode::RESOURCE_EXHAUSTED, "others are reading the policy already; ask again"};
   }
-  return Status::OK;
+  const IntakeStatus status = intake_.status();
+  const ResolvedPolicy policy = intake_.store().Copy();
+  const bool sent = EncodeFullState(policy, status.state_id, status.batch, kChunkBytes,
+                                    [&](const v1::FullStateChunk& chunk) { return writer->Write(chunk); });
+  return sent ? Status::OK : Status::CANCELLED;
 }
 
 }  // namespace sluice

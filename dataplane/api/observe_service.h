@@ -5,9 +5,11 @@
 #ifndef SLUICE_DATAPLANE_API_OBSERVE_SERVICE_H_
 #define SLUICE_DATAPLANE_API_OBSERVE_SERVICE_H_
 
+#include <atomic>
 #include <cstdint>
 
 #include "api/dataplane_view.h"
+#include "api/drop_feed.h"
 #include "api/policy_intake.h"
 #include "sluice/v1/observe.grpc.pb.h"
 
@@ -30,6 +32,8 @@ class ObserveService final : public v1::ObserveService::Service {
                            grpc::ServerWriter<v1::WorkerInfo>*) override;
   grpc::Status ListDrops(grpc::ServerContext*, const v1::ListDropsRequest*,
                          grpc::ServerWriter<v1::DropCounter>*) override;
+  grpc::Status WatchDrops(grpc::ServerContext*, const v1::WatchDropsRequest*,
+                          grpc::ServerWriter<v1::WatchDropsResponse>*) override;
   grpc::Status Explain(grpc::ServerContext*, const v1::ExplainRequest*, v1::Explanation*) override;
   grpc::Status GetPolicy(grpc::ServerContext*, const v1::GetPolicyRequest*,
                          grpc::ServerWriter<v1::FullStateChunk>*) override;
@@ -39,6 +43,8 @@ class ObserveService final : public v1::ObserveService::Service {
   const DataplaneView& plane_;
   const bool fail_closed_;
   const std::uint64_t start_unix_ns_;
+  DropFeed drops_;
+  std::atomic<int> policy_readers_ = 0;
 };
 
 }  // namespace sluice

@@ -9,8 +9,6 @@
 namespace sluice {
 namespace {
 
-constexpr std::uint32_t kApiMinor = 0;
-
 std::uint64_t SteadyNowNs() {
   return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
 }

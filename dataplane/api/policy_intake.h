@@ -21,6 +21,9 @@
 
 namespace sluice {
 
+// Counts what was added to sluice.v1 (policy.proto says how it may grow).
+inline constexpr std::uint32_t kApiMinor = 1;
+
 // Times are nanoseconds since 1970; 0: never.
 struct IntakeStatus {
   std::string source = "none";  // of the policy in force: "none", "state file", "push", "manifests"

@@ -40,6 +40,7 @@ TEST_F(ObserveTest, StatusCountsPolicyFlowsAndVerdicts) {
   v1::Status status;
   ASSERT_TRUE(stub_->GetStatus(&context_, {}, &status).ok());
   EXPECT_EQ(status.source(), "push");
+  EXPECT_EQ(status.api_minor(), kApiMinor);
   EXPECT_EQ(status.state_id(), 7u);
   EXPECT_EQ(status.endpoints(), 3u);
   EXPECT_GT(status.policies(), 0u);
@@ -56,6 +57,20 @@ TEST_F(ObserveTest, EndpointsNameThePoliciesThatBindThem) {
   EXPECT_EQ(endpoints[1].name(), "server");
   EXPECT_THAT(endpoints[1].ingress_policies(), ElementsAre("default/server"));
   EXPECT_THAT(endpoints[2].ingress_policies(), ElementsAre());
+}
+
+TEST_F(ObserveTest, EndpointsAndPoliciesAreFoundByName) {
+  v1::ListEndpointsRequest request;
+  request.set_name("server");
+  const auto endpoints = All<v1::EndpointInfo>(stub_->ListEndpoints(&context_, request));
+  ASSERT_EQ(endpoints.size(), 1u);
+  EXPECT_EQ(endpoints[0].name(), "server");
+  v1::ListPoliciesRequest policy;
+  policy.set_policy("default/server");
+  ASSERT_EQ(Policies(policy).size(), 1u);
+  EXPECT_EQ(Policies(policy)[0].subjects(), "server");
+  policy.set_policy("default/serve");
+  EXPECT_TRUE(Policies(policy).empty());
 }
 
 TEST_F(ObserveTest, NamespaceThatIsNotThereHasNoEndpoints) {
@@ -91,7 +106,11 @@ TEST_F(ObserveTest, FlowsAreFilteredByEachField) {
   request.set_port(80);
   request.set_protocol(kProtoTcp);
   request.set_state(all[0].state());
+  request.set_namespace_("default");
+  request.set_pod("default/server");
   EXPECT_EQ(Flows(request).size(), 1u);
+  EXPECT_EQ(all[0].source_pod(), "default/client");
+  EXPECT_EQ(all[0].destination_pod(), "default/server");
   const auto none = [&](auto change) {
     v1::ListFlowsRequest other = request;
     change(other);
@@ -101,6 +120,8 @@ TEST_F(ObserveTest, FlowsAreFilteredByEachField) {
   EXPECT_TRUE(none([](auto& other) { other.set_port(81); }));
   EXPECT_TRUE(none([](auto& other) { other.set_protocol(kProtoUdp); }));
   EXPECT_TRUE(none([](auto& other) { other.set_state("ESTABLISHED"); }));
+  EXPECT_TRUE(none([](auto& other) { other.set_namespace_("defaul"); }));
+  EXPECT_TRUE(none([](auto& other) { other.set_pod("default/bystander"); }));
 }
 
 TEST_F(ObserveTest, BadFlowFilterIsRefused) {

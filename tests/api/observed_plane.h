@@ -22,6 +22,7 @@ class ObservedPlane final : public DataplaneView {
 class ObservedFixture : public ApiFixture {
  protected:
   ObservedFixture();
+  ~ObservedFixture() override { StopServer(); }  // before the plane, which calls may look at until then
 
   ObservedPlane plane_;
 };

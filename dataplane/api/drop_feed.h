@@ -1,0 +1,94 @@
+// From the workers' rings of drops to those who watch them: ids become names, each watcher gets what it asked for.
+//
+// It has no thread of its own: whichever watcher comes for its drops empties the rings, on behalf of all. While nobody
+// watches, the workers record nothing. Any thread.
+#ifndef SLUICE_DATAPLANE_API_DROP_FEED_H_
+#define SLUICE_DATAPLANE_API_DROP_FEED_H_
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "api/dataplane_view.h"
+#include "api/end_filter.h"
+#include "core/drop_ring.h"
+#include "sluice/v1/observe.pb.h"
+#include "store/policy_store.h"
+
+namespace sluice {
+
+struct DropFilter {
+  // The filter, or what is wrong with the request.
+  static std::variant<DropFilter, std::string> Of(const v1::WatchDropsRequest& request);
+
+  std::uint64_t reasons = 0;  // as DropRing::Watch
+  EndFilter ends;
+  std::string policy;
+  std::uint32_t drops_per_second = 0;
+};
+
+class DropFeed {
+ public:
+  // Both outlive the feed.
+  DropFeed(const PolicyStore& store, const DataplaneView& plane) : store_(store), plane_(plane) {}
+
+  // One who watches, from its making to its end.
+  class Watcher {
+   public:
+    Watcher(DropFeed& feed, DropFilter filter);
+    ~Watcher();
+    Watcher(const Watcher&) = delete;
+    Watcher& operator=(const Watcher&) = delete;
+
+    // False: there are as many as there may be (limits.h), and this one sees nothing.
+    bool accepted() const { return accepted_; }
+    // Fills an empty message with what came since the last call. False: nothing did. One thread at a time.
+    bool Take(v1::WatchDropsResponse* message);
+
+   private:
+    friend class DropFeed;
+
+    bool HasCredit(std::chrono::steady_clock::time_point now);
+
+    DropFeed& feed_;
+    const DropFilter filter_;
+    bool accepted_ = false;
+    std::deque<v1::DropEvent> waiting_;
+    std::uint64_t not_shown_ = 0;
+    std::uint64_t not_recorded_ = 0;
+    double credit_ = 0;  // drops that it may have now
+    std::chrono::steady_clock::time_point credit_time_;
+  };
+
+ private:
+  struct Record {
+    DropRecord drop;
+    std::uint32_t worker;
+  };
+
+  void ToldWhatToWatch();
+  std::vector<Record> TakeRecords();
+  void EmptyRings();
+  const Table* TableOf(std::uint64_t epoch) const;
+  v1::DropEvent Describe(const Record& record) const;
+  void NamePods(const std::vector<Record>& records, std::vector<std::string>* names) const;
+
+  const PolicyStore& store_;
+  const DataplaneView& plane_;
+
+  std::mutex mutex_;  // over all that follows, and over the watchers' own
+  std::vector<Watcher*> watchers_;
+  std::vector<std::shared_ptr<const Table>> tables_;  // the newest of each of the last epochs, newest first
+  std::vector<std::uint64_t> overflowed_;             // by worker, as last seen
+  std::vector<std::string> devices_;                  // by port
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_API_DROP_FEED_H_

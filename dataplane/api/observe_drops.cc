@@ -1,0 +1,49 @@
+// What was dropped: counters by reason, and drops as they come.
+#include <string>
+#include <thread>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "api/limits.h"
+#include "api/observe_service.h"
+
+namespace sluice {
+
+using grpc::Status;
+
+Status ObserveService::ListDrops(grpc::ServerContext*, const v1::ListDropsRequest*,
+                                 grpc::ServerWriter<v1::DropCounter>* writer) {
+  const std::vector<WorkerState> workers = plane_.Workers();
+  for (std::size_t i = 1; i < kDropReasonCount; ++i) {
+    v1::DropCounter counter;
+    counter.set_reason(std::string(kDropReasonNames[i]));
+    counter.set_text(std::string(kDropReasonTexts[i]));
+    for (const WorkerState& worker : workers) {
+      counter.set_packets(counter.packets() + worker.pipeline->counters().drops[i].value() + worker.dropped[i]);
+    }
+    if (!writer->Write(counter)) return Status::CANCELLED;
+  }
+  return Status::OK;
+}
+
+// A watcher that is gone is noticed by its write or its cancelled call; one that is silent, by keepalive (limits.h).
+Status ObserveService::WatchDrops(grpc::ServerContext* context, const v1::WatchDropsRequest* request,
+                                  grpc::ServerWriter<v1::WatchDropsResponse>* writer) {
+  auto filter = DropFilter::Of(*request);
+  if (const auto* error = std::get_if<std::string>(&filter)) return {grpc::StatusCode::INVALID_ARGUMENT, *error};
+  DropFeed::Watcher watcher(drops_, std::get<DropFilter>(std::move(filter)));
+  if (!watcher.accepted()) {
+    return {grpc::StatusCode::RESOURCE_EXHAUSTED,
+            std::to_string(kMaxDropWatchers) + " watch the drops already; end one of them"};
+  }
+  writer->SendInitialMetadata();
+  while (!context->IsCancelled()) {
+    v1::WatchDropsResponse message;
+    if (watcher.Take(&message) && !writer->Write(message)) break;
+    std::this_thread::sleep_for(kDropInterval);
+  }
+  return Status::CANCELLED;
+}
+
+}  // namespace sluice

@@ -10,11 +10,13 @@ namespace sluice {
 
 // Exit codes of every command.
 inline constexpr int kExitFine = 0;
-inline constexpr int kExitDiffers = 1;  // an expectation is not met, engines differ, verdicts change
+inline constexpr int kExitDiffers = 1;  // an expectation is not met, engines differ, what was named is not there
 inline constexpr int kExitBadInput = 2;
 
 // Each adds its subcommand to `app`, which stores what it returns in *exit_code when it is the one that was asked for.
 void AddCheck(CLI::App& app, int* exit_code);
+void AddDiff(CLI::App& app, int* exit_code);
+void AddDrops(CLI::App& app, int* exit_code);
 void AddExplain(CLI::App& app, int* exit_code);
 void AddGet(CLI::App& app, int* exit_code);
 void AddReplay(CLI::App& app, int* exit_code);

@@ -1,8 +1,10 @@
-// Shell completion, written from the commands that the program really has.
+// Shell completion, written from the commands and options that the program really has.
 #include <CLI/CLI.hpp>
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "sluicectl/commands.h"
 #include "sluicectl/output.h"
@@ -10,78 +12,111 @@
 namespace sluice {
 namespace {
 
-using Words = std::map<std::string, std::string>;  // by subcommand, separated by blanks
+// What may follow "get flows", say.
+struct Following {
+  std::set<std::string> words;  // commands, or what is to be said in place of one
+  std::set<std::string> options;
+  bool files = false;                         // a file may be named
+  std::map<std::string, std::string> values;  // by option that takes one: those that it may take, separated by blanks
+};
+using Paths = std::map<std::string, Following>;
 
-// What may follow a command: its options, and what it lists with theirs.
-void AddWords(const CLI::App& command, std::set<std::string>& words) {
+constexpr const char* kAnyFile = "*";  // in place of values
+
+// "TEXT:{table,json}" is how CLI11 tells what an option takes; "PATH" and "FILE" are our own names.
+std::string ValuesOf(const CLI::Option& option) {
+  const std::string type = option.get_type_name();
+  if (type.starts_with("PATH") || type.starts_with("FILE")) return kAnyFile;
+  const std::size_t begin = type.find('{');
+  const std::size_t end = type.find('}');
+  if (begin == type.npos || end == type.npos) return "";
+  std::string values = type.substr(begin + 1, end - begin - 1);
+  for (char& c : values) c = c == ',' ? ' ' : c;
+  return values;
+}
+
+void AddPaths(const CLI::App& command, const std::string& path, Paths& paths) {
+  Following& following = paths[path];
   for (const CLI::Option* option : command.get_options()) {
-    for (const std::string& name : option->get_lnames()) words.insert("--" + name);
+    const std::string values = ValuesOf(*option);
+    if (option->get_positional()) {
+      if (values == kAnyFile) {
+        following.files = true;
+      } else if (!values.empty()) {
+        following.words.insert(values);
+      }
+    }
+    const bool takes_value = option->get_expected_max() > 0;
+    for (const std::string& name : option->get_lnames()) {
+      following.options.insert("--" + name);
+      if (takes_value) following.values["--" + name] = values;
+    }
+    for (const std::string& name : option->get_snames()) {
+      if (takes_value) following.values["-" + name] = values;
+    }
   }
   for (const CLI::App* nested : command.get_subcommands({})) {
-    words.insert(nested->get_name());
-    AddWords(*nested, words);
+    following.words.insert(nested->get_name());
+    AddPaths(*nested, path.empty() ? nested->get_name() : path + ' ' + nested->get_name(), paths);
   }
 }
 
-Words OptionsOf(const CLI::App& app) {
-  Words words;
-  for (const CLI::App* command : app.get_subcommands({})) {
-    std::set<std::string> following;
-    AddWords(*command, following);
-    std::string& text = words[command->get_name()];
-    for (const std::string& word : following) text += (text.empty() ? "" : " ") + word;
-  }
-  words["completion"] += " bash zsh";
-  return words;
-}
-
-std::string Commands(const Words& words) {
+std::string Joined(const std::set<std::string>& words) {
   std::string text;
-  for (const auto& [command, options] : words) text += (text.empty() ? "" : " ") + command;
+  for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
   return text;
 }
 
-std::string BashScript(const Words& words) {
-  std::string script =
-      "_sluicectl() {\n"
-      "  local word=${COMP_WORDS[COMP_CWORD]}\n"
-      "  if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
-      "    COMPREPLY=($(compgen -W '" +
-      Commands(words) +
-      "' -- \"$word\"))\n"
-      "    return\n"
-      "  fi\n"
-      "  case ${COMP_WORDS[1]} in\n";
-  for (const auto& [command, options] : words) {
-    script += "    " + command + ") COMPREPLY=($(compgen -W '" + options + "' -- \"$word\")) ;;\n";
+// What bash and zsh say alike: $path becomes the command so far, $candidates what may follow, $files is set where a
+// file may. `words` is the array of what was typed, `current` the index of the word in question, `first` that of the
+// first word after the program's name.
+std::string CommonScript(const Paths& paths, const std::string& words, const std::string& current, int first) {
+  std::string known;
+  std::string values;
+  std::string words_of_paths;
+  for (const auto& [path, following] : paths) {
+    if (!path.empty()) known += (known.empty() ? "'" : " | '") + path + '\'';
+    for (const auto& [option, taken] : following.values) {
+      values += "    '" + path + ':' + option + "') ";
+      values += taken == kAnyFile ? "files=1" : "candidates='" + taken + '\'';
+      values += " ;;\n";
+    }
+    words_of_paths += "        '" + path + "') candidates='" + Joined(following.words) + "' options='" +
+                      Joined(following.options) + '\'' + (following.files ? " files=1" : "") + " ;;\n";
   }
-  return script +
-         "  esac\n"
-         "  case $word in\n"
-         "    -*) ;;\n"
-         "    *) COMPREPLY+=($(compgen -f -- \"$word\")) ;;\n"
-         "  esac\n"
+  return "  local path='' candidates='' options='' files='' i\n"
+         "  for ((i = " +
+         std::to_string(first) + "; i < " + current + "; ++i)); do\n    case \"${path:+$path }${" + words +
+         "[i]}\" in\n      " + known + ") path=\"${path:+$path }${" + words +
+         "[i]}\" ;;\n    esac\n  done\n  case \"$path:${" + words + "[" + current + " - 1]}\" in\n" + values +
+         "    *)\n      case $path in\n" + words_of_paths +
+         "      esac\n"
+         "      case ${" +
+         words + "[" + current +
+         "]} in\n"
+         "        -*) candidates=$options files='' ;;\n"
+         "        *) candidates=${candidates:-${files:+ }} candidates=${candidates:-$options} ;;\n"
+         "      esac\n"
+         "      ;;\n"
+         "  esac\n";
+}
+
+std::string BashScript(const Paths& paths) {
+  return "_sluicectl() {\n"
+         "  local word=${COMP_WORDS[COMP_CWORD]}\n" +
+         CommonScript(paths, "COMP_WORDS", "COMP_CWORD", 1) +
+         "  COMPREPLY=($(compgen -W \"$candidates\" -- \"$word\"))\n"
+         "  if [ -n \"$files\" ]; then COMPREPLY+=($(compgen -f -- \"$word\")); fi\n"
          "}\n"
          "complete -o filenames -F _sluicectl sluicectl\n";
 }
 
-std::string ZshScript(const Words& words) {
-  std::string script =
-      "#compdef sluicectl\n"
-      "_sluicectl() {\n"
-      "  if (( CURRENT == 2 )); then\n"
-      "    compadd -- " +
-      Commands(words) +
-      "\n"
-      "    return\n"
-      "  fi\n"
-      "  case $words[2] in\n";
-  for (const auto& [command, options] : words) {
-    script += "    " + command + ") compadd -- " + options + " ;;\n";
-  }
-  return script +
-         "  esac\n"
-         "  _files\n"
+std::string ZshScript(const Paths& paths) {
+  return "#compdef sluicectl\n"
+         "_sluicectl() {\n" +
+         CommonScript(paths, "words", "CURRENT", 2) +
+         "  compadd -- ${=candidates}\n"
+         "  if [ -n \"$files\" ]; then _files; fi\n"
          "}\n"
          "compdef _sluicectl sluicectl\n";
 }
@@ -92,11 +127,15 @@ void AddCompletion(CLI::App& app, int* exit_code) {
   CLI::App* command = app.add_subcommand("completion", "Print a completion script for a shell.");
   auto shell = std::make_shared<std::string>();
   command->add_option("shell", *shell, "bash or zsh")->required()->check(CLI::IsMember({"bash", "zsh"}));
-  command->footer("Example: source <(sluicectl completion bash)");
+  command->footer(
+      "Examples:\n"
+      "  source <(sluicectl completion bash)\n"
+      "  sluicectl completion zsh > ~/.zsh/completions/_sluicectl");
   command->callback([&app, shell, exit_code] {
-    const Words words = OptionsOf(app);
+    Paths paths;
+    AddPaths(app, "", paths);
     Output output;
-    output << (*shell == "bash" ? BashScript(words) : ZshScript(words));
+    output << (*shell == "bash" ? BashScript(paths) : ZshScript(paths));
     *exit_code = output.Flush() ? kExitFine : kExitBadInput;
   });
 }

@@ -12,6 +12,7 @@
 #include "sluicectl/explanation.h"
 #include "sluicectl/input.h"
 #include "sluicectl/live.h"
+#include "sluicectl/live_policy.h"
 #include "sluicectl/output.h"
 
 namespace sluice {
@@ -60,12 +61,11 @@ Json ToJson(const SideExplanation& side) {
   return json;
 }
 
-void WriteJson(Output& output, const Explanation& explanation, const reference::Flow& flow) {
-  const Json json = {{"src", ToJson(explanation.source)},         {"dst", ToJson(explanation.destination)},
-                     {"proto", ProtocolName(flow.protocol)},      {"dport", flow.destination_port},
-                     {"verdict", VerdictName(explanation.allow)}, {"egress", ToJson(explanation.egress)},
-                     {"ingress", ToJson(explanation.ingress)},    {"exempt", Name(explanation.exemption)}};
-  output << json.dump(2) << "\n";
+Json ToJson(const Explanation& explanation, const reference::Flow& flow) {
+  return {{"src", ToJson(explanation.source)},         {"dst", ToJson(explanation.destination)},
+          {"proto", ProtocolName(flow.protocol)},      {"dport", flow.destination_port},
+          {"verdict", VerdictName(explanation.allow)}, {"egress", ToJson(explanation.egress)},
+          {"ingress", ToJson(explanation.ingress)},    {"exempt", Name(explanation.exemption)}};
 }
 
 std::string ToText(const EndExplanation& end) {
@@ -152,10 +152,10 @@ int Write(const ExplainOptions& options, const Subject& subject, std::uint8_t pr
                              options.destination_port};
   const Explanation explanation = Explain(subject.policy, *subject.table, flow, !options.no_exemptions);
   Output output;
-  if (options.live.format == "json") {
-    WriteJson(output, explanation, flow);
-  } else {
+  if (options.live.format == "table") {
     WriteText(output, explanation, flow);
+  } else {
+    WriteObject(output, options.live.format, ToJson(explanation, flow));
   }
   return output.Flush() ? kExitFine : kExitBadInput;
 }
@@ -171,24 +171,6 @@ int ExplainManifests(const ExplainOptions& options, std::uint8_t protocol) {
   const int code =
       Write(options, {std::move(policy.resolved), std::move(policy.table), std::get<Ends>(ends)}, protocol);
   return manifests.good ? code : kExitBadInput;
-}
-
-// The policy in force, compiled here: the steps behind the live decision.
-int FetchPolicy(const LiveOptions& live, v1::ObserveService::Stub& stub, Subject& subject) {
-  Call call;
-  const auto reader = stub.GetPolicy(&call, {});
-  FullStateDecoder decoder;
-  v1::FullStateChunk chunk;
-  while (reader->Read(&chunk)) {
-    if (const auto error = decoder.Add(chunk)) return BadOption("--target", error->ToString());
-  }
-  if (const int code = Finish(live, reader->Finish()); code != kExitFine) return code;
-  subject.policy = decoder.Take();
-  Compiler compiler;
-  auto compiled = compiler.Compile(subject.policy);
-  if (const auto* error = std::get_if<Diagnostic>(&compiled)) return BadOption("--target", error->ToString());
-  subject.table = std::get<std::shared_ptr<const Table>>(std::move(compiled));
-  return kExitFine;
 }
 
 // The table in force decides; the policy behind it tells why. Where the two are of different moments, both are asked
@@ -212,7 +194,9 @@ int ExplainLive(const ExplainOptions& options, std::uint8_t protocol) {
     Subject subject;
     Call first(10);
     if (const int code = Finish(options.live, stub->Explain(&first, request, &before)); code != kExitFine) return code;
-    if (const int code = FetchPolicy(options.live, *stub, subject); code != kExitFine) return code;
+    if (const int code = FetchPolicy(options.live, *stub, &subject.policy); code != kExitFine) return code;
+    subject.table = CompileHere(subject.policy);
+    if (subject.table == nullptr) return kExitBadInput;
     Call second(10);
     if (const int code = Finish(options.live, stub->Explain(&second, request, &after)); code != kExitFine) return code;
     if (before.SerializeAsString() != after.SerializeAsString()) continue;
@@ -245,8 +229,8 @@ void AddExplain(CLI::App& app, int* exit_code) {
   AddTargetOptions(*command, options->live);
   command->add_flag("--no-exemptions", options->no_exemptions,
                     "judge a pod's traffic with itself and its own node like any other");
-  command->add_option("-o,--output", options->live.format, "json or table")
-      ->check(CLI::IsMember({"json", "table"}))
+  command->add_option("-o,--output", options->live.format, "table, json or yaml")
+      ->check(CLI::IsMember({"table", "json", "yaml"}))
       ->capture_default_str();
   command->footer(
       "Example: sluicectl explain --src shop/frontend --dst shop/backend --proto tcp --dport 80\n"

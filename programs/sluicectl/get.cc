@@ -1,299 +1,22 @@
 // `sluicectl get` and `unused`: what a running sluiced holds, as lists.
+#include "sluicectl/get.h"
+
 #include <CLI/CLI.hpp>
-#include <cstdio>
-#include <functional>
-#include <memory>
-#include <nlohmann/json.hpp>
-#include <string>
+#include <algorithm>
+#include <initializer_list>
 
 #include "codec/codec.h"
-#include "sluice/policy_terms.h"
-#include "sluicectl/commands.h"
 #include "sluicectl/input.h"
-#include "sluicectl/live.h"
 
 namespace sluice {
 namespace {
-
-using Stub = v1::ObserveService::Stub;
-
-struct GetOptions {
-  LiveOptions live;
-  std::string namespace_name;
-  std::string address;
-  std::string protocol;
-  std::string state;
-  std::uint32_t port = 0;
-  std::uint64_t limit = 0;
-};
-
-std::string TierText(v1::Tier tier) {
-  return tier < v1::TIER_ADMIN || tier > v1::TIER_BASELINE ? "" : std::string(Name(static_cast<Tier>(tier - 1)));
-}
-
-std::string ActionText(v1::Action action) {
-  return action < v1::ACTION_ALLOW || action > v1::ACTION_PASS ? ""
-                                                               : std::string(Name(static_cast<Action>(action - 1)));
-}
-
-std::string DirectionText(v1::Direction direction) { return direction == v1::DIRECTION_EGRESS ? "egress" : "ingress"; }
-
-std::string RuleText(const v1::RuleName& rule) {
-  if (rule.policy().empty()) return "-";
-  return rule.policy() + (rule.index() < 0 ? " (default)" : '[' + std::to_string(rule.index()) + ']');
-}
-
-// Reads a stream of messages to its end and lists what `row` makes of each.
-template <typename Reader, typename Row>
-int List(const LiveOptions& options, Reader reader, std::vector<Column> columns, Row row) {
-  Output output;
-  {
-    Listing listing(output, options.format, std::move(columns));
-    decltype(row.message) message;
-    while (reader->Read(&message)) row.add(listing, message);
-  }
-  const int code = Finish(options, reader->Finish());
-  return output.Flush() ? code : kExitBadInput;
-}
-
-template <typename Message, typename Add>
-struct RowOf {
-  Message message;
-  Add add;
-};
-template <typename Message, typename Add>
-RowOf<Message, Add> Row(Add add) {
-  return {Message(), add};
-}
-
-int GetEndpoints(const GetOptions& options, Stub& stub) {
-  Call call;
-  v1::ListEndpointsRequest request;
-  request.set_namespace_(options.namespace_name);
-  const auto add = [](Listing& listing, const v1::EndpointInfo& info) {
-    Json addresses = Json::array();
-    for (const std::string& address : info.addresses()) addresses.push_back(AddressText(address));
-    listing.Add({{"namespace", info.namespace_()},
-                 {"name", info.name()},
-                 {"addresses", addresses},
-                 {"node", info.node()},
-                 {"labels", info.labels()},
-                 {"identity", info.identity()},
-                 {"egress_policies", std::vector(info.egress_policies().begin(), info.egress_policies().end())},
-                 {"ingress_policies", std::vector(info.ingress_policies().begin(), info.ingress_policies().end())}});
-  };
-  return List(options.live, stub.ListEndpoints(&call, request),
-              {{"NAMESPACE", "namespace"},
-               {"NAME", "name"},
-               {"ADDRESSES", "addresses"},
-               {"NODE", "node"},
-               {"EGRESS", "egress_policies"},
-               {"INGRESS", "ingress_policies"},
-               {"IDENTITY", "identity", true},
-               {"LABELS", "labels", true}},
-              Row<v1::EndpointInfo>(add));
-}
-
-int GetPolicies(const GetOptions& options, Stub& stub) {
-  Call call;
-  v1::ListPoliciesRequest request;
-  request.set_namespace_(options.namespace_name);
-  const auto add = [](Listing& listing, const v1::PolicyInfo& info) {
-    std::uint64_t packets = 0;
-    std::uint64_t last_hit = 0;
-    for (const v1::RuleInfo& rule : info.rules()) {
-      packets += rule.packets();
-      last_hit = std::max(last_hit, rule.last_hit_unix_ns());
-    }
-    listing.Add({{"policy", info.policy()},
-                 {"tier", TierText(info.tier())},
-                 {"priority", info.priority()},
-                 {"rules", info.rules_size()},
-                 {"packets", packets},
-                 {"last_hit_unix_ns", last_hit},
-                 {"last_hit", AgeText(last_hit)}});
-  };
-  return List(options.live, stub.ListPolicies(&call, request),
-              {{"POLICY", "policy"},
-               {"TIER", "tier"},
-               {"RULES", "rules"},
-               {"PACKETS", "packets"},
-               {"LAST HIT", "last_hit"},
-               {"PRIORITY", "priority", true}},
-              Row<v1::PolicyInfo>(add));
-}
-
-int ListRules(const GetOptions& options, Stub& stub, bool unused_only) {
-  Call call;
-  v1::ListPoliciesRequest request;
-  request.set_namespace_(options.namespace_name);
-  request.set_unused_only(unused_only);
-  const auto add = [](Listing& listing, const v1::PolicyInfo& info) {
-    for (const v1::RuleInfo& rule : info.rules()) {
-      listing.Add({{"policy", info.policy()},
-                   {"direction", DirectionText(rule.direction())},
-                   {"rule", rule.index()},
-                   {"action", ActionText(rule.action())},
-                   {"peers", rule.peers()},
-                   {"ports", rule.ports()},
-                   {"packets", rule.packets()},
-                   {"bytes", rule.bytes()},
-                   {"last_hit_unix_ns", rule.last_hit_unix_ns()},
-                   {"last_hit", AgeText(rule.last_hit_unix_ns())}});
-    }
-  };
-  return List(options.live, stub.ListPolicies(&call, request),
-              {{"POLICY", "policy"},
-               {"DIRECTION", "direction"},
-               {"RULE", "rule"},
-               {"ACTION", "action"},
-               {"PORTS", "ports"},
-               {"PACKETS", "packets"},
-               {"LAST HIT", "last_hit"},
-               {"BYTES", "bytes", true},
-               {"PEERS", "peers", true}},
-              Row<v1::PolicyInfo>(add));
-}
-
-int BadFilter(const char* option, const std::string& value, std::string_view wants) {
-  std::fprintf(stderr, "error: %s '%s': wants %s\n", option, value.c_str(), std::string(wants).c_str());
-  return kExitBadInput;
-}
-
-int GetFlows(const GetOptions& options, Stub& stub) {
-  v1::ListFlowsRequest request;
-  if (!options.address.empty()) {
-    const auto address = IpAddress::Parse(options.address);
-    const auto prefix = Prefix::Parse(options.address);
-    if (!address && !prefix) return BadFilter("--address", options.address, "an address or a CIDR");
-    if (address || prefix->length > 0) request.set_address(EncodeAddress(address ? *address : prefix->base));
-    request.set_prefix_length(prefix ? prefix->length : 0);
-  }
-  if (!options.protocol.empty()) {
-    const auto protocol = ParseProtocol(options.protocol);
-    if (!protocol) return BadFilter("--proto", options.protocol, kProtocolForms);
-    request.set_protocol(*protocol);
-  }
-  request.set_port(options.port);
-  request.set_state(options.state);
-  request.set_limit(options.limit);
-  Call call;
-  const auto end = [](const std::string& address, std::uint32_t port) {
-    const std::string text = AddressText(address);
-    if (port == 0) return text;
-    return (address.size() == 4 ? text : '[' + text + ']') + ':' + std::to_string(port);
-  };
-  const auto add = [&](Listing& listing, const v1::Flow& flow) {
-    listing.Add({{"proto", ProtocolName(static_cast<std::uint8_t>(flow.protocol()))},
-                 {"source", end(flow.source(), flow.source_port())},
-                 {"destination", end(flow.destination(), flow.destination_port())},
-                 {"state", flow.state()},
-                 {"packets", flow.packets()},
-                 {"bytes", flow.bytes()},
-                 {"idle_ms", flow.idle_ms()},
-                 {"egress", RuleText(flow.egress())},
-                 {"ingress", RuleText(flow.ingress())},
-                 {"generation", flow.generation()},
-                 {"worker", flow.worker()}});
-  };
-  return List(options.live, stub.ListFlows(&call, request),
-              {{"PROTO", "proto"},
-               {"SOURCE", "source"},
-               {"DESTINATION", "destination"},
-               {"STATE", "state"},
-               {"PACKETS", "packets"},
-               {"BYTES", "bytes"},
-               {"IDLE MS", "idle_ms"},
-               {"EGRESS", "egress", true},
-               {"INGRESS", "ingress", true},
-               {"GENERATION", "generation", true},
-               {"WORKER", "worker", true}},
-              Row<v1::Flow>(add));
-}
-
-int GetPorts(const GetOptions& options, Stub& stub) {
-  Call call;
-  const auto add = [](Listing& listing, const v1::PortInfo& info) {
-    listing.Add({{"wire", info.wire()},
-                 {"device", info.device()},
-                 {"link", info.link_up() ? "up" : "down"},
-                 {"rx_packets", info.rx_packets()},
-                 {"rx_bytes", info.rx_bytes()},
-                 {"tx_packets", info.tx_packets()},
-                 {"tx_bytes", info.tx_bytes()},
-                 {"rx_missed", info.rx_missed()},
-                 {"rx_errors", info.rx_errors()}});
-  };
-  return List(options.live, stub.ListPorts(&call, {}),
-              {{"WIRE", "wire"},
-               {"DEVICE", "device"},
-               {"LINK", "link"},
-               {"RX PACKETS", "rx_packets"},
-               {"TX PACKETS", "tx_packets"},
-               {"MISSED", "rx_missed"},
-               {"ERRORS", "rx_errors"},
-               {"RX BYTES", "rx_bytes", true},
-               {"TX BYTES", "tx_bytes", true}},
-              Row<v1::PortInfo>(add));
-}
-
-int GetWorkers(const GetOptions& options, Stub& stub) {
-  Call call;
-  const auto add = [](Listing& listing, const v1::WorkerInfo& info) {
-    char busy[16];
-    std::snprintf(busy, sizeof busy, "%.1f", 100 * info.busy());
-    listing.Add({{"worker", info.worker()},
-                 {"packets", info.packets()},
-                 {"forwarded", info.forwarded()},
-                 {"dropped", info.dropped()},
-                 {"rejected", info.rejected()},
-                 {"flows", info.flows()},
-                 {"flow_capacity", info.flow_capacity()},
-                 {"flows_created", info.flows_created()},
-                 {"flows_expired", info.flows_expired()},
-                 {"flows_evicted", info.flows_evicted()},
-                 {"flows_cut", info.flows_cut()},
-                 {"flows_judged_again", info.flows_judged_again()},
-                 {"handed_over", info.handed_over()},
-                 {"busy_percent", busy}});
-  };
-  return List(options.live, stub.ListWorkers(&call, {}),
-              {{"WORKER", "worker"},
-               {"PACKETS", "packets"},
-               {"FORWARDED", "forwarded"},
-               {"DROPPED", "dropped"},
-               {"REJECTED", "rejected"},
-               {"FLOWS", "flows"},
-               {"CUT", "flows_cut"},
-               {"BUSY %", "busy_percent"},
-               {"CAPACITY", "flow_capacity", true},
-               {"CREATED", "flows_created", true},
-               {"EXPIRED", "flows_expired", true},
-               {"EVICTED", "flows_evicted", true},
-               {"HANDED OVER", "handed_over", true}},
-              Row<v1::WorkerInfo>(add));
-}
-
-int GetDrops(const GetOptions& options, Stub& stub) {
-  Call call;
-  const bool all = options.live.format != "table";
-  const auto add = [all](Listing& listing, const v1::DropCounter& counter) {
-    if (counter.packets() == 0 && !all) return;
-    listing.Add({{"reason", counter.reason()}, {"packets", counter.packets()}, {"meaning", counter.text()}});
-  };
-  return List(options.live, stub.ListDrops(&call, {}),
-              {{"REASON", "reason"}, {"PACKETS", "packets"}, {"MEANING", "meaning"}}, Row<v1::DropCounter>(add));
-}
-
-int GetRules(const GetOptions& options, Stub& stub) { return ListRules(options, stub, false); }
-int GetUnused(const GetOptions& options, Stub& stub) { return ListRules(options, stub, true); }
 
 using Run = int (*)(const GetOptions&, Stub&);
 
 std::shared_ptr<GetOptions> Prepare(CLI::App& command, Run run, int* exit_code) {
   auto options = std::make_shared<GetOptions>();
   AddTargetOptions(command, options->live);
-  AddFormatOption(command, options->live);
+  AddListOptions(command, options->live);
   command.callback([options, run, exit_code] {
     const auto stub = ConnectTo(options->live);
     *exit_code = stub == nullptr ? kExitBadInput : run(*options, *stub);
@@ -301,41 +24,153 @@ std::shared_ptr<GetOptions> Prepare(CLI::App& command, Run run, int* exit_code) 
   return options;
 }
 
-void AddNamespaceOption(CLI::App& command, GetOptions& options) {
-  command.add_option("-n,--namespace", options.namespace_name, "of this namespace only")->type_name("NAME");
+void AddWatchOptions(CLI::App& command, GetOptions& options) {
+  command.add_flag("-w,--watch", options.watch, "go on, and show what is new or changed");
+  command.add_option("--interval", options.interval, "seconds between two looks, with --watch")
+      ->check(CLI::Range(0.1, 3600.0))
+      ->capture_default_str();
+}
+
+template <typename Request>
+bool SetCommonFilter(const GetOptions& options, Request* request) {
+  const TrafficFilter& filter = options.filter;
+  if (!filter.address.empty()) {
+    const auto address = IpAddress::Parse(filter.address);
+    const auto prefix = Prefix::Parse(filter.address);
+    if (!address && !prefix) {
+      Fail("--address '" + filter.address + "': wants an address or a CIDR");
+      return false;
+    }
+    // All of a family is a prefix of length 0, which a request cannot say: its two halves' common part is nothing.
+    if (address || prefix->length > 0) request->set_address(EncodeAddress(address ? *address : prefix->base));
+    request->set_prefix_length(prefix ? prefix->length : 0);
+  }
+  if (!filter.protocol.empty()) {
+    const auto protocol = ParseProtocol(filter.protocol);
+    if (!protocol) {
+      Fail("--proto '" + filter.protocol + "': wants " + std::string(kProtocolForms));
+      return false;
+    }
+    request->set_protocol(*protocol);
+  }
+  request->set_port(filter.port);
+  request->set_namespace_(options.Namespace());
+  if (filter.pod.empty()) return true;
+  const bool full = filter.pod.find('/') != filter.pod.npos;
+  if (!full && options.Namespace().empty()) {
+    Fail("--pod '" + filter.pod + "': wants NAMESPACE/NAME, or --namespace beside it");
+    return false;
+  }
+  request->set_pod(full ? filter.pod : options.Namespace() + '/' + filter.pod);
+  return true;
 }
 
 }  // namespace
 
+bool SetFilter(const GetOptions& options, v1::ListFlowsRequest* request) { return SetCommonFilter(options, request); }
+bool SetFilter(const GetOptions& options, v1::WatchDropsRequest* request) { return SetCommonFilter(options, request); }
+
+NameFilter::NameFilter(const GetOptions& options) {
+  for (const std::string& name : options.names) {
+    const bool full = name.find('/') != name.npos;
+    const bool in_namespace = !full && !options.Namespace().empty();
+    names_.push_back({name, full ? name : in_namespace ? options.Namespace() + '/' + name : ""});
+  }
+}
+
+bool NameFilter::Matches(std::string_view name) {
+  if (names_.empty()) return true;
+  const std::string_view last = name.substr(name.rfind('/') + 1);  // npos + 1: all of a name without a slash
+  bool matches = false;
+  for (Wanted& wanted : names_) {
+    if (wanted.full.empty() ? last != wanted.text : name != wanted.full) continue;
+    wanted.found = matches = true;
+  }
+  return matches;
+}
+
+int NameFilter::Finish(const char* noun) const {
+  int code = kExitFine;
+  for (const Wanted& wanted : names_) {
+    if (wanted.found) continue;
+    std::fprintf(stderr, "error: no %s '%s' is in force\n", noun,
+                 (wanted.full.empty() ? wanted.text : wanted.full).c_str());
+    code = kExitDiffers;
+  }
+  return code;
+}
+
+bool ChangedRows::IsNew(const Json& row) {
+  Json lasting = row;
+  for (const char* key : {"last_hit", "idle_ms", "busy_percent"}) lasting.erase(key);
+  const std::string text = lasting.dump();
+  now_.insert(text);
+  return !before_.contains(text);
+}
+
+void AddNamespaceOption(CLI::App& command, GetOptions& options) {
+  command.add_option("-n,--namespace", options.namespace_name, "of this namespace only")->type_name("NAME");
+  command.add_flag("-A,--all-namespaces", options.all_namespaces, "of all namespaces, as without -n");
+}
+
+void AddTrafficOptions(CLI::App& command, TrafficFilter& filter) {
+  command.add_option("--pod", filter.pod, "either end is this pod")->type_name("NAMESPACE/NAME");
+  command.add_option("--address", filter.address, "either end is this address, or in this CIDR")->type_name("CIDR");
+  command.add_option("--port", filter.port, "either end has this port")->check(CLI::Range(1, 65535));
+  command.add_option("--proto", filter.protocol, std::string(kProtocolForms))->type_name("PROTO");
+}
+
 void AddGet(CLI::App& app, int* exit_code) {
   CLI::App* get = app.add_subcommand("get", "List what a running sluiced holds.");
-  get->require_subcommand(1);
-  get->footer("Example: sluicectl get flows --address 10.244.1.0/24 --proto tcp -o wide");
-  const auto add = [&](const char* name, const char* text, const char* example, Run run) {
+  get->require_subcommand(0, 1);  // what is no list is then called unexpected, by its name
+  get->callback([get, exit_code] {
+    if (!get->get_subcommands().empty()) return;
+    *exit_code = Fail("say what to get: endpoints, policies, rules, flows, ports, workers or drops");
+  });
+  get->footer(
+      "Examples:\n"
+      "  sluicectl get policies -n shop\n"
+      "  sluicectl get rules shop/backend -o wide\n"
+      "  sluicectl get flows --address 10.244.1.0/24 --proto tcp -o json");
+  const auto add = [&](const char* name, std::initializer_list<const char*> aliases, const char* text,
+                       const char* examples, Run run) {
     CLI::App* command = get->add_subcommand(name, text);
-    command->footer(std::string("Example: sluicectl get ") + example);
-    return std::pair(command, Prepare(*command, run, exit_code));
+    for (const char* alias : aliases) command->alias(alias);
+    command->footer(std::string("Examples:\n") + examples);
+    auto options = Prepare(*command, run, exit_code);
+    AddWatchOptions(*command, *options);
+    return std::pair(command, options);
   };
-  const auto endpoints = add("endpoints", "Pods, and the policies that bind them.", "endpoints -n shop", GetEndpoints);
-  const auto policies = add("policies", "Policies in force, with their hits.", "policies -o yaml", GetPolicies);
-  const auto rules =
-      add("rules", "Rules in force, default denies included, with their hits.", "rules -n shop", GetRules);
-  for (const auto& [command, options] : {endpoints, policies, rules}) AddNamespaceOption(*command, *options);
-  const auto [flows, filter] =
-      add("flows", "Tracked connections.", "flows --address 10.244.1.7 --port 80 -o wide", GetFlows);
-  flows->add_option("--address", filter->address, "either end is this address, or in this CIDR")->type_name("CIDR");
-  flows->add_option("--port", filter->port, "either end has this port")->check(CLI::Range(1, 65535));
-  flows->add_option("--proto", filter->protocol, std::string(kProtocolForms))->type_name("PROTO");
-  flows->add_option("--state", filter->state, "such as ESTABLISHED")->type_name("STATE");
-  flows->add_option("--limit", filter->limit, "at most so many")->type_name("N");
-  add("ports", "Ports and what went through them.", "ports", GetPorts);
-  add("workers", "Workers, their packets and flows.", "workers -o wide", GetWorkers);
-  add("drops", "Dropped packets by reason; -o wide shows reasons without any.", "drops", GetDrops);
+  const auto endpoints =
+      add("endpoints", {"endpoint", "ep", "pods", "pod"}, "Pods, and the policies that bind them.",
+          "  sluicectl get endpoints -n shop\n  sluicectl get endpoints shop/frontend -o yaml", GetEndpoints);
+  const auto policies = add("policies", {"policy", "netpol"}, "Policies in force, with their hits.",
+                            "  sluicectl get policies\n  sluicectl get policies shop/backend -o yaml", GetPolicies);
+  const auto rules = add("rules", {"rule"}, "Rules in force, default denies included, with their hits.",
+                         "  sluicectl get rules -n shop\n  sluicectl get rules shop/backend -o wide --watch", GetRules);
+  for (const auto& [command, options] : {endpoints, policies, rules}) {
+    AddNamespaceOption(*command, *options);
+    command->add_option(
+        "NAME", options->names,
+        command == rules.first ? "of these policies: NAMESPACE/NAME, or NAME" : "these only: NAMESPACE/NAME, or NAME");
+  }
+  const auto [flows, options] = add("flows", {"flow"}, "Tracked connections.",
+                                    "  sluicectl get flows --pod shop/frontend\n"
+                                    "  sluicectl get flows --address 10.244.1.7 --port 80 -o wide",
+                                    GetFlows);
+  AddNamespaceOption(*flows, *options);
+  AddTrafficOptions(*flows, options->filter);
+  flows->add_option("--state", options->state, "such as ESTABLISHED")->type_name("STATE");
+  flows->add_option("--limit", options->limit, "at most so many")->type_name("N");
+  add("ports", {"port"}, "Ports and what went through them.", "  sluicectl get ports --watch", GetPorts);
+  add("workers", {"worker"}, "Workers, their packets and flows.", "  sluicectl get workers -o wide", GetWorkers);
+  add("drops", {"drop"}, "Dropped packets by reason; -o wide shows reasons without any.",
+      "  sluicectl get drops\n  sluicectl drops --follow    # each drop, with its policy and rule", GetDrops);
 }
 
 void AddUnused(CLI::App& app, int* exit_code) {
   CLI::App* command = app.add_subcommand("unused", "List rules that no packet has hit.");
-  command->footer("Example: sluicectl unused -n shop");
+  command->footer("Examples:\n  sluicectl unused -n shop");
   AddNamespaceOption(*command, *Prepare(*command, GetUnused, exit_code));
 }
 

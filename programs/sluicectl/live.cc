@@ -8,7 +8,9 @@
 #include <sstream>
 
 #include "codec/codec.h"
+#include "sluice/policy_terms.h"
 #include "sluicectl/commands.h"
+#include "sluicectl/yaml.h"
 
 namespace sluice {
 namespace {
@@ -32,15 +34,6 @@ std::string CellText(const Json& value) {
   return text;
 }
 
-// An object's lines as YAML; JSON's scalars and lists are YAML's too.
-void WriteYaml(Output& output, const Json& object, std::string_view first_indent, std::string_view indent) {
-  bool first = true;
-  for (const auto& [key, value] : object.items()) {
-    output << (first ? first_indent : indent) << key << ": " << value.dump() << "\n";
-    first = false;
-  }
-}
-
 }  // namespace
 
 void AddTargetOptions(CLI::App& command, LiveOptions& options) {
@@ -58,6 +51,11 @@ void AddFormatOption(CLI::App& command, LiveOptions& options) {
   command.add_option("-o,--output", options.format, "table, wide, json or yaml")
       ->check(CLI::IsMember({"table", "wide", "json", "yaml"}))
       ->capture_default_str();
+}
+
+void AddListOptions(CLI::App& command, LiveOptions& options) {
+  AddFormatOption(command, options);
+  command.add_flag("--no-headers", options.no_headers, "leave out a table's first line");
 }
 
 std::unique_ptr<v1::ObserveService::Stub> ConnectTo(const LiveOptions& options) {
@@ -82,37 +80,64 @@ std::unique_ptr<v1::ObserveService::Stub> ConnectTo(const LiveOptions& options) 
 
 Call::Call(int seconds) { set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(seconds)); }
 
-int Finish(const LiveOptions& options, const grpc::Status& status) {
-  if (status.ok()) return kExitFine;
-  if (status.error_code() == grpc::StatusCode::UNAVAILABLE) {
-    std::fprintf(stderr, "error: nobody answers at %s; is sluiced running? --target names another address (%s)\n",
-                 options.target.c_str(), status.error_message().c_str());
-  } else {
-    std::fprintf(stderr, "error: %s\n", status.error_message().c_str());
-  }
+int Fail(const std::string& message) {
+  std::fprintf(stderr, "error: %s\n", message.c_str());
   return kExitBadInput;
 }
 
-Listing::Listing(Output& output, std::string_view format, std::vector<Column> columns)
-    : output_(output), json_(format == "json"), yaml_(format == "yaml"), columns_(std::move(columns)) {
-  if (json_) output_ << "[";
+int Finish(const LiveOptions& options, const grpc::Status& status) {
+  if (status.ok()) return kExitFine;
+  const std::string& why = status.error_message();
+  switch (status.error_code()) {
+    case grpc::StatusCode::UNAVAILABLE:
+      if (why.find("Permission denied") != why.npos) {
+        return Fail(options.target + ": permission denied; the socket is for root and its group");
+      }
+      if (why.find("failed to connect") == why.npos) {
+        return Fail("the connection to " + options.target + " broke; does sluiced still run? (" + why + ")");
+      }
+      return Fail("nobody answers at " + options.target +
+                  "; is sluiced running? --target or SLUICE_TARGET names another address (" + why + ")");
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+      return Fail("no answer from " + options.target + " in time");
+    case grpc::StatusCode::UNIMPLEMENTED:
+      return Fail("the sluiced at " + options.target + " is older than this sluicectl and has no such call");
+    default:
+      return Fail(why);
+  }
+}
+
+Listing::Listing(Output& output, const LiveOptions& options, std::vector<Column> columns, Rows rows)
+    : output_(output),
+      json_(options.format == "json"),
+      yaml_(options.format == "yaml"),
+      rows_(rows),
+      columns_(std::move(columns)) {
+  if (json_ && rows == Rows::kList) output_ << "[";
   if (json_ || yaml_) return;
-  if (format != "wide") std::erase_if(columns_, [](const Column& column) { return column.wide; });
+  if (options.format != "wide") std::erase_if(columns_, [](const Column& column) { return column.wide; });
   std::vector<std::string> headers;
-  for (const Column& column : columns_) headers.emplace_back(column.header);
-  table_.emplace(output_, std::move(headers));
+  std::vector<std::size_t> widths;
+  for (const Column& column : columns_) {
+    headers.emplace_back(column.header);
+    widths.push_back(std::max(column.width, column.header.size()));
+  }
+  table_.emplace(output_, std::move(headers), std::move(widths), options.no_headers);
 }
 
 Listing::~Listing() {
+  if (rows_ == Rows::kStream) return;
   if (json_) output_ << (first_ ? "]\n" : "\n]\n");
   if (yaml_ && first_) output_ << "[]\n";
 }
 
 void Listing::Add(const Json& row) {
-  if (json_) {
+  if (json_ && rows_ == Rows::kStream) {
+    output_ << row.dump() << "\n";
+  } else if (json_) {
     output_ << (first_ ? "\n  " : ",\n  ") << row.dump();
   } else if (yaml_) {
-    WriteYaml(output_, row, "- ", "  ");
+    WriteYaml(output_, Json::array({row}));
   } else {
     std::vector<std::string> cells;
     for (const Column& column : columns_) cells.push_back(CellText(row.value(std::string(column.key), Json())));
@@ -121,11 +146,16 @@ void Listing::Add(const Json& row) {
   first_ = false;
 }
 
+bool Listing::Flush() {
+  if (table_) table_->Flush();
+  return output_.Flush();
+}
+
 void WriteObject(Output& output, std::string_view format, const Json& object) {
   if (format == "json") {
     output << object.dump(2) << "\n";
   } else if (format == "yaml") {
-    WriteYaml(output, object, "", "");
+    WriteYaml(output, object);
   } else {
     std::size_t width = 0;
     for (const auto& [key, value] : object.items()) width = std::max(width, key.size());
@@ -138,6 +168,21 @@ void WriteObject(Output& output, std::string_view format, const Json& object) {
 std::string AddressText(std::string_view bytes) {
   const auto address = DecodeAddress(bytes);
   return address ? address->ToString() : "";
+}
+
+std::string EndText(const std::string& address, std::uint32_t port) {
+  const std::string text = AddressText(address);
+  if (port == 0) return text;
+  return (address.size() == 4 ? text : '[' + text + ']') + ':' + std::to_string(port);
+}
+
+std::string TierText(v1::Tier tier) {
+  return tier < v1::TIER_ADMIN || tier > v1::TIER_BASELINE ? "" : std::string(Name(static_cast<Tier>(tier - 1)));
+}
+
+std::string RuleText(const v1::RuleName& rule) {
+  if (rule.policy().empty()) return "-";
+  return rule.policy() + (rule.index() < 0 ? " (default)" : '[' + std::to_string(rule.index()) + ']');
 }
 
 std::string AgeText(std::uint64_t unix_ns) {

@@ -4,6 +4,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
@@ -30,11 +31,13 @@ struct LiveOptions {
   std::string tls_key;
   bool insecure = false;
   std::string format = "table";
+  bool no_headers = false;
 };
 
-// --target and the like, and -o where the command lists.
+// --target and the like; -o, and --no-headers where the command lists.
 void AddTargetOptions(CLI::App& command, LiveOptions& options);
 void AddFormatOption(CLI::App& command, LiveOptions& options);
+void AddListOptions(CLI::App& command, LiveOptions& options);
 
 // A connection to ask; null, and why on standard error, where the options cannot be.
 std::unique_ptr<v1::ObserveService::Stub> ConnectTo(const LiveOptions& options);
@@ -45,30 +48,41 @@ class Call : public grpc::ClientContext {
   explicit Call(int seconds = 60);
 };
 
+// "error: ..." on standard error; returns kExitBadInput.
+int Fail(const std::string& message);
+
 // kExitFine, or kExitBadInput with what went wrong on standard error.
 int Finish(const LiveOptions& options, const grpc::Status& status);
 
-// A column of a table: the key of a row's object that it shows. Wide ones show with -o wide.
+// A column of a table: the key of a row's object that it shows.
 struct Column {
   std::string_view header;
   std::string_view key;
-  bool wide = false;
+  bool wide = false;      // shows with -o wide alone
+  std::size_t width = 0;  // at least so wide: what streams shows little of its rows beforehand
 };
 
-// Writes rows as they come: aligned for people, or as a list of objects (JSON, YAML).
+// What a listing is of: a whole that ends, or rows that go on coming, of which each is to be read at once.
+enum class Rows : std::uint8_t { kList, kStream };
+
+// Writes rows as they come: aligned for people, or as a list of objects (JSON, YAML). A stream's JSON is a line a row.
 class Listing {
  public:
-  Listing(Output& output, std::string_view format, std::vector<Column> columns);
+  Listing(Output& output, const LiveOptions& options, std::vector<Column> columns, Rows rows = Rows::kList);
   ~Listing();
   Listing(const Listing&) = delete;
   Listing& operator=(const Listing&) = delete;
 
   void Add(const Json& row);
+  // Shows what was added. False: nobody reads it any more.
+  bool Flush();
+  bool empty() const { return first_; }
 
  private:
   Output& output_;
   const bool json_;
   const bool yaml_;
+  const Rows rows_;
   std::vector<Column> columns_;
   std::optional<TextTable> table_;
   bool first_ = true;
@@ -78,6 +92,11 @@ class Listing {
 void WriteObject(Output& output, std::string_view format, const Json& object);
 
 std::string AddressText(std::string_view bytes);
+// "10.0.0.1:80", "[fd00::1]:80"; without the port where it is 0.
+std::string EndText(const std::string& address, std::uint32_t port);
+std::string TierText(v1::Tier tier);
+// "ns/policy[2]", "ns/policy (default)", or "-" where there is none.
+std::string RuleText(const v1::RuleName& rule);
 // "3d4h", "5m12s": how long ago a time was; "never" for 0.
 std::string AgeText(std::uint64_t unix_ns);
 

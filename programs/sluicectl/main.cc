@@ -10,16 +10,21 @@ int main(int argc, char** argv) {
   sluice::PrepareHeap();
   CLI::App app("Asks what Sluice's policy says: of a running sluiced, or offline from manifests.");
   app.name("sluicectl");
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);  // what is no command is then called unexpected, by its name
   app.footer(
-      "Exit codes: 0 fine; 1 an expectation is not met, or the engines differ; 2 bad input, or nobody answers.\n"
-      "Example: sluicectl check --manifests examples --flows flows.jsonl\n"
-      "         sluicectl get flows --port 80");
+      "Exit codes: 0 fine; 1 an expectation is not met, something differs or is not there; 2 bad input, or nobody "
+      "answers.\n"
+      "Examples:\n"
+      "  sluicectl status\n"
+      "  sluicectl drops --follow -n shop\n"
+      "  sluicectl check --manifests examples --flows flows.jsonl");
   int exit_code = sluice::kExitFine;
   sluice::AddStatus(app, &exit_code);
   sluice::AddGet(app, &exit_code);
+  sluice::AddDrops(app, &exit_code);
   sluice::AddTop(app, &exit_code);
   sluice::AddUnused(app, &exit_code);
+  sluice::AddDiff(app, &exit_code);
   sluice::AddCheck(app, &exit_code);
   sluice::AddExplain(app, &exit_code);
   sluice::AddReplay(app, &exit_code);
@@ -33,6 +38,10 @@ int main(int argc, char** argv) {
     return code == 0 ? sluice::kExitFine : sluice::kExitBadInput;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "error: %s\n", error.what());
+    return sluice::kExitBadInput;
+  }
+  if (app.get_subcommands().empty()) {
+    std::fputs("error: say what to do; sluicectl --help lists the commands\n", stderr);
     return sluice::kExitBadInput;
   }
   return exit_code;

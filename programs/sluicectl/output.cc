@@ -20,24 +20,28 @@ bool Output::Flush() {
   if (!failed_ &&
       (std::fwrite(buffer_.data(), 1, buffer_.size(), stdout) != buffer_.size() || std::fflush(stdout) != 0)) {
     failed_ = true;
-    std::fprintf(stderr, "error: cannot write to standard output: %s\n", std::strerror(errno));
+    // Whoever reads may have seen enough, as `head` has.
+    if (errno != EPIPE) std::fprintf(stderr, "error: cannot write to standard output: %s\n", std::strerror(errno));
   }
   buffer_.clear();
   return !failed_;
 }
 
-TextTable::TextTable(Output& output, std::vector<std::string> headers)
-    : output_(output), rows_{std::move(headers)}, widths_(rows_.front().size()) {}
+TextTable::TextTable(Output& output, std::vector<std::string> headers, std::vector<std::size_t> widths, bool no_headers)
+    : output_(output), widths_(std::move(widths)) {
+  widths_.resize(headers.size());
+  if (!no_headers) rows_.push_back(std::move(headers));
+}
 
-TextTable::~TextTable() { WriteRows(); }
+TextTable::~TextTable() { Flush(); }
 
 void TextTable::AddRow(std::vector<std::string> cells) {
   constexpr std::size_t kRowsHeld = 1000;
   rows_.push_back(std::move(cells));
-  if (rows_.size() >= kRowsHeld) WriteRows();
+  if (rows_.size() >= kRowsHeld) Flush();
 }
 
-void TextTable::WriteRows() {
+void TextTable::Flush() {
   for (const auto& row : rows_) {
     for (std::size_t i = 0; i < row.size(); ++i) widths_[i] = std::max(widths_[i], row[i].size());
   }

@@ -41,17 +41,19 @@ class Output {
 // on.
 class TextTable {
  public:
-  TextTable(Output& output, std::vector<std::string> headers);
+  // Columns are at least `widths` wide; by default, as their headers.
+  TextTable(Output& output, std::vector<std::string> headers, std::vector<std::size_t> widths = {},
+            bool no_headers = false);
   ~TextTable();
   TextTable(const TextTable&) = delete;
   TextTable& operator=(const TextTable&) = delete;
 
   // Requires: as many cells as there are headers.
   void AddRow(std::vector<std::string> cells);
+  // Writes the rows that are held.
+  void Flush();
 
  private:
-  void WriteRows();
-
   Output& output_;
   std::vector<std::vector<std::string>> rows_;
   std::vector<std::size_t> widths_;

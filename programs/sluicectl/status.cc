@@ -42,7 +42,12 @@ Json ToJson(const v1::Status& status, bool for_people) {
   for (const v1::Problem& problem : status.last_refusal()) {
     json["last refusal"].push_back(problem.object() + ": " + problem.field() + ": " + problem.reason());
   }
-  if (for_people) return json;
+  if (for_people) {
+    for (auto& [key, value] : json.items()) {
+      if (value == "" || value.empty()) value = "none";
+    }
+    return json;
+  }
   Json keyed;  // keys that scripts need not quote
   for (const auto& [key, value] : json.items()) {
     std::string name = key;
@@ -72,7 +77,7 @@ void AddStatus(CLI::App& app, int* exit_code) {
   auto options = std::make_shared<LiveOptions>();
   AddTargetOptions(*command, *options);
   AddFormatOption(*command, *options);
-  command->footer("Example: sluicectl status -o json");
+  command->footer("Examples:\n  sluicectl status\n  sluicectl status -o json");
   command->callback([options, exit_code] { *exit_code = RunStatus(*options); });
 }
 

@@ -121,7 +121,7 @@ void AddTop(CLI::App& app, int* exit_code) {
       ->check(CLI::Range(0.1, 3600.0))
       ->capture_default_str();
   command->add_option("--count", options->count, "end after so many; 0: go on")->capture_default_str();
-  command->footer("Example: sluicectl top --interval 5");
+  command->footer("Examples:\n  sluicectl top\n  sluicectl top --interval 5 --count 1");
   command->callback([options, exit_code] { *exit_code = RunTop(*options); });
 }
 

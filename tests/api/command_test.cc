@@ -1,8 +1,13 @@
 // sluicectl as a user runs it against a running server.
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <cstdio>
+#include <fstream>
+#include <thread>
 
 #include "api/observed_plane.h"
 
@@ -15,10 +20,14 @@ using ::testing::Not;
 class LiveCommandTest : public ObservedFixture {
  protected:
   // Standard output and error together, and the exit code.
-  std::pair<int, std::string> Run(const std::string& arguments) const {
+  std::pair<int, std::string> Run(const std::string& arguments) const { return Finish(Begin(arguments)); }
+
+  FILE* Begin(const std::string& arguments) const {
     const std::string command =
         std::string("SLUICE_TARGET=unix:") + Socket() + " timeout 60 " SLUICECTL " " + arguments + " 2>&1";
-    FILE* pipe = popen(command.c_str(), "r");
+    return popen(command.c_str(), "r");
+  }
+  static std::pair<int, std::string> Finish(FILE* pipe) {
     std::string out;
     std::array<char, 4096> buffer;
     std::size_t count = 0;
@@ -26,6 +35,14 @@ class LiveCommandTest : public ObservedFixture {
     const int status = pclose(pipe);
     return {WEXITSTATUS(status), out};
   }
+
+  void WaitUntilWatched(bool watched) {
+    const DropRing& ring = plane_.worker.pipeline().drop_ring();
+    for (int i = 0; i < 1000 && ring.Watches(DropReason::kPolicyDenied) != watched; ++i) usleep(10'000);
+    ASSERT_EQ(ring.Watches(DropReason::kPolicyDenied), watched);
+  }
+
+  std::atomic<bool> done_{false};
 };
 
 TEST_F(LiveCommandTest, StatusTellsWhereThePolicyIsFrom) {
@@ -75,6 +92,89 @@ TEST_F(LiveCommandTest, ExplainTellsTheLivePolicysSteps) {
   EXPECT_THAT(out, HasSubstr("verdict  allow"));
   EXPECT_THAT(Run(ends + "81").second, HasSubstr("verdict  deny"));
   EXPECT_EQ(Run("explain --src default/nobody --dst 10.0.0.2 --proto tcp --dport 80").first, 2);
+}
+
+TEST_F(LiveCommandTest, NamesAndNamespacesNarrowTheLists) {
+  EXPECT_THAT(Run("get endpoints default/server --no-headers").second, ::testing::StartsWith("default"));
+  EXPECT_THAT(Run("get pods server -n default").second, Not(HasSubstr("client")));
+  EXPECT_THAT(Run("get policies server").second, HasSubstr("default/server"));
+  EXPECT_THAT(Run("get netpol -n default -o wide").second, HasSubstr("default/server"));
+  const auto [code, out] = Run("get policies default/nothing");
+  EXPECT_EQ(code, 1);
+  EXPECT_THAT(out, HasSubstr("error: no policy 'default/nothing' is in force\n"));
+  const auto [none_code, none] = Run("get policies -n nowhere");
+  EXPECT_EQ(none_code, 0);
+  EXPECT_EQ(none, "No policies found in namespace nowhere.\n");
+  EXPECT_EQ(Run("get policies -n nowhere -o json").second, "[]\n");
+  EXPECT_THAT(Run("get flows --pod default/server -o wide").second, HasSubstr("default/client"));
+  EXPECT_THAT(Run("get flows --pod default/bystander").second, HasSubstr("No flows found."));
+  EXPECT_THAT(Run("get flows --pod server").second, HasSubstr("error: --pod 'server': wants NAMESPACE/NAME"));
+}
+
+TEST_F(LiveCommandTest, DropsAreFollowedByNames) {
+  for (const char* format : {"table", "json", "yaml"}) {
+    FILE* drops = Begin(std::string("drops --follow --limit 1 --pod default/server -o ") + format);
+    WaitUntilWatched(true);
+    plane_.worker.SendQuietly({ClientTcp(kTcpSyn, 1234, 81).Bytes()});
+    const auto [code, out] = Finish(drops);
+    WaitUntilWatched(false);
+    EXPECT_EQ(code, 0) << out;
+    EXPECT_THAT(out, HasSubstr("policy_denied")) << format;
+    EXPECT_THAT(out, HasSubstr("default/client")) << format;
+    EXPECT_THAT(out, HasSubstr("default/server")) << format;
+  }
+}
+
+TEST_F(LiveCommandTest, DropsWithoutFollowAreCounters) {
+  EXPECT_THAT(Run("drops").second, HasSubstr("policy_denied"));
+  const auto [code, out] = Run("drops --port 80");
+  EXPECT_EQ(code, 2);
+  EXPECT_THAT(out, HasSubstr("error: --port wants --follow"));
+  EXPECT_EQ(Run("drops --follow --reason gremlins").first, 2);
+}
+
+TEST_F(LiveCommandTest, DiffTellsWhatPoliciesWouldChangeAndWhomTheyCut) {
+  const std::string file = folder_.path() + "/policies.yaml";
+  std::ofstream(file) << R"(
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: closed}
+spec: {podSelector: {}, policyTypes: [Ingress]}
+)";
+  const auto [code, out] = Run("diff --manifests " + file);
+  EXPECT_EQ(code, 1) << out;
+  EXPECT_THAT(out, HasSubstr("note: the manifests hold no Pod: taking the 3 live endpoints"));
+  EXPECT_THAT(out, HasSubstr("+ policy default/closed\n"));
+  EXPECT_THAT(out, HasSubstr("- policy default/server\n"));
+  EXPECT_THAT(out, HasSubstr("default/closed ingress default deny"));
+  EXPECT_THAT(out, HasSubstr("policies: 1 added, 1 removed; 1 of 1 live flows would be cut\n"));
+  EXPECT_THAT(Run("diff --manifests " + file + " -o json").second, HasSubstr("\"cut\": 1"));
+  EXPECT_EQ(Run("diff --manifests /nowhere.yaml").first, 2);
+}
+
+TEST_F(LiveCommandTest, VersionIsOursAndTheServers) {
+  const auto [code, out] = Run("version");
+  EXPECT_EQ(code, 0);
+  EXPECT_THAT(out, HasSubstr("client version: "));
+  EXPECT_THAT(out, HasSubstr("server api: sluice.v1 minor 1\n"));
+  EXPECT_THAT(Run("version -o json").second, HasSubstr("\"generation\": 1"));
+}
+
+TEST_F(LiveCommandTest, WatchGoesOnAndShowsWhatIsNew) {
+  FILE* watch = Begin("get drops -w --interval 0.1 -o json | head -n " + std::to_string(kDropReasonCount));
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  std::thread denied([&] {  // after the first round, which lists every reason once
+    while (std::chrono::steady_clock::now() < end && !done_) {
+      plane_.worker.SendQuietly({ClientTcp(kTcpSyn, 1234, 81).Bytes()});
+      usleep(50'000);
+    }
+  });
+  const std::string out = Finish(watch).second;
+  done_ = true;
+  denied.join();
+  const std::size_t last = out.rfind("policy_denied");
+  ASSERT_NE(last, std::string::npos) << out;
+  EXPECT_NE(out.find("policy_denied"), last) << "shown once more, as its count changed";
 }
 
 TEST_F(LiveCommandTest, TopEndsAfterItsCount) {

@@ -48,7 +48,8 @@ class Commands : public CommandTest {};
 
 TEST_F(Commands, EveryHelpHasAnExample) {
   EXPECT_THAT(Run({"--help"}).out, HasSubstr("Example"));
-  for (const char* command : {"check", "explain", "replay", "verify", "version", "completion"}) {
+  for (const char* command : {"check", "completion", "diff", "drops", "explain", "get", "replay", "status", "top",
+                              "unused", "verify", "version"}) {
     const auto result = Run({command, "--help"});
     EXPECT_EQ(result.exit_code, 0);
     EXPECT_THAT(result.out, HasSubstr(std::string("sluicectl ") + command)) << command;
@@ -57,9 +58,16 @@ TEST_F(Commands, EveryHelpHasAnExample) {
 }
 
 TEST_F(Commands, VersionIsTheProjects) {
-  const auto result = Run({"version"});
+  const auto result = Run({"version", "--client"});
   EXPECT_EQ(result.exit_code, 0);
-  EXPECT_THAT(result.out, MatchesRegex("sluicectl [0-9]+\\.[0-9]+\\.[0-9]+\n"));
+  EXPECT_THAT(result.out, MatchesRegex("client version: [0-9]+\\.[0-9]+\\.[0-9]+\n"));
+}
+
+TEST_F(Commands, VersionIsToldWhereNobodyAnswers) {
+  const auto result = Run({"version", "--target", "unix:/nowhere.sock", "-o", "yaml"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.out, MatchesRegex("client:\n  version: \"[0-9.]+\"\n"));
+  EXPECT_THAT(result.err, HasSubstr("nobody answers at unix:/nowhere.sock"));
 }
 
 TEST_F(Commands, CompletionIsAScriptThatTheShellReads) {
@@ -74,6 +82,17 @@ TEST_F(Commands, CompletionIsAScriptThatTheShellReads) {
                               Path("words");
   ASSERT_EQ(std::system(command.c_str()), 0);
   EXPECT_EQ(Read("words"), "verify version\n");
+  const auto complete = [&](const std::string& words, int current) {
+    const std::string script = "bash -c 'source " + Path("script") + "; COMP_WORDS=(sluicectl " + words +
+                               "); COMP_CWORD=" + std::to_string(current) +
+                               "; _sluicectl; echo \"${COMPREPLY[*]}\"' > " + Path("words");
+    EXPECT_EQ(std::system(script.c_str()), 0);
+    return Read("words");
+  };
+  EXPECT_EQ(complete("get po", 2), "policies ports\n");
+  EXPECT_EQ(complete("get flows --sta", 3), "--state\n");
+  EXPECT_EQ(complete("get flows --output j", 4), "json\n");
+  EXPECT_EQ(complete("drops --follow --reason tcp_b", 4), "tcp_bad_flags\n");
   EXPECT_EQ(Run({"completion", "fish"}).exit_code, 2);
 }
 

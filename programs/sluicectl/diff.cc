@@ -1,0 +1,257 @@
+// `sluicectl diff`: what a folder of manifests would change against what a running sluiced has in force, and which live
+// connections it would cut.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "codec/codec.h"
+#include "resolve/cluster_resolver.h"
+#include "resolve/policy_view.h"
+#include "sluicectl/commands.h"
+#include "sluicectl/input.h"
+#include "sluicectl/live.h"
+#include "sluicectl/live_policy.h"
+#include "sluicectl/policy_diff.h"
+#include "table/classify.h"
+
+namespace sluice {
+namespace {
+
+struct DiffOptions {
+  LiveOptions live;
+  std::vector<std::string> manifests;
+  std::string node;
+  bool no_flows = false;
+  std::uint64_t max_flows = 20;
+};
+
+struct CutFlow {
+  v1::Flow flow;
+  std::string denied_by;
+};
+
+struct FlowsDiff {
+  std::uint64_t live = 0;
+  std::uint64_t cut = 0;
+  std::vector<CutFlow> shown;  // of those that are cut
+};
+
+// Policies alone say nothing of pods: then the live ones are who they would bind. What selectors ask of namespaces that
+// nothing describes is not known.
+void CompleteByLivePods(const ResolvedPolicy& live, Cluster* cluster) {
+  if (!cluster->pods.empty()) return;
+  TakeLivePods(live, cluster);
+  std::fprintf(stderr, "note: the manifests hold no Pod: taking the %zu live endpoints and their nodes\n",
+               cluster->pods.size());
+  std::set<std::string> unknown;
+  for (const Pod& pod : cluster->pods) unknown.insert(pod.namespace_name);
+  for (const Namespace& space : cluster->namespaces) unknown.erase(space.name);
+  const auto asks_labels = [](const LabelSelector& selector) {
+    return std::any_of(selector.requirements.begin(), selector.requirements.end(),
+                       [](const LabelRequirement& term) { return term.key != "kubernetes.io/metadata.name"; });
+  };
+  for (const NetworkPolicy& policy : cluster->policies) {
+    for (const auto* rules : {&policy.ingress, &policy.egress}) {
+      for (const NetworkPolicyRule& rule : *rules) {
+        for (const NetworkPolicyPeer& peer : rule.peers) {
+          if (unknown.empty() || !peer.namespace_selector || !asks_labels(*peer.namespace_selector)) continue;
+          std::fprintf(stderr,
+                       "warning: policies select namespaces by label, and %zu namespaces of live endpoints are not "
+                       "in the manifests ('%s' for one): of those only the name is known\n",
+                       unknown.size(), unknown.begin()->c_str());
+          return;
+        }
+      }
+    }
+  }
+}
+
+std::string DeniedBy(const Table& table, const Classification& answer) {
+  std::string text;
+  for (const Decision& side : {answer.egress, answer.ingress}) {
+    if (side.allow) continue;
+    const TableRule& rule = table.rule(side.rule);
+    text += (text.empty() ? "" : ", ") + rule.policy + ' ' + std::string(Name(rule.direction));
+    text += rule.index < 0 ? " default deny" : " rule " + std::to_string(rule.index);
+  }
+  return text.empty() ? "no endpoint has an address (unknown_endpoint)" : text;
+}
+
+// Runs the live flows through the table that the manifests make, as sluiced would after the change.
+int CompareFlows(const DiffOptions& options, v1::ObserveService::Stub& stub, const Table& table, FlowsDiff* diff) {
+  Classifier classifier;
+  std::vector<v1::Flow> flows;
+  const auto judge = [&] {
+    std::array<ClassifyQuery, Classifier::kMaxBurst> queries;
+    std::array<Classification, Classifier::kMaxBurst> answers;
+    for (std::size_t i = 0; i < flows.size(); ++i) {
+      queries[i] = {*DecodeAddress(flows[i].source()), *DecodeAddress(flows[i].destination()),
+                    static_cast<std::uint8_t>(flows[i].protocol()),
+                    static_cast<std::uint16_t>(flows[i].destination_port())};
+    }
+    classifier.Classify(table, std::span(queries).first(flows.size()), answers.data());
+    for (std::size_t i = 0; i < flows.size(); ++i) {
+      if (answers[i].allow && !answers[i].unknown_endpoint) continue;
+      if (++diff->cut <= options.max_flows) diff->shown.push_back({flows[i], DeniedBy(table, answers[i])});
+    }
+    flows.clear();
+  };
+  Call call;
+  const auto reader = stub.ListFlows(&call, {});
+  v1::Flow flow;
+  while (reader->Read(&flow)) {
+    if (flow.state() == "CUT" || !DecodeAddress(flow.source()) || !DecodeAddress(flow.destination())) continue;
+    ++diff->live;
+    flows.push_back(flow);
+    if (flows.size() == Classifier::kMaxBurst) judge();
+  }
+  judge();
+  return Finish(options.live, reader->Finish());
+}
+
+std::string_view KindName(ObjectChange::Kind kind) {
+  constexpr std::string_view kNames[] = {"added", "removed", "changed"};
+  return kNames[static_cast<int>(kind)];
+}
+
+Json ToJson(const std::vector<ObjectChange>& changes) {
+  Json json = Json::array();
+  for (const ObjectChange& change : changes) {
+    json.push_back(
+        {{"name", change.name}, {"change", KindName(change.kind)}, {"left", change.left}, {"came", change.came}});
+  }
+  return json;
+}
+
+Json ToJson(const FlowsDiff& flows) {
+  Json json = {{"live", flows.live}, {"cut", flows.cut}, {"shown", Json::array()}};
+  for (const auto& [flow, denied_by] : flows.shown) {
+    json["shown"].push_back({{"proto", ProtocolName(static_cast<std::uint8_t>(flow.protocol()))},
+                             {"source", EndText(flow.source(), flow.source_port())},
+                             {"destination", EndText(flow.destination(), flow.destination_port())},
+                             {"source_pod", flow.source_pod()},
+                             {"destination_pod", flow.destination_pod()},
+                             {"denied_by", denied_by}});
+  }
+  return json;
+}
+
+void WriteChanges(Output& output, const char* noun, const std::vector<ObjectChange>& changes, bool all) {
+  constexpr std::size_t kShown = 50;
+  std::size_t shown = 0;
+  for (const ObjectChange& change : changes) {
+    if (shown++ == kShown && !all) {
+      output << "... and " << static_cast<std::int64_t>(changes.size() - kShown) << " more (-o wide shows all)\n";
+      break;
+    }
+    constexpr std::string_view kMarks[] = {"+", "-", "~"};
+    output << kMarks[static_cast<int>(change.kind)] << " " << noun << " " << change.name << "\n";
+    for (const std::string& line : change.left) output << "    - " << line << "\n";
+    for (const std::string& line : change.came) output << "    + " << line << "\n";
+  }
+}
+
+std::string CountText(const char* nouns, const std::vector<ObjectChange>& changes) {
+  std::string text;
+  for (const auto kind : {ObjectChange::Kind::kAdded, ObjectChange::Kind::kRemoved, ObjectChange::Kind::kChanged}) {
+    const std::size_t count = Count(changes, kind);
+    if (count == 0) continue;
+    text += (text.empty() ? "" : ", ") + std::to_string(count) + ' ' + std::string(KindName(kind));
+  }
+  return text.empty() ? "" : std::string(nouns) + ": " + text + "; ";
+}
+
+void WriteText(Output& output, const PolicyDiff& diff, const FlowsDiff& flows, const DiffOptions& options) {
+  const bool all = options.live.format == "wide";
+  WriteChanges(output, "policy", diff.policies, all);
+  WriteChanges(output, "endpoint", diff.endpoints, all);
+  WriteChanges(output, "node", diff.nodes, all);
+  if (!flows.shown.empty()) {
+    output << "live flows that would be cut" << (flows.cut > flows.shown.size() ? " (some of them)" : "") << ":\n";
+    TextTable table(output, {"  PROTO", "FROM", "TO", "DENIED BY"});
+    const auto who = [](const std::string& address, std::uint32_t port, const std::string& pod) {
+      return EndText(address, port) + (pod.empty() ? "" : " (" + pod + ")");
+    };
+    for (const auto& [flow, denied_by] : flows.shown) {
+      table.AddRow({"  " + ProtocolName(static_cast<std::uint8_t>(flow.protocol())),
+                    who(flow.source(), flow.source_port(), flow.source_pod()),
+                    who(flow.destination(), flow.destination_port(), flow.destination_pod()), denied_by});
+    }
+  }
+  output << CountText("policies", diff.policies) << CountText("endpoints", diff.endpoints)
+         << CountText("nodes", diff.nodes) << (diff.empty() ? "no difference; " : "");
+  if (options.no_flows) {
+    output << "live flows not looked at\n";
+  } else {
+    output << static_cast<std::int64_t>(flows.cut) << " of " << static_cast<std::int64_t>(flows.live)
+           << " live flows would be cut\n";
+  }
+}
+
+int RunDiff(const DiffOptions& options) {
+  const auto stub = ConnectTo(options.live);
+  if (stub == nullptr) return kExitBadInput;
+  LoadedManifests manifests = LoadManifests(options.manifests);
+  if (!manifests.good) return Fail("nothing was compared: what was refused would pass for removed");
+  ResolvedPolicy live;
+  if (const int code = FetchPolicy(options.live, *stub, &live); code != kExitFine) return code;
+  CompleteByLivePods(live, &manifests.cluster);
+  ClusterResolver resolver;
+  resolver.Load(manifests.cluster);
+  Report(resolver.Conflicts());
+  const ResolvedPolicy wanted = resolver.MakeView(options.node)->Full();
+  const std::shared_ptr<const Table> table = CompileHere(wanted);
+  if (table == nullptr) return kExitBadInput;
+  FlowsDiff flows;
+  if (!options.no_flows) {
+    if (const int code = CompareFlows(options, *stub, *table, &flows); code != kExitFine) return code;
+  }
+  const PolicyDiff diff = Compare(live, wanted);
+  Output output;
+  if (options.live.format == "json" || options.live.format == "yaml") {
+    Json json = {
+        {"policies", ToJson(diff.policies)}, {"endpoints", ToJson(diff.endpoints)}, {"nodes", ToJson(diff.nodes)}};
+    if (!options.no_flows) json["flows"] = ToJson(flows);
+    WriteObject(output, options.live.format, json);
+  } else {
+    WriteText(output, diff, flows, options);
+  }
+  if (!output.Flush()) return kExitBadInput;
+  return diff.empty() && flows.cut == 0 ? kExitFine : kExitDiffers;
+}
+
+}  // namespace
+
+void AddDiff(CLI::App& app, int* exit_code) {
+  CLI::App* command =
+      app.add_subcommand("diff", "Tell what manifests would change against the policy that is in force.");
+  auto options = std::make_shared<DiffOptions>();
+  command->add_option("--manifests,-f", options->manifests, "files or folders of Kubernetes manifests, YAML or JSON")
+      ->required()
+      ->type_name("PATH");
+  command->add_option("--node", options->node, "as sluice-sync --node: only what the pods of this node need")
+      ->type_name("NAME");
+  command->add_flag("--no-flows", options->no_flows, "leave the live flows alone");
+  command->add_option("--max-flows", options->max_flows, "show so many of the flows that would be cut")
+      ->capture_default_str();
+  AddTargetOptions(*command, options->live);
+  AddFormatOption(*command, options->live);
+  command->footer(
+      "The manifests are taken as a whole: a policy that they lack counts as removed. Where they hold no Pod, the "
+      "live\n"
+      "endpoints are taken for the pods.\n"
+      "Exit codes: 0 no difference; 1 differences; 2 bad input, or nobody answers.\n"
+      "Examples:\n"
+      "  sluicectl diff --manifests examples\n"
+      "  sluicectl diff --manifests policies/ -o json --max-flows 1000");
+  command->callback([options, exit_code] { *exit_code = RunDiff(*options); });
+}
+
+}  // namespace sluice

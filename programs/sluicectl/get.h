@@ -1,0 +1,132 @@
+// What the lists of `sluicectl get` share: their options, which rows are asked for, and the loop of --watch.
+#ifndef SLUICE_PROGRAMS_SLUICECTL_GET_H_
+#define SLUICE_PROGRAMS_SLUICECTL_GET_H_
+
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "sluicectl/commands.h"
+#include "sluicectl/live.h"
+
+namespace sluice {
+
+using Stub = v1::ObserveService::Stub;
+
+// What flows and drops are narrowed to, as people say it.
+struct TrafficFilter {
+  std::string address;
+  std::string protocol;
+  std::string pod;
+  std::uint32_t port = 0;
+};
+
+struct GetOptions {
+  LiveOptions live;
+  std::string namespace_name;
+  bool all_namespaces = false;
+  std::vector<std::string> names;
+  bool watch = false;
+  double interval = 2;  // seconds, with --watch
+  TrafficFilter filter;
+  std::string state;
+  std::uint64_t limit = 0;
+
+  std::string Namespace() const { return all_namespaces ? "" : namespace_name; }
+};
+
+void AddNamespaceOption(CLI::App& command, GetOptions& options);
+void AddTrafficOptions(CLI::App& command, TrafficFilter& filter);
+// Fills the fields that requests for flows and for drops share. False, and why on standard error, where one cannot be.
+bool SetFilter(const GetOptions& options, v1::ListFlowsRequest* request);
+bool SetFilter(const GetOptions& options, v1::WatchDropsRequest* request);
+
+// The names that were asked for: "namespace/name", or "name" of the namespace asked for, or of any.
+class NameFilter {
+ public:
+  explicit NameFilter(const GetOptions& options);
+  // `name` is "namespace/name", or a cluster-scoped policy's.
+  bool Matches(std::string_view name);
+  // kExitFine, or kExitDiffers and who is missing on standard error.
+  int Finish(const char* noun) const;
+
+ private:
+  struct Wanted {
+    std::string text;  // as it was asked for
+    std::string full;  // "namespace/name"; empty: of any namespace
+    bool found = false;
+  };
+  std::vector<Wanted> names_;
+};
+
+// Rows that the round before did not have, its times and ages aside.
+class ChangedRows {
+ public:
+  bool IsNew(const Json& row);
+  void NextRound() { before_ = std::exchange(now_, {}); }
+
+ private:
+  std::set<std::string> before_;
+  std::set<std::string> now_;
+};
+
+// Lists what `open(call)` streams, as rows that `add(show, message)` makes; again and again with --watch.
+template <typename Message, typename Open, typename Add>
+int List(const GetOptions& options, const char* nouns, const std::vector<Column>& columns, Open open, Add add) {
+  Output output;
+  std::optional<Listing> listing;  // from its first row on: where nobody answers there is no empty list
+  const auto start = [&] {
+    if (!listing) listing.emplace(output, options.live, columns, options.watch ? Rows::kStream : Rows::kList);
+  };
+  ChangedRows changed;
+  const auto show = [&](const Json& row) {
+    if (options.watch && !changed.IsNew(row)) return;
+    start();
+    listing->Add(row);
+  };
+  while (true) {
+    Call call;
+    const auto reader = open(&call);
+    Message message;
+    while (reader->Read(&message)) add(show, message);
+    if (const int code = Finish(options.live, reader->Finish()); code != kExitFine) return code;
+    if (!options.watch) break;
+    if (listing && !listing->Flush()) return kExitBadInput;
+    changed.NextRound();
+    std::this_thread::sleep_for(std::chrono::duration<double>(options.interval));
+  }
+  const bool for_people = options.live.format == "table" || options.live.format == "wide";
+  if (!listing && for_people) {
+    const std::string where = options.Namespace().empty() ? "" : " in namespace " + options.Namespace();
+    std::fprintf(stderr, "No %s found%s.\n", nouns, where.c_str());
+    return kExitFine;
+  }
+  start();
+  listing.reset();
+  return output.Flush() ? kExitFine : kExitBadInput;
+}
+
+// get_policies.cc
+int GetEndpoints(const GetOptions& options, Stub& stub);
+int GetPolicies(const GetOptions& options, Stub& stub);
+int GetRules(const GetOptions& options, Stub& stub);
+int GetUnused(const GetOptions& options, Stub& stub);
+
+// get_traffic.cc
+int GetFlows(const GetOptions& options, Stub& stub);
+int GetPorts(const GetOptions& options, Stub& stub);
+int GetWorkers(const GetOptions& options, Stub& stub);
+int GetDrops(const GetOptions& options, Stub& stub);
+
+}  // namespace sluice
+
+#endif  // SLUICE_PROGRAMS_SLUICECTL_GET_H_

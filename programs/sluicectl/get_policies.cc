@@ -1,0 +1,151 @@
+// Lists of policy: endpoints, policies and rules in force.
+#include <algorithm>
+
+#include "sluice/policy_terms.h"
+#include "sluicectl/get.h"
+
+namespace sluice {
+namespace {
+
+std::string ActionText(v1::Action action) {
+  return action < v1::ACTION_ALLOW || action > v1::ACTION_PASS ? ""
+                                                               : std::string(Name(static_cast<Action>(action - 1)));
+}
+
+std::string DirectionText(v1::Direction direction) { return direction == v1::DIRECTION_EGRESS ? "egress" : "ingress"; }
+
+std::string LastHit(std::uint64_t unix_ns) { return unix_ns == 0 ? "never" : AgeText(unix_ns) + " ago"; }
+
+v1::ListPoliciesRequest PoliciesRequest(const GetOptions& options) {
+  v1::ListPoliciesRequest request;
+  request.set_namespace_(options.Namespace());
+  if (options.names.size() == 1 && options.names[0].find('/') != std::string::npos) {
+    request.set_policy(options.names[0]);
+  }
+  return request;
+}
+
+int ListRules(const GetOptions& options, Stub& stub, const v1::ListPoliciesRequest& request, const char* nouns) {
+  NameFilter names(options);
+  const auto add = [&](auto show, const v1::PolicyInfo& info) {
+    if (!names.Matches(info.policy())) return;
+    for (const v1::RuleInfo& rule : info.rules()) {
+      show({{"policy", info.policy()},
+            {"direction", DirectionText(rule.direction())},
+            {"rule", rule.index()},
+            {"action", ActionText(rule.action())},
+            {"peers", rule.peers()},
+            {"ports", rule.ports()},
+            {"packets", rule.packets()},
+            {"bytes", rule.bytes()},
+            {"last_hit_unix_ns", rule.last_hit_unix_ns()},
+            {"last_hit", LastHit(rule.last_hit_unix_ns())}});
+    }
+  };
+  const int code = List<v1::PolicyInfo>(
+      options, nouns,
+      {{"POLICY", "policy"},
+       {"DIRECTION", "direction"},
+       {"RULE", "rule"},
+       {"ACTION", "action"},
+       {"PORTS", "ports"},
+       {"PACKETS", "packets"},
+       {"LAST HIT", "last_hit"},
+       {"BYTES", "bytes", true},
+       {"PEERS", "peers", true}},
+      [&](Call* call) { return stub.ListPolicies(call, request); }, add);
+  return code == kExitFine ? names.Finish("policy") : code;
+}
+
+}  // namespace
+
+int GetEndpoints(const GetOptions& options, Stub& stub) {
+  v1::ListEndpointsRequest request;
+  request.set_namespace_(options.Namespace());
+  if (options.names.size() == 1) {
+    const std::string& name = options.names[0];
+    const std::size_t slash = name.find('/');
+    if (slash != name.npos) request.set_namespace_(name.substr(0, slash));
+    request.set_name(slash == name.npos ? name : name.substr(slash + 1));
+  }
+  NameFilter names(options);
+  const auto add = [&](auto show, const v1::EndpointInfo& info) {
+    if (!names.Matches(info.namespace_() + '/' + info.name())) return;
+    Json addresses = Json::array();
+    for (const std::string& address : info.addresses()) addresses.push_back(AddressText(address));
+    show({{"namespace", info.namespace_()},
+          {"name", info.name()},
+          {"addresses", addresses},
+          {"node", info.node()},
+          {"labels", info.labels()},
+          {"identity", info.identity()},
+          {"egress_policies", std::vector(info.egress_policies().begin(), info.egress_policies().end())},
+          {"ingress_policies", std::vector(info.ingress_policies().begin(), info.ingress_policies().end())}});
+  };
+  const int code = List<v1::EndpointInfo>(
+      options, "endpoints",
+      {{"NAMESPACE", "namespace"},
+       {"NAME", "name"},
+       {"ADDRESSES", "addresses"},
+       {"NODE", "node"},
+       {"EGRESS", "egress_policies"},
+       {"INGRESS", "ingress_policies"},
+       {"IDENTITY", "identity", true},
+       {"LABELS", "labels", true}},
+      [&](Call* call) { return stub.ListEndpoints(call, request); }, add);
+  return code == kExitFine ? names.Finish("endpoint") : code;
+}
+
+int GetPolicies(const GetOptions& options, Stub& stub) {
+  const v1::ListPoliciesRequest request = PoliciesRequest(options);
+  NameFilter names(options);
+  const auto add = [&](auto show, const v1::PolicyInfo& info) {
+    if (!names.Matches(info.policy())) return;
+    std::uint64_t packets = 0;
+    std::uint64_t last_hit = 0;
+    std::uint64_t rules = 0;
+    Json isolates = Json::array();
+    for (const v1::RuleInfo& rule : info.rules()) {
+      packets += rule.packets();
+      last_hit = std::max(last_hit, rule.last_hit_unix_ns());
+      if (rule.index() < 0) {
+        isolates.push_back(DirectionText(rule.direction()));
+      } else {
+        ++rules;
+      }
+    }
+    show({{"policy", info.policy()},
+          {"tier", TierText(info.tier())},
+          {"priority", info.priority()},
+          {"subjects", info.subjects()},
+          {"isolates", isolates},
+          {"rules", rules},
+          {"packets", packets},
+          {"last_hit_unix_ns", last_hit},
+          {"last_hit", LastHit(last_hit)}});
+  };
+  const int code = List<v1::PolicyInfo>(
+      options, "policies",
+      {{"POLICY", "policy"},
+       {"ISOLATES", "isolates"},
+       {"RULES", "rules"},
+       {"PACKETS", "packets"},
+       {"LAST HIT", "last_hit"},
+       {"TIER", "tier", true},
+       {"PRIORITY", "priority", true},
+       {"SUBJECTS", "subjects", true}},
+      [&](Call* call) { return stub.ListPolicies(call, request); }, add);
+  return code == kExitFine ? names.Finish("policy") : code;
+}
+
+int GetRules(const GetOptions& options, Stub& stub) {
+  return ListRules(options, stub, PoliciesRequest(options), "rules");
+}
+
+int GetUnused(const GetOptions& options, Stub& stub) {
+  v1::ListPoliciesRequest request = PoliciesRequest(options);
+  request.set_unused_only(true);
+  return ListRules(options, stub, request, "unused rules");
+}
+
+}  // namespace sluice

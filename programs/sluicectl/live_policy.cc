@@ -1,0 +1,72 @@
+#include "sluicectl/live_policy.h"
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+#include "codec/codec.h"
+#include "sluicectl/commands.h"
+#include "table/compile.h"
+
+namespace sluice {
+namespace {
+
+// "app=web,tier=front", sorted by key: neither keys nor values hold a comma, nor keys an equals sign.
+Labels ParseLabels(std::string_view text) {
+  Labels labels;
+  while (!text.empty()) {
+    const std::string_view label = text.substr(0, text.find(','));
+    text.remove_prefix(std::min(label.size() + 1, text.size()));
+    const std::size_t equals = std::min(label.find('='), label.size());
+    labels.emplace_back(label.substr(0, equals), label.substr(std::min(equals + 1, label.size())));
+  }
+  return labels;
+}
+
+}  // namespace
+
+int FetchPolicy(const LiveOptions& live, v1::ObserveService::Stub& stub, ResolvedPolicy* policy) {
+  Call call;
+  const auto reader = stub.GetPolicy(&call, {});
+  FullStateDecoder decoder;
+  v1::FullStateChunk chunk;
+  while (reader->Read(&chunk)) {
+    if (const auto error = decoder.Add(chunk)) {
+      call.TryCancel();
+      reader->Finish();
+      return Fail("--target " + live.target + ": its policy cannot be read: " + error->ToString());
+    }
+  }
+  if (const int code = Finish(live, reader->Finish()); code != kExitFine) return code;
+  *policy = decoder.Take();
+  return kExitFine;
+}
+
+std::shared_ptr<const Table> CompileHere(const ResolvedPolicy& policy) {
+  Compiler compiler;
+  auto compiled = compiler.Compile(policy);
+  if (const auto* error = std::get_if<Diagnostic>(&compiled)) {
+    Fail(error->ToString());
+    return nullptr;
+  }
+  return std::get<std::shared_ptr<const Table>>(std::move(compiled));
+}
+
+void TakeLivePods(const ResolvedPolicy& policy, Cluster* cluster) {
+  cluster->pods.clear();
+  cluster->nodes.clear();
+  for (const Node& node : policy.nodes) cluster->nodes.push_back({node.name, node.addresses, node.pod_cidrs});
+  for (const Endpoint& endpoint : policy.endpoints) {
+    if (endpoint.name.empty()) continue;
+    Pod& pod = cluster->pods.emplace_back();
+    pod.namespace_name = endpoint.namespace_name;
+    pod.name = endpoint.name;
+    pod.labels = ParseLabels(endpoint.labels);
+    pod.addresses = endpoint.addresses;
+    if (endpoint.node != kNoNode) pod.node = policy.nodes[endpoint.node].name;
+    for (const NamedPort& port : endpoint.ports) pod.ports.push_back({port.name, port.protocol, port.port});
+  }
+}
+
+}  // namespace sluice

@@ -1,6 +1,9 @@
 """Runs the sections and writes the report; scripts/bench.sh builds and calls it."""
 
 import argparse
+import contextlib
+import os
+import pathlib
 import sys
 
 import change
@@ -31,9 +34,27 @@ SECTIONS = {
 }
 
 
+@contextlib.contextmanager
+def precedence():
+    """What else wakes up on the machine waits, where root may say so: behind the process, and behind its session, which
+    the kernel weighs against others as one (sched_autogroup)."""
+    session = pathlib.Path("/proc/self/autogroup")
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, -20)
+        session.write_text("-20")
+    except OSError:
+        session = None
+    try:
+        yield
+    finally:
+        if session:
+            session.write_text("0")
+
+
 def main():
     if sys.argv[1:2] == ["compare"]:
-        return compare.main(sys.argv[2:])
+        with precedence():
+            return compare.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="scripts/bench.sh")
     parser.add_argument("--quick", action="store_true", help="fewer repeats and sizes: ends in 3 minutes")
     parser.add_argument("--publish", action="store_true", help="bring the README's table and plots up to this run")
@@ -46,9 +67,10 @@ def main():
             parser.error(f"no section '{name}'; there are {', '.join(SECTIONS)}")
     run = Run(arguments.build, arguments.out, arguments.quick)
     about = machine.describe(arguments.build)
-    for name in arguments.sections or SECTIONS:
-        with run.section(name):
-            SECTIONS[name](run)
+    with precedence():
+        for name in arguments.sections or SECTIONS:
+            with run.section(name):
+                SECTIONS[name](run)
     goals = report.write(run, about, machine.tsc_ghz())
     print("\n".join(report.reach_table(goals)))
     if arguments.publish:

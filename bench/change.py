@@ -1,8 +1,6 @@
 """Section 5. Change under load: 1,000 swaps, 60,000 rule updates a second, 1,000 pods a second, and a million live flows
 judged again, while packets come."""
 
-import statistics
-
 from run import Failed, keys
 
 SECTION = "change"
@@ -18,7 +16,7 @@ def half_of_zero_loss_rate(run):
         and result["bytes"] == 64 and result["flows"] == 1000 and not result["both"] and result["protocol"] == "udp"
         for value in result["values"]
     ]  # fmt: skip
-    return statistics.median(rates) * 1e6 / 2 if rates else 5e6
+    return max(rates) * 1e6 / 2 if rates else 5e6
 
 
 def measure(run):

@@ -21,7 +21,4 @@ if ((EUID == 0)) && (($(<"$pages") < wanted)); then
   trap 'echo "$before" >"$pages"' EXIT
   echo "$wanted" >"$pages" || true
 fi
-# What else wakes up on the machine waits.
-first=()
-((EUID != 0)) || first=(nice -n -20)
-"${first[@]}" python3 bench/bench.py "$@"
+python3 bench/bench.py "$@"

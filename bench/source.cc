@@ -74,6 +74,8 @@ void Source::Establish() {
 void Source::Run(const Mix& mix) {
   Pause();
   mix_ = mix;
+  // Of what the port gives at once a rate may take only a part: the flows must come in turn all the same.
+  mix_.rewrite_known |= mix.packets_per_second > 0;
   in_mix_ = 0;
   for (std::atomic<std::uint64_t>* counter :
        {&lost_known_, &lost_new_, &lost_interrupted_, &given_known_, &given_new_, &longest_wait_}) {

@@ -73,6 +73,18 @@ std::vector<std::uint32_t> IdSetPool::ToVector(IdSetId set) const {
   return members;
 }
 
+bool operator==(const IdSetPool& a, const IdSetPool& b) {
+  if (a.hashes_ != b.hashes_) return false;
+  for (IdSetId id = 0; id < a.SetCount(); ++id) {
+    const IdSetPool::Set& one = a.sets_[id];
+    const IdSetPool::Set& other = b.sets_[id];
+    const std::uint32_t words = one.words == 0 ? one.count : one.words;
+    if (one.count != other.count || one.words != other.words || one.first_word != other.first_word) return false;
+    if (!std::equal(one.data, one.data + words, other.data)) return false;
+  }
+  return true;
+}
+
 std::uint64_t IdSetPool::MemoryBytes() const {
   return sizeof(*this) + block_bytes_ + sets_.MemoryBytes() + hashes_.capacity() * sizeof(hashes_[0]) +
          index_.capacity() * sizeof(index_[0]);

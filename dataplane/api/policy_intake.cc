@@ -63,6 +63,7 @@ std::optional<std::string> PolicyIntake::LoadState() {
 }
 
 std::optional<Diagnostic> PolicyIntake::ReplaceByManifests(ResolvedPolicy policy) {
+  const auto before = store_.table();
   auto refused = store_.Replace(std::move(policy));
   const std::lock_guard lock(mutex_);
   status_.last_refusal.clear();
@@ -71,7 +72,7 @@ std::optional<Diagnostic> PolicyIntake::ReplaceByManifests(ResolvedPolicy policy
     return refused;
   }
   status_.source = "manifests";
-  status_.published_unix_ns = UnixNowNs();
+  if (store_.table() != before) status_.published_unix_ns = UnixNowNs();
   return std::nullopt;
 }
 

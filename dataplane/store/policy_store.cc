@@ -45,6 +45,7 @@ ResolvedPolicy PolicyStore::Copy() const {
 }
 
 std::optional<Diagnostic> PolicyStore::Replace(ResolvedPolicy policy) {
+  if (table_->has_policy() && policy == policy_) return std::nullopt;
   Compiler::Result result = compiler_.Compile(policy);
   if (auto* refused = std::get_if<Diagnostic>(&result)) return std::move(*refused);
   PolicyIndex index(policy);

@@ -35,7 +35,8 @@ class PolicyStore {
   // Publishes the empty table at once: before any policy the workers fail closed.
   PolicyStore(CompileLimits limits, Publish publish);
 
-  // A full state: what it does not name is gone once it is applied. Returns why it was refused, or nothing.
+  // A full state: what it does not name is gone once it is applied. One that is equal to the state in force changes
+  // nothing, and no table is published. Returns why it was refused, or nothing.
   std::optional<Diagnostic> Replace(ResolvedPolicy policy);
   // A change of the state in force.
   std::optional<Diagnostic> Update(PolicyUpdate update);

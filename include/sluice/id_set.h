@@ -45,6 +45,9 @@ class IdSetPool {
   // Members in ascending order.
   std::vector<std::uint32_t> ToVector(IdSetId set) const;
 
+  // The same sets under the same ids.
+  friend bool operator==(const IdSetPool& a, const IdSetPool& b);
+
   // Distinct sets, the empty one included: ids run from 0 to SetCount() - 1.
   std::uint32_t SetCount() const { return sets_.size(); }
   // Sum of Size over all distinct sets.

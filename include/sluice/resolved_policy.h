@@ -35,6 +35,8 @@ struct Group {
   // a group keeps its identity while pods come and go.
   std::string key;
   std::vector<CidrBlock> blocks;  // sorted, unique
+
+  friend bool operator==(const Group&, const Group&) = default;
 };
 
 // A range of destination ports of one protocol. 0..65535 is the whole protocol (NP-50).
@@ -52,6 +54,8 @@ struct Rule {
   bool any_port = true;          // every port and every protocol (NP-22, NP-61)
   Action action = Action::kAllow;
   std::int32_t index = 0;  // place in the object's list, from 0; several rules may share it (named ports, NP-51)
+
+  friend bool operator==(const Rule&, const Rule&) = default;
 };
 
 // One direction of one policy for one group of subjects. A policy whose named ports resolve differently on its subjects
@@ -64,12 +68,16 @@ struct Section {
   GroupId subjects = 0;
   bool isolates = true;  // NP-01: what no rule of the tier matches is denied, and says index -1 of `policy`
   std::vector<Rule> rules;
+
+  friend bool operator==(const Section&, const Section&) = default;
 };
 
 struct NamedPort {
   std::string name;
   std::uint8_t protocol = 0;
   std::uint16_t port = 0;
+
+  friend bool operator==(const NamedPort&, const NamedPort&) = default;
 };
 
 // A pod's addresses with its namespace, name, labels, named ports and node. Only endpoints are managed: policy speaks
@@ -82,12 +90,16 @@ struct Endpoint {
   std::vector<IpAddress> addresses;  // none of them in another endpoint (NP-83); may be empty
   NodeId node = kNoNode;
   IdSetId members = kEmptyIdSet;  // in ResolvedPolicy::member_sets: the GroupIds that select it
+
+  friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
 
 struct Node {
   std::string name;
   std::vector<IpAddress> addresses;  // of the Node object and of its hostNetwork pods (NP-32, NP-70)
   std::vector<Prefix> pod_cidrs;     // Node.spec.podCIDRs
+
+  friend bool operator==(const Node&, const Node&) = default;
 };
 
 struct ResolvedPolicy {
@@ -96,6 +108,9 @@ struct ResolvedPolicy {
   std::vector<Group> groups;
   IdSetPool member_sets;
   std::vector<Section> sections;  // sorted by policy, direction
+
+  // Objects in the same order with the same numbers.
+  friend bool operator==(const ResolvedPolicy&, const ResolvedPolicy&) = default;
 
   // The whole, as text that a person reads and a test compares: a line an object, in the order held.
   std::string Dump() const;

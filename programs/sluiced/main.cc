@@ -10,8 +10,10 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -104,22 +106,18 @@ class Daemon {
   explicit Daemon(Config config) : config_(std::move(config)) {}
 
   int Run() {
-    if (const int code = Start(); code != kExitFine) return code;
-    std::puts("ready");
-    std::fflush(stdout);
-    ServiceManager::SayReady();
-    while (Wait()) {
-      manager_.Watch(*plane_, StatusLine());
+    const int code = Start();
+    if (code == kExitFine && plane_) {
+      std::puts("ready");
+      std::fflush(stdout);
+      ServiceManager::SayReady();
+      while (Wait()) {
+        manager_.Watch(*plane_, StatusLine());
+      }
+      Drain();
     }
-    ServiceManager::SayStopping();
-    signals_.Release();
-    spdlog::info("draining");
-    service_->Stop();
-    plane_->Stop();
-    PrintSummary();
-    server_.reset();
-    plane_.reset();
-    return kExitFine;
+    if (policy_ && policy_->busy()) std::_Exit(code);
+    return code;
   }
 
  private:
@@ -153,17 +151,21 @@ class Daemon {
     const auto publish = [this](std::shared_ptr<const Table> table) { Publish(std::move(table)); };
     intake_ = std::make_unique<PolicyIntake>(config_.limits, publish, std::move(state));
     policy_ = std::make_unique<PolicyKeeper>(config_.manifests, *intake_);
-    LoadFirstPolicy();
+    if (!LoadFirstPolicy()) return kExitFine;
     auto plane = Dataplane::Start(config_.edge, config_.pipeline, intake_->store().table(), say);
     if (const auto* error = std::get_if<std::string>(&plane)) return Fail(*error);
     plane_ = std::get<std::unique_ptr<Dataplane>>(std::move(plane));
     return StartApi(say);
   }
 
-  void LoadFirstPolicy() {
+  // False: a signal ends it.
+  bool LoadFirstPolicy() {
     if (policy_->has_paths()) {
-      const Reload update = policy_->Update();
-      Log(update.diagnostics);
+      std::optional<Reload> first;
+      for (policy_->Ask(); !first; first = policy_->Step()) {
+        if (!Listen()) return false;
+      }
+      Log(first->diagnostics);
     } else if (const auto error = intake_->LoadState()) {
       spdlog::error("{}", *error);
     }
@@ -176,6 +178,7 @@ class Daemon {
       spdlog::warn("no policy: {}", config_.pipeline.fail_closed ? "all IP is dropped until there is one (fail_closed)"
                                                                  : "all is forwarded until there is one");
     }
+    return true;
   }
 
   // Where nothing was said of an address, the default one is a convenience: who runs two sluiced names theirs.
@@ -199,23 +202,43 @@ class Daemon {
     return kExitFine;
   }
 
-  // By whoever writes policy: this thread, or the control API's.
+  void Drain() {
+    ServiceManager::SayStopping();
+    signals_.Release();
+    spdlog::info("draining");
+    service_->Stop();
+    {
+      const std::lock_guard lock(plane_mutex_);
+      plane_->Stop();
+    }
+    PrintSummary();
+    server_.reset();
+    const std::lock_guard lock(plane_mutex_);
+    plane_.reset();
+  }
+
+  // By whoever writes policy: a reload's thread, or the control API's.
   void Publish(std::shared_ptr<const Table> table) {
     const std::lock_guard lock(plane_mutex_);
     if (plane_) plane_->Publish(std::move(table));
   }
 
-  // Handles what comes within a while. False: it is time to end.
-  bool Wait() {
-    const int manifests_ms = policy_->source().TimeoutMs();
-    pollfd wait[] = {{signals_.fd(), POLLIN, 0}, {policy_->source().fd(), POLLIN, 0}};
-    poll(wait, std::size(wait), manifests_ms < 0 ? kWatchMs : std::min(manifests_ms, kWatchMs));
+  // Waits a while for signals and for manifests that change, and does what signals ask. False: it is time to end.
+  bool Listen() {
+    const int policy_ms = policy_->TimeoutMs();
+    pollfd wait[] = {{signals_.fd(), POLLIN, 0}, {policy_->fd(), POLLIN, 0}};
+    poll(wait, std::size(wait), policy_ms < 0 ? kWatchMs : std::min(policy_ms, kWatchMs));
     while (const int signal = signals_.Take()) {
       if (signal == SIGTERM || signal == SIGINT) return false;
-      if (signal == SIGUSR1) PrintSummary();
-      if (signal == SIGHUP && policy_->has_paths()) Swap();
+      if (signal == SIGUSR1 && plane_) PrintSummary();
+      if (signal == SIGHUP && policy_->has_paths()) policy_->Ask();
     }
-    if (policy_->source().ConsumeEvents()) Swap();
+    return true;
+  }
+
+  bool Wait() {
+    if (!Listen()) return false;
+    if (const auto reload = policy_->Step()) SayWhatWasRead(*reload);
     {
       const std::lock_guard lock(plane_mutex_);
       plane_->Watch();
@@ -225,17 +248,20 @@ class Daemon {
     return true;
   }
 
-  void Swap() {
-    const std::uint64_t generation = intake_->store().table()->generation();
-    const Reload update = policy_->Update();
-    Log(update.diagnostics);
-    if (!update.table) {
-      spdlog::error("the policy was refused: generation {} stays in force", generation);
+  void SayWhatWasRead(const Reload& reload) {
+    Log(reload.diagnostics);
+    if (!reload.table) {
+      spdlog::error("the policy was refused: generation {} stays in force", said_generation_);
       return;
     }
-    if (HasErrors(update.diagnostics)) spdlog::warn("what was refused keeps its last good version");
-    spdlog::info("generation {} -> {} in {:.3f} s: {}", generation, update.table->generation(), update.seconds,
-                 update.changes.empty() ? "sizes unchanged" : update.changes);
+    if (HasErrors(reload.diagnostics)) spdlog::warn("what was refused keeps its last good version");
+    const std::uint64_t generation = reload.table->generation();
+    if (generation == said_generation_) {
+      spdlog::info("generation {} stays in force: the manifests come to the same", generation);
+    } else {
+      spdlog::info("generation {} -> {} in {:.3f} s: {}", std::exchange(said_generation_, generation), generation,
+                   reload.seconds, reload.changes.empty() ? "sizes unchanged" : reload.changes);
+    }
   }
 
   std::string StatusLine() const {
@@ -280,7 +306,7 @@ class Daemon {
 
   Config config_;
   Signals signals_;
-  std::mutex plane_mutex_;  // over what this thread and the control API's both do with plane_: publish, watch, read
+  std::mutex plane_mutex_;  // over what several threads do with plane_: publish, watch, read, stop
   std::unique_ptr<Dataplane> plane_;
   std::unique_ptr<PolicyIntake> intake_;
   std::unique_ptr<PolicyKeeper> policy_;

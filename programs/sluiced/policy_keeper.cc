@@ -1,6 +1,7 @@
 #include "sluiced/policy_keeper.h"
 
 #include <chrono>
+#include <thread>
 #include <utility>
 
 #include "resolve/resolve.h"
@@ -26,6 +27,25 @@ std::string Changes(const TableStats& before, const TableStats& after) {
 
 PolicyKeeper::PolicyKeeper(std::vector<std::string> paths, PolicyIntake& intake)
     : has_paths_(!paths.empty()), source_(std::move(paths)), intake_(intake) {}
+
+int PolicyKeeper::TimeoutMs() const {
+  constexpr int kBusyMs = 10;
+  return busy() ? kBusyMs : asked_ ? 0 : source_.TimeoutMs();
+}
+
+std::optional<Reload> PolicyKeeper::Step() {
+  if (busy()) {
+    if (reload_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return std::nullopt;
+    return reload_.get();
+  }
+  const bool changed = source_.ConsumeEvents();
+  if (!changed && !asked_) return std::nullopt;
+  asked_ = false;
+  std::packaged_task<Reload()> update([this] { return Update(); });
+  reload_ = update.get_future();
+  std::thread(std::move(update)).detach();
+  return std::nullopt;
+}
 
 Reload PolicyKeeper::Update() {
   Reload update;

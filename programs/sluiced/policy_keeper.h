@@ -1,8 +1,11 @@
-// Policy that manifests say, on the control thread: manifests -> model -> resolved policy -> store.
+// Policy that manifests say: manifests -> model -> resolved policy -> store, on a thread of its own, so that however
+// long it takes, the control thread hears signals.
 #ifndef SLUICE_PROGRAMS_SLUICED_POLICY_KEEPER_H_
 #define SLUICE_PROGRAMS_SLUICED_POLICY_KEEPER_H_
 
+#include <future>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,23 +24,33 @@ struct Reload {
   std::string changes;  // "rules 12 -> 14, addresses 30 -> 31"; empty where none of the numbers changed
 };
 
-// Not shared between threads. Blocks on the file system; nothing else does.
+// Used by one thread, which it never keeps waiting.
 class PolicyKeeper {
  public:
-  // `intake` outlives it; where there are paths, nobody else changes policy.
+  // `intake` outlives it; where there are paths, nobody else changes policy. The same threads may run where the caller
+  // may.
   PolicyKeeper(std::vector<std::string> paths, PolicyIntake& intake);
 
   bool has_paths() const { return has_paths_; }
 
-  // Reads what changed and puts it in force. A policy that is refused leaves the last one in force, and the diagnostics
-  // say why. Requires paths.
-  Reload Update();
+  // To poll for input, for at most this many milliseconds, before each Step; -1: none, without end.
+  int fd() const { return busy() ? -1 : source_.fd(); }
+  int TimeoutMs() const;
 
-  // See ManifestSource: poll fd() for input, at most TimeoutMs(); Update where ConsumeEvents() says so.
-  ManifestSource& source() { return source_; }
+  // Has the manifests read even if nothing changed. Requires paths.
+  void Ask() { asked_ = true; }
+  // Begins to read where something changed, or tells what a reload that has ended came to. What was read is in force by
+  // then. A policy that is refused leaves the last one in force, and the diagnostics say why.
+  std::optional<Reload> Step();
+  // A reload is under way. It cannot be stopped: who ends now ends without waiting for it.
+  bool busy() const { return reload_.valid(); }
 
  private:
+  Reload Update();
+
   bool has_paths_;
+  bool asked_ = false;
+  std::future<Reload> reload_;  // the thread behind it has source_, intake_ and last_ to itself
   ManifestSource source_;
   PolicyIntake& intake_;
   TableStats last_;

@@ -21,6 +21,21 @@ TEST(IdSetPool, EqualSetsShareOneId) {
   EXPECT_EQ(pool.SetCount(), 4u);  // and the empty set
 }
 
+TEST(IdSetPool, PoolsAreEqualThatHoldTheSameSetsUnderTheSameIds) {
+  Ids dense;
+  for (std::uint32_t id = 0; id < 200; ++id) dense.push_back(id);
+  IdSetPool one, other;
+  for (IdSetPool* pool : {&one, &other}) {
+    pool->Intern(Ids{1, 900});
+    pool->Intern(dense);
+  }
+  EXPECT_TRUE(one == other);
+  one.Intern(Ids{7});
+  EXPECT_FALSE(one == other);
+  other.Intern(Ids{8});
+  EXPECT_FALSE(one == other);
+}
+
 TEST(IdSetPool, EmptySetIsZeroAndHoldsNothing) {
   IdSetPool pool;
   EXPECT_EQ(pool.Intern({}), kEmptyIdSet);

@@ -1,6 +1,8 @@
 // The program as its operator meets it: start, refusals, swaps, signals, devices that go.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -8,6 +10,7 @@
 #include <fstream>
 #include <limits>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "edge/capture_file.h"
@@ -158,6 +161,7 @@ TEST_F(SluicedTest, EditIsSwappedInAndABrokenOneLeavesTheLastGoodVersion) {
   folder_.Write("manifests/policy.yaml", edited);
   EXPECT_TRUE(daemon.WaitForLog("keeps its last good version")) << daemon.errors();
   EXPECT_THAT(daemon.errors(), HasSubstr("NetworkPolicy a/dns: spec.egress[0].ports[0].port"));
+  EXPECT_TRUE(daemon.WaitForLog("generation 2 stays in force")) << daemon.errors();
   daemon.Signal(SIGUSR1);
   EXPECT_TRUE(daemon.WaitForLog(": 4 rules")) << daemon.errors();
 }
@@ -167,7 +171,42 @@ TEST_F(SluicedTest, SighupReadsTheManifestsAgain) {
   Daemon daemon(folder_, "sluiced", {"--wire", "null,null", "--manifests", folder_ / "policy.yaml"});
   ASSERT_TRUE(daemon.WaitUntilReady()) << daemon.errors();
   daemon.Signal(SIGHUP);
-  EXPECT_TRUE(daemon.WaitForLog("generation 1 -> 2")) << daemon.errors();
+  EXPECT_TRUE(daemon.WaitForLog("generation 1 stays in force: the manifests come to the same")) << daemon.errors();
+}
+
+TEST_F(SluicedTest, SigtermEndsItWhileManifestsAreReadForever) {
+  const std::string path = folder_ / "pipe.json";
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  // Opens once the daemon reads; -1 after 10 seconds.
+  const auto open_pipe = [&] {
+    for (int attempt = 0; attempt < 1000; ++attempt) {
+      if (const int pipe = open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC); pipe >= 0) return pipe;
+      usleep(10'000);
+    }
+    return -1;
+  };
+  const std::vector<std::string> arguments = {"--wire", "null,null", "--manifests", path};
+  {
+    Daemon daemon(folder_, "starting", arguments);
+    const int pipe = open_pipe();  // which then finds neither a manifest nor an end
+    ASSERT_GE(pipe, 0) << daemon.errors();
+    daemon.Signal(SIGTERM);
+    EXPECT_EQ(daemon.Wait(), 0) << daemon.errors();
+    close(pipe);
+  }
+  Daemon daemon(folder_, "running", arguments);
+  const int first = open_pipe();
+  constexpr std::string_view kManifest = R"({"apiVersion":"v1","kind":"Namespace","metadata":{"name":"a"}})";
+  ASSERT_EQ(write(first, kManifest.data(), kManifest.size()), static_cast<ssize_t>(kManifest.size()));
+  close(first);
+  ASSERT_TRUE(daemon.WaitUntilReady()) << daemon.errors();
+  daemon.Signal(SIGHUP);
+  const int second = open_pipe();
+  EXPECT_GE(second, 0) << daemon.errors();
+  daemon.Signal(SIGTERM);
+  EXPECT_EQ(daemon.Wait(), 0) << daemon.errors();
+  EXPECT_THAT(daemon.errors(), HasSubstr("verdicts:")) << "it did not drain";
+  close(second);
 }
 
 TEST_F(SluicedTest, SecondSignalEndsItAtOnce) {
@@ -216,8 +255,8 @@ TEST_F(SluicedTest, InterfaceThatVanishesAndComesBackIsFollowed) {
     return ip("-n " + space + " link add left type veth peer name right") && ip("-n " + space + " link set left up") &&
            ip("-n " + space + " link set right up");
   };
-  ASSERT_TRUE(make());
-  {
+  EXPECT_TRUE(make());
+  if (!HasFailure()) {
     Daemon daemon(folder_, "sluiced", {"--wire", "af_packet:left,null"}, {"ip", "netns", "exec", space});
     EXPECT_TRUE(daemon.WaitUntilReady()) << daemon.errors();
     EXPECT_TRUE(ip("-n " + space + " link del left"));

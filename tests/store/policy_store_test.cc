@@ -51,6 +51,25 @@ TEST_F(PolicyStoreTest, ReplaceThenUpdateShareOneNumbering) {
   });
 }
 
+TEST_F(PolicyStoreTest, StateEqualToTheOneInForceIsNotPublished) {
+  PolicyStore store({}, Record());
+  ASSERT_FALSE(store.Replace({}));  // a policy that says nothing is more than none
+  EXPECT_EQ(published_.size(), 2u);
+  const auto state = [](const char* address, std::uint16_t port) {
+    PolicyBuilder builder;
+    const GroupId web = builder.Group("web");
+    builder.Endpoint("e0", {Ip(address)}, {web});
+    builder.Section("default/web", Direction::kIngress, web, {{.ports = {{kProtoTcp, port, port}}, .any_port = false}});
+    return std::move(builder.policy());
+  };
+  ASSERT_FALSE(store.Replace(state("10.0.0.1", 80)));
+  ASSERT_FALSE(store.Replace(state("10.0.0.1", 80)));
+  EXPECT_EQ(published_.size(), 3u);
+  ASSERT_FALSE(store.Replace(state("10.0.0.1", 81)));
+  ASSERT_FALSE(store.Replace(state("10.0.0.2", 81)));
+  EXPECT_EQ(published_.size(), 5u);
+}
+
 TEST_F(PolicyStoreTest, RefusedUpdateLeavesPolicyTableAndNumbersAlone) {
   PolicyStore store({}, Record());
   PolicyBuilder builder;

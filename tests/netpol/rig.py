@@ -5,9 +5,7 @@ import http.client
 import math
 import pathlib
 import re
-import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -15,7 +13,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
 
 import cluster
-from lab import netns, programs, quickstart
+from lab import netns, programs
 from wire import Wire
 
 SKIPPED = 77
@@ -23,42 +21,22 @@ SECONDS_TO_LIVE = 10  # from a change to its being in force: far more than it ta
 POLL_SECONDS = 0.002
 
 
-class Sync:
-    """A sluice-sync between the API server and sluiced. A context manager."""
+class Sync(programs.Program):
+    """A `sluice-sync` between the API server and sluiced, ready when all that there is is in force."""
 
     def __init__(self, kubeconfig, target, folder):
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port = free.getsockname()[1]
-        self._log = (folder / "sluice-sync.log").open("w")
         command = [programs.BIN / "sluice-sync", "--kubeconfig", kubeconfig, "--target", target]
-        self._process = subprocess.Popen(
-            [*command, "--http", f"127.0.0.1:{self._port}"], stderr=self._log, start_new_session=True
-        )
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._process.send_signal(signal.SIGTERM)
-        self._process.wait(10)
-        self._log.close()
-
-    def get(self, path):
-        """(status, text)"""
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
-        with contextlib.closing(connection):
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode()
-
-    def is_ready(self):
-        with contextlib.suppress(OSError):
-            return self.get("/readyz")[0] == 200
-        return False
+        super().__init__("sluice-sync", [*command, "--http", f"127.0.0.1:{self._port}"], folder)
 
     def generation(self):
         """Of the table that sluiced has answered for: what it says of a change is in force."""
-        match = re.search(r"^sluice_sync_generation\{.*\} (\S+)$", self.get("/metrics")[1], re.MULTILINE)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
+        with contextlib.closing(connection):
+            connection.request("GET", "/metrics")
+            metrics = connection.getresponse().read().decode()
+        match = re.search(r"^sluice_sync_generation\{.*\} (\S+)$", metrics, re.MULTILINE)
         return float(match[1]) if match else 0
 
     def wait_beyond(self, generation):
@@ -81,15 +59,12 @@ class Rig:
         with self._stack as stack:
             folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sluice-netpol-")))
             topology = stack.enter_context(netns.Topology(()))
-            self.target = f"unix:{folder}/sluiced.sock"
-            stack.enter_context(programs.Daemon(topology, "af_packet", None, folder, extra=("--listen", self.target)))
+            self.target = stack.enter_context(programs.Daemon(topology, "af_packet", None, folder)).target
             for name, manifest, status in cluster.base_objects():
                 self.api.apply(name, manifest, "base")
                 if status:
                     self.api.set_status(name, status)
             self.sync = stack.enter_context(Sync(self.api.reach["kubeconfig"], self.target, folder))
-            if quickstart.wait_until(self.sync.is_ready, SECONDS_TO_LIVE) is None:
-                raise RuntimeError("sluice-sync is not ready; " + self.sync.get("/readyz")[1])
             self.wire = stack.enter_context(Wire(topology))
             self._stack = stack.pop_all()
         return self

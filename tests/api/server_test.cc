@@ -98,11 +98,10 @@ TEST_F(ServerTest, InsecureTcpIsSaidAtEveryStart) {
   policy_ = std::make_unique<PolicyService>(*intake_, "", [](std::string_view) {});
   ApiSettings settings = At("127.0.0.1:0");
   settings.insecure = true;
-  std::vector<std::string> said;
-  auto started = ApiServer::Start(settings, {policy_.get()}, [&](std::string_view line) { said.emplace_back(line); });
+  auto started = ApiServer::Start(settings, {policy_.get()}, [this](std::string_view line) { Say(line); });
   ASSERT_TRUE(std::holds_alternative<std::unique_ptr<ApiServer>>(started));
   server_ = std::get<std::unique_ptr<ApiServer>>(std::move(started));
-  EXPECT_THAT(said, ElementsAre(HasSubstr("INSECURE")));
+  EXPECT_THAT(said(), ElementsAre(HasSubstr("INSECURE")));
   const auto channel =
       grpc::CreateChannel("127.0.0.1:" + std::to_string(server_->ports()[0]), grpc::InsecureChannelCredentials());
   EXPECT_FALSE(Sender(channel, "test").hello().version().empty());
@@ -164,11 +163,10 @@ TEST_F(TlsTest, OnlyClientsOfTheAuthorityConnectAndCertificatesAreReadAgain) {
   settings.tls_certificate = File("server.pem");
   settings.tls_key = File("server.key");
   settings.tls_client_ca = File("ca.pem");
-  std::vector<std::string> said;
-  auto started = ApiServer::Start(settings, {policy_.get()}, [&](std::string_view line) { said.emplace_back(line); });
+  auto started = ApiServer::Start(settings, {policy_.get()}, [this](std::string_view line) { Say(line); });
   ASSERT_TRUE(std::holds_alternative<std::unique_ptr<ApiServer>>(started));
   server_ = std::get<std::unique_ptr<ApiServer>>(std::move(started));
-  EXPECT_THAT(said, IsEmpty());
+  EXPECT_THAT(said(), IsEmpty());
   EXPECT_TRUE(Connects("ca", "client"));
   EXPECT_FALSE(Connects("ca", "stranger"));
   EXPECT_FALSE(Connects("ca", ""));

@@ -19,16 +19,16 @@ bool Outranks(const Pod& pod, const Pod& other) {
 Evaluator::Evaluator(const Cluster& cluster) {
   for (const Namespace& space : cluster.namespaces) namespace_labels_[space.name] = space.labels;
   for (const NodeObject& node : cluster.nodes) {
-    node_addresses_[node.name].insert(node.addresses.begin(), node.addresses.end());
+    for (const IpAddress& address : node.addresses) nodes_[address].insert(node.name);
   }
   for (const Pod& pod : cluster.pods) {
     // NP-33: a namespace that only its pods speak of.
     namespace_labels_.try_emplace(pod.namespace_name, Labels{{"kubernetes.io/metadata.name", pod.namespace_name}});
     if (pod.finished()) continue;  // NP-82
     if (!pod.node.empty()) {
-      std::set<IpAddress>& node = node_addresses_[pod.node];
-      node.insert(pod.host_addresses.begin(), pod.host_addresses.end());
-      if (pod.host_network) node.insert(pod.addresses.begin(), pod.addresses.end());  // NP-32
+      std::vector<IpAddress> addresses = pod.host_addresses;
+      if (pod.host_network) addresses.insert(addresses.end(), pod.addresses.begin(), pod.addresses.end());  // NP-32
+      for (const IpAddress& address : addresses) nodes_[address].insert(pod.node);
     }
     if (pod.host_network) continue;
     for (const IpAddress& address : pod.addresses) {
@@ -59,8 +59,8 @@ const Pod* Evaluator::FindPod(const IpAddress& address) const {
 }
 
 bool Evaluator::IsNodeAddress(const std::string& node, const IpAddress& address) const {
-  const auto found = node_addresses_.find(node);
-  return found != node_addresses_.end() && found->second.contains(address) && FindPod(address) == nullptr;
+  const auto found = nodes_.find(address);
+  return found != nodes_.end() && found->second == std::set<std::string>{node} && FindPod(address) == nullptr;
 }
 
 Exemption Evaluator::ExemptionOf(const Flow& flow) const {

@@ -62,7 +62,8 @@ class Evaluator {
 
   // The pod that has this address (NP-32, NP-82, NP-83), or null.
   const Pod* FindPod(const IpAddress& address) const;
-  // True iff `node` has this address and no pod does (NP-70).
+  // True iff `node` has this address, and neither a pod nor another node does (NP-70; a second node is one too many to
+  // know whose traffic it is).
   bool IsNodeAddress(const std::string& node, const IpAddress& address) const;
 
  private:
@@ -74,7 +75,7 @@ class Evaluator {
   bool PortMatches(const NetworkPolicyPort& port, const Flow& flow) const;
 
   std::unordered_map<IpAddress, const Pod*> pods_;
-  std::map<std::string, std::set<IpAddress>> node_addresses_;
+  std::map<IpAddress, std::set<std::string>> nodes_;  // names of those that have the address
   std::map<std::string, Labels> namespace_labels_;
   std::map<std::string, std::vector<const NetworkPolicy*>> policies_;  // by namespace, then in order of name
 };

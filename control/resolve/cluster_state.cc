@@ -224,7 +224,9 @@ std::vector<std::uint32_t> ClusterState::Rivals(std::uint32_t pod, const std::ve
 
 std::vector<IpAddress> ClusterState::NodeAddresses(const NodeEntry& node) const {
   std::vector<IpAddress> addresses = NodeTable::Addresses(node);
-  std::erase_if(addresses, [this](const IpAddress& address) { return claims_.IsClaimed(address); });
+  std::erase_if(addresses, [&](const IpAddress& address) {
+    return claims_.IsClaimed(address) || !nodes_.Rivals(address, node).empty();
+  });
   return addresses;
 }
 
@@ -247,9 +249,19 @@ Diagnostics ClusterState::Conflicts() const {
   }
   for (const NodeEntry* node : nodes_.ByName()) {
     for (const IpAddress& address : NodeTable::Addresses(*node)) {
-      if (!claims_.IsClaimed(address)) continue;
-      conflicts.push_back({Severity::kWarning, "", 0, "Node " + node->name, "status.addresses",
-                           address.ToString() + " is also a pod's address and stays the pod's"});
+      const auto warn = [&](const std::string& why) {
+        conflicts.push_back(
+            {Severity::kWarning, "", 0, "Node " + node->name, "status.addresses", address.ToString() + why});
+      };
+      if (claims_.IsClaimed(address)) {
+        warn(" is also a pod's address and stays the pod's");
+        continue;
+      }
+      const std::vector<const NodeEntry*> rivals = nodes_.Rivals(address, *node);
+      if (rivals.empty() || rivals[0]->name < node->name) continue;  // told once an address
+      const std::string others = rivals.size() == 1 ? "" : " and " + std::to_string(rivals.size() - 1) + " more";
+      warn(" is also claimed by Node " + rivals[0]->name + others +
+           "; no pod takes it for its own node's, so policy decides; delete the object that is stale");
     }
   }
   return conflicts;

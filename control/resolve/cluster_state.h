@@ -89,7 +89,7 @@ class ClusterState {
 
   NodeTable& nodes() { return nodes_; }
   const NodeTable& nodes() const { return nodes_; }
-  // A node's addresses less those that an endpoint claims, so that no pod gains a node's rights (NP-70).
+  // A node's addresses less those that an endpoint or another node claims, so that neither gains its rights (NP-70).
   std::vector<IpAddress> NodeAddresses(const NodeEntry& node) const;
 
   // What two objects claim and one loses: a warning each.

@@ -20,9 +20,18 @@ NodeEntry& NodeTable::Entry(const std::string& name) {
   return node;
 }
 
+// With the second that claims an address the first one loses it, and has it again when it is left alone.
+void NodeTable::Enter(const IpAddress& address, const NodeEntry& node) {
+  const std::vector<const NodeEntry*> rivals = Rivals(address, node);
+  if (rivals.size() == 1) changed_(rivals[0]->name);
+  by_address_.emplace(address, &node);
+}
+
 void NodeTable::Leave(const IpAddress& address, const NodeEntry& node) {
   const auto [first, last] = by_address_.equal_range(address);
   by_address_.erase(std::find_if(first, last, [&](const auto& entry) { return entry.second == &node; }));
+  const std::vector<const NodeEntry*> rivals = Rivals(address, node);
+  if (rivals.size() == 1) changed_(rivals[0]->name);
 }
 
 void NodeTable::DropIfGone(const std::string& name) {
@@ -98,6 +107,17 @@ std::vector<const NodeEntry*> NodeTable::ByName() const {
   for (const auto& [name, node] : nodes_) nodes.push_back(&node);
   std::sort(nodes.begin(), nodes.end(), [](const auto* a, const auto* b) { return a->name < b->name; });
   return nodes;
+}
+
+std::vector<const NodeEntry*> NodeTable::Rivals(const IpAddress& address, const NodeEntry& node) const {
+  std::vector<const NodeEntry*> rivals;
+  const auto [first, last] = by_address_.equal_range(address);
+  for (auto entry = first; entry != last; ++entry) {
+    if (entry->second != &node) rivals.push_back(entry->second);
+  }
+  std::sort(rivals.begin(), rivals.end(), [](const auto* a, const auto* b) { return a->name < b->name; });
+  rivals.erase(std::unique(rivals.begin(), rivals.end()), rivals.end());
+  return rivals;
 }
 
 std::vector<IpAddress> NodeTable::Addresses(const NodeEntry& node) {

@@ -1,4 +1,7 @@
 // Nodes by name, with the addresses that their objects and their pods give them (NP-32, NP-70).
+//
+// An address that several nodes claim is none's own: which of them is behind it cannot be told, and the right of a
+// pod's own node, given to another, would open the pod.
 #ifndef SLUICE_CONTROL_RESOLVE_NODE_TABLE_H_
 #define SLUICE_CONTROL_RESOLVE_NODE_TABLE_H_
 
@@ -52,10 +55,12 @@ class NodeTable {
   std::vector<const NodeEntry*> ByName() const;
   // Of object and pods, sorted, unique.
   static std::vector<IpAddress> Addresses(const NodeEntry& node);
+  // Other nodes that claim the address, by name.
+  std::vector<const NodeEntry*> Rivals(const IpAddress& address, const NodeEntry& node) const;
 
  private:
   NodeEntry& Entry(const std::string& name);
-  void Enter(const IpAddress& address, const NodeEntry& node) { by_address_.emplace(address, &node); }
+  void Enter(const IpAddress& address, const NodeEntry& node);
   void Leave(const IpAddress& address, const NodeEntry& node);
   void DropIfGone(const std::string& name);
 

@@ -89,11 +89,16 @@ void CompilePass::BuildPorts() {
   table_.ports_ = PortMap::Build(sets, interner_.policy().port_classes);
 }
 
-void CompilePass::AddNode(const Node& node) {
-  for (const IpAddress& address : node.addresses) in_force_.node_addresses[address] = interner_.NodeOf(node.name);
+void CompilePass::ClaimAddress(const IpAddress& address, NodeId node) {
+  const auto [claim, first] = in_force_.node_addresses.try_emplace(address, node);
+  if (!first && claim->second != node) claim->second = kNoNode;
 }
 
-// An address that a node leaves may be another's: of all that claim one the last has it, as in a whole compilation.
+void CompilePass::AddNode(const Node& node) {
+  for (const IpAddress& address : node.addresses) ClaimAddress(address, interner_.NodeOf(node.name));
+}
+
+// An address that a node leaves may be another's, and be that one's own from now on.
 void CompilePass::FollowNodes(const PolicyChange& change) {
   std::unordered_set<IpAddress> touched;
   for (const auto& [id, node] : change.nodes_left) {
@@ -103,7 +108,7 @@ void CompilePass::FollowNodes(const PolicyChange& change) {
   for (const IpAddress& address : touched) in_force_.node_addresses.erase(address);
   for (const Node& node : policy_.nodes) {
     for (const IpAddress& address : node.addresses) {
-      if (touched.contains(address)) in_force_.node_addresses[address] = interner_.NodeOf(node.name);
+      if (touched.contains(address)) ClaimAddress(address, interner_.NodeOf(node.name));
     }
   }
 }

@@ -36,8 +36,8 @@ struct InForce {
   std::vector<std::uint32_t> bit_uses;       // rules in force that name the bit
   std::vector<std::uint32_t> port_set_uses;  // ... the port set
   std::unordered_map<IpAddress, EndpointId> owners;
-  std::unordered_map<IpAddress, NodeId> node_addresses;
-  std::vector<Prefix> pod_cidrs;  // of all nodes, sorted
+  std::unordered_map<IpAddress, NodeId> node_addresses;  // kNoNode: several claim it, so it is none's own (NP-70)
+  std::vector<Prefix> pod_cidrs;                         // of all nodes, sorted
   CidrPartition cells;
   std::vector<IdentityId> cell_identities;  // by IdSetId of cells.sets
   std::uint64_t rules = 0;
@@ -72,6 +72,7 @@ class CompilePass {
   std::uint32_t BitOf(GroupId group);
   void BuildPorts();
   void AddNode(const Node& node);
+  void ClaimAddress(const IpAddress& address, NodeId node);
   void FollowNodes(const PolicyChange& change);
   void CollectPodCidrs();
   void PartitionAll();

@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sstream>
+#include <string>
+
 #include "control/follower.h"
 #include "resolve/cluster_resolver.h"
 #include "resolve/policy_view.h"
@@ -70,6 +73,31 @@ TEST(Follow, NP_70_NodeLosesAnAddressWhileAPodClaimsIt) {
   resolver.DeletePod("a", "thief");
   ASSERT_TRUE(follower.Follow());
   EXPECT_THAT(InNames(follower.policy()), HasSubstr("node n1 192.168.0.1"));
+}
+
+TEST(Follow, NP_70_NodesLoseAnAddressWhileAnotherClaimsIt) {
+  ClusterResolver resolver;
+  Tell(ClusterBuilder().Node("n1", {"192.168.0.1", "192.168.0.9"}), &resolver);
+  Follower follower(&resolver);
+  const auto nodes = [&] {
+    EXPECT_TRUE(follower.Follow());
+    std::string lines;
+    std::istringstream text(InNames(follower.policy()));
+    for (std::string line; std::getline(text, line);) {
+      if (line.starts_with("node ")) lines += line + '\n';
+    }
+    return lines;
+  };
+  Tell(ClusterBuilder().Node("n2", {"192.168.0.1", "192.168.0.2"}), &resolver);
+  EXPECT_EQ(nodes(), "node n1 192.168.0.9\nnode n2 192.168.0.2\n");
+  // What a pod says of its node counts as much.
+  Tell(ClusterBuilder().Pod("a/web", {}, {"10.0.0.1"}).OnNode("n2").HostAddresses({"192.168.0.1"}), &resolver);
+  resolver.DeleteNode("n2");
+  EXPECT_EQ(nodes(), "node n1 192.168.0.9\n");
+  EXPECT_THAT(resolver.Conflicts(), SizeIs(1));
+  resolver.DeletePod("a", "web");
+  EXPECT_EQ(nodes(), "node n1 192.168.0.1 192.168.0.9\n");
+  EXPECT_THAT(resolver.Conflicts(), IsEmpty());
 }
 
 TEST(Follow, GroupThatComesBackHasANewNumberAndAllItsMembers) {

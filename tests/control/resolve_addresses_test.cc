@@ -51,6 +51,18 @@ TEST(NetworkPolicy, NP_70_AddressThatAPodHoldsGivesNobodyANodesRights) {
   EXPECT_EQ(resolved.diagnostics()[0].object, "Node n1");
 }
 
+TEST(NetworkPolicy, NP_70_AddressThatTwoNodesClaimIsNeithersAndTheWarningNamesBoth) {
+  const Resolved resolved(ClusterBuilder()
+                              .Node("n1", {"192.168.0.1"})
+                              .Node("n2", {"192.168.0.1", "192.168.0.2"})
+                              .Node("n3", {"192.168.0.1"}));
+  EXPECT_THAT(resolved.NodeAddresses("n1"), IsEmpty());
+  EXPECT_THAT(resolved.NodeAddresses("n2"), ElementsAre("192.168.0.2"));
+  ASSERT_THAT(resolved.diagnostics(), SizeIs(1));
+  EXPECT_THAT(resolved.diagnostics()[0].ToString(),
+              HasSubstr("warning: Node n1: status.addresses: 192.168.0.1 is also claimed by Node n2 and 1 more; "));
+}
+
 TEST(NetworkPolicy, NP_71_AllAddressesOfAPodAreOneEndpoint) {
   const Resolved resolved(ClusterBuilder().Pod("a/web", {}, {"fd00::1", "10.0.0.1", "10.0.0.1"}));
   EXPECT_THAT(resolved.EndpointAddresses("a/web"), ElementsAre("10.0.0.1", "fd00::1"));

@@ -229,6 +229,14 @@ TEST_F(Reference, NP_70_OwnNodePassesByAnyOfItsAddresses) {
   EXPECT_FALSE(Ask("192.0.2.1", a_web, 80, kProtoTcp, false).allow);
 }
 
+TEST_F(Reference, NP_70_AddressThatTwoNodesClaimIsNeithers) {
+  cluster.policies = {Ingress(MakePolicy("a", "p"), {})};
+  cluster.nodes[1].addresses.push_back(Ip("192.0.2.1"));
+  EXPECT_FALSE(Allows("192.0.2.1", a_web));
+  EXPECT_EQ(Ask("192.0.2.1", b_web).exemption, Exemption::kNone);
+  EXPECT_EQ(Ask("2001:db8::1", "fd00::1").exemption, Exemption::kNode) << "n1's other address is its own";
+}
+
 TEST_F(Reference, NP_71_PodReachesItself) {
   cluster.policies = {Egress(Ingress(MakePolicy("a", "p"), {}), {})};
   EXPECT_EQ(Ask(a_web, a_web), (Answer{true, kUndecided, kUndecided, Exemption::kSelf}));

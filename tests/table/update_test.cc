@@ -257,7 +257,7 @@ TEST(Update, UndoBringsTheSamePolicyBack) {
   }
 }
 
-TEST(Update, AddressThatTwoNodesClaimStaysWithTheOneThatIsLeft) {
+TEST(Update, AddressThatTwoNodesClaimIsNoNodesUntilOneIsLeft) {
   PolicyBuilder builder;
   builder.Node("old", {Ip("192.0.2.1")});
   const NodeId new_node = builder.Node("new", {Ip("192.0.2.1")});
@@ -265,12 +265,18 @@ TEST(Update, AddressThatTwoNodesClaimStaysWithTheOneThatIsLeft) {
   builder.Endpoint("web", {Ip("10.0.0.1")}, {web}, new_node);
   builder.Section("default/web", Direction::kIngress, web, {});
   Compiler compiler;
-  MustCompile(compiler, builder.policy());
+  const auto exemption = [](const Table& table) {
+    return Classify(table, "192.0.2.1", "10.0.0.1", kProtoTcp, 80).exemption;
+  };
+  EXPECT_EQ(exemption(*MustCompile(compiler, builder.policy())), Exemption::kNone);
   PolicyUpdate update;
   update.removed_nodes = {"old"};
-  const PolicyChange change = Apply(update, builder.policy());
-  const auto table = std::get<std::shared_ptr<const Table>>(compiler.Update(builder.policy(), change));
-  EXPECT_EQ(Classify(*table, "192.0.2.1", "10.0.0.1", kProtoTcp, 80).exemption, Exemption::kNode);
+  PolicyChange change = Apply(update, builder.policy());
+  EXPECT_EQ(exemption(*std::get<0>(compiler.Update(builder.policy(), change))), Exemption::kNode);
+  update = {};
+  update.nodes = {{"third", {Ip("192.0.2.1")}, {}}};
+  change = Apply(update, builder.policy());
+  EXPECT_EQ(exemption(*std::get<0>(compiler.Update(builder.policy(), change))), Exemption::kNone);
 }
 
 TEST(Update, AddressOfAnotherEndpointIsRefusedNamingBoth) {

@@ -35,7 +35,7 @@ class Canvas:
         for name, colour in zip(names, COLOURS):
             self.box(x, 32, 10, 10, colour)
             self.text(x + 14, 41, name, size=11)
-            x += 26 + 6.2 * len(name)
+            x += 28 + 6.8 * len(name)
 
     def done(self):
         return "\n".join([*self.parts, "</svg>", ""])

@@ -66,21 +66,24 @@ void Pipeline::Start(const Table& table, std::uint64_t now_ns, PipelineOutput& o
 }
 
 void Pipeline::Process(const Table& table, std::uint64_t now_ns, std::span<const Frame> frames, PipelineOutput& out) {
-  Start(table, now_ns, out);
-  if (fragments_.held_count() != 0) {
-    fragments_.Expire(now_ns_);
-    DropReleased();
-  }
   while (!frames.empty()) {
     const auto burst = frames.first(std::min<std::size_t>(frames.size(), kMaxBurst));
     frames = frames.subspan(burst.size());
-    if (ReadPlain(burst)) [[likely]] {
-      Decide();
-    } else {
-      ParseBurst(burst, config_.parse, parsed_.data());
-      WalkWithFragments(burst);
-    }
+    if (Pass(table, now_ns, burst, out)) out.forward.insert(out.forward.end(), burst.begin(), burst.end());
   }
+}
+
+bool Pipeline::Pass(const Table& table, std::uint64_t now_ns, std::span<const Frame> frames, PipelineOutput& out) {
+  Start(table, now_ns, out);
+  if (fragments_.held_count() != 0) [[unlikely]] {
+    fragments_.Expire(now_ns_);
+    DropReleased();
+  }
+  if (ReadPlain(frames)) [[likely]]
+    return Decide();
+  ParseBurst(frames, config_.parse, parsed_.data());
+  WalkWithFragments(frames);
+  return false;
 }
 
 // Of most frames no more is read than the lookup of their flow needs. False where fragments or a missing policy ask for
@@ -155,7 +158,7 @@ void Pipeline::DropReleased() {
 void Pipeline::Walk(const Frame* frames, ParsedPacket* packets, std::uint32_t count) {
   Begin(frames, packets, count);
   for (std::uint32_t i = 0; i < count; ++i) Sort(i);
-  Decide();
+  if (Decide()) out_->forward.insert(out_->forward.end(), frames, frames + count);
 }
 
 void Pipeline::Begin(const Frame* frames, ParsedPacket* packets, std::uint32_t count) {
@@ -173,11 +176,12 @@ void Pipeline::Begin(const Frame* frames, ParsedPacket* packets, std::uint32_t c
   }
 }
 
-void Pipeline::Decide() {
+// True where all of the burst are forwarded, which is then left to be said in `out_`.
+bool Pipeline::Decide() {
   if (ipv4_.count != 0) LookUp<Ipv4FlowKey>();
   if (ipv6_.count != 0) LookUp<Ipv6FlowKey>();
   if (deferred_count_ != 0) Judge();
-  Emit();
+  return Emit();
 }
 
 // Tells the packets that go through the flow table from those whose fate is known, or is no flow's.
@@ -263,7 +267,7 @@ void Pipeline::Defer(std::uint32_t slot, const FlowEntry<Key>* entry) {
   deferred_[deferred_count_++] = {lane.packet[slot], slot, Key::kFamily, reply};
 }
 
-void Pipeline::Emit() {
+bool Pipeline::Emit() {
   if (out_->outcomes != nullptr) {
     for (std::uint32_t i = 0; i < count_; ++i) {
       outcomes_[i].reason = fates_[i];
@@ -272,10 +276,8 @@ void Pipeline::Emit() {
     }
   }
   counters_.verdicts[static_cast<std::size_t>(Verdict::kForward)].Add(count_ - dropped_);
-  if (dropped_ == 0) [[likely]] {
-    out_->forward.insert(out_->forward.end(), frames_, frames_ + count_);
-    return;
-  }
+  if (dropped_ == 0) [[likely]]
+    return true;
   for (std::uint32_t i = 0; i < count_; ++i) {
     if (fates_[i] == DropReason::kNone) {
       out_->forward.push_back(frames_[i]);
@@ -288,6 +290,7 @@ void Pipeline::Emit() {
       RecordDrop(i);
     if (!IsPlain(i) && packets_[i].Is(ParsedPacket::kFirstFragment)) fragments_.MarkDropped(frames_[i], packets_[i]);
   }
+  return false;
 }
 
 DropRecord Pipeline::MakeRecord(const Frame& frame, const ParsedPacket& packet, DropReason reason) {

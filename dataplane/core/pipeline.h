@@ -94,6 +94,9 @@ class Pipeline {
 
   // Takes the frames on. What becomes of them is appended to `out`.
   void Process(const Table& table, std::uint64_t now_ns, std::span<const Frame> frames, PipelineOutput& out);
+  // The same for up to kMaxBurst frames, but where all of them are to be forwarded, in this order, it returns true and
+  // leaves them out of `out`, which may have others in it all the same.
+  bool Pass(const Table& table, std::uint64_t now_ns, std::span<const Frame> frames, PipelineOutput& out);
 
   // What is to be done from time to time, beside packets: expires flows, judges idle ones again after a swap, brings
   // the rules' counters up to date, ends fragments that wait in vain. Looks at up to `entries` flows; returns whether
@@ -212,7 +215,7 @@ class Pipeline {
   bool ReadPlain(std::span<const Frame> frames);
   void Walk(const Frame* frames, ParsedPacket* packets, std::uint32_t count);
   void Begin(const Frame* frames, ParsedPacket* packets, std::uint32_t count);
-  void Decide();
+  bool Decide();
   void WalkWithFragments(std::span<const Frame> frames);
   void DropReleased();
   void Sort(std::uint32_t index);
@@ -231,7 +234,7 @@ class Pipeline {
   void HitSlowly(std::uint32_t slot, std::uint32_t flow);
   template <typename Key>
   void Defer(std::uint32_t slot, const FlowEntry<Key>* entry);
-  void Emit();
+  bool Emit();
   DropRecord MakeRecord(const Frame& frame, const ParsedPacket& packet, DropReason reason);
   void RecordDrop(std::uint32_t index);
 

@@ -35,6 +35,12 @@ Frame FrameOf(rte_mbuf* mbuf) {
   return frame;
 }
 
+std::uint64_t Bytes(rte_mbuf* const* frames, std::uint32_t count) {
+  std::uint64_t bytes = 0;
+  for (std::uint32_t i = 0; i < count; ++i) bytes += frames[i]->pkt_len;
+  return bytes;
+}
+
 rte_mbuf* MbufOf(const Frame& frame) { return static_cast<rte_mbuf*>(frame.handle); }
 
 }  // namespace
@@ -84,33 +90,36 @@ std::uint32_t Worker::ReceiveFromPorts() {
 }
 
 std::uint32_t Worker::ReceiveFrom(std::uint32_t port, std::uint16_t queue) {
-  rte_mbuf* frames[kBurst];
-  const std::uint32_t count = rte_eth_rx_burst(place_.ports[port]->id, queue, frames, kBurst);
+  rte_mbuf* mbufs[kBurst];
+  const std::uint32_t count = rte_eth_rx_burst(place_.ports[port]->id, queue, mbufs, kBurst);
   if (count == 0) return 0;
+  Frame frames[kBurst];
   std::uint64_t bytes = 0;
   for (std::uint32_t i = 0; i < count; ++i) {
-    frames[i]->port = static_cast<std::uint16_t>(port);  // from here on our index, also for who is handed the frame
-    bytes += frames[i]->pkt_len;
+    mbufs[i]->port = static_cast<std::uint16_t>(port);  // from here on our index, also for who is handed the frame
+    frames[i] = FrameOf(mbufs[i]);
+    bytes += frames[i].frame_length;
   }
   counters_.ports[port].received.Add(count);
   counters_.ports[port].received_bytes.Add(bytes);
-  if (place_.workers == 1) {
-    Filter(frames, count);
-  } else {
+  if (place_.workers > 1) {
     HandToOwners(frames, count);
+    return count;
   }
+  output_.Clear();
+  if (pipeline_->Pass(*table_, now_ns_, {frames, count}, output_)) [[likely]]
+    Transmit(port ^ 1u, mbufs, count, bytes);
+  Emit();
   return count;
 }
 
 // What is this worker's own is filtered at once.
-void Worker::HandToOwners(rte_mbuf** mbufs, std::uint32_t count) {
-  Frame frames[kBurst];
+void Worker::HandToOwners(const Frame* frames, std::uint32_t count) {
   ParsedPacket packets[kBurst];
-  for (std::uint32_t i = 0; i < count; ++i) frames[i] = FrameOf(mbufs[i]);
   ParseBurst({frames, count}, place_.parse, packets);
   for (std::uint32_t i = 0; i < count; ++i) {
     Batch& batch = to_worker_[Owner(frames[i], packets[i], index_, place_.workers)];
-    batch.frames[batch.count++] = mbufs[i];
+    batch.frames[batch.count++] = MbufOf(frames[i]);
   }
   for (std::uint32_t owner = 0; owner < place_.workers; ++owner) {
     Batch& batch = to_worker_[owner];
@@ -194,7 +203,7 @@ void Worker::Flush(std::uint32_t port) {
   if (batch.count == 0) return;
   const PortView& view = *place_.ports[port];
   if (view.to_home.empty() || view.home == index_) {
-    Transmit(port, batch.frames.data(), batch.count);
+    Transmit(port, batch.frames.data(), batch.count, Bytes(batch.frames.data(), batch.count));
   } else {
     void** pointers = reinterpret_cast<void**>(batch.frames.data());
     const std::uint32_t taken = view.to_home[index_]->Put(pointers, batch.count);
@@ -203,19 +212,17 @@ void Worker::Flush(std::uint32_t port) {
   batch.count = 0;
 }
 
-void Worker::Transmit(std::uint32_t port, rte_mbuf** frames, std::uint32_t count) {
+// `bytes`: of all of them.
+void Worker::Transmit(std::uint32_t port, rte_mbuf** frames, std::uint32_t count, std::uint64_t bytes) {
   const PortView& view = *place_.ports[port];
   if (!view.usable.load(std::memory_order_acquire) || !view.link_up.load(std::memory_order_relaxed)) {
     Drop(frames, count, DropReason::kPortDown);
     return;
   }
-  std::uint64_t bytes = 0;  // of all, as a frame that was taken is the device's; then less those that were not
-  for (std::uint32_t i = 0; i < count; ++i) bytes += frames[i]->pkt_len;
   const auto queue = static_cast<std::uint16_t>(view.tx_queues > 1 ? index_ : 0);
   const std::uint32_t sent = rte_eth_tx_burst(view.id, queue, frames, static_cast<std::uint16_t>(count));
-  for (std::uint32_t i = sent; i < count; ++i) bytes -= frames[i]->pkt_len;
   counters_.ports[port].sent.Add(sent);
-  counters_.ports[port].sent_bytes.Add(bytes);
+  counters_.ports[port].sent_bytes.Add(bytes - Bytes(frames + sent, count - sent));
   Drop(frames + sent, count - sent, DropReason::kTxFull);
 }
 
@@ -228,7 +235,7 @@ std::uint32_t Worker::TransmitForOthers() {
     for (const std::unique_ptr<FrameRing>& ring : view.to_home) {
       rte_mbuf* burst[kBurst];
       const std::uint32_t count = ring->Take(reinterpret_cast<void**>(burst), kBurst);
-      if (count > 0) Transmit(port, burst, count);
+      if (count > 0) Transmit(port, burst, count, Bytes(burst, count));
       frames += count;
     }
   }

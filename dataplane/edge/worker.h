@@ -84,7 +84,7 @@ class Worker {
 
   std::uint32_t ReceiveFromPorts();
   std::uint32_t ReceiveFrom(std::uint32_t port, std::uint16_t queue);
-  void HandToOwners(rte_mbuf** frames, std::uint32_t count);
+  void HandToOwners(const Frame* frames, std::uint32_t count);
   std::uint32_t TakeHandedOver();
   void Filter(rte_mbuf** frames, std::uint32_t count);
   void Housekeep();
@@ -93,7 +93,7 @@ class Worker {
   void Queue(std::uint32_t port, rte_mbuf* frame);
   void SendMade(MadeFrame& made);
   void Flush(std::uint32_t port);
-  void Transmit(std::uint32_t port, rte_mbuf** frames, std::uint32_t count);
+  void Transmit(std::uint32_t port, rte_mbuf** frames, std::uint32_t count, std::uint64_t bytes);
   std::uint32_t TransmitForOthers();
   void Drop(rte_mbuf** frames, std::uint32_t count, DropReason reason);
   void Rest(bool found_work);

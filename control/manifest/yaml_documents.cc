@@ -69,11 +69,15 @@ bool YamlDocuments::Next() {
 // Hands out lines up to the next marker, some 64 KiB as far as they are in the buffer; a longer line in parts.
 YamlDocuments::int_type YamlDocuments::underflow() {
   if (gptr() != egptr()) return traits_type::to_int_type(*gptr());
-  if (first_line_ == 0 || Fill(kMarker.size() + 1) == 0) return traits_type::eof();
+  // yaml-cpp puts back as many of a document's first characters as it needs to tell UTF-8 from UTF-16 and UTF-32, which
+  // it can as long as one call handed them out.
+  constexpr std::size_t kIntroBytes = 16;
+  if (first_line_ == 0 || Fill(at_document_start_ ? kIntroBytes : kMarker.size() + 1) == 0) return traits_type::eof();
   if (at_line_start_ && !at_document_start_ && AtMarker()) return traits_type::eof();
   if (unheard_bytes_ > kMostUnheardBytes) cut_short_ = true;
   if (cut_short_ && !skipping_) return traits_type::eof();
   char* const first = buffer_.data() + begin_;
+  const bool held_all = in_ == nullptr || !in_->good();
   do {
     const char* at = buffer_.data() + begin_;
     const std::size_t most = std::min(end_ - begin_, kBufferBytes);
@@ -81,8 +85,8 @@ YamlDocuments::int_type YamlDocuments::underflow() {
     at_line_start_ = newline != nullptr;
     if (at_line_start_) ++line_;
     begin_ += at_line_start_ ? static_cast<const char*>(newline) - at + 1 : most;
-  } while (at_line_start_ && buffer_.data() + begin_ < first + kBufferBytes && end_ - begin_ > kMarker.size() &&
-           !AtMarker());
+  } while (at_line_start_ && buffer_.data() + begin_ < first + kBufferBytes && begin_ != end_ &&
+           (held_all || end_ - begin_ > kMarker.size()) && !AtMarker());
   at_document_start_ = false;
   setg(first, first, buffer_.data() + begin_);
   unheard_bytes_ += static_cast<std::size_t>(egptr() - gptr());

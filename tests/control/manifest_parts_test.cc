@@ -52,6 +52,7 @@ const std::vector<std::string>& YamlTexts() {
       "a: [1, 2\n---\n" + kBad + "---\na: 'x\n---\n" + BlockPod("b"),
       "apiVersion: v1\nkind: List\nitems:\n- " + std::string("{kind: Pod}\n---\n") + kBad,
       "- ---\n---\n" + kBad,
+      "\n  a: b:\"c\"\nd[\n{e",
       std::string("\0\0---\n\0", 7) + kBad + "---\n" + kBad,
   };
   return kTexts;

@@ -48,7 +48,7 @@ std::string UrlPart(CURLU* url, CURLUPart part, unsigned flags = 0) {
 // One request under way.
 class Transfer {
  public:
-  explicit Transfer(ApiHandler& handler) : handler_(handler), easy_(curl_easy_init()) {
+  Transfer(ApiHandler& handler, bool& heard) : handler_(handler), heard_(heard), easy_(curl_easy_init()) {
     if (easy_ == nullptr) throw std::runtime_error("libcurl: out of memory");
   }
 
@@ -155,6 +155,7 @@ class Transfer {
     if (std::string_view(data, size) == "\r\n") {
       long status = 0;
       curl_easy_getinfo(transfer.easy_.get(), CURLINFO_RESPONSE_CODE, &status);
+      transfer.heard_ = true;
       if (status >= 200) transfer.handler_.OnHeaders(status);
     }
     return size;
@@ -162,11 +163,13 @@ class Transfer {
 
   static std::size_t OnBody(char* data, std::size_t, std::size_t size, void* self) {
     auto& transfer = *static_cast<Transfer*>(self);
+    transfer.heard_ = true;
     transfer.enough_ = !transfer.handler_.OnBody({data, size});
     return transfer.enough_ ? 0 : size;
   }
 
   ApiHandler& handler_;
+  bool& heard_;  // something came
   std::unique_ptr<curl_slist, FreeList> headers_;
   std::unique_ptr<curl_slist, FreeList> connect_to_;
   char error_[CURL_ERROR_SIZE] = {};
@@ -196,7 +199,7 @@ class ApiClient::State {
       unstarted_.emplace_back(&handler, access_.origin + ": " + why);
       return;
     }
-    auto transfer = std::make_unique<Transfer>(handler);
+    auto transfer = std::make_unique<Transfer>(handler, heard_);
     transfer->Prepare(request, access_.server, *identity);
     curl_multi_add_handle(multi_.get(), transfer->easy());
     transfers_.push_back(std::move(transfer));
@@ -213,8 +216,9 @@ class ApiClient::State {
 
   void Poll(std::chrono::milliseconds timeout) {
     int running = 0;
+    heard_ = false;
     curl_multi_perform(multi_.get(), &running);
-    if (!Finish() && unstarted_.empty()) {
+    if (!Finish() && !heard_ && unstarted_.empty()) {
       curl_multi_poll(multi_.get(), nullptr, 0, static_cast<int>(timeout.count()), nullptr);
       curl_multi_perform(multi_.get(), &running);
       Finish();
@@ -249,6 +253,7 @@ class ApiClient::State {
   KubeAccess access_;
   Credentials credentials_;
   std::unique_ptr<CURLM, FreeMulti> multi_;
+  bool heard_ = false;
   std::vector<std::unique_ptr<Transfer>> transfers_;
   std::vector<std::pair<ApiHandler*, std::string>> unstarted_;  // and why
 };

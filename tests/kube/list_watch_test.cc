@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <thread>
 
 #include "kube/kube_source.h"
@@ -227,6 +228,23 @@ TEST_F(ListWatchTest, PageOfAProxyIsTroubleNotAList) {
          SendAndHold("")});
   ASSERT_TRUE(UntilPod("a"));
   EXPECT_THAT(sink_.troubles, ElementsAre(HasSubstr("no list")));
+}
+
+TEST_F(ListWatchTest, PollThatFindsSomethingThereDoesNotWaitForMore) {
+  std::atomic<bool> sent = false;
+  Begin({[&sent](ScriptedServer::Reply& reply) {
+    reply.Head(200);
+    reply.Body(BookmarkLine("9", true));
+    std::this_thread::sleep_for(milliseconds(50));
+    reply.Body(Added("a", "10"));
+    sent = true;
+    reply.Hold();
+  }});
+  ASSERT_TRUE(Until([&] { return source_->synced(); }));
+  while (!sent) std::this_thread::sleep_for(milliseconds(5));
+  const auto start = steady_clock::now();
+  while (!Has("a")) source_->Poll(milliseconds(5000));
+  EXPECT_LT(steady_clock::now() - start, milliseconds(2500));
 }
 
 TEST_F(ListWatchTest, WakeEndsAPollThatWaits) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -88,10 +89,41 @@ std::optional<Diagnostic> CheckGroups(const ResolvedPolicy& policy, const Policy
   return std::nullopt;
 }
 
+// Calls `visit(group)` for each time that the section names one.
+template <typename Visit>
+void ForEachGroup(const Section& section, Visit visit) {
+  visit(section.subjects);
+  for (const Rule& rule : section.rules) {
+    if (rule.peers != kAnyPeer) visit(rule.peers);
+  }
+}
+
+// Whether the policies that go or change are the last that name the groups that go.
+bool AreLastUsers(const ResolvedPolicy& policy, const std::unordered_set<std::string>& replaced,
+                  const PolicyUpdate& update, const GroupUses& uses) {
+  std::unordered_map<GroupId, std::uint32_t> left;
+  for (const GroupId group : update.removed_groups) left[group] = uses.Of(group);
+  for (const std::string& name : replaced) {
+    const auto [begin, end] = std::equal_range(policy.sections.begin(), policy.sections.end(), name, PolicyName());
+    for (auto section = begin; section != end; ++section) {
+      ForEachGroup(*section, [&](GroupId group) {
+        if (const auto use = left.find(group); use != left.end()) --use->second;
+      });
+    }
+  }
+  return std::all_of(left.begin(), left.end(), [](const auto& use) { return use.second == 0; });
+}
+
 std::optional<Diagnostic> CheckSections(const ResolvedPolicy& policy, const PolicyUpdate& update,
-                                        const GroupsAfter& groups) {
+                                        const GroupsAfter& groups, const GroupUses* uses) {
   std::unordered_set<std::string> replaced(update.removed_policies.begin(), update.removed_policies.end());
-  for (const SectionsUpdate& sections : update.sections) replaced.insert(sections.policy);
+  std::unordered_set<std::string_view> coming;
+  for (const SectionsUpdate& sections : update.sections) {
+    if (!coming.insert(sections.policy).second) {
+      return Wrong("policy " + sections.policy, "sections", "come twice in one update");
+    }
+    replaced.insert(sections.policy);
+  }
   const auto check = [&](const Section& section) -> std::optional<Diagnostic> {
     const std::string object = "policy " + section.policy;
     if (!groups.Has(section.subjects)) {
@@ -117,6 +149,7 @@ std::optional<Diagnostic> CheckSections(const ResolvedPolicy& policy, const Poli
     }
   }
   if (update.removed_groups.empty()) return std::nullopt;
+  if (uses != nullptr && AreLastUsers(policy, replaced, update, *uses)) return std::nullopt;
   for (const Section& section : policy.sections) {  // whoever stays must not lose a group
     if (replaced.contains(section.policy)) continue;
     if (auto error = check(section)) return error;
@@ -178,11 +211,28 @@ void RemovePolicy(const std::string& name, ResolvedPolicy& policy, PolicyChange&
   policy.sections.erase(begin, end);
 }
 
+// Takes the policy's sections out, but leaves their places where as many are to come: all others would have to move.
+void MakePlaces(const SectionsUpdate& coming, ResolvedPolicy& policy, PolicyChange& change) {
+  const auto [begin, end] =
+      std::equal_range(policy.sections.begin(), policy.sections.end(), coming.policy, PolicyName());
+  if (static_cast<std::size_t>(end - begin) != coming.sections.size()) {
+    return RemovePolicy(coming.policy, policy, change);
+  }
+  for (auto section = begin; section != end; ++section) {
+    change.sections_left.push_back(std::exchange(*section, {}));
+    section->policy = coming.policy;
+  }
+}
+
 void InsertSections(std::vector<Section> sections, ResolvedPolicy& policy) {
   if (sections.empty()) return;
   std::stable_sort(sections.begin(), sections.end(), ByPolicy);
-  const auto at =
-      std::lower_bound(policy.sections.begin(), policy.sections.end(), sections.front().policy, PolicyName());
+  const auto [at, end] =
+      std::equal_range(policy.sections.begin(), policy.sections.end(), sections.front().policy, PolicyName());
+  if (at != end) {  // its places are there
+    std::move(sections.begin(), sections.end(), at);
+    return;
+  }
   policy.sections.insert(at, std::make_move_iterator(sections.begin()), std::make_move_iterator(sections.end()));
 }
 
@@ -201,11 +251,27 @@ void ApplyNodes(PolicyUpdate& update, ResolvedPolicy& policy, PolicyChange& chan
 
 }  // namespace
 
-std::optional<Diagnostic> Check(const ResolvedPolicy& policy, const PolicyUpdate& update) {
+GroupUses::GroupUses(const ResolvedPolicy& policy) : uses_(policy.groups.size()) {
+  for (const Section& section : policy.sections) Count(section, 1);
+}
+
+void GroupUses::Follow(const PolicyChange& change) {
+  for (const Section& section : change.sections_left) Count(section, 0u - 1);
+  for (const Section& section : change.sections_came) Count(section, 1);
+}
+
+void GroupUses::Count(const Section& section, std::uint32_t by) {
+  ForEachGroup(section, [&](GroupId group) {
+    if (group >= uses_.size()) uses_.resize(group + 1);
+    uses_[group] += by;
+  });
+}
+
+std::optional<Diagnostic> Check(const ResolvedPolicy& policy, const PolicyUpdate& update, const GroupUses* uses) {
   const GroupsAfter groups(policy, update);
   if (auto error = CheckGroups(policy, update)) return error;
   if (auto error = CheckEndpoints(policy, update, groups)) return error;
-  return CheckSections(policy, update, groups);
+  return CheckSections(policy, update, groups, uses);
 }
 
 PolicyChange Apply(PolicyUpdate update, ResolvedPolicy& policy) {
@@ -213,7 +279,7 @@ PolicyChange Apply(PolicyUpdate update, ResolvedPolicy& policy) {
   change.endpoints_before = policy.endpoints.size();
   change.groups_before = policy.groups.size();
   for (const std::string& name : update.removed_policies) RemovePolicy(name, policy, change);
-  for (const SectionsUpdate& sections : update.sections) RemovePolicy(sections.policy, policy, change);
+  for (const SectionsUpdate& sections : update.sections) MakePlaces(sections, policy, change);
   for (const GroupId id : update.removed_groups)
     change.groups_left.emplace_back(id, std::exchange(policy.groups[id], {}));
   ApplyNodes(update, policy, change);

@@ -57,11 +57,12 @@ std::optional<Diagnostic> PolicyStore::Replace(ResolvedPolicy policy) {
     table_ = std::get<std::shared_ptr<const Table>>(std::move(result));
   }
   publish_(table_);
+  uses_ = GroupUses(policy_);
   return std::nullopt;
 }
 
 std::optional<Diagnostic> PolicyStore::Update(PolicyUpdate update) {
-  if (auto error = Check(policy_, update)) return error;
+  if (auto error = Check(policy_, update, &uses_)) return error;
   {
     const std::unique_lock lock(mutex_);
     PolicyChange change = Apply(std::move(update), policy_);
@@ -73,6 +74,7 @@ std::optional<Diagnostic> PolicyStore::Update(PolicyUpdate update) {
     index_.Follow(policy_, change);
     for (PolicyCopier* copier : copiers_) copier->OnUpdate(change);
     table_ = std::get<std::shared_ptr<const Table>>(std::move(result));
+    uses_.Follow(change);
   }
   publish_(table_);
   return std::nullopt;

@@ -58,10 +58,6 @@ struct PolicyUpdate {
   std::vector<SectionsUpdate> sections;
 };
 
-// What is wrong with `update` against `policy`, naming object and field: numbers unknown or used, an address that two
-// endpoints would have, an except outside its CIDR, a range upside down. Nothing: it may be applied.
-std::optional<Diagnostic> Check(const ResolvedPolicy& policy, const PolicyUpdate& update);
-
 // What an update did to a policy: what the compiler needs to follow it, and what takes it back.
 struct PolicyChange {
   std::vector<Section> sections_left;
@@ -76,6 +72,26 @@ struct PolicyChange {
   std::size_t endpoints_before = 0;  // how many numbers were used
   std::size_t groups_before = 0;
 };
+
+// How often the sections of a policy name each group, followed update by update.
+class GroupUses {
+ public:
+  GroupUses() = default;
+  explicit GroupUses(const ResolvedPolicy& policy);
+  void Follow(const PolicyChange& change);  // after Apply
+  std::uint32_t Of(GroupId group) const { return group < uses_.size() ? uses_[group] : 0; }
+
+ private:
+  void Count(const Section& section, std::uint32_t by);
+
+  std::vector<std::uint32_t> uses_;
+};
+
+// What is wrong with `update` against `policy`, naming object and field: numbers unknown or used, an address that two
+// endpoints would have, an except outside its CIDR, a range upside down. Nothing: it may be applied.
+// With `uses` of the policy, a group that goes costs what went with it; without, a look at every section.
+std::optional<Diagnostic> Check(const ResolvedPolicy& policy, const PolicyUpdate& update,
+                                const GroupUses* uses = nullptr);
 
 // Applies an update that Check found good. Numbers that went stay as endpoints without a name, groups without a key,
 // and nodes without addresses.

@@ -257,6 +257,31 @@ TEST(Update, UndoBringsTheSamePolicyBack) {
   }
 }
 
+TEST(Update, CheckSaysTheSameByCountedUsesOfGroupsAsByEverySection) {
+  int refused = 0, applied = 0;
+  for (std::uint64_t seed = 200; seed < 230; ++seed) {
+    World world(seed);
+    ResolvedPolicy policy;
+    GroupUses uses(policy);
+    for (int step = 0; step < 60; ++step) {
+      PolicyUpdate update = world.Update(policy);
+      if (step % 2 == 1 && !policy.groups.empty()) {  // one that somebody may need
+        update.removed_groups.push_back(static_cast<GroupId>(step * 7) % policy.groups.size());
+      }
+      const auto error = Check(policy, update);
+      const auto by_uses = Check(policy, update, &uses);
+      ASSERT_EQ(error ? error->ToString() : "", by_uses ? by_uses->ToString() : "") << "seed " << seed;
+      ++(error ? refused : applied);
+      if (error) continue;
+      uses.Follow(Apply(std::move(update), policy));
+      const GroupUses afresh(policy);
+      for (GroupId group = 0; group < policy.groups.size(); ++group) ASSERT_EQ(uses.Of(group), afresh.Of(group));
+    }
+  }
+  EXPECT_GT(refused, 100);
+  EXPECT_GT(applied, 100);
+}
+
 TEST(Update, AddressThatTwoNodesClaimIsNoNodesUntilOneIsLeft) {
   PolicyBuilder builder;
   builder.Node("old", {Ip("192.0.2.1")});
@@ -321,6 +346,9 @@ TEST(Update, UnknownNumbersAreRefusedNamingThem) {
   update = {};
   update.groups.push_back({1, {"bad", {{Cidr("10.0.0.0/8"), {Cidr("11.0.0.0/8")}}}}, {}});
   EXPECT_THAT(message(update), HasSubstr("except 11.0.0.0/8 must lie strictly inside 10.0.0.0/8"));
+  update = {};
+  update.sections = {{"default/q", {}}, {"default/q", {}}};
+  EXPECT_THAT(message(update), HasSubstr("policy default/q: sections: come twice"));
   update = {};
   update.endpoints.push_back({1, {"default", "x", "", {}, {Ip("10.0.0.9")}, kNoNode, kEmptyIdSet}, "", {4}});
   EXPECT_THAT(message(update), HasSubstr("endpoint default/x: groups: no group has the number 4"));

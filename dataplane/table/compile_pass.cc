@@ -8,7 +8,8 @@
 namespace sluice {
 namespace {
 
-constexpr std::uint32_t kPodCidrBit = 0xfffffffe;  // in CIDR cells only: the cell lies in a pod CIDR
+constexpr std::size_t kMostListedMemberships = std::size_t{1} << 22;  // 16 MB
+constexpr std::uint32_t kPodCidrBit = 0xfffffffe;                     // in CIDR cells only: the cell lies in a pod CIDR
 
 Diagnostic TooLarge(std::string object, std::string_view what, std::uint64_t limit) {
   Diagnostic diagnostic;
@@ -165,10 +166,21 @@ void CompilePass::SetCells() {
   table_.addresses_.SetCells(std::move(cells));
 }
 
+bool CompilePass::ListsSets() const { return in_force_.listed_memberships <= kMostListedMemberships; }
+
 const MemberState& CompilePass::Members(IdSetId members) {
   if (members >= in_force_.members.size()) in_force_.members.resize(policy_.member_sets.SetCount());
   MemberState& state = in_force_.members[members];
   if (state.known) return state;
+  if (!state.listed && ListsSets()) {
+    state.listed = true;
+    in_force_.sets_of_groups.resize(policy_.groups.size());
+    policy_.member_sets.ForEach(members, [&](GroupId group) {
+      in_force_.sets_of_groups[group].push_back(members);
+      ++in_force_.listed_memberships;
+    });
+    if (!ListsSets()) in_force_.sets_of_groups = {};
+  }
   InternedPolicy& interned = interner_.policy();
   for (const Direction direction : {Direction::kEgress, Direction::kIngress}) {
     sorter_.Clear();
@@ -239,6 +251,7 @@ std::optional<Diagnostic> CompilePass::Whole() {
 
   std::vector<std::pair<IpAddress, AddressEntry>> hosts;
   in_force_.owners.reserve(policy_.endpoints.size());
+  for (const Endpoint& endpoint : policy_.endpoints) in_force_.endpoint_members.push_back(endpoint.members);
   for (EndpointId id = 0; id < policy_.endpoints.size(); ++id) {
     const Endpoint& endpoint = policy_.endpoints[id];
     for (const IpAddress& address : endpoint.addresses) {
@@ -280,6 +293,13 @@ std::optional<Diagnostic> CompilePass::Whole() {
 void CompilePass::ForgetDirtyMembers() {
   std::sort(dirty_groups_.begin(), dirty_groups_.end());
   dirty_groups_.erase(std::unique(dirty_groups_.begin(), dirty_groups_.end()), dirty_groups_.end());
+  if (ListsSets()) {
+    in_force_.sets_of_groups.resize(policy_.groups.size());
+    for (const GroupId group : dirty_groups_) {
+      for (const IdSetId set : in_force_.sets_of_groups[group]) in_force_.members[set].known = false;
+    }
+    return;
+  }
   for (IdSetId set = 0; set < in_force_.members.size(); ++set) {
     if (!in_force_.members[set].known) continue;
     for (const GroupId group : dirty_groups_) {
@@ -309,9 +329,11 @@ std::vector<IpAddress> CompilePass::TouchedAddresses(const PolicyChange& change)
     });
   };
   if (dirty_groups_.empty() && new_blocks_.empty()) return touched;
-  for (const Endpoint& endpoint : policy_.endpoints) {
-    const bool known = endpoint.members < in_force_.members.size() && in_force_.members[endpoint.members].known;
-    for (const IpAddress& address : endpoint.addresses) {
+  for (EndpointId id = 0; id < in_force_.endpoint_members.size(); ++id) {
+    const IdSetId members = in_force_.endpoint_members[id];
+    const bool known = members < in_force_.members.size() && in_force_.members[members].known;
+    if (known && new_blocks_.empty()) continue;
+    for (const IpAddress& address : policy_.endpoints[id].addresses) {
       if (!known || in_new_blocks(address)) touched.push_back(address);
     }
   }
@@ -327,8 +349,17 @@ std::vector<IpAddress> CompilePass::TouchedAddresses(const PolicyChange& change)
   return touched;
 }
 
+void CompilePass::FollowEndpointMembers(const PolicyChange& change) {
+  const auto follow = [this](EndpointId id) { in_force_.endpoint_members[id] = policy_.endpoints[id].members; };
+  in_force_.endpoint_members.resize(policy_.endpoints.size(), kEmptyIdSet);
+  for (const auto& [id, endpoint] : change.endpoints_left) follow(id);
+  for (const EndpointId id : change.endpoints_came) follow(id);
+  for (const auto& [id, members] : change.members_left) follow(id);
+}
+
 void CompilePass::Update(const PolicyChange& change) {
   in_force_.groups.resize(policy_.groups.size());
+  FollowEndpointMembers(change);
   for (const Section& section : change.sections_left) RemoveSection(section);
   for (const auto& [id, group] : change.groups_left) {
     interner_.ForgetPeerBit(group.key);

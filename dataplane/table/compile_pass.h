@@ -27,12 +27,17 @@ struct MemberState {
   IdSetId ingress = kEmptyIdSet;
   IdSetId peer_bits = kEmptyIdSet;  // of the groups that select them; in peer_classes
   bool known = false;
+  bool listed = false;  // in InForce::sets_of_groups
 };
 
 // The policy in force, in the compiler's numbers.
 struct InForce {
-  std::vector<GroupState> groups;            // by GroupId
-  std::vector<MemberState> members;          // by IdSetId of ResolvedPolicy::member_sets
+  std::vector<GroupState> groups;         // by GroupId
+  std::vector<MemberState> members;       // by IdSetId of ResolvedPolicy::member_sets
+  std::vector<IdSetId> endpoint_members;  // by EndpointId: what a change of some sets must look at stays small
+  // The member sets that hold a group, as far as they were asked for; given up where they would be too many.
+  std::vector<std::vector<IdSetId>> sets_of_groups;
+  std::size_t listed_memberships = 0;
   std::vector<std::uint32_t> bit_uses;       // rules in force that name the bit
   std::vector<std::uint32_t> port_set_uses;  // ... the port set
   std::unordered_map<IpAddress, EndpointId> owners;
@@ -79,6 +84,8 @@ class CompilePass {
   void IdentifyCells();
   void SetCells();
   const MemberState& Members(IdSetId members);
+  bool ListsSets() const;
+  void FollowEndpointMembers(const PolicyChange& change);
   void ForgetDirtyMembers();
   std::vector<IpAddress> TouchedAddresses(const PolicyChange& change);
   std::optional<AddressEntry> HostEntry(const IpAddress& address);

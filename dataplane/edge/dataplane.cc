@@ -156,11 +156,11 @@ void Dataplane::Publish(std::shared_ptr<const Table> table) {
   tables_->Publish(std::move(table));
 }
 
-void Dataplane::Watch() {
-  tables_->Reclaim();
+std::vector<std::shared_ptr<const Table>> Dataplane::Watch() {
   for (const std::unique_ptr<Port>& port : ports_) {
     if (const auto line = port->Watch(readers_)) say_(*line);
   }
+  return tables_->Reclaim();
 }
 
 bool Dataplane::RingsAreEmpty() const {

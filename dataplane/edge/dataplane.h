@@ -36,8 +36,9 @@ class Dataplane {
   // The table for every packet from a worker's next burst on. Does not wait.
   void Publish(std::shared_ptr<const Table> table);
 
-  // Looks after ports and retired tables; call it a few times a second.
-  void Watch();
+  // Looks after ports and retired tables; call it a few times a second. Returns the tables that nobody reads any more:
+  // freeing them takes time, and whoever keeps others waiting should do it afterwards.
+  std::vector<std::shared_ptr<const Table>> Watch();
 
   // Receives no more, sends out what is under way (for a second at most), ends the workers, closes the ports.
   void Stop();

@@ -13,8 +13,13 @@ void TableSlot::Publish(std::shared_ptr<const Table> table) {
   retired_.push_back({std::exchange(owned_, std::move(table)), readers_.Retire()});
 }
 
-void TableSlot::Reclaim() {
-  while (!retired_.empty() && readers_.Passed(retired_.front().token)) retired_.pop_front();
+std::vector<std::shared_ptr<const Table>> TableSlot::Reclaim() {
+  std::vector<std::shared_ptr<const Table>> unread;
+  while (!retired_.empty() && readers_.Passed(retired_.front().token)) {
+    unread.push_back(std::move(retired_.front().table));
+    retired_.pop_front();
+  }
+  return unread;
 }
 
 }  // namespace sluice

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <deque>
 #include <memory>
+#include <vector>
 
 #include "edge/readers.h"
 #include "table/table.h"
@@ -24,8 +25,8 @@ class TableSlot {
 
   // The control thread.
   void Publish(std::shared_ptr<const Table> table);
-  // Frees the tables that no worker can hold any more; call it now and then.
-  void Reclaim();
+  // The tables that no worker can hold any more, for the caller to free; call it now and then.
+  std::vector<std::shared_ptr<const Table>> Reclaim();
   const std::shared_ptr<const Table>& current() const { return owned_; }
   std::size_t retired_count() const { return retired_.size(); }
 

@@ -153,6 +153,9 @@ void Worker::Filter(rte_mbuf** mbufs, std::uint32_t count) {
   Frame frames[kBurst];
   for (std::uint32_t i = 0; i < count; ++i) frames[i] = FrameOf(mbufs[i]);
   output_.Clear();
+  // Read after the frames were received, so that whoever was told of a generation and then sends a frame finds it in
+  // force, even where this thread was interrupted between the two.
+  table_ = place_.tables->Get();
   pipeline_->Process(*table_, now_ns_, {frames, count}, output_);
   Emit();
 }

@@ -17,6 +17,7 @@
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "api/observe_service.h"
 #include "api/policy_intake.h"
@@ -239,9 +240,10 @@ class Daemon {
   bool Wait() {
     if (!Listen()) return false;
     if (const auto reload = policy_->Step()) SayWhatWasRead(*reload);
+    std::vector<std::shared_ptr<const Table>> unread;  // freed without the lock that a publish waits for
     {
       const std::lock_guard lock(plane_mutex_);
-      plane_->Watch();
+      unread = plane_->Watch();
     }
     SayWhatWasPushed();
     SayWhatWasCut();

@@ -109,7 +109,10 @@ v1::BatchResult PolicyIntake::ReplaceByPush(ResolvedPolicy policy, std::uint64_t
   const std::uint64_t start = SteadyNowNs();
   if (auto refused = store_.Replace(std::move(policy))) return Refuse(batch, std::move(*refused));
   v1::BatchResult result = Applied(state_id, batch, start);
-  if (file_ != nullptr) file_->Save(std::move(records));
+  if (file_ != nullptr) {
+    file_->Save(std::move(records));
+    file_->AwaitWritten();
+  }
   return result;
 }
 
@@ -131,6 +134,7 @@ v1::BatchResult PolicyIntake::UpdateByPush(const v1::Update& message) {
     v1::PushRequest record;
     *record.mutable_update() = message;
     file_->Append(record.SerializeAsString());
+    file_->AwaitWritten();
   }
   return result;
 }

@@ -13,6 +13,9 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <limits>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -24,9 +27,11 @@ namespace {
 
 constexpr std::string_view kMagic = "sluice policy 1\n";
 constexpr std::size_t kHeaderBytes = 12;
-constexpr std::size_t kMinBytesToCompact = std::size_t{16} << 20;
+constexpr std::size_t kMinBytesToFold = std::size_t{16} << 20;
 constexpr std::size_t kMaxWaitingBytes = std::size_t{64} << 20;  // of updates that the disk does not take
 constexpr std::chrono::seconds kBetweenAttempts(1);
+constexpr std::chrono::milliseconds kBetweenSyncs(100);
+constexpr std::chrono::seconds kMostWait(1);  // of an answer, for the disk
 
 std::uint32_t Crc(std::string_view bytes) {
   return static_cast<std::uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
@@ -72,6 +77,37 @@ std::string WriteRecords(int file, const std::vector<std::string>& records, std:
   return "";
 }
 
+// A file that was not there, or what was, of these records, on disk.
+std::string WriteNew(const std::string& path, const std::vector<std::string>& records, std::size_t& bytes) {
+  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (file < 0) return Errno("cannot be made");
+  bytes = kMagic.size();
+  std::string error = WriteAll(file, kMagic);
+  if (error.empty()) error = WriteRecords(file, records, bytes);
+  if (error.empty() && fsync(file) != 0) error = Errno("cannot be written");
+  if (close(file) != 0 && error.empty()) error = Errno("cannot be written");
+  return error;
+}
+
+// Appends what `source` holds from its byte `from` on, on disk.
+std::string CopyFrom(const std::string& source, std::size_t from, const std::string& target) {
+  const int in = open(source.c_str(), O_RDONLY | O_CLOEXEC);
+  const int out = open(target.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+  std::string error;
+  if (in < 0 || out < 0 || lseek(in, static_cast<off_t>(from), SEEK_SET) < 0) error = Errno("cannot be read back");
+  std::string bytes(std::size_t{256} << 10, '\0');
+  while (error.empty()) {
+    const ssize_t size = read(in, bytes.data(), bytes.size());
+    if (size < 0) error = Errno("cannot be read back");
+    if (size <= 0) break;
+    error = WriteAll(out, std::string_view(bytes).substr(0, static_cast<std::size_t>(size)));
+  }
+  if (error.empty() && fsync(out) != 0) error = Errno("cannot be written");
+  if (in >= 0) close(in);
+  if (out >= 0) close(out);
+  return error;
+}
+
 // Puts the policy together again, record by record.
 class Replay {
  public:
@@ -91,6 +127,7 @@ class Replay {
     }
     PolicyUpdate update;
     if (auto error = DecodeUpdate(message, update)) return error;
+    Defer(update);
     if (auto error = Check(saved_.policy, update)) return error;
     Apply(std::move(update), saved_.policy);
     saved_.batch = message.batch();
@@ -98,6 +135,31 @@ class Replay {
   }
 
   bool complete() const { return decoder_.complete(); }
+
+  // Once complete: puts in what was deferred. Nothing, or what is wrong.
+  std::optional<Diagnostic> Finish() {
+    ResolvedPolicy& policy = saved_.policy;
+    std::vector<Section> sections;
+    for (Section& section : policy.sections) {
+      if (!policies_.contains(section.policy)) sections.push_back(std::move(section));
+    }
+    for (auto& [name, of_policy] : policies_)
+      std::move(of_policy.begin(), of_policy.end(), std::back_inserter(sections));
+    std::stable_sort(sections.begin(), sections.end(), [](const Section& a, const Section& b) {
+      return a.policy != b.policy ? a.policy < b.policy : a.direction < b.direction;
+    });
+    for (const GroupId group : groups_gone_) {
+      if (group < policy.groups.size()) policy.groups[group] = {};
+    }
+    const auto gone = [&](GroupId group) { return group >= policy.groups.size() || policy.groups[group].key.empty(); };
+    for (const Section& section : sections) {
+      bool fits = !gone(section.subjects);
+      for (const Rule& rule : section.rules) fits &= rule.peers == kAnyPeer || !gone(rule.peers);
+      if (!fits) return Wrong("policy " + section.policy + " names a group that is not there");
+    }
+    policy.sections = std::move(sections);
+    return std::nullopt;
+  }
   SavedState Take() { return std::move(saved_); }
 
  private:
@@ -107,8 +169,20 @@ class Replay {
     return diagnostic;
   }
 
+  // What of a policy comes and goes is put in at the end, all at once: each would move all that follow it.
+  void Defer(PolicyUpdate& update) {
+    for (const std::string& name : std::exchange(update.removed_policies, {})) policies_[name].clear();
+    for (SectionsUpdate& sections : std::exchange(update.sections, {})) {
+      policies_[sections.policy] = std::move(sections.sections);
+    }
+    const auto gone = std::exchange(update.removed_groups, {});
+    groups_gone_.insert(groups_gone_.end(), gone.begin(), gone.end());
+  }
+
   FullStateDecoder decoder_;
   SavedState saved_;
+  std::map<std::string, std::vector<Section>> policies_;  // that changed since the full state, as they are now
+  std::vector<GroupId> groups_gone_;
 };
 
 }  // namespace
@@ -127,11 +201,20 @@ std::variant<std::unique_ptr<StateFile>, std::string> StateFile::Open(const std:
     close(fd);
     return message;
   }
-  return std::unique_ptr<StateFile>(new StateFile(fd, folder + "/policy.state", std::move(say)));
+  const std::string path = folder + "/policy.state";
+  for (const char* half : {".new", ".folded"}) unlink((path + half).c_str());
+  return std::unique_ptr<StateFile>(new StateFile(fd, path, std::move(say)));
 }
 
 StateFile::StateFile(int folder, std::string path, Say say)
-    : folder_(folder), path_(std::move(path)), say_(std::move(say)), thread_([this] { Run(); }) {}
+    : folder_(folder),
+      path_(std::move(path)),
+      aside_(path_ + ".behind"),
+      folded_(path_ + ".folded"),
+      say_(std::move(say)),
+      writer_([this] { RunWriter(); }),
+      syncer_([this] { RunSyncer(); }),
+      folder_thread_([this] { RunFolder(); }) {}
 
 StateFile::~StateFile() {
   {
@@ -139,13 +222,27 @@ StateFile::~StateFile() {
     stop_ = true;
   }
   changed_.notify_all();
-  thread_.join();
+  writer_.join();
+  {
+    const std::lock_guard lock(mutex_);
+    written_ = true;
+  }
+  changed_.notify_all();
+  syncer_.join();
+  folder_thread_.join();
   close(folder_);
 }
 
 std::variant<std::monostate, SavedState, std::string> StateFile::Load() {
+  std::error_code none;
+  if (!std::filesystem::exists(path_, none) && std::filesystem::exists(aside_, none)) {
+    const std::lock_guard lock(mutex_);
+    cut_off_ = true;
+    return "state file '" + aside_ +
+           "' lacks policy that was in force when the disk took no more of it: it is not used";
+  }
   std::size_t good_bytes = 0;
-  auto result = Read(good_bytes);
+  auto result = Read(std::numeric_limits<std::size_t>::max(), good_bytes);
   if (const auto* error = std::get_if<std::string>(&result)) {
     return "state file '" + path_ + "' is refused: " + *error + "; it is kept until a new policy replaces it";
   }
@@ -157,11 +254,12 @@ std::variant<std::monostate, SavedState, std::string> StateFile::Load() {
     say_("state file '" + path_ + "': its last update was cut short and is left out");
     if (truncate(path_.c_str(), static_cast<off_t>(good_bytes)) != 0) cut_off_ = true;
   }
-  file_bytes_ = full_bytes_ = good_bytes;
+  SetSizes(good_bytes, good_bytes);
   return result;
 }
 
-std::variant<std::monostate, SavedState, std::string> StateFile::Read(std::size_t& good_bytes) const {
+std::variant<std::monostate, SavedState, std::string> StateFile::Read(std::size_t most_bytes,
+                                                                      std::size_t& good_bytes) const {
   std::ifstream file(path_, std::ios::binary);
   if (!file) {
     if (errno == ENOENT) return std::monostate();
@@ -173,7 +271,8 @@ std::variant<std::monostate, SavedState, std::string> StateFile::Read(std::size_
   Replay replay;
   good_bytes = kMagic.size();
   const auto corrupt = [&](const std::string& what) { return what + " at byte " + std::to_string(good_bytes); };
-  while (true) {
+  while (good_bytes < most_bytes) {
+    if (stop_) return "sluiced ends";
     std::array<char, kHeaderBytes> header;
     file.read(header.data(), header.size());
     if (file.gcount() == 0 || (file.gcount() < static_cast<std::streamsize>(header.size()) && replay.complete())) break;
@@ -193,6 +292,7 @@ std::variant<std::monostate, SavedState, std::string> StateFile::Read(std::size_
     good_bytes += kHeaderBytes + length;
   }
   if (!replay.complete()) return corrupt("it ends early,");
+  if (const auto error = replay.Finish()) return error->ToString();
   return replay.Take();
 }
 
@@ -225,9 +325,21 @@ void StateFile::Give(Job job) {
   changed_.notify_all();
 }
 
+void StateFile::AwaitWritten() {
+  std::unique_lock lock(mutex_);
+  const auto written = [this] { return (jobs_.empty() && !busy_) || !problem_.empty() || cut_off_; };
+  if (slow_ && !written()) return;
+  slow_ = !changed_.wait_for(lock, kMostWait, written);
+  if (slow_) say_("state file '" + path_ + "': the disk is slow; a restart might begin with an older policy");
+}
+
 void StateFile::Flush() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return (jobs_.empty() && !busy_) || !problem_.empty(); });
+  hurry_ = true;
+  changed_.notify_all();
+  changed_.wait(lock, [this] {
+    return (jobs_.empty() && !busy_ && !unsynced_ && !syncing_ && fold_ == Fold::kIdle) || !problem_.empty();
+  });
 }
 
 std::string StateFile::problem() const {
@@ -235,14 +347,29 @@ std::string StateFile::problem() const {
   return problem_;
 }
 
-void StateFile::Run() {
+void StateFile::RunWriter() {
   std::unique_lock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [this] { return stop_ || !jobs_.empty(); });
-    if (jobs_.empty()) return;
+    changed_.wait(lock, [this] { return stop_ || !jobs_.empty() || fold_ == Fold::kDone || fold_ == Fold::kFailed; });
+    if (fold_ == Fold::kDone || fold_ == Fold::kFailed) {
+      const bool failed = fold_ == Fold::kFailed;
+      lock.unlock();
+      const std::string error = failed ? "cannot be folded" : TakeFolded(fold_bytes_);
+      unlink(folded_.c_str());
+      if (!error.empty()) {
+        fold_at_ = 2 * file_bytes_;
+        say_("state file '" + path_ + "' " + error + "; it grows");
+      }
+      lock.lock();
+      fold_ = Fold::kIdle;
+      unsynced_ = true;
+      changed_.notify_all();
+      continue;
+    }
+    if (jobs_.empty()) break;
     Job job = std::move(jobs_.front());
     jobs_.pop_front();
-    while (!job.is_full && !jobs_.empty() && !jobs_.front().is_full) {  // one fsync for all that came meanwhile
+    while (!job.is_full && !jobs_.empty() && !jobs_.front().is_full) {  // as one, all that came meanwhile
       std::move(jobs_.front().records.begin(), jobs_.front().records.end(), std::back_inserter(job.records));
       jobs_.pop_front();
     }
@@ -252,8 +379,9 @@ void StateFile::Run() {
     const std::string error = Write(job);
     lock.lock();
     busy_ = false;
+    unsynced_ |= !job.is_full && error.empty();
     if (error != problem_ && !error.empty()) {
-      say_("state file '" + path_ + "' " + error + "; a restart would begin with an older policy, or none");
+      say_("state file '" + path_ + "' " + error + "; a restart would begin with no policy");
     } else if (error != problem_) {
       say_("state file '" + path_ + "' is written again");
     }
@@ -262,58 +390,117 @@ void StateFile::Run() {
       for (const std::string& record : job.records) waiting_bytes_ += record.size();
       jobs_.push_front(std::move(job));
     }
+    if (error.empty() && file_bytes_ > fold_at_ && fold_ == Fold::kIdle) {
+      fold_ = Fold::kUnderWay;
+      fold_bytes_ = file_bytes_;
+      fold_stale_ = false;
+    }
     changed_.notify_all();
     if (error.empty()) continue;
+    if (stop_) break;
+    changed_.wait_for(lock, kBetweenAttempts, [this] { return stop_.load(); });
+  }
+}
+
+// Of appended updates. A full state is synced by who writes it.
+void StateFile::RunSyncer() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [this] { return written_ || unsynced_; });
+    if (!unsynced_) return;
+    changed_.wait_for(lock, kBetweenSyncs, [this] { return written_ || hurry_; });
+    unsynced_ = false;
+    hurry_ = false;
+    syncing_ = true;
+    lock.unlock();
+    const int file = open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+    if (file >= 0 && fdatasync(file) != 0) say_("state file '" + path_ + "': " + Errno("the disk lost some of it"));
+    if (file >= 0) close(file);
+    lock.lock();
+    syncing_ = false;
+    changed_.notify_all();
+  }
+}
+
+void StateFile::RunFolder() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [this] { return stop_ || fold_ == Fold::kUnderWay; });
     if (stop_) return;
-    changed_.wait_for(lock, kBetweenAttempts, [this] { return stop_; });
+    const std::size_t bytes = fold_bytes_;
+    lock.unlock();
+    const bool done = FoldFirst(bytes);
+    lock.lock();
+    fold_ = done ? Fold::kDone : Fold::kFailed;
+    changed_.notify_all();
   }
 }
 
 std::string StateFile::Write(const Job& job) {
-  if (job.is_full) return Replace(job.records);
-  if (std::string error = AppendTo(job.records); !error.empty()) return error;
-  if (file_bytes_ - full_bytes_ > std::max(full_bytes_, kMinBytesToCompact)) return Compact();
-  return "";
+  if (!job.is_full) return AppendTo(job.records);
+  std::string error = Replace(job.records);
+  if (!error.empty()) SetAside(false);
+  fold_stale_ = true;
+  return error;
 }
 
 std::string StateFile::Replace(const std::vector<std::string>& records) {
   const std::string temporary = path_ + ".new";
-  const int file = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (file < 0) return Errno("cannot be made");
-  std::size_t bytes = kMagic.size();
-  std::string error = WriteAll(file, kMagic);
-  if (error.empty()) error = WriteRecords(file, records, bytes);
-  if (error.empty() && fsync(file) != 0) error = Errno("cannot be written");
-  if (close(file) != 0 && error.empty()) error = Errno("cannot be written");
+  std::size_t bytes = 0;
+  std::string error = WriteNew(temporary, records, bytes);
   if (error.empty() && rename(temporary.c_str(), path_.c_str()) != 0) error = Errno("cannot be replaced");
   if (!error.empty()) {
     unlink(temporary.c_str());
     return error;
   }
   fsync(folder_);
-  file_bytes_ = full_bytes_ = bytes;
+  unlink(aside_.c_str());
+  is_aside_ = false;
+  SetSizes(bytes, bytes);
   return "";
 }
 
 std::string StateFile::AppendTo(const std::vector<std::string>& records) {
-  const int file = open(path_.c_str(), O_WRONLY | O_CLOEXEC);
+  const int file = open((is_aside_ ? aside_ : path_).c_str(), O_WRONLY | O_CLOEXEC);
   if (file < 0) return Errno("cannot be opened");
   std::size_t bytes = file_bytes_;
   std::string error;
   if (lseek(file, static_cast<off_t>(bytes), SEEK_SET) < 0) error = Errno("cannot be written");
   if (error.empty()) error = WriteRecords(file, records, bytes);
-  if (error.empty() && fdatasync(file) != 0) error = Errno("cannot be written");
   if (!error.empty() && ftruncate(file, static_cast<off_t>(file_bytes_)) != 0) error += ", and holds half an update";
   close(file);
-  if (error.empty()) file_bytes_ = bytes;
-  return error;
+  if (!error.empty()) {
+    SetAside(true);
+    return error;
+  }
+  if (is_aside_ && rename(aside_.c_str(), path_.c_str()) != 0) return Errno("cannot be put back");
+  is_aside_ = false;
+  file_bytes_ = bytes;
+  return "";
 }
 
-std::string StateFile::Compact() {
+// What the file holds is in force no more. Unless it is of use to go on from, its room is.
+void StateFile::SetAside(bool of_use) {
+  if (!of_use) {
+    unlink(path_.c_str());
+    unlink(aside_.c_str());
+    is_aside_ = false;
+  } else if (!is_aside_) {
+    if (rename(path_.c_str(), aside_.c_str()) != 0) unlink(path_.c_str());
+    is_aside_ = true;
+  }
+}
+
+void StateFile::SetSizes(std::size_t full_bytes, std::size_t file_bytes) {
+  file_bytes_ = file_bytes;
+  fold_at_ = full_bytes + std::max(full_bytes, kMinBytesToFold);
+}
+
+bool StateFile::FoldFirst(std::size_t bytes) {
   std::size_t good_bytes = 0;
-  const auto read = Read(good_bytes);
+  const auto read = Read(bytes, good_bytes);
   const auto* saved = std::get_if<SavedState>(&read);
-  if (saved == nullptr) return "cannot be read back";
+  if (saved == nullptr || good_bytes != bytes) return false;
   std::vector<std::string> records;
   EncodeFullState(saved->policy, saved->state_id, saved->batch, kChunkBytes, [&](const v1::FullStateChunk& chunk) {
     v1::PushRequest record;
@@ -321,7 +508,19 @@ std::string StateFile::Compact() {
     records.push_back(record.SerializeAsString());
     return true;
   });
-  return Replace(records);
+  std::size_t written = 0;
+  return WriteNew(folded_, records, written).empty();
+}
+
+// The updates that came while the first `from` bytes were folded follow them.
+std::string StateFile::TakeFolded(std::size_t from) {
+  if (fold_stale_ || is_aside_) return "";
+  std::error_code none;
+  const std::size_t full_bytes = std::filesystem::file_size(folded_, none);
+  if (std::string error = CopyFrom(path_, from, folded_); !error.empty()) return error;
+  if (rename(folded_.c_str(), path_.c_str()) != 0) return Errno("cannot be replaced");
+  SetSizes(full_bytes, full_bytes + file_bytes_ - from);
+  return "";
 }
 
 }  // namespace sluice

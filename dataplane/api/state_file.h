@@ -2,16 +2,26 @@
 //
 // One file, DIR/policy.state: a full state as its sender cut it, then each update since, in order. A full state
 // replaces the file at once (temporary file, fsync, rename); an update is appended. When the updates outgrow the full
-// state, the file is read back and written anew: whoever applies policy never waits for the disk.
+// state, what there is so far is folded into one anew, while further updates are appended; those then follow it.
 //
 // A record is `length, CRC-32 of the payload, CRC-32 of these eight bytes` (4 bytes each, little endian) and a
 // sluice.v1.PushRequest. An update whose writing was cut short is left out; anything else that does not fit is
 // corruption, and then nothing of the file is used.
 //
-// Save and Append: the thread that applies policy. Load: before them. The file is written by a thread of its own.
+// What a restart begins with is what was in force last, or nothing:
+// - Who answers a sender first waits until what it answers for is written (AwaitWritten), so the end of this process
+//   takes none of it back. The kernel has it then; that the disk has it, follows within a tenth of a second, by a
+//   thread that nobody waits for. A machine that loses power may begin with the policy of that long ago.
+// - A disk that takes nothing more must not bring an older policy back: the file is set aside as policy.state.behind
+//   until what it lacks was written, and a restart meanwhile fails closed. A disk that hangs cannot even do that; then
+//   the wait ends after a while, and a restart may begin with what the disk had.
+//
+// Save, Append, AwaitWritten: the thread that applies policy. Load: before them. Threads of its own write, sync and
+// fold.
 #ifndef SLUICE_DATAPLANE_API_STATE_FILE_H_
 #define SLUICE_DATAPLANE_API_STATE_FILE_H_
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -54,6 +64,9 @@ class StateFile {
   // The PushRequest of an update, serialized.
   void Append(std::string update);
 
+  // Returns once the end of this process could not take back what was given so far, or the file was set aside, or it
+  // took too long: then it does not wait again before the disk has caught up.
+  void AwaitWritten();
   // Returns once everything given so far is on disk, or has failed to get there.
   void Flush();
   // Why the file is behind; empty: it is not.
@@ -65,17 +78,30 @@ class StateFile {
     std::vector<std::string> records;
   };
 
+  enum class Fold { kIdle, kUnderWay, kDone, kFailed };
+
   StateFile(int folder, std::string path, Say say);
-  std::variant<std::monostate, SavedState, std::string> Read(std::size_t& good_bytes) const;
+  std::variant<std::monostate, SavedState, std::string> Read(std::size_t most_bytes, std::size_t& good_bytes) const;
   void Give(Job job);
-  void Run();
+
+  // The writing thread.
+  void RunWriter();
   std::string Write(const Job& job);
   std::string Replace(const std::vector<std::string>& records);
   std::string AppendTo(const std::vector<std::string>& records);
-  std::string Compact();
+  std::string TakeFolded(std::size_t from);
+  void SetAside(bool of_use);
+  void SetSizes(std::size_t full_bytes, std::size_t file_bytes);
+
+  void RunSyncer();
+  void RunFolder();
+  // What the first so many bytes hold, as one full state in a file of its own.
+  bool FoldFirst(std::size_t bytes);
 
   const int folder_;  // held locked
   const std::string path_;
+  const std::string aside_;   // where the file is while it lacks something
+  const std::string folded_;  // what is to take the place of its first bytes
   const Say say_;
 
   mutable std::mutex mutex_;
@@ -83,14 +109,25 @@ class StateFile {
   std::deque<Job> jobs_;
   std::size_t waiting_bytes_ = 0;
   bool busy_ = false;
-  bool stop_ = false;
+  std::atomic<bool> stop_ = false;
+  bool written_ = false;   // the writing thread is done
+  bool unsynced_ = false;  // appended to since it was last synced
+  bool syncing_ = false;
+  bool hurry_ = false;    // somebody waits for that
+  bool slow_ = false;     // an answer waited in vain
   bool cut_off_ = false;  // an update is lost: none after it may be appended
   std::string problem_;
+  Fold fold_ = Fold::kIdle;
+  std::size_t fold_bytes_ = 0;
 
   // The writing thread's own.
-  std::size_t full_bytes_ = 0;
   std::size_t file_bytes_ = 0;
-  std::thread thread_;
+  std::size_t fold_at_ = 0;
+  bool is_aside_ = false;
+  bool fold_stale_ = false;  // another full state came while it was under way
+  std::thread writer_;
+  std::thread syncer_;
+  std::thread folder_thread_;
 };
 
 }  // namespace sluice

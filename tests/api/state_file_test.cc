@@ -141,7 +141,7 @@ TEST_F(StateFileTest, ManyUpdatesAreFoldedIntoTheFullState) {
     v1::Update update = PodComes(7, ++batch, 1, "10.0.0.2");
     update.mutable_endpoints(0)->mutable_endpoint()->set_labels(labels);
     file->Append(UpdateRecord(update));
-    file->Flush();
+    file->AwaitWritten();  // goes on while what there is so far is folded
   }
   v1::Update removal;
   removal.set_state_id(7);
@@ -160,26 +160,98 @@ TEST_F(StateFileTest, ManyUpdatesAreFoldedIntoTheFullState) {
   EXPECT_EQ(saved.policy.endpoints[1].name, "e1");
 }
 
-// A full disk: the file keeps what it held, says so, and goes on once there is room.
-TEST_F(StateFileTest, DiskFullLeavesTheOldStateAndRecovers) {
+// The disk takes no more than so many bytes of a file while it lives.
+class FullDisk {
+ public:
+  explicit FullDisk(std::size_t bytes) {
+    std::signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit full{bytes, before_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &full);
+  }
+  ~FullDisk() { setrlimit(RLIMIT_FSIZE, &before_); }
+  FullDisk(const FullDisk&) = delete;
+  FullDisk& operator=(const FullDisk&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+bool Recovers(const StateFile& file) {
+  for (int i = 0; i < 100 && !file.problem().empty(); ++i) usleep(50'000);
+  return file.problem().empty();
+}
+
+// What is in force cannot be kept: a restart must not begin with what was in force before it.
+TEST_F(StateFileTest, DiskFullSetsTheOldStateAsideUntilThereIsRoom) {
+  {
+    auto file = Open();
+    file->Save(FullState(WebIsolated(), 7, 1));
+    file->Flush();
+    const FullDisk full(Content().size() + 20);
+    file->Append(UpdateRecord(PodComes(7, 2, 1, "10.0.0.2")));
+    file->AwaitWritten();
+    EXPECT_THAT(file->problem(), HasSubstr("File too large"));
+    EXPECT_FALSE(std::filesystem::exists(Path()));
+    file.reset();  // while there is still no room
+  }
+  {
+    const auto file = Open();
+    const auto loaded = file->Load();
+    ASSERT_TRUE(std::holds_alternative<std::string>(loaded));
+    EXPECT_THAT(std::get<std::string>(loaded), HasSubstr("lacks policy that was in force"));
+    file->Append(UpdateRecord(PodComes(7, 3, 2, "10.0.0.3")));  // nothing to go on from
+    file->Flush();
+    EXPECT_FALSE(std::filesystem::exists(Path()));
+    file->Save(FullState(WebIsolated(), 8, 1));
+    file->Flush();
+    EXPECT_EQ(file->problem(), "");
+  }
+  EXPECT_EQ(std::get<SavedState>(Open()->Load()).state_id, 8u);
+}
+
+TEST_F(StateFileTest, DiskThatWasFullForAWhileTakesWhatItLacked) {
   const auto file = Open();
   file->Save(FullState(WebIsolated(), 7, 1));
   file->Flush();
-  std::signal(SIGXFSZ, SIG_IGN);
-  rlimit before{};
-  getrlimit(RLIMIT_FSIZE, &before);
-  const rlimit full{Content().size() + 20, before.rlim_max};
-  setrlimit(RLIMIT_FSIZE, &full);
-  file->Append(UpdateRecord(PodComes(7, 2, 1, "10.0.0.2")));
+  {
+    const FullDisk full(Content().size() + 20);
+    file->Append(UpdateRecord(PodComes(7, 2, 1, "10.0.0.2")));
+    file->AwaitWritten();
+    file->Append(UpdateRecord(PodComes(7, 3, 2, "10.0.0.3")));
+    file->AwaitWritten();
+  }
+  EXPECT_TRUE(Recovers(*file));
+  EXPECT_EQ(std::get<SavedState>(file->Load()).batch, 3u);
+}
+
+TEST_F(StateFileTest, DiskTooFullForAFullStateHoldsNoneUntilThereIsRoom) {
+  const auto file = Open();
+  file->Save(FullState(WebIsolated(), 7, 1));
   file->Flush();
-  EXPECT_THAT(file->problem(), HasSubstr("File too large"));
-  auto loaded = file->Load();
-  ASSERT_TRUE(std::holds_alternative<SavedState>(loaded));
-  EXPECT_EQ(std::get<SavedState>(loaded).batch, 1u);
-  setrlimit(RLIMIT_FSIZE, &before);
-  for (int i = 0; i < 100 && !file->problem().empty(); ++i) usleep(50'000);
-  EXPECT_EQ(file->problem(), "");
-  EXPECT_EQ(std::get<SavedState>(file->Load()).batch, 2u);
+  {
+    const FullDisk full(20);
+    file->Save(FullState(WebIsolated(), 8, 1));
+    file->AwaitWritten();
+    EXPECT_NE(file->problem(), "");
+    EXPECT_FALSE(std::filesystem::exists(Path()));
+  }
+  EXPECT_TRUE(Recovers(*file));
+  EXPECT_EQ(std::get<SavedState>(file->Load()).state_id, 8u);
+}
+
+// What an answer waited for is there after the process ended, though nobody synced it.
+TEST_F(StateFileTest, WhatWasAwaitedIsReadByTheNextProcess) {
+  const auto file = Open();
+  file->Save(FullState(WebIsolated(), 7, 1));
+  file->AwaitWritten();
+  for (std::uint32_t i = 1; i <= 20; ++i) {
+    file->Append(UpdateRecord(PodComes(7, 1 + i, i, "10.0.1." + std::to_string(i))));
+    file->AwaitWritten();
+    const auto loaded = file->Load();
+    ASSERT_TRUE(std::holds_alternative<SavedState>(loaded)) << std::get<std::string>(loaded);
+    ASSERT_EQ(std::get<SavedState>(loaded).batch, 1 + i);
+  }
 }
 
 class StateTest : public ApiFixture {};

@@ -132,12 +132,12 @@ class Pusher::Run {
     if (state_id_ == 0 || hello.state_id() != state_id_) return;
     if (pending_ && hello.batch() == batch_ + 1) {
       ++batch_;
-      Applied(false, std::move(pending_->changes), UnixNowNs(), hello.generation());
+      Applied(false, std::move(pending_->changes), UnixNowNs(), hello.generation(), {});
       pending_.reset();
     }
     full_due_ = hello.batch() != batch_;
     if (full_due_) return;
-    if (untold_.oldest_ns() != 0) Applied(true, std::exchange(untold_, {}), UnixNowNs(), hello.generation());
+    if (untold_.oldest_ns() != 0) Applied(true, std::exchange(untold_, {}), UnixNowNs(), hello.generation(), {});
     health_.in_step = true;
   }
 
@@ -188,6 +188,7 @@ class Pusher::Run {
     } while (state_id_ == 0);
     batch_ = 1;
     const std::int64_t sent_ns = UnixNowNs();
+    const auto begun = Clock::now();
     v1::PushRequest request;
     const bool sent = EncodeFullState(policy, state_id_, batch_, kChunkBytes, [&](const v1::FullStateChunk& chunk) {
       *request.mutable_full_state() = chunk;
@@ -197,17 +198,18 @@ class Pusher::Run {
     const Outcome outcome = ReadResult(call);
     if (outcome != Outcome::kApplied) return outcome;
     full_due_ = false;
-    Applied(true, std::exchange(untold_, {}), LiveNs(sent_ns), result_.generation());
+    Applied(true, std::exchange(untold_, {}), LiveNs(sent_ns), result_.generation(), Clock::now() - begun);
     return outcome;
   }
 
   Outcome SendPending(PushCall& call) {
     const std::int64_t sent_ns = UnixNowNs();
+    const auto begun = Clock::now();
     if (!call.Write(pending_->request, AnswerDeadline())) return Outcome::kBroken;
     const Outcome outcome = ReadResult(call);
     if (outcome != Outcome::kApplied) return outcome;
     ++batch_;
-    Applied(false, std::move(pending_->changes), LiveNs(sent_ns), result_.generation());
+    Applied(false, std::move(pending_->changes), LiveNs(sent_ns), result_.generation(), Clock::now() - begun);
     pending_.reset();
     return outcome;
   }
@@ -228,13 +230,21 @@ class Pusher::Run {
     return std::clamp(static_cast<std::int64_t>(result_.live_unix_ns()), sent_ns, heard_ns);
   }
 
-  void Applied(bool full, ChangeTimes changes, std::int64_t live_ns, std::uint64_t generation) {
+  // `sending`: 0 where the batch's own answer was lost.
+  void Applied(bool full, ChangeTimes changes, std::int64_t live_ns, std::uint64_t generation,
+               std::chrono::nanoseconds sending) {
     ++(full ? health_.full_states : health_.updates);
     health_.generation = generation;
     health_.held_policies = held_.size();
     health_.in_step = true;
     refused_backoff_.Reset();
-    observer_.OnApplied(target_, {full, std::move(changes), live_ns, generation});
+    AppliedBatch batch{full, std::move(changes), live_ns, generation, sending};
+    if (sending.count() != 0) {
+      batch.decoding = std::chrono::nanoseconds(result_.decode_ns());
+      batch.compiling = std::chrono::nanoseconds(result_.compile_ns());
+      batch.publishing = std::chrono::nanoseconds(result_.publish_ns());
+    }
+    observer_.OnApplied(target_, batch);
   }
 
   bool Handle(Outcome outcome, PushCall& call) {

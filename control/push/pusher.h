@@ -56,6 +56,10 @@ struct AppliedBatch {
   // clock, should the two differ. The time of the next answer where the batch's own was lost.
   std::int64_t live_ns = 0;
   std::uint64_t generation = 0;
+  std::chrono::nanoseconds sending{0};  // from its first byte to the answer, of which the dataplane spent:
+  std::chrono::nanoseconds decoding{0};
+  std::chrono::nanoseconds compiling{0};
+  std::chrono::nanoseconds publishing{0};
 };
 
 // Called in the pusher's thread; must not throw.

@@ -2,10 +2,13 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
+#include <memory>
 #include <type_traits>
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace sluice {
 namespace {
@@ -52,13 +55,21 @@ void KubeFollower::OnReplaceBegin(Resource resource) { ++Of(resource).replacemen
 
 void KubeFollower::OnReplaceEnd(Resource resource) {
   Kept& kept = Of(resource);
-  feed_.Change(Now(), [&](ClusterResolver& resolver) {
-    std::erase_if(kept.objects, [&](const auto& entry) {
-      if (entry.second.replacement == kept.replacement) return false;
-      Delete(resolver, resource, entry.first);
-      return true;
-    });
+  std::vector<std::string> gone;
+  std::erase_if(kept.objects, [&](const auto& entry) {
+    if (entry.second.replacement == kept.replacement) return false;
+    if (gathering()) Ungather(resource, entry.second);
+    gone.push_back(entry.first);
+    return true;
   });
+  kept.listed = true;
+  if (!gathering()) {
+    feed_.Change(Now(), [&](ClusterResolver& resolver) {
+      for (const std::string& joined : gone) Delete(resolver, resource, joined);
+    });
+  } else if (std::all_of(kept_.begin(), kept_.end(), [](const Kept& each) { return each.listed; })) {
+    LoadGathered();
+  }
 }
 
 void KubeFollower::OnUpsert(Resource resource, ReceivedObject object, const Arrival& arrival) {
@@ -71,7 +82,11 @@ void KubeFollower::OnUpsert(Resource resource, ReceivedObject object, const Arri
     known.replacement = Of(resource).replacement;
     if (known.uid != object.uid) known.good = false;  // somebody else of that name
     known.uid = object.uid;
-    if (!refused || !known.good) {
+    if (refused && known.good) {
+      // Its last good version stays.
+    } else if (gathering()) {
+      Gather(decoded, known);
+    } else {
       feed_.Change(TimeOf(arrival, object.changed_s), [&](ClusterResolver& resolver) {
         std::visit(
             [&](const auto& value) {
@@ -87,8 +102,62 @@ void KubeFollower::OnUpsert(Resource resource, ReceivedObject object, const Arri
 
 void KubeFollower::OnDelete(Resource resource, const ObjectKey& key, const Arrival& arrival) {
   const std::string joined = Join(key.namespace_name, key.name);
-  Of(resource).objects.erase(joined);
+  const auto found = Of(resource).objects.find(joined);
+  if (found == Of(resource).objects.end()) return;
+  if (gathering()) Ungather(resource, found->second);
+  Of(resource).objects.erase(found);
+  if (gathering()) return;
   feed_.Change(TimeOf(arrival, 0), [&](ClusterResolver& resolver) { Delete(resolver, resource, joined); });
+}
+
+void KubeFollower::Gather(const DecodedObject& decoded, Known& known) {
+  const auto put = [&known](auto& all, const auto& value) {
+    if (known.gathered == kNone) {
+      known.gathered = static_cast<std::uint32_t>(all.size());
+      all.push_back(value);
+    } else {
+      all[known.gathered] = value;
+    }
+  };
+  std::visit(
+      [&](const auto& value) {
+        using Object = std::decay_t<decltype(value)>;
+        if constexpr (std::is_same_v<Object, Namespace>) put(gathered_->namespaces, value);
+        if constexpr (std::is_same_v<Object, NodeObject>) put(gathered_->nodes, value);
+        if constexpr (std::is_same_v<Object, Pod>) put(gathered_->pods, value);
+        if constexpr (std::is_same_v<Object, NetworkPolicy>) put(gathered_->policies, value);
+      },
+      decoded.object);
+}
+
+void KubeFollower::Ungather(Resource resource, const Known& known) {
+  if (known.gathered == kNone) return;
+  switch (resource) {
+    case Resource::kNamespaces:
+      gathered_->namespaces[known.gathered].name.clear();
+      break;
+    case Resource::kNodes:
+      gathered_->nodes[known.gathered].name.clear();
+      break;
+    case Resource::kPods:
+      gathered_->pods[known.gathered].name.clear();
+      break;
+    case Resource::kNetworkPolicies:
+      gathered_->policies[known.gathered].name.clear();
+      break;
+  }
+}
+
+void KubeFollower::LoadGathered() {
+  const std::unique_ptr<Cluster> cluster = std::move(gathered_);
+  const auto went = [](const auto& object) { return object.name.empty(); };
+  std::erase_if(cluster->namespaces, went);
+  std::erase_if(cluster->nodes, went);
+  std::erase_if(cluster->pods, went);
+  std::erase_if(cluster->policies, went);
+  spdlog::info("all is listed: {} namespaces, {} nodes, {} pods, {} policies", cluster->namespaces.size(),
+               cluster->nodes.size(), cluster->pods.size(), cluster->policies.size());
+  feed_.Change({}, [&](ClusterResolver& resolver) { resolver.Load(*cluster); });
 }
 
 void KubeFollower::OnTrouble(Resource resource, const std::string& message) {
@@ -109,6 +178,7 @@ std::optional<EventSubject> KubeFollower::SubjectOfPolicy(const std::string& nam
 void ManifestFollower::Follow(const Cluster& cluster, const ChangeTime& time) {
   std::array<std::unordered_set<std::string>, kResourceCount> now;
   const auto of = [&now](Resource resource) -> auto& { return now[static_cast<std::size_t>(resource)]; };
+  const bool first = !std::exchange(loaded_, true);
   feed_.Change(time, [&](ClusterResolver& resolver) {
     for (const Namespace& object : cluster.namespaces) of(Resource::kNamespaces).insert(object.name);
     for (const NodeObject& object : cluster.nodes) of(Resource::kNodes).insert(object.name);
@@ -116,6 +186,7 @@ void ManifestFollower::Follow(const Cluster& cluster, const ChangeTime& time) {
     for (const NetworkPolicy& object : cluster.policies) {
       of(Resource::kNetworkPolicies).insert(Join(object.namespace_name, object.name));
     }
+    if (first) return resolver.Load(cluster);
     for (const Resource resource : kResources) {
       for (const std::string& name : names_[static_cast<std::size_t>(resource)]) {
         if (!of(resource).contains(name)) Delete(resolver, resource, name);

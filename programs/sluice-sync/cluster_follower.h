@@ -3,7 +3,10 @@
 #define SLUICE_PROGRAMS_SLUICE_SYNC_CLUSTER_FOLLOWER_H_
 
 #include <array>
+#include <cstdint>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -16,7 +19,8 @@
 
 namespace sluice {
 
-// Of an API server's objects. Within the thread of KubeSource::Poll.
+// Of an API server's objects. Within the thread of KubeSource::Poll. Until every resource was listed whole, objects are
+// gathered here: the feed takes all of them at once several times as fast as one by one.
 class KubeFollower : public ObjectSink {
  public:
   // Errors of one object; what stands for it (its last good version, or what isolates) is in the feed already.
@@ -38,20 +42,30 @@ class KubeFollower : public ObjectSink {
  private:
   struct Known {
     std::string uid;
-    std::uint32_t replacement = 0;  // the last in which it was named
-    bool good = false;              // a good version is in the feed
+    std::uint32_t replacement = 0;   // the last in which it was named
+    bool good = false;               // a good version is in the feed
+    std::uint32_t gathered = kNone;  // its index among those gathered
   };
   struct Kept {
     std::unordered_map<std::string, Known> objects;  // "default/web", or a name alone
     std::uint32_t replacement = 0;
+    bool listed = false;  // whole, once
   };
+  static constexpr std::uint32_t kNone = 0xffffffff;
 
   Kept& Of(Resource resource) { return kept_[static_cast<std::size_t>(resource)]; }
   const Kept& Of(Resource resource) const { return kept_[static_cast<std::size_t>(resource)]; }
 
+  bool gathering() const { return gathered_ != nullptr; }
+  void Gather(const DecodedObject& decoded, Known& known);
+  void Ungather(Resource resource, const Known& known);
+  void LoadGathered();
+
   PolicyFeed& feed_;
   const Refused refused_;
   std::array<Kept, kResourceCount> kept_;
+  std::unique_ptr<Cluster> gathered_ =
+      std::make_unique<Cluster>();  // those without a name went again; null: all listed
 };
 
 // Of manifests, which are always known whole. Any one thread.
@@ -66,6 +80,7 @@ class ManifestFollower {
 
  private:
   PolicyFeed& feed_;
+  bool loaded_ = false;
   std::array<std::unordered_set<std::string>, kResourceCount> names_;  // of what is in the feed
 };
 

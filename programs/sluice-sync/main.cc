@@ -92,8 +92,19 @@ class Reports : public PushObserver {
 
   void OnApplied(const std::string& target, const AppliedBatch& batch) override {
     metrics_.ObserveApplied(target, batch);
-    spdlog::log(batch.full ? spdlog::level::info : spdlog::level::debug, "{}: {} applied, generation {}", target,
-                batch.full ? "full state" : "update", batch.generation);
+    const auto level = batch.full ? spdlog::level::info : spdlog::level::debug;
+    if (!spdlog::should_log(level)) return;
+    const auto ms = [](std::chrono::nanoseconds time) { return static_cast<double>(time.count()) / 1e6; };
+    std::string since;
+    if (const std::int64_t oldest_ns = batch.changes.oldest_ns(); oldest_ns != 0) {
+      since = fmt::format(", live {:.3f} ms after it was heard of",
+                          ms(std::chrono::nanoseconds(batch.live_ns - oldest_ns)));
+    }
+    spdlog::log(level,
+                "{}: {} applied, generation {}{} (sent and answered in {:.3f} ms: decode {:.3f}, compile {:.3f}, "
+                "publish {:.3f})",
+                target, batch.full ? "full state" : "update", batch.generation, since, ms(batch.sending),
+                ms(batch.decoding), ms(batch.compiling), ms(batch.publishing));
   }
   void OnRefused(const std::string& target, const Diagnostic& refusal, bool held) override {
     metrics_.CountRefusedBatch(target);
@@ -196,7 +207,7 @@ class Daemon {
       source.Poll(kTick);
       if (source.synced()) {
         feed_.Publish();
-        if (!synced_.exchange(true)) spdlog::info("all resources are listed");
+        synced_ = true;
       }
       for (const Reports::Refusal& refusal : reports_.Take()) PostRefusal(refusal, follower, source);
       Tick([&] {
@@ -230,7 +241,11 @@ class Daemon {
           metrics_.CountRefused(diagnostic.object.substr(0, diagnostic.object.find(' ')));
         }
       }
-      follower.Follow(manifests.cluster, heard);
+      const Cluster& cluster = manifests.cluster;
+      spdlog::log(synced_ ? spdlog::level::debug : spdlog::level::info,
+                  "manifests are read: {} namespaces, {} nodes, {} pods, {} policies", cluster.namespaces.size(),
+                  cluster.nodes.size(), cluster.pods.size(), cluster.policies.size());
+      follower.Follow(cluster, heard);
       feed_.Publish();
       synced_ = true;
     };

@@ -9,6 +9,7 @@ import sys
 import change
 import compare
 import connections
+import follow
 import line_rate
 import machine
 import peers
@@ -29,6 +30,7 @@ SECTIONS = {
     "change": change.measure,
     "compile": tables.compile_shapes,
     "memory": tables.memory,
+    "follow": follow.measure,
     "grid": worker_alone.grid,
     "stages": stages.measure,
 }

@@ -49,7 +49,7 @@ def of_worst(figures, more_is_better):
 
 
 def goals(results):
-    return [*against_others(results), *under_load(results), *tables(results)]
+    return [*against_others(results), *under_load(results), *tables(results), *followed(results)]
 
 
 def against_others(results):
@@ -110,3 +110,16 @@ def tables(results):
     for family, floor, aim in ((4, 96, 72), (6, 128, 96)):
         flow = figure(results, "memory", "sluice", "bytes_a_flow", family=family, flows=MILLION)
         yield Goal(f"bytes a flow, IPv{family}, index and all", floor, aim, flow, False, digits=1)
+
+
+def followed(results):
+    """Of a whole run: a small cluster says nothing of these."""
+    of = lambda what, metric: figure(results, "follow", "sluice", metric, what=what, whole=True)
+    live = of("full state", "read_to_live_s")
+    yield Goal("75,000 policies, 100,000 pods: from read by sluice-sync to in force", 3, 2, live, False, unit=" s")
+    for program, metric, floor, aim in (("sluice-sync", "sync_peak_mb", 1000, 700), ("sluiced", "sluiced_policy_peak_mb", 500, 300)):
+        memory = of("memory, at the end", metric)
+        yield Goal(f"... memory of {program} at its peak", floor, aim, memory, False, unit=" MB", digits=0)
+    for what, floor, aim in (("pod relabelled", 2, 1), ("policy changed", 10, 5), ("namespace relabelled", 10, 5), ("sustained", 2, 1)):
+        text = "1,000 pod changes a second" if what == "sustained" else f"one {what}"
+        yield Goal(f"{text}: received to in force, p99", floor, aim, of(what, "received_to_live_p99_ms"), False, unit=" ms")

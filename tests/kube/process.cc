@@ -60,8 +60,12 @@ void Process::Kill() {
   pid_ = 0;
 }
 
-void Process::Freeze() { kill(pid_, SIGSTOP); }
-void Process::Thaw() { kill(pid_, SIGCONT); }
+void Process::Freeze() {
+  if (pid_ > 0) kill(pid_, SIGSTOP);
+}
+void Process::Thaw() {
+  if (pid_ > 0) kill(pid_, SIGCONT);
+}
 
 int RunCommand(const std::vector<std::string>& command) {
   const pid_t pid = Spawn(command, "/dev/null");

@@ -54,6 +54,8 @@ class TestCluster {
   void KillApiServer() { api_server_.Kill(); }
   bool RestartApiServer();
   Process& api_server() { return api_server_; }
+  // An authority and certificates in place of those that there are; the server takes them at its next start.
+  bool MakeCertificates() const;
   // etcd forgets every version but the present one.
   bool Compact();
   // An object as some older API server may have stored it, past all that this one checks. `key` as in etcd
@@ -80,7 +82,6 @@ class TestCluster {
   void DeletePod(const std::string& space, const std::string& name) const;
 
  private:
-  bool MakeCertificates() const;
   bool StartApiServer(Process& process, int port, const std::string& gates, const std::string& url);
   bool WaitUntil(const std::string& url, Process& process) const;
 

@@ -235,6 +235,8 @@ void Pipeline::LookUp() {
       }
     }
     Entry& entry = flows.entry(flow);
+    if (entry.generation != generation && IsStillJudged(entry)) [[unlikely]]
+      Publish(entry.generation, generation);
     if (lane.EventAt(slot) != kDataEvent || !entry.IsSteady(lane.SourceIsGreater(slot)) ||
         entry.generation != generation || now_ms - entry.last_seen_ms >= fresh_ms) [[unlikely]] {
       HitSlowly<Key>(slot, flow);
@@ -249,9 +251,6 @@ template <typename Key>
 void Pipeline::HitSlowly(std::uint32_t slot, std::uint32_t flow) {
   FlowEntry<Key>& entry = lane<Key>().flows->entry(flow);
   if (!entry.live()) return Defer<Key>(slot, nullptr);  // a candidate that no flow has
-  if (entry.generation != generation_ && entry.generation != kJudgeAgain && !IsExpired(entry) && IsStillJudged(entry)) {
-    Publish(entry.generation, generation_);
-  }
   if (entry.generation == generation_ && !IsExpired(entry) && Continue<Key>(slot, flow)) return;
   // Later packets of this burst must not overtake this one's judgement.
   FoldFlow<Key>(flow);

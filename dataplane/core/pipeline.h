@@ -102,6 +102,8 @@ class Pipeline {
   // the rules' counters up to date, ends fragments that wait in vain. Looks at up to `entries` flows; returns whether
   // it has now come round, having looked at all.
   bool Housekeep(const Table& table, std::uint64_t now_ns, std::uint32_t entries, PipelineOutput& out);
+  // Whether flows may be left that no sweep has met since the table changed.
+  bool IsBehind() const { return turns_behind_ != 0; }
 
   // At the end of all: what waits for a first fragment is dropped, and every packet counted to its rules.
   void Finish(PipelineOutput& out);
@@ -273,8 +275,14 @@ class Pipeline {
   std::uint32_t Sweep(std::uint32_t entries);
   template <typename Key>
   void JudgeBatch(std::span<const std::uint32_t> flows);
+  // Whether what this generation says of a flow is what the one that judged it said.
   template <typename Key>
-  bool IsStillJudged(const FlowEntry<Key>& entry) const;
+  bool IsStillJudged(const FlowEntry<Key>& entry) const {
+    const std::uint32_t judged = entry.generation;
+    if (judged == kJudgeAgain || judged < first_generation_.load(std::memory_order_relaxed)) return false;
+    return table_->StripeGeneration(Table::Stripe(Key::Lesser(entry.words).address)) <= judged &&
+           table_->StripeGeneration(Table::Stripe(Key::Greater(entry.words).address)) <= judged;
+  }
   template <typename Key>
   void FoldFlow(std::uint32_t flow);
   template <typename Key>
@@ -306,8 +314,9 @@ class Pipeline {
   const std::unique_ptr<DropRing> drop_ring_ = std::make_unique<DropRing>();
   std::array<Epoch, 2> epochs_;
   std::atomic<std::uint32_t> current_epoch_ = 0;
-  std::uint32_t turns_until_folded_ = 0;             // sweeps until no flow of the epoch before is left
+  std::uint32_t turns_behind_ = 0;                   // sweeps until every flow was met under this table
   std::atomic<std::uint32_t> first_generation_ = 0;  // of the current epoch
+  std::uint32_t first_generation_before_ = 0;        // of the epoch before
   std::uint64_t answer_credit_ns_ = 1'000'000'000;
   std::uint64_t answer_time_ns_ = 0;
 

@@ -19,34 +19,26 @@ RuleCount Pipeline::CountOf(std::uint64_t epoch, RuleId rule) const {
   return {};
 }
 
-// Rule ids mean nothing in another epoch. A flow of the old one is folded when it is met, by packet or sweep; only
-// where a third epoch comes before that, or generations begin anew, all are folded at once.
+// Rule ids mean nothing in another epoch. A flow of the epoch before is folded when it is met, by packet or sweep; what
+// one counted for an epoch before that is nobody's any more. Only where generations begin anew, which would make flows
+// of different epochs look alike, all are folded at once.
 void Pipeline::ChangeTable(const Table& table) {
   const auto generation = static_cast<std::uint32_t>(table.generation());
   if (CurrentEpoch().id != table.epoch()) {
     if (CurrentEpoch().id != 0) {
-      if (generation <= generation_ || turns_until_folded_ != 0) FoldAll(true);
+      if (generation <= generation_) FoldAll(true);
+      first_generation_before_ = generation <= generation_ ? generation : first_generation_.load();
       current_epoch_.store(current_epoch_ ^ 1, std::memory_order_release);
       CurrentEpoch().id.store(0, std::memory_order_release);
       CurrentEpoch().counters.Clear();
-      turns_until_folded_ = 2;  // the turn under way has passed some flows already
     }
     CurrentEpoch().id.store(table.epoch(), std::memory_order_release);
     first_generation_.store(generation, std::memory_order_relaxed);
   }
   generation_ = generation;
+  turns_behind_ = 2;  // the turn under way has passed some flows already
   closed_ = !table.has_policy() && config_.fail_closed;
   CurrentEpoch().counters.Reserve(table.rule_limit());
-}
-
-// Whether what this generation says of a flow is what the one that judged it said.
-template <typename Key>
-bool Pipeline::IsStillJudged(const FlowEntry<Key>& entry) const {
-  if (entry.generation < first_generation_.load(std::memory_order_relaxed)) return false;
-  const std::uint32_t source = Table::Stripe(entry.source().address);
-  const std::uint32_t destination = Table::Stripe(entry.destination().address);
-  return table_->StripeGeneration(source) <= entry.generation &&
-         table_->StripeGeneration(destination) <= entry.generation;
 }
 
 // Adds what the flow counted since the last time to its rules, replies included.
@@ -58,10 +50,12 @@ void Pipeline::FoldFlow(std::uint32_t flow) {
   const FlowEntry<Key>& entry = flows.entry(flow);
   const FlowRules& rules = flows.rules(flow);
   const bool current = entry.generation >= first_generation_.load(std::memory_order_relaxed);
-  RuleCounters& counters = epochs_[current_epoch_ ^ (current ? 0u : 1u)].counters;
-  const std::uint64_t hit_ns = now_ns_ - std::min(now_ns_, std::uint64_t{Now() - entry.last_seen_ms} * 1'000'000);
-  counters.Add(rules.egress, traffic.packets, traffic.bytes, hit_ns);
-  counters.Add(rules.ingress, traffic.packets, traffic.bytes, hit_ns);
+  if (current || entry.generation >= first_generation_before_) {
+    RuleCounters& counters = epochs_[current_epoch_ ^ (current ? 0u : 1u)].counters;
+    const std::uint64_t hit_ns = now_ns_ - std::min(now_ns_, std::uint64_t{Now() - entry.last_seen_ms} * 1'000'000);
+    counters.Add(rules.egress, traffic.packets, traffic.bytes, hit_ns);
+    counters.Add(rules.ingress, traffic.packets, traffic.bytes, hit_ns);
+  }
   flows.Fold(flow);
 }
 
@@ -99,7 +93,7 @@ bool Pipeline::Housekeep(const Table& table, std::uint64_t now_ns, std::uint32_t
   Sweep<Ipv6FlowKey>(entries);
   if (ipv6_.sweep_next < ipv6_.flows->used_limit()) return false;
   ipv4_.sweep_next = ipv6_.sweep_next = 0;
-  if (turns_until_folded_ != 0) --turns_until_folded_;
+  if (turns_behind_ != 0) --turns_behind_;
   return true;
 }
 
@@ -156,8 +150,6 @@ void Pipeline::JudgeBatch(std::span<const std::uint32_t> flows) {
   for (std::size_t i = 0; i < flows.size(); ++i) JudgeFlow<Key>(flows[i], answers_[i]);
 }
 
-template bool Pipeline::IsStillJudged(const FlowEntry<Ipv4FlowKey>&) const;
-template bool Pipeline::IsStillJudged(const FlowEntry<Ipv6FlowKey>&) const;
 template void Pipeline::FoldFlow<Ipv4FlowKey>(std::uint32_t);
 template void Pipeline::FoldFlow<Ipv6FlowKey>(std::uint32_t);
 template void Pipeline::EndFlow<Ipv4FlowKey>(std::uint32_t);

@@ -117,6 +117,9 @@ struct alignas(64) HostMap<Key>::Line {
 };
 
 template <typename Key>
+const typename HostMap<Key>::Line HostMap<Key>::kEmptyLine{};
+
+template <typename Key>
 const typename HostMap<Key>::Line* HostMap<Key>::LineOf(std::uint64_t hash) const {
   const Page& page = PageOf(hash);
   return page.lines == nullptr ? &kEmptyLine : &page.lines[static_cast<std::uint32_t>(hash) & page.mask];

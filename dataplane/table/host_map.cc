@@ -6,9 +6,6 @@
 namespace sluice {
 
 template <typename Key>
-const typename HostMap<Key>::Line HostMap<Key>::kEmptyLine{};
-
-template <typename Key>
 HostMap<Key>::HostMap() : pages_(1) {}
 
 template <typename Key>

@@ -1,9 +1,9 @@
 #include "push/page.h"
 
 #include <curl/curl.h>
+#include <re2/re2.h>
 
 #include <map>
-#include <regex>
 #include <set>
 #include <sstream>
 
@@ -26,13 +26,13 @@ class Lint {
   std::vector<std::string> Run(const std::string& text) {
     std::istringstream lines(text);
     for (std::string line; std::getline(lines, line);) {
-      static const std::regex kComment("# (HELP|TYPE) ([^ ]+) ?(.*)");
-      static const std::regex kSample(R"(([^ {]+)(?:\{(.*)\})? ([^ ]+))");
-      std::smatch match;
-      if (std::regex_match(line, match, kComment)) {
-        (match[1] == "HELP" ? families_[match[2]].help : families_[match[2]].type) = match[3];
-      } else if (std::regex_match(line, match, kSample)) {
-        Sample(match[1], match[2], match[3]);
+      static const RE2 kComment("# (HELP|TYPE) ([^ ]+) ?(.*)");
+      static const RE2 kSample(R"(([^ {]+)(?:\{(.*)\})? ([^ ]+))");
+      std::string what, name, rest;
+      if (RE2::FullMatch(line, kComment, &what, &name, &rest)) {
+        (what == "HELP" ? families_[name].help : families_[name].type) = rest;
+      } else if (std::string labels, value; RE2::FullMatch(line, kSample, &name, &labels, &value)) {
+        Sample(name, labels, value);
       } else {
         Wrong(line, "is no line of the format");
       }
@@ -53,8 +53,8 @@ class Lint {
     }
     if (!families_.contains(family) || families_[family].type.empty()) Wrong(name, "has no TYPE before it");
     if (!series_.insert(name + '{' + labels + '}').second) Wrong(name + '{' + labels + '}', "is there twice");
-    static const std::regex kLabels(R"re(([a-z][a-z_]*="[^"]*"(,[a-z][a-z_]*="[^"]*")*)?)re");
-    if (!std::regex_match(labels, kLabels)) Wrong(name, "labels {" + labels + '}');
+    static const RE2 kLabels(R"re(([a-z][a-z_]*="[^"]*"(,[a-z][a-z_]*="[^"]*")*)?)re");
+    if (!RE2::FullMatch(labels, kLabels)) Wrong(name, "labels {" + labels + '}');
     if (family == name && labels.find("le=\"") != std::string::npos) Wrong(name, "le is a histogram's");
     if (family != name) CheckPart(family, name, std::stod(value));
   }
@@ -71,11 +71,11 @@ class Lint {
   }
 
   void Check(const std::string& name, const Family& family) {
-    static const std::regex kName("sluice_sync_[a-z]+(_[a-z]+)*");
-    static const std::regex kWord(
+    static const RE2 kName("sluice_sync_[a-z]+(_[a-z]+)*");
+    static const RE2 kWord(
         "_(counter|gauge|histogram|summary|metric|ms|us|ns|milliseconds|minutes|hours|percent)(_|$)");
-    if (!std::regex_match(name, kName)) Wrong(name, "wants lower case words behind sluice_sync_");
-    if (std::regex_search(name, kWord)) Wrong(name, "names its type, or no base unit");
+    if (!RE2::FullMatch(name, kName)) Wrong(name, "wants lower case words behind sluice_sync_");
+    if (RE2::PartialMatch(name, kWord)) Wrong(name, "names its type, or no base unit");
     if (family.help.size() < 5 || family.help.back() == '.') Wrong(name, "wants a HELP that says something");
     if ((family.type == "counter") != name.ends_with("_total")) Wrong(name, "_total is for counters, and all of them");
     if (family.type == "histogram" && !name.ends_with("_seconds")) Wrong(name, "wants its unit");

@@ -1,8 +1,13 @@
-"""Every header compiles on its own: a file that includes it first finds all that it needs."""
+"""Every header compiles on its own: a file that includes it first finds all that it needs. headers.py BUILD-FOLDER
+
+A header that a source file of its layer includes first was shown to by the build; the others are compiled here.
+"""
 
 import concurrent.futures
+import json
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import subprocess
@@ -44,11 +49,31 @@ def compile_alone(header, flags):
     return header, run.returncode, run.stderr
 
 
+def compiled_first(build):
+    """The headers that a source file of their layer includes first; base/ is where include/ has its source files."""
+    found = set()
+    for entry in json.loads(pathlib.Path(build, "compile_commands.json").read_text()):
+        source = pathlib.Path(os.path.relpath(pathlib.Path(entry["directory"], entry["file"])))
+        layer = source.parts[0]
+        if layer not in INCLUDE_ROOTS:
+            continue
+        first = re.search(r'^#include ["<](.*)[">]$', source.read_text(), re.MULTILINE)
+        if not first:
+            continue
+        for folder in [source.parent, *INCLUDE_ROOTS[layer]]:
+            header = pathlib.Path(os.path.normpath(pathlib.Path(folder, first[1])))
+            if header.is_file() and header.parts[0] in (layer, "include" if layer == "base" else layer):
+                found.add(header)
+                break
+    return found
+
+
 def main():
-    headers = sorted(path for root in INCLUDE_ROOTS for path in pathlib.Path(root).rglob("*.h"))
+    headers = {path for root in INCLUDE_ROOTS for path in pathlib.Path(root).rglob("*.h")}
     if not headers:
         print("no headers found: run it in the source folder", file=sys.stderr)
         return 2
+    headers = sorted(headers - compiled_first(sys.argv[1]))
     failed = 0
     with tempfile.TemporaryDirectory() as messages, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         flags = [*package_flags(), *generate_messages(messages)]

@@ -12,6 +12,12 @@ constexpr std::size_t kMaxPieceBytes = 16 << 20;
 // Each broken document may cost reading kMaxPieceBytes again.
 constexpr int kMostBroken = 100;
 
+consteval std::array<bool, 256> MarksOf(std::string_view bytes) {
+  std::array<bool, 256> marks = {};
+  for (const char byte : bytes) marks[static_cast<unsigned char>(byte)] = true;
+  return marks;
+}
+
 bool IsSpace(int c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
 }  // namespace
@@ -151,24 +157,35 @@ int JsonSplitter::SkipSpace() {
   return next;
 }
 
+bool JsonSplitter::SkipTo(const Marks& marks) {
+  do {
+    const char* const end = buffer_.data() + end_;
+    const char* at = buffer_.data() + at_;
+    while (at != end && !marks[static_cast<unsigned char>(*at)]) ++at;
+    at_ = static_cast<std::size_t>(at - buffer_.data());
+  } while (at_ == end_ && Refill());
+  return at_ < end_;
+}
+
 bool JsonSplitter::SkipString() {
+  static constexpr Marks kMarks = MarksOf("\"\\\n");
   Advance();
-  for (;;) {
-    const int next = Peek();
-    if (next == kEof || next == '\n') return false;
+  while (SkipTo(kMarks)) {
+    const char next = buffer_[at_];
+    if (next == '\n') return false;
     Advance();
     if (next == '"') return true;
-    if (next != '\\') continue;
     if (Peek() == kEof) return false;
     Advance();
   }
+  return false;
 }
 
 bool JsonSplitter::SkipBalanced() {
+  static constexpr Marks kMarks = MarksOf("\"{}[]\n");
   std::size_t depth = 0;
-  for (;;) {
-    const int next = Peek();
-    if (next == kEof) return false;
+  while (SkipTo(kMarks)) {
+    const char next = buffer_[at_];
     if (next == '"') {
       if (!SkipString()) return false;
       continue;
@@ -177,6 +194,7 @@ bool JsonSplitter::SkipBalanced() {
     if (next == '{' || next == '[') ++depth;
     if ((next == '}' || next == ']') && --depth == 0) return true;
   }
+  return false;
 }
 
 JsonPart::Piece JsonSplitter::Broken(std::string why) {

@@ -5,6 +5,7 @@
 #ifndef SLUICE_CONTROL_MANIFEST_JSON_SPLITTER_H_
 #define SLUICE_CONTROL_MANIFEST_JSON_SPLITTER_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <istream>
@@ -54,12 +55,16 @@ class JsonSplitter {
 
  private:
   using Piece = JsonPart::Piece;
+  using Marks = std::array<bool, 256>;  // by byte
   enum class Where : std::uint8_t { kBetween, kInDocument, kInItems, kEnd };
 
   static constexpr int kEof = -1;
 
   int Peek() { return at_ < end_ || Refill() ? static_cast<unsigned char>(buffer_[at_]) : kEof; }
   void Advance() { line_ += buffer_[at_++] == '\n' ? 1 : 0; }
+  // To the next byte that is one of `marks`; line ends must be among them, for Advance() to count. False: there is
+  // none.
+  bool SkipTo(const Marks& marks);
   // Keeps what is from start_ on. False at the end of the stream, or where the piece is larger than we take.
   bool Refill();
   int SkipSpace();

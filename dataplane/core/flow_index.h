@@ -24,6 +24,7 @@ class FlowIndex {
  public:
   static constexpr std::uint32_t kSlots = 10;
   static constexpr std::uint32_t kNoFlow = 0xffffffff;
+  static constexpr std::uint32_t kInSecondary = kNoFlow - 1;
 
   struct alignas(64) Bucket {
     std::array<std::uint16_t, kSlots> tags;  // 0: free
@@ -43,11 +44,19 @@ class FlowIndex {
 
   void Prefetch(std::uint64_t hash) const { __builtin_prefetch(&buckets_[Primary(hash)], 0, 3); }
 
-  // The first entry whose tag fits in the primary bucket, else any number that was an entry's once, or 0.
+  // The first entry whose tag fits in the primary bucket. Else kInSecondary where the flow, if there is one, is in its
+  // secondary bucket, and kNoFlow where there is none.
   std::uint32_t Candidate(std::uint64_t hash) const {
     const Bucket& bucket = buckets_[Primary(hash)];
-    const std::uint32_t matches = MatchTags(bucket, Tag(hash)) | 1u << (2 * kSlots - 2);
-    return bucket.entries[static_cast<std::size_t>(std::countr_zero(matches)) / 2];
+    std::uint32_t matches = MatchTags(bucket, Tag(hash));
+    if (matches == 0) [[unlikely]]
+      return bucket.overflow == 0 ? kNoFlow : kInSecondary;
+    return bucket.entries[TakeFirst(matches)];
+  }
+  void PrefetchSecondary(std::uint64_t hash) const { __builtin_prefetch(&buckets_[Secondary(hash)], 0, 3); }
+  // The first entry whose tag fits in the secondary bucket, or kNoFlow.
+  std::uint32_t SecondaryCandidate(std::uint64_t hash) const {
+    return FindIn(buckets_[Secondary(hash)], Tag(hash), [](std::uint32_t) { return true; });
   }
 
   // The entry with this hash's tag for which `is_it(entry)` holds, or kNoFlow.
@@ -84,6 +93,7 @@ class FlowIndex {
  private:
   static std::uint16_t Tag(std::uint64_t hash) { return static_cast<std::uint16_t>(hash | 1); }
   std::uint32_t Primary(std::uint64_t hash) const { return static_cast<std::uint32_t>((hash >> 32) * count_ >> 32); }
+  std::uint32_t Secondary(std::uint64_t hash) const { return Other(Primary(hash), Tag(hash)); }
   // Its own inverse: Other(Other(b, t), t) == b.
   std::uint32_t Other(std::uint32_t bucket, std::uint16_t tag) const {
     const auto sum = static_cast<std::uint32_t>(std::uint64_t{tag * 0x9e3779b1u} * count_ >> 32);

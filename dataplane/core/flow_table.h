@@ -53,13 +53,13 @@ class FlowTable {
   std::uint32_t capacity() const { return capacity_; }
   std::uint64_t MemoryBytes() const { return Layout(capacity_).total; }
 
-  // Writer. A lookup of many goes in three steps over all, so that their cache misses overlap: Prefetch the bucket;
-  // Candidate, PrefetchEntry; then compare the entry's key, and Find where that says no.
+  // Writer. A lookup of many goes in steps over all, so that their cache misses overlap: Prefetch the bucket; its
+  // Candidate (or PrefetchSecondary, SecondaryCandidate) and PrefetchEntry; then compare the entry's key, and Find
+  // where that says no.
   const FlowHasher& hasher() const { return hasher_; }
   const FlowIndex& index() const { return index_; }
   std::uint64_t Hash(const Key& key) const { return hasher_(key); }
   void Prefetch(std::uint64_t hash) const { index_.Prefetch(hash); }
-  std::uint32_t Candidate(std::uint64_t hash) const { return index_.Candidate(hash); }
   void PrefetchEntry(std::uint32_t flow) const { __builtin_prefetch(&entries_[flow], 1, 3); }
   std::uint32_t Find(const Key& key, std::uint64_t hash) const {
     return index_.Find(hash, [&](std::uint32_t flow) { return entries_[flow].Is(key); });

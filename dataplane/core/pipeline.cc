@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <random>
+#include <utility>
 
 #include "core/plain.h"
 
@@ -89,7 +90,7 @@ bool Pipeline::Pass(const Table& table, std::uint64_t now_ns, std::span<const Fr
 // Of most frames no more is read than the lookup of their flow needs. False where fragments or a missing policy ask for
 // all packets to be parsed first.
 bool Pipeline::ReadPlain(std::span<const Frame> frames) {
-  constexpr std::uint32_t kAhead = 8;
+  constexpr std::uint32_t kAhead = 8, kStride = 16;
   const auto count = static_cast<std::uint32_t>(frames.size());
   if (closed_) return false;
   Begin(frames.data(), parsed_.data(), count);
@@ -98,7 +99,13 @@ bool Pipeline::ReadPlain(std::span<const Frame> frames) {
   const FlowHasher ipv4_hasher = ipv4_.flows->hasher(), ipv6_hasher = ipv6_.flows->hasher();
   const FlowIndex ipv4_index = ipv4_.flows->index(), ipv6_index = ipv6_.flows->index();
   for (std::uint32_t i = 0; i < std::min(kAhead, count); ++i) __builtin_prefetch(frames[i].data);
+  std::uint32_t ipv4_before = 0, ipv6_before = 0;
   for (std::uint32_t i = 0; i < count; ++i) {
+    if (i % kStride == 0) {
+      // The buckets of those before the last stride have come by now.
+      ipv4_.FetchEntries(std::exchange(ipv4_before, ipv4_.count));
+      ipv6_.FetchEntries(std::exchange(ipv6_before, ipv6_.count));
+    }
     __builtin_prefetch(frames[std::min(i + kAhead, count - 1)].data);
     const Frame& frame = frames[i];
     if (frame.length >= kShortestPlain) [[likely]] {
@@ -166,7 +173,8 @@ void Pipeline::Begin(const Frame* frames, ParsedPacket* packets, std::uint32_t c
   packets_ = packets;
   count_ = count;
   unread_ = 0;
-  dropped_ = deferred_count_ = ipv4_.count = ipv6_.count = 0;
+  dropped_ = deferred_count_ = ipv4_.count = ipv6_.count = ipv4_.fetched = ipv6_.fetched = 0;
+  ipv4_.in_secondary = ipv6_.in_secondary = 0;
   fates_.fill(DropReason::kNone);
   verdicts_.fill(Verdict::kDrop);
   if (out_->outcomes == nullptr) return;
@@ -217,10 +225,8 @@ void Pipeline::LookUp() {
   Lane<Key>& lane = this->lane<Key>();
   FlowTable<Key>& flows = *lane.flows;
   const std::uint32_t count = lane.count;
-  for (std::uint32_t slot = 0; slot < count; ++slot) {
-    lane.flow[slot] = flows.Candidate(lane.hash[slot]);
-    flows.PrefetchEntry(lane.flow[slot]);
-  }
+  lane.FetchEntries(count);
+  if (lane.in_secondary != 0) lane.FetchEntries(count);
   const std::uint32_t now_ms = Now();
   const std::uint32_t generation = generation_;
   // Where outcomes are asked for, every packet takes the long way.

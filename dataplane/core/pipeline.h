@@ -10,6 +10,7 @@
 
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -162,6 +163,8 @@ class Pipeline {
     std::array<std::uint32_t, kMaxBurst> flow;    // candidate
     std::array<std::uint32_t, kMaxBurst> length;  // of the whole frame
     std::array<std::uint8_t, kMaxBurst> turn;     // the packet's FlowEvent, | kFromGreater
+    std::uint32_t fetched = 0;                    // slots that have a candidate
+    std::uint64_t in_secondary = 0;               // bit i: slot i's candidate is still to be found there
     std::uint32_t sweep_next = 0;
 
     static constexpr std::uint8_t kFromGreater = kFlowEvents;
@@ -187,6 +190,30 @@ class Pipeline {
       length[count] = frame.frame_length;
       turn[count] = static_cast<std::uint8_t>(event | (source_is_greater ? kFromGreater : 0));
       ++count;
+    }
+    // Finds the candidates of the slots up to `end`, whose buckets were fetched, and fetches what to look at next.
+    void FetchEntries(std::uint32_t end) {
+      const FlowIndex index = flows->index();  // a copy, which stays in registers
+      for (; in_secondary != 0; in_secondary &= in_secondary - 1) {
+        const auto slot = static_cast<std::uint32_t>(std::countr_zero(in_secondary));
+        const std::uint32_t candidate = index.SecondaryCandidate(hash[slot]);
+        flow[slot] = candidate == kNoFlow ? 0 : candidate;
+        flows->PrefetchEntry(flow[slot]);
+      }
+      const FlowTable<Key>& table = *flows;
+      for (std::uint32_t slot = fetched; slot < end; ++slot) {
+        std::uint32_t candidate = index.Candidate(hash[slot]);
+        if (candidate >= FlowIndex::kInSecondary) [[unlikely]] {
+          if (candidate == FlowIndex::kInSecondary) {
+            in_secondary |= std::uint64_t{1} << slot;
+            index.PrefetchSecondary(hash[slot]);
+          }
+          candidate = 0;  // which is not it
+        }
+        flow[slot] = candidate;
+        table.PrefetchEntry(candidate);
+      }
+      fetched = end;
     }
     // What the packet asks of the table: the other way round, where its flow's originator is not its source.
     ClassifyQuery Query(std::uint32_t slot, bool of_reply) const {

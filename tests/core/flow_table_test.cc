@@ -113,24 +113,34 @@ TYPED_TEST(FlowTableTest, CandidateIsNearlyAlwaysTheFlow) {
     const Key key = MakeKey<Key>(i);
     table->Insert(key, table->Hash(key), {});
   }
-  std::uint32_t direct = 0;
+  const FlowIndex& index = table->index();
+  std::uint32_t direct = 0, right = 0;
   for (std::uint32_t i = 0; i < 1000; ++i) {
     const Key key = MakeKey<Key>(i);
-    const std::uint32_t candidate = table->Candidate(table->Hash(key));
+    const std::uint64_t hash = table->Hash(key);
+    std::uint32_t candidate = index.Candidate(hash);
+    ASSERT_NE(candidate, kNoFlow);
+    if (candidate == FlowIndex::kInSecondary) {
+      candidate = index.SecondaryCandidate(hash);
+    } else {
+      ++direct;
+    }
     ASSERT_LT(candidate, table->capacity());
-    if (table->entry(candidate).Is(key)) ++direct;
+    if (table->entry(candidate).Is(key)) ++right;
   }
   EXPECT_GT(direct, 850u);
+  EXPECT_LT(direct, 1000u);  // else nothing was said of secondary buckets
+  EXPECT_GT(right, 990u);
 }
 
-TYPED_TEST(FlowTableTest, CandidateOfAnEmptyTableIsNoFlow) {
+TYPED_TEST(FlowTableTest, AnEmptyTableHasNoCandidates) {
   using Key = TypeParam;
   const auto table = MakeTable<Key>(1000);
   const Key zero{};
   for (const Key& key : {zero, MakeKey<Key>(1)}) {
-    const std::uint32_t candidate = table->Candidate(table->Hash(key));
-    ASSERT_LT(candidate, table->capacity());
-    EXPECT_FALSE(table->entry(candidate).live());
+    EXPECT_EQ(table->index().Candidate(table->Hash(key)), kNoFlow);
+    EXPECT_EQ(table->index().SecondaryCandidate(table->Hash(key)), kNoFlow);
+    EXPECT_FALSE(table->entry(0).live());
   }
 }
 

@@ -146,7 +146,7 @@ bool FlowTable<Key>::View(std::uint32_t flow, FlowView& view) const {
     for (std::size_t i = 0; i + 1 < Key::kWords; ++i) copy.words[i] = Observe(entry.words[i]);
     view.generation = Observe(entry.generation);
     view.last_seen_ms = Observe(entry.last_seen_ms);
-    const FlowRules& rules = const_cast<FlowTable*>(this)->rules(flow);
+    const FlowRules& rules = this->rules(flow);
     view.egress_rule = Observe(rules.egress);
     view.ingress_rule = Observe(rules.ingress);
     // The count comes last: whatever a fold had stored of the totals, the count includes it.

@@ -61,11 +61,13 @@ class FlowTable {
   std::uint64_t Hash(const Key& key) const { return hasher_(key); }
   void Prefetch(std::uint64_t hash) const { index_.Prefetch(hash); }
   void PrefetchEntry(std::uint32_t flow) const { __builtin_prefetch(&entries_[flow], 1, 3); }
+  void PrefetchRecord(std::uint32_t flow) const { __builtin_prefetch(&records_[flow], 1, 3); }
   std::uint32_t Find(const Key& key, std::uint64_t hash) const {
     return index_.Find(hash, [&](std::uint32_t flow) { return entries_[flow].Is(key); });
   }
   Entry& entry(std::uint32_t flow) { return entries_[flow]; }
   const Entry& entry(std::uint32_t flow) const { return entries_[flow]; }
+  const FlowRules& rules(std::uint32_t flow) const { return const_cast<FlowTable*>(this)->rules(flow); }
   FlowRules& rules(std::uint32_t flow) {
     if constexpr (kRulesInEntry<Key>)
       return entries_[flow].rules;

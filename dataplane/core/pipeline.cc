@@ -62,7 +62,8 @@ void Pipeline::Start(const Table& table, std::uint64_t now_ns, PipelineOutput& o
   now_ns_ = std::max(now_ns_, now_ns);
   now_ms_.store(static_cast<std::uint32_t>(now_ns_ / 1'000'000), std::memory_order_relaxed);
   out_ = &out;
-  if (table_ != &table || generation_ != table.generation() || CurrentEpoch().id != table.epoch()) ChangeTable(table);
+  if (table_ != &table || generation_ != table.generation() || CurrentCounters().epoch() != table.epoch())
+    ChangeTable(table);
   table_ = &table;
 }
 
@@ -231,6 +232,7 @@ void Pipeline::LookUp() {
   const std::uint32_t generation = generation_;
   // Where outcomes are asked for, every packet takes the long way.
   const std::uint32_t fresh_ms = out_->outcomes == nullptr ? shortest_timeout_ms_ : 0;
+  std::uint64_t stale = 0;
   for (std::uint32_t slot = 0; slot < count; ++slot) {
     std::uint32_t flow = lane.flow[slot];
     if (!flows.entry(flow).Is(lane.key[slot])) [[unlikely]] {
@@ -241,15 +243,35 @@ void Pipeline::LookUp() {
       }
     }
     Entry& entry = flows.entry(flow);
-    if (entry.generation != generation && IsStillJudged(entry)) [[unlikely]]
+    if (entry.generation != generation) [[unlikely]] {
+      if (!IsStillJudged(entry)) {
+        lane.flow[slot] = flow;
+        stale |= std::uint64_t{1} << slot;
+        flows.PrefetchRecord(flow);
+        continue;
+      }
       Publish(entry.generation, generation);
+    }
     if (lane.EventAt(slot) != kDataEvent || !entry.IsSteady(lane.SourceIsGreater(slot)) ||
-        entry.generation != generation || now_ms - entry.last_seen_ms >= fresh_ms) [[unlikely]] {
+        now_ms - entry.last_seen_ms >= fresh_ms) [[unlikely]] {
       HitSlowly<Key>(slot, flow);
       continue;
     }
     if (entry.CountPacket(lane.length[slot], now_ms)) [[unlikely]]
       FoldFlow<Key>(flow);
+  }
+  if (stale != 0) [[unlikely]]
+    MeetStale<Key>(stale);
+}
+
+// Packets of flows that an earlier table judged. All of such a flow's packets in this burst are here, in their order.
+template <typename Key>
+void Pipeline::MeetStale(std::uint64_t slots) {
+  const Lane<Key>& lane = this->lane<Key>();
+  for (std::uint64_t rest = slots; rest != 0; rest &= rest - 1) PrefetchFold<Key>(lane.flow[std::countr_zero(rest)]);
+  for (std::uint64_t rest = slots; rest != 0; rest &= rest - 1) {
+    const auto slot = static_cast<std::uint32_t>(std::countr_zero(rest));
+    HitSlowly<Key>(slot, lane.flow[slot]);
   }
 }
 
@@ -302,7 +324,7 @@ DropRecord Pipeline::MakeRecord(const Frame& frame, const ParsedPacket& packet, 
   return {.time_ns = now_ns_,
           .source = packet.source(),
           .destination = packet.destination(),
-          .epoch = CurrentEpoch().id.load(std::memory_order_relaxed),
+          .epoch = CurrentCounters().epoch(),
           .generation = generation_,
           .frame_length = frame.frame_length,
           .source_port = packet.source_port,

@@ -103,8 +103,10 @@ class Pipeline {
   // the rules' counters up to date, ends fragments that wait in vain. Looks at up to `entries` flows; returns whether
   // it has now come round, having looked at all.
   bool Housekeep(const Table& table, std::uint64_t now_ns, std::uint32_t entries, PipelineOutput& out);
-  // Whether flows may be left that no sweep has met since the table changed.
-  bool IsBehind() const { return turns_behind_ != 0; }
+  // In between, while there is time and IsBehind: judges idle flows again after a swap, looking at up to `entries`.
+  void CatchUp(const Table& table, std::uint64_t now_ns, std::uint32_t entries, PipelineOutput& out);
+  // Whether flows may be left that CatchUp has not met since the table changed.
+  bool IsBehind() const { return ipv4_.behind + ipv6_.behind != 0; }
 
   // At the end of all: what waits for a first fragment is dropped, and every packet counted to its rules.
   void Finish(PipelineOutput& out);
@@ -166,6 +168,8 @@ class Pipeline {
     std::uint32_t fetched = 0;                    // slots that have a candidate
     std::uint64_t in_secondary = 0;               // bit i: slot i's candidate is still to be found there
     std::uint32_t sweep_next = 0;
+    std::uint32_t catch_up_next = 0;  // goes round, and on from where it is when a table changes
+    std::uint32_t behind = 0;         // entries that it has still to look at
 
     static constexpr std::uint8_t kFromGreater = kFlowEvents;
 
@@ -260,6 +264,8 @@ class Pipeline {
   template <typename Key>
   void LookUp();
   template <typename Key>
+  void MeetStale(std::uint64_t slots);
+  template <typename Key>
   void HitSlowly(std::uint32_t slot, std::uint32_t flow);
   template <typename Key>
   void Defer(std::uint32_t slot, const FlowEntry<Key>* entry);
@@ -301,17 +307,35 @@ class Pipeline {
   template <typename Key>
   std::uint32_t Sweep(std::uint32_t entries);
   template <typename Key>
-  void JudgeBatch(std::span<const std::uint32_t> flows);
+  void CatchUpLane(std::uint32_t& entries);
+  // Flows to be judged again, gathered until they are worth a classification.
+  template <typename Key>
+  struct Stale {
+    std::array<std::uint32_t, Classifier::kMaxBurst> flows;
+    std::size_t count = 0;
+  };
+  template <typename Key>
+  void JudgeIfStale(std::uint32_t flow, Stale<Key>& stale);
+  template <typename Key>
+  void JudgeBatch(Stale<Key>& stale);
   // Whether what this generation says of a flow is what the one that judged it said.
   template <typename Key>
   bool IsStillJudged(const FlowEntry<Key>& entry) const {
     const std::uint32_t judged = entry.generation;
-    if (judged == kJudgeAgain || judged < first_generation_.load(std::memory_order_relaxed)) return false;
+    if (judged == kJudgeAgain || !IsOfThisEpoch(judged)) return false;
     return table_->StripeGeneration(Table::Stripe(Key::Lesser(entry.words).address)) <= judged &&
            table_->StripeGeneration(Table::Stripe(Key::Greater(entry.words).address)) <= judged;
   }
   template <typename Key>
   void FoldFlow(std::uint32_t flow);
+  // Ahead of FoldFlow: fetches the cells of the flow's rules.
+  template <typename Key>
+  void PrefetchFold(std::uint32_t flow) {
+    const FlowTable<Key>& flows = *lane<Key>().flows;
+    const RuleCounters& counters = CountersOf(flows.entry(flow).generation);
+    counters.Prefetch(flows.rules(flow).egress);
+    counters.Prefetch(flows.rules(flow).ingress);
+  }
   template <typename Key>
   void FoldLane(bool judge_again);
   void FoldAll(bool judge_again);
@@ -323,12 +347,14 @@ class Pipeline {
   }
   std::uint32_t Now() const { return now_ms_.load(std::memory_order_relaxed); }
 
-  // Two epochs' rule counters: the current one's, and the one's before, whose flows are still to be folded.
-  struct Epoch {
-    std::atomic<std::uint64_t> id = 0;
-    RuleCounters counters;
-  };
-  Epoch& CurrentEpoch() { return epochs_[current_epoch_]; }
+  RuleCounters& CurrentCounters() { return counters_of_[current_epoch_]; }
+  bool IsOfThisEpoch(std::uint32_t generation) const {
+    return generation >= first_generation_.load(std::memory_order_relaxed);
+  }
+  // Where a flow that this generation judged is to be counted.
+  RuleCounters& CountersOf(std::uint32_t generation) {
+    return counters_of_[current_epoch_.load(std::memory_order_relaxed) ^ (IsOfThisEpoch(generation) ? 0u : 1u)];
+  }
 
   PipelineConfig config_;
   TimeoutTable timeouts_ms_;
@@ -339,9 +365,9 @@ class Pipeline {
   FragmentTable fragments_;
   PipelineCounters counters_;
   const std::unique_ptr<DropRing> drop_ring_ = std::make_unique<DropRing>();
-  std::array<Epoch, 2> epochs_;
+  std::array<RuleCounters, 2>
+      counters_of_;  // the current epoch, and the one before, whose flows are still to be folded
   std::atomic<std::uint32_t> current_epoch_ = 0;
-  std::uint32_t turns_behind_ = 0;                   // sweeps until every flow was met under this table
   std::atomic<std::uint32_t> first_generation_ = 0;  // of the current epoch
   std::uint32_t first_generation_before_ = 0;        // of the epoch before
   std::uint64_t answer_credit_ns_ = 1'000'000'000;

@@ -282,8 +282,8 @@ Classification Pipeline::ClassifyOne(const ClassifyQuery& query) {
 }
 
 void Pipeline::PassStateless(std::uint32_t index, const Classification& answer) {
-  CurrentEpoch().counters.Add(answer.egress.rule, 1, frames_[index].frame_length, now_ns_);
-  CurrentEpoch().counters.Add(answer.ingress.rule, 1, frames_[index].frame_length, now_ns_);
+  CurrentCounters().Add(answer.egress.rule, 1, frames_[index].frame_length, now_ns_);
+  CurrentCounters().Add(answer.ingress.rule, 1, frames_[index].frame_length, now_ns_);
 }
 
 // A later fragment takes its first one's verdict, but not its name: then it is called alike whenever it comes.
@@ -296,7 +296,7 @@ void Pipeline::Deny(std::uint32_t index, DropReason reason, const Classification
   fates_[index] = !IsPlain(index) && IsLaterFragment(packets_[index]) ? DropReason::kFragmentDenied : reason;
   if (fates_[index] != DropReason::kPolicyDenied) return;
   for (const Decision& side : {answer.egress, answer.ingress}) {
-    if (!side.allow) CurrentEpoch().counters.Add(side.rule, 1, frames_[index].frame_length, now_ns_);
+    if (!side.allow) CurrentCounters().Add(side.rule, 1, frames_[index].frame_length, now_ns_);
   }
   if (config_.action_on_deny == ActionOnDeny::kReject) Answer(index, reset_both);
 }

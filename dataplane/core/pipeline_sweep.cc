@@ -4,17 +4,22 @@
 #include "core/pipeline.h"
 
 namespace sluice {
+namespace {
+
+constexpr std::uint32_t kSweepAhead = 8;  // flows whose entries are fetched; their rules' cells, half as many
+
+}  // namespace
 
 void Pipeline::Reserve(const Table& table) {
   const std::uint32_t current = current_epoch_.load(std::memory_order_acquire);
-  const std::uint64_t id = epochs_[current].id.load(std::memory_order_acquire);
-  const bool same = id == table.epoch() || id == 0;
-  epochs_[same ? current : current ^ 1].counters.Reserve(table.rule_limit());
+  const std::uint64_t epoch = counters_of_[current].epoch();
+  const bool same = epoch == table.epoch() || epoch == 0;
+  counters_of_[same ? current : current ^ 1].Reserve(table.rule_limit());
 }
 
 RuleCount Pipeline::CountOf(std::uint64_t epoch, RuleId rule) const {
-  for (const Epoch& known : epochs_) {
-    if (known.id.load(std::memory_order_acquire) == epoch) return known.counters.Get(rule);
+  for (const RuleCounters& counters : counters_of_) {
+    if (counters.epoch() == epoch) return counters.Get(epoch, rule);
   }
   return {};
 }
@@ -24,21 +29,20 @@ RuleCount Pipeline::CountOf(std::uint64_t epoch, RuleId rule) const {
 // of different epochs look alike, all are folded at once.
 void Pipeline::ChangeTable(const Table& table) {
   const auto generation = static_cast<std::uint32_t>(table.generation());
-  if (CurrentEpoch().id != table.epoch()) {
-    if (CurrentEpoch().id != 0) {
+  if (CurrentCounters().epoch() != table.epoch()) {
+    if (CurrentCounters().epoch() != 0) {
       if (generation <= generation_) FoldAll(true);
       first_generation_before_ = generation <= generation_ ? generation : first_generation_.load();
       current_epoch_.store(current_epoch_ ^ 1, std::memory_order_release);
-      CurrentEpoch().id.store(0, std::memory_order_release);
-      CurrentEpoch().counters.Clear();
     }
-    CurrentEpoch().id.store(table.epoch(), std::memory_order_release);
+    CurrentCounters().Begin(table.epoch());
     first_generation_.store(generation, std::memory_order_relaxed);
   }
   generation_ = generation;
-  turns_behind_ = 2;  // the turn under way has passed some flows already
+  ipv4_.behind = ipv4_.flows->used_limit();
+  ipv6_.behind = ipv6_.flows->used_limit();
   closed_ = !table.has_policy() && config_.fail_closed;
-  CurrentEpoch().counters.Reserve(table.rule_limit());
+  CurrentCounters().Reserve(table.rule_limit());
 }
 
 // Adds what the flow counted since the last time to its rules, replies included.
@@ -49,9 +53,8 @@ void Pipeline::FoldFlow(std::uint32_t flow) {
   if (traffic.packets == 0) return;
   const FlowEntry<Key>& entry = flows.entry(flow);
   const FlowRules& rules = flows.rules(flow);
-  const bool current = entry.generation >= first_generation_.load(std::memory_order_relaxed);
-  if (current || entry.generation >= first_generation_before_) {
-    RuleCounters& counters = epochs_[current_epoch_ ^ (current ? 0u : 1u)].counters;
+  if (IsOfThisEpoch(entry.generation) || entry.generation >= first_generation_before_) {
+    RuleCounters& counters = CountersOf(entry.generation);
     const std::uint64_t hit_ns = now_ns_ - std::min(now_ns_, std::uint64_t{Now() - entry.last_seen_ms} * 1'000'000);
     counters.Add(rules.egress, traffic.packets, traffic.bytes, hit_ns);
     counters.Add(rules.ingress, traffic.packets, traffic.bytes, hit_ns);
@@ -93,8 +96,26 @@ bool Pipeline::Housekeep(const Table& table, std::uint64_t now_ns, std::uint32_t
   Sweep<Ipv6FlowKey>(entries);
   if (ipv6_.sweep_next < ipv6_.flows->used_limit()) return false;
   ipv4_.sweep_next = ipv6_.sweep_next = 0;
-  if (turns_behind_ != 0) --turns_behind_;
   return true;
+}
+
+void Pipeline::CatchUp(const Table& table, std::uint64_t now_ns, std::uint32_t entries, PipelineOutput& out) {
+  Start(table, now_ns, out);
+  CatchUpLane<Ipv4FlowKey>(entries);
+  CatchUpLane<Ipv6FlowKey>(entries);
+}
+
+template <typename Key>
+void Pipeline::CatchUpLane(std::uint32_t& entries) {
+  Lane<Key>& lane = this->lane<Key>();
+  Stale<Key> stale;
+  for (; lane.behind != 0 && entries != 0; --lane.behind, --entries) {
+    if (lane.catch_up_next >= lane.flows->used_limit()) lane.catch_up_next = 0;
+    const std::uint32_t flow = lane.catch_up_next++;
+    lane.flows->PrefetchEntry(flow + kSweepAhead);
+    if (lane.flows->entry(flow).live()) JudgeIfStale<Key>(flow, stale);
+  }
+  JudgeBatch<Key>(stale);
 }
 
 void Pipeline::Finish(PipelineOutput& out) {
@@ -107,18 +128,14 @@ void Pipeline::Finish(PipelineOutput& out) {
 // Goes on from where the last call stopped, up to `entries` further. Returns what is left of them.
 template <typename Key>
 std::uint32_t Pipeline::Sweep(std::uint32_t entries) {
-  constexpr std::uint32_t kAhead = 8;
   Lane<Key>& lane = this->lane<Key>();
   FlowTable<Key>& flows = *lane.flows;
-  std::array<std::uint32_t, Classifier::kMaxBurst> stale;
-  std::size_t stale_count = 0;
-  const auto judge = [&] {
-    JudgeBatch<Key>(std::span(stale).first(stale_count));
-    stale_count = 0;
-  };
-  for (; entries != 0 && lane.sweep_next < flows.used_limit(); --entries) {
+  const std::uint32_t limit = flows.used_limit();
+  Stale<Key> stale;
+  for (; entries != 0 && lane.sweep_next < limit; --entries) {
     const std::uint32_t flow = lane.sweep_next++;
-    flows.PrefetchEntry(flow + kAhead);
+    flows.PrefetchEntry(flow + kSweepAhead);
+    PrefetchFold<Key>(std::min(flow + kSweepAhead / 2, limit - 1));
     FlowEntry<Key>& entry = flows.entry(flow);
     if (!entry.live()) continue;
     if (IsExpired(entry)) {
@@ -127,24 +144,35 @@ std::uint32_t Pipeline::Sweep(std::uint32_t entries) {
       continue;
     }
     FoldFlow<Key>(flow);
-    if (entry.generation == generation_ || entry.state() == FlowState::kCut) continue;
-    if (entry.generation != kJudgeAgain && IsStillJudged(entry)) {
-      Publish(entry.generation, generation_);
-      continue;
-    }
-    stale[stale_count++] = flow;
-    if (stale_count == stale.size()) judge();
+    JudgeIfStale<Key>(flow, stale);
   }
-  if (stale_count != 0) judge();
+  JudgeBatch<Key>(stale);
   return entries;
 }
 
 template <typename Key>
-void Pipeline::JudgeBatch(std::span<const std::uint32_t> flows) {
+void Pipeline::JudgeIfStale(std::uint32_t flow, Stale<Key>& stale) {
+  FlowEntry<Key>& entry = lane<Key>().flows->entry(flow);
+  if (entry.generation == generation_ || entry.state() == FlowState::kCut) return;
+  if (entry.generation != kJudgeAgain && IsStillJudged(entry)) {
+    Publish(entry.generation, generation_);
+    return;
+  }
+  lane<Key>().flows->PrefetchRecord(flow);
+  stale.flows[stale.count++] = flow;
+  if (stale.count == stale.flows.size()) JudgeBatch<Key>(stale);
+}
+
+template <typename Key>
+void Pipeline::JudgeBatch(Stale<Key>& stale) {
+  const std::span<const std::uint32_t> flows = std::span(stale.flows).first(stale.count);
+  stale.count = 0;
+  if (flows.empty()) return;
   for (std::size_t i = 0; i < flows.size(); ++i) {
     const FlowEntry<Key>& entry = lane<Key>().flows->entry(flows[i]);
     const FlowEnd destination = entry.destination();
     queries_[i] = {entry.source().address, destination.address, entry.protocol(), destination.port};
+    PrefetchFold<Key>(flows[i]);
   }
   classifier_.Classify(*table_, std::span(queries_).first(flows.size()), answers_.data());
   for (std::size_t i = 0; i < flows.size(); ++i) JudgeFlow<Key>(flows[i], answers_[i]);

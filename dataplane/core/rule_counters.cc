@@ -23,30 +23,27 @@ void RuleCounters::Add(RuleId rule, std::uint64_t packets, std::uint64_t bytes, 
   if (rule == kNoRule) return;
   const std::size_t chunk = ChunkOf(rule);
   Cell& cell = chunks_[chunk].load(kRelaxed)[OffsetOf(rule, chunk)];
+  if (cell.epoch.load(kRelaxed) != epoch_.load(kRelaxed)) {
+    cell.packets.store(0, kRelaxed);
+    cell.bytes.store(0, kRelaxed);
+    cell.last_hit_ns.store(0, kRelaxed);
+    cell.epoch.store(epoch_.load(kRelaxed), std::memory_order_release);
+  }
   cell.packets.store(cell.packets.load(kRelaxed) + packets, kRelaxed);
   cell.bytes.store(cell.bytes.load(kRelaxed) + bytes, kRelaxed);
   cell.last_hit_ns.store(std::max(hit_ns, cell.last_hit_ns.load(kRelaxed)), kRelaxed);
 }
 
-void RuleCounters::Clear() {
-  constexpr auto kRelaxed = std::memory_order_relaxed;
-  for (std::size_t i = 0; i < kChunks; ++i) {
-    Cell* cells = chunks_[i].load(std::memory_order_acquire);
-    for (std::size_t j = 0; cells != nullptr && j < std::size_t{kFirstChunk} << i; ++j) {
-      cells[j].packets.store(0, kRelaxed);
-      cells[j].bytes.store(0, kRelaxed);
-      cells[j].last_hit_ns.store(0, kRelaxed);
-    }
-  }
-}
-
-RuleCount RuleCounters::Get(RuleId rule) const {
+RuleCount RuleCounters::Get(std::uint64_t epoch, RuleId rule) const {
   constexpr auto kRelaxed = std::memory_order_relaxed;
   const std::size_t chunk = ChunkOf(rule);
   const Cell* cells = chunk < kChunks ? chunks_[chunk].load(std::memory_order_acquire) : nullptr;
   if (cells == nullptr) return {};
   const Cell& cell = cells[OffsetOf(rule, chunk)];
-  return {cell.packets.load(kRelaxed), cell.bytes.load(kRelaxed), cell.last_hit_ns.load(kRelaxed)};
+  if (cell.epoch.load(std::memory_order_acquire) != epoch) return {};
+  const RuleCount count{cell.packets.load(kRelaxed), cell.bytes.load(kRelaxed), cell.last_hit_ns.load(kRelaxed)};
+  std::atomic_thread_fence(std::memory_order_acquire);
+  return epoch_.load(kRelaxed) == epoch ? count : RuleCount{};
 }
 
 }  // namespace sluice

@@ -1,6 +1,7 @@
 // Packets, bytes and last hit of each rule, as one worker counted them.
 //
-// The worker's thread adds; any thread reads and sums over workers. Grows by chunks that never move.
+// The worker's thread adds; any thread reads and sums over workers. Grows by chunks that never move. A new epoch of
+// rule ids costs nothing: a cell that still has an older one's counts is cleared when something is added to it.
 #ifndef SLUICE_DATAPLANE_CORE_RULE_COUNTERS_H_
 #define SLUICE_DATAPLANE_CORE_RULE_COUNTERS_H_
 
@@ -31,15 +32,30 @@ class RuleCounters {
   // Makes room for rules below `limit`. Any thread: best called off the packet path, before the table is published.
   void Reserve(RuleId limit);
 
-  // The worker. Requires a rule below what was reserved. kNoRule counts nothing.
-  void Add(RuleId rule, std::uint64_t packets, std::uint64_t bytes, std::uint64_t hit_ns);
-  void Clear();
+  // Any thread; 0 before the first Begin.
+  std::uint64_t epoch() const { return epoch_.load(std::memory_order_acquire); }
 
-  // Any thread. Zero for rules that there is no room for.
-  RuleCount Get(RuleId rule) const;
+  // The worker. From here on, rules are those of this epoch, and none was hit. Requires one that was not there before.
+  void Begin(std::uint64_t epoch) {
+    epoch_.store(epoch, std::memory_order_relaxed);
+    std::atomic_thread_fence(std::memory_order_release);  // before whatever is added
+  }
+  // Requires a rule below what was reserved. kNoRule counts nothing.
+  void Add(RuleId rule, std::uint64_t packets, std::uint64_t bytes, std::uint64_t hit_ns);
+  // Ahead of Add.
+  void Prefetch(RuleId rule) const {
+    const std::size_t chunk = ChunkOf(rule);
+    if (const Cell* cells = chunks_[chunk].load(std::memory_order_relaxed)) {
+      __builtin_prefetch(&cells[OffsetOf(rule, chunk)], 1, 3);
+    }
+  }
+
+  // Any thread. Zero for rules that there is no room for, and of another epoch than the current one.
+  RuleCount Get(std::uint64_t epoch, RuleId rule) const;
 
  private:
-  struct Cell {
+  struct alignas(32) Cell {
+    std::atomic<std::uint64_t> epoch;
     std::atomic<std::uint64_t> packets;
     std::atomic<std::uint64_t> bytes;
     std::atomic<std::uint64_t> last_hit_ns;
@@ -55,6 +71,7 @@ class RuleCounters {
 
   std::array<std::atomic<Cell*>, kChunks> chunks_{};
   std::atomic<RuleId> limit_ = 0;
+  std::atomic<std::uint64_t> epoch_ = 0;
   std::mutex growing_;
 };
 

@@ -15,10 +15,12 @@
 namespace sluice {
 namespace {
 
-// In slices that a receive queue outlasts: a million flows in a second, and six where a new table waits to be applied.
+// In slices that a receive queue outlasts: a million flows in a second.
 constexpr std::uint64_t kHousekeepingPeriodNs = 250'000;
-constexpr std::uint64_t kHousekeepingPeriodBehindNs = 40'000;
 constexpr std::uint32_t kHousekeepingFlows = 256;
+// After a swap, whenever a round brought so few frames that there is time.
+constexpr std::uint32_t kCatchUpFlows = 64;
+constexpr std::uint32_t kFewFrames = kMaxBurst / 4;
 constexpr std::uint32_t kRoundsBeforeSleep = 256;
 constexpr timespec kNap{0, 20'000};
 
@@ -69,6 +71,7 @@ void Worker::Run() {
     frames += TakeHandedOver();
     frames += TransmitForOthers();
     if (now_ns_ >= housekeeping_ns_) Housekeep();
+    if (frames <= kFewFrames && pipeline_->IsBehind()) CatchUp();
     place_.readers->Quiescent(index_);
     Rest(frames > 0);
   }
@@ -163,9 +166,15 @@ void Worker::Filter(rte_mbuf** mbufs, std::uint32_t count) {
 
 // A slice of what is not done for each packet: idle flows, overdue fragments.
 void Worker::Housekeep() {
-  housekeeping_ns_ = now_ns_ + (pipeline_->IsBehind() ? kHousekeepingPeriodBehindNs : kHousekeepingPeriodNs);
+  housekeeping_ns_ = now_ns_ + kHousekeepingPeriodNs;
   output_.Clear();
   pipeline_->Housekeep(*table_, now_ns_, kHousekeepingFlows, output_);
+  Emit();
+}
+
+void Worker::CatchUp() {
+  output_.Clear();
+  pipeline_->CatchUp(*table_, now_ns_, kCatchUpFlows, output_);
   Emit();
 }
 

@@ -88,6 +88,7 @@ class Worker {
   std::uint32_t TakeHandedOver();
   void Filter(rte_mbuf** frames, std::uint32_t count);
   void Housekeep();
+  void CatchUp();
   void Finish();
   void Emit();
   void Queue(std::uint32_t port, rte_mbuf* frame);

@@ -105,7 +105,7 @@ class Pipeline {
   bool Housekeep(const Table& table, std::uint64_t now_ns, std::uint32_t entries, PipelineOutput& out);
   // In between, while there is time and IsBehind: judges idle flows again after a swap, looking at up to `entries`.
   void CatchUp(const Table& table, std::uint64_t now_ns, std::uint32_t entries, PipelineOutput& out);
-  // Whether flows may be left that CatchUp has not met since the table changed.
+  // Whether flows may be left that neither has met since the table changed.
   bool IsBehind() const { return ipv4_.behind + ipv6_.behind != 0; }
 
   // At the end of all: what waits for a first fragment is dropped, and every packet counted to its rules.
@@ -168,8 +168,8 @@ class Pipeline {
     std::uint32_t fetched = 0;                    // slots that have a candidate
     std::uint64_t in_secondary = 0;               // bit i: slot i's candidate is still to be found there
     std::uint32_t sweep_next = 0;
-    std::uint32_t catch_up_next = 0;  // goes round, and on from where it is when a table changes
-    std::uint32_t behind = 0;         // entries that it has still to look at
+    std::uint32_t judge_next = 0;  // goes on from where it is when the table changes
+    std::uint32_t behind = 0;      // entries that it has still to look at
 
     static constexpr std::uint8_t kFromGreater = kFlowEvents;
 
@@ -306,8 +306,9 @@ class Pipeline {
   void ChangeTable(const Table& table);
   template <typename Key>
   std::uint32_t Sweep(std::uint32_t entries);
+  void JudgeIdle(std::uint32_t entries);
   template <typename Key>
-  void CatchUpLane(std::uint32_t& entries);
+  std::uint32_t JudgeIdle(std::uint32_t entries);
   // Flows to be judged again, gathered until they are worth a classification.
   template <typename Key>
   struct Stale {

@@ -91,6 +91,7 @@ bool Pipeline::Housekeep(const Table& table, std::uint64_t now_ns, std::uint32_t
   Start(table, now_ns, out);
   fragments_.Expire(now_ns_);
   DropReleased();
+  JudgeIdle(entries);
   entries = Sweep<Ipv4FlowKey>(entries);
   if (ipv4_.sweep_next < ipv4_.flows->used_limit()) return false;
   Sweep<Ipv6FlowKey>(entries);
@@ -101,21 +102,27 @@ bool Pipeline::Housekeep(const Table& table, std::uint64_t now_ns, std::uint32_t
 
 void Pipeline::CatchUp(const Table& table, std::uint64_t now_ns, std::uint32_t entries, PipelineOutput& out) {
   Start(table, now_ns, out);
-  CatchUpLane<Ipv4FlowKey>(entries);
-  CatchUpLane<Ipv6FlowKey>(entries);
+  JudgeIdle(entries);
 }
 
+void Pipeline::JudgeIdle(std::uint32_t entries) {
+  entries = JudgeIdle<Ipv4FlowKey>(entries);
+  JudgeIdle<Ipv6FlowKey>(entries);
+}
+
+// Goes on from where the last call stopped, round and round. Returns what is left of the entries.
 template <typename Key>
-void Pipeline::CatchUpLane(std::uint32_t& entries) {
+std::uint32_t Pipeline::JudgeIdle(std::uint32_t entries) {
   Lane<Key>& lane = this->lane<Key>();
   Stale<Key> stale;
   for (; lane.behind != 0 && entries != 0; --lane.behind, --entries) {
-    if (lane.catch_up_next >= lane.flows->used_limit()) lane.catch_up_next = 0;
-    const std::uint32_t flow = lane.catch_up_next++;
+    if (lane.judge_next >= lane.flows->used_limit()) lane.judge_next = 0;
+    const std::uint32_t flow = lane.judge_next++;
     lane.flows->PrefetchEntry(flow + kSweepAhead);
     if (lane.flows->entry(flow).live()) JudgeIfStale<Key>(flow, stale);
   }
   JudgeBatch<Key>(stale);
+  return entries;
 }
 
 void Pipeline::Finish(PipelineOutput& out) {
@@ -125,13 +132,12 @@ void Pipeline::Finish(PipelineOutput& out) {
   FoldAll(false);
 }
 
-// Goes on from where the last call stopped, up to `entries` further. Returns what is left of them.
+// Goes on from where the last call stopped, to the last flow. Returns what is left of the entries.
 template <typename Key>
 std::uint32_t Pipeline::Sweep(std::uint32_t entries) {
   Lane<Key>& lane = this->lane<Key>();
   FlowTable<Key>& flows = *lane.flows;
   const std::uint32_t limit = flows.used_limit();
-  Stale<Key> stale;
   for (; entries != 0 && lane.sweep_next < limit; --entries) {
     const std::uint32_t flow = lane.sweep_next++;
     flows.PrefetchEntry(flow + kSweepAhead);
@@ -144,9 +150,7 @@ std::uint32_t Pipeline::Sweep(std::uint32_t entries) {
       continue;
     }
     FoldFlow<Key>(flow);
-    JudgeIfStale<Key>(flow, stale);
   }
-  JudgeBatch<Key>(stale);
   return entries;
 }
 

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <tuple>
 #include <vector>
 
 #include "sluice/protocol.h"
+
+#if defined(__SSE4_2__)
+#include <immintrin.h>
+#endif
 
 namespace sluice {
 namespace {
@@ -14,47 +17,70 @@ namespace {
 std::uint32_t Packed(const Decision& decision) { return decision.rule << 1 | (decision.allow ? 1u : 0u); }
 Decision Unpacked(std::uint32_t packed) { return {packed >> 1, (packed & 1) != 0}; }
 
+// What is remembered of three words: two more. As many as fit a cache line; the oldest makes way. It holds in one epoch
+// only: that of another is forgotten when the line is next used, so that a new epoch costs nothing at once.
+class alignas(64) Line {
+ public:
+  static constexpr std::uint32_t kWays = 3;
+  static constexpr std::uint32_t kNone = kWays;
+
+  // The way whose key this is, or kNone. Of the key's third word only the bits of `mask` count.
+  std::uint32_t Find(std::uint32_t epoch, std::uint32_t a, std::uint32_t b, std::uint32_t c, std::uint32_t mask) {
+    if (epoch_ != epoch) [[unlikely]] {
+      words_ = {};
+      epoch_ = epoch;
+    }
+    return static_cast<std::uint32_t>(std::countr_zero(Matches(a, b, c, mask) | 1u << kNone));
+  }
+  std::uint32_t word(std::uint32_t way, std::uint32_t index) const { return words_[index][way]; }
+  // Becomes way 0.
+  void Add(const std::array<std::uint32_t, 5>& words) {
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      std::shift_right(words_[i].begin(), words_[i].end(), 1);
+      words_[i][0] = words[i];
+    }
+  }
+
+ private:
+  // Bit i: way i.
+  std::uint32_t Matches(std::uint32_t a, std::uint32_t b, std::uint32_t c, std::uint32_t mask) const {
+#if defined(__SSE4_2__)
+    const auto load = [&](std::size_t i) {
+      return _mm_loadu_si128(reinterpret_cast<const __m128i*>(words_[i].data()));
+    };
+    const auto all = [](std::uint32_t word) { return _mm_set1_epi32(static_cast<int>(word)); };
+    const __m128i equal =
+        _mm_and_si128(_mm_and_si128(_mm_cmpeq_epi32(load(0), all(a)), _mm_cmpeq_epi32(load(1), all(b))),
+                      _mm_cmpeq_epi32(_mm_and_si128(load(2), all(mask)), all(c)));
+    return static_cast<std::uint32_t>(_mm_movemask_ps(_mm_castsi128_ps(equal))) & ((1u << kWays) - 1);
+#else
+    std::uint32_t matches = 0;
+    for (std::uint32_t way = 0; way < kWays; ++way) {
+      const std::uint32_t differs = (words_[0][way] ^ a) | (words_[1][way] ^ b) | ((words_[2][way] & mask) ^ c);
+      matches |= (differs == 0 ? 1u : 0u) << way;
+    }
+    return matches;
+#endif
+  }
+
+  // By word, then by way. What is loaded as four words ends in the next ones.
+  std::array<std::array<std::uint32_t, kWays>, 5> words_{};
+  std::uint32_t epoch_ = 0;  // the lower half of its number
+};
+static_assert(sizeof(Line) == 64);
+
 // What two identities, a protocol and a port come to, both directions. All zeros is true of two identities that no
 // policy concerns.
 struct Answer {
-  IdentityId source = 0;
-  IdentityId destination = 0;
-  std::uint32_t protocol_port = 0;
+  // Flags of an end, in the upper bits: this for the source, twice it for the destination.
+  static constexpr std::uint32_t kManaged = 1u << 24;
+  static constexpr std::uint32_t kUnclaimed = 1u << 26;  // in a pod CIDR, and no endpoint has it
+  static constexpr std::uint32_t kProtocolPort = kManaged - 1;
+
   std::uint32_t flags = 0;
   std::uint32_t egress = 0;  // packed
   std::uint32_t ingress = 0;
-
-  // Of an end: the bit for the source, twice it for the destination.
-  static constexpr std::uint32_t kManaged = 1;
-  static constexpr std::uint32_t kUnclaimed = 4;  // in a pod CIDR, and no endpoint has it
-
-  bool IsFor(IdentityId from, IdentityId to, std::uint32_t port) const {
-    return ((source ^ from) | (destination ^ to) | (protocol_port ^ port)) == 0;
-  }
 };
-
-// What sections say of a peer class and a port class, where no answer is remembered that would include it: there are
-// far fewer of these than of pairs of identities.
-struct SideDecision {
-  std::uint32_t sections = 0;  // never kEmptyIdSet: a side that no policy binds asks nothing
-  std::uint32_t peer_class = 0;
-  std::uint32_t port_class = 0;
-  std::uint32_t decision = 0;  // packed
-};
-
-// As many as fill a line; the oldest makes way.
-template <typename T, std::size_t kWays>
-struct alignas(64) Line {
-  std::array<T, kWays> ways;
-
-  void Add(const T& value) {
-    std::shift_right(ways.begin(), ways.end(), 1);
-    ways[0] = value;
-  }
-};
-using AnswerLine = Line<Answer, 2>;
-using SideLine = Line<SideDecision, 4>;
-static_assert(sizeof(AnswerLine) == 64 && sizeof(SideLine) == 64);
 
 std::uint64_t Mix(std::uint32_t a, std::uint32_t b, std::uint32_t c) {
   std::uint64_t hash = (std::uint64_t{a} << 32 | b) * 0x9e3779b97f4a7c15u;
@@ -62,10 +88,7 @@ std::uint64_t Mix(std::uint32_t a, std::uint32_t b, std::uint32_t c) {
   return hash ^ (hash >> 32);
 }
 
-template <typename T>
-std::size_t LinesFor(std::size_t entries) {
-  return std::bit_ceil(std::max<std::size_t>(entries / std::tuple_size_v<decltype(T::ways)>, 1));
-}
+std::uint32_t EpochOf(const Table& table) { return static_cast<std::uint32_t>(table.epoch()); }
 
 std::uint32_t FlagsOf(const Identity& identity) {
   return ((identity.flags & Identity::kManaged) != 0 ? Answer::kManaged : 0) |
@@ -75,60 +98,51 @@ std::uint32_t FlagsOf(const Identity& identity) {
 }  // namespace
 
 struct Classifier::Memory {
-  explicit Memory(std::size_t entries)
-      : answers(LinesFor<AnswerLine>(entries / 2)), sides(LinesFor<SideLine>(entries)) {}
+  explicit Memory(std::size_t lines)
+      : answers(std::bit_ceil(lines)), sides(std::max<std::size_t>(answers.size() / 4, 1)) {}
 
-  std::vector<AnswerLine> answers;
-  std::vector<SideLine> sides;
-  std::uint64_t epoch = 0;
+  // Source, destination, flags and protocol and port: egress, ingress.
+  std::vector<Line> answers;
+  // Sections (never kEmptyIdSet: a side that no policy binds asks nothing), peer class, port class: decision. Asked
+  // where no answer is remembered that would include it: there are far fewer of these than of pairs of identities.
+  std::vector<Line> sides;
   std::uint64_t worked_out = 0;
 
-  AnswerLine& AnswersAt(std::uint64_t hash) { return answers[hash & (answers.size() - 1)]; }
+  Line& AnswersAt(std::uint64_t hash) { return answers[hash & (answers.size() - 1)]; }
 
-  Decision DecideSide(const Table& table, IdSetId sections, IdSetId peer_class, PortClassId port_class) {
-    if (sections == kEmptyIdSet) return {};
-    SideLine& line = sides[Mix(sections, peer_class, port_class) & (sides.size() - 1)];
-    for (const SideDecision& way : line.ways) {
-      if (way.sections == sections && way.peer_class == peer_class && way.port_class == port_class) {
-        return Unpacked(way.decision);
-      }
-    }
+  std::uint32_t DecideSide(const Table& table, IdSetId sections, IdSetId peer_class, PortClassId port_class) {
+    if (sections == kEmptyIdSet) return Packed({});
+    Line& line = sides[Mix(sections, peer_class, port_class) & (sides.size() - 1)];
+    const std::uint32_t way = line.Find(EpochOf(table), sections, peer_class, port_class, ~std::uint32_t{0});
+    if (way != Line::kNone) return line.word(way, 3);
     ++worked_out;
-    const Decision decision = table.Decide(sections, peer_class, port_class);
-    line.Add({sections, peer_class, port_class, Packed(decision)});
+    const std::uint32_t decision = Packed(table.Decide(sections, peer_class, port_class));
+    line.Add({sections, peer_class, port_class, decision, 0});
     return decision;
   }
 
   // Works the answer out, and remembers it in `line`.
-  Answer Work(const Table& table, IdentityId from, IdentityId to, std::uint32_t protocol_port, AnswerLine& line) {
+  Answer Work(const Table& table, IdentityId from, IdentityId to, std::uint32_t protocol_port, Line& line) {
     const Identity& source = table.identity(from);
     const Identity& destination = table.identity(to);
     const PortClassId port_class =
         table.PortClass(static_cast<std::uint8_t>(protocol_port >> 16), static_cast<std::uint16_t>(protocol_port));
-    const Answer answer{from,
-                        to,
-                        protocol_port,
-                        FlagsOf(source) | FlagsOf(destination) << 1,
-                        Packed(DecideSide(table, source.egress, destination.peer_class, port_class)),
-                        Packed(DecideSide(table, destination.ingress, source.peer_class, port_class))};
-    line.Add(answer);
+    const Answer answer{FlagsOf(source) | FlagsOf(destination) << 1,
+                        DecideSide(table, source.egress, destination.peer_class, port_class),
+                        DecideSide(table, destination.ingress, source.peer_class, port_class)};
+    line.Add({from, to, answer.flags | protocol_port, answer.egress, answer.ingress});
     return answer;
   }
 };
 
-Classifier::Classifier(std::size_t entries) : memory_(std::make_unique<Memory>(entries)) {}
+Classifier::Classifier(std::size_t lines) : memory_(std::make_unique<Memory>(lines)) {}
 Classifier::~Classifier() = default;
 std::uint64_t Classifier::worked_out() const { return memory_->worked_out; }
 
 void Classifier::Classify(const Table& table, std::span<const ClassifyQuery> queries, Classification* out,
                           bool exemptions) {
   Memory& memory = *memory_;
-  if (memory.epoch != table.epoch()) {
-    std::ranges::fill(memory.answers, AnswerLine{});
-    std::ranges::fill(memory.sides, SideLine{});
-    memory.epoch = table.epoch();
-  }
-
+  const std::uint32_t epoch = EpochOf(table);
   std::array<const IpAddress*, 2 * kMaxBurst> ends;
   std::array<AddressEntry, 2 * kMaxBurst> entries;
   for (std::size_t i = 0; i < queries.size(); ++i) {
@@ -137,7 +151,7 @@ void Classifier::Classify(const Table& table, std::span<const ClassifyQuery> que
   }
   table.addresses().LookupBurst(std::span(ends).first(2 * queries.size()), entries.data());
 
-  std::array<AnswerLine*, kMaxBurst> lines;
+  std::array<Line*, kMaxBurst> lines;
   std::array<std::uint32_t, kMaxBurst> ports;
   for (std::size_t i = 0; i < queries.size(); ++i) {
     const ClassifyQuery& query = queries[i];
@@ -149,11 +163,10 @@ void Classifier::Classify(const Table& table, std::span<const ClassifyQuery> que
   for (std::size_t i = 0; i < queries.size(); ++i) {
     const AddressEntry& from = entries[2 * i];
     const AddressEntry& to = entries[2 * i + 1];
-    const auto& ways = lines[i]->ways;
-    const Answer answer = ways[0].IsFor(from.identity, to.identity, ports[i]) ? ways[0]
-                          : ways[1].IsFor(from.identity, to.identity, ports[i])
-                              ? ways[1]
-                              : memory.Work(table, from.identity, to.identity, ports[i], *lines[i]);
+    Line& line = *lines[i];
+    const std::uint32_t way = line.Find(epoch, from.identity, to.identity, ports[i], Answer::kProtocolPort);
+    const Answer answer = way != Line::kNone ? Answer{line.word(way, 2), line.word(way, 3), line.word(way, 4)}
+                                             : memory.Work(table, from.identity, to.identity, ports[i], line);
     Classification& result = out[i];
     result = {};
     const bool source_managed = (answer.flags & Answer::kManaged) != 0;

@@ -37,14 +37,16 @@ class Classifier {
  public:
   static constexpr std::size_t kMaxBurst = 64;
 
-  // Remembers up to `entries` decisions and half as many answers for two identities, in 32 bytes for each decision.
-  explicit Classifier(std::size_t entries = 256 * 1024);
+  // Remembers up to three answers for two identities in each of `lines` (rounded up to a power of two), and three
+  // decisions in each of a quarter as many; a line takes 64 bytes.
+  explicit Classifier(std::size_t lines = 128 * 1024);
   ~Classifier();
   Classifier(const Classifier&) = delete;
   Classifier& operator=(const Classifier&) = delete;
 
   // Fills out[i] from queries[i]; queries.size() <= kMaxBurst. `exemptions` false: self and own node are judged like
-  // any other traffic. Generations may change from call to call; a new epoch forgets what was remembered.
+  // any other traffic. Generations may change from call to call; what was remembered in
+  // another epoch is forgotten.
   void Classify(const Table& table, std::span<const ClassifyQuery> queries, Classification* out,
                 bool exemptions = true);
 

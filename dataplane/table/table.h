@@ -119,7 +119,7 @@ struct InternedPolicy {
 
 class Table {
  public:
-  static constexpr std::size_t kStripes = 4096;
+  static constexpr std::size_t kStripes = 16384;
 
   std::uint64_t generation() const { return generation_; }
   std::uint64_t epoch() const { return interned_->epoch; }

@@ -10,15 +10,6 @@
 namespace sluice {
 namespace {
 
-bool ByPolicy(const Section& a, const Section& b) {
-  return a.policy != b.policy ? a.policy < b.policy : a.direction < b.direction;
-}
-
-struct PolicyName {
-  bool operator()(const Section& section, const std::string& name) const { return section.policy < name; }
-  bool operator()(const std::string& name, const Section& section) const { return name < section.policy; }
-};
-
 Diagnostic Wrong(std::string object, std::string field, std::string message) {
   Diagnostic diagnostic;
   diagnostic.object = std::move(object);
@@ -100,13 +91,12 @@ void ForEachGroup(const Section& section, Visit visit) {
 
 // Whether the policies that go or change are the last that name the groups that go.
 bool AreLastUsers(const ResolvedPolicy& policy, const std::unordered_set<std::string>& replaced,
-                  const PolicyUpdate& update, const GroupUses& uses) {
+                  const PolicyUpdate& update, const UpdateIndex& index) {
   std::unordered_map<GroupId, std::uint32_t> left;
-  for (const GroupId group : update.removed_groups) left[group] = uses.Of(group);
+  for (const GroupId group : update.removed_groups) left[group] = index.UsesOf(group);
   for (const std::string& name : replaced) {
-    const auto [begin, end] = std::equal_range(policy.sections.begin(), policy.sections.end(), name, PolicyName());
-    for (auto section = begin; section != end; ++section) {
-      ForEachGroup(*section, [&](GroupId group) {
+    for (const Section& section : policy.sections.Find(name)) {
+      ForEachGroup(section, [&](GroupId group) {
         if (const auto use = left.find(group); use != left.end()) --use->second;
       });
     }
@@ -115,7 +105,7 @@ bool AreLastUsers(const ResolvedPolicy& policy, const std::unordered_set<std::st
 }
 
 std::optional<Diagnostic> CheckSections(const ResolvedPolicy& policy, const PolicyUpdate& update,
-                                        const GroupsAfter& groups, const GroupUses* uses) {
+                                        const GroupsAfter& groups, const UpdateIndex* index) {
   std::unordered_set<std::string> replaced(update.removed_policies.begin(), update.removed_policies.end());
   std::unordered_set<std::string_view> coming;
   for (const SectionsUpdate& sections : update.sections) {
@@ -149,7 +139,7 @@ std::optional<Diagnostic> CheckSections(const ResolvedPolicy& policy, const Poli
     }
   }
   if (update.removed_groups.empty()) return std::nullopt;
-  if (uses != nullptr && AreLastUsers(policy, replaced, update, *uses)) return std::nullopt;
+  if (index != nullptr && AreLastUsers(policy, replaced, update, *index)) return std::nullopt;
   for (const Section& section : policy.sections) {  // whoever stays must not lose a group
     if (replaced.contains(section.policy)) continue;
     if (auto error = check(section)) return error;
@@ -188,101 +178,90 @@ std::optional<Diagnostic> CheckEndpoints(const ResolvedPolicy& policy, const Pol
   return std::nullopt;
 }
 
-Node* FindNode(ResolvedPolicy& policy, const std::string& name) {
-  for (Node& node : policy.nodes) {
-    if (node.name == name) return &node;
+std::optional<NodeId> FindNode(const ResolvedPolicy& policy, const UpdateIndex* index, const std::string& name) {
+  std::size_t searched = 0;
+  if (index != nullptr) {
+    if (const auto known = index->NodeNamed(name)) return known;
+    searched = index->NodeCount();
   }
-  return nullptr;
+  for (std::size_t id = searched; id < policy.nodes.size(); ++id) {
+    if (policy.nodes[id].name == name) return static_cast<NodeId>(id);
+  }
+  return std::nullopt;
 }
 
-NodeId NodeNamed(ResolvedPolicy& policy, const std::string& name) {
+NodeId NodeNamed(ResolvedPolicy& policy, const UpdateIndex* index, const std::string& name) {
   if (name.empty()) return kNoNode;
-  Node* node = FindNode(policy, name);
-  if (node == nullptr) {
-    policy.nodes.push_back({name, {}, {}});
-    node = &policy.nodes.back();
-  }
-  return static_cast<NodeId>(node - policy.nodes.data());
+  if (const auto known = FindNode(policy, index, name)) return *known;
+  policy.nodes.push_back({name, {}, {}});
+  return static_cast<NodeId>(policy.nodes.size() - 1);
 }
 
-void RemovePolicy(const std::string& name, ResolvedPolicy& policy, PolicyChange& change) {
-  const auto [begin, end] = std::equal_range(policy.sections.begin(), policy.sections.end(), name, PolicyName());
-  std::move(begin, end, std::back_inserter(change.sections_left));
-  policy.sections.erase(begin, end);
-}
-
-// Takes the policy's sections out, but leaves their places where as many are to come: all others would have to move.
-void MakePlaces(const SectionsUpdate& coming, ResolvedPolicy& policy, PolicyChange& change) {
-  const auto [begin, end] =
-      std::equal_range(policy.sections.begin(), policy.sections.end(), coming.policy, PolicyName());
-  if (static_cast<std::size_t>(end - begin) != coming.sections.size()) {
-    return RemovePolicy(coming.policy, policy, change);
-  }
-  for (auto section = begin; section != end; ++section) {
-    change.sections_left.push_back(std::exchange(*section, {}));
-    section->policy = coming.policy;
-  }
-}
-
-void InsertSections(std::vector<Section> sections, ResolvedPolicy& policy) {
-  if (sections.empty()) return;
-  std::stable_sort(sections.begin(), sections.end(), ByPolicy);
-  const auto [at, end] =
-      std::equal_range(policy.sections.begin(), policy.sections.end(), sections.front().policy, PolicyName());
-  if (at != end) {  // its places are there
-    std::move(sections.begin(), sections.end(), at);
-    return;
-  }
-  policy.sections.insert(at, std::make_move_iterator(sections.begin()), std::make_move_iterator(sections.end()));
+void RemoveSections(const std::string& policy_name, ResolvedPolicy& policy, PolicyChange& change) {
+  std::vector<Section> left = policy.sections.Remove(policy_name);
+  std::move(left.begin(), left.end(), std::back_inserter(change.sections_left));
 }
 
 // A node that goes leaves its name, by which endpoints go on to name it.
-void ApplyNodes(PolicyUpdate& update, ResolvedPolicy& policy, PolicyChange& change) {
+void ApplyNodes(PolicyUpdate& update, ResolvedPolicy& policy, const UpdateIndex* index, PolicyChange& change) {
   const auto replace = [&](Node node) {
-    const NodeId id = NodeNamed(policy, node.name);
+    const NodeId id = NodeNamed(policy, index, node.name);
     change.pod_cidrs_changed |= policy.nodes[id].pod_cidrs != node.pod_cidrs;
     change.nodes_left.emplace_back(id, std::exchange(policy.nodes[id], std::move(node)));
   };
   for (const std::string& name : update.removed_nodes) {
-    if (FindNode(policy, name) != nullptr) replace({name, {}, {}});
+    if (FindNode(policy, index, name)) replace({name, {}, {}});
   }
   for (Node& node : update.nodes) replace(std::move(node));
 }
 
 }  // namespace
 
-GroupUses::GroupUses(const ResolvedPolicy& policy) : uses_(policy.groups.size()) {
+UpdateIndex::UpdateIndex(const ResolvedPolicy& policy) : group_uses_(policy.groups.size()) {
   for (const Section& section : policy.sections) Count(section, 1);
+  AddNodes(policy);
 }
 
-void GroupUses::Follow(const PolicyChange& change) {
+void UpdateIndex::Follow(const PolicyChange& change, const ResolvedPolicy& policy) {
   for (const Section& section : change.sections_left) Count(section, 0u - 1);
   for (const Section& section : change.sections_came) Count(section, 1);
+  AddNodes(policy);
 }
 
-void GroupUses::Count(const Section& section, std::uint32_t by) {
+void UpdateIndex::Count(const Section& section, std::uint32_t by) {
   ForEachGroup(section, [&](GroupId group) {
-    if (group >= uses_.size()) uses_.resize(group + 1);
-    uses_[group] += by;
+    if (group >= group_uses_.size()) group_uses_.resize(group + 1);
+    group_uses_[group] += by;
   });
 }
 
-std::optional<Diagnostic> Check(const ResolvedPolicy& policy, const PolicyUpdate& update, const GroupUses* uses) {
+void UpdateIndex::AddNodes(const ResolvedPolicy& policy) {
+  for (; node_count_ < policy.nodes.size(); ++node_count_) {
+    nodes_.emplace(policy.nodes[node_count_].name, static_cast<NodeId>(node_count_));
+  }
+}
+
+std::optional<NodeId> UpdateIndex::NodeNamed(const std::string& name) const {
+  const auto node = nodes_.find(name);
+  return node == nodes_.end() ? std::nullopt : std::optional(node->second);
+}
+
+std::optional<Diagnostic> Check(const ResolvedPolicy& policy, const PolicyUpdate& update, const UpdateIndex* index) {
   const GroupsAfter groups(policy, update);
   if (auto error = CheckGroups(policy, update)) return error;
   if (auto error = CheckEndpoints(policy, update, groups)) return error;
-  return CheckSections(policy, update, groups, uses);
+  return CheckSections(policy, update, groups, index);
 }
 
-PolicyChange Apply(PolicyUpdate update, ResolvedPolicy& policy) {
+PolicyChange Apply(PolicyUpdate update, ResolvedPolicy& policy, const UpdateIndex* index) {
   PolicyChange change;
   change.endpoints_before = policy.endpoints.size();
   change.groups_before = policy.groups.size();
-  for (const std::string& name : update.removed_policies) RemovePolicy(name, policy, change);
-  for (const SectionsUpdate& sections : update.sections) MakePlaces(sections, policy, change);
+  for (const std::string& name : update.removed_policies) RemoveSections(name, policy, change);
+  for (const SectionsUpdate& sections : update.sections) RemoveSections(sections.policy, policy, change);
   for (const GroupId id : update.removed_groups)
     change.groups_left.emplace_back(id, std::exchange(policy.groups[id], {}));
-  ApplyNodes(update, policy, change);
+  ApplyNodes(update, policy, index, change);
 
   for (GroupUpdate& added : update.groups) {
     if (added.id >= policy.groups.size()) policy.groups.resize(added.id + 1);
@@ -301,21 +280,20 @@ PolicyChange Apply(PolicyUpdate update, ResolvedPolicy& policy) {
   }
   for (EndpointUpdate& came : update.endpoints) {
     if (came.id >= policy.endpoints.size()) policy.endpoints.resize(came.id + 1);
-    came.endpoint.node = NodeNamed(policy, came.node);
+    came.endpoint.node = NodeNamed(policy, index, came.node);
     came.endpoint.members = policy.member_sets.Intern(came.groups);
     change.endpoints_left.emplace_back(came.id, std::exchange(policy.endpoints[came.id], std::move(came.endpoint)));
     change.endpoints_came.push_back(came.id);
   }
   for (SectionsUpdate& sections : update.sections) {
     change.sections_came.insert(change.sections_came.end(), sections.sections.begin(), sections.sections.end());
-    InsertSections(std::move(sections.sections), policy);
+    policy.sections.Insert(std::move(sections.sections));
   }
   return change;
 }
 
 void Undo(PolicyChange change, ResolvedPolicy& policy) {
-  PolicyChange ignored;
-  for (const Section& section : change.sections_came) RemovePolicy(section.policy, policy, ignored);
+  for (const Section& section : change.sections_came) policy.sections.Remove(section.policy);
   for (auto left = change.endpoints_left.rbegin(); left != change.endpoints_left.rend(); ++left) {
     policy.endpoints[left->first] = std::move(left->second);
   }
@@ -333,7 +311,7 @@ void Undo(PolicyChange change, ResolvedPolicy& policy) {
   while (section != change.sections_left.end()) {
     const auto end = std::find_if(section, change.sections_left.end(),
                                   [&](const Section& other) { return other.policy != section->policy; });
-    InsertSections({std::make_move_iterator(section), std::make_move_iterator(end)}, policy);
+    policy.sections.Insert({std::make_move_iterator(section), std::make_move_iterator(end)});
     section = end;
   }
 }

@@ -122,9 +122,9 @@ class Change {
 
 ResolvedPolicy Change::Policy() const {
   ResolvedPolicy policy = traffic_.Policy();
-  for (std::size_t i = 0; i < policy.sections.size(); ++i) {
-    if (!has_more_[i]) continue;
-    Section& section = policy.sections[i];
+  std::size_t number = 0;
+  for (Section& section : policy.sections) {
+    if (!has_more_[number++]) continue;
     Rule rule = section.rules.back();
     rule.ports = {{kProtoUdp, 9, 9}};
     rule.index = static_cast<std::int32_t>(section.rules.size());
@@ -232,7 +232,8 @@ void Change::CompareThroughput(const char* unit, double per_second, const std::f
 
 // Updates of ten rules each, in turn for all policies; each rule's ports change, to ports that admit what they did.
 void Change::Rules() {
-  std::vector<Section> sections = traffic_.Policy().sections;
+  const ResolvedPolicy policy = traffic_.Policy();
+  std::vector<Section> sections(policy.sections.begin(), policy.sections.end());
   std::size_t next = 0;
   CompareThroughput("rule_updates_per_second", arguments_.Real("per_second", 60'000), [&] {
     PolicyUpdate update;

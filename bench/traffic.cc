@@ -210,8 +210,7 @@ ResolvedPolicy Traffic::Policy() const {
     rule.index = static_cast<std::int32_t>(section.rules.size());
     section.rules.push_back(std::move(rule));
   }
-  std::sort(policy.sections.begin(), policy.sections.end(),
-            [](const Section& a, const Section& b) { return a.policy < b.policy; });
+  policy.sections.Sort();
   return policy;
 }
 

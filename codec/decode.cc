@@ -213,8 +213,11 @@ std::optional<Diagnostic> FullStateDecoder::Add(const v1::FullStateChunk& chunk)
   for (const v1::Endpoint& endpoint : chunk.endpoints()) {
     if (auto error = AddEndpoint(endpoint)) return error;
   }
+  std::vector<Section> of_policy;
   for (const v1::PolicySections& sections : chunk.policies()) {
-    if (auto error = DecodeSections(sections, policy_.sections)) return error;
+    of_policy.clear();
+    if (auto error = DecodeSections(sections, of_policy)) return error;
+    for (Section& section : of_policy) policy_.sections.push_back(std::move(section));
   }
   return chunk.last() ? Finish() : std::nullopt;
 }
@@ -244,9 +247,7 @@ std::optional<Diagnostic> FullStateDecoder::Finish() {
       }
     }
   }
-  std::stable_sort(policy_.sections.begin(), policy_.sections.end(), [](const Section& a, const Section& b) {
-    return a.policy != b.policy ? a.policy < b.policy : a.direction < b.direction;
-  });
+  policy_.sections.Sort();
   complete_ = true;
   return std::nullopt;
 }

@@ -126,11 +126,11 @@ bool EncodeFullState(const ResolvedPolicy& policy, std::uint64_t state_id, std::
     message->set_member_set(endpoint.members);
     if (!added(*message)) return false;
   }
-  for (std::size_t i = 0; i < policy.sections.size();) {
+  for (auto section = policy.sections.begin(); section != policy.sections.end();) {
     v1::PolicySections* message = chunk.add_policies();
-    message->set_policy(policy.sections[i].policy);
-    for (; i < policy.sections.size() && policy.sections[i].policy == message->policy(); ++i) {
-      EncodeSection(policy.sections[i], message->add_sections());
+    message->set_policy(section->policy);
+    for (; section != policy.sections.end() && section->policy == message->policy(); ++section) {
+      EncodeSection(*section, message->add_sections());
     }
     if (!added(*message)) return false;
   }

@@ -14,7 +14,8 @@ void HeldPolicies::Release(const PolicyUpdate& update) {
   for (const SectionsUpdate& sections : update.sections) names_.erase(sections.policy);
 }
 
-void HeldPolicies::Strip(std::vector<Section>* sections) const {
+template <typename Sections>
+void HeldPolicies::Strip(Sections* sections) const {
   if (names_.empty()) return;
   for (Section& section : *sections) {
     if (section.tier == Tier::kNetworkPolicy && names_.contains(section.policy)) section.rules.clear();

@@ -31,7 +31,8 @@ class HeldPolicies {
   std::size_t size() const { return names_.size(); }
 
  private:
-  void Strip(std::vector<Section>* sections) const;
+  template <typename Sections>
+  void Strip(Sections* sections) const;
 
   std::set<std::string> names_;
 };

@@ -207,9 +207,11 @@ ResolvedPolicy PolicyView::Full() {
     for (const auto& [title, policy] : resolver_.policies_) policies.push_back(&policy);
   }
   policies_.reserve(policies.size());
-  full.sections.reserve(2 * policies.size());
+  std::vector<Section> of_policy;
   for (const BoundPolicy* policy : policies) {
-    UsePolicy(*policy, &full.sections);
+    of_policy.clear();
+    UsePolicy(*policy, &of_policy);
+    for (Section& section : of_policy) full.sections.push_back(std::move(section));
   }
 
   std::vector<PodSet> worked_out;

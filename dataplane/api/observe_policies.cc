@@ -73,8 +73,7 @@ void AddSection(const ResolvedPolicy& policy, const Section& section, v1::Policy
 
 // The policies that come after `last` by name.
 void SlicePolicies(const ResolvedPolicy& policy, const std::string& last, std::vector<v1::PolicyInfo>& slice) {
-  auto section = std::upper_bound(policy.sections.begin(), policy.sections.end(), last,
-                                  [](const std::string& name, const Section& other) { return name < other.policy; });
+  auto section = policy.sections.After(last);
   while (section != policy.sections.end()) {
     if (slice.empty() || slice.back().policy() != section->policy) {
       if (slice.size() == kPoliciesASlice) return;

@@ -117,7 +117,9 @@ class Replay {
       saved_.state_id = record.full_state().state_id();
       saved_.batch = record.full_state().batch();
       if (auto error = decoder_.Add(record.full_state())) return error;
-      if (decoder_.complete()) saved_.policy = decoder_.Take();
+      if (!decoder_.complete()) return std::nullopt;
+      saved_.policy = decoder_.Take();
+      index_ = UpdateIndex(saved_.policy);
       return std::nullopt;
     }
     if (!record.has_update() || !decoder_.complete()) return Wrong("an update stands before the full state's end");
@@ -127,39 +129,14 @@ class Replay {
     }
     PolicyUpdate update;
     if (auto error = DecodeUpdate(message, update)) return error;
-    Defer(update);
-    if (auto error = Check(saved_.policy, update)) return error;
-    Apply(std::move(update), saved_.policy);
+    if (auto error = Check(saved_.policy, update, &index_)) return error;
+    index_.Follow(Apply(std::move(update), saved_.policy, &index_), saved_.policy);
     saved_.batch = message.batch();
     return std::nullopt;
   }
 
   bool complete() const { return decoder_.complete(); }
 
-  // Once complete: puts in what was deferred. Nothing, or what is wrong.
-  std::optional<Diagnostic> Finish() {
-    ResolvedPolicy& policy = saved_.policy;
-    std::vector<Section> sections;
-    for (Section& section : policy.sections) {
-      if (!policies_.contains(section.policy)) sections.push_back(std::move(section));
-    }
-    for (auto& [name, of_policy] : policies_)
-      std::move(of_policy.begin(), of_policy.end(), std::back_inserter(sections));
-    std::stable_sort(sections.begin(), sections.end(), [](const Section& a, const Section& b) {
-      return a.policy != b.policy ? a.policy < b.policy : a.direction < b.direction;
-    });
-    for (const GroupId group : groups_gone_) {
-      if (group < policy.groups.size()) policy.groups[group] = {};
-    }
-    const auto gone = [&](GroupId group) { return group >= policy.groups.size() || policy.groups[group].key.empty(); };
-    for (const Section& section : sections) {
-      bool fits = !gone(section.subjects);
-      for (const Rule& rule : section.rules) fits &= rule.peers == kAnyPeer || !gone(rule.peers);
-      if (!fits) return Wrong("policy " + section.policy + " names a group that is not there");
-    }
-    policy.sections = std::move(sections);
-    return std::nullopt;
-  }
   SavedState Take() { return std::move(saved_); }
 
  private:
@@ -169,20 +146,9 @@ class Replay {
     return diagnostic;
   }
 
-  // What of a policy comes and goes is put in at the end, all at once: each would move all that follow it.
-  void Defer(PolicyUpdate& update) {
-    for (const std::string& name : std::exchange(update.removed_policies, {})) policies_[name].clear();
-    for (SectionsUpdate& sections : std::exchange(update.sections, {})) {
-      policies_[sections.policy] = std::move(sections.sections);
-    }
-    const auto gone = std::exchange(update.removed_groups, {});
-    groups_gone_.insert(groups_gone_.end(), gone.begin(), gone.end());
-  }
-
   FullStateDecoder decoder_;
   SavedState saved_;
-  std::map<std::string, std::vector<Section>> policies_;  // that changed since the full state, as they are now
-  std::vector<GroupId> groups_gone_;
+  UpdateIndex index_;  // of the policy
 };
 
 }  // namespace
@@ -292,7 +258,6 @@ std::variant<std::monostate, SavedState, std::string> StateFile::Read(std::size_
     good_bytes += kHeaderBytes + length;
   }
   if (!replay.complete()) return corrupt("it ends early,");
-  if (const auto error = replay.Finish()) return error->ToString();
   return replay.Take();
 }
 

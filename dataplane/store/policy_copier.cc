@@ -1,17 +1,11 @@
 #include "store/policy_copier.h"
 
 #include <algorithm>
-#include <iterator>
 #include <limits>
 #include <utility>
 
 namespace sluice {
 namespace {
-
-struct PolicyName {
-  bool operator()(const Section& section, const std::string& name) const { return section.policy < name; }
-  bool operator()(const std::string& name, const Section& section) const { return name < section.policy; }
-};
 
 // What copying an object costs, an endpoint being 1: a slice is to take about the same time whatever it holds.
 std::size_t Cost(const Node& node) { return 1 + node.addresses.size() / 16; }
@@ -71,8 +65,7 @@ bool PolicyCopier::CopyNext(const ResolvedPolicy& policy, std::size_t budget) {
   }
   Append(policy.endpoints, copy_.endpoints, budget);
   if (!all_sections_) {
-    if (copy_.sections.capacity() < policy.sections.size()) copy_.sections.reserve(policy.sections.size() * 9 / 8 + 64);
-    auto section = std::upper_bound(policy.sections.begin(), policy.sections.end(), last_policy_, PolicyName());
+    auto section = policy.sections.After(last_policy_);
     // A policy's sections are copied together, however many.
     while (section != policy.sections.end() && (budget != 0 || section->policy == last_policy_)) {
       last_policy_ = section->policy;
@@ -91,9 +84,9 @@ bool PolicyCopier::CopyChanged(const ResolvedPolicy& policy, std::size_t budget)
   while (!policies_.empty() && budget != 0) {
     const std::string name = *policies_.begin();
     policies_.erase(policies_.begin());
-    const auto [begin, end] = std::equal_range(policy.sections.begin(), policy.sections.end(), name, PolicyName());
-    changed_sections_[name].assign(begin, end);
-    Spend(budget, 1 + static_cast<std::size_t>(end - begin));
+    const auto sections = policy.sections.Find(name);
+    changed_sections_[name].assign(sections.begin(), sections.end());
+    Spend(budget, 1 + sections.size());
   }
   return budget != 0;
 }
@@ -107,14 +100,10 @@ bool PolicyCopier::Step(const ResolvedPolicy& policy) {
 }
 
 ResolvedPolicy PolicyCopier::Take() {
-  if (changed_sections_.empty()) return std::move(copy_);
-  std::erase_if(copy_.sections, [&](const Section& section) { return changed_sections_.contains(section.policy); });
-  const auto unchanged = static_cast<std::ptrdiff_t>(copy_.sections.size());
   for (auto& [name, sections] : changed_sections_) {
-    std::move(sections.begin(), sections.end(), std::back_inserter(copy_.sections));
+    copy_.sections.Remove(name);
+    copy_.sections.Insert(std::move(sections));
   }
-  std::inplace_merge(copy_.sections.begin(), copy_.sections.begin() + unchanged, copy_.sections.end(),
-                     [](const Section& a, const Section& b) { return a.policy < b.policy; });
   return std::move(copy_);
 }
 

@@ -7,7 +7,8 @@
 namespace sluice {
 namespace {
 
-std::size_t CountPolicies(const std::vector<Section>& sections) {
+template <typename Sections>
+std::size_t CountPolicies(const Sections& sections) {
   std::unordered_set<std::string_view> names;
   for (const Section& section : sections) names.insert(section.policy);
   return names.size();

@@ -57,15 +57,15 @@ std::optional<Diagnostic> PolicyStore::Replace(ResolvedPolicy policy) {
     table_ = std::get<std::shared_ptr<const Table>>(std::move(result));
   }
   publish_(table_);
-  uses_ = GroupUses(policy_);
+  update_index_ = UpdateIndex(policy_);
   return std::nullopt;
 }
 
 std::optional<Diagnostic> PolicyStore::Update(PolicyUpdate update) {
-  if (auto error = Check(policy_, update, &uses_)) return error;
+  if (auto error = Check(policy_, update, &update_index_)) return error;
   {
     const std::unique_lock lock(mutex_);
-    PolicyChange change = Apply(std::move(update), policy_);
+    PolicyChange change = Apply(std::move(update), policy_, &update_index_);
     Compiler::Result result = compiler_.Update(policy_, change);
     if (auto* refused = std::get_if<Diagnostic>(&result)) {
       Undo(std::move(change), policy_);
@@ -74,7 +74,7 @@ std::optional<Diagnostic> PolicyStore::Update(PolicyUpdate update) {
     index_.Follow(policy_, change);
     for (PolicyCopier* copier : copiers_) copier->OnUpdate(change);
     table_ = std::get<std::shared_ptr<const Table>>(std::move(result));
-    uses_.Follow(change);
+    update_index_.Follow(change, policy_);
   }
   publish_(table_);
   return std::nullopt;

@@ -68,7 +68,7 @@ class PolicyStore {
   mutable std::vector<PolicyCopier*> copiers_;
   ResolvedPolicy policy_;               // written under the lock, by the writer alone, who reads it without
   std::shared_ptr<const Table> table_;  // likewise
-  GroupUses uses_;                      // of policy_; the writer's own
+  UpdateIndex update_index_;            // of policy_; the writer's own
   Compiler compiler_;
   Publish publish_;
 };

@@ -1,6 +1,7 @@
 #include "table/compile_pass.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -251,9 +252,9 @@ std::optional<Diagnostic> CompilePass::Whole() {
 
   std::vector<std::pair<IpAddress, AddressEntry>> hosts;
   in_force_.owners.reserve(policy_.endpoints.size());
-  for (const Endpoint& endpoint : policy_.endpoints) in_force_.endpoint_members.push_back(endpoint.members);
   for (EndpointId id = 0; id < policy_.endpoints.size(); ++id) {
     const Endpoint& endpoint = policy_.endpoints[id];
+    in_force_.holders.Put(id, endpoint.members);
     for (const IpAddress& address : endpoint.addresses) {
       in_force_.owners[address] = id;
       hosts.emplace_back(address, *HostEntry(address));
@@ -293,10 +294,14 @@ std::optional<Diagnostic> CompilePass::Whole() {
 void CompilePass::ForgetDirtyMembers() {
   std::sort(dirty_groups_.begin(), dirty_groups_.end());
   dirty_groups_.erase(std::unique(dirty_groups_.begin(), dirty_groups_.end()), dirty_groups_.end());
+  const auto forget = [this](IdSetId set) {
+    if (in_force_.members[set].known) dirty_sets_.push_back(set);
+    in_force_.members[set].known = false;
+  };
   if (ListsSets()) {
     in_force_.sets_of_groups.resize(policy_.groups.size());
     for (const GroupId group : dirty_groups_) {
-      for (const IdSetId set : in_force_.sets_of_groups[group]) in_force_.members[set].known = false;
+      for (const IdSetId set : in_force_.sets_of_groups[group]) forget(set);
     }
     return;
   }
@@ -304,7 +309,7 @@ void CompilePass::ForgetDirtyMembers() {
     if (!in_force_.members[set].known) continue;
     for (const GroupId group : dirty_groups_) {
       if (!policy_.member_sets.Contains(set, group)) continue;
-      in_force_.members[set].known = false;
+      forget(set);
       break;
     }
   }
@@ -328,16 +333,13 @@ std::vector<IpAddress> CompilePass::TouchedAddresses(const PolicyChange& change)
       return std::any_of(blocks.begin(), blocks.end(), [&](const CidrBlock& b) { return b.cidr.Contains(address); });
     });
   };
-  if (dirty_groups_.empty() && new_blocks_.empty()) return touched;
-  for (EndpointId id = 0; id < in_force_.endpoint_members.size(); ++id) {
-    const IdSetId members = in_force_.endpoint_members[id];
-    const bool known = members < in_force_.members.size() && in_force_.members[members].known;
-    if (known && new_blocks_.empty()) continue;
-    for (const IpAddress& address : policy_.endpoints[id].addresses) {
-      if (!known || in_new_blocks(address)) touched.push_back(address);
-    }
+  for (const IdSetId set : dirty_sets_) {
+    in_force_.holders.ForEach(set, [&](EndpointId id) { touch(policy_.endpoints[id].addresses); });
   }
   if (!new_blocks_.empty()) {
+    for (const Endpoint& endpoint : policy_.endpoints) {
+      std::copy_if(endpoint.addresses.begin(), endpoint.addresses.end(), std::back_inserter(touched), in_new_blocks);
+    }
     for (const auto& [address, node] : in_force_.node_addresses) touched.push_back(address);
     // A new block may cut its neighbours down to single addresses, too.
     for (const CidrPartition::Cell& cell : in_force_.cells.cells) {
@@ -349,9 +351,8 @@ std::vector<IpAddress> CompilePass::TouchedAddresses(const PolicyChange& change)
   return touched;
 }
 
-void CompilePass::FollowEndpointMembers(const PolicyChange& change) {
-  const auto follow = [this](EndpointId id) { in_force_.endpoint_members[id] = policy_.endpoints[id].members; };
-  in_force_.endpoint_members.resize(policy_.endpoints.size(), kEmptyIdSet);
+void CompilePass::FollowHolders(const PolicyChange& change) {
+  const auto follow = [this](EndpointId id) { in_force_.holders.Put(id, policy_.endpoints[id].members); };
   for (const auto& [id, endpoint] : change.endpoints_left) follow(id);
   for (const EndpointId id : change.endpoints_came) follow(id);
   for (const auto& [id, members] : change.members_left) follow(id);
@@ -359,7 +360,7 @@ void CompilePass::FollowEndpointMembers(const PolicyChange& change) {
 
 void CompilePass::Update(const PolicyChange& change) {
   in_force_.groups.resize(policy_.groups.size());
-  FollowEndpointMembers(change);
+  FollowHolders(change);
   for (const Section& section : change.sections_left) RemoveSection(section);
   for (const auto& [id, group] : change.groups_left) {
     interner_.ForgetPeerBit(group.key);

@@ -12,6 +12,7 @@
 #include "table/compile.h"
 #include "table/id_sorter.h"
 #include "table/interner.h"
+#include "table/set_holders.h"
 
 namespace sluice {
 
@@ -32,9 +33,9 @@ struct MemberState {
 
 // The policy in force, in the compiler's numbers.
 struct InForce {
-  std::vector<GroupState> groups;         // by GroupId
-  std::vector<MemberState> members;       // by IdSetId of ResolvedPolicy::member_sets
-  std::vector<IdSetId> endpoint_members;  // by EndpointId: what a change of some sets must look at stays small
+  std::vector<GroupState> groups;    // by GroupId
+  std::vector<MemberState> members;  // by IdSetId of ResolvedPolicy::member_sets; known where a holder has an address
+  SetHolders holders;                // of these sets
   // The member sets that hold a group, as far as they were asked for; given up where they would be too many.
   std::vector<std::vector<IdSetId>> sets_of_groups;
   std::size_t listed_memberships = 0;
@@ -85,7 +86,7 @@ class CompilePass {
   void SetCells();
   const MemberState& Members(IdSetId members);
   bool ListsSets() const;
-  void FollowEndpointMembers(const PolicyChange& change);
+  void FollowHolders(const PolicyChange& change);
   void ForgetDirtyMembers();
   std::vector<IpAddress> TouchedAddresses(const PolicyChange& change);
   std::optional<AddressEntry> HostEntry(const IpAddress& address);
@@ -104,6 +105,7 @@ class CompilePass {
 
   std::vector<GroupId> dirty_groups_;  // subjects of sections that changed, and groups that got a bit
   std::vector<GroupId> new_blocks_;    // groups with CIDR blocks that got a bit
+  std::vector<IdSetId> dirty_sets_;    // member sets that hold a dirty group
   bool ports_changed_ = false;
   IdSorter sorter_;
   std::unordered_map<std::uint64_t, IdSetId> joined_;  // (members' bits, cell's bits) -> peer class

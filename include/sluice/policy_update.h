@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -73,29 +74,37 @@ struct PolicyChange {
   std::size_t groups_before = 0;
 };
 
-// How often the sections of a policy name each group, followed update by update.
-class GroupUses {
+// What an update asks of a policy and would else be searched for; followed update by update.
+class UpdateIndex {
  public:
-  GroupUses() = default;
-  explicit GroupUses(const ResolvedPolicy& policy);
-  void Follow(const PolicyChange& change);  // after Apply
-  std::uint32_t Of(GroupId group) const { return group < uses_.size() ? uses_[group] : 0; }
+  UpdateIndex() = default;
+  explicit UpdateIndex(const ResolvedPolicy& policy);
+  void Follow(const PolicyChange& change, const ResolvedPolicy& policy);  // after Apply, of which none was undone
+
+  // How often the sections name the group.
+  std::uint32_t UsesOf(GroupId group) const { return group < group_uses_.size() ? group_uses_[group] : 0; }
+  // Of the first NodeCount() nodes of the policy: those of the update are not among them.
+  std::optional<NodeId> NodeNamed(const std::string& name) const;
+  std::size_t NodeCount() const { return node_count_; }
 
  private:
   void Count(const Section& section, std::uint32_t by);
+  void AddNodes(const ResolvedPolicy& policy);
 
-  std::vector<std::uint32_t> uses_;
+  std::vector<std::uint32_t> group_uses_;
+  std::unordered_map<std::string, NodeId> nodes_;  // they never go, nor change their names
+  std::size_t node_count_ = 0;
 };
 
 // What is wrong with `update` against `policy`, naming object and field: numbers unknown or used, an address that two
 // endpoints would have, an except outside its CIDR, a range upside down. Nothing: it may be applied.
-// With `uses` of the policy, a group that goes costs what went with it; without, a look at every section.
+// With the `index` of the policy, a group that goes costs what went with it; without, a look at every section.
 std::optional<Diagnostic> Check(const ResolvedPolicy& policy, const PolicyUpdate& update,
-                                const GroupUses* uses = nullptr);
+                                const UpdateIndex* index = nullptr);
 
 // Applies an update that Check found good. Numbers that went stay as endpoints without a name, groups without a key,
-// and nodes without addresses.
-PolicyChange Apply(PolicyUpdate update, ResolvedPolicy& policy);
+// and nodes without addresses. Without the `index` of the policy, each endpoint's node is searched for among all.
+PolicyChange Apply(PolicyUpdate update, ResolvedPolicy& policy, const UpdateIndex* index = nullptr);
 
 // Takes the last Apply back.
 void Undo(PolicyChange change, ResolvedPolicy& policy);

@@ -30,9 +30,9 @@ TEST(HeldPolicies, LeaveTheSectionsOfAHeldPolicyWithoutRules) {
   policy.sections = {SectionOf("a/other"), SectionOf("a/web")};
   held.Strip(&policy);
   ASSERT_EQ(policy.sections.size(), 2u);
-  EXPECT_EQ(policy.sections[0].rules.size(), 1u);
-  EXPECT_TRUE(policy.sections[1].rules.empty());
-  EXPECT_TRUE(policy.sections[1].isolates);
+  EXPECT_EQ(policy.sections.begin()->rules.size(), 1u);
+  EXPECT_TRUE(policy.sections.back().rules.empty());
+  EXPECT_TRUE(policy.sections.back().isolates);
 }
 
 TEST(HeldPolicies, NeverTakeRulesFromATierWhoseRulesDeny) {
@@ -41,7 +41,7 @@ TEST(HeldPolicies, NeverTakeRulesFromATierWhoseRulesDeny) {
   ResolvedPolicy policy;
   policy.sections = {SectionOf("lockdown", Tier::kAdmin)};
   held.Strip(&policy);
-  EXPECT_EQ(policy.sections[0].rules.size(), 1u);
+  EXPECT_EQ(policy.sections.begin()->rules.size(), 1u);
 }
 
 TEST(HeldPolicies, ReleaseWhatAnUpdateBringsAnewOrRemoves) {

@@ -188,9 +188,10 @@ TEST_F(PolicyStoreTest, CopyIsOfOneMomentWhileTheWriterGoesOn) {
     const ResolvedPolicy copy = store.Copy();
     ASSERT_EQ(copy.endpoints.size(), kPods);
     ASSERT_EQ(copy.sections.size(), kPods);
-    const auto step_of = [&](std::uint32_t id) { return copy.sections[id].rules.front().index; };
+    const std::vector<Section> sections(copy.sections.begin(), copy.sections.end());
+    const auto step_of = [&](std::uint32_t id) { return sections[id].rules.front().index; };
     for (std::uint32_t id = 0; id < kPods; ++id) {
-      ASSERT_EQ(copy.sections[id].policy, "default/p" + std::to_string(100'000 + id));
+      ASSERT_EQ(sections[id].policy, "default/p" + std::to_string(100'000 + id));
       ASSERT_EQ(copy.member_sets.ToVector(copy.endpoints[id].members), std::vector{id});
       const std::int32_t step = std::max(step_of(id), step_of(kPods - 1 - id));
       ASSERT_EQ(copy.endpoints[id].labels, step == 0 ? "" : "step=" + std::to_string(step)) << id;

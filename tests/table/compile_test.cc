@@ -146,7 +146,7 @@ TEST(Compile, GarbageStartsANewEpochAndTheVerdictsStay) {
   std::vector<GroupId> peers;
   for (int i = 0; i < 3000; ++i) {
     peers.push_back(builder.Group("peer" + std::to_string(i)));
-    builder.policy().sections[0].rules.push_back(AllowRule(peers.back(), {}, i));
+    builder.policy().sections.begin()->rules.push_back(AllowRule(peers.back(), {}, i));
   }
   builder.Endpoint("web", {Ip("10.0.0.1")}, {web});
   builder.Endpoint("client", {Ip("10.0.0.2")}, {});

@@ -257,25 +257,29 @@ TEST(Update, UndoBringsTheSamePolicyBack) {
   }
 }
 
-TEST(Update, CheckSaysTheSameByCountedUsesOfGroupsAsByEverySection) {
+TEST(Update, CheckAndApplyDoTheSameWithAnIndexAsWithout) {
   int refused = 0, applied = 0;
   for (std::uint64_t seed = 200; seed < 230; ++seed) {
     World world(seed);
-    ResolvedPolicy policy;
-    GroupUses uses(policy);
+    ResolvedPolicy policy, without;
+    UpdateIndex index(policy);
     for (int step = 0; step < 60; ++step) {
       PolicyUpdate update = world.Update(policy);
       if (step % 2 == 1 && !policy.groups.empty()) {  // one that somebody may need
         update.removed_groups.push_back(static_cast<GroupId>(step * 7) % policy.groups.size());
       }
       const auto error = Check(policy, update);
-      const auto by_uses = Check(policy, update, &uses);
-      ASSERT_EQ(error ? error->ToString() : "", by_uses ? by_uses->ToString() : "") << "seed " << seed;
+      const auto by_index = Check(policy, update, &index);
+      ASSERT_EQ(error ? error->ToString() : "", by_index ? by_index->ToString() : "") << "seed " << seed;
       ++(error ? refused : applied);
       if (error) continue;
-      uses.Follow(Apply(std::move(update), policy));
-      const GroupUses afresh(policy);
-      for (GroupId group = 0; group < policy.groups.size(); ++group) ASSERT_EQ(uses.Of(group), afresh.Of(group));
+      Apply(update, without);
+      index.Follow(Apply(std::move(update), policy, &index), policy);
+      ASSERT_EQ(policy, without) << "seed " << seed;
+      const UpdateIndex afresh(policy);
+      for (GroupId group = 0; group < policy.groups.size(); ++group) {
+        ASSERT_EQ(index.UsesOf(group), afresh.UsesOf(group));
+      }
     }
   }
   EXPECT_GT(refused, 100);

@@ -22,7 +22,8 @@ POLL_SECONDS = 0.002
 
 
 class Sync(programs.Program):
-    """A `sluice-sync` between the API server and sluiced, ready when all that there is is in force."""
+    """A `sluice-sync` between the API server and sluiced, ready when all that there is is in force. To the API server it
+    is the service account of deploy/rbac.yaml."""
 
     def __init__(self, kubeconfig, target, folder):
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -64,7 +65,7 @@ class Rig:
                 self.api.apply(name, manifest, "base")
                 if status:
                     self.api.set_status(name, status)
-            self.sync = stack.enter_context(Sync(self.api.reach["kubeconfig"], self.target, folder))
+            self.sync = stack.enter_context(Sync(self.api.reach["sync_kubeconfig"], self.target, folder))
             self.wire = stack.enter_context(Wire(topology))
             self._stack = stack.pop_all()
         return self

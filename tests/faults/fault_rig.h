@@ -12,7 +12,7 @@ namespace sluice {
 
 struct FaultOptions {
   std::uint64_t seed = 0;  // of the random case; 0: another one each time
-  double seconds = 20;     // for how long it makes faults
+  double seconds = 30;     // for how long it makes faults
 };
 const FaultOptions& Options();
 

@@ -7,17 +7,22 @@
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/security/tls_certificate_provider.h>
 #include <grpcpp/security/tls_credentials_options.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <future>
 #include <limits>
 #include <mutex>
+#include <thread>
 
 #include "api/grpc_log.h"
 #include "api/limits.h"
@@ -29,6 +34,9 @@ constexpr std::string_view kUnix = "unix:";
 constexpr unsigned kCertificatePollSeconds = 2;
 constexpr std::size_t kMemoryForCalls = std::size_t{256} << 20;  // buffers of all connections together
 constexpr mode_t kSocketMode = 0660;
+constexpr std::chrono::milliseconds kGraceForCalls(500);  // to end by themselves; then they are cancelled
+constexpr std::chrono::milliseconds kGraceForAll(1000);   // to be gone; then connections are cut
+constexpr std::chrono::milliseconds kCutInterval(100);    // another may have come
 
 bool IsUnix(std::string_view address) { return address.starts_with(kUnix); }
 std::string PathOf(std::string_view address) { return std::string(address.substr(kUnix.size())); }
@@ -172,10 +180,43 @@ ApiServer::~ApiServer() {
   SetGrpcLog(nullptr);
 }
 
+// Whether it is a connection to one of our addresses: what is accepted bears the listener's.
+bool ApiServer::CameToUs(int fd) const {
+  sockaddr_storage local{}, peer{};
+  socklen_t local_size = sizeof local, peer_size = sizeof peer;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&local), &local_size) != 0) return false;
+  if (getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &peer_size) != 0) return false;
+  if (local.ss_family == AF_UNIX) {
+    const std::string path = reinterpret_cast<const sockaddr_un&>(local).sun_path;
+    return std::find(sockets_.begin(), sockets_.end(), path) != sockets_.end();
+  }
+  if (local.ss_family != AF_INET && local.ss_family != AF_INET6) return false;
+  // The port stands at the same place in both.
+  const int port = ntohs(reinterpret_cast<const sockaddr_in&>(local).sin_port);
+  return std::find(ports_.begin(), ports_.end(), port) != ports_.end();
+}
+
+void ApiServer::CutConnections() const {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd", error)) {
+    const int fd = std::atoi(entry.path().filename().c_str());
+    if (CameToUs(fd)) shutdown(fd, SHUT_RDWR);
+  }
+}
+
 void ApiServer::Stop() {
   if (server_ == nullptr) return;
-  server_->Shutdown(std::chrono::system_clock::now() + std::chrono::milliseconds(500));
+  // gRPC closes a connection once what it writes there was written, which waits for a peer that does not read.
+  std::promise<void> over;
+  std::thread cutter([this, ended = over.get_future()] {
+    for (auto wait = kGraceForAll; ended.wait_for(wait) == std::future_status::timeout; wait = kCutInterval) {
+      CutConnections();
+    }
+  });
+  server_->Shutdown(std::chrono::system_clock::now() + kGraceForCalls);
   server_->Wait();
+  over.set_value();
+  cutter.join();
   server_.reset();
   for (const std::string& path : sockets_) unlink(path.c_str());
 }

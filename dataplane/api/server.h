@@ -38,7 +38,7 @@ class ApiServer {
   ApiServer(const ApiServer&) = delete;
   ApiServer& operator=(const ApiServer&) = delete;
 
-  // Ends every call within a second.
+  // Ends every call, within two seconds: whoever does not read what is sent to him is cut off.
   void Stop();
 
   // By address of the settings: the TCP port that is listened at (port 0 takes a free one), 1 for a Unix socket.
@@ -46,6 +46,9 @@ class ApiServer {
 
  private:
   ApiServer() = default;
+
+  bool CameToUs(int fd) const;
+  void CutConnections() const;
 
   std::unique_ptr<grpc::Server> server_;
   std::vector<int> ports_;

@@ -7,12 +7,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <thread>
 
 #include "api/api_fixture.h"
+#include "api/raw_client.h"
 #include "sluice/v1/policy.grpc.pb.h"
 
 namespace sluice {
@@ -180,6 +183,48 @@ TEST_F(TlsTest, OnlyClientsOfTheAuthorityConnectAndCertificatesAreReadAgain) {
   }
   EXPECT_TRUE(reloaded) << "the new certificate is not in use";
   policy_->Stop();
+}
+
+// Never ends its answer by itself.
+class Babbler final : public v1::ObserveService::Service {
+ public:
+  grpc::Status ListEndpoints(grpc::ServerContext*, const v1::ListEndpointsRequest*,
+                             grpc::ServerWriter<v1::EndpointInfo>* writer) override {
+    v1::EndpointInfo info;
+    info.set_name(std::string(std::size_t{64} << 10, 'x'));
+    while (writer->Write(info)) ++written_;
+    return grpc::Status::CANCELLED;
+  }
+
+  // Something was written, and nothing more for a while: the socket holds no more.
+  void AwaitStuck() const {
+    for (std::uint64_t before = 0; before == 0 || before != written_;) {
+      before = written_;
+      std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    }
+  }
+
+ private:
+  std::atomic<std::uint64_t> written_ = 0;
+};
+
+TEST_F(ServerTest, ClientsThatReadNothingDoNotHoldUpItsEnd) {
+  Babbler babbler;
+  ApiSettings settings = At("unix:" + Socket());
+  settings.listen.emplace_back("127.0.0.1:0");
+  settings.insecure = true;
+  auto started = ApiServer::Start(settings, {&babbler}, [](std::string_view) {});
+  ASSERT_TRUE(std::holds_alternative<std::unique_ptr<ApiServer>>(started)) << std::get<std::string>(started);
+  auto server = std::get<std::unique_ptr<ApiServer>>(std::move(started));
+  const RawClient by_unix(Socket());
+  const RawClient by_tcp(server->ports()[1]);
+  ASSERT_TRUE(by_unix.connected() && by_tcp.connected());
+  by_unix.Call("/sluice.v1.ObserveService/ListEndpoints");
+  by_tcp.Call("/sluice.v1.ObserveService/ListEndpoints");
+  babbler.AwaitStuck();
+  const auto begin = std::chrono::steady_clock::now();
+  server.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(2));
 }
 
 }  // namespace

@@ -103,6 +103,7 @@ Status ObserveService::GetStatus(grpc::ServerContext*, const v1::GetStatusReques
   status->set_version(SLUICE_VERSION);
   status->set_api_minor(kApiMinor);
   status->set_start_unix_ns(start_unix_ns_);
+  status->set_certificate_end_unix_s(certificate_end_unix_s_);
   status->set_published_unix_ns(intake.published_unix_ns);
   status->set_sender_heard_unix_ns(intake.sender_heard_unix_ns);
   status->set_sender(intake.sender);

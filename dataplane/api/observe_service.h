@@ -20,6 +20,9 @@ class ObserveService final : public v1::ObserveService::Service {
   // Both outlive the service. `fail_closed`: what happens before any policy.
   ObserveService(const PolicyIntake& intake, const DataplaneView& plane, bool fail_closed);
 
+  // Of the certificate that TCP clients are shown, in seconds since 1970; 0: there is none. Any thread.
+  void SetCertificateEnd(std::int64_t unix_s) { certificate_end_unix_s_ = unix_s; }
+
   grpc::Status GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*, v1::Status*) override;
   grpc::Status ListEndpoints(grpc::ServerContext*, const v1::ListEndpointsRequest*,
                              grpc::ServerWriter<v1::EndpointInfo>*) override;
@@ -45,6 +48,7 @@ class ObserveService final : public v1::ObserveService::Service {
   const std::uint64_t start_unix_ns_;
   DropFeed drops_;
   std::atomic<int> policy_readers_ = 0;
+  std::atomic<std::int64_t> certificate_end_unix_s_ = 0;
 };
 
 }  // namespace sluice

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "certificate/certificate_watch.h"
 #include "kube/kube_source.h"
 #include "kube/kubeconfig.h"
 #include "manifest/source.h"
@@ -132,7 +133,10 @@ class Reports : public PushObserver {
 class Daemon {
  public:
   explicit Daemon(SyncSettings settings)
-      : settings_(std::move(settings)), metrics_(settings_.targets), reports_(metrics_) {}
+      : settings_(std::move(settings)),
+        metrics_(settings_.targets),
+        reports_(metrics_),
+        certificate_(settings_.security.certificate) {}
 
   int Run() {
     Diagnostics diagnostics;
@@ -287,6 +291,8 @@ class Daemon {
     told_ = now;
     set_sources();
     for (const auto& pusher : pushers_) metrics_.SetTarget(*pusher);
+    if (const auto warning = certificate_.Look()) spdlog::warn("{}", *warning);
+    if (certificate_.ends_unix_s() != 0) metrics_.SetCertificate(certificate_.file(), certificate_.ends_unix_s());
     sd_notify(0, "WATCHDOG=1");
     if (now - conflicts_told_ < kConflicts) return;
     conflicts_told_ = now;
@@ -304,6 +310,7 @@ class Daemon {
   Metrics metrics_;
   PolicyFeed feed_;
   Reports reports_;
+  CertificateWatch certificate_;
   std::vector<std::unique_ptr<Pusher>> pushers_;
   std::atomic<bool> pushers_started_ = false;
   std::atomic<bool> synced_ = false;

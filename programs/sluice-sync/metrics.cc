@@ -51,6 +51,8 @@ Metrics::Metrics(const std::vector<std::string>& targets)
       in_step_(Gauge(registry_, "sluice_sync_in_step", "1 while the dataplane has taken all that was sent, else 0")),
       held_policies_(Gauge(registry_, "sluice_sync_held_policies", "Policies sent without their rules, since refused")),
       generation_(Gauge(registry_, "sluice_sync_generation", "The dataplane's generation after the last batch")),
+      certificate_end_(Gauge(registry_, "sluice_sync_certificate_end_timestamp_seconds",
+                             "When the certificate that we show to dataplanes ends, since 1970")),
       received_to_live_(Histogram(registry_, "sluice_sync_received_to_live_seconds",
                                   "From hearing of a change to its being in force, of each change")),
       changed_to_live_(
@@ -108,6 +110,10 @@ void Metrics::SetTarget(const Pusher& pusher) {
   held_policies_.Add(target).Set(static_cast<double>(health.held_policies));
   Raise(batches_.Add({{"target", pusher.target()}, {"kind", "full"}}), health.full_states);
   Raise(batches_.Add({{"target", pusher.target()}, {"kind", "update"}}), health.updates);
+}
+
+void Metrics::SetCertificate(const std::string& file, std::int64_t ends_unix_s) {
+  certificate_end_.Add({{"certificate", file}}).Set(static_cast<double>(ends_unix_s));
 }
 
 std::string Metrics::Text() {

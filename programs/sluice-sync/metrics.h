@@ -39,6 +39,8 @@ class Metrics {
   // Of manifests.
   void SetSource(Resource resource, std::size_t objects);
   void SetTarget(const Pusher& pusher);
+  // When the certificate in that file ends.
+  void SetCertificate(const std::string& file, std::int64_t ends_unix_s);
 
   std::string Text();
 
@@ -59,6 +61,7 @@ class Metrics {
   prometheus::Family<prometheus::Gauge>& in_step_;
   prometheus::Family<prometheus::Gauge>& held_policies_;
   prometheus::Family<prometheus::Gauge>& generation_;
+  prometheus::Family<prometheus::Gauge>& certificate_end_;
   prometheus::Family<prometheus::Histogram>& received_to_live_;
   prometheus::Family<prometheus::Histogram>& changed_to_live_;
   // When each watch last heard of the API server, steady clock: ages are worked out when they are asked for, so that a

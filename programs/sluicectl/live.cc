@@ -189,14 +189,17 @@ std::string AgeText(std::uint64_t unix_ns) {
   if (unix_ns == 0) return "never";
   const auto now = std::chrono::system_clock::now().time_since_epoch() / std::chrono::seconds(1);
   const auto then = static_cast<std::int64_t>(unix_ns / 1'000'000'000);
-  const std::int64_t age = std::max<std::int64_t>(now - then, 0);
+  return SpanText(std::max<std::int64_t>(now - then, 0));
+}
+
+std::string SpanText(std::int64_t seconds) {
   const auto two = [](std::int64_t large, const char* unit, std::int64_t small, const char* small_unit) {
     return std::to_string(large) + unit + (small > 0 ? std::to_string(small) + small_unit : "");
   };
-  if (age < 60) return std::to_string(age) + "s";
-  if (age < 3600) return two(age / 60, "m", age % 60, "s");
-  if (age < 86400) return two(age / 3600, "h", age / 60 % 60, "m");
-  return two(age / 86400, "d", age / 3600 % 24, "h");
+  if (seconds < 60) return std::to_string(seconds) + "s";
+  if (seconds < 3600) return two(seconds / 60, "m", seconds % 60, "s");
+  if (seconds < 86400) return two(seconds / 3600, "h", seconds / 60 % 60, "m");
+  return two(seconds / 86400, "d", seconds / 3600 % 24, "h");
 }
 
 }  // namespace sluice

@@ -97,8 +97,10 @@ std::string EndText(const std::string& address, std::uint32_t port);
 std::string TierText(v1::Tier tier);
 // "ns/policy[2]", "ns/policy (default)", or "-" where there is none.
 std::string RuleText(const v1::RuleName& rule);
-// "3d4h", "5m12s": how long ago a time was; "never" for 0.
+// How long ago a time was; "never" for 0.
 std::string AgeText(std::uint64_t unix_ns);
+// "3d4h", "5m12s"
+std::string SpanText(std::int64_t seconds);
 
 }  // namespace sluice
 

@@ -1,5 +1,6 @@
 // `sluicectl status`: a running sluiced on one page.
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -9,6 +10,12 @@
 
 namespace sluice {
 namespace {
+
+std::string EndText(std::int64_t unix_s) {
+  if (unix_s == 0) return "no TLS";
+  const std::int64_t left_s = unix_s - std::chrono::system_clock::now().time_since_epoch() / std::chrono::seconds(1);
+  return left_s > 0 ? "in " + SpanText(left_s) : SpanText(-left_s) + " ago";
+}
 
 Json ToJson(const v1::Status& status, bool for_people) {
   Json json = {{"version", status.version()}};
@@ -27,6 +34,12 @@ Json ToJson(const v1::Status& status, bool for_people) {
   json["sender connected"] = status.sender_connected();
   time("sender heard", status.sender_heard_unix_ns());
   json["batch"] = status.batch();
+  const std::int64_t end_s = status.certificate_end_unix_s();
+  if (for_people) {
+    json["certificate ends"] = EndText(end_s);
+  } else {
+    json["certificate_end_unix_s"] = end_s;
+  }
   json["fail closed"] = status.fail_closed();
   json["endpoints"] = status.endpoints();
   json["policies"] = status.policies();

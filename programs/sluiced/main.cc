@@ -23,6 +23,7 @@
 #include "api/policy_intake.h"
 #include "api/policy_service.h"
 #include "api/server.h"
+#include "certificate/certificate_watch.h"
 #include "config/config.h"
 #include "edge/dataplane.h"
 #include "edge/eal.h"
@@ -104,7 +105,7 @@ class Signals {
 
 class Daemon {
  public:
-  explicit Daemon(Config config) : config_(std::move(config)) {}
+  explicit Daemon(Config config) : config_(std::move(config)), certificate_(config_.api.tls_certificate) {}
 
   int Run() {
     const int code = Start();
@@ -247,6 +248,8 @@ class Daemon {
     }
     SayWhatWasPushed();
     SayWhatWasCut();
+    if (const auto warning = certificate_.Look()) spdlog::warn("{}", *warning);
+    observe_->SetCertificateEnd(certificate_.ends_unix_s());
     return true;
   }
 
@@ -307,6 +310,7 @@ class Daemon {
   }
 
   Config config_;
+  CertificateWatch certificate_;
   Signals signals_;
   std::mutex plane_mutex_;  // over what several threads do with plane_: publish, watch, read, stop
   std::unique_ptr<Dataplane> plane_;

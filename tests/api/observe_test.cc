@@ -37,9 +37,11 @@ class ObserveTest : public ObservedFixture {
 };
 
 TEST_F(ObserveTest, StatusCountsPolicyFlowsAndVerdicts) {
+  observe_->SetCertificateEnd(1'900'000'000);
   v1::Status status;
   ASSERT_TRUE(stub_->GetStatus(&context_, {}, &status).ok());
   EXPECT_EQ(status.source(), "push");
+  EXPECT_EQ(status.certificate_end_unix_s(), 1'900'000'000);
   EXPECT_EQ(status.api_minor(), kApiMinor);
   EXPECT_EQ(status.state_id(), 7u);
   EXPECT_EQ(status.endpoints(), 3u);

@@ -20,6 +20,7 @@
 #include "api/server.h"
 #include "kube/process.h"
 #include "push/authority.h"
+#include "push/page.h"
 #include "sluice/v1/policy.grpc.pb.h"
 
 namespace sluice {
@@ -69,10 +70,10 @@ class TlsLink : public testing::Test {
     service_.reset();
   }
   void StartSync(const Authority& signer, const std::string& name, const Authority& planes) {
-    ASSERT_TRUE(sync_.Start(
-        {SLUICE_SYNC, "--manifests", folder_ / "manifests", "--target", "127.0.0.1:" + std::to_string(port_),
-         "--tls-certificate", signer.Certificate(name), "--tls-key", signer.Key(name), "--tls-ca", planes.CaFile()},
-        folder_ / "log"));
+    ASSERT_TRUE(sync_.Start({SLUICE_SYNC, "--manifests", folder_ / "manifests", "--target",
+                             "127.0.0.1:" + std::to_string(port_), "--tls-certificate", signer.Certificate(name),
+                             "--tls-key", signer.Key(name), "--tls-ca", planes.CaFile(), "--http", http_},
+                            folder_ / "log"));
   }
 
   template <typename Holds>
@@ -104,6 +105,7 @@ class TlsLink : public testing::Test {
 
   TempFolder folder_;
   const int port_ = FreePort();
+  const std::string http_ = "127.0.0.1:" + std::to_string(FreePort());
   Authority ours_{folder_ / "ours"};
   Authority other_{folder_ / "other"};
   PolicyIntake intake_{CompileLimits{}, [](const auto&) {}, nullptr};
@@ -155,6 +157,11 @@ TEST_F(TlsLink, OfASyncWhoseCertificateExpiredIsRefused) {
   StartPlane(ours_, "plane", ours_);
   StartSync(ours_, "late", ours_);
   ExpectRefusal("whether it accepts our certificate", "or it has expired");
+  EXPECT_TRUE(Becomes([&] { return Log().find("/late.pem' expired ") != std::string::npos; })) << Log();
+  const std::string metric =
+      "sluice_sync_certificate_end_timestamp_seconds{certificate=\"" + ours_.Certificate("late") + "\"} 1580515200";
+  const auto page = [this] { return GetPage("http://" + http_ + "/metrics").text; };
+  EXPECT_TRUE(Becomes([&] { return page().find(metric) != std::string::npos; })) << page();
 }
 
 TEST_F(TlsLink, OfAClientWithoutACertificateIsRefused) {

@@ -67,9 +67,9 @@ std::string Joined(const std::set<std::string>& words) {
   return text;
 }
 
-// What bash and zsh say alike: $path becomes the command so far, $candidates what may follow, $files is set where a
-// file may. `words` is the array of what was typed, `current` the index of the word in question, `first` that of the
-// first word after the program's name.
+// What bash and zsh say alike: $typed becomes the command so far ($path is zsh's own), $candidates what may follow,
+// $files is set where a file may. `words` is the array of what was typed, `current` the index of the word in question,
+// `first` that of the first word after the program's name.
 std::string CommonScript(const Paths& paths, const std::string& words, const std::string& current, int first) {
   std::string known;
   std::string values;
@@ -84,12 +84,12 @@ std::string CommonScript(const Paths& paths, const std::string& words, const std
     words_of_paths += "        '" + path + "') candidates='" + Joined(following.words) + "' options='" +
                       Joined(following.options) + '\'' + (following.files ? " files=1" : "") + " ;;\n";
   }
-  return "  local path='' candidates='' options='' files='' i\n"
+  return "  local typed='' candidates='' options='' files='' i\n"
          "  for ((i = " +
-         std::to_string(first) + "; i < " + current + "; ++i)); do\n    case \"${path:+$path }${" + words +
-         "[i]}\" in\n      " + known + ") path=\"${path:+$path }${" + words +
-         "[i]}\" ;;\n    esac\n  done\n  case \"$path:${" + words + "[" + current + " - 1]}\" in\n" + values +
-         "    *)\n      case $path in\n" + words_of_paths +
+         std::to_string(first) + "; i < " + current + "; ++i)); do\n    case \"${typed:+$typed }${" + words +
+         "[i]}\" in\n      " + known + ") typed=\"${typed:+$typed }${" + words +
+         "[i]}\" ;;\n    esac\n  done\n  case \"$typed:${" + words + "[" + current + " - 1]}\" in\n" + values +
+         "    *)\n      case $typed in\n" + words_of_paths +
          "      esac\n"
          "      case ${" +
          words + "[" + current +
@@ -118,7 +118,8 @@ std::string ZshScript(const Paths& paths) {
          "  compadd -- ${=candidates}\n"
          "  if [ -n \"$files\" ]; then _files; fi\n"
          "}\n"
-         "compdef _sluicectl sluicectl\n";
+         // Found by compinit, all of it is the function's body at the first call; sourced, it is not.
+         "if [ \"${funcstack[1]}\" = _sluicectl ]; then _sluicectl \"$@\"; else compdef _sluicectl sluicectl; fi\n";
 }
 
 }  // namespace

@@ -96,6 +96,19 @@ TEST_F(Commands, CompletionIsAScriptThatTheShellReads) {
   EXPECT_EQ(Run({"completion", "fish"}).exit_code, 2);
 }
 
+// As compinit finds it, a file of the function's name, of which the first call must answer already; and sourced.
+TEST_F(Commands, CompletionAnswersZshAtTheFirstTab) {
+  if (std::system("zsh -fc true 2>/dev/null") != 0) GTEST_SKIP() << "there is no zsh";
+  Write("_sluicectl", Run({"completion", "zsh"}).out);
+  const std::string folder = Path("_sluicectl").substr(0, Path("_sluicectl").rfind('/'));
+  for (const std::string& load : {"fpath=(" + folder + "); autoload -Uz _sluicectl", "source " + Path("_sluicectl")}) {
+    const std::string script = "zsh -fc 'compdef() { :; }; compadd() { shift; print -r -- $*; }; " + load +
+                               "; words=(sluicectl get flows -o w); CURRENT=5; _sluicectl' > " + Path("words");
+    EXPECT_EQ(std::system(script.c_str()), 0);
+    EXPECT_EQ(Read("words"), "table wide json yaml\n") << load;
+  }
+}
+
 TEST_F(Commands, NoOrUnknownCommandExits2) {
   EXPECT_EQ(Run({}).exit_code, 2);
   EXPECT_EQ(Run({"frobnicate"}).exit_code, 2);

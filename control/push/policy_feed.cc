@@ -1,9 +1,14 @@
 #include "push/policy_feed.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace sluice {
+
+ChangeTime ChangeTime::Now() {
+  return {0, std::chrono::system_clock::now().time_since_epoch() / std::chrono::nanoseconds(1)};
+}
 
 void ChangeTimes::Add(const ChangeTime& time, std::uint64_t changes) {
   if (time.received_ns == 0) return;

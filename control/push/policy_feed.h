@@ -26,6 +26,8 @@ namespace sluice {
 struct ChangeTime {
   std::int64_t changed_s = 0;    // by the API server's clock, whole seconds since 1970
   std::int64_t received_ns = 0;  // nanoseconds since 1970
+  // Of what no API server dates.
+  static ChangeTime Now();
   friend bool operator==(const ChangeTime&, const ChangeTime&) = default;
 };
 

@@ -47,8 +47,6 @@ ChangeTime TimeOf(const Arrival& arrival, std::int64_t changed_s) {
   return {changed_s, arrival.wall.time_since_epoch() / std::chrono::nanoseconds(1)};
 }
 
-ChangeTime Now() { return {0, std::chrono::system_clock::now().time_since_epoch() / std::chrono::nanoseconds(1)}; }
-
 }  // namespace
 
 void KubeFollower::OnReplaceBegin(Resource resource) { ++Of(resource).replacement; }
@@ -64,7 +62,7 @@ void KubeFollower::OnReplaceEnd(Resource resource) {
   });
   kept.listed = true;
   if (!gathering()) {
-    feed_.Change(Now(), [&](ClusterResolver& resolver) {
+    feed_.Change(ChangeTime::Now(), [&](ClusterResolver& resolver) {
       for (const std::string& joined : gone) Delete(resolver, resource, joined);
     });
   } else if (std::all_of(kept_.begin(), kept_.end(), [](const Kept& each) { return each.listed; })) {

@@ -53,8 +53,6 @@ void Log(const Diagnostic& diagnostic) {
   spdlog::log(kLevels[static_cast<int>(diagnostic.severity)], "{}", diagnostic.ToString());
 }
 
-ChangeTime Now() { return {0, std::chrono::system_clock::now().time_since_epoch() / std::chrono::nanoseconds(1)}; }
-
 // SIGTERM and SIGINT, blocked before any other thread exists.
 class Signals {
  public:
@@ -260,7 +258,7 @@ class Daemon {
       pollfd wait[] = {{signals_.fd(), POLLIN, 0}, {source.fd(), POLLIN, 0}};
       poll(wait, std::size(wait), timeout_ms < 0 ? most_ms : std::min(timeout_ms, most_ms));
       if (source.ConsumeEvents()) {
-        heard = Now();
+        heard = ChangeTime::Now();
         load();
       }
       reports_.Take();  // there is no object to post them on

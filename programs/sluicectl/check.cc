@@ -33,8 +33,6 @@ struct CheckCounts {
   std::uint64_t differences = 0;
 };
 
-std::string_view VerdictName(bool allow) { return allow ? "allow" : "deny"; }
-
 void WriteJson(Output& output, const FlowLine& line, const FlowAnswer& answer) {
   output << R"({"id":)" << line.id << R"(,"verdict":")" << VerdictName(answer.allow) << R"(","egress":)";
   WriteSideJson(output, answer.egress);

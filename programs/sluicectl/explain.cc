@@ -11,6 +11,7 @@
 #include "sluicectl/commands.h"
 #include "sluicectl/explanation.h"
 #include "sluicectl/input.h"
+#include "sluicectl/judge.h"
 #include "sluicectl/live.h"
 #include "sluicectl/live_policy.h"
 #include "sluicectl/output.h"
@@ -28,8 +29,6 @@ struct ExplainOptions {
   bool no_exemptions = false;
   LiveOptions live;
 };
-
-std::string_view VerdictName(bool allow) { return allow ? "allow" : "deny"; }
 
 Json ToJson(const EndExplanation& end) {
   Json json = {{"address", end.address.ToString()}, {"kind", end.kind}};

@@ -5,14 +5,14 @@
 namespace sluice {
 namespace {
 
-std::string_view VerdictName(bool allow) { return allow ? "allow" : "deny"; }
-
 SideAnswer ToAnswer(const reference::Side& side) {
   if (!side.decided) return {};
   return {side.allow, true, Name(side.tier), side.policy, side.rule};
 }
 
 }  // namespace
+
+std::string_view VerdictName(bool allow) { return allow ? "allow" : "deny"; }
 
 SideAnswer ToAnswer(const Table& table, const Decision& decision) {
   if (decision.rule == kNoRule) return {};

@@ -16,6 +16,9 @@
 
 namespace sluice {
 
+// As every command spells a verdict.
+std::string_view VerdictName(bool allow);
+
 struct SideAnswer {
   bool allow = true;
   bool decided = false;   // a policy decided it; else what follows is empty

@@ -19,7 +19,7 @@ std::string Number(std::uint32_t value, int bytes) {
 }
 
 // RFC 9113 4.1.
-std::string Frame(std::uint8_t type, std::uint8_t flags, std::uint32_t stream, const std::string& payload) {
+std::string Http2Frame(std::uint8_t type, std::uint8_t flags, std::uint32_t stream, const std::string& payload) {
   return Number(static_cast<std::uint32_t>(payload.size()), 3) + Number(type, 1) + Number(flags, 1) +
          Number(stream, 4) + payload;
 }
@@ -62,10 +62,10 @@ void RawClient::Call(const std::string& method) const {
                               + std::string("\x0f\x10", 2) + Literal("application/grpc")  // content-type
                               + std::string("\x00", 1) + Literal("te") + Literal("trailers");
   const std::string bytes = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" +
-                            Frame(kSettings, 0, 0, Number(4, 2) + Number(kWindow, 4)) +  // INITIAL_WINDOW_SIZE
-                            Frame(kWindowUpdate, 0, 0, Number(kWindow - kWindowAtFirst, 4)) +
-                            Frame(kHeaders, kEndHeaders, 1, headers) +
-                            Frame(kData, kEndStream, 1, std::string(5, '\0'));
+                            Http2Frame(kSettings, 0, 0, Number(4, 2) + Number(kWindow, 4)) +  // INITIAL_WINDOW_SIZE
+                            Http2Frame(kWindowUpdate, 0, 0, Number(kWindow - kWindowAtFirst, 4)) +
+                            Http2Frame(kHeaders, kEndHeaders, 1, headers) +
+                            Http2Frame(kData, kEndStream, 1, std::string(5, '\0'));
   send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
 }
 

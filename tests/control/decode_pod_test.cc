@@ -16,12 +16,12 @@ using testing::Pair;
 using testing::SizeIs;
 using testing::StartsWith;
 
-std::string PodText(const std::string& rest) {
+std::string PodWith(const std::string& rest) {
   return R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","namespace":"n"},)" + rest + "}";
 }
 
 Pod OnePod(const std::string& rest) {
-  const Manifests read = FromJson(PodText(rest));
+  const Manifests read = FromJson(PodWith(rest));
   EXPECT_THAT(Texts(read.diagnostics), IsEmpty()) << rest;
   return read.cluster.pods.empty() ? Pod{} : read.cluster.pods[0];
 }
@@ -137,13 +137,13 @@ TEST(DecodePod, BadFieldsAreNamed) {
       {R"("spec":{"containers":{}})", "spec.containers: must be a list, is a map"},
   };
   for (const auto& one : cases) {
-    EXPECT_THAT(Texts(FromJson(PodText(one.rest)).diagnostics),
+    EXPECT_THAT(Texts(FromJson(PodWith(one.rest)).diagnostics),
                 ElementsAre(StartsWith(std::string("m.json:1: error: Pod n/a: ") + one.error)));
   }
 }
 
 TEST(DecodePod, NP_16_APodRefusedForAPortKeepsItsAddressSoThatPolicyStillBindsIt) {
-  const Manifests read = FromJson(PodText(
+  const Manifests read = FromJson(PodWith(
       R"("spec":{"containers":[{"ports":[{"name":"Web","containerPort":80}]}]},"status":{"podIP":"10.0.0.1"})"));
   EXPECT_TRUE(HasErrors(read.diagnostics));
   ASSERT_THAT(read.cluster.pods, SizeIs(1));
@@ -152,7 +152,7 @@ TEST(DecodePod, NP_16_APodRefusedForAPortKeepsItsAddressSoThatPolicyStillBindsIt
 }
 
 TEST(DecodePod, APodWithoutAReadableAddressIsRefusedWhole) {
-  const Manifests read = FromJson(PodText(R"("status":{"podIP":"10.0.0.256"})"));
+  const Manifests read = FromJson(PodWith(R"("status":{"podIP":"10.0.0.256"})"));
   EXPECT_TRUE(HasErrors(read.diagnostics));
   EXPECT_THAT(read.cluster.pods, IsEmpty());
 }

@@ -20,10 +20,6 @@ using testing::IsEmpty;
 using testing::SizeIs;
 namespace fs = std::filesystem;
 
-std::string PodText(const std::string& name) {
-  return R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":")" + name + "\"}}\n";
-}
-
 std::vector<std::string> PodNames(const Cluster& cluster) {
   std::vector<std::string> names;
   for (const Pod& pod : cluster.pods) names.push_back(pod.name);

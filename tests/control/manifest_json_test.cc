@@ -15,25 +15,25 @@ using testing::IsEmpty;
 using testing::SizeIs;
 using testing::StartsWith;
 
-std::string PodText(const std::string& name) {
+std::string JsonPod(const std::string& name) {
   return R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":")" + name + "\"}}";
 }
 
 TEST(Json, DocumentsMayFollowEachOtherInAnyForm) {
   for (const std::string between : {"", "\n", " \r\n\t"}) {
-    const Manifests read = FromJson(PodText("a") + between + PodText("b") + between);
+    const Manifests read = FromJson(JsonPod("a") + between + JsonPod("b") + between);
     EXPECT_THAT(Texts(read.diagnostics), IsEmpty());
     EXPECT_THAT(read.cluster.pods, SizeIs(2));
   }
   EXPECT_THAT(FromJson("").diagnostics, IsEmpty());
   EXPECT_THAT(FromJson(" \n").diagnostics, IsEmpty());
-  EXPECT_THAT(FromJson("\xef\xbb\xbf" + PodText("a")).cluster.pods, SizeIs(1)) << "byte order mark";
+  EXPECT_THAT(FromJson("\xef\xbb\xbf" + JsonPod("a")).cluster.pods, SizeIs(1)) << "byte order mark";
 }
 
 TEST(Json, StringsMayHoldBracketsQuotesAndEscapes) {
   const Manifests read = FromJson(
       R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","annotations":{"x":"}{][\"\\","items":"[","y":"\u00e9\ud83d\ude00"}}})" +
-      PodText("b"));
+      JsonPod("b"));
   EXPECT_THAT(Texts(read.diagnostics), IsEmpty());
   EXPECT_THAT(read.cluster.pods, SizeIs(2));
 }
@@ -44,7 +44,7 @@ TEST(Json, AListIsReadItemByItem) {
                            R"({ "kind" : "List", "items" : [ % ] , "apiVersion" : "v1" })"}) {
     std::string text = list;
     text.replace(text.find('%'), 1,
-                 PodText("a") + " ,\n" + R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":7}},)" + PodText("c"));
+                 JsonPod("a") + " ,\n" + R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":7}},)" + JsonPod("c"));
     const Manifests read = FromJson(text);
     EXPECT_THAT(Texts(read.diagnostics), ElementsAre(StartsWith("m.json:2: error: Pod: metadata.name"))) << text;
     EXPECT_THAT(read.cluster.pods, SizeIs(2)) << text;
@@ -62,7 +62,7 @@ TEST(Json, ItemsOfATypedListInheritItsType) {
 
 TEST(Json, AListBesidesOtherDocumentsIsRead) {
   const Manifests read =
-      FromJson(PodText("a") + R"({"apiVersion":"v1","kind":"List","items":[)" + PodText("b") + "]}\n" + PodText("c"));
+      FromJson(JsonPod("a") + R"({"apiVersion":"v1","kind":"List","items":[)" + JsonPod("b") + "]}\n" + JsonPod("c"));
   EXPECT_THAT(Texts(read.diagnostics), IsEmpty());
   EXPECT_THAT(read.cluster.pods, SizeIs(3));
 }
@@ -123,7 +123,7 @@ TEST(Json, ABrokenDocumentIsRefusedByLineAndTheOthersAreRead) {
                              R"({"a":[1,2})",
                              R"({"a":-})",
                              R"({a:1})"}) {
-    const Manifests read = FromJson(PodText("a") + "\n" + broken + "\n" + PodText("b") + "\n");
+    const Manifests read = FromJson(JsonPod("a") + "\n" + broken + "\n" + JsonPod("b") + "\n");
     ASSERT_FALSE(read.diagnostics.empty()) << broken;
     EXPECT_EQ(read.diagnostics[0].severity, Severity::kError);
     EXPECT_THAT(read.cluster.pods, SizeIs(2)) << broken << ' ' << read.diagnostics[0].ToString();
@@ -140,7 +140,7 @@ TEST(Json, DepthAndSizeAreBounded) {
   for (int i = 0; i < 500; ++i) deep += "]";
   EXPECT_THAT(Texts(FromJson(deep + "}").diagnostics), ElementsAre("m.json:1: error: nested deeper than 128 levels"));
   const std::string large(17 << 20, 'x');
-  const Manifests read = FromJson(R"({"a":")" + large + "\"}\n" + PodText("a"));
+  const Manifests read = FromJson(R"({"a":")" + large + "\"}\n" + JsonPod("a"));
   EXPECT_THAT(Texts(read.diagnostics),
               ElementsAre("m.json:1: error: an object of more than 16 MiB, more than any API server stores"));
   EXPECT_THAT(read.cluster.pods, SizeIs(1));

@@ -23,10 +23,6 @@ using testing::SizeIs;
 using testing::UnorderedElementsAre;
 namespace fs = std::filesystem;
 
-std::string PodText(const std::string& name) {
-  return R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":")" + name + "\"}}\n";
-}
-
 std::string PolicyText(const std::string& name, const std::string& spec) {
   return R"({"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"name":")" + name +
          R"("},"spec":)" + spec + "}\n";

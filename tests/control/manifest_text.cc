@@ -48,6 +48,10 @@ std::vector<std::string> Texts(const Diagnostics& diagnostics) {
   return texts;
 }
 
+std::string PodText(const std::string& name) {
+  return R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":")" + name + "\"}}\n";
+}
+
 std::string PolicyWithSpec(std::string_view spec) {
   return R"({"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"name":"p"},"spec":)" +
          std::string(spec) + "}\n";

@@ -16,6 +16,8 @@ Manifests FromJson(const std::string& text, const ReadSettings& settings = {});
 // Diagnostic::ToString of each.
 std::vector<std::string> Texts(const Diagnostics& diagnostics);
 
+// A Pod of this name as JSON, which YAML reads too. A line.
+std::string PodText(const std::string& name);
 // A NetworkPolicy default/p with this spec, in YAML's flow style, which is JSON where the spec is. All in line 1.
 std::string PolicyWithSpec(std::string_view spec);
 // Reads it from YAML. Requires that it is accepted.

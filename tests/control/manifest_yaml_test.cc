@@ -20,7 +20,7 @@ using testing::SizeIs;
 using testing::StartsWith;
 using Kind = Value::Kind;
 
-std::string PodText(const std::string& name) { return "{apiVersion: v1, kind: Pod, metadata: {name: " + name + "}}\n"; }
+std::string YamlPod(const std::string& name) { return "{apiVersion: v1, kind: Pod, metadata: {name: " + name + "}}\n"; }
 
 TEST(Yaml, EmptyDocumentsAndCommentsHoldNothing) {
   for (const char* text : {"", "\n", "---\n", "---\n---\n...\n", "# a comment\n", "---\n# one\n---\n\n"}) {
@@ -31,8 +31,8 @@ TEST(Yaml, EmptyDocumentsAndCommentsHoldNothing) {
 }
 
 TEST(Yaml, DocumentsAreCountedByLine) {
-  const Manifests read = FromYaml("%YAML 1.2\n---\n" + PodText("a") + "--- # marker\n" + PodText("b") + "...\n" +
-                                  PodText("c") + "---\r\n" + PodText("d") + "---\n" + PodText("7"));
+  const Manifests read = FromYaml("%YAML 1.2\n---\n" + YamlPod("a") + "--- # marker\n" + YamlPod("b") + "...\n" +
+                                  YamlPod("c") + "---\r\n" + YamlPod("d") + "---\n" + YamlPod("7"));
   EXPECT_THAT(read.cluster.pods, SizeIs(4));
   EXPECT_THAT(Texts(read.diagnostics), ElementsAre(StartsWith("m.yaml:11: error: Pod: metadata.name")));
 }
@@ -48,8 +48,8 @@ TEST(Yaml, ALineOfDashesWithinADocumentIsText) {
 TEST(Yaml, MarkersAtTheEdgesOfTheReadBufferAreFound) {
   // 64 KiB blocks: a marker is put at every offset around the first block's end.
   for (int shift = -8; shift <= 8; ++shift) {
-    const std::string first = PodText("a");
-    std::string text = first + "#" + std::string((64 << 10) + shift - first.size() - 2, 'x') + "\n---\n" + PodText("b");
+    const std::string first = YamlPod("a");
+    std::string text = first + "#" + std::string((64 << 10) + shift - first.size() - 2, 'x') + "\n---\n" + YamlPod("b");
     const Manifests read = FromYaml(text);
     EXPECT_THAT(Texts(read.diagnostics), IsEmpty()) << shift;
     EXPECT_THAT(read.cluster.pods, SizeIs(2)) << shift;
@@ -84,7 +84,7 @@ TEST(Yaml, ItemsOfATypedListInheritItsType) {
 
 TEST(Yaml, AListWithinAListIsRead) {
   const Manifests read = FromYaml("{apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: List, items: [" +
-                                  PodText("a") + "," + PodText("b") + "]}]}");
+                                  YamlPod("a") + "," + YamlPod("b") + "]}]}");
   EXPECT_THAT(Texts(read.diagnostics), IsEmpty());
   EXPECT_THAT(read.cluster.pods, SizeIs(2));
 }
@@ -218,7 +218,7 @@ items:
 
 TEST(YamlAlias, CyclesAreRefused) {
   for (const char* text : {"a: &x [*x]\n", "&x {a: *x}\n", "a: &x {b: {c: [1, *x]}}\n", "&x {<<: *x}\n"}) {
-    const Manifests read = FromYaml(std::string(text) + "---\n" + PodText("a"));
+    const Manifests read = FromYaml(std::string(text) + "---\n" + YamlPod("a"));
     EXPECT_THAT(Texts(read.diagnostics), ElementsAre(StartsWith("m.yaml:1: error: an alias of a value that holds the")))
         << text;
     EXPECT_THAT(read.cluster.pods, SizeIs(1));
@@ -233,7 +233,7 @@ TEST(YamlAlias, ExpansionIsBounded) {
     for (int j = 0; j < 10; ++j) bomb += (j == 0 ? "" : ",") + below;
     bomb += "]\n";
   }
-  const Manifests read = FromYaml(bomb + "---\n" + PodText("a"));
+  const Manifests read = FromYaml(bomb + "---\n" + YamlPod("a"));
   EXPECT_THAT(Texts(read.diagnostics), ElementsAre("m.yaml:6: error: aliases expand to more than 1000000 values"));
   EXPECT_THAT(read.cluster.pods, SizeIs(1));
 }
@@ -251,7 +251,7 @@ TEST(Yaml, DepthIsBounded) {
     for (const char* open : {"[", "{a: ", "- "}) {
       std::string text;
       for (int i = 0; i < depth; ++i) text += open;
-      const Manifests read = FromYaml(text + "\n---\n" + PodText("a"));
+      const Manifests read = FromYaml(text + "\n---\n" + YamlPod("a"));
       EXPECT_TRUE(HasErrors(read.diagnostics)) << open << depth;
       EXPECT_THAT(read.cluster.pods, SizeIs(1)) << open << depth;
     }
@@ -263,7 +263,7 @@ TEST(Yaml, WhatTheParserHoldsAtOnceIsBounded) {
   const std::string pod = "kind: Pod\nmetadata: {name: b}\n";
   for (const std::string& text : {"{apiVersion: v1, kind: Pod, metadata: {name: b, annotations: {x: " + large + "}}}\n",
                                   "apiVersion: v1\n" + pod + "# " + large + "\nspec: {hostNetwork: true}\n"}) {
-    const Manifests read = FromYaml(PodText("a") + "---\n" + text + "---\n" + PodText("c"));
+    const Manifests read = FromYaml(YamlPod("a") + "---\n" + text + "---\n" + YamlPod("c"));
     EXPECT_THAT(Texts(read.diagnostics),
                 ElementsAre(AllOf(StartsWith("m.yaml:"), HasSubstr("more than 8 MiB in one {...}, [...] or scalar"))));
     EXPECT_THAT(read.cluster.pods, SizeIs(2)) << "nothing of the document counts";
@@ -279,7 +279,7 @@ TEST(Yaml, KeysMustBeStrings) {
 TEST(Yaml, ABrokenDocumentIsRefusedByLineAndTheOthersAreRead) {
   for (const char* broken : {"a: [1, 2\n", "a: 'x\n", "a: b: c\n", "a:\n\t- b\n", "a: *nowhere\n", "{a: b}}\n",
                              "a: \"\\q\"\n", "- a\nb: c\n"}) {
-    const Manifests read = FromYaml(PodText("a") + "---\n" + broken + "---\n" + PodText("b"));
+    const Manifests read = FromYaml(YamlPod("a") + "---\n" + broken + "---\n" + YamlPod("b"));
     EXPECT_THAT(read.cluster.pods, SizeIs(2)) << broken;
     ASSERT_FALSE(read.diagnostics.empty()) << broken;
     for (const Diagnostic& diagnostic : read.diagnostics) {
@@ -292,14 +292,14 @@ TEST(Yaml, ABrokenDocumentIsRefusedByLineAndTheOthersAreRead) {
 
 TEST(Yaml, ItemsBeforeABrokenOneAreRead) {
   const Manifests read =
-      FromYaml("apiVersion: v1\nkind: List\nitems:\n- " + PodText("a") + "- " + PodText("b") + "- {a: 'x}\n");
+      FromYaml("apiVersion: v1\nkind: List\nitems:\n- " + YamlPod("a") + "- " + YamlPod("b") + "- {a: 'x}\n");
   EXPECT_THAT(read.cluster.pods, SizeIs(2));
   EXPECT_THAT(Texts(read.diagnostics), ElementsAre(StartsWith("m.yaml:")));
 }
 
 TEST(Yaml, AStrayBracketBehindADocumentDoesNotHang) {
   for (const char* stray : {"}", "]", "} }", "{\"a\": \"b \"c\"d: [{e: 0}]\n    f: [{}]\n"}) {
-    const Manifests read = FromYaml(PodText("a") + stray + "\n---\n" + PodText("b"));
+    const Manifests read = FromYaml(YamlPod("a") + stray + "\n---\n" + YamlPod("b"));
     EXPECT_TRUE(HasErrors(read.diagnostics)) << stray;
     ASSERT_FALSE(read.cluster.pods.empty()) << stray;
     EXPECT_EQ(read.cluster.pods.back().name, "b") << stray;

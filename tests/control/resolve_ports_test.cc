@@ -11,9 +11,6 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-constexpr Direction kIngress = Direction::kIngress;
-constexpr Direction kEgress = Direction::kEgress;
-
 // Pods that mean different numbers, protocols, several, or nothing by "http".
 ClusterBuilder Servers() {
   ClusterBuilder builder;

@@ -15,9 +15,6 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-constexpr Direction kIngress = Direction::kIngress;
-constexpr Direction kEgress = Direction::kEgress;
-
 // Two teams of two namespaces; labels of every kind: set, other, empty, missing.
 ClusterBuilder Teams() {
   ClusterBuilder builder;

@@ -15,6 +15,9 @@ namespace sluice {
 
 using Names = std::vector<std::string>;
 
+inline constexpr Direction kIngress = Direction::kIngress;
+inline constexpr Direction kEgress = Direction::kEgress;
+
 class Resolved {
  public:
   explicit Resolved(const Cluster& cluster);

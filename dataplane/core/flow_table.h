@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <variant>
 
 #include "core/flow_entry.h"
@@ -96,9 +97,9 @@ class FlowTable {
   void MakeEvictable(std::uint32_t flow);
   void Keep(std::uint32_t flow);
   std::uint32_t OldestEvictable() const { return oldest_; }
-  // Before `count` new flows are inserted: fetches what evicting that many of the oldest would read, where the table
-  // has no room for them, so that their cache misses overlap.
-  void PrefetchEvictions(std::uint32_t count) const;
+  // Those that would have to give way to `count` new flows, the oldest first, as far as `flows` holds them; their
+  // entries are fetched. Returns how many they are.
+  std::size_t NextEvictions(std::uint32_t count, std::span<std::uint32_t> flows) const;
 
   // Entries with a higher number were never used.
   std::uint32_t used_limit() const { return used_limit_.load(std::memory_order_acquire); }

@@ -276,6 +276,8 @@ class Pipeline {
   // pipeline_judge.cc: what needs a classification.
   void Judge();
   template <typename Key>
+  void PrefetchOpenings();
+  template <typename Key>
   void Resolve(const Deferred& deferred, Classification& answer);
   template <typename Key>
   void Open(std::uint32_t slot, const Classification& answer);

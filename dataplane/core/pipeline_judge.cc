@@ -61,9 +61,31 @@ bool ParseQuote(const Frame& frame, const ParsedPacket& error, ParsedPacket& quo
 
 }  // namespace
 
+// Fetches what opening as many flows as are deferred will touch: buckets to insert into, flows that make way, their
+// buckets and their rules' cells.
+template <typename Key>
+void Pipeline::PrefetchOpenings() {
+  const Lane<Key>& lane = this->lane<Key>();
+  const FlowTable<Key>& flows = *lane.flows;
+  std::array<std::uint32_t, kMaxBurst> evicted;
+  std::array<std::uint64_t, kMaxBurst> hashes;
+  const std::size_t count = flows.NextEvictions(std::min(deferred_count_, lane.count), evicted);
+  for (std::uint32_t i = 0; i < deferred_count_; ++i) {
+    if (deferred_[i].slot != kNoSlot && deferred_[i].family == Key::kFamily) {
+      flows.index().PrefetchInsert(lane.hash[deferred_[i].slot]);
+    }
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    hashes[i] = flows.Hash(flows.entry(evicted[i]).key());
+    flows.Prefetch(hashes[i]);
+    PrefetchFold<Key>(evicted[i]);
+  }
+  for (std::size_t i = 0; i < count; ++i) flows.index().PrefetchErase(hashes[i]);
+}
+
 void Pipeline::Judge() {
-  if (ipv4_.count != 0) ipv4_.flows->PrefetchEvictions(std::min(deferred_count_, ipv4_.count));
-  if (ipv6_.count != 0) ipv6_.flows->PrefetchEvictions(std::min(deferred_count_, ipv6_.count));
+  if (ipv4_.count != 0) PrefetchOpenings<Ipv4FlowKey>();
+  if (ipv6_.count != 0) PrefetchOpenings<Ipv6FlowKey>();
   classifier_.Classify(*table_, std::span(queries_).first(deferred_count_), answers_.data());
   for (std::uint32_t i = 0; i < deferred_count_; ++i) {
     if (deferred_[i].slot == kNoSlot) {

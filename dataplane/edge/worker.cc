@@ -7,6 +7,7 @@
 
 #include <cstring>
 #include <ctime>
+#include <span>
 #include <utility>
 
 #include "core/parse.h"
@@ -26,16 +27,15 @@ constexpr timespec kNap{0, 20'000};
 
 // Headers are read from contiguous bytes. A frame in several segments is joined where one buffer can hold it; where
 // none can, its first segment must show the headers, or parse finds it truncated.
-Frame FrameOf(rte_mbuf* mbuf) {
-  if (mbuf->nb_segs > 1) rte_pktmbuf_linearize(mbuf);
-  Frame frame;
-  frame.data = rte_pktmbuf_mtod(mbuf, std::uint8_t*);
-  frame.length = mbuf->data_len;
-  frame.frame_length = mbuf->pkt_len;
-  frame.handle = mbuf;
-  frame.port = mbuf->port;
-  frame.bad_ip_checksum = (mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_BAD;
-  return frame;
+Frame FrameOf(rte_mbuf* mbuf, std::uint16_t port) {
+  if (mbuf->nb_segs > 1) [[unlikely]]
+    rte_pktmbuf_linearize(mbuf);
+  return {.data = rte_pktmbuf_mtod(mbuf, std::uint8_t*),
+          .length = mbuf->data_len,
+          .frame_length = mbuf->pkt_len,
+          .handle = mbuf,
+          .port = port,
+          .bad_ip_checksum = (mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_BAD};
 }
 
 std::uint64_t Bytes(rte_mbuf* const* frames, std::uint32_t count) {
@@ -97,33 +97,33 @@ std::uint32_t Worker::ReceiveFrom(std::uint32_t port, std::uint16_t queue) {
   rte_mbuf* mbufs[kBurst];
   const std::uint32_t count = rte_eth_rx_burst(place_.ports[port]->id, queue, mbufs, kBurst);
   if (count == 0) return 0;
-  Frame frames[kBurst];
   std::uint64_t bytes = 0;
   for (std::uint32_t i = 0; i < count; ++i) {
-    mbufs[i]->port = static_cast<std::uint16_t>(port);  // from here on our index, also for who is handed the frame
-    frames[i] = FrameOf(mbufs[i]);
-    bytes += frames[i].frame_length;
+    frames_[i] = FrameOf(mbufs[i], static_cast<std::uint16_t>(port));
+    bytes += frames_[i].frame_length;
   }
   counters_.ports[port].received.Add(count);
   counters_.ports[port].received_bytes.Add(bytes);
   if (place_.workers > 1) {
-    HandToOwners(frames, count);
+    HandToOwners(port, count);
     return count;
   }
   output_.Clear();
-  if (pipeline_->Pass(*table_, now_ns_, {frames, count}, output_)) [[likely]]
+  if (pipeline_->Pass(*table_, now_ns_, std::span(frames_).first(count), output_)) [[likely]]
     Transmit(port ^ 1u, mbufs, count, bytes);
   Emit();
   return count;
 }
 
 // What is this worker's own is filtered at once.
-void Worker::HandToOwners(const Frame* frames, std::uint32_t count) {
+void Worker::HandToOwners(std::uint32_t port, std::uint32_t count) {
   ParsedPacket packets[kBurst];
-  ParseBurst({frames, count}, place_.parse, packets);
+  ParseBurst(std::span(frames_).first(count), place_.parse, packets);
   for (std::uint32_t i = 0; i < count; ++i) {
-    Batch& batch = to_worker_[Owner(frames[i], packets[i], index_, place_.workers)];
-    batch.frames[batch.count++] = MbufOf(frames[i]);
+    Batch& batch = to_worker_[Owner(frames_[i], packets[i], index_, place_.workers)];
+    rte_mbuf* const mbuf = MbufOf(frames_[i]);
+    mbuf->port = frames_[i].port;  // our index, for who is handed the frame
+    batch.frames[batch.count++] = mbuf;
   }
   for (std::uint32_t owner = 0; owner < place_.workers; ++owner) {
     Batch& batch = to_worker_[owner];
@@ -134,7 +134,7 @@ void Worker::HandToOwners(const Frame* frames, std::uint32_t count) {
       void** pointers = reinterpret_cast<void**>(batch.frames.data());
       const std::uint32_t taken = place_.handover[owner][index_]->Put(pointers, batch.count);
       counters_.handed_over.Add(taken);
-      Drop(batch.frames.data() + taken, batch.count - taken, DropReason::kHandoverFull);
+      Drop(batch.frames.data() + taken, batch.count - taken, port, DropReason::kHandoverFull);
     }
     batch.count = 0;
   }
@@ -154,13 +154,12 @@ std::uint32_t Worker::TakeHandedOver() {
 }
 
 void Worker::Filter(rte_mbuf** mbufs, std::uint32_t count) {
-  Frame frames[kBurst];
-  for (std::uint32_t i = 0; i < count; ++i) frames[i] = FrameOf(mbufs[i]);
+  for (std::uint32_t i = 0; i < count; ++i) frames_[i] = FrameOf(mbufs[i], mbufs[i]->port);
   output_.Clear();
   // Read after the frames were received, so that whoever was told of a generation and then sends a frame finds it in
   // force, even where this thread was interrupted between the two.
   table_ = place_.tables->Get();
-  pipeline_->Process(*table_, now_ns_, {frames, count}, output_);
+  pipeline_->Process(*table_, now_ns_, std::span(frames_).first(count), output_);
   Emit();
 }
 
@@ -220,7 +219,7 @@ void Worker::Flush(std::uint32_t port) {
   } else {
     void** pointers = reinterpret_cast<void**>(batch.frames.data());
     const std::uint32_t taken = view.to_home[index_]->Put(pointers, batch.count);
-    Drop(batch.frames.data() + taken, batch.count - taken, DropReason::kTxFull);
+    Drop(batch.frames.data() + taken, batch.count - taken, port ^ 1u, DropReason::kTxFull);
   }
   batch.count = 0;
 }
@@ -229,14 +228,14 @@ void Worker::Flush(std::uint32_t port) {
 void Worker::Transmit(std::uint32_t port, rte_mbuf** frames, std::uint32_t count, std::uint64_t bytes) {
   const PortView& view = *place_.ports[port];
   if (!view.usable.load(std::memory_order_acquire) || !view.link_up.load(std::memory_order_relaxed)) {
-    Drop(frames, count, DropReason::kPortDown);
+    Drop(frames, count, port ^ 1u, DropReason::kPortDown);
     return;
   }
   const auto queue = static_cast<std::uint16_t>(view.tx_queues > 1 ? index_ : 0);
   const std::uint32_t sent = rte_eth_tx_burst(view.id, queue, frames, static_cast<std::uint16_t>(count));
   counters_.ports[port].sent.Add(sent);
   counters_.ports[port].sent_bytes.Add(bytes - Bytes(frames + sent, count - sent));
-  Drop(frames + sent, count - sent, DropReason::kTxFull);
+  Drop(frames + sent, count - sent, port ^ 1u, DropReason::kTxFull);
 }
 
 std::uint32_t Worker::TransmitForOthers() {
@@ -255,10 +254,13 @@ std::uint32_t Worker::TransmitForOthers() {
   return frames;
 }
 
-void Worker::Drop(rte_mbuf** frames, std::uint32_t count, DropReason reason) {
+// `port`: by which they came in.
+void Worker::Drop(rte_mbuf** frames, std::uint32_t count, std::uint32_t port, DropReason reason) {
   if (count == 0) return;
   if (pipeline_->drop_ring().Watches(reason)) [[unlikely]] {
-    for (std::uint32_t i = 0; i < count; ++i) pipeline_->RecordLost(FrameOf(frames[i]), reason);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      pipeline_->RecordLost(FrameOf(frames[i], static_cast<std::uint16_t>(port)), reason);
+    }
   }
   rte_pktmbuf_free_bulk(frames, count);
   counters_.dropped[static_cast<std::size_t>(reason)].Add(count);

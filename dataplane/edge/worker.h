@@ -84,7 +84,7 @@ class Worker {
 
   std::uint32_t ReceiveFromPorts();
   std::uint32_t ReceiveFrom(std::uint32_t port, std::uint16_t queue);
-  void HandToOwners(const Frame* frames, std::uint32_t count);
+  void HandToOwners(std::uint32_t port, std::uint32_t count);
   std::uint32_t TakeHandedOver();
   void Filter(rte_mbuf** frames, std::uint32_t count);
   void Housekeep();
@@ -96,7 +96,7 @@ class Worker {
   void Flush(std::uint32_t port);
   void Transmit(std::uint32_t port, rte_mbuf** frames, std::uint32_t count, std::uint64_t bytes);
   std::uint32_t TransmitForOthers();
-  void Drop(rte_mbuf** frames, std::uint32_t count, DropReason reason);
+  void Drop(rte_mbuf** frames, std::uint32_t count, std::uint32_t port, DropReason reason);
   void Rest(bool found_work);
 
   const std::uint32_t index_;
@@ -104,7 +104,8 @@ class Worker {
   TscClock clock_;
   std::unique_ptr<Pipeline> pipeline_;
   PipelineOutput output_;
-  const Table* table_ = nullptr;  // good until the round's end
+  std::array<Frame, kBurst> frames_;  // of the burst; a member, since arrays of them are costly to begin
+  const Table* table_ = nullptr;      // good until the round's end
   std::uint64_t now_ns_ = 0;
   std::uint64_t housekeeping_ns_ = 0;  // when it is due
   std::uint32_t idle_rounds_ = 0;

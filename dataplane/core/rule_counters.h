@@ -36,10 +36,7 @@ class RuleCounters {
   std::uint64_t epoch() const { return epoch_.load(std::memory_order_acquire); }
 
   // The worker. From here on, rules are those of this epoch, and none was hit. Requires one that was not there before.
-  void Begin(std::uint64_t epoch) {
-    epoch_.store(epoch, std::memory_order_relaxed);
-    std::atomic_thread_fence(std::memory_order_release);  // before whatever is added
-  }
+  void Begin(std::uint64_t epoch) { epoch_.store(epoch, std::memory_order_release); }
   // Requires a rule below what was reserved. kNoRule counts nothing.
   void Add(RuleId rule, std::uint64_t packets, std::uint64_t bytes, std::uint64_t hit_ns);
   // Ahead of Add.

@@ -68,6 +68,23 @@ TEST(Pipeline, SweepCutsIdleFlows) {
   EXPECT_EQ(fixture.pipeline().flow_count(), 0u);
 }
 
+TEST(Pipeline, CatchesUpWithIdleFlowsInSlices) {
+  PipelineFixture fixture;
+  fixture.Load(ServerAdmitsClient());
+  for (std::uint16_t port = 1; port <= 20; ++port) OpenConnection(fixture, port);
+  for (const std::uint64_t cut : {20u, 20u}) {  // again from the middle, when all was cut already
+    fixture.Load(ServerAdmitsClient({}, false));
+    fixture.Send(ClientUdp());  // which brings the table
+    EXPECT_TRUE(fixture.pipeline().IsBehind());
+    PipelineOutput output;
+    for (int slice = 0; slice < 3; ++slice) {
+      fixture.pipeline().CatchUp(fixture.table(), fixture.now_ns(), 7, output);
+    }
+    EXPECT_FALSE(fixture.pipeline().IsBehind());
+    EXPECT_EQ(fixture.counters().flows_cut.value(), cut);
+  }
+}
+
 TEST(Pipeline, CutResetsBothSidesWhereDenyRejects) {
   PipelineConfig config = PipelineFixture::SmallConfig();
   config.action_on_deny = ActionOnDeny::kReject;

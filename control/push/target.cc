@@ -10,6 +10,8 @@
 #include <charconv>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 
 namespace sluice {
 namespace {
@@ -48,6 +50,8 @@ std::optional<std::string> CheckTargets(const std::vector<std::string>& addresse
     for (const std::string* file : {&security.certificate, &security.key, &security.ca}) {
       if (file->empty()) return "TLS wants all of certificate, key and CA (--tls-certificate, --tls-key, --tls-ca)";
       if (access(file->c_str(), R_OK) != 0) return "TLS file '" + *file + "' cannot be read: " + std::strerror(errno);
+      std::error_code error;  // gRPC would abort
+      if (std::filesystem::file_size(*file, error) == 0) return "TLS file '" + *file + "' is empty";
     }
   }
   for (auto address = addresses.begin(); address != addresses.end(); ++address) {

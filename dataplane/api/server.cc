@@ -117,6 +117,8 @@ std::optional<std::string> CheckApiSettings(const ApiSettings& settings) {
     for (const std::string* file : {&settings.tls_certificate, &settings.tls_key, &settings.tls_client_ca}) {
       if (file->empty()) return "tls wants all of certificate, key and client_ca";
       if (access(file->c_str(), R_OK) != 0) return "tls file '" + *file + "' cannot be read: " + std::strerror(errno);
+      std::error_code error;  // gRPC would abort
+      if (std::filesystem::file_size(*file, error) == 0) return "tls file '" + *file + "' is empty";
     }
   }
   for (const std::string& address : settings.listen) {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "kube/process.h"
+
 namespace sluice {
 namespace {
 
@@ -38,6 +40,10 @@ TEST(Targets, TlsWantsAllThreeFilesReadable) {
   security.key = "/dev/null";
   security.ca = "/no/such/file";
   EXPECT_THAT(Refusal({"h:1"}, security), HasSubstr("/no/such/file"));
+  const TempFolder folder;
+  security.ca = folder / "ca.pem";
+  WriteFile(security.ca, "");
+  EXPECT_THAT(Refusal({"h:1"}, security), HasSubstr("ca.pem' is empty"));
 }
 
 TEST(Targets, AFailureIsToldInTheOperatorsWords) {

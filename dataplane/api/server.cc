@@ -1,5 +1,6 @@
 #include "api/server.h"
 
+#include <grpc/grpc.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
@@ -144,6 +145,7 @@ std::variant<std::unique_ptr<ApiServer>, std::string> ApiServer::Start(const Api
   if (auto error = CheckApiSettings(settings)) return std::move(*error);
   static std::once_flag once;
   std::call_once(once, [] {
+    grpc_init();  // and never the reverse: who ends gRPC last waits up to ten seconds for a poller of its own
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   });

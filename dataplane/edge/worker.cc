@@ -97,6 +97,9 @@ std::uint32_t Worker::ReceiveFrom(std::uint32_t port, std::uint16_t queue) {
   rte_mbuf* mbufs[kBurst];
   const std::uint32_t count = rte_eth_rx_burst(place_.ports[port]->id, queue, mbufs, kBurst);
   if (count == 0) return 0;
+  // Read after the frames were received, so that whoever was told of a generation and then sends a frame finds it in
+  // force, even where this thread was interrupted between the two.
+  table_ = place_.tables->Get();
   std::uint64_t bytes = 0;
   for (std::uint32_t i = 0; i < count; ++i) {
     frames_[i] = FrameOf(mbufs[i], static_cast<std::uint16_t>(port));
@@ -156,9 +159,7 @@ std::uint32_t Worker::TakeHandedOver() {
 void Worker::Filter(rte_mbuf** mbufs, std::uint32_t count) {
   for (std::uint32_t i = 0; i < count; ++i) frames_[i] = FrameOf(mbufs[i], mbufs[i]->port);
   output_.Clear();
-  // Read after the frames were received, so that whoever was told of a generation and then sends a frame finds it in
-  // force, even where this thread was interrupted between the two.
-  table_ = place_.tables->Get();
+  table_ = place_.tables->Get();  // after they were received, as above
   pipeline_->Process(*table_, now_ns_, std::span(frames_).first(count), output_);
   Emit();
 }

@@ -99,9 +99,6 @@ TEST(ManifestFiles, UnreadableFilesAndFoldersAreNamedAndTheRestIsRead) {
 }
 
 TEST(ManifestFiles, AFileOfHundredMegabytesIsReadInBoundedMemory) {
-#if defined(__SANITIZE_ADDRESS__)
-  GTEST_SKIP() << "the address sanitizer keeps memory that was freed";
-#endif
   const TempFolder folder;
   const std::string note(100'000, 'x');
   const std::string list = R"({"apiVersion":"v1","kind":"List","items":[)";
@@ -119,6 +116,9 @@ TEST(ManifestFiles, AFileOfHundredMegabytesIsReadInBoundedMemory) {
   getrusage(RUSAGE_SELF, &after);
   EXPECT_THAT(Texts(read.diagnostics), IsEmpty());
   EXPECT_THAT(read.cluster.pods, SizeIs(1000));
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "read, but not measured: the address sanitizer keeps memory that was freed";
+#endif
   EXPECT_LT(after.ru_maxrss - before.ru_maxrss, 30'000) << "KiB";
 }
 

@@ -17,7 +17,8 @@ namespace sluice {
 inline constexpr std::string_view kDefaultTarget = "unix:/run/sluice/sluiced.sock";
 
 struct TargetSecurity {
-  // PEM files, read again when they change. All three or none.
+  // PEM files, all three or none, read again when they change. For Connect they must hold what they should at any time:
+  // gRPC 1.51 ends the process where one is empty.
   std::string certificate;
   std::string key;
   std::string ca;         // who signs the dataplanes' certificates

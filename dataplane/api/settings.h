@@ -12,7 +12,8 @@ inline constexpr std::string_view kDefaultListen = "unix:/run/sluice/sluiced.soc
 
 struct ApiSettings {
   std::vector<std::string> listen;  // "unix:PATH" or "HOST:PORT"
-  // PEM files, read again when they change. All three or none.
+  // PEM files, all three or none, read again when they change. They must hold what they should at any time: gRPC 1.51
+  // ends the process where one is empty.
   std::string tls_certificate;
   std::string tls_key;
   std::string tls_client_ca;  // who signs the clients' certificates

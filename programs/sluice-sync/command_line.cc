@@ -4,7 +4,9 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <variant>
 
+#include "certificate/tls_material.h"
 #include "sluice-sync/settings.h"
 
 namespace sluice {
@@ -50,6 +52,14 @@ std::optional<int> Check(const SyncSettings& settings) {
     if (settings.log_level == level) return std::nullopt;
   }
   return Refuse("log-level '" + settings.log_level + "': wants debug, info, warning or error");
+}
+
+// Not at every start: what is half-written now may be whole when it is tried again.
+std::optional<int> CheckTlsFiles(const TargetSecurity& security) {
+  if (security.certificate.empty()) return std::nullopt;
+  const auto read = ReadSoundTls({security.certificate, security.key, security.ca});
+  if (const auto* error = std::get_if<std::string>(&read)) return Refuse(*error);
+  return std::nullopt;
 }
 
 }  // namespace
@@ -106,6 +116,7 @@ std::optional<int> ReadCommandLine(int argc, char** argv, SyncSettings& settings
   if (settings.targets.empty()) settings.targets.emplace_back(kDefaultTarget);
   if (const auto code = Check(settings)) return code;
   if (!check_config) return std::nullopt;
+  if (const auto code = CheckTlsFiles(settings.security)) return code;
   std::printf("%s: fine\n", config.empty() ? "flags" : config.c_str());
   return kExitFine;
 }

@@ -19,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-#include "certificate/certificate_watch.h"
+#include "certificate/tls_files.h"
 #include "kube/kube_source.h"
 #include "kube/kubeconfig.h"
 #include "manifest/source.h"
@@ -134,9 +134,13 @@ class Daemon {
       : settings_(std::move(settings)),
         metrics_(settings_.targets),
         reports_(metrics_),
-        certificate_(settings_.security.certificate) {}
+        tls_({settings_.security.certificate, settings_.security.key, settings_.security.ca}) {}
 
   int Run() {
+    if (const auto error = tls_.Open()) {
+      spdlog::error("{}", *error);
+      return kExitFailed;
+    }
     Diagnostics diagnostics;
     std::optional<KubeAccess> access;
     if (settings_.manifests.empty()) {
@@ -170,6 +174,9 @@ class Daemon {
     options.sender = "sluice-sync" + (settings_.node.empty() ? "" : '/' + settings_.node);
     options.node = settings_.node;
     options.security = settings_.security;
+    options.security.certificate = tls_.copies().certificate;
+    options.security.key = tls_.copies().key;
+    options.security.ca = tls_.copies().ca;
     for (const std::string& target : settings_.targets) {
       if (!target.starts_with("unix:") && settings_.security.certificate.empty()) {
         spdlog::warn("INSECURE: policy travels to {} without TLS", target);
@@ -289,8 +296,12 @@ class Daemon {
     told_ = now;
     set_sources();
     for (const auto& pusher : pushers_) metrics_.SetTarget(*pusher);
-    if (const auto warning = certificate_.Look()) spdlog::warn("{}", *warning);
-    if (certificate_.ends_unix_s() != 0) metrics_.SetCertificate(certificate_.file(), certificate_.ends_unix_s());
+    if (const auto news = tls_.Look()) {
+      spdlog::log(news->severity == Severity::kNote ? spdlog::level::info : spdlog::level::warn, "{}", news->text);
+    }
+    if (const std::int64_t ends_unix_s = tls_.certificate_ends_unix_s(); ends_unix_s != 0) {
+      metrics_.SetCertificate(tls_.names().certificate, ends_unix_s);
+    }
     sd_notify(0, "WATCHDOG=1");
     if (now - conflicts_told_ < kConflicts) return;
     conflicts_told_ = now;
@@ -308,7 +319,7 @@ class Daemon {
   Metrics metrics_;
   PolicyFeed feed_;
   Reports reports_;
-  CertificateWatch certificate_;
+  TlsFiles tls_;
   std::vector<std::unique_ptr<Pusher>> pushers_;
   std::atomic<bool> pushers_started_ = false;
   std::atomic<bool> synced_ = false;

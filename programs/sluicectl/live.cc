@@ -3,10 +3,10 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
+#include <variant>
 
+#include "certificate/tls_material.h"
 #include "codec/codec.h"
 #include "sluice/policy_terms.h"
 #include "sluicectl/commands.h"
@@ -14,16 +14,6 @@
 
 namespace sluice {
 namespace {
-
-bool ReadFile(const std::string& path, std::string& content) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  content = text.str();
-  if (file && !content.empty()) return true;
-  std::fprintf(stderr, "error: '%s' cannot be read\n", path.c_str());
-  return false;
-}
 
 std::string CellText(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
@@ -68,12 +58,13 @@ std::unique_ptr<v1::ObserveService::Stub> ConnectTo(const LiveOptions& options) 
                    options.target.c_str());
       return nullptr;
     }
-    grpc::SslCredentialsOptions tls;
-    if (!ReadFile(options.tls_ca, tls.pem_root_certs) || !ReadFile(options.tls_certificate, tls.pem_cert_chain) ||
-        !ReadFile(options.tls_key, tls.pem_private_key)) {
+    const auto read = ReadSoundTls({options.tls_certificate, options.tls_key, options.tls_ca});
+    if (const auto* error = std::get_if<std::string>(&read)) {
+      Fail(*error);
       return nullptr;
     }
-    credentials = grpc::SslCredentials(tls);
+    const auto& material = std::get<TlsMaterial>(read);
+    credentials = grpc::SslCredentials({material.ca, material.key, material.certificate});
   }
   return v1::ObserveService::NewStub(grpc::CreateChannel(options.target, credentials));
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "api/server.h"
+#include "certificate/tls_material.h"
 #include "edge/device.h"
 
 namespace sluice {
@@ -74,6 +75,14 @@ std::optional<int> Check(const Config& config) {
   return std::nullopt;
 }
 
+// Not at every start: what is half-written now may be whole when it is tried again.
+std::optional<int> CheckTlsFiles(const ApiSettings& api) {
+  if (api.tls_certificate.empty()) return std::nullopt;
+  const auto read = ReadSoundTls({api.tls_certificate, api.tls_key, api.tls_client_ca});
+  if (const auto* error = std::get_if<std::string>(&read)) return Refuse(*error);
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<int> ReadCommandLine(int argc, char** argv, Config& config) {
@@ -126,6 +135,7 @@ std::optional<int> ReadCommandLine(int argc, char** argv, Config& config) {
   if (const auto code = Overlay(flags, config)) return code;
   if (const auto code = Check(config)) return code;
   if (flags.check_config) {
+    if (const auto code = CheckTlsFiles(config.api)) return code;
     std::printf("%s: fine\n", flags.config.empty() ? "flags" : flags.config.c_str());
     return kExitFine;
   }

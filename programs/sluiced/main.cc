@@ -23,7 +23,7 @@
 #include "api/policy_intake.h"
 #include "api/policy_service.h"
 #include "api/server.h"
-#include "certificate/certificate_watch.h"
+#include "certificate/tls_files.h"
 #include "config/config.h"
 #include "edge/dataplane.h"
 #include "edge/eal.h"
@@ -105,7 +105,9 @@ class Signals {
 
 class Daemon {
  public:
-  explicit Daemon(Config config) : config_(std::move(config)), certificate_(config_.api.tls_certificate) {}
+  explicit Daemon(Config config)
+      : config_(std::move(config)),
+        tls_({config_.api.tls_certificate, config_.api.tls_key, config_.api.tls_client_ca}) {}
 
   int Run() {
     const int code = Start();
@@ -129,6 +131,7 @@ class Daemon {
       Fail(*error);
       return kExitBadInput;
     }
+    if (const auto error = tls_.Open()) return Fail(*error);
     EalSettings eal;
     eal.cores = std::get<std::vector<std::uint32_t>>(std::move(cores));
     eal.no_huge = config_.edge.no_huge;
@@ -192,6 +195,9 @@ class Daemon {
     view_ = std::make_unique<PlaneView>(*plane_, plane_mutex_);
     observe_ = std::make_unique<ObserveService>(*intake_, *view_, config_.pipeline.fail_closed);
     ApiSettings settings = config_.api;
+    settings.tls_certificate = tls_.copies().certificate;
+    settings.tls_key = tls_.copies().key;
+    settings.tls_client_ca = tls_.copies().ca;
     const bool by_default = settings.listen.empty();
     if (by_default) settings.listen.emplace_back(kDefaultListen);
     auto server = ApiServer::Start(settings, {service_.get(), observe_.get()}, say);
@@ -248,8 +254,10 @@ class Daemon {
     }
     SayWhatWasPushed();
     SayWhatWasCut();
-    if (const auto warning = certificate_.Look()) spdlog::warn("{}", *warning);
-    observe_->SetCertificateEnd(certificate_.ends_unix_s());
+    if (const auto news = tls_.Look()) {
+      spdlog::log(news->severity == Severity::kNote ? spdlog::level::info : spdlog::level::warn, "{}", news->text);
+    }
+    observe_->SetCertificateEnd(tls_.certificate_ends_unix_s());
     return true;
   }
 
@@ -310,7 +318,7 @@ class Daemon {
   }
 
   Config config_;
-  CertificateWatch certificate_;
+  TlsFiles tls_;
   Signals signals_;
   std::mutex plane_mutex_;  // over what several threads do with plane_: publish, watch, read, stop
   std::unique_ptr<Dataplane> plane_;

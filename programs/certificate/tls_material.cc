@@ -1,0 +1,167 @@
+#include "certificate/tls_material.h"
+
+#include <fcntl.h>
+#include <openssl/asn1.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace sluice {
+namespace {
+
+using std::chrono::sys_seconds;
+
+constexpr std::size_t kMaxFileBytes = std::size_t{4} << 20;
+
+template <auto kFree>
+struct Freed {
+  template <typename T>
+  void operator()(T* object) const {
+    kFree(object);
+  }
+};
+using Bio = std::unique_ptr<BIO, Freed<BIO_free>>;
+using Certificate = std::unique_ptr<X509, Freed<X509_free>>;
+using Key = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
+using Context = std::unique_ptr<SSL_CTX, Freed<SSL_CTX_free>>;
+
+Bio Memory(std::string_view text) { return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
+
+// OpenSSL's own word for the newest error, of which none is left.
+std::string TakeError() {
+  const char* const reason = ERR_reason_error_string(ERR_peek_last_error());
+  ERR_clear_error();
+  return reason == nullptr ? "unknown error" : reason;
+}
+
+// The content, or what keeps it from being read.
+std::optional<std::string> ReadInto(const std::string& file, std::string& content) {
+  // A pipe without a writer must not hold us up.
+  const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return std::string("cannot be read: ") + std::strerror(errno);
+  char part[16384];
+  ssize_t bytes = 0;
+  content.clear();
+  while (content.size() <= kMaxFileBytes && (bytes = read(fd, part, sizeof part)) > 0) {
+    content.append(part, static_cast<std::size_t>(bytes));
+  }
+  const int why = errno;
+  close(fd);
+  if (bytes < 0) return std::string("cannot be read: ") + std::strerror(why);
+  if (content.size() > kMaxFileBytes) return "is larger than 4 MB";
+  if (content.empty()) return "is empty";
+  return std::nullopt;
+}
+
+std::optional<sys_seconds> ToTime(const ASN1_TIME* time) {
+  std::tm parts{};
+  if (ASN1_TIME_to_tm(time, &parts) != 1) return std::nullopt;
+  return sys_seconds(std::chrono::seconds(timegm(&parts)));
+}
+
+std::size_t Count(std::string_view text, std::string_view words) {
+  std::size_t count = 0;
+  for (std::size_t at = text.find(words); at != text.npos; at = text.find(words, at + words.size())) ++count;
+  return count;
+}
+
+// Every certificate of the file, or what is wrong with it.
+std::variant<std::vector<Certificate>, std::string> ReadCertificates(std::string_view text) {
+  const Bio bio = Memory(text);
+  std::vector<Certificate> certificates;
+  while (Certificate one{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)}) {
+    certificates.push_back(std::move(one));
+  }
+  const bool to_the_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+  ERR_clear_error();
+  if (!to_the_end || Count(text, "-----BEGIN") != Count(text, "-----END")) return "is cut off or damaged";
+  if (certificates.empty()) return "holds no certificate in PEM form";
+  return certificates;
+}
+
+int RefuseToAsk(char* /*buffer*/, int /*size*/, int /*writing*/, void* asked) {
+  *static_cast<bool*>(asked) = true;
+  return -1;
+}
+
+std::variant<Key, std::string> ReadKey(std::string_view text) {
+  bool asked = false;
+  Key key(PEM_read_bio_PrivateKey(Memory(text).get(), nullptr, RefuseToAsk, &asked));
+  ERR_clear_error();
+  if (key != nullptr) return key;
+  if (asked) return "wants a passphrase; nobody is there to give it: store it without one";
+  return text.find("-----BEGIN") == text.npos ? "holds no private key in PEM form" : "is cut off or damaged";
+}
+
+std::variant<CertificateLife, std::string> LifeOf(const std::vector<Certificate>& chain) {
+  std::optional<CertificateLife> life;
+  for (const Certificate& one : chain) {
+    const auto begins = ToTime(X509_get0_notBefore(one.get()));
+    const auto ends = ToTime(X509_get0_notAfter(one.get()));
+    if (!begins || !ends) return "has a time of validity that cannot be read";
+    if (!life || *ends < life->ends) life = CertificateLife{*begins, *ends};
+  }
+  return *life;
+}
+
+}  // namespace
+
+std::variant<TlsMaterial, std::string> ReadTls(const TlsNames& names) {
+  TlsMaterial material;
+  if (auto error = ReadInto(names.certificate, material.certificate)) {
+    return "certificate '" + names.certificate + "' " + *error;
+  }
+  if (auto error = ReadInto(names.key, material.key)) return "key '" + names.key + "' " + *error;
+  if (auto error = ReadInto(names.ca, material.ca)) return "CA '" + names.ca + "' " + *error;
+  return material;
+}
+
+std::variant<CertificateLife, std::string> CheckTls(const TlsMaterial& material, const TlsNames& names) {
+  const std::string certificate = "certificate '" + names.certificate + "' ";
+  const auto read_chain = ReadCertificates(material.certificate);
+  if (const auto* error = std::get_if<std::string>(&read_chain)) return certificate + *error;
+  const auto& chain = std::get<std::vector<Certificate>>(read_chain);
+  auto life = LifeOf(chain);
+  if (const auto* error = std::get_if<std::string>(&life)) return certificate + *error;
+  const auto read_key = ReadKey(material.key);
+  if (const auto* error = std::get_if<std::string>(&read_key)) return "key '" + names.key + "' " + *error;
+  EVP_PKEY* const key = std::get<Key>(read_key).get();
+  const auto authorities = ReadCertificates(material.ca);
+  if (const auto* error = std::get_if<std::string>(&authorities)) return "CA '" + names.ca + "' " + *error;
+
+  if (X509_check_private_key(chain.front().get(), key) != 1) {
+    ERR_clear_error();
+    return certificate + "and key '" + names.key + "' do not belong together";
+  }
+  // What the library demands beyond that, such as a key's length.
+  const Context context(SSL_CTX_new(TLS_method()));
+  if (context == nullptr) return "TLS: " + TakeError();
+  if (SSL_CTX_use_certificate(context.get(), chain.front().get()) != 1)
+    return certificate + "is refused: " + TakeError();
+  if (SSL_CTX_use_PrivateKey(context.get(), key) != 1) return "key '" + names.key + "' is refused: " + TakeError();
+  return life;
+}
+
+std::variant<TlsMaterial, std::string> ReadSoundTls(const TlsNames& names) {
+  auto read = ReadTls(names);
+  if (const auto* material = std::get_if<TlsMaterial>(&read)) {
+    auto checked = CheckTls(*material, names);
+    if (auto* error = std::get_if<std::string>(&checked)) return std::move(*error);
+  }
+  return read;
+}
+
+}  // namespace sluice

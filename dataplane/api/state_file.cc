@@ -209,11 +209,11 @@ std::variant<std::monostate, SavedState, std::string> StateFile::Load() {
   }
   std::size_t good_bytes = 0;
   auto result = Read(std::numeric_limits<std::size_t>::max(), good_bytes);
+  const std::lock_guard lock(mutex_);
+  cut_off_ = !std::holds_alternative<SavedState>(result);
   if (const auto* error = std::get_if<std::string>(&result)) {
     return "state file '" + path_ + "' is refused: " + *error + "; it is kept until a new policy replaces it";
   }
-  const std::lock_guard lock(mutex_);
-  cut_off_ = !std::holds_alternative<SavedState>(result);
   if (cut_off_) return result;
   std::error_code ignored;
   if (std::filesystem::file_size(path_, ignored) != good_bytes) {
@@ -233,6 +233,7 @@ std::variant<std::monostate, SavedState, std::string> StateFile::Read(std::size_
   }
   std::string bytes(kMagic.size(), '\0');
   file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  if (file.bad()) return Errno("cannot be read");
   if (bytes != kMagic) return "it does not begin as one";
   Replay replay;
   good_bytes = kMagic.size();
@@ -241,6 +242,7 @@ std::variant<std::monostate, SavedState, std::string> StateFile::Read(std::size_
     if (stop_) return "sluiced ends";
     std::array<char, kHeaderBytes> header;
     file.read(header.data(), header.size());
+    if (file.bad()) return Errno("cannot be read");
     if (file.gcount() == 0 || (file.gcount() < static_cast<std::streamsize>(header.size()) && replay.complete())) break;
     if (file.gcount() < static_cast<std::streamsize>(header.size())) return corrupt("it ends early,");
     if (Crc({header.data(), 8}) != GetNumber(header.data() + 8)) return corrupt("checksum wrong");
@@ -248,6 +250,7 @@ std::variant<std::monostate, SavedState, std::string> StateFile::Read(std::size_
     if (length > kMaxMessageBytes) return corrupt("a record that is too long");
     bytes.resize(length);
     file.read(bytes.data(), length);
+    if (file.bad()) return Errno("cannot be read");
     if (file.gcount() < static_cast<std::streamsize>(length)) {
       if (replay.complete()) break;
       return corrupt("it ends early,");
@@ -261,30 +264,26 @@ std::variant<std::monostate, SavedState, std::string> StateFile::Read(std::size_
   return replay.Take();
 }
 
-void StateFile::Save(std::vector<std::string> full_state) { Give({true, std::move(full_state)}); }
-
-void StateFile::Append(std::string update) {
-  Job job;
-  job.records.push_back(std::move(update));
-  Give(std::move(job));
-}
-
-void StateFile::Give(Job job) {
+void StateFile::Save(std::vector<std::string> full_state) {
   {
     const std::lock_guard lock(mutex_);
-    if (job.is_full) {  // what it replaces need not be written first
-      jobs_.clear();
-      waiting_bytes_ = 0;
-      cut_off_ = false;
-    }
+    waiting_ = {.is_full = true, .records = std::move(full_state)};  // what it replaces need not be written first
+    waiting_bytes_ = 0;
+    cut_off_ = false;
+  }
+  changed_.notify_all();
+}
+
+void StateFile::Append(std::string update) {
+  {
+    const std::lock_guard lock(mutex_);
     if (cut_off_) return;
-    for (const std::string& record : job.records) waiting_bytes_ += record.size();
-    jobs_.push_back(std::move(job));
-    if (!jobs_.back().is_full && waiting_bytes_ > kMaxWaitingBytes && !problem_.empty()) {
+    waiting_bytes_ += update.size();
+    waiting_.records.push_back(std::move(update));
+    if (waiting_bytes_ > kMaxWaitingBytes) {
       cut_off_ = true;
-      jobs_.clear();
+      waiting_ = {.is_full = true, .records = {}};
       waiting_bytes_ = 0;
-      say_("state file '" + path_ + "': given up until the next full state; a restart begins with what it holds");
     }
   }
   changed_.notify_all();
@@ -292,7 +291,8 @@ void StateFile::Give(Job job) {
 
 void StateFile::AwaitWritten() {
   std::unique_lock lock(mutex_);
-  const auto written = [this] { return (jobs_.empty() && !busy_) || !problem_.empty() || cut_off_; };
+  // While the writing thread is busy, the file that was set aside may come back without what waits.
+  const auto written = [this] { return (!busy_ && (waiting_.empty() || !problem_.empty())) || cut_off_; };
   if (slow_ && !written()) return;
   slow_ = !changed_.wait_for(lock, kMostWait, written);
   if (slow_) say_("state file '" + path_ + "': the disk is slow; a restart might begin with an older policy");
@@ -303,7 +303,7 @@ void StateFile::Flush() {
   hurry_ = true;
   changed_.notify_all();
   changed_.wait(lock, [this] {
-    return (jobs_.empty() && !busy_ && !unsynced_ && !syncing_ && fold_ == Fold::kIdle) || !problem_.empty();
+    return (waiting_.empty() && !busy_ && !unsynced_ && !syncing_ && fold_ == Fold::kIdle) || !problem_.empty();
   });
 }
 
@@ -315,11 +315,13 @@ std::string StateFile::problem() const {
 void StateFile::RunWriter() {
   std::unique_lock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [this] { return stop_ || !jobs_.empty() || fold_ == Fold::kDone || fold_ == Fold::kFailed; });
+    changed_.wait(lock,
+                  [this] { return stop_ || !waiting_.empty() || fold_ == Fold::kDone || fold_ == Fold::kFailed; });
     if (fold_ == Fold::kDone || fold_ == Fold::kFailed) {
       const bool failed = fold_ == Fold::kFailed;
       lock.unlock();
-      const std::string error = failed ? "cannot be folded" : TakeFolded(fold_bytes_);
+      std::string error;
+      if (!fold_stale_ && !is_aside_ && !stop_) error = failed ? "cannot be folded" : TakeFolded(fold_bytes_);
       unlink(folded_.c_str());
       if (!error.empty()) {
         fold_at_ = 2 * file_bytes_;
@@ -331,29 +333,21 @@ void StateFile::RunWriter() {
       changed_.notify_all();
       continue;
     }
-    if (jobs_.empty()) break;
-    Job job = std::move(jobs_.front());
-    jobs_.pop_front();
-    while (!job.is_full && !jobs_.empty() && !jobs_.front().is_full) {  // as one, all that came meanwhile
-      std::move(jobs_.front().records.begin(), jobs_.front().records.end(), std::back_inserter(job.records));
-      jobs_.pop_front();
-    }
-    waiting_bytes_ = 0;
+    if (waiting_.empty()) break;
+    Job job = std::exchange(waiting_, {});
+    const std::size_t bytes = std::exchange(waiting_bytes_, 0);
     busy_ = true;
     lock.unlock();
     const std::string error = Write(job);
     lock.lock();
     busy_ = false;
     unsynced_ |= !job.is_full && error.empty();
-    if (error != problem_ && !error.empty()) {
-      say_("state file '" + path_ + "' " + error + "; a restart would begin with no policy");
-    } else if (error != problem_) {
-      say_("state file '" + path_ + "' is written again");
-    }
+    if (error != problem_) say_("state file '" + path_ + "' " + (error.empty() ? "is written again" : error));
     problem_ = error;
-    if (!error.empty() && (jobs_.empty() || !jobs_.front().is_full) && !cut_off_) {
-      for (const std::string& record : job.records) waiting_bytes_ += record.size();
-      jobs_.push_front(std::move(job));
+    if (!error.empty() && !job.records.empty() && !waiting_.is_full) {  // once more, with what came meanwhile
+      std::move(waiting_.records.begin(), waiting_.records.end(), std::back_inserter(job.records));
+      waiting_ = std::move(job);
+      waiting_bytes_ += bytes;
     }
     if (error.empty() && file_bytes_ > fold_at_ && fold_ == Fold::kIdle) {
       fold_ = Fold::kUnderWay;
@@ -379,7 +373,8 @@ void StateFile::RunSyncer() {
     syncing_ = true;
     lock.unlock();
     const int file = open(path_.c_str(), O_RDONLY | O_CLOEXEC);
-    if (file >= 0 && fdatasync(file) != 0) say_("state file '" + path_ + "': " + Errno("the disk lost some of it"));
+    const bool failed = file < 0 ? errno != ENOENT : fdatasync(file) != 0;  // ENOENT: it was set aside
+    if (failed) say_("state file '" + path_ + "': " + Errno("the disk may lose some of it"));
     if (file >= 0) close(file);
     lock.lock();
     syncing_ = false;
@@ -402,11 +397,12 @@ void StateFile::RunFolder() {
 }
 
 std::string StateFile::Write(const Job& job) {
-  if (!job.is_full) return AppendTo(job.records);
-  std::string error = Replace(job.records);
-  if (!error.empty()) SetAside(false);
-  fold_stale_ = true;
-  return error;
+  std::string error = "lacks updates that the disk was too slow for";
+  if (!job.records.empty()) error = job.is_full ? Replace(job.records) : AppendTo(job.records);
+  if (job.is_full) fold_stale_ = true;
+  if (error.empty()) return "";
+  if (SetAside(!job.is_full)) return error + "; a restart would begin with no policy";
+  return error + " and cannot be set aside; a restart would begin with the policy before";
 }
 
 std::string StateFile::Replace(const std::vector<std::string>& records) {
@@ -418,7 +414,7 @@ std::string StateFile::Replace(const std::vector<std::string>& records) {
     unlink(temporary.c_str());
     return error;
   }
-  fsync(folder_);
+  SyncFolder();
   unlink(aside_.c_str());
   is_aside_ = false;
   SetSizes(bytes, bytes);
@@ -434,26 +430,27 @@ std::string StateFile::AppendTo(const std::vector<std::string>& records) {
   if (error.empty()) error = WriteRecords(file, records, bytes);
   if (!error.empty() && ftruncate(file, static_cast<off_t>(file_bytes_)) != 0) error += ", and holds half an update";
   close(file);
-  if (!error.empty()) {
-    SetAside(true);
-    return error;
-  }
+  if (!error.empty()) return error;
   if (is_aside_ && rename(aside_.c_str(), path_.c_str()) != 0) return Errno("cannot be put back");
   is_aside_ = false;
   file_bytes_ = bytes;
   return "";
 }
 
-// What the file holds is in force no more. Unless it is of use to go on from, its room is.
-void StateFile::SetAside(bool of_use) {
+// What the file holds is in force no more. Unless it is of use to go on from, its room is. False: it is still there.
+bool StateFile::SetAside(bool of_use) {
+  if (of_use && !is_aside_) is_aside_ = rename(path_.c_str(), aside_.c_str()) == 0;
   if (!of_use) {
-    unlink(path_.c_str());
     unlink(aside_.c_str());
     is_aside_ = false;
-  } else if (!is_aside_) {
-    if (rename(path_.c_str(), aside_.c_str()) != 0) unlink(path_.c_str());
-    is_aside_ = true;
   }
+  const bool gone = is_aside_ || unlink(path_.c_str()) == 0 || errno == ENOENT;
+  SyncFolder();
+  return gone;
+}
+
+void StateFile::SyncFolder() {
+  if (fsync(folder_) != 0) say_("state file '" + path_ + "': " + Errno("the disk may lose its name"));
 }
 
 void StateFile::SetSizes(std::size_t full_bytes, std::size_t file_bytes) {
@@ -467,23 +464,24 @@ bool StateFile::FoldFirst(std::size_t bytes) {
   const auto* saved = std::get_if<SavedState>(&read);
   if (saved == nullptr || good_bytes != bytes) return false;
   std::vector<std::string> records;
-  EncodeFullState(saved->policy, saved->state_id, saved->batch, kChunkBytes, [&](const v1::FullStateChunk& chunk) {
+  const auto add = [&](const v1::FullStateChunk& chunk) {
     v1::PushRequest record;
     *record.mutable_full_state() = chunk;
     records.push_back(record.SerializeAsString());
-    return true;
-  });
+    return records.back().size() <= kMaxMessageBytes;  // what is larger would not be read again
+  };
   std::size_t written = 0;
-  return WriteNew(folded_, records, written).empty();
+  return EncodeFullState(saved->policy, saved->state_id, saved->batch, kChunkBytes, add) &&
+         WriteNew(folded_, records, written).empty();
 }
 
 // The updates that came while the first `from` bytes were folded follow them.
 std::string StateFile::TakeFolded(std::size_t from) {
-  if (fold_stale_ || is_aside_) return "";
   std::error_code none;
   const std::size_t full_bytes = std::filesystem::file_size(folded_, none);
   if (std::string error = CopyFrom(path_, from, folded_); !error.empty()) return error;
   if (rename(folded_.c_str(), path_.c_str()) != 0) return Errno("cannot be replaced");
+  SyncFolder();
   SetSizes(full_bytes, full_bytes + file_bytes_ - from);
   return "";
 }

@@ -13,8 +13,9 @@
 //   takes none of it back. The kernel has it then; that the disk has it, follows within a tenth of a second, by a
 //   thread that nobody waits for. A machine that loses power may begin with the policy of that long ago.
 // - A disk that takes nothing more must not bring an older policy back: the file is set aside as policy.state.behind
-//   until what it lacks was written, and a restart meanwhile fails closed. A disk that hangs cannot even do that; then
-//   the wait ends after a while, and a restart may begin with what the disk had.
+//   until what it lacks was written, and a restart meanwhile fails closed. A disk that hangs or cannot be written to at
+//   all cannot even do that; then the wait ends after a while, and a restart may begin with what the disk had.
+// - What waits for the disk is bounded. Where more comes, the file is removed until the next full state.
 //
 // Save, Append, AwaitWritten: the thread that applies policy. Load: before them. Threads of its own write, sync and
 // fold.
@@ -25,7 +26,6 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -73,16 +73,17 @@ class StateFile {
   std::string problem() const;
 
  private:
+  // Updates, or a full state and the updates that follow it; a full state without records: there is none.
   struct Job {
     bool is_full = false;
     std::vector<std::string> records;
+    bool empty() const { return !is_full && records.empty(); }
   };
 
   enum class Fold { kIdle, kUnderWay, kDone, kFailed };
 
   StateFile(int folder, std::string path, Say say);
   std::variant<std::monostate, SavedState, std::string> Read(std::size_t most_bytes, std::size_t& good_bytes) const;
-  void Give(Job job);
 
   // The writing thread.
   void RunWriter();
@@ -90,7 +91,8 @@ class StateFile {
   std::string Replace(const std::vector<std::string>& records);
   std::string AppendTo(const std::vector<std::string>& records);
   std::string TakeFolded(std::size_t from);
-  void SetAside(bool of_use);
+  bool SetAside(bool of_use);
+  void SyncFolder();
   void SetSizes(std::size_t full_bytes, std::size_t file_bytes);
 
   void RunSyncer();
@@ -106,8 +108,8 @@ class StateFile {
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Job> jobs_;
-  std::size_t waiting_bytes_ = 0;
+  Job waiting_;
+  std::size_t waiting_bytes_ = 0;  // of its updates
   bool busy_ = false;
   std::atomic<bool> stop_ = false;
   bool written_ = false;   // the writing thread is done

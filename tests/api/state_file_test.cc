@@ -1,9 +1,12 @@
 // The state file alone: what was saved comes back, and what is broken is refused.
 #include "api/state_file.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -37,7 +40,8 @@ std::string UpdateRecord(const v1::Update& update) {
 class StateFileTest : public testing::Test {
  protected:
   std::unique_ptr<StateFile> Open() {
-    auto opened = StateFile::Open(folder_.path(), [](std::string_view) {});
+    const auto say = [this](std::string_view line) { grows_ = grows_ || line.ends_with("it grows"); };
+    auto opened = StateFile::Open(folder_.path(), say);
     EXPECT_TRUE(std::holds_alternative<std::unique_ptr<StateFile>>(opened));
     return std::get<std::unique_ptr<StateFile>>(std::move(opened));
   }
@@ -50,6 +54,7 @@ class StateFileTest : public testing::Test {
   void SetContent(const std::string& content) const { std::ofstream(Path(), std::ios::binary) << content; }
 
   TempFolder folder_;
+  std::atomic<bool> grows_ = false;
 };
 
 TEST_F(StateFileTest, NoFileIsNoState) { EXPECT_TRUE(std::holds_alternative<std::monostate>(Open()->Load())); }
@@ -132,6 +137,18 @@ TEST_F(StateFileTest, CutShortItIsTheStateBeforeOrRefused) {
   }
 }
 
+// A disk that cannot be read says nothing of where the state ends.
+TEST_F(StateFileTest, WhatCannotBeReadIsRefusedAndKept) {
+  std::filesystem::create_directory(Path());
+  const auto file = Open();
+  const auto loaded = file->Load();
+  ASSERT_TRUE(std::holds_alternative<std::string>(loaded));
+  EXPECT_THAT(std::get<std::string>(loaded), HasSubstr("cannot be read: Is a directory"));
+  file->Append(UpdateRecord(PodComes(7, 2, 1, "10.0.0.2")));  // nothing to go on from
+  file->Flush();
+  EXPECT_TRUE(std::filesystem::is_directory(Path()));
+}
+
 TEST_F(StateFileTest, ManyUpdatesAreFoldedIntoTheFullState) {
   const auto file = Open();
   file->Save(FullState(WebIsolated(), 7, 1));
@@ -160,26 +177,79 @@ TEST_F(StateFileTest, ManyUpdatesAreFoldedIntoTheFullState) {
   EXPECT_EQ(saved.policy.endpoints[1].name, "e1");
 }
 
-// The disk takes no more than so many bytes of a file while it lives.
-class FullDisk {
- public:
-  explicit FullDisk(std::size_t bytes) {
-    std::signal(SIGXFSZ, SIG_IGN);
-    getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit full{bytes, before_.rlim_max};
-    setrlimit(RLIMIT_FSIZE, &full);
+// Each came in a message of its own, but a chunk of a full state would hold both.
+TEST_F(StateFileTest, WhatDoesNotFoldIntoMessagesStaysAsItCame) {
+  const auto file = Open();
+  file->Save(FullState(WebIsolated(), 7, 1));
+  const std::size_t label_bytes[] = {250'000, 16'700'000, 16'700'001};
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    v1::Update update = PodComes(7, 2 + i, i == 0 ? 1 : 2, "10.0.0." + std::to_string(2 + (i > 0)));
+    update.mutable_endpoints(0)->mutable_endpoint()->set_labels(std::string(label_bytes[i], 'x'));
+    file->Append(UpdateRecord(update));
   }
-  ~FullDisk() { setrlimit(RLIMIT_FSIZE, &before_); }
-  FullDisk(const FullDisk&) = delete;
-  FullDisk& operator=(const FullDisk&) = delete;
+  file->Flush();
+  EXPECT_EQ(file->problem(), "");
+  EXPECT_TRUE(grows_);
+  const auto loaded = file->Load();
+  ASSERT_TRUE(std::holds_alternative<SavedState>(loaded)) << std::get<std::string>(loaded);
+  EXPECT_EQ(std::get<SavedState>(loaded).batch, 4u);
+}
+
+// A limit of this process while it lives.
+class Limit {
+ public:
+  using Resource = decltype(RLIMIT_FSIZE);
+
+  Limit(Resource what, std::size_t most) : what_(what) {
+    getrlimit(what_, &before_);
+    const rlimit limit{most, before_.rlim_max};
+    setrlimit(what_, &limit);
+  }
+  ~Limit() { setrlimit(what_, &before_); }
+  Limit(const Limit&) = delete;
+  Limit& operator=(const Limit&) = delete;
 
  private:
+  const Resource what_;
   rlimit before_{};
 };
 
+// The disk takes no more than so many bytes of a file.
+class FullDisk : public Limit {
+ public:
+  explicit FullDisk(std::size_t bytes) : Limit(RLIMIT_FSIZE, bytes) { std::signal(SIGXFSZ, SIG_IGN); }
+};
+
+// Whoever opens the file to write waits, by a lease that is not given back, while it lives.
+class HungDisk {
+ public:
+  explicit HungDisk(const std::string& path) : file_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+    std::signal(SIGIO, SIG_IGN);
+    hangs_ = fcntl(file_, F_SETLEASE, F_RDLCK) == 0;
+  }
+  ~HungDisk() { close(file_); }
+  HungDisk(const HungDisk&) = delete;
+  HungDisk& operator=(const HungDisk&) = delete;
+
+  bool hangs() const { return hangs_; }
+
+ private:
+  const int file_;
+  bool hangs_ = false;
+};
+
+template <typename Holds>
+bool InTime(Holds holds) {
+  for (int i = 0; i < 1000 && !holds(); ++i) usleep(20'000);
+  return holds();
+}
+
+bool Fails(const StateFile& file) {
+  return InTime([&] { return !file.problem().empty(); });
+}
+
 bool Recovers(const StateFile& file) {
-  for (int i = 0; i < 100 && !file.problem().empty(); ++i) usleep(50'000);
-  return file.problem().empty();
+  return InTime([&] { return file.problem().empty(); });
 }
 
 // What is in force cannot be kept: a restart must not begin with what was in force before it.
@@ -190,7 +260,7 @@ TEST_F(StateFileTest, DiskFullSetsTheOldStateAsideUntilThereIsRoom) {
     file->Flush();
     const FullDisk full(Content().size() + 20);
     file->Append(UpdateRecord(PodComes(7, 2, 1, "10.0.0.2")));
-    file->AwaitWritten();
+    EXPECT_TRUE(Fails(*file));
     EXPECT_THAT(file->problem(), HasSubstr("File too large"));
     EXPECT_FALSE(std::filesystem::exists(Path()));
     file.reset();  // while there is still no room
@@ -217,7 +287,7 @@ TEST_F(StateFileTest, DiskThatWasFullForAWhileTakesWhatItLacked) {
   {
     const FullDisk full(Content().size() + 20);
     file->Append(UpdateRecord(PodComes(7, 2, 1, "10.0.0.2")));
-    file->AwaitWritten();
+    EXPECT_TRUE(Fails(*file));
     file->Append(UpdateRecord(PodComes(7, 3, 2, "10.0.0.3")));
     file->AwaitWritten();
   }
@@ -232,10 +302,88 @@ TEST_F(StateFileTest, DiskTooFullForAFullStateHoldsNoneUntilThereIsRoom) {
   {
     const FullDisk full(20);
     file->Save(FullState(WebIsolated(), 8, 1));
-    file->AwaitWritten();
-    EXPECT_NE(file->problem(), "");
+    EXPECT_TRUE(Fails(*file));
     EXPECT_FALSE(std::filesystem::exists(Path()));
   }
+  EXPECT_TRUE(Recovers(*file));
+  EXPECT_EQ(std::get<SavedState>(file->Load()).state_id, 8u);
+}
+
+TEST_F(StateFileTest, DescriptorsUsedUpSetTheOldStateAsideToo) {
+  const auto file = Open();
+  file->Save(FullState(WebIsolated(), 7, 1));
+  file->Flush();
+  {
+    const Limit none(RLIMIT_NOFILE, 0);
+    file->Append(UpdateRecord(PodComes(7, 2, 1, "10.0.0.2")));
+    EXPECT_TRUE(Fails(*file));
+    EXPECT_THAT(file->problem(), HasSubstr("Too many open files; a restart would begin with no policy"));
+    EXPECT_FALSE(std::filesystem::exists(Path()));
+  }
+  EXPECT_TRUE(Recovers(*file));
+  EXPECT_EQ(std::get<SavedState>(file->Load()).batch, 2u);
+}
+
+TEST_F(StateFileTest, StateThatCannotBeSetAsideIsToldSo) {
+  std::filesystem::create_directory(Path());
+  const auto file = Open();
+  file->Save(FullState(WebIsolated(), 7, 1));
+  EXPECT_TRUE(Fails(*file));
+  EXPECT_THAT(file->problem(), HasSubstr("cannot be set aside; a restart would begin with the policy before"));
+  std::filesystem::remove(Path());
+  EXPECT_TRUE(Recovers(*file));
+}
+
+ResolvedPolicy MoreThanMayWait() {
+  ResolvedPolicy policy = WebIsolated();
+  for (int i = 1; i <= 5; ++i) {
+    Endpoint& big = policy.endpoints.emplace_back(policy.endpoints[0]);
+    big.name = "big" + std::to_string(i);
+    big.addresses = {Ip("10.1.0." + std::to_string(i))};
+    big.labels.assign(14'000'000, 'x');
+  }
+  return policy;
+}
+
+// The bound on what waits is of updates: a full state waits whatever its size.
+TEST_F(StateFileTest, LargeFullStateWaitsForRoomWithItsUpdates) {
+  const auto file = Open();
+  {
+    const FullDisk full(20);
+    file->Save(FullState(MoreThanMayWait(), 7, 1));
+    EXPECT_TRUE(Fails(*file));
+    file->Append(UpdateRecord(PodComes(7, 2, 6, "10.0.0.2")));
+    file->AwaitWritten();
+  }
+  EXPECT_TRUE(Recovers(*file));
+  file->Flush();
+  const auto loaded = file->Load();
+  ASSERT_TRUE(std::holds_alternative<SavedState>(loaded)) << std::get<std::string>(loaded);
+  EXPECT_EQ(std::get<SavedState>(loaded).batch, 2u);
+}
+
+// What waits is bounded, and what the disk had, lacking the rest, does not come back once it moves again.
+TEST_F(StateFileTest, DiskThatHangsTooLongLosesTheStateUntilTheNext) {
+  const auto file = Open();
+  file->Save(FullState(WebIsolated(), 7, 1));
+  file->Flush();
+  {
+    const HungDisk hung(Path());
+    if (!hung.hangs()) GTEST_SKIP() << "this file system has no leases";
+    v1::Update update = PodComes(7, 2, 1, "10.0.0.2");
+    update.mutable_endpoints(0)->mutable_endpoint()->set_labels(std::string(14'000'000, 'x'));
+    for (std::uint64_t batch = 2; batch < 9; ++batch) {
+      update.set_batch(batch);
+      file->Append(UpdateRecord(update));
+      file->AwaitWritten();
+    }
+    EXPECT_EQ(file->problem(), "");
+    EXPECT_TRUE(std::filesystem::exists(Path()));
+  }
+  EXPECT_TRUE(Fails(*file));
+  EXPECT_THAT(file->problem(), HasSubstr("too slow for; a restart would begin with no policy"));
+  EXPECT_FALSE(std::filesystem::exists(Path()));
+  file->Save(FullState(WebIsolated(), 8, 1));
   EXPECT_TRUE(Recovers(*file));
   EXPECT_EQ(std::get<SavedState>(file->Load()).state_id, 8u);
 }
@@ -244,7 +392,7 @@ TEST_F(StateFileTest, DiskTooFullForAFullStateHoldsNoneUntilThereIsRoom) {
 TEST_F(StateFileTest, WhatWasAwaitedIsReadByTheNextProcess) {
   const auto file = Open();
   file->Save(FullState(WebIsolated(), 7, 1));
-  file->AwaitWritten();
+  file->Flush();
   for (std::uint32_t i = 1; i <= 20; ++i) {
     file->Append(UpdateRecord(PodComes(7, 1 + i, i, "10.0.1." + std::to_string(i))));
     file->AwaitWritten();

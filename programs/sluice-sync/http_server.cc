@@ -36,8 +36,9 @@ std::unique_ptr<HttpServer> HttpServer::Start(const std::string& address, Answer
   const std::string listen = address.starts_with(':') ? address.substr(1) : address;
   std::unique_ptr<HttpServer> http(new HttpServer);
   try {
-    http->server_ =
-        std::make_unique<CivetServer>(std::vector<std::string>{"listening_ports", listen, "num_threads", "2"});
+    // Each thread has one connection at a time: those that ask nothing must not keep out a probe for long.
+    http->server_ = std::make_unique<CivetServer>(
+        std::vector<std::string>{"listening_ports", listen, "num_threads", "8", "request_timeout_ms", "1000"});
   } catch (const CivetException&) {
     error = "http '" + address + "' cannot be listened at; wants HOST:PORT with an address of this host, a free port";
     return nullptr;

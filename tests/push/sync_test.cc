@@ -1,7 +1,10 @@
 // sluice-sync as an operator runs it, between a folder of manifests and a dataplane.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <re2/re2.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -131,6 +134,22 @@ TEST_F(SyncTest, IsReadyWhileTheDataplaneIsInStep) {
   EXPECT_TRUE(Readiness(200, "ready")) << Log();
   server_.Stop();
   EXPECT_TRUE(Readiness(503, "is not in step")) << Log();
+}
+
+TEST_F(SyncTest, ConnectionsThatAskNothingDoNotKeepOutAProbe) {
+  Start();
+  ASSERT_TRUE(Readiness(503, "is not in step")) << Log();
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port_));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  std::vector<int> idle(16);
+  for (int& socket_fd : idle) {
+    socket_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ASSERT_EQ(connect(socket_fd, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  }
+  EXPECT_TRUE(Readiness(503, "is not in step"));
+  for (const int socket_fd : idle) close(socket_fd);
 }
 
 TEST_F(SyncTest, TellsPrometheusHowLongAChangeTook) {

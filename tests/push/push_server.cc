@@ -45,6 +45,10 @@ void PushServer::Stall(bool stall) {
   changed_.notify_all();
 }
 
+bool PushServer::WaitUntilStalled() {
+  return WaitUntil([this](const ResolvedPolicy&) { return stalled_ > 0; });
+}
+
 bool PushServer::WaitUntil(const std::function<bool(const ResolvedPolicy&)>& holds, std::chrono::milliseconds timeout) {
   std::unique_lock lock(mutex_);
   return changed_.wait_for(lock, timeout, [&] { return holds(policy_); });
@@ -75,7 +79,10 @@ grpc::Status PushServer::Push(grpc::ServerContext*, Stream* stream) {
   v1::PushRequest request;
   while (stream->Read(&request)) {
     std::unique_lock lock(mutex_);
+    ++stalled_;
+    changed_.notify_all();
     changed_.wait(lock, [this] { return !stall_ || stopping_; });
+    --stalled_;
     if (stopping_) break;
     v1::PushResponse response;
     if (request.has_begin()) {

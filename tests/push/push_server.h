@@ -36,6 +36,8 @@ class PushServer : private v1::PolicyService::Service {
   void RefuseWhere(Refuse refuse);
   // Applies no more batches until told otherwise, and does not answer.
   void Stall(bool stall);
+  // A message waits for the end of the stall. False: none came within a while.
+  bool WaitUntilStalled();
 
   // False: it did not come true within `timeout`. `holds` is called under the lock, after each batch.
   bool WaitUntil(const std::function<bool(const ResolvedPolicy&)>& holds,
@@ -60,6 +62,7 @@ class PushServer : private v1::PolicyService::Service {
   std::condition_variable changed_;
   Refuse refuse_;
   bool stall_ = false;
+  int stalled_ = 0;  // messages that wait
   bool stopping_ = false;
   ResolvedPolicy policy_;
   std::uint64_t state_id_ = 0;

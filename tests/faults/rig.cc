@@ -12,6 +12,7 @@
 #include <variant>
 
 #include "codec/codec.h"
+#include "kube/deploy_manifests.h"
 #include "kube/json_framer.h"
 #include "kube/object_reader.h"
 #include "reference/evaluate.h"
@@ -151,7 +152,7 @@ Rig::Rig(TestCluster& cluster)
   if (!cluster.api_server().running()) {
     EXPECT_TRUE(cluster.RestartApiServer()) << cluster.LastWords();
   }
-  user_ = "{token: \"" + cluster.Admin().user.token + "\"}";
+  user_ = "{token: \"" + ServiceAccountToken(cluster) + "\"}";
   for (const char* space : {"red", "blue"}) {
     const std::string path = std::string("/api/v1/namespaces/") + space;
     if (cluster.Get(path).status == 404) cluster.MakeNamespace(space);

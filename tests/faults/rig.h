@@ -1,6 +1,7 @@
 // The whole road, of real parts: a Kubernetes API server, sluice-sync, sluiced on a wire, and a prober that sends
-// packets across it all the while. Faults are a test's to make; after each, Settle says whether the table equals the
-// cluster again, and at its end the rig says whether a packet got through that policy denied.
+// packets across it all the while. To the API server, sluice-sync is the service account of deploy/rbac.yaml. Faults
+// are a test's to make; after each, Settle says whether the table equals the cluster again, and at its end the rig says
+// whether a packet got through that policy denied.
 #ifndef SLUICE_TESTS_FAULTS_RIG_H_
 #define SLUICE_TESTS_FAULTS_RIG_H_
 

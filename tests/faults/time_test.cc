@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "faults/fault_rig.h"
+#include "kube/deploy_manifests.h"
 
 namespace sluice {
 namespace {
@@ -140,8 +141,8 @@ TEST_F(Times, ClockStepsChangeNothing) {
 }
 
 TEST_F(Times, ClientCertificateAuthorityAndServerCertificateAreReplaced) {
-  rig_.set_user("{client-certificate: \"" + cluster().admin_certificate_file() + "\", client-key: \"" +
-                cluster().admin_key_file() + "\"}");
+  rig_.set_user("{client-certificate: \"" + cluster().sync_certificate_file() + "\", client-key: \"" +
+                cluster().sync_key_file() + "\"}");
   rig_.PutPolicy("red", "web", FromA());
   ASSERT_TRUE(rig_.Start());
   // All anew, under another authority: what sluice-sync presented before is worth nothing, and what it trusted neither.
@@ -154,7 +155,7 @@ TEST_F(Times, ClientCertificateAuthorityAndServerCertificateAreReplaced) {
 
 TEST_F(Times, TokenIsReplacedAndTheOldOneRevoked) {
   const std::string token = rig_.folder() / "token";
-  WriteFile(token, cluster().Admin().user.token);
+  WriteFile(token, ServiceAccountToken(cluster()));
   rig_.set_user("{tokenFile: \"" + token + "\"}");
   rig_.PutPolicy("red", "web", FromA());
   ASSERT_TRUE(rig_.Start());
@@ -164,7 +165,7 @@ TEST_F(Times, TokenIsReplacedAndTheOldOneRevoked) {
   rig_.PutPolicy("red", "web", DenySpec());
   ASSERT_TRUE(rig_.WaitForSyncLog("not accepted"));
   ASSERT_TRUE(rig_.SomethingPasses(milliseconds(100))) << "what is in force stays";
-  WriteFile(token, cluster().Admin().user.token);
+  WriteFile(token, ServiceAccountToken(cluster()));
   ASSERT_TRUE(rig_.Settle());
 }
 

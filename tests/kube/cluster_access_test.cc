@@ -72,16 +72,17 @@ TEST(Access, ByAnExecPluginIsAskedAgainWhenRefused) {
 }
 
 TEST(Access, ByAClientCertificateWorks) {
+  ServiceAccountToken(SharedCluster());  // applies the role
   KubeAccess access = SharedCluster().WithToken("");
-  access.user.certificate.file = SharedCluster().admin_certificate_file();
-  access.user.key.file = SharedCluster().admin_key_file();
+  access.user.certificate.file = SharedCluster().sync_certificate_file();
+  access.user.key.file = SharedCluster().sync_key_file();
   RecordingSink sink;
   EXPECT_TRUE(Syncs(access, sink)) << (sink.troubles.empty() ? "" : sink.troubles[0]);
 }
 
 TEST(Access, ToAServerOfAnotherAuthorityIsRefusedHere) {
   KubeAccess access = SharedCluster().Admin();
-  access.server.ca.file = SharedCluster().admin_certificate_file();
+  access.server.ca.file = SharedCluster().sync_certificate_file();
   RecordingSink sink;
   KubeSource source(access, TestOptions(), sink);
   ASSERT_TRUE(PollUntil(source, [&] { return !sink.troubles.empty(); }));

@@ -57,8 +57,8 @@ std::string ServiceAccountToken(const TestCluster& cluster) {
     const HttpAnswer answer = cluster.Post(manifest.collection + "?fieldValidation=Strict", manifest.text);
     EXPECT_TRUE(answer.status == kCreated || answer.status == kConflict) << manifest.kind << ' ' << answer.body;
   }
-  const HttpAnswer answer =
-      cluster.Post("/api/v1/namespaces/sluice-system/serviceaccounts/sluice-sync/token", R"({"spec":{}})");
+  const HttpAnswer answer = cluster.Post("/api/v1/namespaces/sluice-system/serviceaccounts/sluice-sync/token",
+                                         R"({"spec":{"expirationSeconds":86400}})");
   EXPECT_EQ(answer.status, kCreated) << answer.body;
   return nlohmann::json::parse(answer.body)["status"]["token"];
 }

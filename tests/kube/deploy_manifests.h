@@ -22,7 +22,7 @@ std::vector<DeployManifest> ReadDeployManifests(const std::string& file);
 // A text of a ConfigMap.
 std::string ConfigMapText(const DeployManifest& manifest, const std::string& key);
 
-// A fresh token of the service account in deploy/rbac.yaml, which is applied where it was not yet.
+// A fresh token, for a day, of the service account in deploy/rbac.yaml, which is applied where it was not yet.
 std::string ServiceAccountToken(const TestCluster& cluster);
 
 }  // namespace sluice

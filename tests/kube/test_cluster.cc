@@ -114,7 +114,7 @@ TestCluster::TestCluster()
 bool TestCluster::MakeCertificates() const {
   const auto at = [this](const char* name) { return folder_ / name; };
   WriteFile(at("server.ext"), "subjectAltName=IP:127.0.0.1,DNS:kube.test\n");
-  WriteFile(at("admin.ext"), "extendedKeyUsage=clientAuth\n");
+  WriteFile(at("sync.ext"), "extendedKeyUsage=clientAuth\n");
   const auto sign = [&at](const std::string& name, const std::string& subject) {
     return RunCommand({"/usr/bin/openssl", "req", "-newkey", "rsa:2048", "-nodes", "-keyout",
                        at((name + ".key").c_str()), "-subj", subject, "-out", at((name + ".csr").c_str())}) == 0 &&
@@ -124,7 +124,7 @@ bool TestCluster::MakeCertificates() const {
   };
   return RunCommand({"/usr/bin/openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", at("ca.key"),
                      "-subj", "/CN=sluice-test", "-days", "2", "-out", at("ca.crt")}) == 0 &&
-         sign("server", "/CN=kube.test") && sign("admin", "/O=system:masters/CN=certified") &&
+         sign("server", "/CN=kube.test") && sign("sync", "/CN=system:serviceaccount:sluice-system:sluice-sync") &&
          RunCommand({"/usr/bin/openssl", "genrsa", "-out", at("accounts.key"), "2048"}) == 0;
 }
 

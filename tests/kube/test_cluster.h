@@ -40,9 +40,9 @@ class TestCluster {
   const std::string& etcd_url() const { return etcd_url_; }
   std::string ca_file() const { return folder_ / "ca.crt"; }
   const TempFolder& folder() const { return folder_; }
-  // A client certificate of the group system:masters.
-  std::string admin_certificate_file() const { return folder_ / "admin.crt"; }
-  std::string admin_key_file() const { return folder_ / "admin.key"; }
+  // A client certificate of the service account in deploy/rbac.yaml: of what that grants, once it is applied.
+  std::string sync_certificate_file() const { return folder_ / "sync.crt"; }
+  std::string sync_key_file() const { return folder_ / "sync.key"; }
   // The access of a user who may do everything, by token.
   KubeAccess Admin() const;
   KubeAccess WithToken(const std::string& token) const;

@@ -350,13 +350,18 @@ bool Rig::PacketsObey() {
 
 bool Rig::Settle(milliseconds timeout) { return WaitInForce(dataplane_, timeout) && PacketsObey(); }
 
-bool Rig::SomethingPasses(milliseconds time) {
+bool Rig::SomethingPasses() {
   const std::vector<std::uint64_t> before = prober_->Came();
-  std::this_thread::sleep_for(time);
+  const auto deadline = steady_clock::now() + std::chrono::seconds(5);
+  while (prober_->Came() == before && steady_clock::now() < deadline) std::this_thread::sleep_for(milliseconds(5));
   return prober_->Came() != before;
 }
 
-bool Rig::NothingPasses(milliseconds time) { return !SomethingPasses(time); }
+bool Rig::NothingPasses(milliseconds time) {
+  const std::vector<std::uint64_t> before = prober_->Came();
+  std::this_thread::sleep_for(time);
+  return prober_->Came() == before;
+}
 
 void Rig::ExpectNothingLeaked() {
   const Timeline::Findings findings = timeline_.Judge(kinds_);

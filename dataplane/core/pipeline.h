@@ -103,7 +103,8 @@ class Pipeline {
   // the rules' counters up to date, ends fragments that wait in vain. Looks at up to `entries` flows; returns whether
   // it has now come round, having looked at all.
   bool Housekeep(const Table& table, std::uint64_t now_ns, std::uint32_t entries, PipelineOutput& out);
-  // In between, while there is time and IsBehind: judges idle flows again after a swap, looking at up to `entries`.
+  // In between, while IsBehind: looks at up to `entries` flows, and judges again up to kMaxBurst of each family, after
+  // a swap.
   void CatchUp(const Table& table, std::uint64_t now_ns, std::uint32_t entries, PipelineOutput& out);
   // Whether flows may be left that neither has met since the table changed.
   bool IsBehind() const { return ipv4_.behind + ipv6_.behind != 0; }
@@ -326,8 +327,8 @@ class Pipeline {
   bool IsStillJudged(const FlowEntry<Key>& entry) const {
     const std::uint32_t judged = entry.generation;
     if (judged == kJudgeAgain || !IsOfThisEpoch(judged)) return false;
-    return table_->StripeGeneration(Table::Stripe(Key::Lesser(entry.words).address)) <= judged &&
-           table_->StripeGeneration(Table::Stripe(Key::Greater(entry.words).address)) <= judged;
+    return !table_->changes().Since(judged, Key::Lesser(entry.words).address) &&
+           !table_->changes().Since(judged, Key::Greater(entry.words).address);
   }
   template <typename Key>
   void FoldFlow(std::uint32_t flow);

@@ -110,12 +110,13 @@ void Pipeline::JudgeIdle(std::uint32_t entries) {
   JudgeIdle<Ipv6FlowKey>(entries);
 }
 
-// Goes on from where the last call stopped, round and round. Returns what is left of the entries.
+// Goes on from where the last call stopped, round and round, until it has a batch to judge: that takes longer than all
+// the looking. Returns what is left of the entries.
 template <typename Key>
 std::uint32_t Pipeline::JudgeIdle(std::uint32_t entries) {
   Lane<Key>& lane = this->lane<Key>();
   Stale<Key> stale;
-  for (; lane.behind != 0 && entries != 0; --lane.behind, --entries) {
+  for (; lane.behind != 0 && entries != 0 && stale.count < stale.flows.size(); --lane.behind, --entries) {
     if (lane.judge_next >= lane.flows->used_limit()) lane.judge_next = 0;
     const std::uint32_t flow = lane.judge_next++;
     lane.flows->PrefetchEntry(flow + kSweepAhead);
@@ -164,7 +165,6 @@ void Pipeline::JudgeIfStale(std::uint32_t flow, Stale<Key>& stale) {
   }
   lane<Key>().flows->PrefetchRecord(flow);
   stale.flows[stale.count++] = flow;
-  if (stale.count == stale.flows.size()) JudgeBatch<Key>(stale);
 }
 
 template <typename Key>

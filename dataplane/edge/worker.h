@@ -88,7 +88,7 @@ class Worker {
   std::uint32_t TakeHandedOver();
   void Filter(rte_mbuf** frames, std::uint32_t count);
   void Housekeep();
-  void CatchUp();
+  void CatchUp(std::uint32_t frames);
   void Finish();
   void Emit();
   void Queue(std::uint32_t port, rte_mbuf* frame);
@@ -108,6 +108,7 @@ class Worker {
   const Table* table_ = nullptr;      // good until the round's end
   std::uint64_t now_ns_ = 0;
   std::uint64_t housekeeping_ns_ = 0;  // when it is due
+  std::uint32_t catch_up_credit_ = 0;  // flows that may be looked at under load
   std::uint32_t idle_rounds_ = 0;
   std::vector<Batch> to_port_;    // by port: to leave by it
   std::vector<Batch> to_worker_;  // by worker: to be handed over

@@ -2,8 +2,8 @@
 //
 // One thread owns a Compiler and calls it; the tables it returns are read by any. It keeps what it interned and what is
 // in force, so an update costs what it touches: a pod its own sets and one page of the address map, a policy the pods
-// that it selects. Groups, rules, sections, sets and identities that were there keep their ids, and only the stripes of
-// addresses for which something changed get the new generation.
+// that it selects. Groups, rules, sections, sets and identities that were there keep their ids, and only addresses for
+// which something changed are said to have (AddressChanges).
 #ifndef SLUICE_DATAPLANE_TABLE_COMPILE_H_
 #define SLUICE_DATAPLANE_TABLE_COMPILE_H_
 

@@ -285,7 +285,7 @@ std::optional<Diagnostic> CompilePass::Whole() {
                              interner_.policy().section_sets.Size(members.ingress) +
                              interner_.policy().peer_classes.Size(members.peer_bits);
   }
-  BumpStripes(hosts);
+  NoteChanges(hosts);
   Publish();
   return std::nullopt;
 }
@@ -385,7 +385,7 @@ void CompilePass::Update(const PolicyChange& change) {
   IdentifyCells();
   if (!new_blocks_.empty()) SetCells();
 
-  table_.stripes_ = current_->stripes_;
+  table_.changes_.Begin(static_cast<std::uint32_t>(table_.generation_), current_->changes_);
   for (const IpAddress& address : TouchedAddresses(change)) {
     const auto host = HostEntry(address);
     if (host) {
@@ -422,16 +422,16 @@ bool CompilePass::Concerns(IdentityId before_id, IdentityId after_id) {
 
 void CompilePass::Compare(const IpAddress& address, const AddressEntry& before, const AddressEntry& after) {
   if (before.node != after.node || Concerns(before.identity, after.identity)) {
-    table_.stripes_[Table::Stripe(address)] = static_cast<std::uint32_t>(table_.generation_);
+    table_.changes_.Add(address);
   }
 }
 
-void CompilePass::BumpStripes(const std::vector<std::pair<IpAddress, AddressEntry>>& hosts) {
+void CompilePass::NoteChanges(const std::vector<std::pair<IpAddress, AddressEntry>>& hosts) {
   if (current_ == nullptr || current_->pod_cidrs_ != in_force_.pod_cidrs) {
-    table_.stripes_.fill(static_cast<std::uint32_t>(table_.generation_));
+    table_.changes_.BeginWithAll(static_cast<std::uint32_t>(table_.generation_));
     return;
   }
-  table_.stripes_ = current_->stripes_;
+  table_.changes_.Begin(static_cast<std::uint32_t>(table_.generation_), current_->changes_);
   in_force_.bit_uses.resize(interner_.BitCount());
   for (const auto& [address, entry] : hosts) Compare(address, current_->Lookup(address), entry);
   current_->addresses_.ForEachHost([&](const IpAddress& address, const AddressEntry& entry) {

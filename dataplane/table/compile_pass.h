@@ -92,7 +92,7 @@ class CompilePass {
   std::optional<AddressEntry> HostEntry(const IpAddress& address);
   bool Concerns(IdentityId before, IdentityId after);
   void Compare(const IpAddress& address, const AddressEntry& before, const AddressEntry& after);
-  void BumpStripes(const std::vector<std::pair<IpAddress, AddressEntry>>& hosts);
+  void NoteChanges(const std::vector<std::pair<IpAddress, AddressEntry>>& hosts);
   void CountStats();
   void Publish();
 

@@ -17,7 +17,6 @@
 #ifndef SLUICE_DATAPLANE_TABLE_TABLE_H_
 #define SLUICE_DATAPLANE_TABLE_TABLE_H_
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -28,6 +27,7 @@
 #include "sluice/policy_terms.h"
 #include "sluice/resolved_policy.h"
 #include "sluice/stable_vector.h"
+#include "table/address_changes.h"
 #include "table/address_map.h"
 #include "table/port_map.h"
 
@@ -119,8 +119,6 @@ struct InternedPolicy {
 
 class Table {
  public:
-  static constexpr std::size_t kStripes = 16384;
-
   std::uint64_t generation() const { return generation_; }
   std::uint64_t epoch() const { return interned_->epoch; }
   // False for the table in force before any policy was received.
@@ -142,10 +140,8 @@ class Table {
   RuleId rule_limit() const { return rule_limit_; }
   IdentityId identity_limit() const { return identity_limit_; }
 
-  // The generation that last changed anything for an address that shares this stripe. A flow whose two stripes are both
-  // no newer than its judgement needs no second one.
-  static std::uint32_t Stripe(const IpAddress& address) { return std::hash<IpAddress>{}(address) % kStripes; }
-  std::uint32_t StripeGeneration(std::uint32_t stripe) const { return stripes_[stripe]; }
+  // A flow neither of whose two ends changed since it was judged needs no second judgement.
+  const AddressChanges& changes() const { return changes_; }
 
   const TableStats& stats() const { return stats_; }
   // Identities, sections and rules in force, as text: a line each, in the order of their ids.
@@ -169,7 +165,7 @@ class Table {
   std::shared_ptr<const InternedPolicy> interned_;
   AddressMap addresses_;
   PortMap ports_;
-  std::array<std::uint32_t, kStripes> stripes_{};
+  AddressChanges changes_;
   std::shared_ptr<const std::vector<std::string>> node_names_;
   std::vector<Prefix> pod_cidrs_;  // sorted
   TableStats stats_;

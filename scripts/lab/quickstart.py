@@ -9,6 +9,7 @@ not run.
 import argparse
 import concurrent.futures
 import contextlib
+import os
 import pathlib
 import shutil
 import signal
@@ -222,7 +223,8 @@ def main():
     missing = None if options.replay else netns.missing_privilege()
     if missing:
         print(f"      no network namespaces here ({missing})")
-        print("      the live part needs root: sudo scripts/quickstart.sh")
+        if os.geteuid() != 0:
+            print("      the live part needs root: sudo scripts/quickstart.sh")
     with tempfile.TemporaryDirectory(prefix="sluice-quickstart-") as folder:
         try:
             if options.replay or missing:

@@ -43,22 +43,24 @@ TEST(Compile, AddressesOfOnePodAreOneIdentity) {
   EXPECT_NE(table->Lookup(Ip("10.0.0.1")).identity, table->Lookup(Ip("10.0.0.2")).identity);
 }
 
-TEST(Compile, UnchangedPolicyKeepsEveryIdAndStripe) {
+TEST(Compile, UnchangedPolicyKeepsEveryIdAndChangesNoAddress) {
   Compiler compiler;
   const auto before = MustCompile(compiler, WebPolicy().policy());
   const auto after = MustCompile(compiler, WebPolicy().policy());
   EXPECT_EQ(before->epoch(), after->epoch());
   EXPECT_EQ(before->rule_limit(), after->rule_limit());
   EXPECT_EQ(before->Lookup(Ip("10.0.0.1")), after->Lookup(Ip("10.0.0.1")));
-  for (std::uint32_t stripe = 0; stripe < Table::kStripes; ++stripe) ASSERT_EQ(after->StripeGeneration(stripe), 1u);
+  EXPECT_EQ(after->changes().marked(), 0u);
 }
 
-std::vector<std::string> Bumped(const Table& table, std::initializer_list<const char*> addresses) {
-  std::vector<std::string> bumped;
+// By the last compilation.
+std::vector<std::string> Changed(const Table& table, std::initializer_list<const char*> addresses) {
+  const auto before = static_cast<std::uint32_t>(table.generation() - 1);
+  std::vector<std::string> changed;
   for (const char* address : addresses) {
-    if (table.StripeGeneration(Table::Stripe(Ip(address))) == table.generation()) bumped.push_back(address);
+    if (table.changes().Since(before, Ip(address))) changed.push_back(address);
   }
-  return bumped;
+  return changed;
 }
 
 TEST(Compile, NewPodBumpsItsOwnStripeOnly) {
@@ -67,7 +69,7 @@ TEST(Compile, NewPodBumpsItsOwnStripeOnly) {
   PolicyBuilder builder = WebPolicy();
   builder.Endpoint("client2", {Ip("10.0.0.9")}, {1});
   const auto table = MustCompile(compiler, builder.policy());
-  EXPECT_EQ(Bumped(*table, {"10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.9"}), std::vector<std::string>{"10.0.0.9"});
+  EXPECT_EQ(Changed(*table, {"10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.9"}), std::vector<std::string>{"10.0.0.9"});
 }
 
 TEST(Compile, RemovedPodBumpsItsStripe) {
@@ -76,7 +78,7 @@ TEST(Compile, RemovedPodBumpsItsStripe) {
   PolicyBuilder builder = WebPolicy();
   builder.policy().endpoints.pop_back();
   const auto table = MustCompile(compiler, builder.policy());
-  EXPECT_EQ(Bumped(*table, {"10.0.0.1", "10.0.0.2", "10.0.0.3"}), std::vector<std::string>{"10.0.0.3"});
+  EXPECT_EQ(Changed(*table, {"10.0.0.1", "10.0.0.2", "10.0.0.3"}), std::vector<std::string>{"10.0.0.3"});
 }
 
 TEST(Compile, NewPolicyBumpsItsSubjectsOnly) {
@@ -86,7 +88,7 @@ TEST(Compile, NewPolicyBumpsItsSubjectsOnly) {
   const GroupId world = builder.Group("world", {{Cidr("0.0.0.0/0"), {}}});
   builder.Section("default/zz", Direction::kEgress, 1, {AllowRule(world)});
   const auto table = MustCompile(compiler, builder.policy());
-  EXPECT_EQ(Bumped(*table, {"10.0.0.1", "10.0.0.2", "10.0.0.3"}), std::vector<std::string>{"10.0.0.2"});
+  EXPECT_EQ(Changed(*table, {"10.0.0.1", "10.0.0.2", "10.0.0.3"}), std::vector<std::string>{"10.0.0.2"});
 }
 
 TEST(Compile, RelabelledPeerBumpsItself) {
@@ -95,17 +97,17 @@ TEST(Compile, RelabelledPeerBumpsItself) {
   PolicyBuilder builder = WebPolicy();
   builder.policy().endpoints[1].members = kEmptyIdSet;  // no client any more
   const auto table = MustCompile(compiler, builder.policy());
-  EXPECT_EQ(Bumped(*table, {"10.0.0.1", "10.0.0.2", "10.0.0.3"}), std::vector<std::string>{"10.0.0.2"});
+  EXPECT_EQ(Changed(*table, {"10.0.0.1", "10.0.0.2", "10.0.0.3"}), std::vector<std::string>{"10.0.0.2"});
   EXPECT_FALSE(Classify(*table, "10.0.0.2", "10.0.0.1", kProtoTcp, 80).allow);
 }
 
-TEST(Compile, NewPodCidrBumpsEverything) {
+TEST(Compile, NewPodCidrChangesEverything) {
   Compiler compiler;
   MustCompile(compiler, WebPolicy().policy());
   PolicyBuilder builder = WebPolicy();
   builder.Node("n1", {Ip("192.0.2.1")}, {Cidr("10.0.0.0/24")});
   const auto table = MustCompile(compiler, builder.policy());
-  EXPECT_EQ(table->StripeGeneration(Table::Stripe(Ip("10.0.0.77"))), 2u);
+  EXPECT_EQ(table->changes().marked(), AddressChanges::kMarks);
 }
 
 TEST(Compile, TooManyRulesAreRefusedNamingThePolicy) {
@@ -162,7 +164,7 @@ TEST(Compile, GarbageStartsANewEpochAndTheVerdictsStay) {
     ASSERT_TRUE(seen.allow);
     ASSERT_EQ(table->rule(seen.ingress.rule).index, 0);
     if (!renewed) continue;
-    EXPECT_EQ(table->StripeGeneration(5), table->generation());
+    EXPECT_EQ(table->changes().marked(), AddressChanges::kMarks);
   }
   EXPECT_TRUE(renewed);
 }

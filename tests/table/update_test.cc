@@ -229,8 +229,8 @@ TEST_P(UpdateTest, RandomUpdatesAnswerLikeAFreshCompilation) {
       ASSERT_EQ(answer, Answer(*fresh, query)) << "step " << step << ' ' << query.source.ToString() << " -> "
                                                << query.destination.ToString() << ':' << query.destination_port;
       if (answer == before[i]) continue;
-      ASSERT_TRUE(table->StripeGeneration(Table::Stripe(query.source)) == table->generation() ||
-                  table->StripeGeneration(Table::Stripe(query.destination)) == table->generation())
+      const auto last = static_cast<std::uint32_t>(table->generation() - 1);
+      ASSERT_TRUE(table->changes().Since(last, query.source) || table->changes().Since(last, query.destination))
           << "step " << step << ": " << before[i] << " became " << answer;
       before[i] = answer;
     }

@@ -1,5 +1,6 @@
 // ObserveService::ListFlows: the workers' flows, read beside them, with the names of pods and rules.
 #include <algorithm>
+#include <span>
 #include <string>
 #include <utility>
 #include <variant>
@@ -16,10 +17,11 @@ namespace {
 
 using grpc::Status;
 
+constexpr std::size_t kFieldBytes = 8;     // at most, of a flow's tag and length in a batch
 constexpr std::size_t kFlowsASlice = 256;  // whose pods are looked up while the policy's writer waits
 
-v1::Flow Describe(const Table& table, const Pipeline& pipeline, const FlowView& flow) {
-  v1::Flow message;
+void Describe(const Table& table, const Pipeline& pipeline, const FlowView& flow, v1::Flow& message) {
+  message.Clear();
   message.set_source(EncodeAddress(flow.source.address));
   message.set_destination(EncodeAddress(flow.destination.address));
   message.set_source_port(flow.source.port);
@@ -32,8 +34,38 @@ v1::Flow Describe(const Table& table, const Pipeline& pipeline, const FlowView& 
   message.set_generation(flow.generation);
   SetRule(table, flow.egress_rule, message.mutable_egress());
   SetRule(table, flow.ingress_rule, message.mutable_ingress());
-  return message;
 }
+
+// Sends flows, one a message or many. What it is given it exchanges for another that may be filled: their memory is
+// used again.
+class FlowWriter {
+ public:
+  FlowWriter(grpc::ServerWriter<v1::Flow>* writer, bool batched) : writer_(writer), batched_(batched) {}
+
+  void Write(v1::Flow& flow) {
+    if (!batched_) {
+      connected_ = connected_ && writer_->Write(flow);
+      return;
+    }
+    bytes_ += flow.ByteSizeLong() + kFieldBytes;
+    batch_.add_flows()->Swap(&flow);
+    if (bytes_ >= kChunkBytes) Flush();
+  }
+  void Flush() {
+    if (batch_.flows_size() == 0) return;
+    connected_ = connected_ && writer_->Write(batch_);
+    batch_.clear_flows();
+    bytes_ = 0;
+  }
+  bool connected() const { return connected_; }
+
+ private:
+  grpc::ServerWriter<v1::Flow>* const writer_;
+  const bool batched_;
+  v1::Flow batch_;
+  std::size_t bytes_ = 0;  // of batch_
+  bool connected_ = true;
+};
 
 }  // namespace
 
@@ -43,21 +75,22 @@ Status ObserveService::ListFlows(grpc::ServerContext*, const v1::ListFlowsReques
   if (const auto* error = std::get_if<std::string>(&filtered)) return {grpc::StatusCode::INVALID_ARGUMENT, *error};
   const auto& filter = std::get<EndFilter>(filtered);
   std::uint64_t left = std::min(request->limit() == 0 ? kMaxFlowsListed : request->limit(), kMaxFlowsListed);
-  bool connected = true;
-  std::vector<v1::Flow> slice;
+  FlowWriter flows(writer, request->batched());
+  std::vector<v1::Flow> slice(kFlowsASlice);
+  std::size_t filled = 0;
   std::vector<IpAddress> ends;  // of each flow of the slice: source, destination
   const auto send = [&] {
     intake_.store().VisitOwners(ends, [&](std::size_t i, const Endpoint& endpoint) {
       v1::Flow& flow = slice[i / 2];
       *(i % 2 == 0 ? flow.mutable_source_pod() : flow.mutable_destination_pod()) = PodName(endpoint);
     });
-    for (const v1::Flow& flow : slice) {
-      if (!connected || left == 0) break;
+    for (v1::Flow& flow : std::span(slice).first(filled)) {
+      if (!flows.connected() || left == 0) break;
       if (!filter.MatchesPods(flow.source_pod(), flow.destination_pod())) continue;
-      connected = writer->Write(flow);
+      flows.Write(flow);
       --left;
     }
-    slice.clear();
+    filled = 0;
     ends.clear();
   };
   auto table = intake_.store().table();
@@ -65,21 +98,22 @@ Status ObserveService::ListFlows(grpc::ServerContext*, const v1::ListFlowsReques
   for (std::size_t i = 0; i < workers.size(); ++i) {
     const Pipeline& pipeline = *workers[i].pipeline;
     pipeline.ForEachFlow([&](const FlowView& flow) {
-      if (!connected || left == 0) return;
+      if (!flows.connected() || left == 0) return;
       if (!request->state().empty() && request->state() != Name(flow.state)) return;
       if (!filter.Matches(flow.source.address, flow.destination.address, flow.source.port, flow.destination.port,
                           flow.protocol)) {
         return;
       }
       if (flow.generation > table->generation()) table = intake_.store().table();
-      slice.push_back(Describe(*table, pipeline, flow));
-      slice.back().set_worker(static_cast<std::uint32_t>(i));
+      Describe(*table, pipeline, flow, slice[filled]);
+      slice[filled++].set_worker(static_cast<std::uint32_t>(i));
       ends.insert(ends.end(), {flow.source.address, flow.destination.address});
-      if (slice.size() == kFlowsASlice) send();
+      if (filled == kFlowsASlice) send();
     });
   }
   send();
-  return connected ? Status::OK : Status::CANCELLED;
+  flows.Flush();
+  return flows.connected() ? Status::OK : Status::CANCELLED;
 }
 
 }  // namespace sluice

@@ -22,7 +22,7 @@
 namespace sluice {
 
 // Counts what was added to sluice.v1 (policy.proto says how it may grow).
-inline constexpr std::uint32_t kApiMinor = 2;
+inline constexpr std::uint32_t kApiMinor = 3;
 
 // Times are nanoseconds since 1970; 0: never.
 struct IntakeStatus {

@@ -104,13 +104,17 @@ int CompareFlows(const DiffOptions& options, v1::ObserveService::Stub& stub, con
     flows.clear();
   };
   Call call;
-  const auto reader = stub.ListFlows(&call, {});
-  v1::Flow flow;
-  while (reader->Read(&flow)) {
-    if (flow.state() == "CUT" || !DecodeAddress(flow.source()) || !DecodeAddress(flow.destination())) continue;
-    ++diff->live;
-    flows.push_back(flow);
-    if (flows.size() == Classifier::kMaxBurst) judge();
+  v1::ListFlowsRequest request;
+  request.set_batched(true);
+  const auto reader = stub.ListFlows(&call, request);
+  v1::Flow message;
+  while (reader->Read(&message)) {
+    ForEachFlow(message, [&](const v1::Flow& flow) {
+      if (flow.state() == "CUT" || !DecodeAddress(flow.source()) || !DecodeAddress(flow.destination())) return;
+      ++diff->live;
+      flows.push_back(flow);
+      if (flows.size() == Classifier::kMaxBurst) judge();
+    });
   }
   judge();
   return Finish(options.live, reader->Finish());

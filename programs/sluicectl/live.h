@@ -54,6 +54,13 @@ int Fail(const std::string& message);
 // kExitFine, or kExitBadInput with what went wrong on standard error.
 int Finish(const LiveOptions& options, const grpc::Status& status);
 
+// Calls `visit(flow)` for each flow of an answer to ListFlows: it is one, or holds many.
+template <typename Visit>
+void ForEachFlow(const v1::Flow& message, Visit visit) {
+  if (message.flows().empty()) return visit(message);
+  for (const v1::Flow& flow : message.flows()) visit(flow);
+}
+
 // A column of a table: the key of a row's object that it shows.
 struct Column {
   std::string_view header;

@@ -1,6 +1,7 @@
 // What ObserveService says of a policy that was pushed and of packets that went through a real pipeline.
 #include <gmock/gmock.h>
 
+#include "api/limits.h"
 #include "api/observed_plane.h"
 #include "codec/codec.h"
 #include "sluice/v1/observe.grpc.pb.h"
@@ -49,7 +50,7 @@ TEST_F(ObserveTest, StatusCountsPolicyFlowsAndVerdicts) {
   EXPECT_FALSE(status.fail_closed());
   EXPECT_EQ(status.workers(), 1u);
   EXPECT_EQ(status.flows(), 1u);
-  EXPECT_EQ(status.flow_capacity(), 128u);
+  EXPECT_EQ(status.flow_capacity(), 16384u + 64u);
   EXPECT_EQ(status.dropped(), 1u + 3u);  // by policy, and by the port
 }
 
@@ -124,6 +125,39 @@ TEST_F(ObserveTest, FlowsAreFilteredByEachField) {
   EXPECT_TRUE(none([](auto& other) { other.set_state("ESTABLISHED"); }));
   EXPECT_TRUE(none([](auto& other) { other.set_namespace_("defaul"); }));
   EXPECT_TRUE(none([](auto& other) { other.set_pod("default/bystander"); }));
+}
+
+TEST_F(ObserveTest, FlowsComeInBoundedBatchesWhereTheseAreAskedFor) {
+  for (std::uint16_t port = 2000; port < 8000; ++port) {
+    plane_.worker.Send(PacketBuilder().Ethernet().Ipv4("10.0.0.1", "10.0.0.2").Tcp(port, 80, kTcpSyn));
+  }
+  v1::ListFlowsRequest request;
+  const auto one_by_one = Flows(request);
+  ASSERT_GT(one_by_one.size(), 5000u);
+  for (const v1::Flow& flow : one_by_one) ASSERT_EQ(flow.flows_size(), 0);
+
+  request.set_batched(true);
+  const auto batches = Flows(request);
+  EXPECT_LT(batches.size(), 10u);
+  std::size_t count = 0;
+  for (const v1::Flow& batch : batches) {
+    EXPECT_LT(batch.ByteSizeLong(), kChunkBytes + 1024);
+    EXPECT_EQ(batch.destination_port(), 0u);
+    for (const v1::Flow& flow : batch.flows()) {
+      ASSERT_EQ(flow.source_port(), one_by_one[count].source_port());
+      ASSERT_EQ(flow.source_pod(), "default/client");
+      ASSERT_EQ(flow.ingress().policy(), "default/server");
+      ++count;
+    }
+  }
+  EXPECT_EQ(count, one_by_one.size());
+
+  request.set_limit(1000);
+  const auto limited = Flows(request);
+  ASSERT_EQ(limited.size(), 1u);
+  EXPECT_EQ(limited[0].flows_size(), 1000);
+  request.set_pod("default/bystander");
+  EXPECT_TRUE(Flows(request).empty());
 }
 
 TEST_F(ObserveTest, BadFlowFilterIsRefused) {

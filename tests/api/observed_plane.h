@@ -15,7 +15,14 @@ class ObservedPlane final : public DataplaneView {
   std::vector<PortState> Ports() const override;
   std::vector<WorkerState> Workers() const override;
 
-  PipelineFixture worker;
+  PipelineFixture worker{RoomForManyFlows()};
+
+ private:
+  static PipelineConfig RoomForManyFlows() {
+    PipelineConfig config = PipelineFixture::SmallConfig();
+    config.flow_capacity_ipv4 = 16384;
+    return config;
+  }
 };
 
 // The policy of ServerAdmitsClient is in force, the client has connected to port 80, and was denied port 81.

@@ -78,6 +78,11 @@ ResolvedPolicy PolicyFeed::Receiver::Full(ChangeTimes* times) {
   return view_->Full();
 }
 
+void PolicyFeed::Receiver::PrepareForChanges() {
+  const std::lock_guard lock(feed_.mutex_);
+  feed_.resolver_.PrepareForChanges();
+}
+
 std::optional<PolicyUpdate> PolicyFeed::Receiver::TakeChanges(ChangeTimes* times) {
   const std::lock_guard lock(feed_.mutex_);
   *times = std::exchange(times_, {});

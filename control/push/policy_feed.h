@@ -93,6 +93,8 @@ class PolicyFeed::Receiver {
 
   // `times` are of the changes in it that were not taken before.
   ResolvedPolicy Full(ChangeTimes* times);
+  // To be called where nobody waits, once after Full: does what the first change would otherwise pay for.
+  void PrepareForChanges();
   // Nothing: no change concerns this receiver. Requires a Full before.
   std::optional<PolicyUpdate> TakeChanges(ChangeTimes* times);
 

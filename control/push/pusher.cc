@@ -195,6 +195,7 @@ class Pusher::Run {
       return call.Write(request, AnswerDeadline());
     });
     if (!sent) return Outcome::kBroken;
+    receiver_->PrepareForChanges();  // while the dataplane compiles
     const Outcome outcome = ReadResult(call);
     if (outcome != Outcome::kApplied) return outcome;
     full_due_ = false;

@@ -53,6 +53,9 @@ class ClusterResolver {
   void DeletePod(const std::string& namespace_name, const std::string& name);
   void DeletePolicy(const std::string& namespace_name, const std::string& name);
 
+  // Does after Load what the first change of a pod would otherwise pay for.
+  void PrepareForChanges() { state_.IndexPods(); }
+
   // What two objects claim and one loses, now: a warning each (NP-83).
   Diagnostics Conflicts() const { return state_.Conflicts(); }
 

@@ -76,6 +76,8 @@ class ClusterState {
   LabelIndex& pod_labels() { return pod_labels_; }
   const PortIndex& ports() const { return ports_; }
   bool IsSame(std::uint32_t number, const Pod& object) const;
+  // Makes those that were added since the last call findable, which FindPod does by itself, where nobody waits for it.
+  void IndexPods();
   // One that is not there yet. Returns its number.
   std::uint32_t AddPod(const Pod& object);
   void UpdatePod(std::uint32_t number, const Pod& object);
@@ -105,7 +107,6 @@ class ClusterState {
 
   std::uint32_t EnterNamespace(std::string_view name, const Labels& labels);
   void SetPod(std::uint32_t number, const Pod& object);
-  void IndexPods();
   void SetLabels(std::uint32_t number, const Labels& labels);
   void DropIfGone(std::uint32_t number);
   void Admit(std::uint32_t number, const Labels& labels);

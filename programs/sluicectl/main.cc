@@ -1,10 +1,32 @@
 // sluicectl: the operator's tool.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "sluicectl/commands.h"
 #include "sluicectl/heap.h"
+
+namespace {
+
+bool IsCommand(const CLI::App& app, const std::string& word) {
+  return !app.get_subcommands([&](const CLI::App* one) { return one->get_name() == word; }).empty();
+}
+
+// What stands before the command, as in `sluicectl --target HOST:PORT status`, goes behind all: an option belongs to
+// its command here, and kubectl's users write it on either side.
+std::vector<std::string> CommandFirst(const CLI::App& app, int argc, char** argv) {
+  std::vector<std::string> words(argv + 1, argv + argc);
+  const auto command =
+      std::find_if(words.begin(), words.end(), [&](const std::string& word) { return IsCommand(app, word); });
+  if (command != words.end()) std::rotate(words.begin(), command, words.end());
+  return words;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   sluice::PrepareHeap();
@@ -32,7 +54,13 @@ int main(int argc, char** argv) {
   sluice::AddVersion(app, &exit_code);
   sluice::AddCompletion(app, &exit_code);
   try {
-    app.parse(argc, argv);
+    std::vector<std::string> words = CommandFirst(app, argc, argv);
+    if (!words.empty() && !words.front().starts_with('-') && !IsCommand(app, words.front())) {
+      std::fprintf(stderr, "error: '%s' is no command; sluicectl --help lists them\n", words.front().c_str());
+      return sluice::kExitBadInput;
+    }
+    std::reverse(words.begin(), words.end());  // as parse wants them
+    app.parse(std::move(words));
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
     return code == 0 ? sluice::kExitFine : sluice::kExitBadInput;

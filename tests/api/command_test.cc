@@ -53,6 +53,17 @@ TEST_F(LiveCommandTest, StatusTellsWhereThePolicyIsFrom) {
   EXPECT_THAT(Run("status -o yaml").second, HasSubstr("endpoints: 3\n"));
 }
 
+TEST_F(LiveCommandTest, OptionsMayStandBeforeTheCommand) {
+  EXPECT_THAT(Run("-o json status").second, HasSubstr("\"policy_from\": \"push\""));
+  EXPECT_EQ(Run("-o json get endpoints"), Run("get endpoints -o json"));
+  EXPECT_THAT(Run("--target unix:/nobody get flows").second, HasSubstr("nobody answers at unix:/nobody"));
+}
+
+TEST_F(LiveCommandTest, WhatIsNoCommandIsNamed) {
+  EXPECT_EQ(Run("stauts"), std::pair(2, std::string("error: 'stauts' is no command; sluicectl --help lists them\n")));
+  EXPECT_THAT(Run("--bogus status"), testing::Pair(2, HasSubstr("--bogus")));
+}
+
 TEST_F(LiveCommandTest, EveryListHasATableAndJsonAndYaml) {
   const std::pair<const char*, const char*> lists[] = {{"get endpoints", "10.0.0.2,fd00::2"},
                                                        {"get policies", "default/server"},

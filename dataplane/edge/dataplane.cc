@@ -102,7 +102,8 @@ std::variant<std::unique_ptr<Dataplane>, std::string> Dataplane::Start(const Edg
            rte_strerror(rte_errno) + "): lower rx_descriptors, tx_descriptors or fragments.held, or raise memory_mb";
   }
   for (std::uint32_t index = 0; index < 2 * edge.wires.size(); ++index) {
-    auto port = Port::Open(edge.wires[index / 2].ports[index % 2], edge, index, workers, place.buffers);
+    auto port =
+        Port::Open(edge.wires[index / 2].ports[index % 2], edge, index, workers, place.buffers, plane->readers_);
     if (auto* error = std::get_if<std::string>(&port)) return std::move(*error);
     plane->ports_.push_back(std::get<std::unique_ptr<Port>>(std::move(port)));
     place.ports.push_back(&plane->ports_.back()->view());
@@ -142,7 +143,7 @@ void Dataplane::WaitForLinks() {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(1);
   while (std::any_of(ports_.begin(), ports_.end(), down) && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    for (const std::unique_ptr<Port>& port : ports_) port->Watch(readers_);
+    for (const std::unique_ptr<Port>& port : ports_) port->Watch();
   }
   for (const std::unique_ptr<Port>& port : ports_) {
     if (down(port)) {
@@ -158,7 +159,7 @@ void Dataplane::Publish(std::shared_ptr<const Table> table) {
 
 std::vector<std::shared_ptr<const Table>> Dataplane::Watch() {
   for (const std::unique_ptr<Port>& port : ports_) {
-    if (const auto line = port->Watch(readers_)) say_(*line);
+    if (const auto line = port->Watch()) say_(*line);
   }
   return tables_->Reclaim();
 }

@@ -54,12 +54,19 @@ std::uint32_t BufferBytes(const Device& device, const PortSettings& settings) {
 }
 
 Port::Port(Device device, std::optional<DeviceLock> lock, const PortSettings& settings, const EdgeSettings& edge,
-           rte_mempool* buffers)
-    : device_(std::move(device)), lock_(std::move(lock)), settings_(settings), edge_(edge), buffers_(buffers) {}
+           rte_mempool* buffers, Readers& readers)
+    : device_(std::move(device)),
+      lock_(std::move(lock)),
+      settings_(settings),
+      edge_(edge),
+      buffers_(buffers),
+      readers_(readers) {
+  if (device_.name.starts_with("net_memif")) guard_.emplace(view_, readers_);
+}
 
 std::variant<std::unique_ptr<Port>, std::string> Port::Open(const PortSettings& settings, const EdgeSettings& edge,
                                                             std::uint32_t index, std::uint32_t workers,
-                                                            rte_mempool* buffers) {
+                                                            rte_mempool* buffers, Readers& readers) {
   auto parsed = ParseDevice(settings, index);
   if (auto* error = std::get_if<std::string>(&parsed)) return std::move(*error);
   Device& device = std::get<Device>(parsed);
@@ -71,7 +78,7 @@ std::variant<std::unique_ptr<Port>, std::string> Port::Open(const PortSettings& 
              "': another sluiced, or another wire of this one, has it; a device belongs to one wire of one sluiced";
     }
   }
-  std::unique_ptr<Port> port(new Port(std::move(device), std::move(lock), settings, edge, buffers));
+  std::unique_ptr<Port> port(new Port(std::move(device), std::move(lock), settings, edge, buffers, readers));
   port->view_.home = index % workers;
   if (auto error = port->Probe()) return std::move(*error);
   if (auto error = port->Configure(workers)) {
@@ -85,7 +92,7 @@ std::variant<std::unique_ptr<Port>, std::string> Port::Open(const PortSettings& 
     }
   }
   port->view_.link_up = port->LinkIsUp();
-  port->view_.usable.store(true, std::memory_order_release);
+  port->Admit();
   return port;
 }
 
@@ -176,9 +183,27 @@ void Port::SpreadByRedirection(std::uint32_t redirections, std::uint32_t workers
   rte_eth_dev_rss_reta_update(view_.id, table.data(), static_cast<std::uint16_t>(redirections));
 }
 
+void Port::Admit() {
+  if (guard_) {
+    guard_->Admit();
+  } else {
+    view_.usable.store(true, std::memory_order_release);
+  }
+}
+
+void Port::Withdraw() {
+  if (guard_) {
+    guard_->Withdraw();
+  } else {
+    view_.usable.store(false, std::memory_order_release);
+  }
+  leaving_ = readers_.Retire();
+}
+
 void Port::Close() {
   if (!open_) return;
   open_ = false;
+  if (guard_) MemifGuard::WaitForInterruptThread();
   rte_eth_dev_stop(view_.id);
   rte_eth_dev_close(view_.id);
   if (probed_) rte_dev_remove(dpdk_device_);
@@ -194,21 +219,22 @@ bool Port::LinkIsUp() const {
   return rte_eth_link_get_nowait(view_.id, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
 }
 
-std::optional<std::string> Port::Watch(Readers& readers) {
+std::optional<std::string> Port::Watch() {
   if (leaving_) {
-    if (!readers.Passed(*leaving_)) return std::nullopt;
+    if (!readers_.Passed(*leaving_)) return std::nullopt;
     leaving_.reset();
     Close();
   }
   if (open_ && IsGone()) {
     view_.link_up = false;
-    view_.usable = false;
-    leaving_ = readers.Retire();
+    Withdraw();
     return Problem(device_.needs_peer ? "the other end is gone; frames toward it are dropped until it is back"
                                       : "the interface is gone; frames toward it are dropped until it is back");
   }
   if (!open_) return Reopen();
-  if (const bool up = LinkIsUp(); up != view_.link_up) {
+  const bool up = LinkIsUp();
+  if (!view_.usable) Admit();  // a memif whose other end was away
+  if (up != view_.link_up) {
     view_.link_up = up;
     return Problem(up ? "the link is up" : "the link is down; frames toward it are dropped until it is up");
   }
@@ -235,7 +261,7 @@ std::optional<std::string> Port::Reopen() {
     return std::nullopt;  // it may be on its way still: Watch comes back
   }
   view_.link_up = LinkIsUp();
-  view_.usable.store(true, std::memory_order_release);
+  Admit();
   return Problem("it is there and open");
 }
 

@@ -17,6 +17,7 @@
 #include "edge/device.h"
 #include "edge/device_lock.h"
 #include "edge/frame_ring.h"
+#include "edge/memif_guard.h"
 #include "edge/readers.h"
 #include "edge/settings.h"
 
@@ -45,10 +46,11 @@ struct PortCounters {
 
 class Port {
  public:
-  // `index` is 2 x wire + side; `buffers` feeds its receive queues. The error names the device and a remedy.
+  // `index` is 2 x wire + side; `buffers` feeds its receive queues; `readers` are the workers. The error names the
+  // device and a remedy.
   static std::variant<std::unique_ptr<Port>, std::string> Open(const PortSettings& settings, const EdgeSettings& edge,
                                                                std::uint32_t index, std::uint32_t workers,
-                                                               rte_mempool* buffers);
+                                                               rte_mempool* buffers, Readers& readers);
   ~Port();
   Port(const Port&) = delete;
   Port& operator=(const Port&) = delete;
@@ -58,20 +60,22 @@ class Port {
 
   // Looks after the device; call it a few times a second. What changed, as a line for the log, or nothing. A device
   // that is back is opened again.
-  std::optional<std::string> Watch(Readers& readers);
+  std::optional<std::string> Watch();
 
   // Zeros while the device is away.
   PortCounters counters() const;
 
  private:
   Port(Device device, std::optional<DeviceLock> lock, const PortSettings& settings, const EdgeSettings& edge,
-       rte_mempool* buffers);
+       rte_mempool* buffers, Readers& readers);
 
   std::optional<std::string> Probe();                           // DPDK takes the device: view_.id is known
   std::optional<std::string> Configure(std::uint32_t workers);  // queues, hash, offloads; then it is started
   void SpreadByRedirection(std::uint32_t redirections, std::uint32_t workers) const;
   bool IsGone() const;
   std::optional<std::string> Reopen();
+  void Admit();     // workers may use it
+  void Withdraw();  // they may not, once they are out
   void Close();
   bool LinkIsUp() const;
   std::string Problem(const std::string& what) const;
@@ -81,6 +85,7 @@ class Port {
   const PortSettings settings_;
   const EdgeSettings edge_;
   rte_mempool* const buffers_;
+  Readers& readers_;
   rte_device* dpdk_device_ = nullptr;
   bool probed_ = false;  // by Probe, so Close removes it
   bool open_ = false;
@@ -88,6 +93,7 @@ class Port {
   std::chrono::steady_clock::time_point next_attempt_;  // to open it again
   std::optional<Readers::Token> leaving_;               // taken from the workers, who may still be in it
   PortView view_;
+  std::optional<MemifGuard> guard_;  // of a memif
 };
 
 // The size that a packet buffer must have for the device's frames, headroom not included.

@@ -28,8 +28,8 @@ class Readers {
   void Leave(std::uint32_t reader);
   void Quiescent(std::uint32_t reader);
 
-  // By the control thread. Passed returns at once; what readers did before they were quiescent happened before it
-  // returns true.
+  // By any thread but a reader's. Passed returns at once; what readers did before they were quiescent happened before
+  // it returns true.
   Token Retire();
   bool Passed(Token token);
 

@@ -81,15 +81,16 @@ std::variant<std::unique_ptr<Port>, std::string> Port::Open(const PortSettings& 
   std::unique_ptr<Port> port(new Port(std::move(device), std::move(lock), settings, edge, buffers, readers));
   port->view_.home = index % workers;
   if (auto error = port->Probe()) return std::move(*error);
-  if (auto error = port->Configure(workers)) {
-    if (!port->device_.needs_peer) return std::move(*error);
-    port->Close();
-    return port;
-  }
+  auto error = port->Configure(workers);
+  if (error && !port->device_.needs_peer) return std::move(*error);
   if (workers > 1 && port->view_.tx_queues < workers) {
     for (std::uint32_t i = 0; i < workers; ++i) {
       port->view_.to_home.push_back(std::make_unique<FrameRing>(edge.handover_frames));
     }
+  }
+  if (error) {
+    port->Close();
+    return port;  // Watch opens it
   }
   port->view_.link_up = port->LinkIsUp();
   port->Admit();

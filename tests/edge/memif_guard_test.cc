@@ -58,8 +58,8 @@ class MemifGuardTest : public testing::Test {
     std::filesystem::remove(socket_);
   }
 
-  std::unique_ptr<Port> Open(const PortSettings& settings, Readers& readers) {
-    auto port = Port::Open(settings, edge_, 0, 1, buffers_, readers);
+  std::unique_ptr<Port> Open(const PortSettings& settings, Readers& readers, std::uint32_t workers = 1) {
+    auto port = Port::Open(settings, edge_, 0, workers, buffers_, readers);
     if (const auto* error = std::get_if<std::string>(&port)) {
       ADD_FAILURE() << *error;
       return nullptr;
@@ -135,6 +135,20 @@ TEST_F(MemifGuardTest, PortClosesAfterTheInterruptThreadIsDoneWithIt) {
     workers.Leave(0);
   }
   EXPECT_EQ(Mappings(), 0);
+}
+
+TEST_F(MemifGuardTest, ClientWhoseServerComesLaterHasRingsTowardItsOnlyQueue) {
+  Readers nobody(1);
+  PortSettings client;
+  client.device = "memif:" + socket_.string();
+  const auto port = Open(client, nobody, /*workers=*/2);
+  ASSERT_TRUE(port);
+  EXPECT_FALSE(port->view().usable);
+  EXPECT_EQ(port->view().to_home.size(), 2u);
+  const auto server = Open(server_, nobody);
+  ASSERT_TRUE(server);
+  EXPECT_TRUE(Eventually([&] { return IsUsable(*port); }));
+  EXPECT_EQ(port->view().tx_queues, 1u);
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
 #include "sluicectl/live_policy.h"
 
+#include <chrono>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <variant>
 
@@ -27,20 +29,30 @@ Labels ParseLabels(std::string_view text) {
 }  // namespace
 
 int FetchPolicy(const LiveOptions& live, v1::ObserveService::Stub& stub, ResolvedPolicy* policy) {
-  Call call;
-  const auto reader = stub.GetPolicy(&call, {});
-  FullStateDecoder decoder;
-  v1::FullStateChunk chunk;
-  while (reader->Read(&chunk)) {
-    if (const auto error = decoder.Add(chunk)) {
-      call.TryCancel();
-      reader->Finish();
-      return Fail("--target " + live.target + ": its policy cannot be read: " + error->ToString());
+  constexpr std::chrono::milliseconds kBetweenAttempts(100);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (true) {
+    Call call;
+    const auto reader = stub.GetPolicy(&call, {});
+    FullStateDecoder decoder;
+    v1::FullStateChunk chunk;
+    while (reader->Read(&chunk)) {
+      if (const auto error = decoder.Add(chunk)) {
+        call.TryCancel();
+        reader->Finish();
+        return Fail("--target " + live.target + ": its policy cannot be read: " + error->ToString());
+      }
     }
+    const grpc::Status status = reader->Finish();
+    // Only a few are let read at once; it is soon another's turn.
+    if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED && std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::sleep_for(kBetweenAttempts);
+      continue;
+    }
+    if (const int code = Finish(live, status); code != kExitFine) return code;
+    *policy = decoder.Take();
+    return kExitFine;
   }
-  if (const int code = Finish(live, reader->Finish()); code != kExitFine) return code;
-  *policy = decoder.Take();
-  return kExitFine;
 }
 
 std::shared_ptr<const Table> CompileHere(const ResolvedPolicy& policy) {

@@ -126,6 +126,17 @@ TEST_F(BoundsTest, WholePolicyIsReadByFewAtATime) {
   EXPECT_FALSE(reader->Read(&chunk));
   EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_TRUE(GetStatus().ok());
+
+  // Who comes with sluicectl waits for his turn.
+  const std::string explain = "timeout 30 " SLUICECTL " explain --target unix:" + Socket() +
+                              " --src 10.0.0.1 --dst 10.0.0.2 --proto tcp --dport 80 2>&1";
+  FILE* const waits = popen(explain.c_str(), "r");
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  calls.clear();
+  std::string out;
+  for (int c = 0; (c = fgetc(waits)) != EOF;) out.push_back(static_cast<char>(c));
+  pclose(waits);
+  EXPECT_THAT(out, HasSubstr("default/web"));
 }
 
 TEST_F(BoundsTest, RequestBeyondTheBoundIsRefused) {

@@ -20,12 +20,14 @@ namespace {
 // In slices that a receive queue outlasts: a million flows in a second.
 constexpr std::uint64_t kHousekeepingPeriodNs = 250'000;
 constexpr std::uint32_t kHousekeepingFlows = 256;
-// After a swap, all flows are looked at: some in each round, but in rounds of many frames in all no more than frames
-// came, with some in advance. So packets find most flows looked at, and are not held up where swaps follow each other
-// faster than all flows can be.
-constexpr std::uint32_t kCatchUpFlows = 1024;
-constexpr std::uint32_t kCatchUpInAdvance = 1u << 16;
+// After a swap, all flows are looked at: a slice in each round that brought few frames. A queue that fills up must
+// drain first, but where that has not happened for so many rounds, it will not: then large slices, so that packets find
+// most flows looked at; in all no more than frames came, with some in advance.
 constexpr std::uint32_t kFewFrames = kMaxBurst / 4;
+constexpr std::uint32_t kCatchUpFlows = 64;
+constexpr std::uint32_t kRoundsToSaturation = 1024;
+constexpr std::uint32_t kCatchUpFlowsSaturated = 1024;
+constexpr std::uint32_t kCatchUpInAdvance = 1u << 16;
 constexpr std::uint32_t kRoundsBeforeSleep = 256;
 constexpr timespec kNap{0, 20'000};
 
@@ -75,8 +77,9 @@ void Worker::Run() {
     frames += TakeHandedOver();
     frames += TransmitForOthers();
     if (now_ns_ >= housekeeping_ns_) Housekeep();
+    busy_rounds_ = frames > kFewFrames ? busy_rounds_ + 1 : 0;
     catch_up_credit_ = std::min(catch_up_credit_ + frames, kCatchUpInAdvance);
-    if (pipeline_->IsBehind()) CatchUp(frames);
+    if (pipeline_->IsBehind()) CatchUp();
     place_.readers->Quiescent(index_);
     Rest(frames > 0);
   }
@@ -177,12 +180,12 @@ void Worker::Housekeep() {
   Emit();
 }
 
-void Worker::CatchUp(std::uint32_t frames) {
+void Worker::CatchUp() {
   std::uint32_t flows = kCatchUpFlows;
-  if (frames > kFewFrames) {
-    flows = std::min(flows, catch_up_credit_);
+  if (busy_rounds_ != 0) {
+    if (busy_rounds_ < kRoundsToSaturation) return;
+    flows = std::min(kCatchUpFlowsSaturated, catch_up_credit_);
     catch_up_credit_ -= flows;
-    if (flows == 0) return;
   }
   output_.Clear();
   pipeline_->CatchUp(*table_, now_ns_, flows, output_);

@@ -88,7 +88,7 @@ class Worker {
   std::uint32_t TakeHandedOver();
   void Filter(rte_mbuf** frames, std::uint32_t count);
   void Housekeep();
-  void CatchUp(std::uint32_t frames);
+  void CatchUp();
   void Finish();
   void Emit();
   void Queue(std::uint32_t port, rte_mbuf* frame);
@@ -108,7 +108,8 @@ class Worker {
   const Table* table_ = nullptr;      // good until the round's end
   std::uint64_t now_ns_ = 0;
   std::uint64_t housekeeping_ns_ = 0;  // when it is due
-  std::uint32_t catch_up_credit_ = 0;  // flows that may be looked at under load
+  std::uint64_t busy_rounds_ = 0;      // since one that brought few frames
+  std::uint32_t catch_up_credit_ = 0;  // flows that may be looked at where the load never ends
   std::uint32_t idle_rounds_ = 0;
   std::vector<Batch> to_port_;    // by port: to leave by it
   std::vector<Batch> to_worker_;  // by worker: to be handed over

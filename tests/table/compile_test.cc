@@ -63,7 +63,7 @@ std::vector<std::string> Changed(const Table& table, std::initializer_list<const
   return changed;
 }
 
-TEST(Compile, NewPodBumpsItsOwnStripeOnly) {
+TEST(Compile, NewPodChangesItsOwnAddressOnly) {
   Compiler compiler;
   MustCompile(compiler, WebPolicy().policy());
   PolicyBuilder builder = WebPolicy();
@@ -72,7 +72,7 @@ TEST(Compile, NewPodBumpsItsOwnStripeOnly) {
   EXPECT_EQ(Changed(*table, {"10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.9"}), std::vector<std::string>{"10.0.0.9"});
 }
 
-TEST(Compile, RemovedPodBumpsItsStripe) {
+TEST(Compile, RemovedPodChangesItsAddress) {
   Compiler compiler;
   MustCompile(compiler, WebPolicy().policy());
   PolicyBuilder builder = WebPolicy();

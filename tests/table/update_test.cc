@@ -1,5 +1,5 @@
 // Updates against whole compilations: after each random update, the updated table must answer like one compiled afresh,
-// and whatever answers differently than before must have its stripes bumped.
+// and whatever answers differently than before must be of an address that is said to have changed.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

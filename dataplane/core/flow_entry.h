@@ -92,8 +92,6 @@ struct alignas(Key::kWords == 2 ? 32 : 64) FlowEntry : FlowRulesHere<kRulesInEnt
   FlowState state() const { return static_cast<FlowState>(last_word() >> 48 & 0xff); }
   std::uint8_t flags() const { return static_cast<std::uint8_t>(last_word() >> 56); }
   bool Has(std::uint8_t flag) const { return (flags() & flag) != 0; }
-  // Whether a packet of kDataEvent from this end leaves the state as it is.
-  bool IsSteady(bool from_greater) const { return (last_word() >> (62 + (from_greater ? 1 : 0)) & 1) != 0; }
   // Branch-free, as the answer is nearly always yes and the words are in one line.
   bool Is(const Key& key) const {
 #if defined(__AVX2__)

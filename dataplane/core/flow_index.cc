@@ -55,9 +55,8 @@ bool FlowIndex::MakeRoom(std::uint32_t primary, std::uint32_t secondary) {
   return false;
 }
 
-bool FlowIndex::Insert(std::uint64_t hash, std::uint32_t entry) {
-  const std::uint16_t tag = Tag(hash);
-  const std::uint32_t primary = Primary(hash);
+bool FlowIndex::Insert(const Place& place, std::uint32_t entry) {
+  const auto [primary, tag] = place;
   const std::uint32_t secondary = Other(primary, tag);
   do {
     if (const std::uint32_t slot = FreeSlot(buckets_[primary]); slot < kSlots) {
@@ -73,9 +72,8 @@ bool FlowIndex::Insert(std::uint64_t hash, std::uint32_t entry) {
   return false;
 }
 
-void FlowIndex::Erase(std::uint64_t hash, std::uint32_t entry) {
-  const std::uint16_t tag = Tag(hash);
-  const std::uint32_t primary = Primary(hash);
+void FlowIndex::Erase(const Place& place, std::uint32_t entry) {
+  const auto [primary, tag] = place;
   for (const std::uint32_t number : {primary, Other(primary, tag)}) {
     Bucket& bucket = buckets_[number];
     for (std::uint32_t matches = MatchTags(bucket, tag); matches != 0;) {

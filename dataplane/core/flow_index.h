@@ -38,48 +38,55 @@ class FlowIndex {
     return static_cast<std::uint32_t>((std::uint64_t{capacity} * 8 / 7 + kSlots) / kSlots) + 1;
   }
 
+  // Where to look for a flow, worked out of its hash.
+  struct Place {
+    std::uint32_t bucket;  // the primary one
+    std::uint16_t tag;
+  };
+  Place PlaceOf(std::uint64_t hash) const {
+    return {static_cast<std::uint32_t>((hash >> 32) * count_ >> 32), static_cast<std::uint16_t>(hash | 1)};
+  }
+
   // `buckets`: BucketCount(capacity) of them, zeroed.
   explicit FlowIndex(std::span<Bucket> buckets)
       : buckets_(buckets.data()), count_(static_cast<std::uint32_t>(buckets.size())) {}
 
-  void Prefetch(std::uint64_t hash) const { __builtin_prefetch(&buckets_[Primary(hash)], 0, 3); }
+  void Prefetch(const Place& place) const { __builtin_prefetch(&buckets_[place.bucket], 0, 3); }
 
   // The first entry whose tag fits in the primary bucket. Else kInSecondary where the flow, if there is one, is in its
   // secondary bucket, and kNoFlow where there is none.
-  std::uint32_t Candidate(std::uint64_t hash) const {
-    const Bucket& bucket = buckets_[Primary(hash)];
-    std::uint32_t matches = MatchTags(bucket, Tag(hash));
+  std::uint32_t Candidate(const Place& place) const {
+    const Bucket& bucket = buckets_[place.bucket];
+    std::uint32_t matches = MatchTags(bucket, place.tag);
     if (matches == 0) [[unlikely]]
       return bucket.overflow == 0 ? kNoFlow : kInSecondary;
     return bucket.entries[TakeFirst(matches)];
   }
-  void PrefetchSecondary(std::uint64_t hash) const { __builtin_prefetch(&buckets_[Secondary(hash)], 0, 3); }
+  void PrefetchSecondary(const Place& place) const { __builtin_prefetch(&buckets_[Secondary(place)], 0, 3); }
   // The first entry whose tag fits in the secondary bucket, or kNoFlow.
-  std::uint32_t SecondaryCandidate(std::uint64_t hash) const {
-    return FindIn(buckets_[Secondary(hash)], Tag(hash), [](std::uint32_t) { return true; });
+  std::uint32_t SecondaryCandidate(const Place& place) const {
+    return FindIn(buckets_[Secondary(place)], place.tag, [](std::uint32_t) { return true; });
   }
 
-  // The entry with this hash's tag for which `is_it(entry)` holds, or kNoFlow.
+  // The entry with this place's tag for which `is_it(entry)` holds, or kNoFlow.
   template <typename IsIt>
-  std::uint32_t Find(std::uint64_t hash, IsIt is_it) const {
-    const std::uint16_t tag = Tag(hash);
-    const std::uint32_t primary = Primary(hash);
-    const std::uint32_t found = FindIn(buckets_[primary], tag, is_it);
-    if (found != kNoFlow || buckets_[primary].overflow == 0) return found;
-    return FindIn(buckets_[Other(primary, tag)], tag, is_it);
+  std::uint32_t Find(const Place& place, IsIt is_it) const {
+    const std::uint32_t found = FindIn(buckets_[place.bucket], place.tag, is_it);
+    if (found != kNoFlow || buckets_[place.bucket].overflow == 0) return found;
+    return FindIn(buckets_[Secondary(place)], place.tag, is_it);
   }
 
   // Ahead of Insert or Erase, its primary bucket being fetched: fetches the secondary one where that may be needed.
-  void PrefetchInsert(std::uint64_t hash) const {
-    if (FreeSlot(buckets_[Primary(hash)]) == kSlots) PrefetchSecondary(hash);
+  void PrefetchInsert(const Place& place) const {
+    if (FreeSlot(buckets_[place.bucket]) == kSlots) PrefetchSecondary(place);
   }
-  void PrefetchErase(std::uint64_t hash) const {
-    if (MatchTags(buckets_[Primary(hash)], Tag(hash)) == 0) PrefetchSecondary(hash);
+  void PrefetchErase(const Place& place) const {
+    if (MatchTags(buckets_[place.bucket], place.tag) == 0) PrefetchSecondary(place);
   }
   // False, and nothing changed, where no room could be made.
-  bool Insert(std::uint64_t hash, std::uint32_t entry);
-  // Requires that Insert(hash, entry) was called.
-  void Erase(std::uint64_t hash, std::uint32_t entry);
+  bool Insert(const Place& place, std::uint32_t entry);
+  // Requires that Insert(place, entry) was called.
+  void Erase(const Place& place, std::uint32_t entry);
 
   // Bits 2i and 2i + 1: slot i of the bucket has this tag. Two forms, the same result.
   static std::uint32_t MatchTagsPortable(const Bucket& bucket, std::uint16_t tag) {
@@ -98,9 +105,7 @@ class FlowIndex {
   }
 
  private:
-  static std::uint16_t Tag(std::uint64_t hash) { return static_cast<std::uint16_t>(hash | 1); }
-  std::uint32_t Primary(std::uint64_t hash) const { return static_cast<std::uint32_t>((hash >> 32) * count_ >> 32); }
-  std::uint32_t Secondary(std::uint64_t hash) const { return Other(Primary(hash), Tag(hash)); }
+  std::uint32_t Secondary(const Place& place) const { return Other(place.bucket, place.tag); }
   // Its own inverse: Other(Other(b, t), t) == b.
   std::uint32_t Other(std::uint32_t bucket, std::uint16_t tag) const {
     const auto sum = static_cast<std::uint32_t>(std::uint64_t{tag * 0x9e3779b1u} * count_ >> 32);

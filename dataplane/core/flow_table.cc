@@ -53,11 +53,11 @@ FlowTable<Key>::~FlowTable() {
 }
 
 template <typename Key>
-std::uint32_t FlowTable<Key>::Insert(const Key& key, std::uint64_t hash, const Judged& judged) {
+std::uint32_t FlowTable<Key>::Insert(const Key& key, const FlowIndex::Place& place, const Judged& judged) {
   const std::uint32_t limit = used_limit_.load(std::memory_order_relaxed);
   const bool reuse = free_ != kNoFlow;
   const std::uint32_t flow = reuse ? free_ : limit;
-  if (flow == capacity_ || !index_.Insert(hash, flow)) return kNoFlow;
+  if (flow == capacity_ || !index_.Insert(place, flow)) return kNoFlow;
   Entry& entry = entries_[flow];
   Record& record = records_[flow];
   if (reuse) free_ = record.newer;
@@ -83,7 +83,7 @@ std::uint32_t FlowTable<Key>::Insert(const Key& key, std::uint64_t hash, const J
 template <typename Key>
 void FlowTable<Key>::Erase(std::uint32_t flow) {
   Entry& entry = entries_[flow];
-  index_.Erase(Hash(entry.key()), flow);
+  index_.Erase(PlaceOf(entry.key()), flow);
   Keep(flow);
   Publish(entry.words[Key::kWords - 1], std::uint64_t{0});
   records_[flow].newer = free_;

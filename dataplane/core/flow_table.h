@@ -59,12 +59,12 @@ class FlowTable {
   // where that says no.
   const FlowHasher& hasher() const { return hasher_; }
   const FlowIndex& index() const { return index_; }
-  std::uint64_t Hash(const Key& key) const { return hasher_(key); }
-  void Prefetch(std::uint64_t hash) const { index_.Prefetch(hash); }
+  FlowIndex::Place PlaceOf(const Key& key) const { return index_.PlaceOf(hasher_(key)); }
+  void Prefetch(const FlowIndex::Place& place) const { index_.Prefetch(place); }
   void PrefetchEntry(std::uint32_t flow) const { __builtin_prefetch(&entries_[flow], 1, 3); }
   void PrefetchRecord(std::uint32_t flow) const { __builtin_prefetch(&records_[flow], 1, 3); }
-  std::uint32_t Find(const Key& key, std::uint64_t hash) const {
-    return index_.Find(hash, [&](std::uint32_t flow) { return entries_[flow].Is(key); });
+  std::uint32_t Find(const Key& key, const FlowIndex::Place& place) const {
+    return index_.Find(place, [&](std::uint32_t flow) { return entries_[flow].Is(key); });
   }
   Entry& entry(std::uint32_t flow) { return entries_[flow]; }
   const Entry& entry(std::uint32_t flow) const { return entries_[flow]; }
@@ -90,7 +90,7 @@ class FlowTable {
     std::uint32_t now_ms = 0;
     FlowRules rules = {};
   };
-  std::uint32_t Insert(const Key& key, std::uint64_t hash, const Judged& judged);
+  std::uint32_t Insert(const Key& key, const FlowIndex::Place& place, const Judged& judged);
   void Erase(std::uint32_t flow);
 
   // The list of flows that may give way to new ones, in the order in which they came onto it. A new flow is on it.

@@ -17,7 +17,7 @@ inline constexpr std::uint32_t kMaxBurst = 64;  // frames the pipeline takes at 
 struct Frame {
   std::uint8_t* data = nullptr;    // the Ethernet header
   std::uint32_t length = 0;        // contiguous bytes at `data`
-  std::uint32_t frame_length = 0;  // of the whole frame; > length where the rest lies in further segments
+  std::uint32_t frame_length = 0;  // of the whole frame: > length where the rest lies in further segments, never <
   void* handle = nullptr;          // the owner's
   std::uint16_t port = 0;          // where it came in: 2 x wire, or 2 x wire + 1; it leaves by port ^ 1
   bool bad_ip_checksum = false;    // the NIC checked the IPv4 header checksum and found it wrong

@@ -47,7 +47,7 @@ template <typename Plain>
 void FillTransport(const Plain& plain, ParsedPacket& out) {
   out.l3_offset = kEthernetLength;
   out.l4_offset = Plain::kL4Offset;
-  out.l4_length = static_cast<std::uint16_t>(plain.l4_length);
+  out.l4_length = static_cast<std::uint16_t>(plain.l4_length());
   out.source_port = Load16(plain.l4());
   out.destination_port = Load16(plain.l4() + 2);
   out.flags = ParsedPacket::kHasPorts;

@@ -91,7 +91,7 @@ bool Pipeline::Pass(const Table& table, std::uint64_t now_ns, std::span<const Fr
 // Of most frames no more is read than the lookup of their flow needs. False where fragments or a missing policy ask for
 // all packets to be parsed first.
 bool Pipeline::ReadPlain(std::span<const Frame> frames) {
-  constexpr std::uint32_t kAhead = 8, kStride = 16;
+  constexpr std::uint32_t kStride = 16;
   const auto count = static_cast<std::uint32_t>(frames.size());
   if (closed_) return false;
   Begin(frames.data(), parsed_.data(), count);
@@ -99,28 +99,26 @@ bool Pipeline::ReadPlain(std::span<const Frame> frames) {
   // Copies, which stay in registers.
   const FlowHasher ipv4_hasher = ipv4_.flows->hasher(), ipv6_hasher = ipv6_.flows->hasher();
   const FlowIndex ipv4_index = ipv4_.flows->index(), ipv6_index = ipv6_.flows->index();
-  for (std::uint32_t i = 0; i < std::min(kAhead, count); ++i) __builtin_prefetch(frames[i].data);
   std::uint32_t ipv4_before = 0, ipv6_before = 0;
-  for (std::uint32_t i = 0; i < count; ++i) {
-    if (i % kStride == 0) {
-      // The buckets of those before the last stride have come by now.
-      ipv4_.FetchEntries(std::exchange(ipv4_before, ipv4_.count));
-      ipv6_.FetchEntries(std::exchange(ipv6_before, ipv6_.count));
-    }
-    __builtin_prefetch(frames[std::min(i + kAhead, count - 1)].data);
-    const Frame& frame = frames[i];
-    if (frame.length >= kShortestPlain) [[likely]] {
-      if (PlainIpv4 plain; PlainIpv4::Read(frame, plain)) {
-        ipv4_.Add(i, frame, plain, ipv4_hasher, ipv4_index);
-        continue;
+  for (std::uint32_t i = 0, end = 0; i < count;) {
+    // The buckets of those before the last stride have come by now.
+    ipv4_.FetchEntries(std::exchange(ipv4_before, ipv4_.count));
+    ipv6_.FetchEntries(std::exchange(ipv6_before, ipv6_.count));
+    for (end = std::min(i + kStride, count); i < end; ++i) {
+      const Frame& frame = frames[i];
+      if (frame.length >= kShortestPlain) [[likely]] {
+        if (PlainIpv4 plain; PlainIpv4::Read(frame, plain)) {
+          ipv4_.Add(i, frame, plain, ipv4_hasher, ipv4_index);
+          continue;
+        }
+        if (PlainIpv6 plain; PlainIpv6::Read(frame, plain)) {
+          ipv6_.Add(i, frame, plain, ipv6_hasher, ipv6_index);
+          continue;
+        }
       }
-      if (PlainIpv6 plain; PlainIpv6::Read(frame, plain)) {
-        ipv6_.Add(i, frame, plain, ipv6_hasher, ipv6_index);
-        continue;
-      }
+      if (PacketAt(i).Is(ParsedPacket::kFragment)) return false;
+      Sort(i);
     }
-    if (PacketAt(i).Is(ParsedPacket::kFragment)) return false;
-    Sort(i);
   }
   return true;
 }
@@ -233,16 +231,17 @@ void Pipeline::LookUp() {
   // Where outcomes are asked for, every packet takes the long way.
   const std::uint32_t fresh_ms = out_->outcomes == nullptr ? shortest_timeout_ms_ : 0;
   std::uint64_t stale = 0;
+  Entry* const entries = &flows.entry(0);
   for (std::uint32_t slot = 0; slot < count; ++slot) {
     std::uint32_t flow = lane.flow[slot];
-    if (!flows.entry(flow).Is(lane.key[slot])) [[unlikely]] {
-      flow = flows.Find(lane.key[slot], lane.hash[slot]);
+    if (!entries[flow].Is(lane.key[slot])) [[unlikely]] {
+      flow = flows.Find(lane.key[slot], lane.place[slot]);
       if (flow == kNoFlow) {
         Defer<Key>(slot, nullptr);
         continue;
       }
     }
-    Entry& entry = flows.entry(flow);
+    Entry& entry = entries[flow];
     if (entry.generation != generation) [[unlikely]] {
       if (!IsStillJudged(entry)) {
         lane.flow[slot] = flow;
@@ -252,8 +251,7 @@ void Pipeline::LookUp() {
       }
       Publish(entry.generation, generation);
     }
-    if (lane.EventAt(slot) != kDataEvent || !entry.IsSteady(lane.SourceIsGreater(slot)) ||
-        now_ms - entry.last_seen_ms >= fresh_ms) [[unlikely]] {
+    if (!lane.IsSteady(slot, entry) || now_ms - entry.last_seen_ms >= fresh_ms) [[unlikely]] {
       HitSlowly<Key>(slot, flow);
       continue;
     }

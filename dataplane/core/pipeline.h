@@ -103,6 +103,8 @@ class Pipeline {
   // the rules' counters up to date, ends fragments that wait in vain. Looks at up to `entries` flows; returns whether
   // it has now come round, having looked at all.
   bool Housekeep(const Table& table, std::uint64_t now_ns, std::uint32_t entries, PipelineOutput& out);
+  // How many it looks at until it has come round.
+  std::uint32_t flow_limit() const { return ipv4_.flows->used_limit() + ipv6_.flows->used_limit(); }
   // In between, while IsBehind: looks at up to `entries` flows, and judges again up to kMaxBurst of each family, after
   // a swap.
   void CatchUp(const Table& table, std::uint64_t now_ns, std::uint32_t entries, PipelineOutput& out);
@@ -162,38 +164,49 @@ class Pipeline {
     std::uint32_t count = 0;
     std::array<std::uint32_t, kMaxBurst> packet;
     std::array<Key, kMaxBurst> key;
-    std::array<std::uint64_t, kMaxBurst> hash;
+    std::array<FlowIndex::Place, kMaxBurst> place;
     std::array<std::uint32_t, kMaxBurst> flow;    // candidate
     std::array<std::uint32_t, kMaxBurst> length;  // of the whole frame
-    std::array<std::uint8_t, kMaxBurst> turn;     // the packet's FlowEvent, | kFromGreater
+    std::array<std::uint16_t, kMaxBurst> turn;    // the packet's event, and whose it is: of kTurns
     std::uint32_t fetched = 0;                    // slots that have a candidate
     std::uint64_t in_secondary = 0;               // bit i: slot i's candidate is still to be found there
     std::uint32_t sweep_next = 0;
     std::uint32_t judge_next = 0;  // goes on from where it is when the table changes
     std::uint32_t behind = 0;      // entries that it has still to look at
 
-    static constexpr std::uint8_t kFromGreater = kFlowEvents;
+    static constexpr std::uint16_t kFromGreater = kFlowEvents;
+    static constexpr std::uint16_t kSteady = FlowEntry<Key>::kSteadyFromLesser | FlowEntry<Key>::kSteadyFromGreater;
+    // A packet's turn, by its event and whether its source is the greater end. The flag of kSteady that it has, if any,
+    // is the one that an entry has where such a packet leaves the flow's state as it is.
+    static constexpr std::array<std::array<std::uint16_t, 2>, kFlowEvents> kTurns = [] {
+      std::array<std::array<std::uint16_t, 2>, kFlowEvents> turns{};
+      for (std::uint16_t event = 0; event < kFlowEvents; ++event) {
+        turns[event] = {event, static_cast<std::uint16_t>(event | kFromGreater)};
+      }
+      turns[kDataEvent][0] |= FlowEntry<Key>::kSteadyFromLesser;
+      turns[kDataEvent][1] |= FlowEntry<Key>::kSteadyFromGreater;
+      return turns;
+    }();
 
-    // The key is built where it stays: a copy would have to wait for the stores that built it. The hash comes before
-    // stores of bytes, which for all the compiler knows could change it.
+    // The key is built where it stays: a copy would have to wait for the stores that built it.
     void Add(std::uint32_t index, const Frame& frame, const ParsedPacket& parsed) {
       const bool greater = Key::Make(parsed, key[count]);
-      hash[count] = flows->Hash(key[count]);
-      flows->Prefetch(hash[count]);
+      place[count] = flows->PlaceOf(key[count]);
+      flows->Prefetch(place[count]);
       Added(index, frame, greater, EventOf(parsed));
     }
     template <typename Plain>
     void Add(std::uint32_t index, const Frame& frame, const Plain& plain, const FlowHasher& hasher,
              const FlowIndex& flow_index) {
       const bool greater = MakeKey(plain, key[count]);
-      hash[count] = hasher(key[count]);
-      flow_index.Prefetch(hash[count]);
+      place[count] = flow_index.PlaceOf(hasher(key[count]));
+      flow_index.Prefetch(place[count]);
       Added(index, frame, greater, plain.event);
     }
     void Added(std::uint32_t index, const Frame& frame, bool source_is_greater, FlowEvent event) {
       packet[count] = index;
       length[count] = frame.frame_length;
-      turn[count] = static_cast<std::uint8_t>(event | (source_is_greater ? kFromGreater : 0));
+      turn[count] = kTurns[event][source_is_greater ? 1 : 0];
       ++count;
     }
     // Finds the candidates of the slots up to `end`, whose buckets were fetched, and fetches what to look at next.
@@ -201,17 +214,17 @@ class Pipeline {
       const FlowIndex index = flows->index();  // a copy, which stays in registers
       for (; in_secondary != 0; in_secondary &= in_secondary - 1) {
         const auto slot = static_cast<std::uint32_t>(std::countr_zero(in_secondary));
-        const std::uint32_t candidate = index.SecondaryCandidate(hash[slot]);
+        const std::uint32_t candidate = index.SecondaryCandidate(place[slot]);
         flow[slot] = candidate == kNoFlow ? 0 : candidate;
         flows->PrefetchEntry(flow[slot]);
       }
       const FlowTable<Key>& table = *flows;
       for (std::uint32_t slot = fetched; slot < end; ++slot) {
-        std::uint32_t candidate = index.Candidate(hash[slot]);
+        std::uint32_t candidate = index.Candidate(place[slot]);
         if (candidate >= FlowIndex::kInSecondary) [[unlikely]] {
           if (candidate == FlowIndex::kInSecondary) {
             in_secondary |= std::uint64_t{1} << slot;
-            index.PrefetchSecondary(hash[slot]);
+            index.PrefetchSecondary(place[slot]);
           }
           candidate = 0;  // which is not it
         }
@@ -229,7 +242,11 @@ class Pipeline {
       return {source.address, destination.address, Key::Protocol(key[slot].words), destination.port};
     }
     bool SourceIsGreater(std::uint32_t slot) const { return (turn[slot] & kFromGreater) != 0; }
-    FlowEvent EventAt(std::uint32_t slot) const { return turn[slot] & (kFromGreater - 1); }
+    FlowEvent EventAt(std::uint32_t slot) const { return static_cast<FlowEvent>(turn[slot] & (kFromGreater - 1)); }
+    // Whether the packet leaves the flow's state as it is.
+    bool IsSteady(std::uint32_t slot, const FlowEntry<Key>& entry) const {
+      return (turn[slot] & entry.flags() & kSteady) != 0;
+    }
     Side SideOf(std::uint32_t slot, const FlowEntry<Key>& entry) const {
       return SourceIsGreater(slot) == entry.Has(FlowEntry<Key>::kOriginatorIsGreater) ? Side::kOriginal : Side::kReply;
     }

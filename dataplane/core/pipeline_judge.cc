@@ -68,19 +68,19 @@ void Pipeline::PrefetchOpenings() {
   const Lane<Key>& lane = this->lane<Key>();
   const FlowTable<Key>& flows = *lane.flows;
   std::array<std::uint32_t, kMaxBurst> evicted;
-  std::array<std::uint64_t, kMaxBurst> hashes;
+  std::array<FlowIndex::Place, kMaxBurst> places;
   const std::size_t count = flows.NextEvictions(std::min(deferred_count_, lane.count), evicted);
   for (std::uint32_t i = 0; i < deferred_count_; ++i) {
     if (deferred_[i].slot != kNoSlot && deferred_[i].family == Key::kFamily) {
-      flows.index().PrefetchInsert(lane.hash[deferred_[i].slot]);
+      flows.index().PrefetchInsert(lane.place[deferred_[i].slot]);
     }
   }
   for (std::size_t i = 0; i < count; ++i) {
-    hashes[i] = flows.Hash(flows.entry(evicted[i]).key());
-    flows.Prefetch(hashes[i]);
+    places[i] = flows.PlaceOf(flows.entry(evicted[i]).key());
+    flows.Prefetch(places[i]);
     PrefetchFold<Key>(evicted[i]);
   }
-  for (std::size_t i = 0; i < count; ++i) flows.index().PrefetchErase(hashes[i]);
+  for (std::size_t i = 0; i < count; ++i) flows.index().PrefetchErase(places[i]);
 }
 
 void Pipeline::Judge() {
@@ -109,7 +109,7 @@ void Pipeline::Resolve(const Deferred& deferred, Classification& answer) {
   using Entry = FlowEntry<Key>;
   Lane<Key>& lane = this->lane<Key>();
   const std::uint32_t slot = deferred.slot;
-  const std::uint32_t flow = lane.flows->Find(lane.key[slot], lane.hash[slot]);
+  const std::uint32_t flow = lane.flows->Find(lane.key[slot], lane.place[slot]);
   bool answers_reply = deferred.asked_for_reply;
   if (flow != kNoFlow) {
     Entry& entry = lane.flows->entry(flow);
@@ -202,11 +202,11 @@ std::uint32_t Pipeline::InsertFlow(std::uint32_t slot, const Classification& ans
                                                .generation = generation_,
                                                .now_ms = Now(),
                                                .rules = {answer.egress.rule, answer.ingress.rule}};
-  const std::uint32_t flow = lane.flows->Insert(lane.key[slot], lane.hash[slot], judged);
+  const std::uint32_t flow = lane.flows->Insert(lane.key[slot], lane.place[slot], judged);
   if (flow != kNoFlow || lane.flows->OldestEvictable() == kNoFlow) return flow;
   EndFlow<Key>(lane.flows->OldestEvictable());
   counters_.flows_evicted.Add(1);
-  return lane.flows->Insert(lane.key[slot], lane.hash[slot], judged);
+  return lane.flows->Insert(lane.key[slot], lane.place[slot], judged);
 }
 
 // A packet of a flow that this generation allows. False where it opens a new connection in the flow's place.
@@ -288,7 +288,7 @@ bool Pipeline::IsRelated(const ParsedPacket& quoted) {
   FlowTable<Key>& flows = *lane<Key>().flows;
   Key key;
   Key::Make(quoted, key);
-  const std::uint32_t flow = flows.Find(key, flows.Hash(key));
+  const std::uint32_t flow = flows.Find(key, flows.PlaceOf(key));
   if (flow == kNoFlow) return false;
   FlowEntry<Key>& entry = flows.entry(flow);
   if (IsExpired(entry) || entry.state() == FlowState::kCut) return false;

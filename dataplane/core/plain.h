@@ -2,8 +2,9 @@
 // nothing wrong. Such a frame is read straight into what its flow's lookup needs; every other, and a plain one that
 // opens a flow or changes its state, is taken by Parse. Where a frame is plain, both say the same of it.
 //
-// It is what every packet costs, so written in as few loads as hold the fields. Checks are branches, since they hardly
-// ever fail; only between TCP and UDP, which mixed traffic would make a coin toss, both are worked out and one chosen.
+// It is what every packet costs, so written in as few loads as hold the fields, and as branches, which hardly ever
+// fail. Lengths are compared by what they have beyond the shortest: where one is less, the difference is huge, so that
+// a single comparison holds it against both ends.
 //
 // Pure functions over bytes; safe from any thread. Private to the core.
 #ifndef SLUICE_DATAPLANE_CORE_PLAIN_H_
@@ -39,26 +40,30 @@ inline constexpr std::array<FlowEvent, 64> kPlainTcpEvent = [] {
 
 // The transport of a plain frame: what is read from it, and whether it is one that ParseTransport accepts.
 struct PlainTransport {
+  static constexpr std::uint32_t kTcpLength = 20, kUdpLength = 8;
   FlowEvent event;
   bool fine;
 
-  // Requires 14 readable bytes at `l4` where it is TCP, else 8. `announced`: the length that IP gives the transport.
-  PlainTransport(const std::uint8_t* l4, std::uint32_t announced, bool tcp) {
-    constexpr std::uint32_t kAck = 16, kTcpLength = 20, kUdpLength = 8;
-    static_assert(kPlainTcpEvent[kAck] == kDataEvent);
-    const std::uint32_t if_tcp = tcp ? ~std::uint32_t{0} : 0;
-    // TCP: data offset and flags, at 12; UDP: length, at 4.
-    const std::uint32_t field = Load16(l4 + 4 + (if_tcp & 8));
-    const std::uint32_t length = tcp ? field >> 12 << 2 : field;
-    event = kPlainTcpEvent[(tcp ? field : kAck) & 63];
-    fine = length >= kUdpLength + (if_tcp & (kTcpLength - kUdpLength)) && length <= announced && event != kBadTcpFlags;
+  static constexpr std::uint32_t Shortest(bool tcp) { return tcp ? kTcpLength : kUdpLength; }
+
+  // Requires 14 readable bytes at `l4` where it is TCP, else 8. `room`: what IP announces beyond the shortest header.
+  PlainTransport(const std::uint8_t* l4, std::uint32_t room, bool tcp) {
+    std::uint32_t length;
+    if (tcp) {
+      const std::uint32_t field = Load16(l4 + 12);  // data offset and flags
+      length = field >> 12 << 2;
+      event = kPlainTcpEvent[field & 63];
+    } else {
+      length = Load16(l4 + 4);
+      event = kDataEvent;
+    }
+    fine = length - Shortest(tcp) <= room && event != kBadTcpFlags;
   }
 };
 
 struct PlainIpv4 {
   static constexpr std::uint32_t kL4Offset = kEthernetLength + 20;
   const std::uint8_t* ip;
-  std::uint32_t l4_length;
   bool tcp;
   FlowEvent event;
 
@@ -74,18 +79,18 @@ struct PlainIpv4 {
     if ((LoadNative64(bytes) & BigMask(kTypeMask)) != BigMask(kIpv4)) return false;
     const std::uint64_t protocol = LoadNative64(bytes + 8) & BigMask(kProtocolMask);
     out.tcp = protocol == BigMask(kTcp);
-    if (!(out.tcp | (protocol == BigMask(kUdp)))) return false;
-    const std::uint32_t total = Load16(bytes + 4);
-    out.l4_length = total - 20;
-    const PlainTransport transport(bytes + 22, out.l4_length, out.tcp);
-    out.event = transport.event;
+    if (!out.tcp && protocol != BigMask(kUdp)) return false;
+    const std::uint32_t shortest = 20 + PlainTransport::Shortest(out.tcp);
+    const std::uint32_t room = Load16(bytes + 4) - shortest;
+    if (room > frame.frame_length - kEthernetLength - shortest) return false;
+    const PlainTransport transport(bytes + 22, room, out.tcp);
     out.ip = bytes + 2;
-    // A total length below 20 makes l4_length huge, and this sum as small as it was.
-    return transport.fine && total >= 20 && total + kEthernetLength <= frame.frame_length &&
-           bytes[14] < kFirstMulticast && !frame.bad_ip_checksum;
+    out.event = transport.event;
+    return transport.fine && bytes[14] < kFirstMulticast && !frame.bad_ip_checksum;
   }
   std::uint32_t source() const { return Load32(ip + 12); }
   std::uint32_t destination() const { return Load32(ip + 16); }
+  std::uint32_t l4_length() const { return Load16(ip + 2) - 20u; }
   const std::uint8_t* l4() const { return ip + 20; }
   std::uint8_t protocol() const { return tcp ? kProtoTcp : kProtoUdp; }
 };
@@ -93,7 +98,6 @@ struct PlainIpv4 {
 struct PlainIpv6 {
   static constexpr std::uint32_t kL4Offset = kEthernetLength + 40;
   const std::uint8_t* ip;
-  std::uint32_t l4_length;
   bool tcp;
   FlowEvent event;
 
@@ -105,15 +109,18 @@ struct PlainIpv6 {
     const std::uint8_t* bytes = frame.data + kEthernetLength - 2;
     if ((LoadNative64(bytes) & BigMask(kTypeMask)) != BigMask(kIpv6)) return false;
     out.tcp = bytes[8] == kProtoTcp;
-    if (!(out.tcp | (bytes[8] == kProtoUdp)) || frame.length < kL4Offset + (out.tcp ? 20 : 8)) return false;
-    out.l4_length = Load16(bytes + 6);
-    const PlainTransport transport(bytes + 42, out.l4_length, out.tcp);
-    out.event = transport.event;
+    if (!out.tcp && bytes[8] != kProtoUdp) return false;
+    const std::uint32_t shortest = PlainTransport::Shortest(out.tcp);
+    const std::uint32_t room = Load16(bytes + 6) - shortest;
+    if (frame.length < kL4Offset + shortest || room > frame.frame_length - kL4Offset - shortest) return false;
+    const PlainTransport transport(bytes + 42, room, out.tcp);
     out.ip = bytes + 2;
-    return transport.fine && out.l4_length + kL4Offset <= frame.frame_length && bytes[10] != kMulticast;
+    out.event = transport.event;
+    return transport.fine && bytes[10] != kMulticast;
   }
   const std::uint8_t* source() const { return ip + 8; }
   const std::uint8_t* destination() const { return ip + 24; }
+  std::uint32_t l4_length() const { return Load16(ip + 4); }
   const std::uint8_t* l4() const { return ip + 40; }
   std::uint8_t protocol() const { return tcp ? kProtoTcp : kProtoUdp; }
 };
@@ -125,16 +132,17 @@ static_assert(kShortestPlain >= PlainIpv6::kL4Offset);
 // Keys as Key::Make builds them from a ParsedPacket. Return whether the source is the greater end.
 inline bool MakeKey(const PlainIpv4& packet, Ipv4FlowKey& key) {
 #if defined(__SSE4_2__)
-  // Addresses and ports are twelve bytes in a row: put as two words, compared, and exchanged where need be, at once.
-  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(packet.ip + 12));
-  const __m128i words = _mm_shuffle_epi8(bytes, _mm_setr_epi8(9, 8, 3, 2, 1, 0, -1, -1, 11, 10, 7, 6, 5, 4, -1, -1));
+  // Protocol, addresses and ports are within sixteen bytes: put as two words, compared, and exchanged where need be, at
+  // once. The protocol is in both, until it is taken from the greater.
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(packet.ip + 8));
+  const __m128i words = _mm_shuffle_epi8(bytes, _mm_setr_epi8(13, 12, 7, 6, 5, 4, 1, -1, 15, 14, 11, 10, 9, 8, 1, -1));
   const __m128i exchanged = _mm_shuffle_epi32(words, _MM_SHUFFLE(1, 0, 3, 2));
   const __m128i compared = _mm_cmpgt_epi64(words, exchanged);
   const __m128i greater = _mm_unpacklo_epi64(compared, compared);
-  const __m128i protocol = _mm_cvtsi64_si128(static_cast<std::int64_t>(std::uint64_t{packet.protocol()} << 48));
-  const __m128i ordered = _mm_or_si128(_mm_blendv_epi8(words, exchanged, greater), protocol);
+  const __m128i protocol_in_lesser = _mm_set_epi64x(static_cast<std::int64_t>(kKeyBits), -1);
+  const __m128i ordered = _mm_and_si128(_mm_blendv_epi8(words, exchanged, greater), protocol_in_lesser);
   _mm_storeu_si128(reinterpret_cast<__m128i*>(key.words.data()), ordered);
-  return _mm_cvtsi128_si32(greater) != 0;
+  return (_mm_cvtsi128_si32(greater) & 1) != 0;
 #else
   const std::uint64_t source = std::uint64_t{packet.source()} << 16 | Load16(packet.l4());
   const std::uint64_t destination = std::uint64_t{packet.destination()} << 16 | Load16(packet.l4() + 2);

@@ -17,8 +17,10 @@
 namespace sluice {
 namespace {
 
-// In slices that a receive queue outlasts: a million flows in a second.
+// In slices that a receive queue outlasts: all flows in half a second, but a million in a second.
 constexpr std::uint64_t kHousekeepingPeriodNs = 250'000;
+constexpr std::uint32_t kHousekeepingSlices = 2000;
+constexpr std::uint32_t kHousekeepingFlowsLeast = 8;
 constexpr std::uint32_t kHousekeepingFlows = 256;
 // After a swap, all flows are looked at: a slice in each round that brought few frames. A queue that fills up must
 // drain first, but where that has not happened for so many rounds, it will not: then large slices, so that packets find
@@ -36,7 +38,9 @@ constexpr timespec kNap{0, 20'000};
 Frame FrameOf(rte_mbuf* mbuf, std::uint16_t port) {
   if (mbuf->nb_segs > 1) [[unlikely]]
     rte_pktmbuf_linearize(mbuf);
-  return {.data = rte_pktmbuf_mtod(mbuf, std::uint8_t*),
+  auto* const data = rte_pktmbuf_mtod(mbuf, std::uint8_t*);
+  __builtin_prefetch(data);
+  return {.data = data,
           .length = mbuf->data_len,
           .frame_length = mbuf->pkt_len,
           .handle = mbuf,
@@ -175,8 +179,11 @@ void Worker::Filter(rte_mbuf** mbufs, std::uint32_t count) {
 // A slice of what is not done for each packet: idle flows, overdue fragments.
 void Worker::Housekeep() {
   housekeeping_ns_ = now_ns_ + kHousekeepingPeriodNs;
+  const std::uint32_t flows = pipeline_->IsBehind() ? kHousekeepingFlows
+                                                    : std::clamp(pipeline_->flow_limit() / kHousekeepingSlices,
+                                                                 kHousekeepingFlowsLeast, kHousekeepingFlows);
   output_.Clear();
-  pipeline_->Housekeep(*table_, now_ns_, kHousekeepingFlows, output_);
+  pipeline_->Housekeep(*table_, now_ns_, flows, output_);
   Emit();
 }
 

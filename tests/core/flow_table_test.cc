@@ -54,14 +54,14 @@ TYPED_TEST(FlowTableTest, RandomOperationsAgreeWithAMap) {
   for (int step = 0; step < 200000; ++step) {
     const auto number = static_cast<std::uint32_t>(random() % kKeys);
     const Key key = MakeKey<Key>(number);
-    const std::uint64_t hash = table->Hash(key);
+    const FlowIndex::Place place = table->PlaceOf(key);
     const auto known = model.find(number);
-    ASSERT_EQ(table->Find(key, hash), known == model.end() ? kNoFlow : known->second);
+    ASSERT_EQ(table->Find(key, place), known == model.end() ? kNoFlow : known->second);
     const bool shrink = step / 20000 % 2 == 1;
     if (known == model.end()) {
       if (shrink && random() % 4 != 0) continue;
       const std::uint32_t flow =
-          table->Insert(key, hash, {.state = FlowState::kUdpUnreplied, .generation = number, .now_ms = 5});
+          table->Insert(key, place, {.state = FlowState::kUdpUnreplied, .generation = number, .now_ms = 5});
       if (model.size() == kCapacity) {
         ASSERT_EQ(flow, kNoFlow);
         continue;
@@ -86,7 +86,7 @@ TYPED_TEST(FlowTableTest, RandomOperationsAgreeWithAMap) {
   for (std::uint32_t number = 0; number < kKeys; ++number) {
     const Key key = MakeKey<Key>(number);
     const auto known = model.find(number);
-    ASSERT_EQ(table->Find(key, table->Hash(key)), known == model.end() ? kNoFlow : known->second);
+    ASSERT_EQ(table->Find(key, table->PlaceOf(key)), known == model.end() ? kNoFlow : known->second);
   }
 }
 
@@ -98,10 +98,10 @@ TYPED_TEST(FlowTableTest, HoldsItsWholeCapacity) {
       const auto table = MakeTable<Key>(capacity, seed);
       for (std::uint32_t i = 0; i < capacity; ++i) {
         const Key key = MakeKey<Key>(i);
-        ASSERT_NE(table->Insert(key, table->Hash(key), {}), kNoFlow) << i << " of " << capacity;
+        ASSERT_NE(table->Insert(key, table->PlaceOf(key), {}), kNoFlow) << i << " of " << capacity;
       }
       const Key key = MakeKey<Key>(capacity);
-      EXPECT_EQ(table->Insert(key, table->Hash(key), {}), kNoFlow);
+      EXPECT_EQ(table->Insert(key, table->PlaceOf(key), {}), kNoFlow);
     }
   }
 }
@@ -111,17 +111,17 @@ TYPED_TEST(FlowTableTest, CandidateIsNearlyAlwaysTheFlow) {
   const auto table = MakeTable<Key>(1000);
   for (std::uint32_t i = 0; i < 1000; ++i) {
     const Key key = MakeKey<Key>(i);
-    table->Insert(key, table->Hash(key), {});
+    table->Insert(key, table->PlaceOf(key), {});
   }
   const FlowIndex& index = table->index();
   std::uint32_t direct = 0, right = 0;
   for (std::uint32_t i = 0; i < 1000; ++i) {
     const Key key = MakeKey<Key>(i);
-    const std::uint64_t hash = table->Hash(key);
-    std::uint32_t candidate = index.Candidate(hash);
+    const FlowIndex::Place place = table->PlaceOf(key);
+    std::uint32_t candidate = index.Candidate(place);
     ASSERT_NE(candidate, kNoFlow);
     if (candidate == FlowIndex::kInSecondary) {
-      candidate = index.SecondaryCandidate(hash);
+      candidate = index.SecondaryCandidate(place);
     } else {
       ++direct;
     }
@@ -138,8 +138,8 @@ TYPED_TEST(FlowTableTest, AnEmptyTableHasNoCandidates) {
   const auto table = MakeTable<Key>(1000);
   const Key zero{};
   for (const Key& key : {zero, MakeKey<Key>(1)}) {
-    EXPECT_EQ(table->index().Candidate(table->Hash(key)), kNoFlow);
-    EXPECT_EQ(table->index().SecondaryCandidate(table->Hash(key)), kNoFlow);
+    EXPECT_EQ(table->index().Candidate(table->PlaceOf(key)), kNoFlow);
+    EXPECT_EQ(table->index().SecondaryCandidate(table->PlaceOf(key)), kNoFlow);
     EXPECT_FALSE(table->entry(0).live());
   }
 }
@@ -175,7 +175,7 @@ TEST(FlowIndex, BothFormsOfTagMatchAgree) {
 TEST(FlowTable, FoldLeavesTotalsAndCountsOn) {
   const auto table = MakeTable<Ipv4FlowKey>(4);
   const Ipv4FlowKey key = MakeKey<Ipv4FlowKey>(1);
-  const std::uint32_t flow = table->Insert(key, table->Hash(key), {});
+  const std::uint32_t flow = table->Insert(key, table->PlaceOf(key), {});
   FlowTraffic sent, folded;
   std::mt19937 random(5);
   for (int round = 0; round < 1000; ++round) {
@@ -205,7 +205,7 @@ TEST(FlowTable, FoldLeavesTotalsAndCountsOn) {
 TEST(FlowTable, FoldedWhenCountPacketSaysSoNothingIsLost) {
   const auto table = MakeTable<Ipv4FlowKey>(1);
   const Ipv4FlowKey key = MakeKey<Ipv4FlowKey>(1);
-  const std::uint32_t flow = table->Insert(key, table->Hash(key), {});
+  const std::uint32_t flow = table->Insert(key, table->PlaceOf(key), {});
   for (const std::uint32_t length : {60u, 0x7fffffffu}) {  // packets reach their limit first, then bytes
     const FlowTraffic before = table->Unfolded(flow);
     ASSERT_EQ(before.packets, 0u);
@@ -307,12 +307,12 @@ TEST(FlowTable, ListedWhileItsWriterGoesOn) {
     while (!stop.load(std::memory_order_relaxed)) {
       const auto number = static_cast<std::uint32_t>(random() % 1000);
       const Ipv4FlowKey key = MakeKey<Ipv4FlowKey>(number);
-      const std::uint64_t hash = table->Hash(key);
-      std::uint32_t flow = table->Find(key, hash);
+      const FlowIndex::Place place = table->PlaceOf(key);
+      std::uint32_t flow = table->Find(key, place);
       if (flow == kNoFlow) {
         if (table->size() == 64) table->Erase(table->OldestEvictable());
         flow = table->Insert(
-            key, hash, {.state = FlowState::kUdpUnreplied, .generation = number, .rules = {number + 1, number + 2}});
+            key, place, {.state = FlowState::kUdpUnreplied, .generation = number, .rules = {number + 1, number + 2}});
       }
       table->entry(flow).CountPacket(number, number);
     }

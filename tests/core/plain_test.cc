@@ -65,7 +65,7 @@ void Compare(const Frame& frame, const ParsedPacket& parsed, Seen& seen) {
   ASSERT_EQ(parsed.flags, ParsedPacket::kHasPorts);
   ASSERT_EQ(parsed.family, Key::kFamily);
   ASSERT_EQ(plain.protocol(), parsed.protocol);
-  ASSERT_EQ(plain.l4_length, parsed.l4_length);
+  ASSERT_EQ(plain.l4_length(), parsed.l4_length);
   ASSERT_EQ(plain.event, EventOf(parsed));
   Key key, expected;
   ASSERT_EQ(MakeKey(plain, key), Key::Make(parsed, expected));

@@ -1,9 +1,10 @@
 // A worker alone: packets from memory through the real pipeline to nowhere.
 //
 // Usage: worker_bench capture=FILE captured=N [family=4] [flows=1000] [rules=1000] [tuples=1] [protocol=udp] [hit=100]
-//                     [windows=5] [seconds=0.2]
+//                     [windows=5] [seconds=0.2] [turns=0]
 // `hit` is the percentage of packets whose flow is known; 0 opens a flow with each packet. Where `flows` are more than
-// the packets captured, addresses are written on the way.
+// the packets captured, addresses are written on the way. With turns=1 it says "ready", and then measures for each
+// line of its standard input, so that it may be stopped in between.
 #include <chrono>
 #include <cstdio>
 #include <memory>
@@ -67,34 +68,45 @@ int Run(const Arguments& arguments) {
     source.Remove();
   }
   std::this_thread::sleep_for(std::chrono::milliseconds(100 + known / 10'000));
-  std::vector<double> mpps;
-  const std::uint64_t created = wire.counters().flows_created.value();
-  const double start = Seconds();
-  for (std::uint32_t i = 0; i < arguments.Number("windows", 5); ++i) {
-    const Window window = wire.Watch(For(arguments.Real("seconds", 0.2)));
-    if (window.dropped != 0) {
-      std::fprintf(stderr, "worker_bench: %llu packets were dropped\n",
-                   static_cast<unsigned long long>(window.dropped));
-      return 1;
+  const auto measure = [&](std::uint32_t windows) {
+    std::vector<double> mpps;
+    const std::uint64_t created = wire.counters().flows_created.value();
+    const double start = Seconds();
+    for (std::uint32_t i = 0; i < windows; ++i) {
+      const Window window = wire.Watch(For(arguments.Real("seconds", 0.2)));
+      if (window.dropped != 0) {
+        std::fprintf(stderr, "worker_bench: %llu packets were dropped\n",
+                     static_cast<unsigned long long>(window.dropped));
+        return false;
+      }
+      mpps.push_back(window.PacketsPerSecond() / 1e6);
     }
-    mpps.push_back(window.PacketsPerSecond() / 1e6);
+    const double opened = static_cast<double>(wire.counters().flows_created.value() - created) / (Seconds() - start);
+    if (!opens && opened != 0) {
+      std::fprintf(stderr, "worker_bench: flows were opened anew\n");
+      return false;
+    }
+    Result("worker", "sluice")
+        .Number("family", shape.family == Family::kIpv4 ? 4 : 6)
+        .Number("flows", flows)
+        .Number("rules", arguments.Number("rules", 1000))
+        .Number("tuples", arguments.Number("tuples", 1))
+        .Number("hit", hit)
+        .Text("protocol", arguments.Text("protocol", "udp"))
+        .Number("opened_per_second", opened)
+        .Number("evicted", static_cast<double>(wire.counters().flows_evicted.value()))
+        .Number("expired", static_cast<double>(wire.counters().flows_expired.value()))
+        .Values("mpps", mpps);
+    std::fflush(stdout);
+    return true;
+  };
+  const std::uint32_t windows = arguments.Number("windows", 5);
+  if (arguments.Number("turns", 0) == 0) return measure(windows) ? 0 : 1;
+  std::puts("ready");
+  std::fflush(stdout);
+  while (std::getchar() == '\n') {
+    if (!measure(windows)) return 1;
   }
-  const double opened = static_cast<double>(wire.counters().flows_created.value() - created) / (Seconds() - start);
-  if (!opens && opened != 0) {
-    std::fprintf(stderr, "worker_bench: flows were opened anew\n");
-    return 1;
-  }
-  Result("worker", "sluice")
-      .Number("family", shape.family == Family::kIpv4 ? 4 : 6)
-      .Number("flows", flows)
-      .Number("rules", arguments.Number("rules", 1000))
-      .Number("tuples", arguments.Number("tuples", 1))
-      .Number("hit", hit)
-      .Text("protocol", arguments.Text("protocol", "udp"))
-      .Number("opened_per_second", opened)
-      .Number("evicted", static_cast<double>(wire.counters().flows_evicted.value()))
-      .Number("expired", static_cast<double>(wire.counters().flows_expired.value()))
-      .Values("mpps", mpps);
   return 0;
 }
 

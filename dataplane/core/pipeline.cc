@@ -91,7 +91,7 @@ bool Pipeline::Pass(const Table& table, std::uint64_t now_ns, std::span<const Fr
 // Of most frames no more is read than the lookup of their flow needs. False where fragments or a missing policy ask for
 // all packets to be parsed first.
 bool Pipeline::ReadPlain(std::span<const Frame> frames) {
-  constexpr std::uint32_t kStride = 16;
+  constexpr std::uint32_t kStride = 8;
   const auto count = static_cast<std::uint32_t>(frames.size());
   if (closed_) return false;
   Begin(frames.data(), parsed_.data(), count);

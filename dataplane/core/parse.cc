@@ -83,12 +83,7 @@ inline void ParseOne(const Frame& frame, const ParseConfig& config, ParsedPacket
 void Parse(const Frame& frame, const ParseConfig& config, ParsedPacket& out) { ParseOne(frame, config, out); }
 
 void ParseBurst(std::span<const Frame> frames, const ParseConfig& config, ParsedPacket* out) {
-  constexpr std::size_t kAhead = 8;
-  for (std::size_t i = 0; i < std::min(kAhead, frames.size()); ++i) __builtin_prefetch(frames[i].data);
-  for (std::size_t i = 0; i < frames.size(); ++i) {
-    if (i + kAhead < frames.size()) __builtin_prefetch(frames[i + kAhead].data);
-    ParseOne(frames[i], config, out[i]);
-  }
+  for (std::size_t i = 0; i < frames.size(); ++i) ParseOne(frames[i], config, out[i]);
 }
 
 }  // namespace sluice

@@ -20,7 +20,7 @@ struct ParseConfig {
 // Fills `out` from `frame`. On return out.reason is kNone, or says why the frame must be dropped.
 void Parse(const Frame& frame, const ParseConfig& config, ParsedPacket& out);
 
-// Parse for each of `frames`, out[i] from frames[i], with the headers of later frames fetched ahead.
+// Parse for each of `frames`, out[i] from frames[i].
 void ParseBurst(std::span<const Frame> frames, const ParseConfig& config, ParsedPacket* out);
 
 // Parses the packet that an ICMP error quotes: `bytes` starts at the quoted IP header and may be cut short after the

@@ -34,7 +34,7 @@ constexpr std::uint32_t kRoundsBeforeSleep = 256;
 constexpr timespec kNap{0, 20'000};
 
 // Headers are read from contiguous bytes. A frame in several segments is joined where one buffer can hold it; where
-// none can, its first segment must show the headers, or parse finds it truncated.
+// none can, its first segment must show the headers, or parse finds it truncated. They are fetched meanwhile.
 Frame FrameOf(rte_mbuf* mbuf, std::uint16_t port) {
   if (mbuf->nb_segs > 1) [[unlikely]]
     rte_pktmbuf_linearize(mbuf);

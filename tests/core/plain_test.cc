@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <memory>
 #include <random>
+#include <vector>
 
 #include "core/parse.h"
+#include "core/wire.h"
 #include "support/packet_builder.h"
 
 namespace sluice {
@@ -95,6 +97,43 @@ TEST(Plain, WhateverIsReadStraightIsWhatParseSays) {
   }
   EXPECT_GT(seen.plain, 10'000);
   EXPECT_GT(seen.not_plain, 100'000);
+}
+
+// Every length that IP may announce beside every one that the transport may, around what is there and at the far end.
+TEST(Plain, LengthsAreHeldAgainstEachOtherAsParseDoes) {
+  Seen seen;
+  for (const bool ipv4 : {true, false}) {
+    for (const bool tcp : {true, false}) {
+      PacketBuilder builder;
+      builder.Ethernet();
+      ipv4 ? builder.Ipv4("10.0.0.1", "10.0.0.2") : builder.Ipv6("fd00::1", "fd00::2");
+      tcp ? builder.Tcp(5, 6, kTcpAck) : builder.Udp(5, 6);
+      ByteVector bytes = builder.Payload(20).Bytes();
+      std::uint8_t* const announced = &bytes[kMacs + 2 + (ipv4 ? 2 : 4)];
+      std::uint8_t* const l4 = &bytes[ipv4 ? PlainIpv4::kL4Offset : PlainIpv6::kL4Offset];
+      std::vector<std::uint16_t> lengths = {0x7fff, 0x8000, 0xffff - 54, 0xffff - 20, 0xffff - 8, 0xffff};
+      for (std::uint16_t length = 0; length < bytes.size() + 4; ++length) lengths.push_back(length);
+      for (const std::uint16_t length : lengths) {
+        Store16(announced, length);
+        for (const std::uint16_t transport : lengths) {
+          if (tcp) {
+            l4[12] = static_cast<std::uint8_t>(transport << 4);
+          } else {
+            Store16(l4 + 4, transport);
+          }
+          ParsedPacket parsed;
+          Parse(Copy(Tagged(bytes)).frame, {}, parsed);
+          const Copy copy(bytes);
+          ipv4 ? Compare<Ipv4FlowKey, PlainIpv4>(copy.frame, parsed, seen)
+               : Compare<Ipv6FlowKey, PlainIpv6>(copy.frame, parsed, seen);
+          if (HasFatalFailure())
+            FAIL() << (ipv4 ? "IPv4 " : "IPv6 ") << (tcp ? "TCP " : "UDP ") << length << " " << transport;
+        }
+      }
+    }
+  }
+  EXPECT_GT(seen.plain, 1'000);
+  EXPECT_GT(seen.not_plain, 10'000);
 }
 
 TEST(Plain, CommonFramesAre) {

@@ -2,8 +2,11 @@
 testpmd `io` and `macswap` on the same ports. Contenders take turns of a fraction of a second: all are there, and one runs
 while the others are stopped, so that what the machine does meanwhile is much the same to all."""
 
+import contextlib
 import functools
+import json
 import os
+import pathlib
 import signal
 import subprocess
 import time
@@ -13,7 +16,10 @@ from testpmd import Testpmd
 
 SECTION = "worker alone"
 MILLION = 1 << 20
-SETTLING = 0.005  # seconds until caches are a contender's own again
+WARMING = 0.5  # seconds
+SETTLING = 0.005  # until caches are a contender's own again
+BUFFER = 2500  # bytes of a packet buffer, and a little
+OTHER_BUFFERS = 1 << 15  # that hold no packet of the capture
 
 
 def sluice_arguments(run, captured=None, **on):
@@ -30,23 +36,24 @@ class Pmd:
     """testpmd in one of its forwarding modes."""
 
     def __init__(self, run, mode, **on):
-        self.run, self.mode, self.on = run, mode, on
+        self.run, self.mode, self.on, self.values = run, mode, on, []
         vdevs = [f"net_pcap0,rx_pcap={run.capture(on['family'], on['flows'])},infinite_rx=1", "net_null0,no-rx=1"]
         self.testpmd = Testpmd(run, vdevs, mode, buffers=on["flows"]).__enter__()
         self.pid = self.testpmd.process.pid
 
     def measure(self, seconds):
-        self.run.add(SECTION, f"testpmd {self.mode}", "mpps", self.testpmd.rates(1, "Tx", 1, seconds), **self.on)
+        self.values += self.testpmd.rates(1, "Tx", 1, seconds)
 
     def end(self):
         self.testpmd.__exit__()
+        self.run.add(SECTION, f"testpmd {self.mode}", "mpps", self.values, **self.on)
 
 
 class Sluice:
     """worker_bench, which measures when it is told to."""
 
     def __init__(self, run, seconds, **on):
-        self.run = run
+        self.run, self.values = run, []
         arguments = sluice_arguments(run, windows=1, seconds=seconds, turns=1, **on)
         pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.process = subprocess.Popen([run.bin / "worker_bench", *arguments], text=True, **pipes)
@@ -62,11 +69,21 @@ class Sluice:
     def measure(self, _):
         self.process.stdin.write("\n")
         self.process.stdin.flush()
-        self.run.take(SECTION, self.read())
+        self.result = json.loads(self.read())
+        self.values += self.result["values"]
 
     def end(self):
         self.process.stdin.close()
         self.process.wait(20)
+        if self.values:
+            self.run.take(SECTION, json.dumps({**self.result, "values": self.values}))
+
+
+@contextlib.contextmanager
+def running(contender):
+    os.kill(contender.pid, signal.SIGCONT)
+    yield
+    os.kill(contender.pid, signal.SIGSTOP)
 
 
 def in_turns(starts, turns, seconds):
@@ -76,16 +93,24 @@ def in_turns(starts, turns, seconds):
         for start in starts:
             there.append(start())
             os.kill(there[-1].pid, signal.SIGSTOP)
+        for contender in there:  # who stood still while others started looks at each flow more closely, once
+            with running(contender):
+                time.sleep(WARMING)
         for _ in range(turns):
             for contender in there:
-                os.kill(contender.pid, signal.SIGCONT)
-                time.sleep(SETTLING)
-                contender.measure(seconds)
-                os.kill(contender.pid, signal.SIGSTOP)
+                with running(contender):
+                    time.sleep(SETTLING)
+                    contender.measure(seconds)
     finally:
         for contender in there:
             os.kill(contender.pid, signal.SIGCONT)
             contender.end()
+
+
+def side_by_side(flows):
+    """How many contenders have room for their packets at the same time: one, at the least."""
+    free = int(pathlib.Path("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages").read_text()) << 21
+    return max(1, free // ((flows + OTHER_BUFFERS) * BUFFER))
 
 
 def hits(run):
@@ -93,13 +118,12 @@ def hits(run):
     turns, seconds = run.choose((4, 0.1), (8, 0.2))
     for _ in range(run.choose(2, 5)):
         for flows in (1000, 64 * 1024, MILLION):
-            starts = [functools.partial(Pmd, run, mode, flows=flows, family=4) for mode in ("io", "macswap")]
-            starts += [functools.partial(Sluice, run, seconds, flows=flows, family=family, rules=1000, hit=100) for family in (4, 6)]
-            if flows < MILLION:
-                in_turns(starts, turns, seconds)
-            else:  # whose packets take 3 GB of each contender
-                for start in starts:
-                    in_turns([start], turns, seconds)
+            pmd = functools.partial(Pmd, run, flows=flows, family=4)
+            worker = functools.partial(Sluice, run, seconds, flows=flows, rules=1000, hit=100)
+            starts = [lambda: pmd("io"), lambda: worker(family=4), lambda: pmd("macswap"), lambda: worker(family=6)]
+            together = side_by_side(flows)
+            for first in range(0, len(starts), together):
+                in_turns(starts[first : first + together], turns, seconds)
 
 
 def sluice_hits(run):

@@ -62,7 +62,7 @@ def main(arguments):
     parser.add_argument("--rounds", type=int, default=5, help="turns of each [5]")
     parser.add_argument("revision", metavar="REV")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS) + " [structures hits]")
-    arguments = parser.parse_args(arguments)
+    arguments = parser.parse_intermixed_args(arguments)
     for name in arguments.sections:
         if name not in SECTIONS:
             parser.error(f"no section '{name}'; there are {', '.join(SECTIONS)}")

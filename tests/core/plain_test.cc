@@ -50,6 +50,14 @@ ByteVector RandomFrame(std::mt19937& random) {
   return builder.Payload(random() % 64).Bytes();
 }
 
+ByteVector CommonFrame(bool ipv4, bool tcp, std::size_t payload) {
+  PacketBuilder builder;
+  builder.Ethernet();
+  ipv4 ? builder.Ipv4("10.0.0.1", "10.0.0.2") : builder.Ipv6("fd00::1", "fd00::2");
+  tcp ? builder.Tcp(5, 6, kTcpAck) : builder.Udp(5, 6);
+  return builder.Payload(payload).Bytes();
+}
+
 struct Seen {
   int plain = 0;
   int not_plain = 0;
@@ -104,11 +112,7 @@ TEST(Plain, LengthsAreHeldAgainstEachOtherAsParseDoes) {
   Seen seen;
   for (const bool ipv4 : {true, false}) {
     for (const bool tcp : {true, false}) {
-      PacketBuilder builder;
-      builder.Ethernet();
-      ipv4 ? builder.Ipv4("10.0.0.1", "10.0.0.2") : builder.Ipv6("fd00::1", "fd00::2");
-      tcp ? builder.Tcp(5, 6, kTcpAck) : builder.Udp(5, 6);
-      ByteVector bytes = builder.Payload(20).Bytes();
+      ByteVector bytes = CommonFrame(ipv4, tcp, 20);
       std::uint8_t* const announced = &bytes[kMacs + 2 + (ipv4 ? 2 : 4)];
       std::uint8_t* const l4 = &bytes[ipv4 ? PlainIpv4::kL4Offset : PlainIpv6::kL4Offset];
       std::vector<std::uint16_t> lengths = {0x7fff, 0x8000, 0xffff - 54, 0xffff - 20, 0xffff - 8, 0xffff};
@@ -140,11 +144,7 @@ TEST(Plain, CommonFramesAre) {
   for (const std::size_t payload : {std::size_t{12}, std::size_t{26}, std::size_t{1400}}) {
     for (const bool tcp : {true, false}) {
       for (const bool ipv4 : {true, false}) {
-        PacketBuilder builder;
-        builder.Ethernet();
-        ipv4 ? builder.Ipv4("10.0.0.1", "10.0.0.2") : builder.Ipv6("fd00::1", "fd00::2");
-        tcp ? builder.Tcp(5, 6, kTcpAck) : builder.Udp(5, 6);
-        const Copy copy(builder.Payload(payload).Bytes());
+        const Copy copy(CommonFrame(ipv4, tcp, payload));
         PlainIpv4 plain4;
         PlainIpv6 plain6;
         ASSERT_GE(copy.frame.length, kShortestPlain);

@@ -5,7 +5,6 @@ while the others are stopped, so that what the machine does meanwhile is much th
 import contextlib
 import functools
 import json
-import os
 import pathlib
 import signal
 import subprocess
@@ -39,7 +38,7 @@ class Pmd:
         self.run, self.mode, self.on, self.values = run, mode, on, []
         vdevs = [f"net_pcap0,rx_pcap={run.capture(on['family'], on['flows'])},infinite_rx=1", "net_null0,no-rx=1"]
         self.testpmd = Testpmd(run, vdevs, mode, buffers=on["flows"]).__enter__()
-        self.pid = self.testpmd.process.pid
+        self.process = self.testpmd.process
 
     def measure(self, seconds):
         self.values += self.testpmd.rates(1, "Tx", 1, seconds)
@@ -54,57 +53,66 @@ class Sluice:
 
     def __init__(self, run, seconds, **on):
         self.run, self.values = run, []
-        arguments = sluice_arguments(run, windows=1, seconds=seconds, turns=1, **on)
+        self.arguments = sluice_arguments(run, windows=1, seconds=seconds, turns=1, **on)
         pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        self.process = subprocess.Popen([run.bin / "worker_bench", *arguments], text=True, **pipes)
-        self.pid = self.process.pid
+        self.process = subprocess.Popen([run.bin / "worker_bench", *self.arguments], text=True, **pipes)
         self.read()
 
     def read(self):
         line = self.process.stdout.readline()
         if not line:
-            raise Failed(f"worker_bench: {self.process.stderr.read().strip().splitlines()[-1:]}")
+            said = self.process.stderr.read().strip().splitlines()[-1:]
+            raise Failed(f"worker_bench {' '.join(self.arguments)} ended with {self.process.wait(20)}: {said}")
         return line
 
     def measure(self, _):
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # which `read` says better
+            self.process.stdin.write("\n")
+            self.process.stdin.flush()
         self.result = json.loads(self.read())
         self.values += self.result["values"]
 
     def end(self):
-        self.process.stdin.close()
-        self.process.wait(20)
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         if self.values:
             self.run.take(SECTION, json.dumps({**self.result, "values": self.values}))
 
 
-@contextlib.contextmanager
-def running(contender):
-    os.kill(contender.pid, signal.SIGCONT)
-    yield
-    os.kill(contender.pid, signal.SIGSTOP)
+def go_on(contender):
+    contender.process.send_signal(signal.SIGCONT)
+
+
+def stand_still(contender):
+    contender.process.send_signal(signal.SIGSTOP)
 
 
 def in_turns(starts, turns, seconds):
-    """Starts one contender after the other; then each runs while it is its turn, `turns` times."""
-    there = []
-    try:
+    """Starts one contender after the other; then each runs while it is its turn, `turns` times. Whatever happens, none is
+    left standing."""
+    with contextlib.ExitStack() as at_end:
+        there = []
         for start in starts:
-            there.append(start())
-            os.kill(there[-1].pid, signal.SIGSTOP)
+            contender = start()
+            at_end.callback(contender.end)
+            at_end.callback(go_on, contender)
+            stand_still(contender)
+            there.append(contender)
         for contender in there:  # who stood still while others started looks at each flow more closely, once
-            with running(contender):
-                time.sleep(WARMING)
+            go_on(contender)
+            time.sleep(WARMING)
+            stand_still(contender)
         for _ in range(turns):
             for contender in there:
-                with running(contender):
-                    time.sleep(SETTLING)
-                    contender.measure(seconds)
-    finally:
-        for contender in there:
-            os.kill(contender.pid, signal.SIGCONT)
-            contender.end()
+                go_on(contender)
+                time.sleep(SETTLING)
+                contender.measure(seconds)
+                stand_still(contender)
 
 
 def side_by_side(flows):

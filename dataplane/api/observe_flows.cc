@@ -32,6 +32,7 @@ void Describe(const Table& table, const Pipeline& pipeline, const FlowView& flow
   message.set_bytes(flow.bytes);
   message.set_idle_ms(pipeline.IdleMs(flow));
   message.set_generation(flow.generation);
+  message.set_guessed(flow.guessed);
   SetRule(table, flow.egress_rule, message.mutable_egress());
   SetRule(table, flow.ingress_rule, message.mutable_ingress());
 }

@@ -23,7 +23,7 @@ struct DropRecord {
   IpAddress source;
   IpAddress destination;
   std::uint64_t epoch = 0;  // of the table in force, which the rules belong to
-  std::uint32_t generation = 0;
+  std::uint64_t generation = 0;
   RuleId egress_rule = kNoRule;   // what denied it on the source's side; kNoRule: that side did not
   RuleId ingress_rule = kNoRule;  // ... on the destination's
   std::uint32_t frame_length = 0;

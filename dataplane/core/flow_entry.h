@@ -70,14 +70,16 @@ class FlowCount {
   }
 };
 
-// The key's words; above the last one's 48 bits: state, then flags. A free entry's last word is zero.
+// The key's words; above the last one's 48 bits: state, then flags. A free entry's last word is zero; a flow's is not,
+// as no flow has the state kFree.
 template <typename Key>
 struct alignas(Key::kWords == 2 ? 32 : 64) FlowEntry : FlowRulesHere<kRulesInEntry<Key>> {
-  static constexpr std::uint8_t kLive = 1;
+  static constexpr std::uint8_t kReplyFirst = 1;  // picked up by a packet of the other end, not the originator's
   static constexpr std::uint8_t kOriginatorIsGreater = 2;
-  static constexpr std::uint8_t kReplied = 4;    // the other end took part: not evicted by a flood
-  static constexpr std::uint8_t kEvictable = 8;  // in the list of those that may be
+  static constexpr std::uint8_t kReplied = 4;    // both ends took part: not evicted by a flood
+  static constexpr std::uint8_t kEvictable = 8;  // in a list of those that may be
   static constexpr std::uint8_t kResetDue = 16;  // cut while idle: its ends have not been told
+  static constexpr std::uint8_t kGuessed = 32;   // picked up: who opened it is a guess (GuessSide)
   // From that end a packet of kDataEvent leaves the state as it is. Follow from the state.
   static constexpr std::uint8_t kSteadyFromLesser = 64;
   static constexpr std::uint8_t kSteadyFromGreater = 128;

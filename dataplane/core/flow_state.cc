@@ -37,7 +37,6 @@ StateTable MakeStateTable() {
     sides[1][kDataEvent] = reply;
   };
   data(kUdpUnreplied, kUdpUnreplied, kUdpReplied);
-  data(kUdpReplied, kUdpStream, kUdpReplied);
   data(kIcmpUnreplied, kIcmpUnreplied, kIcmpReplied);
   data(kGenericUnreplied, kGenericUnreplied, kGenericReplied);
   return table;
@@ -72,12 +71,12 @@ FlowEvent SctpEventOf(std::uint8_t chunk_type) {
   }
 }
 
-FlowState FirstState(std::uint8_t protocol, FlowEvent event) {
+FlowState FirstState(std::uint8_t protocol, Side side, FlowEvent event) {
   switch (protocol) {
     case kProtoTcp:
-      return TcpFirstStates()[event];
+      return TcpFirstStates(side)[event];
     case kProtoSctp:
-      return SctpFirstStates()[event];
+      return SctpFirstStates(side)[event];
     case kProtoUdp:
       return kUdpUnreplied;
     case kProtoIcmp:
@@ -88,12 +87,11 @@ FlowState FirstState(std::uint8_t protocol, FlowEvent event) {
   }
 }
 
-TimeoutTable MakeTimeoutTable(const Timeouts& timeouts) {
-  TimeoutTable table{};
-  const auto set = [&table](std::initializer_list<FlowState> states, std::uint32_t seconds) {
+TimeoutTable::TimeoutTable(const Timeouts& timeouts) {
+  const auto set = [this](std::initializer_list<FlowState> states, std::uint32_t seconds) {
     constexpr std::uint64_t kMax = std::uint64_t{1} << 31;
     const auto ms = static_cast<std::uint32_t>(std::min(std::uint64_t{seconds} * 1000, kMax));
-    for (const FlowState state : states) table[static_cast<std::size_t>(state)] = ms;
+    for (const FlowState state : states) by_state_[static_cast<std::size_t>(state)] = ms;
   };
   set({kTcpSynSent, kTcpSynSentBoth}, timeouts.tcp_syn_sent);
   set({kTcpSynReceived}, timeouts.tcp_syn_recv);
@@ -103,7 +101,7 @@ TimeoutTable MakeTimeoutTable(const Timeouts& timeouts) {
   set({kTcpLastAck}, timeouts.tcp_last_ack);
   set({kTcpTimeWait}, timeouts.tcp_time_wait);
   set({kTcpCloseOriginal, kTcpCloseReply}, timeouts.tcp_close);
-  set({kTcpUnacknowledged, kCut}, timeouts.tcp_unacknowledged);
+  set({kTcpUnacknowledged, kTcpUnclaimed}, timeouts.tcp_unacknowledged);
   set({kSctpInitSent, kSctpInitAnswered}, timeouts.sctp_cookie_wait);
   set({kSctpCookieEchoed}, timeouts.sctp_cookie_echoed);
   set({kSctpEstablished}, timeouts.sctp_established);
@@ -111,12 +109,33 @@ TimeoutTable MakeTimeoutTable(const Timeouts& timeouts) {
   set({kSctpShutdownReceived}, timeouts.sctp_shutdown_recd);
   set({kSctpShutdownAckSent}, timeouts.sctp_shutdown_ack_sent);
   set({kSctpClosed}, timeouts.sctp_closed);
-  set({kSctpHeartbeatSent}, timeouts.sctp_heartbeat_sent);
-  set({kUdpUnreplied, kUdpReplied}, timeouts.udp);
-  set({kUdpStream}, timeouts.udp_stream);
+  set({kSctpHeartbeatSent, kSctpUnclaimed}, timeouts.sctp_heartbeat_sent);
+  set({kUdpUnreplied}, timeouts.udp);
+  set({kUdpReplied}, timeouts.udp_stream);
   set({kIcmpUnreplied, kIcmpReplied}, timeouts.icmp);
   set({kGenericUnreplied, kGenericReplied}, timeouts.generic);
-  return table;
+  shortest_ = ~std::uint32_t{0};
+  for (std::size_t state = 0; state < kFlowStates; ++state) {
+    const auto id = static_cast<FlowState>(state);
+    if (id != kFree && id != kReopen && id != kCut) shortest_ = std::min(shortest_, by_state_[state]);
+  }
+}
+
+std::uint32_t TimeoutTable::OfCut(std::uint8_t protocol) const {
+  const auto of = [this](FlowState state) { return by_state_[static_cast<std::size_t>(state)]; };
+  switch (protocol) {
+    case kProtoTcp:
+      return of(kTcpUnacknowledged);
+    case kProtoSctp:
+      return of(kSctpEstablished);
+    case kProtoUdp:
+      return of(kUdpReplied);
+    case kProtoIcmp:
+    case kProtoIcmpv6:
+      return of(kIcmpReplied);
+    default:
+      return of(kGenericReplied);
+  }
 }
 
 }  // namespace sluice

@@ -17,38 +17,39 @@
 namespace sluice {
 
 // X(enumerator, name). The names are those of Linux's conntrack where it has the state.
-#define SLUICE_FLOW_STATES(X)                                                                        \
-  X(kFree, "NONE")                                                                                   \
-  X(kTcpSynSent, "SYN_SENT")                                                                         \
-  X(kTcpSynSentBoth, "SYN_SENT2") /* simultaneous open */                                            \
-  X(kTcpSynReceived, "SYN_RECV")                                                                     \
-  X(kTcpEstablished, "ESTABLISHED")                                                                  \
-  X(kTcpFinOriginal, "FIN_WAIT") /* the originator's FIN was seen */                                 \
-  X(kTcpFinReply, "FIN_WAIT")                                                                        \
-  X(kTcpHalfOriginal, "CLOSE_WAIT") /* ... and acknowledged: the originator's half is closed */      \
-  X(kTcpHalfReply, "CLOSE_WAIT")                                                                     \
-  X(kTcpLastAck, "LAST_ACK") /* both FINs were seen */                                               \
-  X(kTcpTimeWait, "TIME_WAIT")                                                                       \
-  X(kTcpCloseOriginal, "CLOSE") /* the originator reset it */                                        \
-  X(kTcpCloseReply, "CLOSE")                                                                         \
-  X(kTcpUnacknowledged, "UNACKNOWLEDGED") /* picked up without a SYN, the other end not yet heard */ \
-  X(kSctpInitSent, "COOKIE_WAIT")                                                                    \
-  X(kSctpInitAnswered, "COOKIE_WAIT")                                                                \
-  X(kSctpCookieEchoed, "COOKIE_ECHOED")                                                              \
-  X(kSctpEstablished, "ESTABLISHED")                                                                 \
-  X(kSctpShutdownSent, "SHUTDOWN_SENT")     /* by the originator */                                  \
-  X(kSctpShutdownReceived, "SHUTDOWN_RECD") /* from the other end */                                 \
-  X(kSctpShutdownAckSent, "SHUTDOWN_ACK_SENT")                                                       \
-  X(kSctpClosed, "CLOSED")                                                                           \
-  X(kSctpHeartbeatSent, "HEARTBEAT_SENT") /* a further path, or picked up without an INIT */         \
-  X(kUdpUnreplied, "UNREPLIED")                                                                      \
-  X(kUdpReplied, "REPLIED")                                                                          \
-  X(kUdpStream, "STREAM") /* the originator went on after a reply */                                 \
-  X(kIcmpUnreplied, "UNREPLIED")                                                                     \
-  X(kIcmpReplied, "REPLIED")                                                                         \
-  X(kGenericUnreplied, "UNREPLIED")                                                                  \
-  X(kGenericReplied, "REPLIED")                                                                      \
-  X(kCut, "CUT") /* denied by a newer table; what belongs to it is dropped until a new connection */
+#define SLUICE_FLOW_STATES(X)                                                                             \
+  X(kFree, "NONE")                                                                                        \
+  X(kTcpSynSent, "SYN_SENT")                                                                              \
+  X(kTcpSynSentBoth, "SYN_SENT2") /* simultaneous open */                                                 \
+  X(kTcpSynReceived, "SYN_RECV")                                                                          \
+  X(kTcpEstablished, "ESTABLISHED")                                                                       \
+  X(kTcpFinOriginal, "FIN_WAIT") /* the originator's FIN was seen */                                      \
+  X(kTcpFinReply, "FIN_WAIT")                                                                             \
+  X(kTcpHalfOriginal, "CLOSE_WAIT") /* ... and acknowledged: the originator's half is closed */           \
+  X(kTcpHalfReply, "CLOSE_WAIT")                                                                          \
+  X(kTcpLastAck, "LAST_ACK") /* both FINs were seen */                                                    \
+  X(kTcpTimeWait, "TIME_WAIT")                                                                            \
+  X(kTcpCloseOriginal, "CLOSE") /* the originator reset it */                                             \
+  X(kTcpCloseReply, "CLOSE")                                                                              \
+  X(kTcpUnacknowledged, "UNACKNOWLEDGED") /* picked up without a SYN, only its originator heard so far */ \
+  X(kTcpUnclaimed, "UNACKNOWLEDGED")      /* ... only the other end heard so far */                       \
+  X(kSctpInitSent, "COOKIE_WAIT")                                                                         \
+  X(kSctpInitAnswered, "COOKIE_WAIT")                                                                     \
+  X(kSctpCookieEchoed, "COOKIE_ECHOED")                                                                   \
+  X(kSctpEstablished, "ESTABLISHED")                                                                      \
+  X(kSctpShutdownSent, "SHUTDOWN_SENT")     /* by the originator */                                       \
+  X(kSctpShutdownReceived, "SHUTDOWN_RECD") /* from the other end */                                      \
+  X(kSctpShutdownAckSent, "SHUTDOWN_ACK_SENT")                                                            \
+  X(kSctpClosed, "CLOSED")                                                                                \
+  X(kSctpHeartbeatSent, "HEARTBEAT_SENT") /* a further path, or picked up without an INIT */              \
+  X(kSctpUnclaimed, "HEARTBEAT_SENT")     /* ... only the other end heard so far */                       \
+  X(kUdpUnreplied, "UNREPLIED")                                                                           \
+  X(kUdpReplied, "REPLIED") /* both ends have spoken */                                                   \
+  X(kIcmpUnreplied, "UNREPLIED")                                                                          \
+  X(kIcmpReplied, "REPLIED")                                                                              \
+  X(kGenericUnreplied, "UNREPLIED")                                                                       \
+  X(kGenericReplied, "REPLIED")                                                                           \
+  X(kCut, "CUT") /* denied by a newer table: dropped both ways until it is opened anew, or silent */
 
 enum class FlowState : std::uint8_t {
 #define SLUICE_X(id, name) id,
@@ -56,8 +57,7 @@ enum class FlowState : std::uint8_t {
 #undef SLUICE_X
       kReopen,  // no state: the packet opens a new connection in this one's place
 };
-inline constexpr std::size_t kFlowStates = 32;  // of which kReopen is the last
-static_assert(static_cast<std::size_t>(FlowState::kReopen) < kFlowStates);
+inline constexpr std::size_t kFlowStates = static_cast<std::size_t>(FlowState::kReopen) + 1;
 
 std::string_view Name(FlowState state);
 
@@ -116,11 +116,19 @@ inline FlowState NextState(FlowState state, Side side, FlowEvent event) {
   return kNextState[static_cast<std::size_t>(state)][static_cast<std::size_t>(side)][event];
 }
 
-// The state of a flow that this packet opens.
-FlowState FirstState(std::uint8_t protocol, FlowEvent event);
+// The state of a flow of which this is the first packet seen. It is the other end's only where the flow is picked up.
+FlowState FirstState(std::uint8_t protocol, Side side, FlowEvent event);
 
 // True for TCP and SCTP, where a connection's opening can be told from its other packets.
 constexpr bool HasConnections(std::uint8_t protocol) { return protocol == kProtoTcp || protocol == kProtoSctp; }
+
+// Whose packet it is, where a connection is picked up in the middle: after a restart, say, whichever end speaks first.
+// A guess. The end with an ephemeral port opened it, where the other's port is not one; else the end that speaks.
+constexpr Side GuessSide(std::uint16_t source_port, std::uint16_t destination_port) {
+  // Where Linux's ip_local_port_range begins; RFC 6335's dynamic ports lie above.
+  constexpr std::uint16_t kFirstEphemeral = 32768;
+  return source_port < kFirstEphemeral && destination_port >= kFirstEphemeral ? Side::kReply : Side::kOriginal;
+}
 
 // Names and defaults follow Linux's nf_conntrack sysctls where they exist. Seconds.
 struct Timeouts {
@@ -132,9 +140,9 @@ struct Timeouts {
   std::uint32_t tcp_last_ack = 30;
   std::uint32_t tcp_time_wait = 120;
   std::uint32_t tcp_close = 10;
-  std::uint32_t tcp_unacknowledged = 300;  // picked up without a SYN, no reply yet; also how long a cut flow is known
+  std::uint32_t tcp_unacknowledged = 300;  // picked up without a SYN, one end heard; also of a connection that was cut
   std::uint32_t udp = 30;
-  std::uint32_t udp_stream = 120;
+  std::uint32_t udp_stream = 120;  // both ends have spoken
   std::uint32_t sctp_closed = 10;
   std::uint32_t sctp_cookie_wait = 3;
   std::uint32_t sctp_cookie_echoed = 3;
@@ -147,9 +155,24 @@ struct Timeouts {
   std::uint32_t generic = 600;
 };
 
-// Milliseconds by state. At most 24 days, half of what the flows' clock can tell.
-using TimeoutTable = std::array<std::uint32_t, kFlowStates>;
-TimeoutTable MakeTimeoutTable(const Timeouts& timeouts);
+// Milliseconds, at most 24 days: half of what the flows' clock can tell.
+class TimeoutTable {
+ public:
+  explicit TimeoutTable(const Timeouts& timeouts);
+  // After so long without a packet, a flow in this state is over. A cut one is known as long as its protocol's idle
+  // flows are.
+  std::uint32_t Of(FlowState state, std::uint8_t protocol) const {
+    return state == FlowState::kCut ? OfCut(protocol) : by_state_[static_cast<std::size_t>(state)];
+  }
+  // The shortest there is.
+  std::uint32_t shortest() const { return shortest_; }
+
+ private:
+  std::uint32_t OfCut(std::uint8_t protocol) const;
+
+  std::array<std::uint32_t, kFlowStates> by_state_{};
+  std::uint32_t shortest_;
+};
 
 }  // namespace sluice
 

@@ -71,9 +71,7 @@ std::uint32_t FlowTable<Key>::Insert(const Key& key, const FlowIndex::Place& pla
   Publish(record.folded.packets, std::uint64_t{0});
   Publish(record.folded.bytes, std::uint64_t{0});
   Publish(entry.count, std::uint64_t{0});
-  const auto flags =
-      static_cast<std::uint8_t>(Entry::kLive | (judged.originator_is_greater ? Entry::kOriginatorIsGreater : 0));
-  Publish(entry.words[Key::kWords - 1], key.words[Key::kWords - 1] | Entry::UpperBits(judged.state, flags));
+  Publish(entry.words[Key::kWords - 1], key.words[Key::kWords - 1] | Entry::UpperBits(judged.state, judged.flags));
   if (!reuse) used_limit_.store(limit + 1, std::memory_order_release);
   MakeEvictable(flow);
   size_.store(size_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
@@ -100,14 +98,14 @@ void FlowTable<Key>::Fold(std::uint32_t flow) {
 }
 
 template <typename Key>
-void FlowTable<Key>::MakeEvictable(std::uint32_t flow) {
-  Entry& entry = entries_[flow];
-  if (entry.Has(Entry::kEvictable)) return;
-  records_[flow].older = newest_;
+void FlowTable<Key>::MakeEvictable(std::uint32_t flow, Eviction when) {
+  Keep(flow);
+  List& list = when == Eviction::kAtNeed ? at_need_ : last_resort_;
+  records_[flow].older = list.newest;
   records_[flow].newer = kNoFlow;
-  (newest_ == kNoFlow ? oldest_ : records_[newest_].newer) = flow;
-  newest_ = flow;
-  entry.Set(Entry::kEvictable);
+  (list.newest == kNoFlow ? list.oldest : records_[list.newest].newer) = flow;
+  list.newest = flow;
+  entries_[flow].Set(Entry::kEvictable);
 }
 
 template <typename Key>
@@ -115,8 +113,15 @@ void FlowTable<Key>::Keep(std::uint32_t flow) {
   Entry& entry = entries_[flow];
   if (!entry.Has(Entry::kEvictable)) return;
   const Record& record = records_[flow];
-  (record.older == kNoFlow ? oldest_ : records_[record.older].newer) = record.newer;
-  (record.newer == kNoFlow ? newest_ : records_[record.newer].older) = record.older;
+  // Only at its ends does it matter which list it is in; they are told by the flow itself.
+  if (record.older == kNoFlow)
+    (at_need_.oldest == flow ? at_need_ : last_resort_).oldest = record.newer;
+  else
+    records_[record.older].newer = record.newer;
+  if (record.newer == kNoFlow)
+    (at_need_.newest == flow ? at_need_ : last_resort_).newest = record.older;
+  else
+    records_[record.newer].older = record.older;
   entry.Clear(Entry::kEvictable);
 }
 
@@ -124,7 +129,7 @@ template <typename Key>
 std::size_t FlowTable<Key>::NextEvictions(std::uint32_t count, std::span<std::uint32_t> flows) const {
   const std::uint32_t room = capacity_ - size();
   std::size_t found = 0;
-  for (std::uint32_t flow = oldest_; flow != kNoFlow && found < flows.size() && found + room < count;) {
+  for (std::uint32_t flow = at_need_.oldest; flow != kNoFlow && found < flows.size() && found + room < count;) {
     PrefetchEntry(flow);
     flows[found++] = flow;
     flow = records_[flow].newer;
@@ -163,6 +168,7 @@ bool FlowTable<Key>::View(std::uint32_t flow, FlowView& view) const {
     view.protocol = copy.protocol();
     view.state = copy.state();
     view.replied = copy.Has(Entry::kReplied);
+    view.guessed = copy.Has(Entry::kGuessed);
     return true;
   }
   return false;

@@ -30,7 +30,8 @@ struct FlowView {
   std::uint8_t protocol = 0;
   FlowState state = FlowState::kFree;
   bool replied = false;
-  std::uint32_t generation = 0;
+  bool guessed = false;  // picked up in the middle: which end opened it is a guess
+  std::uint64_t generation = 0;
   std::uint32_t last_seen_ms = 0;  // on the clock of the worker's flows
   RuleId egress_rule = kNoRule;
   RuleId ingress_rule = kNoRule;
@@ -85,7 +86,7 @@ class FlowTable {
   // key is not in the table. `judged` fills in the record.
   struct Judged {
     FlowState state = FlowState::kFree;
-    bool originator_is_greater = false;
+    std::uint8_t flags = 0;  // kOriginatorIsGreater, kReplyFirst, kGuessed
     std::uint32_t generation = 0;
     std::uint32_t now_ms = 0;
     FlowRules rules = {};
@@ -93,10 +94,12 @@ class FlowTable {
   std::uint32_t Insert(const Key& key, const FlowIndex::Place& place, const Judged& judged);
   void Erase(std::uint32_t flow);
 
-  // The list of flows that may give way to new ones, in the order in which they came onto it. A new flow is on it.
-  void MakeEvictable(std::uint32_t flow);
+  // The flows that may give way to new ones, in the order in which that was said of them. A new flow may. Those that
+  // only may as a last resort (kLastResort) do when no other is left.
+  enum class Eviction : std::uint8_t { kAtNeed, kLastResort };
+  void MakeEvictable(std::uint32_t flow, Eviction when = Eviction::kAtNeed);
   void Keep(std::uint32_t flow);
-  std::uint32_t OldestEvictable() const { return oldest_; }
+  std::uint32_t OldestEvictable() const { return at_need_.oldest != kNoFlow ? at_need_.oldest : last_resort_.oldest; }
   // Those that would have to give way to `count` new flows, the oldest first, as far as `flows` holds them; their
   // entries are fetched. Returns how many they are.
   std::size_t NextEvictions(std::uint32_t count, std::span<std::uint32_t> flows) const;
@@ -121,6 +124,11 @@ class FlowTable {
     explicit Layout(std::uint32_t capacity);
     std::size_t records, buckets, total;
   };
+  // A list through the flows' records.
+  struct List {
+    std::uint32_t oldest = kNoFlow;
+    std::uint32_t newest = kNoFlow;
+  };
   FlowTable(std::uint32_t capacity, std::uint64_t seed, const FlowMemory& memory, std::byte* bytes);
   bool View(std::uint32_t flow, FlowView& view) const;
 
@@ -130,8 +138,8 @@ class FlowTable {
   Record* records_;
   std::uint32_t capacity_;
   std::uint32_t free_ = kNoFlow;
-  std::uint32_t oldest_ = kNoFlow;
-  std::uint32_t newest_ = kNoFlow;
+  List at_need_;
+  List last_resort_;
   std::atomic<std::uint32_t> used_limit_ = 0;
   std::atomic<std::uint32_t> size_ = 0;
   FlowMemory memory_;

@@ -14,15 +14,6 @@ std::uint64_t RandomSeed() {
   return std::uint64_t{device()} << 32 | device();
 }
 
-std::uint32_t ShortestTimeout(const TimeoutTable& timeouts) {
-  std::uint32_t shortest = ~std::uint32_t{0};
-  for (std::size_t state = 0; state < kFlowStates; ++state) {
-    const auto id = static_cast<FlowState>(state);
-    if (id != FlowState::kFree && id != FlowState::kReopen) shortest = std::min(shortest, timeouts[state]);
-  }
-  return shortest;
-}
-
 }  // namespace
 
 void PipelineOutput::Clear() {
@@ -34,8 +25,7 @@ void PipelineOutput::Clear() {
 
 Pipeline::Pipeline(const PipelineConfig& config)
     : config_(config),
-      timeouts_ms_(MakeTimeoutTable(config.timeouts)),
-      shortest_timeout_ms_(ShortestTimeout(timeouts_ms_)),
+      timeouts_(config.timeouts),
       fragments_({.trains = config.fragment_trains,
                   .held = config.fragments_held,
                   .held_each = config.fragments_held_each,
@@ -62,7 +52,7 @@ void Pipeline::Start(const Table& table, std::uint64_t now_ns, PipelineOutput& o
   now_ns_ = std::max(now_ns_, now_ns);
   now_ms_.store(static_cast<std::uint32_t>(now_ns_ / 1'000'000), std::memory_order_relaxed);
   out_ = &out;
-  if (table_ != &table || generation_ != table.generation() || CurrentCounters().epoch() != table.epoch())
+  if (table_ != &table || WholeNow() != table.generation() || CurrentCounters().epoch() != table.epoch())
     ChangeTable(table);
   table_ = &table;
 }
@@ -227,9 +217,9 @@ void Pipeline::LookUp() {
   lane.FetchEntries(count);
   if (lane.in_secondary != 0) lane.FetchEntries(count);
   const std::uint32_t now_ms = Now();
-  const std::uint32_t generation = generation_;
+  const std::uint32_t generation = judged_now_;
   // Where outcomes are asked for, every packet takes the long way.
-  const std::uint32_t fresh_ms = out_->outcomes == nullptr ? shortest_timeout_ms_ : 0;
+  const std::uint32_t fresh_ms = out_->outcomes == nullptr ? timeouts_.shortest() : 0;
   std::uint64_t stale = 0;
   Entry* const entries = &flows.entry(0);
   for (std::uint32_t slot = 0; slot < count; ++slot) {
@@ -237,7 +227,7 @@ void Pipeline::LookUp() {
     if (!entries[flow].Is(lane.key[slot])) [[unlikely]] {
       flow = flows.Find(lane.key[slot], lane.place[slot]);
       if (flow == kNoFlow) {
-        Defer<Key>(slot, nullptr);
+        Defer<Key>(slot, SideWithoutFlow<Key>(slot));
         continue;
       }
     }
@@ -276,20 +266,27 @@ void Pipeline::MeetStale(std::uint64_t slots) {
 template <typename Key>
 void Pipeline::HitSlowly(std::uint32_t slot, std::uint32_t flow) {
   FlowEntry<Key>& entry = lane<Key>().flows->entry(flow);
-  if (!entry.live()) return Defer<Key>(slot, nullptr);  // a candidate that no flow has
-  if (entry.generation == generation_ && !IsExpired(entry) && Continue<Key>(slot, flow)) return;
+  if (!entry.live()) return Defer<Key>(slot, SideWithoutFlow<Key>(slot));  // a candidate that no flow has
+  if (entry.generation == judged_now_ && !IsExpired(entry) && Continue<Key>(slot, flow)) return;
   // Later packets of this burst must not overtake this one's judgement.
   FoldFlow<Key>(flow);
   Publish(entry.generation, kJudgeAgain);
-  Defer<Key>(slot, &entry);
+  Defer<Key>(slot, lane<Key>().SideOf(slot, entry));
 }
 
 template <typename Key>
-void Pipeline::Defer(std::uint32_t slot, const FlowEntry<Key>* entry) {
+void Pipeline::Defer(std::uint32_t slot, Side side) {
   const Lane<Key>& lane = this->lane<Key>();
-  const bool reply = entry != nullptr && lane.SideOf(slot, *entry) == Side::kReply;
-  queries_[deferred_count_] = lane.Query(slot, reply);
-  deferred_[deferred_count_++] = {lane.packet[slot], slot, Key::kFamily, reply};
+  queries_[deferred_count_] = lane.Query(slot, side);
+  deferred_[deferred_count_++] = {lane.packet[slot], slot, Key::kFamily, side};
+}
+
+// Whose packet it is taken for. A later fragment says nothing of its connection, and is judged as it stands.
+template <typename Key>
+Side Pipeline::SideWithoutFlow(std::uint32_t slot) const {
+  const Lane<Key>& lane = this->lane<Key>();
+  if (!lane.IsPickedUp(slot) || IsLaterFragment(lane.packet[slot])) return Side::kOriginal;
+  return lane.Guess(slot);
 }
 
 bool Pipeline::Emit() {
@@ -323,7 +320,7 @@ DropRecord Pipeline::MakeRecord(const Frame& frame, const ParsedPacket& packet, 
           .source = packet.source(),
           .destination = packet.destination(),
           .epoch = CurrentCounters().epoch(),
-          .generation = generation_,
+          .generation = WholeNow(),
           .frame_length = frame.frame_length,
           .source_port = packet.source_port,
           .destination_port = packet.destination_port,

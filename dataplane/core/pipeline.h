@@ -137,6 +137,11 @@ class Pipeline {
   template <typename Visit>
   void ForEachFlow(Visit visit) const {
     const auto show = [&](FlowView& flow) {
+      const auto judged = static_cast<std::uint32_t>(flow.generation);
+      // After the flow: who saw its generation sees the pipeline's.
+      if (judged != kJudgeAgain) {
+        flow.generation = WholeGeneration(generation_.load(std::memory_order_acquire), judged);
+      }
       if (flow.generation < first_generation_.load(std::memory_order_relaxed)) flow.egress_rule = flow.ingress_rule = 0;
       visit(static_cast<const FlowView&>(flow));
     };
@@ -154,7 +159,7 @@ class Pipeline {
     std::uint32_t packet;
     std::uint32_t slot;  // in its family's lane; kNoSlot: an ICMP error
     Family family;
-    bool asked_for_reply = false;  // the query has the packet's ends the other way round
+    Side side = Side::kOriginal;  // whose packet it was taken for: of kReply's, the query has the ends exchanged
   };
 
   // One address family's share of a burst, and its flows.
@@ -171,8 +176,11 @@ class Pipeline {
     std::uint32_t fetched = 0;                    // slots that have a candidate
     std::uint64_t in_secondary = 0;               // bit i: slot i's candidate is still to be found there
     std::uint32_t sweep_next = 0;
-    std::uint32_t judge_next = 0;  // goes on from where it is when the table changes
-    std::uint32_t behind = 0;      // entries that it has still to look at
+    // After a new table: the entries below judge_limit are looked at, beginning with whichever is next. Those above it
+    // were first used since, by flows that the table judged.
+    std::uint32_t judge_next = 0;
+    std::uint32_t judge_limit = 0;
+    std::uint32_t behind = 0;  // how many are left
 
     static constexpr std::uint16_t kFromGreater = kFlowEvents;
     static constexpr std::uint16_t kSteady = FlowEntry<Key>::kSteadyFromLesser | FlowEntry<Key>::kSteadyFromGreater;
@@ -234,9 +242,9 @@ class Pipeline {
       fetched = end;
     }
     // What the packet asks of the table: the other way round, where its flow's originator is not its source.
-    ClassifyQuery Query(std::uint32_t slot, bool of_reply) const {
+    ClassifyQuery Query(std::uint32_t slot, Side side) const {
       const FlowEnd lesser = Key::Lesser(key[slot].words), greater = Key::Greater(key[slot].words);
-      const bool greater_first = SourceIsGreater(slot) != of_reply;
+      const bool greater_first = SourceIsGreater(slot) != (side == Side::kReply);
       const FlowEnd& source = greater_first ? greater : lesser;
       const FlowEnd& destination = greater_first ? lesser : greater;
       return {source.address, destination.address, Key::Protocol(key[slot].words), destination.port};
@@ -246,6 +254,16 @@ class Pipeline {
     // Whether the packet leaves the flow's state as it is.
     bool IsSteady(std::uint32_t slot, const FlowEntry<Key>& entry) const {
       return (turn[slot] & entry.flags() & kSteady) != 0;
+    }
+    // Whether a packet without a flow belongs to a connection that others saw begin.
+    bool IsPickedUp(std::uint32_t slot) const {
+      static_assert(kTcpSynEvent == static_cast<int>(kSctpInitEvent));
+      return HasConnections(Key::Protocol(key[slot].words)) && EventAt(slot) != kTcpSynEvent;
+    }
+    Side Guess(std::uint32_t slot) const {
+      const std::uint16_t lesser = Key::Lesser(key[slot].words).port, greater = Key::Greater(key[slot].words).port;
+      const bool swap = SourceIsGreater(slot);
+      return swap ? GuessSide(greater, lesser) : GuessSide(lesser, greater);
     }
     Side SideOf(std::uint32_t slot, const FlowEntry<Key>& entry) const {
       return SourceIsGreater(slot) == entry.Has(FlowEntry<Key>::kOriginatorIsGreater) ? Side::kOriginal : Side::kReply;
@@ -257,6 +275,10 @@ class Pipeline {
       return ipv4_;
     else
       return ipv6_;
+  }
+  template <typename Key>
+  const Lane<Key>& lane() const {
+    return const_cast<Pipeline*>(this)->lane<Key>();
   }
 
   explicit Pipeline(const PipelineConfig& config);
@@ -286,7 +308,9 @@ class Pipeline {
   template <typename Key>
   void HitSlowly(std::uint32_t slot, std::uint32_t flow);
   template <typename Key>
-  void Defer(std::uint32_t slot, const FlowEntry<Key>* entry);
+  void Defer(std::uint32_t slot, Side side);
+  template <typename Key>
+  Side SideWithoutFlow(std::uint32_t slot) const;
   bool Emit();
   DropRecord MakeRecord(const Frame& frame, const ParsedPacket& packet, DropReason reason);
   void RecordDrop(std::uint32_t index);
@@ -298,9 +322,15 @@ class Pipeline {
   template <typename Key>
   void Resolve(const Deferred& deferred, Classification& answer);
   template <typename Key>
-  void Open(std::uint32_t slot, const Classification& answer);
+  bool MeetFlow(const Deferred& deferred, std::uint32_t flow, Classification& answer);
   template <typename Key>
-  std::uint32_t InsertFlow(std::uint32_t slot, const Classification& answer);
+  bool MeetCutFlow(const Deferred& deferred, std::uint32_t flow, const Classification& answer);
+  template <typename Key>
+  void MeetNoFlow(const Deferred& deferred, Side side, Classification& answer, std::uint32_t replaced = kNoFlow);
+  template <typename Key>
+  void Open(std::uint32_t slot, Side side, const Classification& answer);
+  template <typename Key>
+  std::uint32_t InsertFlow(std::uint32_t slot, Side side, const Classification& answer);
   template <typename Key>
   bool Continue(std::uint32_t slot, std::uint32_t flow);
   template <typename Key>
@@ -311,6 +341,10 @@ class Pipeline {
   void PassStateless(std::uint32_t index, const Classification& answer);
   bool IsDenied(const Classification& answer) const;
   bool Admits(std::uint32_t index, const Classification& answer);
+  bool IsLaterFragment(std::uint32_t index) const {
+    return !IsPlain(index) && packets_[index].Is(ParsedPacket::kFragment) &&
+           !packets_[index].Is(ParsedPacket::kFirstFragment);
+  }
   void Deny(std::uint32_t index, DropReason reason, const Classification& answer, bool reset_both = false);
   void Answer(std::uint32_t index, bool reset_both);
   bool TakeToken();
@@ -342,8 +376,8 @@ class Pipeline {
   // Whether what this generation says of a flow is what the one that judged it said.
   template <typename Key>
   bool IsStillJudged(const FlowEntry<Key>& entry) const {
-    const std::uint32_t judged = entry.generation;
-    if (judged == kJudgeAgain || !IsOfThisEpoch(judged)) return false;
+    if (!IsOfThisEpoch(entry.generation)) return false;
+    const std::uint64_t judged = WholeGeneration(WholeNow(), entry.generation);
     return !table_->changes().Since(judged, Key::Lesser(entry.words).address) &&
            !table_->changes().Since(judged, Key::Greater(entry.words).address);
   }
@@ -363,14 +397,18 @@ class Pipeline {
   template <typename Key>
   void EndFlow(std::uint32_t flow);
   template <typename Key>
+  void ExpireFlow(std::uint32_t flow);
+  template <typename Key>
   bool IsExpired(const FlowEntry<Key>& entry) const {
-    return Now() - entry.last_seen_ms > timeouts_ms_[static_cast<std::size_t>(entry.state())];
+    return Now() - entry.last_seen_ms > timeouts_.Of(entry.state(), entry.protocol());
   }
   std::uint32_t Now() const { return now_ms_.load(std::memory_order_relaxed); }
 
   RuleCounters& CurrentCounters() { return counters_of_[current_epoch_]; }
-  bool IsOfThisEpoch(std::uint32_t generation) const {
-    return generation >= first_generation_.load(std::memory_order_relaxed);
+  std::uint64_t WholeNow() const { return generation_.load(std::memory_order_relaxed); }
+  bool IsOfThisEpoch(std::uint32_t judged) const {
+    return judged != kJudgeAgain &&
+           WholeGeneration(WholeNow(), judged) >= first_generation_.load(std::memory_order_relaxed);
   }
   // Where a flow that this generation judged is to be counted.
   RuleCounters& CountersOf(std::uint32_t generation) {
@@ -378,8 +416,7 @@ class Pipeline {
   }
 
   PipelineConfig config_;
-  TimeoutTable timeouts_ms_;
-  std::uint32_t shortest_timeout_ms_;
+  TimeoutTable timeouts_;
   Lane<Ipv4FlowKey> ipv4_;
   Lane<Ipv6FlowKey> ipv6_;
   Classifier classifier_;
@@ -389,8 +426,8 @@ class Pipeline {
   std::array<RuleCounters, 2>
       counters_of_;  // the current epoch, and the one before, whose flows are still to be folded
   std::atomic<std::uint32_t> current_epoch_ = 0;
-  std::atomic<std::uint32_t> first_generation_ = 0;  // of the current epoch
-  std::uint32_t first_generation_before_ = 0;        // of the epoch before
+  std::atomic<std::uint64_t> first_generation_ = 0;  // of the current epoch
+  std::uint64_t first_generation_before_ = 0;        // of the epoch before
   std::uint64_t answer_credit_ns_ = 1'000'000'000;
   std::uint64_t answer_time_ns_ = 0;
 
@@ -399,8 +436,9 @@ class Pipeline {
   PipelineOutput* out_ = nullptr;
   std::uint64_t now_ns_ = 0;
   std::atomic<std::uint32_t> now_ms_ = 0;
-  std::uint32_t generation_ = 0;
-  bool closed_ = false;  // no policy yet: drop what could concern a pod
+  std::atomic<std::uint64_t> generation_ = 0;
+  std::uint32_t judged_now_ = 0;  // its lower half, which flows keep
+  bool closed_ = false;           // no policy yet: drop what could concern a pod
 
   // Of the burst.
   const Frame* frames_ = nullptr;

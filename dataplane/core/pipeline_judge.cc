@@ -10,11 +10,13 @@ namespace {
 
 constexpr std::uint32_t kIcmpHeaderLength = 8;
 
-bool IsLaterFragment(const ParsedPacket& packet) {
+bool ComesAfterFirst(const ParsedPacket& packet) {
   return packet.Is(ParsedPacket::kFragment) && !packet.Is(ParsedPacket::kFirstFragment);
 }
 
+// Of fragments, the first one does, which says what the datagram is.
 bool OpensFlow(const ParsedPacket& packet) {
+  if (ComesAfterFirst(packet)) return false;
   if (!IsIcmp(packet.protocol)) return true;
   return !packet.Is(ParsedPacket::kReplyType) && IcmpQueryOf(packet.protocol, packet.icmp_type) != IcmpQuery::kNone;
 }
@@ -35,7 +37,6 @@ bool IsAssured(FlowState state) {
     case kSctpShutdownReceived:
     case kSctpShutdownAckSent:
     case kUdpReplied:
-    case kUdpStream:
     case kIcmpReplied:
     case kGenericReplied:
       return true;
@@ -56,7 +57,7 @@ bool ParseQuote(const Frame& frame, const ParsedPacket& error, ParsedPacket& quo
   const std::uint32_t end = std::min(std::uint32_t{error.l4_offset} + error.l4_length, frame.length);
   if (begin >= end) return false;
   ParseQuoted({frame.data + begin, end - begin}, error.family, quoted);
-  return quoted.reason == DropReason::kNone && !IsLaterFragment(quoted);
+  return quoted.reason == DropReason::kNone && !ComesAfterFirst(quoted);
 }
 
 }  // namespace
@@ -106,43 +107,79 @@ void Pipeline::Judge() {
 // Packets before this one, of the same burst and flow, may have changed what was found when it was deferred.
 template <typename Key>
 void Pipeline::Resolve(const Deferred& deferred, Classification& answer) {
-  using Entry = FlowEntry<Key>;
   Lane<Key>& lane = this->lane<Key>();
-  const std::uint32_t slot = deferred.slot;
-  const std::uint32_t flow = lane.flows->Find(lane.key[slot], lane.place[slot]);
-  bool answers_reply = deferred.asked_for_reply;
+  const std::uint32_t flow = lane.flows->Find(lane.key[deferred.slot], lane.place[deferred.slot]);
   if (flow != kNoFlow) {
-    Entry& entry = lane.flows->entry(flow);
-    const Side side = lane.SideOf(slot, entry);
-    if (IsExpired(entry) || NextState(entry.state(), side, lane.EventAt(slot)) == FlowState::kReopen) {
-      counters_.flows_expired.Add(1);
-      EndFlow<Key>(flow);
+    if (!IsExpired(lane.flows->entry(flow))) {
+      if (MeetFlow<Key>(deferred, flow, answer)) return;
     } else {
-      if (entry.generation != generation_) {
-        if (answers_reply != (side == Side::kReply)) answer = ClassifyOne(QueryOf(entry));
-        answers_reply = side == Side::kReply;
-        const bool first_time = entry.state() != FlowState::kCut || entry.Has(Entry::kResetDue);
-        if (!JudgeFlow<Key>(flow, answer) && IsDenied(answer)) {
-          if (entry.live()) {
-            entry.Clear(Entry::kResetDue);
-            Publish(entry.last_seen_ms, Now());
-          }
-          const bool unknown = answer.unknown_endpoint && config_.drop_unknown_endpoint;
-          Deny(deferred.packet, unknown ? DropReason::kUnknownEndpoint : DropReason::kPolicyDenied, answer, first_time);
-          return;
-        }
-      }
-      // Else it ended: no policy concerns it any more, or it had been cut and is allowed again.
-      if (entry.live()) {
-        Continue<Key>(slot, flow);
-        return;
-      }
+      ExpireFlow<Key>(flow);
     }
   }
-  if (answers_reply) {
-    answer = ClassifyOne(lane.Query(slot, false));
+  MeetNoFlow<Key>(deferred, SideWithoutFlow<Key>(deferred.slot), answer);
+}
+
+// False where the flow ended and the packet is now one without a flow.
+template <typename Key>
+bool Pipeline::MeetFlow(const Deferred& deferred, std::uint32_t flow, Classification& answer) {
+  using Entry = FlowEntry<Key>;
+  Lane<Key>& lane = this->lane<Key>();
+  const Entry& entry = lane.flows->entry(flow);
+  const Side side = lane.SideOf(deferred.slot, entry);
+  if (NextState(entry.state(), side, lane.EventAt(deferred.slot)) == FlowState::kReopen) {
+    // Not before the new connection is admitted does the flow make way: whoever may not open one could else wipe out
+    // what is known of the last, a cut above all.
+    MeetNoFlow<Key>(deferred, Side::kOriginal, answer, flow);
+    return true;
   }
-  if (Admits(deferred.packet, answer)) Open<Key>(slot, answer);
+  if (entry.generation != judged_now_) {
+    if (deferred.side != side) answer = ClassifyOne(QueryOf(entry));
+    if (entry.state() == FlowState::kCut) return MeetCutFlow<Key>(deferred, flow, answer);
+    if (!JudgeFlow<Key>(flow, answer)) return entry.live() && MeetCutFlow<Key>(deferred, flow, answer);
+  }
+  Continue<Key>(deferred.slot, flow);
+  return true;
+}
+
+// `answer` is about the flow's original direction. A cut ends where a packet of that direction is admitted, which then
+// opens the flow anew; or where no policy concerns the flow any more, which is false.
+template <typename Key>
+bool Pipeline::MeetCutFlow(const Deferred& deferred, std::uint32_t flow, const Classification& answer) {
+  using Entry = FlowEntry<Key>;
+  Entry& entry = lane<Key>().flows->entry(flow);
+  const bool denied = IsDenied(answer);
+  if (!denied && !answer.concerned) {
+    EndFlow<Key>(flow);
+    return false;
+  }
+  Publish(entry.last_seen_ms, Now());
+  if (!denied && lane<Key>().SideOf(deferred.slot, entry) == Side::kOriginal && !IsLaterFragment(deferred.packet)) {
+    if (!Admits(deferred.packet, answer)) return true;
+    EndFlow<Key>(flow);
+    Open<Key>(deferred.slot, Side::kOriginal, answer);
+    return true;
+  }
+  const bool first_time = entry.Has(Entry::kResetDue);
+  entry.Clear(Entry::kResetDue);
+  const bool unknown = answer.unknown_endpoint && config_.drop_unknown_endpoint;
+  Deny(deferred.packet, unknown ? DropReason::kUnknownEndpoint : DropReason::kFlowCut, answer, first_time);
+  return true;
+}
+
+// A packet that opens a flow, if policy admits it: in the place of `replaced`, where that is one.
+template <typename Key>
+void Pipeline::MeetNoFlow(const Deferred& deferred, Side side, Classification& answer, std::uint32_t replaced) {
+  if (deferred.side != side) answer = ClassifyOne(lane<Key>().Query(deferred.slot, side));
+  const bool admitted = Admits(deferred.packet, answer);
+  if (replaced != kNoFlow) {
+    FlowEntry<Key>& entry = lane<Key>().flows->entry(replaced);
+    if (admitted) {
+      ExpireFlow<Key>(replaced);
+    } else if (entry.state() == FlowState::kCut) {
+      Publish(entry.last_seen_ms, Now());
+    }
+  }
+  if (admitted) Open<Key>(deferred.slot, side, answer);
 }
 
 bool Pipeline::IsDenied(const Classification& answer) const {
@@ -161,8 +198,9 @@ bool Pipeline::Admits(std::uint32_t index, const Classification& answer) {
   }
   if (!answer.concerned) return true;
   if (config_.tcp_strict) {
+    // A later fragment too: had its first one been let through, there would be a flow.
     const ParsedPacket& packet = PacketAt(index);
-    if (packet.protocol == kProtoTcp && EventOf(packet) != kTcpSynEvent && !IsLaterFragment(packet)) {
+    if (packet.protocol == kProtoTcp && EventOf(packet) != kTcpSynEvent) {
       Deny(index, DropReason::kTcpNoSyn, answer);
       return false;
     }
@@ -175,14 +213,14 @@ bool Pipeline::Admits(std::uint32_t index, const Classification& answer) {
 }
 
 template <typename Key>
-void Pipeline::Open(std::uint32_t slot, const Classification& answer) {
+void Pipeline::Open(std::uint32_t slot, Side side, const Classification& answer) {
   const std::uint32_t index = lane<Key>().packet[slot];
   if (!answer.concerned) return;
   if (!IsPlain(index) && !OpensFlow(packets_[index])) {
     PassStateless(index, answer);
     return;
   }
-  const std::uint32_t flow = InsertFlow<Key>(slot, answer);
+  const std::uint32_t flow = InsertFlow<Key>(slot, side, answer);
   if (flow == kNoFlow) {
     counters_.stateless.Add(1);
     PassStateless(index, answer);
@@ -194,12 +232,17 @@ void Pipeline::Open(std::uint32_t slot, const Classification& answer) {
 }
 
 template <typename Key>
-std::uint32_t Pipeline::InsertFlow(std::uint32_t slot, const Classification& answer) {
+std::uint32_t Pipeline::InsertFlow(std::uint32_t slot, Side side, const Classification& answer) {
+  using Entry = FlowEntry<Key>;
   Lane<Key>& lane = this->lane<Key>();
+  std::uint8_t flags = 0;
+  if (lane.SourceIsGreater(slot) == (side == Side::kOriginal)) flags |= Entry::kOriginatorIsGreater;
+  if (side == Side::kReply) flags |= Entry::kReplyFirst;
+  if (lane.IsPickedUp(slot)) flags |= Entry::kGuessed;
   const std::uint8_t protocol = Key::Protocol(lane.key[slot].words);
-  const typename FlowTable<Key>::Judged judged{.state = FirstState(protocol, lane.EventAt(slot)),
-                                               .originator_is_greater = lane.SourceIsGreater(slot),
-                                               .generation = generation_,
+  const typename FlowTable<Key>::Judged judged{.state = FirstState(protocol, side, lane.EventAt(slot)),
+                                               .flags = flags,
+                                               .generation = judged_now_,
                                                .now_ms = Now(),
                                                .rules = {answer.egress.rule, answer.ingress.rule}};
   const std::uint32_t flow = lane.flows->Insert(lane.key[slot], lane.place[slot], judged);
@@ -221,7 +264,8 @@ bool Pipeline::Continue(std::uint32_t slot, std::uint32_t flow) {
   if (next == FlowState::kReopen) return false;
   if (next != entry.state()) {
     const bool closes = next == FlowState::kTcpCloseReply || next == FlowState::kSctpClosed;
-    const bool replied = entry.Has(Entry::kReplied) || (side == Side::kReply && !closes);
+    const bool other_spoke = (side == Side::kReply) != entry.Has(Entry::kReplyFirst);
+    const bool replied = entry.Has(Entry::kReplied) || (other_spoke && !closes);
     entry.SetState(next, static_cast<std::uint8_t>(entry.flags() | (replied ? Entry::kReplied : 0)));
     if (replied && IsAssured(next)) lane.flows->Keep(flow);
   }
@@ -236,42 +280,37 @@ bool Pipeline::Continue(std::uint32_t slot, std::uint32_t flow) {
   return true;
 }
 
-// Judges a flow by `answer`, which is about its original direction. False where it goes on no more: it was cut, or
-// ended. Of a connection that was cut a trace stays: else its other end's packets would pass for a connection that this
-// end opens, wherever policy allows one, and thereby open it again.
+// Judges a flow that was not cut by `answer`, which is about its original direction. False where it goes on no more: it
+// was cut, or ended, as no policy concerns it any more. A flow that was cut stays, as a trace: without it, its other
+// end's packets would pass for a flow that this end opens, wherever policy allows one, and thereby open it again.
 template <typename Key>
 bool Pipeline::JudgeFlow(std::uint32_t flow, const Classification& answer) {
   using Entry = FlowEntry<Key>;
   FlowTable<Key>& flows = *lane<Key>().flows;
   Entry& entry = flows.entry(flow);
-  const bool was_cut = entry.state() == FlowState::kCut;
   const bool denied = IsDenied(answer);
-  if (!denied && (was_cut || !answer.concerned)) {
-    if (!was_cut) counters_.flows_unmanaged.Add(1);
+  if (!denied && !answer.concerned) {
+    counters_.flows_unmanaged.Add(1);
     EndFlow<Key>(flow);
     return false;
   }
   FoldFlow<Key>(flow);
+  counters_.flows_judged_again.Add(1);
   if (!denied) {
-    counters_.flows_judged_again.Add(1);
     Publish(flows.rules(flow).egress, answer.egress.rule);
     Publish(flows.rules(flow).ingress, answer.ingress.rule);
-    Publish(entry.generation, generation_);
+    Publish(entry.generation, judged_now_);
     return true;
   }
-  if (was_cut) return false;
-  counters_.flows_judged_again.Add(1);
   counters_.flows_cut.Add(1);
-  if (!HasConnections(entry.protocol())) {
-    EndFlow<Key>(flow);
-    return false;
-  }
   Publish(flows.rules(flow).egress, kNoRule);
   Publish(flows.rules(flow).ingress, kNoRule);
   Publish(entry.generation, kJudgeAgain);
   Publish(entry.last_seen_ms, Now());
   entry.SetState(FlowState::kCut, static_cast<std::uint8_t>(entry.flags() | Entry::kResetDue));
-  flows.MakeEvictable(flow);
+  // What a flood could not evict before it cannot evict now. Of a flow that was never answered, whose answer may be
+  // under way, the trace outlives all others that may be evicted: a flood evicts its own flows.
+  if (entry.Has(Entry::kEvictable)) flows.MakeEvictable(flow, FlowTable<Key>::Eviction::kLastResort);
   return false;
 }
 
@@ -292,8 +331,8 @@ bool Pipeline::IsRelated(const ParsedPacket& quoted) {
   if (flow == kNoFlow) return false;
   FlowEntry<Key>& entry = flows.entry(flow);
   if (IsExpired(entry) || entry.state() == FlowState::kCut) return false;
-  if (entry.generation == generation_) return true;
-  if (entry.generation != kJudgeAgain && IsStillJudged(entry)) return true;
+  if (entry.generation == judged_now_) return true;
+  if (IsStillJudged(entry)) return true;
   return JudgeFlow<Key>(flow, ClassifyOne(QueryOf(entry)));
 }
 
@@ -315,8 +354,8 @@ void Pipeline::Deny(std::uint32_t index, DropReason reason, const Classification
   outcomes_[index].exemption = answer.exemption;
   outcomes_[index].egress = answer.egress;
   outcomes_[index].ingress = answer.ingress;
-  fates_[index] = !IsPlain(index) && IsLaterFragment(packets_[index]) ? DropReason::kFragmentDenied : reason;
-  if (fates_[index] != DropReason::kPolicyDenied) return;
+  fates_[index] = IsLaterFragment(index) ? DropReason::kFragmentDenied : reason;
+  if (fates_[index] != DropReason::kPolicyDenied && fates_[index] != DropReason::kFlowCut) return;
   for (const Decision& side : {answer.egress, answer.ingress}) {
     if (!side.allow) CurrentCounters().Add(side.rule, 1, frames_[index].frame_length, now_ns_);
   }

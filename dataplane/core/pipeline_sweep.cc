@@ -28,19 +28,20 @@ RuleCount Pipeline::CountOf(std::uint64_t epoch, RuleId rule) const {
 // one counted for an epoch before that is nobody's any more. Only where generations begin anew, which would make flows
 // of different epochs look alike, all are folded at once.
 void Pipeline::ChangeTable(const Table& table) {
-  const auto generation = static_cast<std::uint32_t>(table.generation());
+  const std::uint64_t generation = table.generation(), before = WholeNow();
   if (CurrentCounters().epoch() != table.epoch()) {
     if (CurrentCounters().epoch() != 0) {
-      if (generation <= generation_) FoldAll(true);
-      first_generation_before_ = generation <= generation_ ? generation : first_generation_.load();
+      if (generation <= before) FoldAll(true);
+      first_generation_before_ = generation <= before ? generation : first_generation_.load();
       current_epoch_.store(current_epoch_ ^ 1, std::memory_order_release);
     }
     CurrentCounters().Begin(table.epoch());
     first_generation_.store(generation, std::memory_order_relaxed);
   }
-  generation_ = generation;
-  ipv4_.behind = ipv4_.flows->used_limit();
-  ipv6_.behind = ipv6_.flows->used_limit();
+  generation_.store(generation, std::memory_order_release);
+  judged_now_ = static_cast<std::uint32_t>(generation);
+  ipv4_.behind = ipv4_.judge_limit = ipv4_.flows->used_limit();
+  ipv6_.behind = ipv6_.judge_limit = ipv6_.flows->used_limit();
   closed_ = !table.has_policy() && config_.fail_closed;
   CurrentCounters().Reserve(table.rule_limit());
 }
@@ -53,7 +54,7 @@ void Pipeline::FoldFlow(std::uint32_t flow) {
   if (traffic.packets == 0) return;
   const FlowEntry<Key>& entry = flows.entry(flow);
   const FlowRules& rules = flows.rules(flow);
-  if (IsOfThisEpoch(entry.generation) || entry.generation >= first_generation_before_) {
+  if (entry.generation != kJudgeAgain && WholeGeneration(WholeNow(), entry.generation) >= first_generation_before_) {
     RuleCounters& counters = CountersOf(entry.generation);
     const std::uint64_t hit_ns = now_ns_ - std::min(now_ns_, std::uint64_t{Now() - entry.last_seen_ms} * 1'000'000);
     counters.Add(rules.egress, traffic.packets, traffic.bytes, hit_ns);
@@ -66,6 +67,13 @@ template <typename Key>
 void Pipeline::EndFlow(std::uint32_t flow) {
   FoldFlow<Key>(flow);
   lane<Key>().flows->Erase(flow);
+}
+
+// Its time-out passed, or a new connection takes its place. One that was cut is over since then.
+template <typename Key>
+void Pipeline::ExpireFlow(std::uint32_t flow) {
+  if (lane<Key>().flows->entry(flow).state() != FlowState::kCut) counters_.flows_expired.Add(1);
+  EndFlow<Key>(flow);
 }
 
 template <typename Key>
@@ -117,7 +125,7 @@ std::uint32_t Pipeline::JudgeIdle(std::uint32_t entries) {
   Lane<Key>& lane = this->lane<Key>();
   Stale<Key> stale;
   for (; lane.behind != 0 && entries != 0 && stale.count < stale.flows.size(); --lane.behind, --entries) {
-    if (lane.judge_next >= lane.flows->used_limit()) lane.judge_next = 0;
+    if (lane.judge_next >= lane.judge_limit) lane.judge_next = 0;
     const std::uint32_t flow = lane.judge_next++;
     lane.flows->PrefetchEntry(flow + kSweepAhead);
     if (lane.flows->entry(flow).live()) JudgeIfStale<Key>(flow, stale);
@@ -146,8 +154,7 @@ std::uint32_t Pipeline::Sweep(std::uint32_t entries) {
     FlowEntry<Key>& entry = flows.entry(flow);
     if (!entry.live()) continue;
     if (IsExpired(entry)) {
-      if (entry.state() != FlowState::kCut) counters_.flows_expired.Add(1);
-      EndFlow<Key>(flow);
+      ExpireFlow<Key>(flow);
       continue;
     }
     FoldFlow<Key>(flow);
@@ -158,9 +165,10 @@ std::uint32_t Pipeline::Sweep(std::uint32_t entries) {
 template <typename Key>
 void Pipeline::JudgeIfStale(std::uint32_t flow, Stale<Key>& stale) {
   FlowEntry<Key>& entry = lane<Key>().flows->entry(flow);
-  if (entry.generation == generation_ || entry.state() == FlowState::kCut) return;
-  if (entry.generation != kJudgeAgain && IsStillJudged(entry)) {
-    Publish(entry.generation, generation_);
+  if (entry.generation == judged_now_ || entry.state() == FlowState::kCut) return;
+  if (IsExpired(entry)) return;  // the sweep's: cut now, it would live on as a trace
+  if (IsStillJudged(entry)) {
+    Publish(entry.generation, judged_now_);
     return;
   }
   lane<Key>().flows->PrefetchRecord(flow);
@@ -186,5 +194,7 @@ template void Pipeline::FoldFlow<Ipv4FlowKey>(std::uint32_t);
 template void Pipeline::FoldFlow<Ipv6FlowKey>(std::uint32_t);
 template void Pipeline::EndFlow<Ipv4FlowKey>(std::uint32_t);
 template void Pipeline::EndFlow<Ipv6FlowKey>(std::uint32_t);
+template void Pipeline::ExpireFlow<Ipv4FlowKey>(std::uint32_t);
+template void Pipeline::ExpireFlow<Ipv6FlowKey>(std::uint32_t);
 
 }  // namespace sluice

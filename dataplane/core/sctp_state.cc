@@ -7,7 +7,7 @@ using enum FlowState;
 
 constexpr FlowState IS = kSctpInitSent, IA = kSctpInitAnswered, CE = kSctpCookieEchoed, ES = kSctpEstablished,
                     SS = kSctpShutdownSent, SR = kSctpShutdownReceived, SA = kSctpShutdownAckSent, CL = kSctpClosed,
-                    HB = kSctpHeartbeatSent, CU = kCut, NEW = kReopen;
+                    HB = kSctpHeartbeatSent, UC = kSctpUnclaimed, CU = kCut, NEW = kReopen;
 
 // Verification tags are not tracked. An INIT on a live association is a restart, which its receiver answers without
 // giving the old one up (RFC 9260 5.2.2); on one that is over it opens a new one, judged anew.
@@ -33,16 +33,21 @@ constexpr SctpRow kRows[] = {
                                  {CL, NEW, CL, CL, CL, CL, CL, CL, CL}},
     {HB, /* HEARTBEAT_SENT */    {HB, NEW, HB, CE, HB, CL, SS, SA, CL},
                                  {ES, NEW, HB, HB, ES, CL, SR, SA, CL}},
+    {UC, /* HEARTBEAT_SENT */    {ES, NEW, UC, CE, UC, CL, SS, SA, CL},
+                                 {UC, NEW, UC, UC, UC, CL, SR, SA, CL}},
     {CU, /* CUT */               {CU, NEW, CU, CU, CU, CU, CU, CU, CU},
                                  {CU, NEW, CU, CU, CU, CU, CU, CU, CU}},
 };
-constexpr std::array<FlowState, kSctpEvents> kFirst =
-                                 {HB, IS,  HB, CE, HB, CL, SS, SA, CL};
+constexpr std::array<FlowState, kSctpEvents>
+    kFirst =                     {HB, IS,  HB, CE, HB, CL, SS, SA, CL},
+    kFirstOfReply =              {UC, IS,  UC, UC, UC, CL, SR, SA, CL};
 // clang-format on
 
 }  // namespace
 
 std::span<const SctpRow> SctpTable() { return kRows; }
-const std::array<FlowState, kSctpEvents>& SctpFirstStates() { return kFirst; }
+const std::array<FlowState, kSctpEvents>& SctpFirstStates(Side side) {
+  return side == Side::kOriginal ? kFirst : kFirstOfReply;
+}
 
 }  // namespace sluice

@@ -18,8 +18,8 @@ struct SctpRow {
 
 std::span<const SctpRow> SctpTable();
 
-// By SctpEvent: what a packet without a flow opens.
-const std::array<FlowState, kSctpEvents>& SctpFirstStates();
+// By SctpEvent: what a packet without a flow begins, whose side it is. An INIT is always its originator's.
+const std::array<FlowState, kSctpEvents>& SctpFirstStates(Side side);
 
 }  // namespace sluice
 

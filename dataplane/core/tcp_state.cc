@@ -8,7 +8,7 @@ using enum FlowState;
 constexpr FlowState SS = kTcpSynSent, S2 = kTcpSynSentBoth, SR = kTcpSynReceived, ES = kTcpEstablished,
                     FO = kTcpFinOriginal, FR = kTcpFinReply, HO = kTcpHalfOriginal, HR = kTcpHalfReply,
                     LA = kTcpLastAck, TW = kTcpTimeWait, CO = kTcpCloseOriginal, CR = kTcpCloseReply,
-                    UN = kTcpUnacknowledged, CU = kCut, NEW = kReopen;
+                    UN = kTcpUnacknowledged, UC = kTcpUnclaimed, CU = kCut, NEW = kReopen;
 
 // Sequence numbers are not tracked, so nothing here trusts one packet alone to end a flow:
 // - A RST leads to CLOSE, which lives for seconds. Where the end that is said to have sent it goes on speaking, it was
@@ -30,17 +30,21 @@ constexpr TcpRow kRows[] = {
     {LA, /* LAST_ACK  */ {TW, LA,  LA, LA, CO},           {TW, LA,  LA, LA, CR}},
     {TW, /* TIME_WAIT */ {TW, NEW, TW, TW, CO},           {TW, NEW, TW, TW, CR}},
     {CO, /* CLOSE     */ {UN, NEW, CO, CO, CO},           {CO, NEW, CO, CO, CO}},
-    {CR, /* CLOSE     */ {CR, NEW, CR, CR, CR},           {UN, NEW, CR, CR, CR}},
+    {CR, /* CLOSE     */ {CR, NEW, CR, CR, CR},           {UC, NEW, CR, CR, CR}},
     {UN, /* UNACKN.   */ {UN, NEW, UN, FO, CO},           {ES, NEW, UN, FR, CR}},
+    {UC, /* UNACKN.   */ {ES, NEW, UC, FO, CO},           {UC, NEW, UC, FR, CR}},
     {CU, /* CUT       */ {CU, NEW, CU, CU, CU},           {CU, NEW, CU, CU, CU}},
 };
-constexpr std::array<FlowState, kTcpEvents> kFirst =
-                         {UN, SS,  UN, FO, CO};
+constexpr std::array<FlowState, kTcpEvents>
+    kFirst =             {UN, SS,  UN, FO, CO}, kFirstOfReply =
+                                                          {UC, SS,  UC, FR, CR};
 // clang-format on
 
 }  // namespace
 
 std::span<const TcpRow> TcpTable() { return kRows; }
-const std::array<FlowState, kTcpEvents>& TcpFirstStates() { return kFirst; }
+const std::array<FlowState, kTcpEvents>& TcpFirstStates(Side side) {
+  return side == Side::kOriginal ? kFirst : kFirstOfReply;
+}
 
 }  // namespace sluice

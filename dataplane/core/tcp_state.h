@@ -18,8 +18,8 @@ struct TcpRow {
 
 std::span<const TcpRow> TcpTable();
 
-// By TcpEvent: what a packet without a flow opens.
-const std::array<FlowState, kTcpEvents>& TcpFirstStates();
+// By TcpEvent: what a packet without a flow begins, whose side it is. A SYN is always its originator's.
+const std::array<FlowState, kTcpEvents>& TcpFirstStates(Side side);
 
 }  // namespace sluice
 

@@ -16,15 +16,21 @@
 
 namespace sluice {
 
+// The generation whose lower half is `lower`, where it is `current` or one of the 2^32 - 1 before. Flows and stripes
+// keep the lower half only. Zero there stands for no generation: no table's lower half is zero but the empty one's.
+constexpr std::uint64_t WholeGeneration(std::uint64_t current, std::uint32_t lower) {
+  return current - static_cast<std::uint32_t>(static_cast<std::uint32_t>(current) - lower);
+}
+
 class AddressChanges {
  public:
   // Whether a verdict about this address may differ from what the table of `generation`, of this epoch, said. Of the
   // last change more is known than of those before it: a bit for each of many marks, which stay in a worker's
   // first-level cache, beside the generation of each of fewer stripes.
-  bool Since(std::uint32_t generation, const IpAddress& address) const {
+  bool Since(std::uint64_t generation, const IpAddress& address) const {
     const std::size_t hash = std::hash<IpAddress>{}(address);
     if (generation + 1 == generation_) return (marks_[hash % kMarks / 64] >> (hash % 64) & 1) != 0;
-    return stripes_[hash % kStripes] > generation;
+    return WholeGeneration(generation_, stripes_[hash % kStripes]) > generation;
   }
   // How many marks the last change set.
   std::size_t marked() const {
@@ -34,28 +40,30 @@ class AddressChanges {
   static constexpr std::size_t kMarks = 65536;
 
   // A generation that has changed nothing yet since `before`, the one before it.
-  void Begin(std::uint32_t generation, const AddressChanges& before) {
+  void Begin(std::uint64_t generation, const AddressChanges& before) {
     generation_ = generation;
     stripes_ = before.stripes_;
   }
   // A generation that may have changed everything.
-  void BeginWithAll(std::uint32_t generation) {
+  void BeginWithAll(std::uint64_t generation) {
     generation_ = generation;
-    stripes_.fill(generation);
+    stripes_.fill(static_cast<std::uint32_t>(generation));
     marks_.fill(~std::uint64_t{0});
   }
   void Add(const IpAddress& address) {
     const std::size_t hash = std::hash<IpAddress>{}(address);
     marks_[hash % kMarks / 64] |= std::uint64_t{1} << (hash % 64);
-    stripes_[hash % kStripes] = generation_;
+    stripes_[hash % kStripes] = static_cast<std::uint32_t>(generation_);
   }
 
  private:
   static constexpr std::size_t kStripes = 16384;
 
-  std::uint32_t generation_ = 0;
+  std::uint64_t generation_ = 0;
   std::array<std::uint64_t, kMarks / 64> marks_{};  // changed by this generation
-  std::array<std::uint32_t, kStripes> stripes_{};   // the generation that changed it last
+  // The generation that changed it last, its lower half. One that changed nothing for 2^32 generations is taken for one
+  // that did just now: flows are judged once more than need be.
+  std::array<std::uint32_t, kStripes> stripes_{};
 };
 
 }  // namespace sluice

@@ -40,7 +40,8 @@ std::optional<Diagnostic> CheckOwners(const ResolvedPolicy& policy, const Policy
 
 }  // namespace
 
-Compiler::Compiler(CompileLimits limits) : state_(std::make_unique<State>()), limits_(limits) {}
+Compiler::Compiler(CompileLimits limits, std::uint64_t last_generation)
+    : state_(std::make_unique<State>()), limits_(limits), generation_(last_generation) {}
 Compiler::~Compiler() = default;
 
 std::shared_ptr<const Table> Compiler::EmptyTable() {
@@ -56,9 +57,15 @@ bool Compiler::MostlyGarbage() const {
          state_->interner.policy().rules.size() > 4 * in_force.rules + (1u << 20);
 }
 
+// Never one whose lower half is zero (WholeGeneration).
+std::uint64_t Compiler::NextGeneration() const {
+  const std::uint64_t next = generation_ + 1;
+  return static_cast<std::uint32_t>(next) == 0 ? next + 1 : next;
+}
+
 Compiler::Result Compiler::CompileInto(State& state, const ResolvedPolicy& policy) {
   auto table = std::make_shared<Table>();
-  table->generation_ = generation_ + 1;
+  table->generation_ = NextGeneration();
   InForce in_force;
   CompilePass pass(state.interner, in_force, state.current.get(), limits_, policy, *table);
   if (auto error = pass.Whole()) return std::move(*error);
@@ -92,7 +99,7 @@ Compiler::Result Compiler::Update(const ResolvedPolicy& policy, const PolicyChan
   if (state_->current == nullptr || !roomy || change.pod_cidrs_changed || MostlyGarbage()) return Compile(policy);
 
   auto table = std::make_shared<Table>();
-  table->generation_ = ++generation_;
+  table->generation_ = generation_ = NextGeneration();
   CompilePass(state_->interner, state_->in_force, state_->current.get(), limits_, policy, *table).Update(change);
   state_->current = table;
   return table;

@@ -30,7 +30,8 @@ class Compiler {
  public:
   using Result = std::variant<std::shared_ptr<const Table>, Diagnostic>;
 
-  explicit Compiler(CompileLimits limits = {});
+  // The first table is the generation after `last_generation`.
+  explicit Compiler(CompileLimits limits = {}, std::uint64_t last_generation = 0);
   ~Compiler();
   Compiler(const Compiler&) = delete;
   Compiler& operator=(const Compiler&) = delete;
@@ -49,13 +50,14 @@ class Compiler {
   friend class CompilePass;
   struct State;
 
+  std::uint64_t NextGeneration() const;
   // What an epoch piled up outweighs what is in force: time for a new one, at the price of judging all flows again.
   bool MostlyGarbage() const;
   Result CompileInto(State& state, const ResolvedPolicy& policy);
 
   std::unique_ptr<State> state_;
   CompileLimits limits_;
-  std::uint64_t generation_ = 0;  // of the last table returned
+  std::uint64_t generation_;  // of the last table returned
 };
 
 }  // namespace sluice

@@ -385,7 +385,7 @@ void CompilePass::Update(const PolicyChange& change) {
   IdentifyCells();
   if (!new_blocks_.empty()) SetCells();
 
-  table_.changes_.Begin(static_cast<std::uint32_t>(table_.generation_), current_->changes_);
+  table_.changes_.Begin(table_.generation_, current_->changes_);
   for (const IpAddress& address : TouchedAddresses(change)) {
     const auto host = HostEntry(address);
     if (host) {
@@ -428,10 +428,10 @@ void CompilePass::Compare(const IpAddress& address, const AddressEntry& before, 
 
 void CompilePass::NoteChanges(const std::vector<std::pair<IpAddress, AddressEntry>>& hosts) {
   if (current_ == nullptr || current_->pod_cidrs_ != in_force_.pod_cidrs) {
-    table_.changes_.BeginWithAll(static_cast<std::uint32_t>(table_.generation_));
+    table_.changes_.BeginWithAll(table_.generation_);
     return;
   }
-  table_.changes_.Begin(static_cast<std::uint32_t>(table_.generation_), current_->changes_);
+  table_.changes_.Begin(table_.generation_, current_->changes_);
   in_force_.bit_uses.resize(interner_.BitCount());
   for (const auto& [address, entry] : hosts) Compare(address, current_->Lookup(address), entry);
   current_->addresses_.ForEachHost([&](const IpAddress& address, const AddressEntry& entry) {

@@ -23,6 +23,7 @@ int GetFlows(const GetOptions& options, Stub& stub) {
     row["egress"] = RuleText(flow.egress());
     row["ingress"] = RuleText(flow.ingress());
     row["generation"] = flow.generation();
+    row["guessed"] = flow.guessed();
     row["worker"] = flow.worker();
     show(row);
   };
@@ -43,6 +44,7 @@ int GetFlows(const GetOptions& options, Stub& stub) {
        {"EGRESS", "egress", true},
        {"INGRESS", "ingress", true},
        {"GENERATION", "generation", true},
+       {"GUESSED", "guessed", true},
        {"WORKER", "worker", true}},
       [&](Call* call) { return stub.ListFlows(call, request); }, add);
 }

@@ -25,13 +25,10 @@ struct Cell {
   FlowState to;
 };
 
-constexpr FlowState kTcpStates[] = {kTcpSynSent,        kTcpSynSentBoth,
-                                    kTcpSynReceived,    kTcpEstablished,
-                                    kTcpFinOriginal,    kTcpFinReply,
-                                    kTcpHalfOriginal,   kTcpHalfReply,
-                                    kTcpLastAck,        kTcpTimeWait,
-                                    kTcpCloseOriginal,  kTcpCloseReply,
-                                    kTcpUnacknowledged, kCut};
+constexpr FlowState kTcpStates[] = {
+    kTcpSynSent,       kTcpSynSentBoth,  kTcpSynReceived,    kTcpEstablished, kTcpFinOriginal,
+    kTcpFinReply,      kTcpHalfOriginal, kTcpHalfReply,      kTcpLastAck,     kTcpTimeWait,
+    kTcpCloseOriginal, kTcpCloseReply,   kTcpUnacknowledged, kTcpUnclaimed,   kCut};
 
 // Every cell that changes the state, told from RFC 9293's side of the story; all others must leave it as it is.
 const std::vector<Cell>& TcpChanges() {
@@ -44,10 +41,12 @@ const std::vector<Cell>& TcpChanges() {
         {kTcpSynSentBoth, kOther, kTcpSynAckEvent, kTcpSynReceived},
         {kTcpSynReceived, kOriginator, kTcpAckEvent, kTcpEstablished},
         {kTcpUnacknowledged, kOther, kTcpAckEvent, kTcpEstablished},
+        {kTcpUnclaimed, kOriginator, kTcpAckEvent, kTcpEstablished},
         // The originator closes first.
         {kTcpSynReceived, kOriginator, kTcpFinEvent, kTcpFinOriginal},
         {kTcpEstablished, kOriginator, kTcpFinEvent, kTcpFinOriginal},
         {kTcpUnacknowledged, kOriginator, kTcpFinEvent, kTcpFinOriginal},
+        {kTcpUnclaimed, kOriginator, kTcpFinEvent, kTcpFinOriginal},
         {kTcpFinOriginal, kOther, kTcpAckEvent, kTcpHalfOriginal},
         {kTcpFinOriginal, kOther, kTcpFinEvent, kTcpLastAck},
         {kTcpHalfOriginal, kOther, kTcpFinEvent, kTcpLastAck},
@@ -55,6 +54,7 @@ const std::vector<Cell>& TcpChanges() {
         {kTcpSynReceived, kOther, kTcpFinEvent, kTcpFinReply},
         {kTcpEstablished, kOther, kTcpFinEvent, kTcpFinReply},
         {kTcpUnacknowledged, kOther, kTcpFinEvent, kTcpFinReply},
+        {kTcpUnclaimed, kOther, kTcpFinEvent, kTcpFinReply},
         {kTcpFinReply, kOriginator, kTcpAckEvent, kTcpHalfReply},
         {kTcpFinReply, kOriginator, kTcpFinEvent, kTcpLastAck},
         {kTcpHalfReply, kOriginator, kTcpFinEvent, kTcpLastAck},
@@ -63,7 +63,7 @@ const std::vector<Cell>& TcpChanges() {
         {kTcpLastAck, kOther, kTcpAckEvent, kTcpTimeWait},
         // A reset that its sender belies.
         {kTcpCloseOriginal, kOriginator, kTcpAckEvent, kTcpUnacknowledged},
-        {kTcpCloseReply, kOther, kTcpAckEvent, kTcpUnacknowledged},
+        {kTcpCloseReply, kOther, kTcpAckEvent, kTcpUnclaimed},
     };
     for (const FlowState state : kTcpStates) {
       const bool over = state == kTcpCloseOriginal || state == kTcpCloseReply || state == kCut;
@@ -71,7 +71,7 @@ const std::vector<Cell>& TcpChanges() {
         all.push_back({state, kOriginator, kTcpRstEvent, kTcpCloseOriginal});
         all.push_back({state, kOther, kTcpRstEvent, kTcpCloseReply});
       }
-      if (over || state == kTcpTimeWait || state == kTcpUnacknowledged) {
+      if (over || state == kTcpTimeWait || state == kTcpUnacknowledged || state == kTcpUnclaimed) {
         all.push_back({state, kOriginator, kTcpSynEvent, kReopen});
         all.push_back({state, kOther, kTcpSynEvent, kReopen});
       }
@@ -98,7 +98,7 @@ TEST(TcpState, EveryCell) {
       }
     }
   }
-  EXPECT_EQ(checked, 14u * 2 * 5);
+  EXPECT_EQ(checked, 15u * 2 * 5);
 }
 
 TEST(TcpState, EventsByFlags) {
@@ -114,11 +114,24 @@ TEST(TcpState, EventsByFlags) {
 }
 
 TEST(TcpState, FirstPacketDecidesTheState) {
-  EXPECT_EQ(FirstState(kProtoTcp, kTcpSynEvent), kTcpSynSent);
-  EXPECT_EQ(FirstState(kProtoTcp, kTcpAckEvent), kTcpUnacknowledged);
-  EXPECT_EQ(FirstState(kProtoTcp, kTcpSynAckEvent), kTcpUnacknowledged);
-  EXPECT_EQ(FirstState(kProtoTcp, kTcpFinEvent), kTcpFinOriginal);
-  EXPECT_EQ(FirstState(kProtoTcp, kTcpRstEvent), kTcpCloseOriginal);
+  EXPECT_EQ(FirstState(kProtoTcp, kOriginator, kTcpSynEvent), kTcpSynSent);
+  EXPECT_EQ(FirstState(kProtoTcp, kOriginator, kTcpAckEvent), kTcpUnacknowledged);
+  EXPECT_EQ(FirstState(kProtoTcp, kOriginator, kTcpSynAckEvent), kTcpUnacknowledged);
+  EXPECT_EQ(FirstState(kProtoTcp, kOriginator, kTcpFinEvent), kTcpFinOriginal);
+  EXPECT_EQ(FirstState(kProtoTcp, kOriginator, kTcpRstEvent), kTcpCloseOriginal);
+  EXPECT_EQ(FirstState(kProtoTcp, kOther, kTcpAckEvent), kTcpUnclaimed);
+  EXPECT_EQ(FirstState(kProtoTcp, kOther, kTcpSynAckEvent), kTcpUnclaimed);
+  EXPECT_EQ(FirstState(kProtoTcp, kOther, kTcpFinEvent), kTcpFinReply);
+  EXPECT_EQ(FirstState(kProtoTcp, kOther, kTcpRstEvent), kTcpCloseReply);
+}
+
+TEST(FlowState, OriginatorOfWhatIsPickedUpIsGuessedFromThePorts) {
+  EXPECT_EQ(GuessSide(40000, 443), kOriginator);
+  EXPECT_EQ(GuessSide(443, 40000), kOther);
+  EXPECT_EQ(GuessSide(32768, 32767), kOriginator);
+  EXPECT_EQ(GuessSide(32767, 32768), kOther);
+  EXPECT_EQ(GuessSide(80, 80), kOriginator) << "the ports do not tell: the end that speaks";
+  EXPECT_EQ(GuessSide(50000, 50001), kOriginator);
 }
 
 FlowState Walk(FlowState state, const std::vector<std::pair<Side, FlowEvent>>& packets) {
@@ -127,7 +140,7 @@ FlowState Walk(FlowState state, const std::vector<std::pair<Side, FlowEvent>>& p
 }
 
 TEST(SctpState, AssociationFromInitToShutdown) {
-  FlowState state = FirstState(kProtoSctp, kSctpInitEvent);
+  FlowState state = FirstState(kProtoSctp, kOriginator, kSctpInitEvent);
   EXPECT_EQ(Name(state), "COOKIE_WAIT");
   state = Walk(state, {{kOther, kSctpInitAckEvent}, {kOriginator, kSctpCookieEchoEvent}});
   EXPECT_EQ(state, kSctpCookieEchoed);
@@ -153,13 +166,18 @@ TEST(SctpState, AbortClosesWhereverTheAssociationIs) {
   }
 }
 
-TEST(SctpState, OnlyTheOtherEndsWordEstablishes) {
+TEST(SctpState, OneEndAloneEstablishesNothing) {
   for (FlowEvent event = 0; event < kSctpEvents; ++event) {
     for (const FlowState state : {kSctpInitSent, kSctpInitAnswered, kSctpCookieEchoed, kSctpHeartbeatSent}) {
       EXPECT_NE(NextState(state, kOriginator, event), kSctpEstablished);
     }
   }
   EXPECT_EQ(NextState(kSctpHeartbeatSent, kOther, kSctpOtherEvent), kSctpEstablished);
+  for (FlowEvent event = 0; event < kSctpEvents; ++event) {
+    EXPECT_NE(NextState(kSctpUnclaimed, kOther, event), kSctpEstablished);
+    EXPECT_NE(FirstState(kProtoSctp, kOther, event), kSctpEstablished);
+  }
+  EXPECT_EQ(NextState(kSctpUnclaimed, kOriginator, kSctpOtherEvent), kSctpEstablished);
 }
 
 TEST(FlowState, TablesOfTcpAndSctpAgreeOnCutFlows) {
@@ -176,27 +194,37 @@ TEST(FlowState, TablesOfTcpAndSctpAgreeOnCutFlows) {
   static_assert(kTcpSynEvent == static_cast<int>(kSctpInitEvent));
 }
 
-TEST(FlowState, UdpIsAStreamOnceItsOriginatorGoesOnAfterAReply) {
-  FlowState state = FirstState(kProtoUdp, kDataEvent);
+TEST(FlowState, UdpIsReplied_OnceBothEndsHaveSpoken) {
+  FlowState state = FirstState(kProtoUdp, kOriginator, kDataEvent);
   state = Walk(state, {{kOriginator, kDataEvent}});
   EXPECT_EQ(state, kUdpUnreplied);
   state = Walk(state, {{kOther, kDataEvent}});
   EXPECT_EQ(state, kUdpReplied);
-  state = Walk(state, {{kOriginator, kDataEvent}});
-  EXPECT_EQ(state, kUdpStream);
-  EXPECT_EQ(Walk(state, {{kOther, kDataEvent}, {kOriginator, kDataEvent}}), kUdpStream);
+  EXPECT_EQ(Walk(state, {{kOther, kDataEvent}, {kOriginator, kDataEvent}}), kUdpReplied);
 }
 
 TEST(FlowState, EveryStateHasATimeout) {
-  const TimeoutTable table = MakeTimeoutTable({});
+  const TimeoutTable table{Timeouts{}};
   for (std::size_t state = 1; state < static_cast<std::size_t>(kReopen); ++state) {
-    EXPECT_GT(table[state], 0u) << Name(static_cast<FlowState>(state));
+    EXPECT_GT(table.Of(static_cast<FlowState>(state), kProtoTcp), 0u) << Name(static_cast<FlowState>(state));
   }
-  EXPECT_EQ(table[static_cast<std::size_t>(kTcpEstablished)], 432000u * 1000);
-  EXPECT_EQ(table[static_cast<std::size_t>(kUdpStream)], 120u * 1000);
+  EXPECT_EQ(table.Of(kTcpEstablished, kProtoTcp), 432000u * 1000);
+  EXPECT_EQ(table.Of(kUdpUnreplied, kProtoUdp), 30u * 1000);
+  EXPECT_EQ(table.Of(kUdpReplied, kProtoUdp), 120u * 1000);
+  EXPECT_EQ(table.shortest(), 3u * 1000);
   Timeouts century;
   century.generic = 0xffffffff;
-  EXPECT_EQ(MakeTimeoutTable(century)[static_cast<std::size_t>(kGenericReplied)], std::uint32_t{1} << 31);
+  EXPECT_EQ(TimeoutTable{century}.Of(kGenericReplied, 47), std::uint32_t{1} << 31);
+}
+
+TEST(FlowState, CutFlowIsKnownAsLongAsItsProtocolsIdleFlows) {
+  const TimeoutTable table{Timeouts{}};
+  EXPECT_EQ(table.Of(kCut, kProtoTcp), 300u * 1000);
+  EXPECT_EQ(table.Of(kCut, kProtoSctp), 210u * 1000);
+  EXPECT_EQ(table.Of(kCut, kProtoUdp), 120u * 1000);
+  EXPECT_EQ(table.Of(kCut, kProtoIcmp), 30u * 1000);
+  EXPECT_EQ(table.Of(kCut, kProtoIcmpv6), 30u * 1000);
+  EXPECT_EQ(table.Of(kCut, 47), 600u * 1000);
 }
 
 }  // namespace

@@ -23,24 +23,156 @@ TEST(NetworkPolicy, NP_80_FlowThatTheNewTableDeniesIsCutAtItsNextPacket) {
   OpenConnection(fixture);
   fixture.Send(ClientUdp());
   fixture.Load(ServerAdmitsClient({}, false));
-  EXPECT_EQ(Told(fixture.Send(ClientTcp(kTcpAck))), "drop none policy_denied");
-  EXPECT_EQ(Told(fixture.Send(ClientUdp())), "drop none policy_denied");
+  const Outcome cut = fixture.Send(ClientTcp(kTcpAck));
+  EXPECT_EQ(Told(cut), "drop none flow_cut");
+  EXPECT_FALSE(cut.ingress.allow);
+  EXPECT_EQ(fixture.CountOf(cut.ingress.rule).packets, 1u);
+  EXPECT_EQ(Told(fixture.Send(ClientUdp())), "drop none flow_cut");
   EXPECT_EQ(fixture.counters().flows_cut.value(), 2u);
+  EXPECT_EQ(Told(fixture.Send(ClientUdp(1001))), "drop none policy_denied") << "never was allowed";
 }
 
-// The server may open connections to the client, but its half of a cut one must not pass for such.
-TEST(NetworkPolicy, NP_80_CutConnectionStaysCutInBothDirections) {
+// Of each protocol: what opens a flow from the client, what the server answers, and what both send after that.
+struct Exchange {
+  const char* name;
+  PacketBuilder opens;
+  PacketBuilder answer;
+  PacketBuilder more;
+  PacketBuilder more_answers;
+};
+PacketBuilder FromClient() { return PacketBuilder().Ethernet().Ipv4("10.0.0.1", "10.0.0.2"); }
+PacketBuilder FromServer() { return PacketBuilder().Ethernet().Ipv4("10.0.0.2", "10.0.0.1"); }
+std::vector<Exchange> Exchanges() {
+  constexpr std::uint8_t kData = 0, kInitAck = 2;
+  const auto sctp = [](PacketBuilder packet, std::uint8_t type) { return packet.Chunk(type, ByteVector(16)); };
+  const auto gre = [](PacketBuilder packet) { return packet.Protocol(47).Payload(ByteVector(16)); };
+  return {{"tcp", ClientTcp(kTcpSyn), ServerTcp(kTcpSyn | kTcpAck), ClientTcp(kTcpAck), ServerTcp(kTcpAck | kTcpPsh)},
+          {"udp", ClientUdp(), ServerUdp(), ClientUdp(), ServerUdp()},
+          {"sctp", FromClient().Sctp(1000, 80, 0).InitChunk(), sctp(FromServer().Sctp(80, 1000), kInitAck),
+           sctp(FromClient().Sctp(1000, 80), kData), sctp(FromServer().Sctp(80, 1000), kData)},
+          {"icmp", FromClient().Icmp(8, 0, 7), FromServer().Icmp(0, 0, 7), FromClient().Icmp(8, 0, 7),
+           FromServer().Icmp(0, 0, 7)},
+          {"gre", gre(FromClient()), gre(FromServer()), gre(FromClient()), gre(FromServer())}};
+}
+// The server admits the client for whatever it sends, or for nothing; and may open flows to it as it likes.
+ResolvedPolicy ServerAdmitsAll(bool admits) {
+  return ServerAdmitsClient(admits ? std::vector{AllowRule(0, {})} : std::vector<Rule>{}, false);
+}
+
+// The server may open flows to the client, but its half of a cut one must not pass for such.
+TEST(NetworkPolicy, NP_80_CutFlowStaysCutInBothDirections_OfEveryProtocol) {
+  for (const Exchange& exchange : Exchanges()) {
+    SCOPED_TRACE(exchange.name);
+    for (const bool answered : {true, false}) {
+      for (const bool swept : {false, true}) {
+        PipelineFixture fixture;
+        fixture.Load(ServerAdmitsAll(true));
+        EXPECT_EQ(Told(fixture.Send(exchange.opens)), "forward new");
+        if (answered) {
+          EXPECT_EQ(Told(fixture.Send(exchange.answer)), "forward reply");
+        }
+        fixture.Load(ServerAdmitsAll(false));
+        if (swept) fixture.SweepAll();
+        EXPECT_EQ(Told(fixture.Send(exchange.more_answers)), "drop none flow_cut");
+        EXPECT_EQ(Told(fixture.Send(exchange.more)), "drop none flow_cut");
+        EXPECT_EQ(Told(fixture.Send(exchange.more_answers)), "drop none flow_cut");
+        EXPECT_EQ(fixture.Flows().at(0).state, FlowState::kCut);
+        EXPECT_EQ(fixture.counters().flows_cut.value(), 1u);
+      }
+    }
+  }
+}
+
+// A new try of the same ends is judged, and wipes out nothing where it is denied.
+TEST(NetworkPolicy, NP_80_DeniedTryDoesNotEndTheCut_OfEveryProtocol) {
+  for (const Exchange& exchange : Exchanges()) {
+    SCOPED_TRACE(exchange.name);
+    PipelineFixture fixture;
+    fixture.Load(ServerAdmitsAll(true));
+    fixture.Send(exchange.opens);
+    fixture.Send(exchange.answer);
+    fixture.Load(ServerAdmitsAll(false));
+    EXPECT_EQ(fixture.Send(exchange.opens).verdict, Verdict::kDrop);
+    EXPECT_EQ(Told(fixture.Send(exchange.more_answers)), "drop none flow_cut");
+    EXPECT_EQ(Told(fixture.Send(exchange.more)), "drop none flow_cut");
+    EXPECT_EQ(fixture.pipeline().flow_count(), 1u);
+  }
+}
+
+TEST(NetworkPolicy, NP_80_CutEndsWithAnAdmittedPacketOfItsOriginalDirection_OfEveryProtocol) {
+  for (const Exchange& exchange : Exchanges()) {
+    SCOPED_TRACE(exchange.name);
+    PipelineFixture fixture;
+    fixture.Load(ServerAdmitsAll(true));
+    fixture.Send(exchange.opens);
+    fixture.Send(exchange.answer);
+    fixture.Load(ServerAdmitsAll(false));
+    fixture.Send(exchange.more);
+    fixture.Load(ServerAdmitsAll(true));
+    EXPECT_EQ(Told(fixture.Send(exchange.more_answers)), "drop none flow_cut") << "not by the other end";
+    EXPECT_EQ(Told(fixture.Send(exchange.more)), "forward new");
+    EXPECT_EQ(Told(fixture.Send(exchange.more_answers)), "forward reply");
+  }
+}
+
+TEST(NetworkPolicy, NP_80_CutEndsWhenItsEndsWereSilentForItsTimeout) {
+  const std::vector<Exchange> exchanges = Exchanges();
+  const double timeouts[] = {300, 120, 210, 30, 600};
+  for (std::size_t i = 0; i < exchanges.size(); ++i) {
+    SCOPED_TRACE(exchanges[i].name);
+    PipelineFixture fixture;
+    fixture.Load(ServerAdmitsAll(true));
+    fixture.Send(exchanges[i].opens);
+    fixture.Load(ServerAdmitsAll(false));
+    fixture.SweepAll();
+    for (int tries = 0; tries < 3; ++tries) {
+      fixture.Advance(timeouts[i] - 1);
+      EXPECT_EQ(Told(fixture.Send(exchanges[i].more_answers)), "drop none flow_cut");
+    }
+    fixture.Advance(timeouts[i] + 1);
+    fixture.SweepAll();
+    EXPECT_EQ(fixture.pipeline().flow_count(), 0u);
+  }
+}
+
+TEST(NetworkPolicy, NP_80_ConnectionOfTheOtherEndTakesTheCutOnesPlace) {
   PipelineFixture fixture;
   fixture.Load(ServerAdmitsClient());
   OpenConnection(fixture);
   fixture.Load(ServerAdmitsClient({}, false));
-  EXPECT_EQ(Told(fixture.Send(ServerTcp(kTcpAck))), "drop none policy_denied");
-  EXPECT_EQ(Told(fixture.Send(ServerTcp(kTcpAck | kTcpPsh))), "drop none policy_denied");
-  EXPECT_EQ(Told(fixture.Send(ClientTcp(kTcpAck))), "drop none policy_denied");
-  EXPECT_EQ(fixture.Flows().at(0).state, FlowState::kCut);
-  EXPECT_EQ(fixture.counters().flows_cut.value(), 1u);
-  // Its own new connection to that port is another matter.
+  EXPECT_EQ(Told(fixture.Send(ServerTcp(kTcpAck))), "drop none flow_cut");
   EXPECT_EQ(Told(fixture.Send(ServerTcp(kTcpSyn))), "forward new");
+  EXPECT_EQ(Told(fixture.Send(ClientTcp(kTcpSyn | kTcpAck))), "forward reply");
+}
+
+TEST(Pipeline, FloodEvictsNoTraceOfACutFlow) {
+  for (const Exchange& exchange : Exchanges()) {
+    SCOPED_TRACE(exchange.name);
+    for (const bool answered : {true, false}) {
+      PipelineFixture fixture;
+      fixture.Load(ServerAdmitsAll(true));
+      fixture.Send(exchange.opens);
+      if (answered) fixture.Send(exchange.answer);
+      fixture.Load(ServerAdmitsAll(false));
+      fixture.SweepAll();
+      for (std::uint16_t port = 1; port <= 500; ++port) fixture.Send(ServerUdp(port, 99));
+      EXPECT_GT(fixture.counters().flows_evicted.value(), 300u);
+      EXPECT_EQ(Told(fixture.Send(exchange.more_answers)), "drop none flow_cut");
+    }
+  }
+}
+
+// Many half-open flows, all cut at once, must not keep others from the table.
+TEST(Pipeline, TracesOfFlowsThatWereNeverAnsweredGiveWayWhereNothingElseCan) {
+  PipelineFixture fixture;
+  fixture.Load(ServerAdmitsClient());
+  for (std::uint16_t port = 1; port <= 64; ++port) fixture.Send(ClientUdp(port));
+  fixture.Load(ServerAdmitsClient({}, false));
+  fixture.SweepAll();
+  EXPECT_EQ(fixture.counters().flows_cut.value(), 64u);
+  EXPECT_EQ(Told(fixture.Send(ServerTcp(kTcpSyn, 9999))), "forward new");
+  EXPECT_EQ(fixture.counters().stateless.value(), 0u);
+  EXPECT_EQ(fixture.counters().flows_evicted.value(), 1u);
 }
 
 TEST(Pipeline, CutConnectionThatIsAllowedAgainGoesOn) {
@@ -62,7 +194,7 @@ TEST(Pipeline, SweepCutsIdleFlows) {
   fixture.Load(ServerAdmitsClient({}, false));
   fixture.SweepAll();
   EXPECT_EQ(fixture.counters().flows_cut.value(), 21u);
-  EXPECT_EQ(Told(fixture.Send(ServerTcp(kTcpAck, 5))), "drop none policy_denied");
+  EXPECT_EQ(Told(fixture.Send(ServerTcp(kTcpAck, 5))), "drop none flow_cut");
   fixture.Advance(301);
   fixture.SweepAll();
   EXPECT_EQ(fixture.pipeline().flow_count(), 0u);
@@ -85,6 +217,23 @@ TEST(Pipeline, CatchesUpWithIdleFlowsInSlices) {
   }
 }
 
+// The look at all flows begins in the middle; flows that came since the swap must not use up its steps.
+TEST(Pipeline, FlowsThatComeAfterASwapKeepNoIdleOneFromBeingLookedAt) {
+  PipelineFixture fixture;
+  fixture.Load(ServerAdmitsClient());
+  for (std::uint16_t port = 1; port <= 20; ++port) fixture.Send(ClientUdp(port));
+  PipelineOutput output;
+  const auto look = [&](std::uint32_t flows) {
+    fixture.pipeline().CatchUp(fixture.table(), fixture.now_ns(), flows, output);
+  };
+  fixture.Load(ServerAdmitsClient());
+  look(12);  // up to the middle
+  fixture.Load(ServerAdmitsClient({}, false));
+  for (std::uint16_t port = 1; port <= 20; ++port) fixture.Send(ServerUdp(port, 99));
+  while (fixture.pipeline().IsBehind()) look(3);
+  EXPECT_EQ(fixture.counters().flows_cut.value(), 20u);
+}
+
 TEST(Pipeline, CutResetsBothSidesWhereDenyRejects) {
   PipelineConfig config = PipelineFixture::SmallConfig();
   config.action_on_deny = ActionOnDeny::kReject;
@@ -94,11 +243,11 @@ TEST(Pipeline, CutResetsBothSidesWhereDenyRejects) {
     OpenConnection(fixture);
     fixture.Load(ServerAdmitsClient({}, false));
     if (idle) fixture.SweepAll();
-    EXPECT_EQ(Told(fixture.Send(ClientTcp(kTcpAck), 2)), "reject none policy_denied");
+    EXPECT_EQ(Told(fixture.Send(ClientTcp(kTcpAck), 2)), "reject none flow_cut");
     ASSERT_EQ(fixture.output().made.size(), 2u);
     EXPECT_EQ(fixture.output().made[0].port, 2);
     EXPECT_EQ(fixture.output().made[1].port, 3);
-    EXPECT_EQ(Told(fixture.Send(ServerTcp(kTcpAck), 3)), "reject none policy_denied");
+    EXPECT_EQ(Told(fixture.Send(ServerTcp(kTcpAck), 3)), "reject none flow_cut");
     EXPECT_EQ(fixture.output().made.size(), 1u);
   }
 }
@@ -186,6 +335,34 @@ TEST(Pipeline, IcmpErrorAboutAFlowThatTheNewTableDeniesIsNotRelated) {
   fixture.Load(ServerAdmitsClient({}, false));
   EXPECT_EQ(Told(fixture.Send(error)), "drop none policy_denied");
   EXPECT_EQ(fixture.counters().flows_cut.value(), 1u);
+}
+
+// Flows keep the lower half of the generation that judged them; 60,000 changes a second use it up within a day.
+TEST(Pipeline, GenerationsMayPassTwoToThe32nd) {
+  constexpr std::uint64_t kLast = (std::uint64_t{1} << 32) - 3;
+  PipelineFixture fixture;
+  Compiler compiler({}, kLast);
+  fixture.Load(MustCompile(compiler, ServerAdmitsClient()));
+  OpenConnection(fixture);
+  fixture.Send(ClientUdp(7));
+  const RuleId rule = fixture.Send(ClientUdp(7)).ingress.rule;
+  for (int i = 0; i < 6; ++i) {
+    fixture.Load(MustCompile(compiler, ServerAdmitsClient()));
+    EXPECT_EQ(Told(fixture.Send(ClientTcp(kTcpAck))), "forward established");
+    EXPECT_EQ(fixture.Flows().at(0).generation, fixture.table().generation());
+    if (i % 2 == 0) fixture.SweepAll();
+  }
+  EXPECT_GT(fixture.table().generation(), std::uint64_t{1} << 32);
+  EXPECT_EQ(fixture.counters().flows_cut.value(), 0u);
+  fixture.Send(ClientUdp(7));
+  fixture.SweepAll();
+  EXPECT_EQ(fixture.CountOf(rule).packets, 3u + 3u + 6u);
+  fixture.Load(MustCompile(compiler, ServerAdmitsClient({}, false)));
+  EXPECT_EQ(Told(fixture.Send(ServerTcp(kTcpAck))), "drop none flow_cut");
+  for (int i = 0; i < 6; ++i) {
+    fixture.Load(MustCompile(compiler, ServerAdmitsClient({}, false)));
+    EXPECT_EQ(Told(fixture.Send(ServerTcp(kTcpAck))), "drop none flow_cut");
+  }
 }
 
 TEST(PipelineThreads, FlowsAndCountersAreReadWhilePacketsGoThrough) {

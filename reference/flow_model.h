@@ -1,0 +1,104 @@
+// The reference of flows: what becomes of each packet of a sequence, while policy and time change under it.
+//
+// Written from what the documents say of connections (SEMANTICS.md NP-04, NP-60, NP-61 and NP-80; docs/operating.md,
+// "Connections"), as a story a connection: who spoke, who closed, when. It is slow on purpose: every packet has policy
+// evaluated again, and nothing is remembered but what a reader of the documents would write down. It shares no code
+// with the filter, so that a mistake there cannot hide in it.
+//
+// One thread. Memory grows with the number of connections.
+#ifndef SLUICE_REFERENCE_FLOW_MODEL_H_
+#define SLUICE_REFERENCE_FLOW_MODEL_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+#include "reference/evaluate.h"
+
+namespace sluice::reference {
+
+// What a packet is to its connection. TCP: kOpen is a SYN, kAnswer a SYN+ACK, kClose a FIN, kAbort a RST. SCTP: INIT,
+// INIT ACK, COOKIE ECHO (kConfirm), COOKIE ACK (kConfirmed), ABORT. ICMP: kData is a query, kAnswer its reply. All
+// else: kData.
+enum class Act : std::uint8_t { kData, kOpen, kAnswer, kConfirm, kConfirmed, kClose, kAbort };
+
+struct Packet {
+  Flow flow;  // its own ends. ICMP: the identifier is both ports
+  Act act = Act::kData;
+};
+
+enum class Fate : std::uint8_t { kForward, kPolicyDenied, kFlowCut, kTcpNoSyn };
+enum class Standing : std::uint8_t { kNone, kNew, kEstablished, kReply };
+
+struct Verdict {
+  Fate fate = Fate::kForward;
+  Standing standing = Standing::kNone;
+  Answer answer;  // of policy, to the first packet of the connection
+};
+
+// Seconds.
+struct FlowTimes {
+  std::uint32_t tcp_syn_sent = 120, tcp_syn_recv = 60, tcp_established = 432000, tcp_fin_wait = 120,
+                tcp_close_wait = 60, tcp_last_ack = 30, tcp_time_wait = 120, tcp_close = 10, tcp_unacknowledged = 300;
+  std::uint32_t sctp_cookie_wait = 3, sctp_cookie_echoed = 3, sctp_established = 210, sctp_closed = 10,
+                sctp_heartbeat_sent = 30;
+  std::uint32_t udp = 30, udp_stream = 120, icmp = 30, generic = 600;
+};
+
+class FlowModel {
+ public:
+  explicit FlowModel(bool tcp_strict, FlowTimes times = {}) : strict_(tcp_strict), times_(times) {}
+
+  // `now_ms` never goes back.
+  Verdict Judge(const Evaluator& policy, const Packet& packet, std::uint64_t now_ms);
+  // Every connection is looked at: those that are over end, those that policy denies now are cut.
+  void Sweep(const Evaluator& policy, std::uint64_t now_ms);
+  // A restart forgets all.
+  void Clear() { connections_.clear(); }
+
+  std::size_t size() const { return connections_.size(); }
+  std::uint64_t cut() const { return cut_; }
+
+ private:
+  enum class End : std::uint8_t { kOriginal = 0, kOther = 1 };
+  enum class Phase : std::uint8_t { kOpening, kBothOpening, kAnswered, kPickedUp, kUp, kAborted };
+  struct Connection {
+    Flow original;  // of the end that opened it
+    End first = End::kOriginal;
+    Phase phase = Phase::kUp;
+    bool answered = false;            // both ends took part
+    bool closed[2] = {false, false};  // TCP: by a FIN of that end
+    bool close_seen = false;          // ... which the other end acknowledged
+    bool over = false;                // ... both did
+    End heard = End::kOriginal;       // of one that was picked up or aborted: the end that was heard alone, or did it
+    bool was_cut = false;
+    std::uint64_t last_ms = 0;
+  };
+  using Point = std::pair<IpAddress, std::uint16_t>;
+  using Key = std::tuple<Point, Point, std::uint8_t>;
+
+  static Key KeyOf(const Packet& packet);
+  static bool HasConnections(std::uint8_t protocol);
+  static bool IsConcerned(const Evaluator& policy, const Flow& flow, const Answer& answer);
+  static bool MayBeginAnew(const Connection& connection, const Packet& packet);
+  static End Guess(const Packet& packet);
+  std::uint64_t TimeoutMs(const Connection& connection) const;
+  bool IsOver(const Connection& connection, std::uint64_t now_ms) const;
+  Verdict Open(const Evaluator& policy, const Packet& packet, End speaker, std::uint64_t now_ms);
+  static void Begin(Connection& connection, const Packet& packet, End speaker);
+  static void Advance(Connection& connection, const Packet& packet, End speaker);
+  static void AdvanceTcp(Connection& connection, Act act, End speaker);
+  static void AdvanceSctp(Connection& connection, Act act, End speaker);
+
+  bool strict_;
+  FlowTimes times_;
+  std::map<Key, Connection> connections_;
+  std::uint64_t cut_ = 0;
+};
+
+}  // namespace sluice::reference
+
+#endif  // SLUICE_REFERENCE_FLOW_MODEL_H_

@@ -47,8 +47,8 @@ Window Wire::Totals() const {
     totals.received += port.received.value();
     totals.sent += port.sent.value();
   }
-  for (const Counter& counter : worker.counters().dropped) totals.dropped += counter.value();
-  for (const Counter& counter : worker.pipeline().counters().drops) totals.dropped += counter.value();
+  const Observation observation = worker.Observe();
+  totals.dropped = observation.dropped() + observation.rejected;
   totals.seconds = Seconds();
   return totals;
 }

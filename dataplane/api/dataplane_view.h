@@ -4,13 +4,11 @@
 #ifndef SLUICE_DATAPLANE_API_DATAPLANE_VIEW_H_
 #define SLUICE_DATAPLANE_API_DATAPLANE_VIEW_H_
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "core/pipeline.h"
-#include "sluice/drop_reason.h"
+#include "core/observation.h"
 
 namespace sluice {
 
@@ -26,18 +24,12 @@ struct PortState {
   std::uint64_t rx_errors = 0;
 };
 
-struct WorkerState {
-  const Pipeline* pipeline = nullptr;  // lives as long as the view
-  std::uint64_t handed_over = 0;
-  double busy = 0;                                      // rounds that found work, of all, 0 to 1
-  std::array<std::uint64_t, kDropReasonCount> dropped;  // outside the pipeline, by DropReason
-};
-
 class DataplaneView {
  public:
   virtual ~DataplaneView() = default;
   virtual std::vector<PortState> Ports() const = 0;
-  virtual std::vector<WorkerState> Workers() const = 0;
+  // What is in them to read on lives as long as the view.
+  virtual std::vector<Observation> Workers() const = 0;
 };
 
 }  // namespace sluice

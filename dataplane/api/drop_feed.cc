@@ -82,16 +82,16 @@ bool DropFeed::Watcher::Take(v1::WatchDropsResponse* message) {
 void DropFeed::ToldWhatToWatch() {
   std::uint64_t reasons = 0;
   for (const Watcher* watcher : watchers_) reasons |= watcher->filter_.reasons;
-  for (const WorkerState& worker : plane_.Workers()) worker.pipeline->drop_ring().Watch(reasons);
+  for (const Observation& worker : plane_.Workers()) worker.drop_ring->Watch(reasons);
 }
 
 // Oldest first over all workers, and what found no room is counted to every watcher.
 std::vector<DropFeed::Record> DropFeed::TakeRecords() {
   std::vector<Record> records;
-  const std::vector<WorkerState> workers = plane_.Workers();
+  const std::vector<Observation> workers = plane_.Workers();
   overflowed_.resize(workers.size());
   for (std::uint32_t i = 0; i < workers.size(); ++i) {
-    DropRing& ring = workers[i].pipeline->drop_ring();
+    DropRing& ring = *workers[i].drop_ring;
     ring.Take([&](const DropRecord& drop) { records.push_back({drop, i}); });
     const std::uint64_t overflowed = ring.overflowed();
     for (Watcher* watcher : watchers_) watcher->not_recorded_ += overflowed - overflowed_[i];

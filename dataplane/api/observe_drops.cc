@@ -14,14 +14,12 @@ using grpc::Status;
 
 Status ObserveService::ListDrops(grpc::ServerContext*, const v1::ListDropsRequest*,
                                  grpc::ServerWriter<v1::DropCounter>* writer) {
-  const std::vector<WorkerState> workers = plane_.Workers();
+  const std::vector<Observation> workers = plane_.Workers();
   for (std::size_t i = 1; i < kDropReasonCount; ++i) {
     v1::DropCounter counter;
     counter.set_reason(std::string(kDropReasonNames[i]));
     counter.set_text(std::string(kDropReasonTexts[i]));
-    for (const WorkerState& worker : workers) {
-      counter.set_packets(counter.packets() + worker.pipeline->counters().drops[i].value() + worker.dropped[i]);
-    }
+    for (const Observation& worker : workers) counter.set_packets(counter.packets() + worker.dropped_by[i]);
     if (!writer->Write(counter)) return Status::CANCELLED;
   }
   return Status::OK;

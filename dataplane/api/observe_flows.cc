@@ -20,7 +20,7 @@ using grpc::Status;
 constexpr std::size_t kFieldBytes = 8;     // at most, of a flow's tag and length in a batch
 constexpr std::size_t kFlowsASlice = 256;  // whose pods are looked up while the policy's writer waits
 
-void Describe(const Table& table, const Pipeline& pipeline, const FlowView& flow, v1::Flow& message) {
+void Describe(const Table& table, const FlowReader& reader, const FlowView& flow, v1::Flow& message) {
   message.Clear();
   message.set_source(EncodeAddress(flow.source.address));
   message.set_destination(EncodeAddress(flow.destination.address));
@@ -30,7 +30,7 @@ void Describe(const Table& table, const Pipeline& pipeline, const FlowView& flow
   message.set_state(std::string(Name(flow.state)));
   message.set_packets(flow.packets);
   message.set_bytes(flow.bytes);
-  message.set_idle_ms(pipeline.IdleMs(flow));
+  message.set_idle_ms(reader.IdleMs(flow));
   message.set_generation(flow.generation);
   message.set_guessed(flow.guessed);
   SetRule(table, flow.egress_rule, message.mutable_egress());
@@ -95,10 +95,10 @@ Status ObserveService::ListFlows(grpc::ServerContext*, const v1::ListFlowsReques
     ends.clear();
   };
   auto table = intake_.store().table();
-  const std::vector<WorkerState> workers = plane_.Workers();
+  const std::vector<Observation> workers = plane_.Workers();
   for (std::size_t i = 0; i < workers.size(); ++i) {
-    const Pipeline& pipeline = *workers[i].pipeline;
-    pipeline.ForEachFlow([&](const FlowView& flow) {
+    const FlowReader& reader = workers[i].reader;
+    reader.ForEachFlow([&](const FlowView& flow) {
       if (!flows.connected() || left == 0) return;
       if (!request->state().empty() && request->state() != Name(flow.state)) return;
       if (!filter.Matches(flow.source.address, flow.destination.address, flow.source.port, flow.destination.port,
@@ -106,7 +106,7 @@ Status ObserveService::ListFlows(grpc::ServerContext*, const v1::ListFlowsReques
         return;
       }
       if (flow.generation > table->generation()) table = intake_.store().table();
-      Describe(*table, pipeline, flow, slice[filled]);
+      Describe(*table, reader, flow, slice[filled]);
       slice[filled++].set_worker(static_cast<std::uint32_t>(i));
       ends.insert(ends.end(), {flow.source.address, flow.destination.address});
       if (filled == kFlowsASlice) send();

@@ -62,16 +62,6 @@ v1::EndpointInfo Describe(const Table& table, const NamedEndpoint& named) {
   return info;
 }
 
-std::uint64_t Verdicts(const Pipeline& pipeline, Verdict verdict) {
-  return pipeline.counters().verdicts[static_cast<std::size_t>(verdict)].value();
-}
-
-// What the edge lost of what the pipeline had forwarded.
-std::uint64_t LostOnTheWay(const WorkerState& worker) {
-  return worker.dropped[static_cast<std::size_t>(DropReason::kTxFull)] +
-         worker.dropped[static_cast<std::size_t>(DropReason::kPortDown)];
-}
-
 // Nothing where there is no such pod.
 std::optional<std::vector<IpAddress>> AddressesOf(const PolicyStore& store, std::string_view pod) {
   const std::size_t slash = std::min(pod.find('/'), pod.size());
@@ -119,17 +109,14 @@ Status ObserveService::GetStatus(grpc::ServerContext*, const v1::GetStatusReques
   const PolicySize size = intake_.store().size();
   status->set_endpoints(size.endpoints);
   status->set_policies(size.policies);
-  for (const WorkerState& worker : plane_.Workers()) {
-    const Pipeline& pipeline = *worker.pipeline;
-    const std::uint64_t lost = LostOnTheWay(worker);
-    const std::uint64_t forwarded = Verdicts(pipeline, Verdict::kForward);
+  for (const Observation& worker : plane_.Workers()) {
     status->set_workers(status->workers() + 1);
-    status->set_flows(status->flows() + pipeline.flow_count());
-    status->set_flow_capacity(status->flow_capacity() + pipeline.flow_capacity());
-    status->set_flows_cut(status->flows_cut() + pipeline.counters().flows_cut.value());
-    status->set_forwarded(status->forwarded() + forwarded - std::min(forwarded, lost));
-    status->set_dropped(status->dropped() + Verdicts(pipeline, Verdict::kDrop) + lost);
-    status->set_rejected(status->rejected() + Verdicts(pipeline, Verdict::kReject));
+    status->set_flows(status->flows() + worker.flows);
+    status->set_flow_capacity(status->flow_capacity() + worker.flow_capacity);
+    status->set_flows_cut(status->flows_cut() + worker.flows_cut);
+    status->set_forwarded(status->forwarded() + worker.forwarded);
+    status->set_dropped(status->dropped() + worker.dropped());
+    status->set_rejected(status->rejected() + worker.rejected);
   }
   return Status::OK;
 }
@@ -197,22 +184,20 @@ Status ObserveService::ListPorts(grpc::ServerContext*, const v1::ListPortsReques
 Status ObserveService::ListWorkers(grpc::ServerContext*, const v1::ListWorkersRequest*,
                                    grpc::ServerWriter<v1::WorkerInfo>* writer) {
   std::uint32_t number = 0;
-  for (const WorkerState& worker : plane_.Workers()) {
-    const Pipeline& pipeline = *worker.pipeline;
-    const PipelineCounters& counters = pipeline.counters();
+  for (const Observation& worker : plane_.Workers()) {
     v1::WorkerInfo info;
     info.set_worker(number++);
-    info.set_forwarded(Verdicts(pipeline, Verdict::kForward));
-    info.set_dropped(Verdicts(pipeline, Verdict::kDrop));
-    info.set_rejected(Verdicts(pipeline, Verdict::kReject));
-    info.set_packets(info.forwarded() + info.dropped() + info.rejected());
-    info.set_flows(pipeline.flow_count());
-    info.set_flow_capacity(pipeline.flow_capacity());
-    info.set_flows_created(counters.flows_created.value());
-    info.set_flows_expired(counters.flows_expired.value());
-    info.set_flows_evicted(counters.flows_evicted.value());
-    info.set_flows_cut(counters.flows_cut.value());
-    info.set_flows_judged_again(counters.flows_judged_again.value());
+    info.set_forwarded(worker.forwarded);
+    info.set_dropped(worker.dropped());
+    info.set_rejected(worker.rejected);
+    info.set_packets(worker.packets());
+    info.set_flows(worker.flows);
+    info.set_flow_capacity(worker.flow_capacity);
+    info.set_flows_created(worker.flows_created);
+    info.set_flows_expired(worker.flows_expired);
+    info.set_flows_evicted(worker.flows_evicted);
+    info.set_flows_cut(worker.flows_cut);
+    info.set_flows_judged_again(worker.flows_judged_again);
     info.set_handed_over(worker.handed_over);
     info.set_busy(worker.busy);
     if (!writer->Write(info)) return Status::CANCELLED;

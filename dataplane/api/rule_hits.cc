@@ -14,7 +14,7 @@ std::vector<bool> IdentitiesInForce(const Table& table) {
 
 }  // namespace
 
-RuleHits::RuleHits(const Table& table, const std::vector<WorkerState>& workers) {
+RuleHits::RuleHits(const Table& table, const std::vector<Observation>& workers) {
   const InternedPolicy& interned = table.interned();
   std::vector<bool> seen(table.rule_limit());
   const auto add = [&](RuleId id) {
@@ -22,8 +22,8 @@ RuleHits::RuleHits(const Table& table, const std::vector<WorkerState>& workers) 
     seen[id] = true;
     const TableRule& rule = table.rule(id);
     RuleCount& sum = counts_[{rule.policy, rule.direction, rule.index}];
-    for (const WorkerState& worker : workers) {
-      const RuleCount count = worker.pipeline->CountOf(table.epoch(), id);
+    for (const Observation& worker : workers) {
+      const RuleCount count = worker.reader.CountOf(table.epoch(), id);
       sum.packets += count.packets;
       sum.bytes += count.bytes;
       sum.last_hit_ns = std::max(sum.last_hit_ns, count.last_hit_ns);

@@ -17,7 +17,7 @@ namespace sluice {
 class RuleHits {
  public:
   // Counts what the identities of `table` can still meet: not what older generations of a policy said.
-  RuleHits(const Table& table, const std::vector<WorkerState>& workers);
+  RuleHits(const Table& table, const std::vector<Observation>& workers);
 
   // Zero for rules that nothing can meet. `index` -1: the default deny.
   RuleCount Of(const std::string& policy, Direction direction, std::int32_t index) const;

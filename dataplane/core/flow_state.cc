@@ -71,6 +71,28 @@ FlowEvent SctpEventOf(std::uint8_t chunk_type) {
   }
 }
 
+bool IsAssured(FlowState state) {
+  switch (state) {
+    case kTcpEstablished:
+    case kTcpFinOriginal:
+    case kTcpFinReply:
+    case kTcpHalfOriginal:
+    case kTcpHalfReply:
+    case kTcpLastAck:
+    case kTcpTimeWait:
+    case kSctpEstablished:
+    case kSctpShutdownSent:
+    case kSctpShutdownReceived:
+    case kSctpShutdownAckSent:
+    case kUdpReplied:
+    case kIcmpReplied:
+    case kGenericReplied:
+      return true;
+    default:
+      return false;
+  }
+}
+
 FlowState FirstState(std::uint8_t protocol, Side side, FlowEvent event) {
   switch (protocol) {
     case kProtoTcp:

@@ -116,6 +116,9 @@ inline FlowState NextState(FlowState state, Side side, FlowEvent event) {
   return kNextState[static_cast<std::size_t>(state)][static_cast<std::size_t>(side)][event];
 }
 
+// Whether a connection in this state may not be evicted, if both ends have taken part in it.
+bool IsAssured(FlowState state);
+
 // The state of a flow of which this is the first packet seen. It is the other end's only where the flow is picked up.
 FlowState FirstState(std::uint8_t protocol, Side side, FlowEvent event);
 

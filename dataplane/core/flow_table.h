@@ -109,6 +109,8 @@ class FlowTable {
   // Any thread.
   std::uint32_t size() const { return size_.load(std::memory_order_relaxed); }
 
+  // Any thread. False where the entry is free.
+  bool View(std::uint32_t flow, FlowView& view) const;
   // Any thread. Calls visit(FlowView) for each flow; those that come or go meanwhile are seen or not.
   template <typename Visit>
   void ForEach(Visit visit) const {
@@ -130,7 +132,6 @@ class FlowTable {
     std::uint32_t newest = kNoFlow;
   };
   FlowTable(std::uint32_t capacity, std::uint64_t seed, const FlowMemory& memory, std::byte* bytes);
-  bool View(std::uint32_t flow, FlowView& view) const;
 
   FlowHasher hasher_;
   FlowIndex index_;

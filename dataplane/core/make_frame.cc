@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "core/pipeline.h"
+#include "core/made_frame.h"
 #include "core/wire.h"
 #include "sluice/protocol.h"
 
@@ -74,7 +74,7 @@ std::uint8_t* WriteHeaders(const Frame& frame, const ParsedPacket& packet, Answe
     source.CopyBytes(ip + 8);
     destination.CopyBytes(ip + 24);
   }
-  out.port = back ? frame.port : frame.port ^ 1;
+  out.out_port = back ? frame.port : frame.out_port;
   out.length =
       static_cast<std::uint16_t>(std::max(kMinFrame, static_cast<std::uint32_t>(payload - out.bytes) + payload_length));
   return payload;

@@ -19,7 +19,8 @@ struct Frame {
   std::uint32_t length = 0;        // contiguous bytes at `data`
   std::uint32_t frame_length = 0;  // of the whole frame: > length where the rest lies in further segments, never <
   void* handle = nullptr;          // the owner's
-  std::uint16_t port = 0;          // where it came in: 2 x wire, or 2 x wire + 1; it leaves by port ^ 1
+  std::uint16_t port = 0;          // where it came in, an index of the owner's
+  std::uint16_t out_port = 0;      // where it leaves, if it is forwarded
   bool bad_ip_checksum = false;    // the NIC checked the IPv4 header checksum and found it wrong
 };
 

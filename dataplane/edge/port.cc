@@ -80,6 +80,7 @@ std::variant<std::unique_ptr<Port>, std::string> Port::Open(const PortSettings& 
   }
   std::unique_ptr<Port> port(new Port(std::move(device), std::move(lock), settings, edge, buffers, readers));
   port->view_.home = index % workers;
+  port->view_.peer = index ^ 1;
   if (auto error = port->Probe()) return std::move(*error);
   auto error = port->Configure(workers);
   if (error && !port->device_.needs_peer) return std::move(*error);

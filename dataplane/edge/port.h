@@ -35,6 +35,7 @@ struct PortView {
   std::uint32_t rx_queues = 1;                      // 1, or one a worker
   std::uint32_t tx_queues = 1;                      // 1, or one a worker
   std::uint32_t home = 0;                           // the worker of the only queue
+  std::uint32_t peer = 0;                           // the index of the wire's other port: what enters here leaves there
   std::vector<std::unique_ptr<FrameRing>> to_home;  // by worker; empty where each worker transmits for itself
 };
 

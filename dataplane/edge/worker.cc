@@ -35,7 +35,7 @@ constexpr timespec kNap{0, 20'000};
 
 // Headers are read from contiguous bytes. A frame in several segments is joined where one buffer can hold it; where
 // none can, its first segment must show the headers, or parse finds it truncated. They are fetched meanwhile.
-Frame FrameOf(rte_mbuf* mbuf, std::uint16_t port) {
+Frame FrameOf(rte_mbuf* mbuf, std::uint32_t port, std::uint32_t out_port) {
   if (mbuf->nb_segs > 1) [[unlikely]]
     rte_pktmbuf_linearize(mbuf);
   auto* const data = rte_pktmbuf_mtod(mbuf, std::uint8_t*);
@@ -44,7 +44,8 @@ Frame FrameOf(rte_mbuf* mbuf, std::uint16_t port) {
           .length = mbuf->data_len,
           .frame_length = mbuf->pkt_len,
           .handle = mbuf,
-          .port = port,
+          .port = static_cast<std::uint16_t>(port),
+          .out_port = static_cast<std::uint16_t>(out_port),
           .bad_ip_checksum = (mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_BAD};
 }
 
@@ -81,6 +82,7 @@ void Worker::Run() {
     frames += TakeHandedOver();
     frames += TransmitForOthers();
     if (now_ns_ >= housekeeping_ns_) Housekeep();
+    pipeline_->ReadMail(*table_, now_ns_);
     busy_rounds_ = frames > kFewFrames ? busy_rounds_ + 1 : 0;
     catch_up_credit_ = std::min(catch_up_credit_ + frames, kCatchUpInAdvance);
     if (pipeline_->IsBehind()) CatchUp();
@@ -112,9 +114,10 @@ std::uint32_t Worker::ReceiveFrom(std::uint32_t port, std::uint16_t queue) {
   // Read after the frames were received, so that whoever was told of a generation and then sends a frame finds it in
   // force, even where this thread was interrupted between the two.
   table_ = place_.tables->Get();
+  const std::uint32_t out_port = place_.ports[port]->peer;
   std::uint64_t bytes = 0;
   for (std::uint32_t i = 0; i < count; ++i) {
-    frames_[i] = FrameOf(mbufs[i], static_cast<std::uint16_t>(port));
+    frames_[i] = FrameOf(mbufs[i], port, out_port);
     bytes += frames_[i].frame_length;
   }
   counters_.ports[port].received.Add(count);
@@ -124,8 +127,8 @@ std::uint32_t Worker::ReceiveFrom(std::uint32_t port, std::uint16_t queue) {
     return count;
   }
   output_.Clear();
-  if (pipeline_->Pass(*table_, now_ns_, std::span(frames_).first(count), output_)) [[likely]]
-    Transmit(port ^ 1u, mbufs, count, bytes);
+  if (pipeline_->ProcessBurst(*table_, now_ns_, std::span(frames_).first(count), output_)) [[likely]]
+    Transmit(out_port, mbufs, count, bytes);
   Emit();
   return count;
 }
@@ -169,7 +172,8 @@ std::uint32_t Worker::TakeHandedOver() {
 }
 
 void Worker::Filter(rte_mbuf** mbufs, std::uint32_t count) {
-  for (std::uint32_t i = 0; i < count; ++i) frames_[i] = FrameOf(mbufs[i], mbufs[i]->port);
+  for (std::uint32_t i = 0; i < count; ++i)
+    frames_[i] = FrameOf(mbufs[i], mbufs[i]->port, place_.ports[mbufs[i]->port]->peer);
   output_.Clear();
   table_ = place_.tables->Get();  // after they were received, as above
   pipeline_->Process(*table_, now_ns_, std::span(frames_).first(count), output_);
@@ -194,9 +198,7 @@ void Worker::CatchUp() {
     flows = std::min(kCatchUpFlowsSaturated, catch_up_credit_);
     catch_up_credit_ -= flows;
   }
-  output_.Clear();
-  pipeline_->CatchUp(*table_, now_ns_, flows, output_);
-  Emit();
+  pipeline_->CatchUp(*table_, now_ns_, flows);
 }
 
 void Worker::Finish() {
@@ -206,7 +208,7 @@ void Worker::Finish() {
 }
 
 void Worker::Emit() {
-  for (const Frame& frame : output_.forward) Queue(frame.port ^ 1u, MbufOf(frame));
+  for (const Frame& frame : output_.forward) Queue(frame.out_port, MbufOf(frame));
   for (const Frame& frame : output_.drop) rte_pktmbuf_free(MbufOf(frame));
   for (MadeFrame& made : output_.made) SendMade(made);
   for (std::uint32_t port = 0; port < to_port_.size(); ++port) Flush(port);
@@ -217,13 +219,13 @@ void Worker::SendMade(MadeFrame& made) {
   if (mbuf == nullptr) {
     counters_.dropped[static_cast<std::size_t>(DropReason::kNoMemory)].Add(1);
     if (pipeline_->drop_ring().Watches(DropReason::kNoMemory)) {
-      const Frame frame{.data = made.bytes, .length = made.length, .frame_length = made.length, .port = made.port};
+      const Frame frame{.data = made.bytes, .length = made.length, .frame_length = made.length, .port = made.out_port};
       pipeline_->RecordLost(frame, DropReason::kNoMemory);
     }
     return;
   }
   std::memcpy(rte_pktmbuf_append(mbuf, made.length), made.bytes, made.length);
-  Queue(made.port, mbuf);
+  Queue(made.out_port, mbuf);
 }
 
 void Worker::Queue(std::uint32_t port, rte_mbuf* frame) {
@@ -241,7 +243,7 @@ void Worker::Flush(std::uint32_t port) {
   } else {
     void** pointers = reinterpret_cast<void**>(batch.frames.data());
     const std::uint32_t taken = view.to_home[index_]->Put(pointers, batch.count);
-    Drop(batch.frames.data() + taken, batch.count - taken, port ^ 1u, DropReason::kTxFull);
+    Drop(batch.frames.data() + taken, batch.count - taken, view.peer, DropReason::kTxFull);
   }
   batch.count = 0;
 }
@@ -250,14 +252,14 @@ void Worker::Flush(std::uint32_t port) {
 void Worker::Transmit(std::uint32_t port, rte_mbuf** frames, std::uint32_t count, std::uint64_t bytes) {
   const PortView& view = *place_.ports[port];
   if (!view.usable.load(std::memory_order_acquire) || !view.link_up.load(std::memory_order_relaxed)) {
-    Drop(frames, count, port ^ 1u, DropReason::kPortDown);
+    Drop(frames, count, view.peer, DropReason::kPortDown);
     return;
   }
   const auto queue = static_cast<std::uint16_t>(view.tx_queues > 1 ? index_ : 0);
   const std::uint32_t sent = rte_eth_tx_burst(view.id, queue, frames, static_cast<std::uint16_t>(count));
   counters_.ports[port].sent.Add(sent);
   counters_.ports[port].sent_bytes.Add(bytes - Bytes(frames + sent, count - sent));
-  Drop(frames + sent, count - sent, port ^ 1u, DropReason::kTxFull);
+  Drop(frames + sent, count - sent, view.peer, DropReason::kTxFull);
 }
 
 std::uint32_t Worker::TransmitForOthers() {
@@ -276,16 +278,31 @@ std::uint32_t Worker::TransmitForOthers() {
   return frames;
 }
 
-// `port`: by which they came in.
+// `port`: by which they came in, which is the one that they would not have left by.
 void Worker::Drop(rte_mbuf** frames, std::uint32_t count, std::uint32_t port, DropReason reason) {
   if (count == 0) return;
   if (pipeline_->drop_ring().Watches(reason)) [[unlikely]] {
     for (std::uint32_t i = 0; i < count; ++i) {
-      pipeline_->RecordLost(FrameOf(frames[i], static_cast<std::uint16_t>(port)), reason);
+      pipeline_->RecordLost(FrameOf(frames[i], port, port), reason);
     }
   }
   rte_pktmbuf_free_bulk(frames, count);
   counters_.dropped[static_cast<std::size_t>(reason)].Add(count);
+}
+
+Observation Worker::Observe() const {
+  Observation observation = pipeline_->Observe();
+  const auto lost = [this](DropReason reason) { return counters_.dropped[static_cast<std::size_t>(reason)].value(); };
+  for (const DropReason reason : {DropReason::kTxFull, DropReason::kPortDown}) {
+    observation.AddLostForwarded(reason, lost(reason));
+  }
+  for (const DropReason reason : {DropReason::kHandoverFull, DropReason::kNoMemory}) {
+    observation.AddLost(reason, lost(reason));
+  }
+  observation.handed_over = counters_.handed_over.value();
+  const std::uint64_t rounds = std::max<std::uint64_t>(counters_.rounds.value(), 1);
+  observation.busy = static_cast<double>(counters_.busy_rounds.value()) / static_cast<double>(rounds);
+  return observation;
 }
 
 void Worker::Rest(bool found_work) {

@@ -71,8 +71,9 @@ class Worker {
 
   // Any thread.
   const WorkerCounters& counters() const { return counters_; }
+  // The filter's and the edge's counters as one; a made frame that was lost counts as dropped.
+  Observation Observe() const;
   Pipeline& pipeline() { return *pipeline_; }
-  const Pipeline& pipeline() const { return *pipeline_; }
 
  private:
   static constexpr std::uint32_t kBurst = kMaxBurst;

@@ -1,20 +1,18 @@
 #include "sluiced/plane_view.h"
 
-#include <algorithm>
 #include <cstddef>
 
 namespace sluice {
 
-std::vector<PortState> PlaneView::Ports() const {
-  const std::lock_guard lock(mutex_);
+std::vector<PortState> ObservePorts(const Dataplane& plane) {
   std::vector<PortState> states;
-  for (std::size_t i = 0; i < plane_.ports().size(); ++i) {
-    const Port& port = *plane_.ports()[i];
+  for (std::size_t i = 0; i < plane.ports().size(); ++i) {
+    const Port& port = *plane.ports()[i];
     PortState& state = states.emplace_back();
     state.wire = static_cast<std::uint32_t>(i / 2);
     state.device = port.device().text;
     state.link_up = port.view().usable && port.view().link_up;
-    for (const auto& worker : plane_.workers()) {
+    for (const auto& worker : plane.workers()) {
       const PortTraffic& traffic = worker->counters().ports[i];
       state.rx_packets += traffic.received.value();
       state.rx_bytes += traffic.received_bytes.value();
@@ -28,18 +26,17 @@ std::vector<PortState> PlaneView::Ports() const {
   return states;
 }
 
-std::vector<WorkerState> PlaneView::Workers() const {
-  std::vector<WorkerState> states;
-  for (const auto& worker : plane_.workers()) {
-    const WorkerCounters& counters = worker->counters();
-    WorkerState& state = states.emplace_back();
-    state.pipeline = &worker->pipeline();
-    state.handed_over = counters.handed_over.value();
-    const std::uint64_t rounds = std::max<std::uint64_t>(counters.rounds.value(), 1);
-    state.busy = static_cast<double>(counters.busy_rounds.value()) / static_cast<double>(rounds);
-    for (std::size_t i = 0; i < kDropReasonCount; ++i) state.dropped[i] = counters.dropped[i].value();
-  }
-  return states;
+std::vector<Observation> ObserveWorkers(const Dataplane& plane) {
+  std::vector<Observation> observations;
+  for (const auto& worker : plane.workers()) observations.push_back(worker->Observe());
+  return observations;
 }
+
+std::vector<PortState> PlaneView::Ports() const {
+  const std::lock_guard lock(mutex_);
+  return ObservePorts(plane_);
+}
+
+std::vector<Observation> PlaneView::Workers() const { return ObserveWorkers(plane_); }
 
 }  // namespace sluice

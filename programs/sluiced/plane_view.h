@@ -10,13 +10,18 @@
 
 namespace sluice {
 
+// While no other thread watches, opens or closes ports.
+std::vector<PortState> ObservePorts(const Dataplane& plane);
+// Any thread; what is in them to read on lives as long as the plane.
+std::vector<Observation> ObserveWorkers(const Dataplane& plane);
+
 class PlaneView final : public DataplaneView {
  public:
   // Both outlive the view. The mutex is held wherever ports are watched, opened or closed.
   PlaneView(const Dataplane& plane, std::mutex& mutex) : plane_(plane), mutex_(mutex) {}
 
   std::vector<PortState> Ports() const override;
-  std::vector<WorkerState> Workers() const override;
+  std::vector<Observation> Workers() const override;
 
  private:
   const Dataplane& plane_;

@@ -4,104 +4,88 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <ctime>
+#include <functional>
 #include <iterator>
 #include <string_view>
 #include <tuple>
 #include <vector>
+
+#include "sluiced/plane_view.h"
 
 namespace sluice {
 namespace {
 
 using Out = std::back_insert_iterator<std::string>;
 
+using Workers = std::vector<Observation>;
+
 template <typename Value>
-std::uint64_t Sum(const Dataplane& plane, Value value) {
+std::uint64_t Sum(const Workers& workers, Value value) {
   std::uint64_t sum = 0;
-  for (const auto& worker : plane.workers()) sum += value(*worker);
+  for (const Observation& worker : workers) sum += std::invoke(value, worker);
   return sum;
 }
 
-std::uint64_t Dropped(const Worker& worker, DropReason reason) {
-  const auto index = static_cast<std::size_t>(reason);
-  return worker.pipeline().counters().drops[index].value() + worker.counters().dropped[index].value();
-}
-
-std::uint64_t Decided(const Worker& worker, Verdict verdict) {
-  return worker.pipeline().counters().verdicts[static_cast<std::size_t>(verdict)].value();
-}
-
-void WritePorts(const Dataplane& plane, Out out) {
+void WritePorts(const std::vector<PortState>& ports, Out out) {
   std::size_t width = std::string_view("port").size();
-  for (const auto& port : plane.ports()) width = std::max(width, port->device().text.size());
+  for (const PortState& port : ports) width = std::max(width, port.device.size());
   fmt::format_to(out, "{:<{}} {:>14} {:>16} {:>14} {:>16} {:>10} {:>10}\n", "port", width, "rx packets", "rx bytes",
                  "tx packets", "tx bytes", "missed", "errors");
-  for (std::size_t i = 0; i < plane.ports().size(); ++i) {
-    const Port& port = *plane.ports()[i];
-    const auto sum = [&](Counter PortTraffic::*counter) {
-      return Sum(plane, [&](const Worker& worker) { return (worker.counters().ports[i].*counter).value(); });
-    };
-    const PortCounters device = port.counters();
-    fmt::format_to(out, "{:<{}} {:>14} {:>16} {:>14} {:>16} {:>10} {:>10}{}\n", port.device().text, width,
-                   sum(&PortTraffic::received), sum(&PortTraffic::received_bytes), sum(&PortTraffic::sent),
-                   sum(&PortTraffic::sent_bytes), device.missed + device.no_buffer, device.errors,
-                   port.view().usable && port.view().link_up ? "" : "  down");
+  for (const PortState& port : ports) {
+    fmt::format_to(out, "{:<{}} {:>14} {:>16} {:>14} {:>16} {:>10} {:>10}{}\n", port.device, width, port.rx_packets,
+                   port.rx_bytes, port.tx_packets, port.tx_bytes, port.rx_missed, port.rx_errors,
+                   port.link_up ? "" : "  down");
   }
 }
 
-void WriteWorkers(const Dataplane& plane, Out out) {
+void WriteWorkers(const Workers& workers, Out out) {
   fmt::format_to(out, "{:<8} {:>14} {:>14} {:>14} {:>12} {:>12} {:>12} {:>7}\n", "worker", "forward", "drop", "reject",
                  "handed over", "flows", "flows made", "busy %");
-  for (std::size_t i = 0; i < plane.workers().size(); ++i) {
-    const Worker& worker = *plane.workers()[i];
-    const std::uint64_t rounds = std::max<std::uint64_t>(worker.counters().rounds.value(), 1);
-    fmt::format_to(out, "{:<8} {:>14} {:>14} {:>14} {:>12} {:>12} {:>12} {:>7.1f}\n", i,
-                   Decided(worker, Verdict::kForward), Decided(worker, Verdict::kDrop),
-                   Decided(worker, Verdict::kReject), worker.counters().handed_over.value(),
-                   worker.pipeline().flow_count(), worker.pipeline().counters().flows_created.value(),
-                   100.0 * static_cast<double>(worker.counters().busy_rounds.value()) / static_cast<double>(rounds));
+  for (std::size_t i = 0; i < workers.size(); ++i) {
+    const Observation& worker = workers[i];
+    fmt::format_to(out, "{:<8} {:>14} {:>14} {:>14} {:>12} {:>12} {:>12} {:>7.1f}\n", i, worker.forwarded,
+                   worker.dropped(), worker.rejected, worker.handed_over, worker.flows, worker.flows_created,
+                   100 * worker.busy);
   }
 }
 
-void WriteDrops(const Dataplane& plane, Out out) {
+void WriteDrops(const Workers& workers, Out out) {
   for (std::size_t i = 1; i < kDropReasonCount; ++i) {
-    const auto reason = static_cast<DropReason>(i);
-    const std::uint64_t count = Sum(plane, [&](const Worker& worker) { return Dropped(worker, reason); });
-    if (count > 0) fmt::format_to(out, "{:<24} {:>14}  {}\n", Name(reason), count, kDropReasonTexts[i]);
+    const std::uint64_t count = Sum(workers, [i](const Observation& worker) { return worker.dropped_by[i]; });
+    if (count > 0) {
+      fmt::format_to(out, "{:<24} {:>14}  {}\n", Name(static_cast<DropReason>(i)), count, kDropReasonTexts[i]);
+    }
   }
 }
 
-void WriteFlows(const Dataplane& plane, Out out) {
-  const auto line = [&](std::string_view name, Counter PipelineCounters::*counter) {
-    const std::uint64_t count =
-        Sum(plane, [&](const Worker& worker) { return (worker.pipeline().counters().*counter).value(); });
+void WriteFlows(const Workers& workers, Out out) {
+  const auto line = [&](std::string_view name, std::uint64_t Observation::*counter) {
+    const std::uint64_t count = Sum(workers, counter);
     if (count > 0) fmt::format_to(out, "{:<24} {:>14}\n", name, count);
   };
-  fmt::format_to(out, "{:<24} {:>14}\n", "live flows",
-                 Sum(plane, [](const Worker& worker) { return worker.pipeline().flow_count(); }));
-  line("created", &PipelineCounters::flows_created);
-  line("expired", &PipelineCounters::flows_expired);
-  line("evicted", &PipelineCounters::flows_evicted);
-  line("cut by a newer policy", &PipelineCounters::flows_cut);
-  line("judged again", &PipelineCounters::flows_judged_again);
-  line("related ICMP errors", &PipelineCounters::related);
-  line("passed without a flow", &PipelineCounters::stateless);
-  line("answers to rejects", &PipelineCounters::answers);
-  line("answers over the limit", &PipelineCounters::answers_limited);
+  fmt::format_to(out, "{:<24} {:>14}\n", "live flows", Sum(workers, &Observation::flows));
+  line("created", &Observation::flows_created);
+  line("expired", &Observation::flows_expired);
+  line("evicted", &Observation::flows_evicted);
+  line("cut by a newer policy", &Observation::flows_cut);
+  line("judged again", &Observation::flows_judged_again);
+  line("related ICMP errors", &Observation::related);
+  line("passed without a flow", &Observation::stateless);
+  line("answers to rejects", &Observation::answers);
+  line("answers over the limit", &Observation::answers_limited);
 }
 
-void WriteRules(const Dataplane& plane, Out out) {
+void WriteRules(const Table& table, const Workers& workers, Out out) {
   struct Row {
     RuleId rule;
     RuleCount count;
   };
-  const Table& table = *plane.table();
   std::vector<Row> rows;
   for (RuleId rule = 1; rule < table.rule_limit(); ++rule) {
     Row row{rule, {}};
-    for (const auto& worker : plane.workers()) {
-      const RuleCount count = worker->pipeline().CountOf(table.epoch(), rule);
+    for (const Observation& worker : workers) {
+      const RuleCount count = worker.reader.CountOf(table.epoch(), rule);
       row.count.packets += count.packets;
       row.count.bytes += count.bytes;
       row.count.last_hit_ns = std::max(row.count.last_hit_ns, count.last_hit_ns);
@@ -137,28 +121,21 @@ std::string Summary(const Dataplane& plane, std::chrono::seconds age) {
   } else {
     fmt::format_to(out, "no policy yet\n");
   }
-  const std::uint64_t lost = Sum(plane, [](const Worker& worker) {
-    return worker.counters().dropped[static_cast<std::size_t>(DropReason::kTxFull)].value() +
-           worker.counters().dropped[static_cast<std::size_t>(DropReason::kPortDown)].value();
-  });
-  const std::uint64_t forwarded = Sum(plane, [](const Worker& worker) { return Decided(worker, Verdict::kForward); });
-  fmt::format_to(out, "\nverdicts: {} forward, {} drop, {} reject\n", forwarded - std::min(forwarded, lost),
-                 Sum(plane, [](const Worker& worker) { return Decided(worker, Verdict::kDrop); }) + lost,
-                 Sum(plane, [](const Worker& worker) { return Decided(worker, Verdict::kReject); }));
+  const Workers workers = ObserveWorkers(plane);
+  fmt::format_to(out, "\nverdicts: {} forward, {} drop, {} reject\n", Sum(workers, &Observation::forwarded),
+                 Sum(workers, &Observation::dropped), Sum(workers, &Observation::rejected));
   fmt::format_to(out, "\n");
-  WritePorts(plane, out);
+  WritePorts(ObservePorts(plane), out);
   fmt::format_to(out, "\n");
-  WriteWorkers(plane, out);
+  WriteWorkers(workers, out);
   fmt::format_to(out, "\ndropped, by reason\n");
-  WriteDrops(plane, out);
+  WriteDrops(workers, out);
   fmt::format_to(out, "\nflows\n");
-  WriteFlows(plane, out);
-  WriteRules(plane, out);
+  WriteFlows(workers, out);
+  WriteRules(table, workers, out);
   return text;
 }
 
-std::uint64_t FlowsCut(const Dataplane& plane) {
-  return Sum(plane, [](const Worker& worker) { return worker.pipeline().counters().flows_cut.value(); });
-}
+std::uint64_t FlowsCut(const Dataplane& plane) { return Sum(ObserveWorkers(plane), &Observation::flows_cut); }
 
 }  // namespace sluice

@@ -19,11 +19,7 @@ namespace {
 class OneWorker final : public DataplaneView {
  public:
   std::vector<PortState> Ports() const override { return {}; }
-  std::vector<WorkerState> Workers() const override {
-    WorkerState state{};
-    state.pipeline = &worker_.pipeline();
-    return {state};
-  }
+  std::vector<Observation> Workers() const override { return {worker_.pipeline().Observe()}; }
   PipelineFixture& worker() { return worker_; }
 
  private:

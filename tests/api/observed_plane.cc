@@ -10,12 +10,11 @@ std::vector<PortState> ObservedPlane::Ports() const {
   return {port};
 }
 
-std::vector<WorkerState> ObservedPlane::Workers() const {
-  WorkerState state{};
-  state.pipeline = &const_cast<PipelineFixture&>(worker).pipeline();
-  state.busy = 0.25;
-  state.dropped[static_cast<std::size_t>(DropReason::kTxFull)] = 3;
-  return {state};
+std::vector<Observation> ObservedPlane::Workers() const {
+  Observation observation = const_cast<PipelineFixture&>(worker).pipeline().Observe();
+  observation.busy = 0.25;
+  observation.AddLostForwarded(DropReason::kTxFull, 3);
+  return {observation};
 }
 
 ObservedFixture::ObservedFixture() {

@@ -13,7 +13,7 @@ namespace sluice {
 class ObservedPlane final : public DataplaneView {
  public:
   std::vector<PortState> Ports() const override;
-  std::vector<WorkerState> Workers() const override;
+  std::vector<Observation> Workers() const override;
 
   PipelineFixture worker{RoomForManyFlows()};
 

@@ -22,7 +22,8 @@ struct Made {
 template <typename Make>
 Made Answer(ByteVector bytes, Make make) {
   const auto length = static_cast<std::uint32_t>(bytes.size());
-  const Frame frame{.data = bytes.data(), .length = length, .frame_length = length, .port = kPort};
+  const Frame frame{
+      .data = bytes.data(), .length = length, .frame_length = length, .port = kPort, .out_port = kPort ^ 1};
   ParsedPacket packet;
   Parse(frame, {}, packet);
   EXPECT_EQ(Name(packet.reason), "");
@@ -32,7 +33,7 @@ Made Answer(ByteVector bytes, Make make) {
   Parse({.data = made.bytes, .length = made.length, .frame_length = made.length}, {}, answer);
   EXPECT_EQ(Name(answer.reason), "");
   EXPECT_GE(made.length, 60);
-  return {{made.bytes, made.bytes + answer.l4_offset + answer.l4_length}, made.port};
+  return {{made.bytes, made.bytes + answer.l4_offset + answer.l4_length}, made.out_port};
 }
 
 Made Reset(const PacketBuilder& packet, AnswerSide side) {

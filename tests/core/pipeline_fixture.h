@@ -47,6 +47,7 @@ class PipelineFixture {
       frame.length = frame.frame_length = static_cast<std::uint32_t>(bytes.size());
       frame.handle = frame.data;
       frame.port = port;
+      frame.out_port = port ^ 1;
       burst.push_back(frame);
     }
     std::vector<Outcome> outcomes;
@@ -81,7 +82,7 @@ class PipelineFixture {
 
   std::vector<FlowView> Flows() const {
     std::vector<FlowView> flows;
-    pipeline_->ForEachFlow([&](const FlowView& flow) { flows.push_back(flow); });
+    pipeline_->Observe().reader.ForEachFlow([&](const FlowView& flow) { flows.push_back(flow); });
     return flows;
   }
   std::uint64_t Drops(DropReason reason) const {
@@ -90,7 +91,7 @@ class PipelineFixture {
   std::uint64_t Verdicts(Verdict verdict) const {
     return pipeline_->counters().verdicts[static_cast<std::size_t>(verdict)].value();
   }
-  RuleCount CountOf(RuleId rule) const { return pipeline_->CountOf(table_->epoch(), rule); }
+  RuleCount CountOf(RuleId rule) const { return pipeline_->Observe().reader.CountOf(table_->epoch(), rule); }
   const PipelineCounters& counters() const { return pipeline_->counters(); }
   const PipelineOutput& output() const { return output_; }
   Pipeline& pipeline() { return *pipeline_; }

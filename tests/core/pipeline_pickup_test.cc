@@ -140,7 +140,7 @@ TEST(PickedUp, StrictTcpTakesUpNothing) {
   fixture.Load(Policy(true, false));
   EXPECT_EQ(Told(fixture.Send(ServerTcp(kTcpAck, kClientPort))), "drop none tcp_no_syn");
   EXPECT_EQ(Told(fixture.Send(ClientTcp(kTcpAck, kClientPort))), "drop none tcp_no_syn");
-  EXPECT_EQ(fixture.pipeline().flow_count(), 0u);
+  EXPECT_EQ(fixture.pipeline().Observe().flows, 0u);
 }
 
 std::vector<ByteVector> InFragments(PacketBuilder packet) {
@@ -166,7 +166,7 @@ TEST(Fragments, HeldOneOpensNothingWhereItsFirstIsRefused) {
     ASSERT_EQ(outcomes.size(), 2u);
     EXPECT_EQ(Told(outcomes[0]), "drop none tcp_no_syn");
     EXPECT_EQ(Told(outcomes[1]), "drop none fragment_denied");
-    EXPECT_EQ(fixture.pipeline().flow_count(), 0u);
+    EXPECT_EQ(fixture.pipeline().Observe().flows, 0u);
   }
 }
 
@@ -179,7 +179,7 @@ TEST(Fragments, LaterOneOfARefusedSynIsNotTakenForAnAnswer) {
   ASSERT_EQ(outcomes.size(), 2u);
   EXPECT_EQ(Told(outcomes[0]), "drop none policy_denied");
   EXPECT_EQ(Told(outcomes[1]), "drop none fragment_denied");
-  EXPECT_EQ(fixture.pipeline().flow_count(), 0u);
+  EXPECT_EQ(fixture.pipeline().Observe().flows, 0u);
 }
 
 TEST(Fragments, LaterOnesOfACutFlowNeitherPassNorEndTheCut) {
@@ -206,7 +206,7 @@ TEST(Pipeline, RefusedSynLeavesTheFlowThatItWouldHaveReplaced) {
   }
   ASSERT_EQ(fixture.Flows().at(0).state, FlowState::kTcpTimeWait);
   EXPECT_EQ(Told(fixture.Send(ServerTcp(kTcpSyn, kClientPort))), "drop none policy_denied");
-  ASSERT_EQ(fixture.pipeline().flow_count(), 1u);
+  ASSERT_EQ(fixture.pipeline().Observe().flows, 1u);
   EXPECT_EQ(fixture.Flows().at(0).state, FlowState::kTcpTimeWait);
   EXPECT_EQ(Told(fixture.Send(ServerTcp(kTcpFin | kTcpAck, kClientPort))), "forward reply") << "sent once more";
 }
@@ -227,7 +227,7 @@ TEST(Pipeline, UdpFlowWhoseEndsHaveBothSpokenLivesByItsStreamTimeoutWhicheverSpe
     }
     fixture.Advance(121);
     fixture.SweepAll();
-    EXPECT_EQ(fixture.pipeline().flow_count(), 0u);
+    EXPECT_EQ(fixture.pipeline().Observe().flows, 0u);
   }
 }
 

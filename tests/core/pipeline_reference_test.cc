@@ -264,9 +264,9 @@ class Simulation {
     PipelineOutput out;
     const std::uint64_t now_ns = now_ms_ * 1'000'000;
     while (!pipeline_->Housekeep(*table_, now_ns, 100, out)) continue;
-    while (pipeline_->IsBehind()) pipeline_->CatchUp(*table_, now_ns, 100, out);
+    while (pipeline_->IsBehind()) pipeline_->CatchUp(*table_, now_ns, 100);
     model_.Sweep(policy, now_ms_);
-    ASSERT_EQ(pipeline_->flow_count(), model_.size());
+    ASSERT_EQ(pipeline_->Observe().flows, model_.size());
   }
 
   // As after a start of the program: no flow is known any more. The table is the same.

@@ -95,7 +95,7 @@ TEST(NetworkPolicy, NP_80_DeniedTryDoesNotEndTheCut_OfEveryProtocol) {
     EXPECT_EQ(fixture.Send(exchange.opens).verdict, Verdict::kDrop);
     EXPECT_EQ(Told(fixture.Send(exchange.more_answers)), "drop none flow_cut");
     EXPECT_EQ(Told(fixture.Send(exchange.more)), "drop none flow_cut");
-    EXPECT_EQ(fixture.pipeline().flow_count(), 1u);
+    EXPECT_EQ(fixture.pipeline().Observe().flows, 1u);
   }
 }
 
@@ -131,7 +131,7 @@ TEST(NetworkPolicy, NP_80_CutEndsWhenItsEndsWereSilentForItsTimeout) {
     }
     fixture.Advance(timeouts[i] + 1);
     fixture.SweepAll();
-    EXPECT_EQ(fixture.pipeline().flow_count(), 0u);
+    EXPECT_EQ(fixture.pipeline().Observe().flows, 0u);
   }
 }
 
@@ -197,7 +197,7 @@ TEST(Pipeline, SweepCutsIdleFlows) {
   EXPECT_EQ(Told(fixture.Send(ServerTcp(kTcpAck, 5))), "drop none flow_cut");
   fixture.Advance(301);
   fixture.SweepAll();
-  EXPECT_EQ(fixture.pipeline().flow_count(), 0u);
+  EXPECT_EQ(fixture.pipeline().Observe().flows, 0u);
 }
 
 TEST(Pipeline, CatchesUpWithIdleFlowsInSlices) {
@@ -208,9 +208,8 @@ TEST(Pipeline, CatchesUpWithIdleFlowsInSlices) {
     fixture.Load(ServerAdmitsClient({}, false));
     fixture.Send(ClientUdp());  // which brings the table
     EXPECT_TRUE(fixture.pipeline().IsBehind());
-    PipelineOutput output;
     for (int slice = 0; slice < 3; ++slice) {
-      fixture.pipeline().CatchUp(fixture.table(), fixture.now_ns(), 7, output);
+      fixture.pipeline().CatchUp(fixture.table(), fixture.now_ns(), 7);
     }
     EXPECT_FALSE(fixture.pipeline().IsBehind());
     EXPECT_EQ(fixture.counters().flows_cut.value(), cut);
@@ -222,10 +221,7 @@ TEST(Pipeline, FlowsThatComeAfterASwapKeepNoIdleOneFromBeingLookedAt) {
   PipelineFixture fixture;
   fixture.Load(ServerAdmitsClient());
   for (std::uint16_t port = 1; port <= 20; ++port) fixture.Send(ClientUdp(port));
-  PipelineOutput output;
-  const auto look = [&](std::uint32_t flows) {
-    fixture.pipeline().CatchUp(fixture.table(), fixture.now_ns(), flows, output);
-  };
+  const auto look = [&](std::uint32_t flows) { fixture.pipeline().CatchUp(fixture.table(), fixture.now_ns(), flows); };
   fixture.Load(ServerAdmitsClient());
   look(12);  // up to the middle
   fixture.Load(ServerAdmitsClient({}, false));
@@ -245,8 +241,8 @@ TEST(Pipeline, CutResetsBothSidesWhereDenyRejects) {
     if (idle) fixture.SweepAll();
     EXPECT_EQ(Told(fixture.Send(ClientTcp(kTcpAck), 2)), "reject none flow_cut");
     ASSERT_EQ(fixture.output().made.size(), 2u);
-    EXPECT_EQ(fixture.output().made[0].port, 2);
-    EXPECT_EQ(fixture.output().made[1].port, 3);
+    EXPECT_EQ(fixture.output().made[0].out_port, 2);
+    EXPECT_EQ(fixture.output().made[1].out_port, 3);
     EXPECT_EQ(Told(fixture.Send(ServerTcp(kTcpAck), 3)), "reject none flow_cut");
     EXPECT_EQ(fixture.output().made.size(), 1u);
   }
@@ -297,7 +293,7 @@ TEST(Pipeline, FlowOfAPodThatIsGoneEnds) {
   PolicyBuilder nobody;
   fixture.Load(nobody.policy());
   EXPECT_EQ(Told(fixture.Send(ClientUdp())), "forward none");
-  EXPECT_EQ(fixture.pipeline().flow_count(), 0u);
+  EXPECT_EQ(fixture.pipeline().Observe().flows, 0u);
   EXPECT_EQ(fixture.counters().flows_unmanaged.value(), 1u);
 }
 
@@ -316,7 +312,7 @@ TEST(Pipeline, NewEpochJudgesAllAgainAndKeepsTheOldCounts) {
     const RuleId after = fixture.Send(ClientUdp()).ingress.rule;
     fixture.SweepAll();
     EXPECT_EQ(fixture.counters().flows_judged_again.value(), 1u);
-    EXPECT_EQ(fixture.pipeline().CountOf(old_epoch, before).packets, 1u);
+    EXPECT_EQ(fixture.pipeline().Observe().reader.CountOf(old_epoch, before).packets, 1u);
     EXPECT_EQ(fixture.CountOf(after).packets, 1u);
   }
 }
@@ -373,13 +369,13 @@ TEST(PipelineThreads, FlowsAndCountersAreReadWhilePacketsGoThrough) {
   const std::uint64_t epoch = fixture.table().epoch();
   std::thread reader([&] {
     while (!stop.load()) {
-      fixture.pipeline().ForEachFlow([&](const FlowView& flow) {
+      fixture.pipeline().Observe().reader.ForEachFlow([&](const FlowView& flow) {
         ASSERT_EQ(flow.source.address, Ip("10.0.0.1"));
         ASSERT_EQ(flow.destination.port, 80);
         ++seen;
       });
-      fixture.pipeline().CountOf(epoch, 1);
-      fixture.pipeline().flow_count();
+      fixture.pipeline().Observe().reader.CountOf(epoch, 1);
+      fixture.pipeline().Observe().flows;
       fixture.Verdicts(Verdict::kForward);
     }
   });

@@ -66,7 +66,7 @@ TEST(Pipeline, BothRulesOfAFlowCountAllItsPackets) {
   fixture.SendQuietly({ClientTcp(kTcpAck).Bytes()});
   fixture.Advance(600000);
   fixture.SweepAll();
-  EXPECT_EQ(fixture.pipeline().flow_count(), 0u);
+  EXPECT_EQ(fixture.pipeline().Observe().flows, 0u);
   EXPECT_EQ(fixture.CountOf(first.egress.rule).packets, 7u);
   const Outcome denied = fixture.Send(ClientTcp(kTcpSyn, 1000, 81));
   EXPECT_EQ(Told(denied), "drop none policy_denied");
@@ -83,7 +83,7 @@ TEST(Pipeline, DuplicatesOfANewKeyInOneBurstOpenOneFlow) {
   for (const Outcome& outcome : outcomes) told.push_back(Told(outcome));
   EXPECT_EQ(told, (std::vector<std::string>{"forward new", "forward new", "forward reply", "forward established",
                                             "forward new"}));
-  EXPECT_EQ(fixture.pipeline().flow_count(), 2u);
+  EXPECT_EQ(fixture.pipeline().Observe().flows, 2u);
   EXPECT_EQ(fixture.counters().flows_created.value(), 2u);
 }
 
@@ -92,7 +92,7 @@ TEST(Pipeline, UnmanagedTrafficPassesWithoutAFlow) {
   fixture.Load(ServerAdmitsClient());
   EXPECT_EQ(Told(fixture.Send(PacketBuilder().Ethernet().Ipv4("192.0.2.1", "192.0.2.2").Udp(1, 2))), "forward none");
   EXPECT_EQ(Told(fixture.Send(PacketBuilder().Ethernet().Arp())), "forward none");
-  EXPECT_EQ(fixture.pipeline().flow_count(), 0u);
+  EXPECT_EQ(fixture.pipeline().Observe().flows, 0u);
 }
 
 TEST(Pipeline, BeforeAnyPolicyItFailsClosedOrOpenAsTold) {
@@ -159,7 +159,7 @@ TEST(Pipeline, ExpiredFlowIsAbsent) {
   EXPECT_EQ(fixture.Flows().at(0).source.address, Ip("10.0.0.2"));
   fixture.Advance(31);
   fixture.SweepAll();
-  EXPECT_EQ(fixture.pipeline().flow_count(), 0u);
+  EXPECT_EQ(fixture.pipeline().Observe().flows, 0u);
 }
 
 TEST(Pipeline, SynOnAClosedConnectionIsJudgedAnewInItsOwnDirection) {
@@ -234,7 +234,7 @@ TEST(Pipeline, FragmentsFollowTheirFirst) {
   const auto outcomes = fixture.Burst({allowed[0], allowed[2]});
   ASSERT_EQ(outcomes.size(), 3u);
   for (const Outcome& outcome : outcomes) EXPECT_EQ(Told(outcome), "forward new");
-  EXPECT_EQ(fixture.pipeline().flow_count(), 1u);
+  EXPECT_EQ(fixture.pipeline().Observe().flows, 1u);
 
   const auto denied = SplitIntoFragments(ClientUdp(5, 81).Payload(100).Bytes(), 40, 8);
   const auto together = fixture.Burst({denied[0], denied[1]});
@@ -293,7 +293,7 @@ TEST(Pipeline, EchoIsAFlowAndItsReplyTheReply) {
   EXPECT_EQ(Told(fixture.Send(request)), "forward new");
   EXPECT_EQ(Told(fixture.Send(reply)), "forward reply");
   EXPECT_EQ(Told(fixture.Send(request_back)), "drop none policy_denied");
-  EXPECT_EQ(fixture.pipeline().flow_count(), 1u);
+  EXPECT_EQ(fixture.pipeline().Observe().flows, 1u);
 }
 
 TEST(Pipeline, RejectAnswersWithinItsRate) {
@@ -304,7 +304,7 @@ TEST(Pipeline, RejectAnswersWithinItsRate) {
   fixture.Load(ServerAdmitsClient());
   EXPECT_EQ(Told(fixture.Send(ClientTcp(kTcpSyn, 1, 81), 6)), "reject none policy_denied");
   ASSERT_EQ(fixture.output().made.size(), 1u);
-  EXPECT_EQ(fixture.output().made[0].port, 6);
+  EXPECT_EQ(fixture.output().made[0].out_port, 6);
   EXPECT_EQ(fixture.output().drop.size(), 1u);
   EXPECT_EQ(Told(fixture.Send(ClientUdp(1, 81))), "reject none policy_denied");
   EXPECT_EQ(Told(fixture.Send(ClientUdp(1, 81))), "drop none policy_denied");

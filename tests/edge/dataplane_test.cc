@@ -70,7 +70,7 @@ class DataplaneTest : public testing::Test {
     const auto index = static_cast<std::size_t>(reason);
     std::uint64_t sum = 0;
     for (const auto& worker : plane_->workers()) {
-      sum += worker->counters().dropped[index].value() + worker->pipeline().counters().drops[index].value();
+      sum += worker->Observe().dropped_by[index];
     }
     return sum;
   }
@@ -206,7 +206,7 @@ TEST_F(DataplaneTest, HandOverKeepsEachFlowWholeAndRepliesPass) {
   // Ingress is denied, so an answer passes only where its query's flow is.
   for (int pod = 1; pod <= 40; ++pod) ASSERT_TRUE(wire_.Send(kOther, Answer(pod)));
   EXPECT_EQ(wire_.ReceiveSome(kPods, 40).size(), 40u);
-  for (std::uint32_t i = 0; i < kWorkers; ++i) EXPECT_EQ(plane_->workers()[i]->pipeline().flow_count(), flows_of[i]);
+  for (std::uint32_t i = 0; i < kWorkers; ++i) EXPECT_EQ(plane_->workers()[i]->Observe().flows, flows_of[i]);
   EXPECT_EQ(Dropped(DropReason::kPolicyDenied), 0u);
 }
 
@@ -286,13 +286,13 @@ TEST_F(DataplaneTest, FlowThatTheNewTableDeniesIsCutAndOldTablesAreFreed) {
   plane_->Publish(NextTable(/*allow_dns=*/false));
   // Nothing is sent: the sweep cuts it.
   const Worker& owner = *plane_->workers()[OwnerOfPod(1)];
-  EXPECT_TRUE(Eventually([&] { return owner.pipeline().counters().flows_cut.value() == 1; }));
+  EXPECT_TRUE(Eventually([&] { return owner.Observe().flows_cut == 1; }));
   EXPECT_TRUE(Eventually([&] {
     plane_->Watch();
     return old.expired();
   }));
   ASSERT_TRUE(wire_.Send(kOther, Answer(1)));
-  EXPECT_TRUE(Eventually([&] { return Dropped(DropReason::kPolicyDenied) >= 1; }));
+  EXPECT_TRUE(Eventually([&] { return Dropped(DropReason::kFlowCut) >= 1; }));
   EXPECT_THAT(wire_.Receive(kPods), IsEmpty());
 }
 
@@ -316,10 +316,7 @@ TEST_F(DataplaneTest, EveryFrameEndsInOneCounter) {
   }
   const auto counted = [&] {
     std::uint64_t sum = 0;
-    for (const auto& worker : plane_->workers()) {
-      for (const Counter& verdict : worker->pipeline().counters().verdicts) sum += verdict.value();
-      sum += worker->counters().dropped[static_cast<std::size_t>(DropReason::kHandoverFull)].value();
-    }
+    for (const auto& worker : plane_->workers()) sum += worker->Observe().packets();
     return sum;
   };
   EXPECT_TRUE(Eventually([&] { return counted() == sent; })) << counted() << " of " << sent;

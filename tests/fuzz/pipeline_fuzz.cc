@@ -135,7 +135,7 @@ class Run {
       ByteVector bytes(made.bytes, made.bytes + made.length);
       ParsedPacket packet;
       Parse({.data = bytes.data(), .length = made.length, .frame_length = made.length}, {}, packet);
-      Require(packet.reason == DropReason::kNone && made.port < 2);
+      Require(packet.reason == DropReason::kNone && made.out_port < 2);
     }
     const PipelineCounters& counters = pipeline_->counters();
     const auto verdicts = [&](Verdict verdict) { return counters.verdicts[static_cast<std::size_t>(verdict)].value(); };
@@ -159,8 +159,12 @@ class Run {
     std::ranges::copy(bytes, kept->data.get());
     kept->original = std::move(bytes);
     const auto length = static_cast<std::uint32_t>(kept->original.size());
-    burst_.push_back(
-        {.data = kept->data.get(), .length = length, .frame_length = length, .handle = &kept->original, .port = port});
+    burst_.push_back({.data = kept->data.get(),
+                      .length = length,
+                      .frame_length = length,
+                      .handle = &kept->original,
+                      .port = port,
+                      .out_port = static_cast<std::uint16_t>(port ^ 1)});
     frames_.push_back(std::move(kept));
   }
 

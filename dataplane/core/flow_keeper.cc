@@ -1,0 +1,213 @@
+#include "core/flow_keeper.h"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+namespace sluice {
+namespace {
+
+constexpr std::uint32_t kSweepAhead = 8;  // flows whose entries are fetched; their rules' cells, half as many
+
+}  // namespace
+
+FlowKeeper::FlowKeeper(const PipelineConfig& config, PipelineCounters& counters)
+    : timeouts_(config.timeouts),
+      fail_closed_(config.fail_closed),
+      drop_unknown_endpoint_(config.drop_unknown_endpoint),
+      counters_(counters) {}
+
+std::optional<Diagnostic> FlowKeeper::Allocate(const PipelineConfig& config, const FlowMemory& memory) {
+  auto ipv4 = FlowTable<Ipv4FlowKey>::Create(config.flow_capacity_ipv4, config.hash_seed, memory);
+  if (auto* error = std::get_if<Diagnostic>(&ipv4)) return std::move(*error);
+  auto ipv6 = FlowTable<Ipv6FlowKey>::Create(config.flow_capacity_ipv6, config.hash_seed, memory);
+  if (auto* error = std::get_if<Diagnostic>(&ipv6)) return std::move(*error);
+  ipv4_.flows = std::move(std::get<0>(ipv4));
+  ipv6_.flows = std::move(std::get<0>(ipv6));
+  return std::nullopt;
+}
+
+void FlowKeeper::Begin(const Table& table, std::uint64_t now_ns) {
+  now_ns_ = std::max(now_ns_, now_ns);
+  now_ms_.store(static_cast<std::uint32_t>(now_ns_ / 1'000'000), std::memory_order_relaxed);
+  if (table_ != &table || !account_.Knows(table)) ChangeTable(table);
+  table_ = &table;
+}
+
+void FlowKeeper::ChangeTable(const Table& table) {
+  if (account_.BeginsAnew(table)) {
+    FoldFamily<Ipv4FlowKey>(true);
+    FoldFamily<Ipv6FlowKey>(true);
+  }
+  account_.Begin(table);
+  judged_now_ = static_cast<std::uint32_t>(table.generation());
+  LookAtAll();
+  closed_ = !table.has_policy() && fail_closed_;
+}
+
+void FlowKeeper::LookAtAll() {
+  ipv4_.behind = ipv4_.judge_limit = ipv4_.flows->used_limit();
+  ipv6_.behind = ipv6_.judge_limit = ipv6_.flows->used_limit();
+}
+
+template <typename Key>
+void FlowKeeper::FoldFamily(bool judge_again) {
+  FlowTable<Key>& flows = this->flows<Key>();
+  for (std::uint32_t flow = 0; flow < flows.used_limit(); ++flow) {
+    FlowEntry<Key>& entry = flows.entry(flow);
+    if (!entry.live()) continue;
+    Fold<Key>(flow);
+    if (!judge_again) continue;
+    Publish(flows.rules(flow).egress, kNoRule);
+    Publish(flows.rules(flow).ingress, kNoRule);
+    Publish(entry.generation, kJudgeAgain);
+  }
+}
+
+void FlowKeeper::FoldAll() {
+  FoldFamily<Ipv4FlowKey>(false);
+  FoldFamily<Ipv6FlowKey>(false);
+}
+
+// The trace of a flow that was cut is no flow any more: its end was told, and counted, when it was cut.
+template <typename Key>
+void FlowKeeper::End(std::uint32_t flow, FlowEndCause cause) {
+  Fold<Key>(flow);
+  if (flows<Key>().entry(flow).state() != FlowState::kCut) {
+    if (cause == FlowEndCause::kExpired || cause == FlowEndCause::kReplaced) counters_.flows_expired.Add(1);
+    if (listener_ != nullptr) [[unlikely]]
+      Tell<Key>(flow, cause);
+  }
+  flows<Key>().Erase(flow);
+}
+
+template <typename Key>
+void FlowKeeper::Tell(std::uint32_t flow, FlowEndCause cause) const {
+  FlowView view;
+  if (!flows<Key>().View(flow, view)) return;
+  Complete(view);
+  listener_->FlowEnded(view, cause, now_ms());
+}
+
+void FlowKeeper::Complete(FlowView& view) const {
+  // After the flow: who saw its generation sees the account's.
+  const auto judged = static_cast<std::uint32_t>(view.generation);
+  if (judged != kJudgeAgain) view.generation = WholeGeneration(account_.generation(), judged);
+  if (view.generation < account_.first_generation()) view.egress_rule = view.ingress_rule = kNoRule;
+}
+
+template <typename Key>
+bool FlowKeeper::Judge(std::uint32_t flow, const Classification& answer) {
+  using Entry = FlowEntry<Key>;
+  FlowTable<Key>& flows = this->flows<Key>();
+  Entry& entry = flows.entry(flow);
+  const bool denied = IsDenied(answer);
+  if (!denied && !answer.concerned) {
+    counters_.flows_unmanaged.Add(1);
+    End<Key>(flow, FlowEndCause::kUnmanaged);
+    return false;
+  }
+  Fold<Key>(flow);
+  counters_.flows_judged_again.Add(1);
+  if (!denied) {
+    Publish(flows.rules(flow).egress, answer.egress.rule);
+    Publish(flows.rules(flow).ingress, answer.ingress.rule);
+    Publish(entry.generation, judged_now_);
+    return true;
+  }
+  counters_.flows_cut.Add(1);
+  if (listener_ != nullptr) [[unlikely]]
+    Tell<Key>(flow, FlowEndCause::kCut);
+  Publish(flows.rules(flow).egress, kNoRule);
+  Publish(flows.rules(flow).ingress, kNoRule);
+  Publish(entry.generation, kJudgeAgain);
+  Publish(entry.last_seen_ms, now_ms());
+  entry.SetState(FlowState::kCut, static_cast<std::uint8_t>(entry.flags() | Entry::kResetDue));
+  // What a flood could not evict before it cannot evict now. Of a flow that was never answered, whose answer may be
+  // under way, the trace outlives all others that may be evicted: a flood evicts its own flows.
+  if (entry.Has(Entry::kEvictable)) flows.MakeEvictable(flow, FlowTable<Key>::Eviction::kLastResort);
+  return false;
+}
+
+bool FlowKeeper::Sweep(std::uint32_t entries) {
+  entries = SweepFamily<Ipv4FlowKey>(entries);
+  if (ipv4_.sweep_next < ipv4_.flows->used_limit()) return false;
+  SweepFamily<Ipv6FlowKey>(entries);
+  if (ipv6_.sweep_next < ipv6_.flows->used_limit()) return false;
+  ipv4_.sweep_next = ipv6_.sweep_next = 0;
+  return true;
+}
+
+// Goes on from where the last call stopped, to the last flow. Returns what is left of the entries.
+template <typename Key>
+std::uint32_t FlowKeeper::SweepFamily(std::uint32_t entries) {
+  FlowTable<Key>& flows = this->flows<Key>();
+  std::uint32_t& next = family<Key>().sweep_next;
+  const std::uint32_t limit = flows.used_limit();
+  for (; entries != 0 && next < limit; --entries) {
+    const std::uint32_t flow = next++;
+    flows.PrefetchEntry(flow + kSweepAhead);
+    account_.PrefetchFold(flows, std::min(flow + kSweepAhead / 2, limit - 1));
+    const FlowEntry<Key>& entry = flows.entry(flow);
+    if (!entry.live()) continue;
+    if (IsExpired(entry)) {
+      End<Key>(flow, FlowEndCause::kExpired);
+    } else {
+      Fold<Key>(flow);
+    }
+  }
+  return entries;
+}
+
+void FlowKeeper::JudgeIdle(std::uint32_t entries) {
+  entries = JudgeIdleFamily<Ipv4FlowKey>(entries);
+  JudgeIdleFamily<Ipv6FlowKey>(entries);
+}
+
+// Goes on from where the last call stopped, round and round, until it has a batch to judge: that takes longer than all
+// the looking. Returns what is left of the entries.
+template <typename Key>
+std::uint32_t FlowKeeper::JudgeIdleFamily(std::uint32_t entries) {
+  Flows<Key>& own = family<Key>();
+  std::array<std::uint32_t, Classifier::kMaxBurst> batch;
+  std::size_t count = 0;
+  for (; own.behind != 0 && entries != 0 && count < batch.size(); --own.behind, --entries) {
+    if (own.judge_next >= own.judge_limit) own.judge_next = 0;
+    const std::uint32_t flow = own.judge_next++;
+    own.flows->PrefetchEntry(flow + kSweepAhead);
+    if (!own.flows->entry(flow).live() || !IsToBeJudged<Key>(flow)) continue;
+    own.flows->PrefetchRecord(flow);
+    batch[count++] = flow;
+  }
+  JudgeBatch<Key>(std::span(batch).first(count));
+  return entries;
+}
+
+// Flows that the table leaves as they are become known to its generation here.
+template <typename Key>
+bool FlowKeeper::IsToBeJudged(std::uint32_t flow) {
+  FlowEntry<Key>& entry = flows<Key>().entry(flow);
+  if (entry.generation == judged_now_ || entry.state() == FlowState::kCut) return false;
+  if (IsExpired(entry)) return false;  // the sweep's: cut now, it would live on as a trace
+  if (!IsStillJudged(entry)) return true;
+  Publish(entry.generation, judged_now_);
+  return false;
+}
+
+template <typename Key>
+void FlowKeeper::JudgeBatch(std::span<const std::uint32_t> batch) {
+  if (batch.empty()) return;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    queries_[i] = QueryOf(flows<Key>().entry(batch[i]));
+    account_.PrefetchFold(flows<Key>(), batch[i]);
+  }
+  Classify(std::span(queries_).first(batch.size()), answers_.data());
+  for (std::size_t i = 0; i < batch.size(); ++i) Judge<Key>(batch[i], answers_[i]);
+}
+
+template void FlowKeeper::End<Ipv4FlowKey>(std::uint32_t, FlowEndCause);
+template void FlowKeeper::End<Ipv6FlowKey>(std::uint32_t, FlowEndCause);
+template bool FlowKeeper::Judge<Ipv4FlowKey>(std::uint32_t, const Classification&);
+template bool FlowKeeper::Judge<Ipv6FlowKey>(std::uint32_t, const Classification&);
+
+}  // namespace sluice

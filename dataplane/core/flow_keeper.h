@@ -1,0 +1,203 @@
+// The keeper of one worker's flows: what is done about them beside packets, and the moment that packets meet them at.
+//
+// It holds the flow tables, the table in force and the clock. It ends flows, judges them again after a swap, sweeps for
+// those that are over and folds what they counted. Stages find and open flows by way of it.
+//
+// After a swap, a flow is judged again by its next packet, or by the keeper, which looks at all flows in slices. Which
+// flows a table leaves alone is told by AddressChanges, so most are only marked as known to this generation.
+//
+// The worker's thread, but for what says otherwise. Allocates when it is made only.
+#ifndef SLUICE_DATAPLANE_CORE_FLOW_KEEPER_H_
+#define SLUICE_DATAPLANE_CORE_FLOW_KEEPER_H_
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "core/counters.h"
+#include "core/flow_events.h"
+#include "core/flow_memory.h"
+#include "core/flow_table.h"
+#include "core/pipeline_config.h"
+#include "core/stage_account.h"
+#include "sluice/diagnostic.h"
+#include "table/classify.h"
+#include "table/table.h"
+
+namespace sluice {
+
+class FlowKeeper {
+ public:
+  static constexpr std::uint32_t kJudgeAgain = RuleAccount::kJudgeAgain;
+
+  FlowKeeper(const PipelineConfig& config, PipelineCounters& counters);
+  // Makes the flow tables, or says why there is no memory for them. Called once, before anything else.
+  std::optional<Diagnostic> Allocate(const PipelineConfig& config, const FlowMemory& memory);
+
+  // From here on, this table is in force and this is the time. `table` must stay valid until the next call; its
+  // generation may only ascend, also from epoch to epoch. Where `now_ns` goes back, it is taken to stand still.
+  void Begin(const Table& table, std::uint64_t now_ns);
+  const Table& table() const { return *table_; }
+  std::uint64_t now_ns() const { return now_ns_; }
+  std::uint32_t now_ms() const { return now_ms_.load(std::memory_order_relaxed); }
+  // The lower half of the table's generation, which a flow keeps that it judged.
+  std::uint32_t judged_now() const { return judged_now_; }
+  // No policy yet, and what could concern a pod is to be dropped.
+  bool closed() const { return closed_; }
+
+  template <typename Key>
+  FlowTable<Key>& flows() {
+    return *family<Key>().flows;
+  }
+  template <typename Key>
+  const FlowTable<Key>& flows() const {
+    return const_cast<FlowKeeper*>(this)->flows<Key>();
+  }
+  RuleAccount& account() { return account_; }
+  const RuleAccount& account() const { return account_; }
+  std::uint32_t shortest_timeout_ms() const { return timeouts_.shortest(); }
+
+  template <typename Key>
+  bool IsExpired(const FlowEntry<Key>& entry) const {
+    return now_ms() - entry.last_seen_ms > timeouts_.Of(entry.state(), entry.protocol());
+  }
+  // Whether what this generation says of a flow is what the one that judged it said.
+  template <typename Key>
+  bool IsStillJudged(const FlowEntry<Key>& entry) const {
+    if (!account_.IsOfThisEpoch(entry.generation)) return false;
+    const std::uint64_t judged = account_.Whole(entry.generation);
+    return !table_->changes().Since(judged, Key::Lesser(entry.words).address) &&
+           !table_->changes().Since(judged, Key::Greater(entry.words).address);
+  }
+  // An end that policy should know and does not, and packets of such are to be dropped.
+  bool IsUnknownEndpoint(const Classification& answer) const {
+    return answer.unknown_endpoint && drop_unknown_endpoint_;
+  }
+  bool IsDenied(const Classification& answer) const { return !answer.allow || IsUnknownEndpoint(answer); }
+  void Classify(std::span<const ClassifyQuery> queries, Classification* answers) {
+    classifier_.Classify(*table_, queries, answers);
+  }
+  Classification Classify(const ClassifyQuery& query) {
+    Classification answer;
+    Classify({&query, 1}, &answer);
+    return answer;
+  }
+  // What the flow's first packet asked.
+  template <typename Key>
+  static ClassifyQuery QueryOf(const FlowEntry<Key>& entry) {
+    const FlowEnd destination = entry.destination();
+    return {entry.source().address, destination.address, entry.protocol(), destination.port};
+  }
+
+  // Counts a packet of the flow.
+  template <typename Key>
+  void Count(std::uint32_t flow, std::uint32_t length) {
+    if (flows<Key>().entry(flow).CountPacket(length, now_ms())) [[unlikely]]
+      Fold<Key>(flow);
+  }
+  template <typename Key>
+  void Fold(std::uint32_t flow) {
+    account_.Fold(flows<Key>(), flow, now_ns_, now_ms());
+  }
+  template <typename Key>
+  void End(std::uint32_t flow, FlowEndCause cause);
+  // Judges a flow that was not cut by `answer`, which is about its original direction. False where it goes on no more:
+  // it was cut, or ended, as no policy concerns it any more. A flow that was cut stays, as a trace: without it, its
+  // other end's packets would pass for a flow that this end opens, wherever policy allows one, and open it again.
+  template <typename Key>
+  bool Judge(std::uint32_t flow, const Classification& answer);
+
+  // Expires flows and brings the rules' counters up to date. Looks at up to `entries` flows; returns whether it has now
+  // come round, having looked at all.
+  bool Sweep(std::uint32_t entries);
+  // Looks at up to `entries` flows, and judges again up to Classifier::kMaxBurst of each family, after a swap.
+  void JudgeIdle(std::uint32_t entries);
+  // From here on all flows are looked at, as after a swap.
+  void LookAtAll();
+  // Whether flows may be left that neither packets nor JudgeIdle has met since the table changed.
+  bool IsBehind() const { return ipv4_.behind + ipv6_.behind != 0; }
+  // How many flows Sweep looks at until it has come round.
+  std::uint32_t flow_limit() const { return ipv4_.flows->used_limit() + ipv6_.flows->used_limit(); }
+  // Every packet so far to its rules.
+  void FoldAll();
+
+  // Told of each flow that ends; null: nobody is. Outlives its listening.
+  void Listen(FlowListener* listener) { listener_ = listener; }
+
+  // Any thread.
+  std::uint32_t flow_count() const { return ipv4_.flows->size() + ipv6_.flows->size(); }
+  std::uint32_t flow_capacity() const { return ipv4_.flows->capacity() + ipv6_.flows->capacity(); }
+  std::uint64_t MemoryBytes() const { return ipv4_.flows->MemoryBytes() + ipv6_.flows->MemoryBytes(); }
+  // Any thread. Calls visit(const FlowView&) for each flow, without stopping the worker. Rules of an epoch that is over
+  // are kNoRule.
+  template <typename Visit>
+  void ForEachFlow(Visit visit) const {
+    const auto show = [&](FlowView& flow) {
+      Complete(flow);
+      visit(static_cast<const FlowView&>(flow));
+    };
+    ipv4_.flows->ForEach(show);
+    ipv6_.flows->ForEach(show);
+  }
+
+ private:
+  // One address family's flows, and how far they were looked at.
+  template <typename Key>
+  struct Flows {
+    std::unique_ptr<FlowTable<Key>> flows;
+    std::uint32_t sweep_next = 0;
+    // After a new table: the entries below judge_limit are looked at, beginning with whichever is next. Those above it
+    // were first used since, by flows that the table judged.
+    std::uint32_t judge_next = 0;
+    std::uint32_t judge_limit = 0;
+    std::uint32_t behind = 0;  // how many are left
+  };
+  template <typename Key>
+  Flows<Key>& family() {
+    if constexpr (Key::kFamily == Family::kIpv4)
+      return ipv4_;
+    else
+      return ipv6_;
+  }
+
+  void ChangeTable(const Table& table);
+  template <typename Key>
+  std::uint32_t SweepFamily(std::uint32_t entries);
+  template <typename Key>
+  std::uint32_t JudgeIdleFamily(std::uint32_t entries);
+  template <typename Key>
+  bool IsToBeJudged(std::uint32_t flow);
+  template <typename Key>
+  void JudgeBatch(std::span<const std::uint32_t> batch);
+  template <typename Key>
+  void FoldFamily(bool judge_again);
+  template <typename Key>
+  void Tell(std::uint32_t flow, FlowEndCause cause) const;
+  // The parts of a view that the flow table does not know.
+  void Complete(FlowView& view) const;
+
+  const TimeoutTable timeouts_;
+  const bool fail_closed_;
+  const bool drop_unknown_endpoint_;
+  PipelineCounters& counters_;
+  Flows<Ipv4FlowKey> ipv4_;
+  Flows<Ipv6FlowKey> ipv6_;
+  Classifier classifier_;
+  RuleAccount account_;
+  FlowListener* listener_ = nullptr;
+
+  const Table* table_ = nullptr;
+  std::uint64_t now_ns_ = 0;
+  std::atomic<std::uint32_t> now_ms_ = 0;
+  std::uint32_t judged_now_ = 0;
+  bool closed_ = false;
+  std::array<ClassifyQuery, Classifier::kMaxBurst> queries_;  // of flows that are judged again in a batch
+  std::array<Classification, Classifier::kMaxBurst> answers_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_CORE_FLOW_KEEPER_H_

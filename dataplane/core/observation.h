@@ -1,0 +1,75 @@
+// What any thread may see of one worker: its counters at one moment, and its flows and rules for as long as it lives.
+//
+// Every reader (summary, control API, metrics) uses this, so that all say the same. Observing stops no worker: counters
+// are read one by one, each as it was a moment ago.
+#ifndef SLUICE_DATAPLANE_CORE_OBSERVATION_H_
+#define SLUICE_DATAPLANE_CORE_OBSERVATION_H_
+
+#include <array>
+#include <cstdint>
+
+#include "core/counters.h"
+#include "core/drop_ring.h"
+#include "core/flow_keeper.h"
+#include "sluice/drop_reason.h"
+
+namespace sluice {
+
+// A worker's flows and rules. Valid as long as the worker; any thread.
+class FlowReader {
+ public:
+  explicit FlowReader(const FlowKeeper& keeper) : keeper_(&keeper) {}
+
+  // Calls visit(const FlowView&) for each flow; those that come or go meanwhile are seen or not.
+  template <typename Visit>
+  void ForEachFlow(Visit visit) const {
+    keeper_->ForEachFlow(visit);
+  }
+  // How long ago a flow's last packet came, as of the worker's last burst.
+  std::uint64_t IdleMs(const FlowView& flow) const { return keeper_->now_ms() - flow.last_seen_ms; }
+  // Zero where `epoch` is neither the current one nor the one before.
+  RuleCount CountOf(std::uint64_t epoch, RuleId rule) const { return keeper_->account().CountOf(epoch, rule); }
+
+ private:
+  const FlowKeeper* keeper_;
+};
+
+struct Observation {
+  Observation(const FlowKeeper& keeper, const PipelineCounters& counters, DropRing& ring);
+
+  // Packets, each in exactly one of these once its fate is known. What the filter forwarded and the device did not take
+  // is dropped, not forwarded.
+  std::uint64_t forwarded = 0;
+  std::uint64_t rejected = 0;
+  std::array<std::uint64_t, kDropReasonCount> dropped_by{};  // by DropReason, rejected ones included
+  std::uint64_t dropped() const;                             // in all, without those that were rejected
+  std::uint64_t packets() const { return forwarded + rejected + dropped(); }
+
+  std::uint64_t flows = 0;
+  std::uint64_t flow_capacity = 0;
+  std::uint64_t flows_created = 0;
+  std::uint64_t flows_expired = 0;
+  std::uint64_t flows_evicted = 0;
+  std::uint64_t flows_cut = 0;
+  std::uint64_t flows_judged_again = 0;
+  std::uint64_t flows_unmanaged = 0;
+  std::uint64_t stateless = 0;
+  std::uint64_t related = 0;
+  std::uint64_t answers = 0;
+  std::uint64_t answers_limited = 0;
+
+  // Of the edge; zero where there is none.
+  std::uint64_t handed_over = 0;  // frames given to the worker that owns their flow
+  double busy = 0;                // rounds that found work, of all: 0 to 1
+
+  FlowReader reader;
+  DropRing* drop_ring;  // never null; for one reader at a time
+
+  // A frame that the edge lost: after the filter had forwarded it, or before it came to it.
+  void AddLostForwarded(DropReason reason, std::uint64_t frames);
+  void AddLost(DropReason reason, std::uint64_t frames);
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_CORE_OBSERVATION_H_

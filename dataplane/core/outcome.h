@@ -1,0 +1,48 @@
+// What became of packets: what a call of the pipeline leaves to be done, and what a tool wants to know of each.
+#ifndef SLUICE_DATAPLANE_CORE_OUTCOME_H_
+#define SLUICE_DATAPLANE_CORE_OUTCOME_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "core/made_frame.h"
+#include "core/packet.h"
+#include "sluice/drop_reason.h"
+#include "sluice/policy_terms.h"
+#include "table/table.h"
+
+namespace sluice {
+
+enum class PacketState : std::uint8_t { kNone, kNew, kEstablished, kReply, kRelated };
+
+// What a tool wants to know of one packet. Filled only where asked for.
+struct Outcome {
+  void* handle = nullptr;
+  Verdict verdict = Verdict::kForward;
+  DropReason reason = DropReason::kNone;
+  PacketState state = PacketState::kNone;
+  bool decided = false;  // a policy was asked; egress and ingress say what it said
+  Exemption exemption = Exemption::kNone;
+  Decision egress;
+  Decision ingress;
+};
+
+// What a call left to be done with buffers. The owner clears it between calls. Held fragments appear in none of the
+// lists until a later call releases them.
+struct PipelineOutput {
+  std::vector<Frame> forward;                // transmit on their out_port, in this order
+  std::vector<Frame> drop;                   // free
+  std::vector<MadeFrame> made;               // copy and transmit on their out_port
+  std::vector<Outcome>* outcomes = nullptr;  // where set: one for each packet, when its fate is known
+
+  void Clear() {
+    forward.clear();
+    drop.clear();
+    made.clear();
+    if (outcomes != nullptr) outcomes->clear();
+  }
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_CORE_OUTCOME_H_

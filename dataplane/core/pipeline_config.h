@@ -1,0 +1,33 @@
+// What a worker's pipeline is made with.
+#ifndef SLUICE_DATAPLANE_CORE_PIPELINE_CONFIG_H_
+#define SLUICE_DATAPLANE_CORE_PIPELINE_CONFIG_H_
+
+#include <cstdint>
+
+#include "core/flow_state.h"
+#include "core/parse.h"
+
+namespace sluice {
+
+enum class ActionOnDeny : std::uint8_t { kDrop, kReject };
+
+struct PipelineConfig {
+  ParseConfig parse;
+  Timeouts timeouts;
+  ActionOnDeny action_on_deny = ActionOnDeny::kDrop;
+  std::uint32_t rejects_per_second = 1000;  // a worker; what is above is dropped silently
+  bool tcp_strict = false;                  // TCP without a flow and without SYN: dropped as tcp_no_syn
+  bool fail_closed = true;                  // before any policy: drop what could concern a pod (all IP)
+  bool drop_unknown_endpoint = true;
+  std::uint32_t flow_capacity_ipv4 = 1u << 20;  // flows a worker
+  std::uint32_t flow_capacity_ipv6 = 1u << 18;
+  std::uint32_t fragment_trains = 4096;    // datagrams under way at once
+  std::uint32_t fragments_held = 1024;     // frames that wait for their first fragment, in all
+  std::uint32_t fragments_held_each = 16;  // ... of one datagram
+  std::uint32_t fragment_timeout_ms = 1000;
+  std::uint64_t hash_seed = 0;  // 0: random
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_CORE_PIPELINE_CONFIG_H_

@@ -1,0 +1,112 @@
+// Account: what packets and flows owe to the rules that decided them.
+//
+// A packet that a flow answers for is counted in the flow's own entry, as part of the lookup: one addition. What a flow
+// counted is folded into its rules' counters when the sweep comes by, when it is judged again and when it ends. A
+// packet without a flow is counted to its rules at once.
+//
+// Rule ids belong to an epoch. A flow of the epoch before is folded when it is met; what one counted for an epoch
+// before that is nobody's any more. So a new table costs nothing here.
+//
+// One a worker; its thread writes, any thread reads what says so.
+#ifndef SLUICE_DATAPLANE_CORE_STAGE_ACCOUNT_H_
+#define SLUICE_DATAPLANE_CORE_STAGE_ACCOUNT_H_
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <utility>
+
+#include "core/flow_table.h"
+#include "core/rule_counters.h"
+#include "table/classify.h"
+#include "table/table.h"
+
+namespace sluice {
+
+class RuleAccount {
+ public:
+  // A flow of this generation is judged by its next packet, whatever the table. No table that judges has it.
+  static constexpr std::uint32_t kJudgeAgain = 0;
+
+  // Any thread: makes room for the table's rules. Call it before publishing the table, lest the worker has to.
+  void Reserve(const Table& table);
+  // Any thread. Zero where `epoch` is neither the current one nor the one before.
+  RuleCount CountOf(std::uint64_t epoch, RuleId rule) const;
+  // Any thread: the generation in force, whole; and the first one of its epoch.
+  std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
+  std::uint64_t first_generation() const { return first_generation_.load(std::memory_order_relaxed); }
+
+  // The worker, all that follows.
+  std::uint64_t epoch() const { return Current().epoch(); }
+  bool Knows(const Table& table) const { return generation() == table.generation() && epoch() == table.epoch(); }
+  // Whether flows of before would look as if this table's epoch had judged them: then all are to be folded, and judged
+  // again, before Begin.
+  bool BeginsAnew(const Table& table) const {
+    return epoch() != table.epoch() && epoch() != 0 && table.generation() <= generation();
+  }
+  void Begin(const Table& table);
+
+  // `judged`: the lower half of the generation that judged a flow.
+  bool IsOfThisEpoch(std::uint32_t judged) const {
+    return judged != kJudgeAgain && Whole(judged) >= first_generation();
+  }
+  std::uint64_t Whole(std::uint32_t judged) const {
+    return WholeGeneration(generation_.load(std::memory_order_relaxed), judged);
+  }
+
+  // Adds what the flow counted since the last time to its rules, replies included.
+  template <typename Key>
+  void Fold(FlowTable<Key>& flows, std::uint32_t flow, std::uint64_t now_ns, std::uint32_t now_ms) {
+    const FlowTraffic traffic = flows.Unfolded(flow);
+    if (traffic.packets == 0) return;
+    const FlowEntry<Key>& entry = flows.entry(flow);
+    const std::uint32_t judged = entry.generation;
+    if (judged != kJudgeAgain && Whole(judged) >= first_generation_before_) {
+      RuleCounters& counters = Of(judged);
+      const std::uint64_t idle_ns = std::uint64_t{now_ms - entry.last_seen_ms} * 1'000'000;
+      const std::uint64_t hit_ns = now_ns - std::min(now_ns, idle_ns);
+      counters.Add(flows.rules(flow).egress, traffic.packets, traffic.bytes, hit_ns);
+      counters.Add(flows.rules(flow).ingress, traffic.packets, traffic.bytes, hit_ns);
+    }
+    flows.Fold(flow);
+  }
+  // Ahead of Fold: fetches the cells of the flow's rules.
+  template <typename Key>
+  void PrefetchFold(const FlowTable<Key>& flows, std::uint32_t flow) const {
+    const RuleCounters& counters = Of(flows.entry(flow).generation);
+    counters.Prefetch(flows.rules(flow).egress);
+    counters.Prefetch(flows.rules(flow).ingress);
+  }
+  // A packet without a flow.
+  void AddPacket(const Classification& answer, std::uint32_t length, std::uint64_t now_ns) {
+    Current().Add(answer.egress.rule, 1, length, now_ns);
+    Current().Add(answer.ingress.rule, 1, length, now_ns);
+  }
+  // A packet that was denied: to the rules that did.
+  void AddDenied(const Classification& answer, std::uint32_t length, std::uint64_t now_ns) {
+    for (const Decision& side : {answer.egress, answer.ingress}) {
+      if (!side.allow) Current().Add(side.rule, 1, length, now_ns);
+    }
+  }
+
+ private:
+  RuleCounters& Current() { return counters_[current_.load(std::memory_order_relaxed)]; }
+  const RuleCounters& Current() const { return counters_[current_.load(std::memory_order_relaxed)]; }
+  // Where a flow that this generation judged is to be counted.
+  const RuleCounters& Of(std::uint32_t judged) const {
+    return counters_[current_.load(std::memory_order_relaxed) ^ (IsOfThisEpoch(judged) ? 0u : 1u)];
+  }
+  RuleCounters& Of(std::uint32_t judged) { return const_cast<RuleCounters&>(std::as_const(*this).Of(judged)); }
+
+  // The current epoch's, and those of the one before, whose flows are still to be folded.
+  std::array<RuleCounters, 2> counters_;
+  std::atomic<std::uint32_t> current_ = 0;
+  std::atomic<std::uint64_t> generation_ = 0;
+  std::atomic<std::uint64_t> first_generation_ = 0;
+  std::uint64_t first_generation_before_ = 0;  // of the epoch before
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_CORE_STAGE_ACCOUNT_H_

@@ -1,0 +1,66 @@
+#include "core/stage_emit.h"
+
+namespace sluice {
+
+bool EmitStage::EmitFates(Burst& burst, PipelineOutput& out) {
+  if (burst.tells) {
+    for (std::uint32_t i = 0; i < burst.count; ++i) {
+      burst.outcomes[i].reason = burst.fates[i];
+      burst.outcomes[i].verdict = burst.fates[i] == DropReason::kNone ? Verdict::kForward : burst.verdicts[i];
+      out.outcomes->push_back(burst.outcomes[i]);
+    }
+  }
+  counters_.verdicts[static_cast<std::size_t>(Verdict::kForward)].Add(burst.count - burst.dropped);
+  if (burst.dropped == 0) [[likely]]
+    return true;
+  for (std::uint32_t i = 0; i < burst.count; ++i) {
+    const Frame& frame = burst.frames[i];
+    const DropReason fate = burst.fates[i];
+    if (fate == DropReason::kNone) {
+      out.forward.push_back(frame);
+      continue;
+    }
+    out.drop.push_back(frame);
+    counters_.verdicts[static_cast<std::size_t>(burst.verdicts[i])].Add(1);
+    counters_.drops[static_cast<std::size_t>(fate)].Add(1);
+    if (drop_ring_->Watches(fate)) [[unlikely]]
+      RecordDrop(burst, i);
+    if (!burst.IsPlain(i) && burst.packets[i].Is(ParsedPacket::kFirstFragment)) {
+      reader_.MarkDropped(frame, burst.packets[i]);
+    }
+  }
+  return false;
+}
+
+DropRecord EmitStage::MakeRecord(const Frame& frame, const ParsedPacket& packet, DropReason reason) const {
+  return {.time_ns = keeper_.now_ns(),
+          .source = packet.source(),
+          .destination = packet.destination(),
+          .epoch = keeper_.account().epoch(),
+          .generation = keeper_.account().generation(),
+          .frame_length = frame.frame_length,
+          .source_port = packet.source_port,
+          .destination_port = packet.destination_port,
+          .port = frame.port,
+          .protocol = packet.protocol,
+          .reason = reason};
+}
+
+// Where nobody asked for outcomes they are filled by the judge's denials alone: what fell before has none.
+void EmitStage::RecordDrop(Burst& burst, std::uint32_t index) {
+  const ParsedPacket& packet = burst.PacketAt(index);
+  DropRecord record = MakeRecord(burst.frames[index], packet, burst.fates[index]);
+  record.verdict = burst.verdicts[index];
+  if (packet.reason == DropReason::kNone && burst.fates[index] != DropReason::kNoPolicy) {
+    const Outcome& outcome = burst.outcomes[index];
+    if (!outcome.egress.allow) record.egress_rule = outcome.egress.rule;
+    if (!outcome.ingress.allow) record.ingress_rule = outcome.ingress.rule;
+  }
+  drop_ring_->Put(record);
+}
+
+void EmitStage::RecordLost(const Frame& frame, const ParsedPacket& packet, DropReason reason) {
+  drop_ring_->Put(MakeRecord(frame, packet, reason));
+}
+
+}  // namespace sluice

@@ -1,0 +1,46 @@
+// Emit: frames and their fates -> what leaves, what is freed, and exactly one counter for each packet.
+//
+// In: `frames`, `fates`, `verdicts`. Out: the lists of PipelineOutput, the counters of verdicts and drop reasons, and a
+// record of each drop that somebody watches.
+//
+// One a worker; any thread reads the counters and the ring's other end.
+#ifndef SLUICE_DATAPLANE_CORE_STAGE_EMIT_H_
+#define SLUICE_DATAPLANE_CORE_STAGE_EMIT_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "core/burst.h"
+#include "core/counters.h"
+#include "core/drop_ring.h"
+#include "core/flow_keeper.h"
+#include "core/outcome.h"
+#include "core/stage_read.h"
+
+namespace sluice {
+
+class EmitStage {
+ public:
+  EmitStage(const FlowKeeper& keeper, ReadStage& reader, PipelineCounters& counters)
+      : keeper_(keeper), reader_(reader), counters_(counters) {}
+
+  // True where all of the burst are to be forwarded, in their order: then none is in `out`.
+  bool EmitFates(Burst& burst, PipelineOutput& out);
+  // Puts a packet that was lost outside of the pipeline into the drop ring, which must watch for the reason.
+  void RecordLost(const Frame& frame, const ParsedPacket& packet, DropReason reason);
+
+  DropRing& drop_ring() const { return *drop_ring_; }
+
+ private:
+  DropRecord MakeRecord(const Frame& frame, const ParsedPacket& packet, DropReason reason) const;
+  void RecordDrop(Burst& burst, std::uint32_t index);
+
+  const FlowKeeper& keeper_;
+  ReadStage& reader_;
+  PipelineCounters& counters_;
+  const std::unique_ptr<DropRing> drop_ring_ = std::make_unique<DropRing>();
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_CORE_STAGE_EMIT_H_

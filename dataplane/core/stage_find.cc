@@ -1,0 +1,129 @@
+#include "core/stage_find.h"
+
+#include <bit>
+
+namespace sluice {
+namespace {
+
+template <typename Key>
+void Defer(Burst& burst, std::uint32_t slot, Side side) {
+  const Lane<Key>& lane = burst.lane<Key>();
+  burst.AddMiss({lane.packet[slot], slot, Key::kFamily, side}, lane.Query(slot, side));
+}
+
+template <typename Key>
+void DeferWithoutFlow(Burst& burst, std::uint32_t slot) {
+  Defer<Key>(burst, slot, burst.SideWithoutFlow<Key>(slot));
+}
+
+// A packet that changes its flow's state, or whose flow is over, or may have to be judged again.
+template <typename Key>
+void HitSlowly(FlowKeeper& keeper, Burst& burst, std::uint32_t slot, std::uint32_t flow) {
+  FlowEntry<Key>& entry = keeper.flows<Key>().entry(flow);
+  if (!entry.live()) return DeferWithoutFlow<Key>(burst, slot);  // a candidate that no flow has
+  if (entry.generation == keeper.judged_now() && !keeper.IsExpired(entry) &&
+      AdvanceFlow<Key>(keeper, burst, slot, flow)) {
+    return;
+  }
+  // Later packets of this burst must not overtake this one's judgement.
+  keeper.Fold<Key>(flow);
+  Publish(entry.generation, FlowKeeper::kJudgeAgain);
+  Defer<Key>(burst, slot, burst.lane<Key>().SideOf(slot, entry));
+}
+
+// Packets of flows that an earlier table judged. All of such a flow's packets in this burst are here, in their order.
+template <typename Key>
+void MeetStale(FlowKeeper& keeper, Burst& burst, std::uint64_t slots) {
+  const Lane<Key>& lane = burst.lane<Key>();
+  for (std::uint64_t rest = slots; rest != 0; rest &= rest - 1) {
+    keeper.account().PrefetchFold(keeper.flows<Key>(), lane.flow[std::countr_zero(rest)]);
+  }
+  for (std::uint64_t rest = slots; rest != 0; rest &= rest - 1) {
+    const auto slot = static_cast<std::uint32_t>(std::countr_zero(rest));
+    HitSlowly<Key>(keeper, burst, slot, lane.flow[slot]);
+  }
+}
+
+// The common packet: its flow is there, judged by this generation, and the packet leaves the flow's state as it is.
+template <typename Key>
+void FindInLane(FlowKeeper& keeper, Burst& burst) {
+  using Entry = FlowEntry<Key>;
+  Lane<Key>& lane = burst.lane<Key>();
+  FlowTable<Key>& flows = keeper.flows<Key>();
+  const std::uint32_t count = lane.count;
+  lane.FetchEntries(count, flows);
+  if (lane.in_secondary != 0) lane.FetchEntries(count, flows);
+  const std::uint32_t now_ms = keeper.now_ms();
+  const std::uint32_t generation = keeper.judged_now();
+  // Where outcomes are asked for, every packet takes the long way.
+  const std::uint32_t fresh_ms = burst.tells ? 0 : keeper.shortest_timeout_ms();
+  std::uint64_t stale = 0;
+  Entry* const entries = &flows.entry(0);
+  for (std::uint32_t slot = 0; slot < count; ++slot) {
+    std::uint32_t flow = lane.flow[slot];
+    if (!entries[flow].Is(lane.key[slot])) [[unlikely]] {
+      flow = flows.Find(lane.key[slot], lane.place[slot]);
+      if (flow == kNoFlow) {
+        DeferWithoutFlow<Key>(burst, slot);
+        continue;
+      }
+    }
+    Entry& entry = entries[flow];
+    if (entry.generation != generation) [[unlikely]] {
+      if (!keeper.IsStillJudged(entry)) {
+        lane.flow[slot] = flow;
+        stale |= std::uint64_t{1} << slot;
+        flows.PrefetchRecord(flow);
+        continue;
+      }
+      Publish(entry.generation, generation);
+    }
+    if (!lane.IsSteady(slot, entry) || now_ms - entry.last_seen_ms >= fresh_ms) [[unlikely]] {
+      HitSlowly<Key>(keeper, burst, slot, flow);
+      continue;
+    }
+    if (entry.CountPacket(lane.length[slot], now_ms)) [[unlikely]]
+      keeper.Fold<Key>(flow);
+  }
+  if (stale != 0) [[unlikely]]
+    MeetStale<Key>(keeper, burst, stale);
+}
+
+}  // namespace
+
+void FindFlows(FlowKeeper& keeper, Burst& burst) {
+  if (burst.ipv4.count != 0) FindInLane<Ipv4FlowKey>(keeper, burst);
+  if (burst.ipv6.count != 0) FindInLane<Ipv6FlowKey>(keeper, burst);
+}
+
+template <typename Key>
+bool AdvanceFlow(FlowKeeper& keeper, Burst& burst, std::uint32_t slot, std::uint32_t flow) {
+  using Entry = FlowEntry<Key>;
+  const Lane<Key>& lane = burst.lane<Key>();
+  FlowTable<Key>& flows = keeper.flows<Key>();
+  Entry& entry = flows.entry(flow);
+  const Side side = lane.SideOf(slot, entry);
+  const FlowState next = NextState(entry.state(), side, lane.EventAt(slot));
+  if (next == FlowState::kReopen) return false;
+  if (next != entry.state()) {
+    const bool closes = next == FlowState::kTcpCloseReply || next == FlowState::kSctpClosed;
+    const bool other_spoke = (side == Side::kReply) != entry.Has(Entry::kReplyFirst);
+    const bool replied = entry.Has(Entry::kReplied) || (other_spoke && !closes);
+    entry.SetState(next, static_cast<std::uint8_t>(entry.flags() | (replied ? Entry::kReplied : 0)));
+    if (replied && IsAssured(next)) flows.Keep(flow);
+  }
+  keeper.Count<Key>(flow, lane.length[slot]);
+  Outcome& outcome = burst.outcomes[lane.packet[slot]];
+  outcome.state = side == Side::kReply         ? PacketState::kReply
+                  : entry.Has(Entry::kReplied) ? PacketState::kEstablished
+                                               : PacketState::kNew;
+  outcome.decided = true;
+  outcome.egress = {flows.rules(flow).egress, true};
+  outcome.ingress = {flows.rules(flow).ingress, true};
+  return true;
+}
+
+template bool AdvanceFlow<Ipv4FlowKey>(FlowKeeper&, Burst&, std::uint32_t, std::uint32_t);
+template bool AdvanceFlow<Ipv6FlowKey>(FlowKeeper&, Burst&, std::uint32_t, std::uint32_t);
+
+}  // namespace sluice

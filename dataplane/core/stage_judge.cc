@@ -1,0 +1,267 @@
+#include "core/stage_judge.h"
+
+#include <algorithm>
+#include <span>
+
+#include "core/parse.h"
+#include "core/stage_find.h"
+
+namespace sluice {
+namespace {
+
+constexpr std::uint32_t kIcmpHeaderLength = 8;
+
+// Of fragments, the first one opens a flow, which says what the datagram is. Of ICMP, queries do.
+bool OpensFlow(const ParsedPacket& packet) {
+  if (packet.Is(ParsedPacket::kFragment) && !packet.Is(ParsedPacket::kFirstFragment)) return false;
+  if (!IsIcmp(packet.protocol)) return true;
+  return !packet.Is(ParsedPacket::kReplyType) && IcmpQueryOf(packet.protocol, packet.icmp_type) != IcmpQuery::kNone;
+}
+
+// Reads what an ICMP error quotes. False where that is not a packet whose flow could be known.
+bool ParseQuote(const Frame& frame, const ParsedPacket& error, ParsedPacket& quoted) {
+  const std::uint32_t begin = error.l4_offset + kIcmpHeaderLength;
+  const std::uint32_t end = std::min(std::uint32_t{error.l4_offset} + error.l4_length, frame.length);
+  if (begin >= end) return false;
+  ParseQuoted({frame.data + begin, end - begin}, error.family, quoted);
+  const bool later_fragment = quoted.Is(ParsedPacket::kFragment) && !quoted.Is(ParsedPacket::kFirstFragment);
+  return quoted.reason == DropReason::kNone && !later_fragment;
+}
+
+}  // namespace
+
+void JudgeStage::JudgeMisses(Burst& burst, std::vector<MadeFrame>& made) {
+  burst_ = &burst;
+  made_ = &made;
+  if (burst.ipv4.count != 0) PrefetchOpenings(burst, burst.ipv4);
+  if (burst.ipv6.count != 0) PrefetchOpenings(burst, burst.ipv6);
+  keeper_.Classify(std::span(burst.queries).first(burst.miss_count), answers_.data());
+  for (std::uint32_t i = 0; i < burst.miss_count; ++i) {
+    const Miss& miss = burst.misses[i];
+    if (miss.slot == Miss::kNoSlot) {
+      JudgeIcmpError(miss.packet, answers_[i]);
+    } else if (miss.family == Family::kIpv4) {
+      JudgeMiss<Ipv4FlowKey>(miss, answers_[i]);
+    } else {
+      JudgeMiss<Ipv6FlowKey>(miss, answers_[i]);
+    }
+  }
+}
+
+// Fetches what opening as many flows as there are misses will touch: buckets to insert into, flows that make way, their
+// buckets and their rules' cells.
+template <typename Key>
+void JudgeStage::PrefetchOpenings(const Burst& burst, const Lane<Key>& lane) {
+  const FlowTable<Key>& flows = keeper_.flows<Key>();
+  std::array<std::uint32_t, kMaxBurst> evicted;
+  std::array<FlowIndex::Place, kMaxBurst> places;
+  const std::size_t count = flows.NextEvictions(std::min(burst.miss_count, lane.count), evicted);
+  for (std::uint32_t i = 0; i < burst.miss_count; ++i) {
+    const Miss& miss = burst.misses[i];
+    if (miss.slot != Miss::kNoSlot && miss.family == Key::kFamily) flows.index().PrefetchInsert(lane.place[miss.slot]);
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    places[i] = flows.PlaceOf(flows.entry(evicted[i]).key());
+    flows.Prefetch(places[i]);
+    keeper_.account().PrefetchFold(flows, evicted[i]);
+  }
+  for (std::size_t i = 0; i < count; ++i) flows.index().PrefetchErase(places[i]);
+}
+
+void JudgeStage::JudgeIcmpError(std::uint32_t index, const Classification& answer) {
+  if (QuotesLiveFlow(index)) {
+    counters_.related.Add(1);
+    burst_->outcomes[index].state = PacketState::kRelated;
+  } else if (Admits(index, answer)) {
+    PassStateless(index, answer);
+  }
+}
+
+// RFC 1122 3.2.2 and RFC 4443 2.4: an error about a packet goes to that packet's source.
+bool JudgeStage::QuotesLiveFlow(std::uint32_t index) {
+  const ParsedPacket& error = burst_->packets[index];
+  ParsedPacket quoted;
+  if (!ParseQuote(burst_->frames[index], error, quoted)) return false;
+  if (quoted.source() != error.destination()) return false;
+  return quoted.family == Family::kIpv4 ? IsLive<Ipv4FlowKey>(quoted) : IsLive<Ipv6FlowKey>(quoted);
+}
+
+template <typename Key>
+bool JudgeStage::IsLive(const ParsedPacket& quoted) {
+  FlowTable<Key>& flows = keeper_.flows<Key>();
+  Key key;
+  Key::Make(quoted, key);
+  const std::uint32_t flow = flows.Find(key, flows.PlaceOf(key));
+  if (flow == kNoFlow) return false;
+  const FlowEntry<Key>& entry = flows.entry(flow);
+  if (keeper_.IsExpired(entry) || entry.state() == FlowState::kCut) return false;
+  if (entry.generation == keeper_.judged_now() || keeper_.IsStillJudged(entry)) return true;
+  return keeper_.Judge<Key>(flow, keeper_.Classify(FlowKeeper::QueryOf(entry)));
+}
+
+template <typename Key>
+void JudgeStage::JudgeMiss(const Miss& miss, Classification& answer) {
+  const Lane<Key>& lane = burst_->lane<Key>();
+  FlowTable<Key>& flows = keeper_.flows<Key>();
+  const std::uint32_t flow = flows.Find(lane.key[miss.slot], lane.place[miss.slot]);
+  if (flow != kNoFlow) {
+    if (!keeper_.IsExpired(flows.entry(flow))) {
+      if (MeetFlow<Key>(miss, flow, answer)) return;
+    } else {
+      keeper_.End<Key>(flow, FlowEndCause::kExpired);
+    }
+  }
+  MeetNoFlow<Key>(miss, burst_->SideWithoutFlow<Key>(miss.slot), answer);
+}
+
+// False where the flow ended and the packet is now one without a flow.
+template <typename Key>
+bool JudgeStage::MeetFlow(const Miss& miss, std::uint32_t flow, Classification& answer) {
+  const Lane<Key>& lane = burst_->lane<Key>();
+  const FlowEntry<Key>& entry = keeper_.flows<Key>().entry(flow);
+  const Side side = lane.SideOf(miss.slot, entry);
+  if (NextState(entry.state(), side, lane.EventAt(miss.slot)) == FlowState::kReopen) {
+    // The flow makes way only once the new connection is admitted. Otherwise an end that may not open one could wipe
+    // out what is known of the last.
+    MeetNoFlow<Key>(miss, Side::kOriginal, answer, flow);
+    return true;
+  }
+  if (entry.generation != keeper_.judged_now()) {
+    if (miss.side != side) answer = keeper_.Classify(FlowKeeper::QueryOf(entry));
+    if (entry.state() == FlowState::kCut) return MeetCutFlow<Key>(miss, flow, answer);
+    if (!keeper_.Judge<Key>(flow, answer)) return entry.live() && MeetCutFlow<Key>(miss, flow, answer);
+  }
+  AdvanceFlow<Key>(keeper_, *burst_, miss.slot, flow);
+  return true;
+}
+
+// `answer` is about the flow's original direction. A cut ends where a packet of that direction is admitted, which then
+// opens the flow anew; or where no policy concerns the flow any more, which is false.
+template <typename Key>
+bool JudgeStage::MeetCutFlow(const Miss& miss, std::uint32_t flow, const Classification& answer) {
+  using Entry = FlowEntry<Key>;
+  Entry& entry = keeper_.flows<Key>().entry(flow);
+  const bool denied = keeper_.IsDenied(answer);
+  if (!denied && !answer.concerned) {
+    keeper_.End<Key>(flow, FlowEndCause::kUnmanaged);
+    return false;
+  }
+  Publish(entry.last_seen_ms, keeper_.now_ms());
+  const bool original = burst_->lane<Key>().SideOf(miss.slot, entry) == Side::kOriginal;
+  if (!denied && original && !burst_->IsLaterFragment(miss.packet)) {
+    if (!Admits(miss.packet, answer)) return true;
+    keeper_.End<Key>(flow, FlowEndCause::kReplaced);
+    Open<Key>(miss.slot, Side::kOriginal, answer);
+    return true;
+  }
+  const bool first_time = entry.Has(Entry::kResetDue);
+  entry.Clear(Entry::kResetDue);
+  const bool unknown = keeper_.IsUnknownEndpoint(answer);
+  Deny(miss.packet, unknown ? DropReason::kUnknownEndpoint : DropReason::kFlowCut, answer, first_time);
+  return true;
+}
+
+// A packet that opens a flow, if policy admits it: in the place of `replaced`, where that is one.
+template <typename Key>
+void JudgeStage::MeetNoFlow(const Miss& miss, Side side, Classification& answer, std::uint32_t replaced) {
+  if (miss.side != side) answer = keeper_.Classify(burst_->lane<Key>().Query(miss.slot, side));
+  const bool admitted = Admits(miss.packet, answer);
+  if (replaced != kNoFlow) {
+    FlowEntry<Key>& entry = keeper_.flows<Key>().entry(replaced);
+    if (admitted) {
+      keeper_.End<Key>(replaced, FlowEndCause::kReplaced);
+    } else if (entry.state() == FlowState::kCut) {
+      Publish(entry.last_seen_ms, keeper_.now_ms());  // its ends are not silent
+    }
+  }
+  if (admitted) Open<Key>(miss.slot, side, answer);
+}
+
+template <typename Key>
+void JudgeStage::Open(std::uint32_t slot, Side side, const Classification& answer) {
+  const std::uint32_t index = burst_->lane<Key>().packet[slot];
+  if (!answer.concerned) return;
+  if (!burst_->IsPlain(index) && !OpensFlow(burst_->packets[index])) {
+    PassStateless(index, answer);
+    return;
+  }
+  const std::uint32_t flow = InsertFlow<Key>(slot, side, answer);
+  if (flow == kNoFlow) {
+    counters_.stateless.Add(1);
+    PassStateless(index, answer);
+    return;
+  }
+  counters_.flows_created.Add(1);
+  keeper_.Count<Key>(flow, LengthAt(index));
+  burst_->outcomes[index].state = PacketState::kNew;
+}
+
+template <typename Key>
+std::uint32_t JudgeStage::InsertFlow(std::uint32_t slot, Side side, const Classification& answer) {
+  using Entry = FlowEntry<Key>;
+  const Lane<Key>& lane = burst_->lane<Key>();
+  FlowTable<Key>& flows = keeper_.flows<Key>();
+  std::uint8_t flags = 0;
+  if (lane.SourceIsGreater(slot) == (side == Side::kOriginal)) flags |= Entry::kOriginatorIsGreater;
+  if (side == Side::kReply) flags |= Entry::kReplyFirst;
+  if (lane.IsPickedUp(slot)) flags |= Entry::kGuessed;
+  const typename FlowTable<Key>::Judged judged{.state = FirstState(lane.Protocol(slot), side, lane.EventAt(slot)),
+                                               .flags = flags,
+                                               .generation = keeper_.judged_now(),
+                                               .now_ms = keeper_.now_ms(),
+                                               .rules = {answer.egress.rule, answer.ingress.rule}};
+  const std::uint32_t flow = flows.Insert(lane.key[slot], lane.place[slot], judged);
+  if (flow != kNoFlow || flows.OldestEvictable() == kNoFlow) return flow;
+  keeper_.End<Key>(flows.OldestEvictable(), FlowEndCause::kEvicted);
+  counters_.flows_evicted.Add(1);
+  return flows.Insert(lane.key[slot], lane.place[slot], judged);
+}
+
+void JudgeStage::PassStateless(std::uint32_t index, const Classification& answer) {
+  keeper_.account().AddPacket(answer, LengthAt(index), keeper_.now_ns());
+}
+
+// Policy's answer to a packet without a flow. False: it was dropped.
+bool JudgeStage::Admits(std::uint32_t index, const Classification& answer) {
+  Tell(index, answer);
+  if (keeper_.IsUnknownEndpoint(answer)) {
+    Deny(index, DropReason::kUnknownEndpoint, answer);
+    return false;
+  }
+  if (!answer.concerned) return true;
+  if (tcp_strict_) {
+    // A later fragment too: had its first one been let through, there would be a flow.
+    const ParsedPacket& packet = burst_->PacketAt(index);
+    if (packet.protocol == kProtoTcp && EventOf(packet) != kTcpSynEvent) {
+      Deny(index, DropReason::kTcpNoSyn, answer);
+      return false;
+    }
+  }
+  if (!answer.allow) {
+    Deny(index, DropReason::kPolicyDenied, answer);
+    return false;
+  }
+  return true;
+}
+
+void JudgeStage::Tell(std::uint32_t index, const Classification& answer) {
+  Outcome& outcome = burst_->outcomes[index];
+  outcome.decided = answer.concerned;
+  outcome.exemption = answer.exemption;
+  outcome.egress = answer.egress;
+  outcome.ingress = answer.ingress;
+}
+
+// A later fragment takes its first one's verdict, but not its name: then it is called alike whenever it comes.
+void JudgeStage::Deny(std::uint32_t index, DropReason reason, const Classification& answer, bool reset_both) {
+  Tell(index, answer);
+  burst_->Drop(index, burst_->IsLaterFragment(index) ? DropReason::kFragmentDenied : reason);
+  if (burst_->fates[index] != DropReason::kPolicyDenied && burst_->fates[index] != DropReason::kFlowCut) return;
+  keeper_.account().AddDenied(answer, LengthAt(index), keeper_.now_ns());
+  if (rejecter_.enabled() &&
+      rejecter_.Answer(burst_->frames[index], burst_->PacketAt(index), reset_both, keeper_.now_ns(), *made_)) {
+    burst_->verdicts[index] = Verdict::kReject;
+  }
+}
+
+}  // namespace sluice

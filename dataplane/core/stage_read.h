@@ -1,0 +1,65 @@
+// Read: frames -> keys and packets, and the fate of those that no flow decides.
+//
+// In: frames. Out: `Lane`s with the key and place of each packet that goes through the flow table, its bucket being
+// fetched; `fates` of what is malformed or not filtered; misses for ICMP errors, which belong to another flow than
+// their own.
+//
+// Most frames are plain TCP or UDP. Of those, only the fields that the flow lookup needs are read (plain.h); the rest
+// of a packet is parsed where its flow asks for more. Fragments go another way: they are held, or let others go, so a
+// burst with fragments is gathered anew, in the order in which its packets may proceed.
+//
+// One a worker. Allocates when it is made only.
+#ifndef SLUICE_DATAPLANE_CORE_STAGE_READ_H_
+#define SLUICE_DATAPLANE_CORE_STAGE_READ_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "core/burst.h"
+#include "core/flow_keeper.h"
+#include "core/fragments.h"
+#include "core/parse.h"
+#include "core/pipeline_config.h"
+
+namespace sluice {
+
+class ReadStage {
+ public:
+  explicit ReadStage(const PipelineConfig& config);
+
+  // Reads a burst that has no fragments in it. False where it has, or where no policy asks for all packets to be
+  // parsed; then nothing is read, and Gather is to take its place.
+  bool ReadPlain(std::span<const Frame> frames, const FlowKeeper& keeper, bool tells, Burst& burst);
+
+  // A burst with fragments, or those that waited too long, in parts:
+  //   for (BeginGathering(frames, keeper); Gather(keeper, tells, burst);) { all other stages }
+  // Gather returns false when nothing is left.
+  void BeginGathering(std::span<const Frame> frames, const FlowKeeper& keeper);
+  bool Gather(const FlowKeeper& keeper, bool tells, Burst& burst);
+  // The same for all fragments that are held, at the worker's end: they are dropped.
+  void BeginClearing();
+
+  // Whether any fragment waits.
+  bool HoldsFragments() const { return fragments_.held_count() != 0; }
+  // Every packet of the fragment's datagram shares its fate.
+  void MarkDropped(const Frame& frame, const ParsedPacket& packet) { fragments_.MarkDropped(frame, packet); }
+
+ private:
+  void Sort(std::uint32_t index, const FlowKeeper& keeper, Burst& burst);
+
+  const ParseConfig parse_;
+  FragmentTable fragments_;
+  std::array<ParsedPacket, kMaxBurst> parsed_;
+  // While gathering: the frames given, and how far they and what the last fragment released were taken.
+  std::span<const Frame> given_;
+  std::size_t next_given_ = 0;
+  std::size_t next_released_ = 0;
+  std::array<ParsedPacket, kMaxBurst> given_packets_;
+  std::array<Frame, kMaxBurst> gathered_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_CORE_STAGE_READ_H_

@@ -1,0 +1,203 @@
+// Letters from the control thread: flows that are taken from one worker to another, and flows that are ended.
+#include "core/mailbox.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "core/pipeline_fixture.h"
+
+namespace sluice {
+namespace {
+
+void DeliverAll(PipelineFixture& fixture) {
+  while (fixture.pipeline().mailbox().HasMail()) fixture.pipeline().ReadMail(fixture.table(), fixture.now_ns());
+}
+
+std::vector<KeptFlow> Export(PipelineFixture& fixture) {
+  std::vector<KeptFlow> room(100);
+  Letter letter(ExportFlows{.room = room});
+  EXPECT_TRUE(fixture.pipeline().mailbox().Post(letter));
+  DeliverAll(fixture);
+  EXPECT_TRUE(letter.IsDone());
+  room.resize(letter.Answer<ExportFlows>().exported);
+  return room;
+}
+
+std::size_t Adopt(PipelineFixture& fixture, const std::vector<KeptFlow>& flows) {
+  Letter letter(AdoptFlows{.flows = flows});
+  EXPECT_TRUE(fixture.pipeline().mailbox().Post(letter));
+  DeliverAll(fixture);
+  return letter.Answer<AdoptFlows>().adopted;
+}
+
+std::size_t End(PipelineFixture& fixture, const char* one, const char* other) {
+  Letter letter(EndFlows{.one = Ip(one), .other = Ip(other)});
+  EXPECT_TRUE(fixture.pipeline().mailbox().Post(letter));
+  DeliverAll(fixture);
+  return letter.Answer<EndFlows>().ended;
+}
+
+PacketBuilder ClientTcpV6(std::uint8_t flags) {
+  return PacketBuilder().Ethernet().Ipv6("fd00::1", "fd00::2").Tcp(1000, 80, flags);
+}
+PacketBuilder ServerTcpV6(std::uint8_t flags) {
+  return PacketBuilder().Ethernet().Ipv6("fd00::2", "fd00::1").Tcp(80, 1000, flags);
+}
+
+void Establish(PipelineFixture& fixture) {
+  for (const auto& packet : {ClientTcp(kTcpSyn), ServerTcp(kTcpSyn | kTcpAck), ClientTcp(kTcpAck), ClientTcpV6(kTcpSyn),
+                             ServerTcpV6(kTcpSyn | kTcpAck), ClientTcpV6(kTcpAck), ClientUdp()}) {
+    ASSERT_EQ(fixture.Send(packet).verdict, Verdict::kForward);
+  }
+}
+
+TEST(Mailbox, AdoptedFlowsGoOnWhereTheyWere) {
+  PipelineFixture before, after;
+  before.Load(ServerAdmitsClient());
+  after.Load(ServerAdmitsClient());
+  Establish(before);
+  before.Advance(7);
+  before.Send(ClientTcp(kTcpAck));
+  const std::vector<KeptFlow> kept = Export(before);
+  ASSERT_EQ(kept.size(), 3u);
+  after.Send(ClientUdp(9));  // brings the table
+  EXPECT_EQ(Adopt(after, kept), 3u);
+  EXPECT_EQ(Adopt(after, kept), 0u) << "they are there already";
+  EXPECT_EQ(Told(after.Send(ServerTcp(kTcpAck))), "forward reply");
+  EXPECT_EQ(Told(after.Send(ClientTcpV6(kTcpAck))), "forward established");
+  EXPECT_EQ(Told(after.Send(ServerUdp())), "forward reply");
+  EXPECT_EQ(after.counters().flows_cut.value(), 0u);
+}
+
+TEST(Mailbox, AdoptedFlowsThatPolicyDeniesNowAreCutWithOrWithoutAPacket) {
+  PipelineFixture before;
+  before.Load(ServerAdmitsClient());
+  Establish(before);
+  const std::vector<KeptFlow> kept = Export(before);
+  for (const bool packet : {true, false}) {
+    PipelineFixture after;
+    after.Load(ServerAdmitsClient({}, false));
+    EXPECT_EQ(Adopt(after, kept), 3u);
+    if (packet) {
+      EXPECT_EQ(Told(after.Send(ServerTcp(kTcpAck))), "drop none flow_cut");
+    }
+    while (after.pipeline().IsBehind()) after.pipeline().CatchUp(after.table(), after.now_ns(), 2);
+    EXPECT_EQ(after.counters().flows_cut.value(), 3u);
+  }
+}
+
+TEST(Mailbox, WhatIsOverIsNotAdopted) {
+  PipelineFixture before, after;
+  before.Load(ServerAdmitsClient());
+  after.Load(ServerAdmitsClient());
+  Establish(before);
+  std::vector<KeptFlow> kept = Export(before);
+  for (KeptFlow& flow : kept) flow.idle_ms += 31'000;  // past UDP's time-out
+  EXPECT_EQ(Adopt(after, kept), 2u);
+  EXPECT_EQ(after.pipeline().Observe().flows, 2u);
+}
+
+TEST(Mailbox, TracesOfCutFlowsAreKeptToo) {
+  PipelineFixture before, after;
+  before.Load(ServerAdmitsClient());
+  Establish(before);
+  before.Load(ServerAdmitsClient({}, false));
+  before.SweepAll();
+  after.Load(ServerAdmitsClient({}, false));
+  EXPECT_EQ(Adopt(after, Export(before)), 3u);
+  EXPECT_EQ(Told(after.Send(ServerTcp(kTcpAck))), "drop none flow_cut");
+}
+
+TEST(Mailbox, ExportSaysHowManyHadNoRoom) {
+  PipelineFixture fixture;
+  fixture.Load(ServerAdmitsClient());
+  Establish(fixture);
+  std::vector<KeptFlow> room(1);
+  Letter letter(ExportFlows{.room = room});
+  ASSERT_TRUE(fixture.pipeline().mailbox().Post(letter));
+  DeliverAll(fixture);
+  EXPECT_EQ(letter.Answer<ExportFlows>().exported, 1u);
+  EXPECT_EQ(letter.Answer<ExportFlows>().left_out, 2u);
+}
+
+class Heard final : public FlowListener {
+ public:
+  void FlowEnded(const FlowView& flow, FlowEndCause cause, std::uint32_t) override {
+    ends.push_back({flow.destination.port, cause, flow.packets});
+  }
+  struct Ended {
+    std::uint16_t port;
+    FlowEndCause cause;
+    std::uint64_t packets;
+  };
+  std::vector<Ended> ends;
+};
+
+TEST(Mailbox, EndsFlowsOfAnAddressOrAPair) {
+  PipelineFixture fixture;
+  Heard heard;
+  fixture.pipeline().Listen(&heard);
+  fixture.Load(ServerAdmitsClient());
+  Establish(fixture);
+  EXPECT_EQ(End(fixture, "10.0.0.3", "0.0.0.0"), 0u);
+  EXPECT_EQ(End(fixture, "10.0.0.2", "10.0.0.1"), 2u);
+  EXPECT_EQ(End(fixture, "::", "fd00::2"), 1u);
+  EXPECT_EQ(fixture.pipeline().Observe().flows, 0u);
+  ASSERT_EQ(heard.ends.size(), 3u);
+  for (const Heard::Ended& end : heard.ends) EXPECT_EQ(end.cause, FlowEndCause::kAsked);
+  EXPECT_EQ(heard.ends[0].packets, 3u);
+}
+
+TEST(FlowListener, HearsTheCauseOfEachEnd) {
+  PipelineFixture fixture;
+  Heard heard;
+  fixture.pipeline().Listen(&heard);
+  fixture.Load(ServerAdmitsClient());
+  fixture.Send(ClientUdp(1));
+  fixture.Advance(31);
+  fixture.SweepAll();
+  fixture.Send(ClientTcp(kTcpAck, 2));
+  fixture.Send(ClientTcp(kTcpSyn, 2));
+  fixture.Load(ServerAdmitsClient({}, false));
+  fixture.SweepAll();
+  for (std::uint16_t port = 1; port <= 70; ++port) fixture.Send(ServerUdp(port, 99));
+  PolicyBuilder nobody;
+  fixture.Load(nobody.policy());
+  fixture.SweepAll();
+  ASSERT_GE(heard.ends.size(), 5u);
+  EXPECT_EQ(heard.ends[0].cause, FlowEndCause::kExpired);
+  EXPECT_EQ(heard.ends[1].cause, FlowEndCause::kReplaced);
+  EXPECT_EQ(heard.ends[2].cause, FlowEndCause::kCut);
+  EXPECT_EQ(heard.ends[3].cause, FlowEndCause::kEvicted);
+  EXPECT_EQ(heard.ends.back().cause, FlowEndCause::kUnmanaged);
+}
+
+TEST(MailboxThreads, LettersAreReadBesideTheWorker) {
+  PipelineFixture fixture;
+  fixture.Load(ServerAdmitsClient());
+  fixture.Send(ClientUdp());
+  std::atomic<bool> stop = false;
+  std::size_t seen = 0;
+  std::thread control([&] {
+    for (int i = 0; i < 200; ++i) {
+      std::vector<KeptFlow> room(64);
+      Letter letter(ExportFlows{.room = room});
+      while (!fixture.pipeline().mailbox().Post(letter)) std::this_thread::yield();
+      while (!letter.IsDone()) std::this_thread::yield();
+      seen += letter.Answer<ExportFlows>().exported;
+    }
+    stop = true;
+  });
+  for (std::uint16_t port = 1; !stop.load(); port = static_cast<std::uint16_t>(port % 50 + 1)) {
+    fixture.SendQuietly({ClientUdp(port).Bytes()});
+    fixture.pipeline().ReadMail(fixture.table(), fixture.now_ns());
+  }
+  control.join();
+  EXPECT_GE(seen, 200u);
+}
+
+}  // namespace
+}  // namespace sluice

@@ -35,8 +35,11 @@ PolicyIntake::PolicyIntake(CompileLimits limits, PolicyStore::Publish publish, s
       file_(std::move(file)) {}
 
 IntakeStatus PolicyIntake::status() const {
+  std::string not_kept = file_ == nullptr ? "" : file_->not_kept();
   const std::lock_guard lock(mutex_);
-  return status_;
+  IntakeStatus status = status_;
+  status.not_kept = std::move(not_kept);
+  return status;
 }
 
 void PolicyIntake::PublishTimed(std::shared_ptr<const Table> table) {
@@ -47,17 +50,18 @@ void PolicyIntake::PublishTimed(std::shared_ptr<const Table> table) {
 
 std::optional<std::string> PolicyIntake::LoadState() {
   if (file_ == nullptr) return std::nullopt;
-  auto loaded = file_->Load();
+  PolicyRecordReader reader;
+  auto loaded = file_->Load(reader);
   if (auto* error = std::get_if<std::string>(&loaded)) return std::move(*error);
-  auto* saved = std::get_if<SavedState>(&loaded);
-  if (saved == nullptr) return std::nullopt;
-  if (const auto refused = store_.Replace(std::move(saved->policy))) {
+  if (!std::get<bool>(loaded)) return std::nullopt;
+  SavedState saved = reader.Take();
+  if (const auto refused = store_.Replace(std::move(saved.policy))) {
     return "the state file's policy is refused: " + refused->ToString();
   }
   const std::lock_guard lock(mutex_);
   status_.source = "state file";
-  status_.state_id = saved->state_id;
-  status_.batch = saved->batch;
+  status_.state_id = saved.state_id;
+  status_.batch = saved.batch;
   status_.published_unix_ns = UnixNowNs();
   return std::nullopt;
 }
@@ -111,9 +115,18 @@ v1::BatchResult PolicyIntake::ReplaceByPush(ResolvedPolicy policy, std::uint64_t
   v1::BatchResult result = Applied(state_id, batch, start);
   if (file_ != nullptr) {
     file_->Save(std::move(records));
-    file_->AwaitWritten();
+    result.set_not_kept(file_->AwaitWritten());
   }
   return result;
+}
+
+// A file that was given up gets the whole state in force, not what changed last.
+void PolicyIntake::KeepUpdate(std::string record) {
+  if (!file_->wants_full_state()) return file_->Append(std::move(record));
+  const IntakeStatus held = status();
+  auto records = store_.Read(
+      [&](const ResolvedPolicy& policy, const Table&) { return EncodeRecords(policy, held.state_id, held.batch); });
+  if (!records.empty()) file_->Save(std::move(records));
 }
 
 v1::BatchResult PolicyIntake::UpdateByPush(const v1::Update& message) {
@@ -126,15 +139,19 @@ v1::BatchResult PolicyIntake::UpdateByPush(const v1::Update& message) {
   }
   PolicyUpdate update;
   if (auto refused = DecodeUpdate(message, update)) return Refuse(message.batch(), std::move(*refused));
+  std::string record;
+  if (file_ != nullptr) {
+    v1::PushRequest request;
+    *request.mutable_update() = message;
+    record = request.SerializeAsString();
+  }
   const std::uint64_t start = SteadyNowNs();
   if (auto refused = store_.Update(std::move(update))) return Refuse(message.batch(), std::move(*refused));
   v1::BatchResult result = Applied(message.state_id(), message.batch(), start);
   result.set_decode_ns(start - decode_start);
   if (file_ != nullptr) {
-    v1::PushRequest record;
-    *record.mutable_update() = message;
-    file_->Append(record.SerializeAsString());
-    file_->AwaitWritten();
+    KeepUpdate(std::move(record));
+    result.set_not_kept(file_->AwaitWritten());
   }
   return result;
 }

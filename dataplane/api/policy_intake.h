@@ -14,7 +14,8 @@
 #include <string>
 #include <vector>
 
-#include "api/state_file.h"
+#include "api/policy_records.h"
+#include "keep/state_file.h"
 #include "sluice/diagnostic.h"
 #include "sluice/v1/policy.pb.h"
 #include "store/policy_store.h"
@@ -22,7 +23,7 @@
 namespace sluice {
 
 // Counts what was added to sluice.v1 (policy.proto says how it may grow).
-inline constexpr std::uint32_t kApiMinor = 3;
+inline constexpr std::uint32_t kApiMinor = 4;
 
 // Times are nanoseconds since 1970; 0: never.
 struct IntakeStatus {
@@ -34,17 +35,18 @@ struct IntakeStatus {
   std::string sender;
   bool sender_connected = false;
   Diagnostics last_refusal;  // of the last batch, if it was refused
+  std::string not_kept;      // why a restart would not begin with what is in force, though there is a state file
 };
 
 class PolicyIntake {
  public:
-  // `file` may be null. Publishes the empty table at once.
+  // `file` may be null: nothing is kept. Publishes the empty table at once.
   PolicyIntake(CompileLimits limits, PolicyStore::Publish publish, std::unique_ptr<StateFile> file);
 
   const PolicyStore& store() const { return store_; }
   IntakeStatus status() const;
 
-  // What the state file holds goes into force. Nothing where there was none, or why it does not.
+  // The pushed policy that the state file holds goes into force. Nothing where there was none, or why it does not.
   std::optional<std::string> LoadState();
   std::optional<Diagnostic> ReplaceByManifests(ResolvedPolicy policy);
 
@@ -66,6 +68,7 @@ class PolicyIntake {
  private:
   void PublishTimed(std::shared_ptr<const Table> table);
   v1::BatchResult Applied(std::uint64_t state_id, std::uint64_t batch, std::uint64_t started_ns);
+  void KeepUpdate(std::string record);
 
   mutable std::mutex mutex_;
   IntakeStatus status_;

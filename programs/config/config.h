@@ -25,7 +25,8 @@ struct Config {
   EdgeSettings edge;
   std::vector<std::string> manifests;  // files and folders
   ApiSettings api;                     // without `listen`: kDefaultListen
-  std::string state;                   // folder; empty: pushed policy is not kept
+  std::string state;                   // folder; empty: policy is not kept
+  std::string run = "/run/sluice";     // folder in memory: says whether `state` may be trusted
   PipelineConfig pipeline;
   CompileLimits limits;
   LogLevel log_level = LogLevel::kInfo;

@@ -37,8 +37,11 @@ void AddApiKeys(Config& config, std::vector<Key>& keys) {
   ApiSettings& api = config.api;
   keys.push_back({"listen", TextListKey{&api.listen, "`unix:/run/sluice/sluiced.sock`"}, "",
                   "where the control API listens: `unix:PATH`, or `HOST:PORT` with the keys of `tls`"});
-  keys.push_back({"state", TextKey{&config.state, "none"}, "",
-                  "folder where pushed policy is kept and found again at the next start"});
+  keys.push_back(
+      {"state", TextKey{&config.state, "none"}, "", "folder where policy is kept and found again at the next start"});
+  keys.push_back(
+      {"run", TextKey{&config.run, "`/run/sluice`"}, "",
+       "folder in memory that says, over a restart, that `state` lacks policy; several `sluiced` may share it"});
   keys.push_back({"tls.certificate", TextKey{&api.tls_certificate, "none"}, "",
                   "PEM file: the certificate chain of TCP addresses; read again when it changes, as are the next two"});
   keys.push_back({"tls.key", TextKey{&api.tls_key, "none"}, "", "PEM file: its private key"});

@@ -23,6 +23,7 @@ struct Flags {
   std::vector<std::string> manifests;
   std::vector<std::string> listen;
   std::string state;
+  std::string run;
   std::string cores;
   bool insecure = false;
   bool no_huge = false;
@@ -45,6 +46,7 @@ std::optional<int> Overlay(const Flags& flags, Config& config) {
   if (!flags.manifests.empty()) config.manifests = flags.manifests;
   if (!flags.listen.empty()) config.api.listen = flags.listen;
   if (!flags.state.empty()) config.state = flags.state;
+  if (!flags.run.empty()) config.run = flags.run;
   config.api.insecure |= flags.insecure;
   if (!flags.cores.empty()) {
     auto cores = ParseCores(flags.cores);
@@ -107,7 +109,9 @@ std::optional<int> ReadCommandLine(int argc, char** argv, Config& config) {
       ->type_name("ADDR")
       ->expected(1)
       ->take_all();
-  app.add_option("--state", flags.state, "folder where pushed policy is kept and found again at the next start")
+  app.add_option("--state", flags.state, "folder where policy is kept and found again at the next start")
+      ->type_name("DIR");
+  app.add_option("--run", flags.run, "folder in memory that says whether that state may be trusted [/run/sluice]")
       ->type_name("DIR");
   app.add_flag("--insecure", flags.insecure, "listen at HOST:PORT without TLS");
   app.add_option("--cores", flags.cores, "CPUs: the first for the control thread, each further one a worker")

@@ -149,7 +149,7 @@ class Daemon {
     // Threads that start from here on keep to the control thread's core.
     std::unique_ptr<StateFile> state;
     if (!config_.state.empty()) {
-      auto opened = StateFile::Open(config_.state, say);
+      auto opened = StateFile::Open(PolicyStateSettings(config_.state, config_.run), say);
       if (const auto* error = std::get_if<std::string>(&opened)) return Fail(*error);
       state = std::get<std::unique_ptr<StateFile>>(std::move(opened));
     }

@@ -69,6 +69,7 @@ class ApiFixture : public testing::Test {
   void Serve(const DataplaneView& view) { view_ = &view; }
   std::shared_ptr<grpc::Channel> Connect() const;
   std::string Socket() const { return folder_.path() + "/s.sock"; }
+  std::string RunFolder() const { return folder_.path() + "/run"; }
   std::string PolicyDump() const;
   // Whether 192.0.2.1 may reach TCP port 80 of `destination`.
   bool Allows(std::string_view destination) const;

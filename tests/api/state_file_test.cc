@@ -1,6 +1,5 @@
-// The state file alone: what was saved comes back, and what is broken is refused.
-#include "api/state_file.h"
-
+// Pushed policy in a state file: what was saved comes back, what is broken is refused, and what the disk does not take
+// is told of.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sys/resource.h>
@@ -13,6 +12,7 @@
 #include <sstream>
 
 #include "api/api_fixture.h"
+#include "api/policy_records.h"
 #include "codec/codec.h"
 
 namespace sluice {
@@ -37,11 +37,21 @@ std::string UpdateRecord(const v1::Update& update) {
   return record.SerializeAsString();
 }
 
+using Loaded = std::variant<std::monostate, SavedState, std::string>;
+
+Loaded Load(StateFile& file) {
+  PolicyRecordReader reader;
+  auto loaded = file.Load(reader);
+  if (auto* error = std::get_if<std::string>(&loaded)) return std::move(*error);
+  if (!std::get<bool>(loaded)) return std::monostate();
+  return reader.Take();
+}
+
 class StateFileTest : public testing::Test {
  protected:
   std::unique_ptr<StateFile> Open() {
     const auto say = [this](std::string_view line) { grows_ = grows_ || line.ends_with("it grows"); };
-    auto opened = StateFile::Open(folder_.path(), say);
+    auto opened = StateFile::Open(PolicyStateSettings(folder_.path(), run_.path()), say);
     EXPECT_TRUE(std::holds_alternative<std::unique_ptr<StateFile>>(opened));
     return std::get<std::unique_ptr<StateFile>>(std::move(opened));
   }
@@ -53,11 +63,19 @@ class StateFileTest : public testing::Test {
   }
   void SetContent(const std::string& content) const { std::ofstream(Path(), std::ios::binary) << content; }
 
+  bool MarkerStands() const {
+    for (const auto& file : std::filesystem::directory_iterator(run_.path())) {
+      if (file.path().extension() != ".spare") return true;
+    }
+    return false;
+  }
+
   TempFolder folder_;
+  TempFolder run_;
   std::atomic<bool> grows_ = false;
 };
 
-TEST_F(StateFileTest, NoFileIsNoState) { EXPECT_TRUE(std::holds_alternative<std::monostate>(Open()->Load())); }
+TEST_F(StateFileTest, NoFileIsNoState) { EXPECT_TRUE(std::holds_alternative<std::monostate>(Load(*Open()))); }
 
 TEST_F(StateFileTest, FullStateAndUpdatesComeBack) {
   {
@@ -67,7 +85,7 @@ TEST_F(StateFileTest, FullStateAndUpdatesComeBack) {
     file->Append(UpdateRecord(PodComes(7, 5, 2, "10.0.0.3")));
   }
   const auto file = Open();
-  auto loaded = file->Load();
+  auto loaded = Load(*file);
   ASSERT_TRUE(std::holds_alternative<SavedState>(loaded)) << std::get<std::string>(loaded);
   const SavedState& saved = std::get<SavedState>(loaded);
   EXPECT_EQ(saved.state_id, 7u);
@@ -76,12 +94,12 @@ TEST_F(StateFileTest, FullStateAndUpdatesComeBack) {
   EXPECT_EQ(saved.policy.endpoints[2].addresses, std::vector<IpAddress>{Ip("10.0.0.3")});
   file->Append(UpdateRecord(PodComes(7, 6, 3, "10.0.0.4")));  // goes on after what was loaded
   file->Flush();
-  EXPECT_EQ(std::get<SavedState>(file->Load()).batch, 6u);
+  EXPECT_EQ(std::get<SavedState>(Load(*file)).batch, 6u);
 }
 
 TEST_F(StateFileTest, SecondProcessIsKeptOut) {
   const auto file = Open();
-  const auto second = StateFile::Open(folder_.path(), [](std::string_view) {});
+  const auto second = StateFile::Open(PolicyStateSettings(folder_.path(), run_.path()), [](std::string_view) {});
   ASSERT_TRUE(std::holds_alternative<std::string>(second));
   EXPECT_THAT(std::get<std::string>(second), HasSubstr("in use by another sluiced"));
 }
@@ -95,23 +113,56 @@ TEST_F(StateFileTest, FileIsForItsOwnerAlone) {
   EXPECT_EQ(mode, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
 }
 
-// Every byte turned, and every length: never a state that was not accepted.
-TEST_F(StateFileTest, AnyChangedByteIsRefused) {
+// Every byte turned, and every length: never a state that was not accepted, and never an older one than the torn last
+// record makes it.
+TEST_F(StateFileTest, AnyChangedByteIsRefusedByItsPlaceOrCutOffWithTheLastRecord) {
+  std::size_t last_record = 0;
+  std::size_t first_update = 0;
+  {
+    const auto file = Open();
+    file->Save(FullState(WebIsolated(), 7, 1));
+    file->Flush();
+    first_update = Content().size();
+    file->Append(UpdateRecord(PodComes(7, 2, 1, "10.0.0.2")));
+    file->Flush();
+    last_record = Content().size();
+    file->Append(UpdateRecord(PodComes(7, 3, 2, "10.0.0.3")));
+  }
+  const std::string good = Content();
+  ASSERT_GT(good.size(), last_record);
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    std::string bad = good;
+    bad[i] = static_cast<char>(bad[i] ^ 0x40);
+    SetContent(bad);
+    const auto loaded = Load(*Open());
+    if (i >= last_record) {
+      ASSERT_TRUE(std::holds_alternative<SavedState>(loaded)) << "byte " << i << std::get<std::string>(loaded);
+      ASSERT_EQ(std::get<SavedState>(loaded).batch, 2u);
+      ASSERT_EQ(Content(), good.substr(0, last_record));
+      continue;
+    }
+    ASSERT_TRUE(std::holds_alternative<std::string>(loaded)) << "byte " << i;
+    ASSERT_THAT(std::get<std::string>(loaded), HasSubstr(Path()));
+    if (i < first_update) continue;
+    ASSERT_THAT(std::get<std::string>(loaded), HasSubstr("damaged at byte " + std::to_string(first_update)));
+  }
+}
+
+// A disk that had the file's new length, and not what was to be there.
+TEST_F(StateFileTest, LastRecordOfZerosIsCutOffAndUpdatesFollowWhatIsLeft) {
   {
     const auto file = Open();
     file->Save(FullState(WebIsolated(), 7, 1));
     file->Append(UpdateRecord(PodComes(7, 2, 1, "10.0.0.2")));
   }
-  const std::string good = Content();
-  ASSERT_GT(good.size(), 100u);
-  for (std::size_t i = 0; i < good.size(); ++i) {
-    std::string bad = good;
-    bad[i] = static_cast<char>(bad[i] ^ 0x40);
-    SetContent(bad);
-    const auto loaded = Open()->Load();
-    ASSERT_TRUE(std::holds_alternative<std::string>(loaded)) << "byte " << i;
-    ASSERT_THAT(std::get<std::string>(loaded), HasSubstr(Path()));
+  SetContent(Content() + std::string(4096, '\0'));
+  {
+    const auto file = Open();
+    ASSERT_TRUE(std::holds_alternative<SavedState>(Load(*file)));
+    file->Append(UpdateRecord(PodComes(7, 3, 2, "10.0.0.3")));
+    EXPECT_EQ(file->AwaitWritten(), "");
   }
+  EXPECT_EQ(std::get<SavedState>(Load(*Open())).batch, 3u);
 }
 
 TEST_F(StateFileTest, CutShortItIsTheStateBeforeOrRefused) {
@@ -127,7 +178,7 @@ TEST_F(StateFileTest, CutShortItIsTheStateBeforeOrRefused) {
   ASSERT_GT(good.size(), full_bytes);
   for (std::size_t length = 0; length < good.size(); ++length) {
     SetContent(good.substr(0, length));
-    const auto loaded = Open()->Load();
+    const auto loaded = Load(*Open());
     if (length < full_bytes) {
       ASSERT_TRUE(std::holds_alternative<std::string>(loaded)) << length << " bytes";
     } else {
@@ -141,7 +192,7 @@ TEST_F(StateFileTest, CutShortItIsTheStateBeforeOrRefused) {
 TEST_F(StateFileTest, WhatCannotBeReadIsRefusedAndKept) {
   std::filesystem::create_directory(Path());
   const auto file = Open();
-  const auto loaded = file->Load();
+  const auto loaded = Load(*file);
   ASSERT_TRUE(std::holds_alternative<std::string>(loaded));
   EXPECT_THAT(std::get<std::string>(loaded), HasSubstr("cannot be read: Is a directory"));
   file->Append(UpdateRecord(PodComes(7, 2, 1, "10.0.0.2")));  // nothing to go on from
@@ -166,9 +217,9 @@ TEST_F(StateFileTest, ManyUpdatesAreFoldedIntoTheFullState) {
   removal.add_removed_endpoints(0);
   file->Append(UpdateRecord(removal));
   file->Flush();
-  EXPECT_EQ(file->problem(), "");
+  EXPECT_EQ(file->not_kept(), "");
   EXPECT_LT(std::filesystem::file_size(Path()), 16u << 20);
-  const auto loaded = file->Load();
+  const auto loaded = Load(*file);
   ASSERT_TRUE(std::holds_alternative<SavedState>(loaded)) << std::get<std::string>(loaded);
   const SavedState& saved = std::get<SavedState>(loaded);
   EXPECT_EQ(saved.batch, batch);
@@ -188,9 +239,9 @@ TEST_F(StateFileTest, WhatDoesNotFoldIntoMessagesStaysAsItCame) {
     file->Append(UpdateRecord(update));
   }
   file->Flush();
-  EXPECT_EQ(file->problem(), "");
+  EXPECT_EQ(file->not_kept(), "");
   EXPECT_TRUE(grows_);
-  const auto loaded = file->Load();
+  const auto loaded = Load(*file);
   ASSERT_TRUE(std::holds_alternative<SavedState>(loaded)) << std::get<std::string>(loaded);
   EXPECT_EQ(std::get<SavedState>(loaded).batch, 4u);
 }
@@ -245,11 +296,11 @@ bool InTime(Holds holds) {
 }
 
 bool Fails(const StateFile& file) {
-  return InTime([&] { return !file.problem().empty(); });
+  return InTime([&] { return !file.not_kept().empty(); });
 }
 
 bool Recovers(const StateFile& file) {
-  return InTime([&] { return file.problem().empty(); });
+  return InTime([&] { return file.not_kept().empty(); });
 }
 
 // What is in force cannot be kept: a restart must not begin with what was in force before it.
@@ -261,23 +312,24 @@ TEST_F(StateFileTest, DiskFullSetsTheOldStateAsideUntilThereIsRoom) {
     const FullDisk full(Content().size() + 20);
     file->Append(UpdateRecord(PodComes(7, 2, 1, "10.0.0.2")));
     EXPECT_TRUE(Fails(*file));
-    EXPECT_THAT(file->problem(), HasSubstr("File too large"));
+    EXPECT_THAT(file->not_kept(), HasSubstr("File too large"));
     EXPECT_FALSE(std::filesystem::exists(Path()));
+    EXPECT_TRUE(MarkerStands());
     file.reset();  // while there is still no room
   }
   {
     const auto file = Open();
-    const auto loaded = file->Load();
+    const auto loaded = Load(*file);
     ASSERT_TRUE(std::holds_alternative<std::string>(loaded));
     EXPECT_THAT(std::get<std::string>(loaded), HasSubstr("lacks policy that was in force"));
     file->Append(UpdateRecord(PodComes(7, 3, 2, "10.0.0.3")));  // nothing to go on from
     file->Flush();
     EXPECT_FALSE(std::filesystem::exists(Path()));
     file->Save(FullState(WebIsolated(), 8, 1));
-    file->Flush();
-    EXPECT_EQ(file->problem(), "");
+    EXPECT_EQ(file->AwaitWritten(), "");
+    EXPECT_FALSE(MarkerStands());
   }
-  EXPECT_EQ(std::get<SavedState>(Open()->Load()).state_id, 8u);
+  EXPECT_EQ(std::get<SavedState>(Load(*Open())).state_id, 8u);
 }
 
 TEST_F(StateFileTest, DiskThatWasFullForAWhileTakesWhatItLacked) {
@@ -289,10 +341,10 @@ TEST_F(StateFileTest, DiskThatWasFullForAWhileTakesWhatItLacked) {
     file->Append(UpdateRecord(PodComes(7, 2, 1, "10.0.0.2")));
     EXPECT_TRUE(Fails(*file));
     file->Append(UpdateRecord(PodComes(7, 3, 2, "10.0.0.3")));
-    file->AwaitWritten();
+    EXPECT_THAT(file->AwaitWritten(), HasSubstr("File too large"));
   }
   EXPECT_TRUE(Recovers(*file));
-  EXPECT_EQ(std::get<SavedState>(file->Load()).batch, 3u);
+  EXPECT_EQ(std::get<SavedState>(Load(*file)).batch, 3u);
 }
 
 TEST_F(StateFileTest, DiskTooFullForAFullStateHoldsNoneUntilThereIsRoom) {
@@ -306,7 +358,7 @@ TEST_F(StateFileTest, DiskTooFullForAFullStateHoldsNoneUntilThereIsRoom) {
     EXPECT_FALSE(std::filesystem::exists(Path()));
   }
   EXPECT_TRUE(Recovers(*file));
-  EXPECT_EQ(std::get<SavedState>(file->Load()).state_id, 8u);
+  EXPECT_EQ(std::get<SavedState>(Load(*file)).state_id, 8u);
 }
 
 TEST_F(StateFileTest, DescriptorsUsedUpSetTheOldStateAsideToo) {
@@ -320,22 +372,21 @@ TEST_F(StateFileTest, DescriptorsUsedUpSetTheOldStateAsideToo) {
     const Limit none(RLIMIT_NOFILE, 0);  // in which the sanitizers cannot look at an object of a class new to them
     file->Append(update);
     fails = Fails(*file);
-    problem = file->problem();
+    problem = file->not_kept();
     is_there = std::filesystem::exists(Path());
   }
   EXPECT_TRUE(fails);
   EXPECT_FALSE(is_there);
-  EXPECT_THAT(problem, HasSubstr("Too many open files; a restart would begin with no policy"));
+  EXPECT_THAT(problem, HasSubstr("Too many open files; a restart begins with no policy"));
   EXPECT_TRUE(Recovers(*file));
-  EXPECT_EQ(std::get<SavedState>(file->Load()).batch, 2u);
+  EXPECT_EQ(std::get<SavedState>(Load(*file)).batch, 2u);
 }
 
 TEST_F(StateFileTest, StateThatCannotBeSetAsideIsToldSo) {
   std::filesystem::create_directory(Path());
   const auto file = Open();
   file->Save(FullState(WebIsolated(), 7, 1));
-  EXPECT_TRUE(Fails(*file));
-  EXPECT_THAT(file->problem(), HasSubstr("cannot be set aside; a restart would begin with the policy before"));
+  EXPECT_THAT(file->AwaitWritten(), HasSubstr("and after a reboot with the policy before"));
   std::filesystem::remove(Path());
   EXPECT_TRUE(Recovers(*file));
 }
@@ -363,7 +414,7 @@ TEST_F(StateFileTest, LargeFullStateWaitsForRoomWithItsUpdates) {
   }
   EXPECT_TRUE(Recovers(*file));
   file->Flush();
-  const auto loaded = file->Load();
+  const auto loaded = Load(*file);
   ASSERT_TRUE(std::holds_alternative<SavedState>(loaded)) << std::get<std::string>(loaded);
   EXPECT_EQ(std::get<SavedState>(loaded).batch, 2u);
 }
@@ -383,15 +434,15 @@ TEST_F(StateFileTest, DiskThatHangsTooLongLosesTheStateUntilTheNext) {
       file->Append(UpdateRecord(update));
       file->AwaitWritten();
     }
-    EXPECT_EQ(file->problem(), "");
+    EXPECT_THAT(file->not_kept(), HasSubstr("is not written yet: the disk is slow"));
+    EXPECT_TRUE(MarkerStands());
     EXPECT_TRUE(std::filesystem::exists(Path()));
   }
-  EXPECT_TRUE(Fails(*file));
-  EXPECT_THAT(file->problem(), HasSubstr("too slow for; a restart would begin with no policy"));
+  EXPECT_TRUE(InTime([&] { return file->not_kept().find("too slow for; a restart") != std::string::npos; }));
   EXPECT_FALSE(std::filesystem::exists(Path()));
   file->Save(FullState(WebIsolated(), 8, 1));
   EXPECT_TRUE(Recovers(*file));
-  EXPECT_EQ(std::get<SavedState>(file->Load()).state_id, 8u);
+  EXPECT_EQ(std::get<SavedState>(Load(*file)).state_id, 8u);
 }
 
 // What an answer waited for is there after the process ended, though nobody synced it.
@@ -402,52 +453,10 @@ TEST_F(StateFileTest, WhatWasAwaitedIsReadByTheNextProcess) {
   for (std::uint32_t i = 1; i <= 20; ++i) {
     file->Append(UpdateRecord(PodComes(7, 1 + i, i, "10.0.1." + std::to_string(i))));
     file->AwaitWritten();
-    const auto loaded = file->Load();
+    const auto loaded = Load(*file);
     ASSERT_TRUE(std::holds_alternative<SavedState>(loaded)) << std::get<std::string>(loaded);
     ASSERT_EQ(std::get<SavedState>(loaded).batch, 1 + i);
   }
-}
-
-class StateTest : public ApiFixture {};
-
-TEST_F(StateTest, RestartBeginsWithTheLastPolicyAndItsSenderResumes) {
-  const std::string state = folder_.path() + "/state";
-  StartServer(state);
-  {
-    Sender sender(Connect(), "test");
-    ASSERT_TRUE(sender.SendFullState(WebIsolated(), 7, 1).applied());
-    ASSERT_TRUE(sender.SendUpdate(PodComes(7, 2, 1, "10.0.0.2")).applied());
-    EXPECT_FALSE(sender.SendUpdate(PodComes(7, 3, 2, "10.0.0.2")).applied());  // what is refused is not kept
-  }
-  const std::string before = PolicyDump();
-  StopServer();
-  StartServer(state);
-  EXPECT_EQ(load_error_, "");
-  EXPECT_EQ(PolicyDump(), before);
-  EXPECT_FALSE(Allows("10.0.0.2"));
-  EXPECT_EQ(intake_->status().source, "state file");
-  Sender again(Connect(), "test");
-  EXPECT_EQ(again.hello().state_id(), 7u);
-  EXPECT_EQ(again.hello().batch(), 2u);
-  EXPECT_TRUE(again.SendUpdate(PodComes(7, 3, 2, "10.0.0.3")).applied());
-}
-
-TEST_F(StateTest, CorruptFileFailsClosedUntilANewPolicyReplacesIt) {
-  const std::string state = folder_.path() + "/state";
-  std::filesystem::create_directories(state);
-  std::ofstream(state + "/policy.state") << "sluice policy 1\nrubbish and more";
-  StartServer(state);
-  EXPECT_THAT(load_error_, HasSubstr("policy.state' is refused"));
-  EXPECT_FALSE(intake_->store().table()->has_policy());
-  {
-    Sender sender(Connect(), "test");
-    EXPECT_EQ(sender.hello().state_id(), 0u);
-    ASSERT_TRUE(sender.SendFullState(WebIsolated(), 7, 1).applied());
-  }
-  StopServer();
-  StartServer(state);
-  EXPECT_EQ(load_error_, "");
-  EXPECT_TRUE(intake_->store().table()->has_policy());
 }
 
 }  // namespace

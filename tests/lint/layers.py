@@ -21,6 +21,7 @@ LAYERS = [
     (r"(grpc|google/protobuf|.*\.pb\.h)", r"(?!codec/|control/push/|dataplane/api/|programs/|tests/|bench/)", "Protobuf and gRPC belong to adapters"),
     (r"(table|core|edge)/", r"control/", "control/ does not know dataplane/"),
     (r"(model|manifest|resolve)/", r"dataplane/", "dataplane/ does not know control/"),
+    (r"(api|store|table|core|edge|codec)/", r"dataplane/keep/", "what is kept is its owners' to understand"),
     (r"edge/", r"dataplane/(core|table)/", "core and table do not know the edge"),
     (r"core/", r"dataplane/table/", "the table does not know the core"),
     (r"(table|core|edge|manifest|resolve)/", r"reference/", "the reference shares no code with what it checks"),

@@ -34,6 +34,12 @@ rm -r "$folder/sluiced.service.d"
 CheckExposure sluiced.service 30
 CheckExposure sluice-sync.service 16
 
+# /run/sluice says, over a restart, that the state file lacks policy.
+if ! grep -q '^RuntimeDirectoryPreserve=yes$' deploy/systemd/sluiced.service; then
+  echo "sluiced.service: /run/sluice must outlive the process (RuntimeDirectoryPreserve=yes)" >&2
+  failed=1
+fi
+
 mkdir -p "$folder/root/etc"
 systemd-sysusers --root="$folder/root" - <deploy/systemd/sluice.sysusers >"$folder/words" 2>&1 ||
   cat "$folder/words" >&2

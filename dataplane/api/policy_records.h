@@ -1,0 +1,51 @@
+// Pushed policy as the records of a state file: the PushRequests of a full state, then those of each update since.
+//
+// Within one thread.
+#ifndef SLUICE_DATAPLANE_API_POLICY_RECORDS_H_
+#define SLUICE_DATAPLANE_API_POLICY_RECORDS_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "codec/codec.h"
+#include "keep/state_file.h"
+#include "sluice/policy_update.h"
+#include "sluice/resolved_policy.h"
+
+namespace sluice {
+
+struct SavedState {
+  ResolvedPolicy policy;
+  std::uint64_t state_id = 0;
+  std::uint64_t batch = 0;
+};
+
+class PolicyRecordReader final : public StateReader {
+ public:
+  std::optional<std::string> Add(std::string_view record) override;
+  bool complete() const override { return decoder_.complete(); }
+  std::vector<std::string> Fold() const override;
+
+  // Once complete.
+  SavedState Take() { return std::move(saved_); }
+
+ private:
+  std::optional<Diagnostic> Follow(const v1::PushRequest& request);
+
+  FullStateDecoder decoder_;
+  SavedState saved_;
+  UpdateIndex index_;  // of the policy
+};
+
+// A full state as records; none: it cannot be cut into records that would be read again.
+std::vector<std::string> EncodeRecords(const ResolvedPolicy& policy, std::uint64_t state_id, std::uint64_t batch);
+
+// What a state file in these folders holds is pushed policy.
+StateSettings PolicyStateSettings(std::string folder, std::string run_folder);
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_API_POLICY_RECORDS_H_

@@ -1,0 +1,173 @@
+// The last accepted policy on disk, so that a restart begins with it.
+//
+// One file, FOLDER/policy.state: a full state as its owner cut it into records, then each update since, in order. A
+// full state replaces the file at once (temporary file, fsync, rename); an update is appended. When the updates outgrow
+// the full state, what there is so far is folded into one anew, while further updates are appended; those then follow
+// it. What the records mean is the owner's to say (StateReader).
+//
+// What a restart begins with is what was in force last, or nothing:
+// - Who answers a sender first waits until what it answers for is written (AwaitWritten), so the end of this process
+//   takes none of it back. The kernel has it then; that the disk has it, follows within a tenth of a second, by a
+//   thread that nobody waits for. A machine that loses power may begin with the policy of that long ago. Where the disk
+//   then fails to take it, the file is given up until the next full state.
+// - Where the wait was in vain, because the disk hangs, is full or takes nothing, a marker in memory says so
+//   (marker.h) before the sender is answered. A restart does not begin with the file while the marker stands, which
+//   is until the file holds everything again. A reboot loses the marker.
+// - A disk that takes nothing more but lets files be renamed keeps an older policy from coming back after a reboot,
+//   too: the file is set aside as policy.state.behind until what it lacks was written.
+// - What waits for the disk is bounded. Where more comes, the file is given up until the next full state.
+//
+//                        given              written
+//   kept_:   kKept ----------------> kKept ---------> kKept          an answer was waited for
+//              |  not written in time                   ^
+//              +------> kLate (marker) -----------------+            all that was given is written
+//              |  the disk refuses                      |
+//              +------> kFailing (marker, problem_) ----+            ... and tried again once a second
+//
+// Save, Append, AwaitWritten: the thread that applies policy. Load: before them. not_kept, Flush: any thread. Threads
+// of its own write, sync and fold.
+#ifndef SLUICE_DATAPLANE_KEEP_STATE_FILE_H_
+#define SLUICE_DATAPLANE_KEEP_STATE_FILE_H_
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "keep/marker.h"
+#include "keep/record_file.h"
+#include "keep/syncer.h"
+
+namespace sluice {
+
+// Puts a state together again, record by record.
+class StateReader {
+ public:
+  virtual ~StateReader() = default;
+  // Why the record cannot be, or nothing; then the reader is of no more use.
+  virtual std::optional<std::string> Add(std::string_view record) = 0;
+  // The records so far hold a whole full state.
+  virtual bool complete() const = 0;
+  // As one full state of records of at most kMaxRecordBytes; none: it cannot be cut so. Requires complete().
+  virtual std::vector<std::string> Fold() const = 0;
+};
+
+struct StateSettings {
+  std::string folder;           // made where it is missing
+  std::string run_folder;       // in memory; made where it is missing
+  std::string_view first_line;  // of the file: says what the records are, and ends the line
+  std::function<std::unique_ptr<StateReader>()> make_reader;  // by a thread of the file's own
+};
+
+class StateFile {
+ public:
+  using Say = std::function<void(std::string_view)>;  // a line for the log, from any thread
+
+  // Keeps other processes out of the folder. One on a read-only disk is taken if it kept a state before: policy comes
+  // from elsewhere, too. The error names the folder and the remedy.
+  static std::variant<std::unique_ptr<StateFile>, std::string> Open(StateSettings settings, Say say);
+  // Writes what is under way.
+  ~StateFile();
+  StateFile(const StateFile&) = delete;
+  StateFile& operator=(const StateFile&) = delete;
+
+  // Gives the reader what the file holds. False: nothing. Or why it is not used; then the reader is of no use.
+  std::variant<bool, std::string> Load(StateReader& reader);
+
+  // The records of a full state.
+  void Save(std::vector<std::string> full_state);
+  // The record of an update, of at most kMaxRecordBytes.
+  void Append(std::string update);
+
+  // Returns once the end of this process could not take back what was given so far, or a restart would begin with
+  // nothing. Says why it is that: as not_kept.
+  std::string AwaitWritten();
+  // Updates are dropped until a full state is given: there is none, or the file was given up. Any thread.
+  bool wants_full_state() const;
+  // Why a restart would not begin with what was given so far; empty: it would.
+  std::string not_kept() const;
+  // Returns once everything given so far is on disk, or has failed to get there.
+  void Flush();
+
+ private:
+  struct Job {
+    // kForget: what was given is lost, and the file is to go.
+    enum class Kind { kNone, kUpdates, kFull, kForget };
+    Kind kind = Kind::kNone;           // kFull: with the updates that follow it
+    std::vector<std::string> records;  // of kForget: why, alone
+  };
+  enum class Kept { kKept, kLate, kFailing };
+  enum class Writer { kIdle, kBusy, kPausing };                  // the last: before it tries again
+  enum class Base { kNone, kGiven };                             // what an update would follow
+  enum class Place { kInPlace, kAside };                         // where the file is
+  enum class Fold { kIdle, kUnderWay, kStale, kDone, kFailed };  // kStale: under way, of a state that was replaced
+
+  StateFile(int folder, std::string path, Marker marker, StateSettings settings, Say say);
+
+  // Under the lock.
+  std::string NotKept() const;
+  void BehindAnswers(Kept kept);
+  void GiveUp(std::string why);
+  bool Settled() const;
+
+  void OnLost(std::string why);
+
+  // The writing thread.
+  void RunWriter();
+  void WriteNext(std::unique_lock<std::mutex>& lock);
+  void FinishFold(std::unique_lock<std::mutex>& lock);
+  void DropFold();
+  std::string Write(const Job& job);
+  std::string Replace(const std::vector<std::string>& records);
+  std::string AppendTo(const std::vector<std::string>& records);
+  std::string TakeFolded(std::size_t from);
+  bool SetAside(const Job& job);
+  void SyncFolder();
+  void SetSizes(std::size_t full_bytes, std::size_t file_bytes);
+
+  void RunFolder();
+  // What the first so many bytes hold, as one full state in a file of its own.
+  bool FoldFirst(std::size_t bytes);
+
+  const int folder_;  // held locked
+  const std::string path_;
+  const std::string aside_;   // where the file is while it lacks something
+  const std::string folded_;  // what is to take the place of its first bytes
+  const StateSettings settings_;
+  const Say say_;
+
+  mutable std::mutex mutex_;  // over what follows, and the marker
+  std::condition_variable changed_;
+  const Marker marker_;
+  std::atomic<bool> stop_ = false;
+  Base base_ = Base::kNone;
+  Kept kept_;
+  std::string problem_;  // of kFailing; the last that was told
+  Job waiting_;
+  std::size_t waiting_bytes_ = 0;       // of its updates
+  std::chrono::milliseconds patience_;  // of the answer for what was given last
+  Writer writer_state_ = Writer::kIdle;
+  Fold fold_ = Fold::kIdle;
+  std::size_t fold_bytes_ = 0;
+
+  // The writing thread's own, and Load's.
+  std::size_t file_bytes_ = 0;
+  std::size_t fold_at_ = 0;
+  Place place_ = Place::kInPlace;
+  std::unique_ptr<Syncer> syncer_;
+  std::thread writer_;
+  std::thread folder_thread_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_KEEP_STATE_FILE_H_

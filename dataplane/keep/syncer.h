@@ -1,0 +1,50 @@
+// Brings what was appended to a file onto the disk soon, in a thread of its own: a disk takes its time for that, and
+// nobody waits for it.
+//
+// Dirty and Flush: any thread.
+#ifndef SLUICE_DATAPLANE_KEEP_SYNCER_H_
+#define SLUICE_DATAPLANE_KEEP_SYNCER_H_
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+
+namespace sluice {
+
+class Syncer {
+ public:
+  using OnLost = std::function<void(std::string)>;  // why; from the syncer's thread
+
+  // `on_lost`: the disk failed to take what the kernel had, which may be gone from there too (fsync(2)).
+  Syncer(std::string path, OnLost on_lost);
+  // Syncs what is dirty.
+  ~Syncer();
+  Syncer(const Syncer&) = delete;
+  Syncer& operator=(const Syncer&) = delete;
+
+  // The file was appended to. It is synced a tenth of a second later, with what came until then.
+  void Dirty();
+  // Returns once nothing is dirty.
+  void Flush();
+
+ private:
+  enum class State { kClean, kDirty, kSyncing, kDirtyAgain };  // the last: while it is synced
+
+  void Run();
+  void Sync() const;
+
+  const std::string path_;
+  const OnLost on_lost_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  State state_ = State::kClean;
+  int hurrying_ = 0;  // who waits in Flush, and the destructor
+  bool stop_ = false;
+  std::thread thread_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_KEEP_SYNCER_H_

@@ -102,6 +102,7 @@ Status ObserveService::GetStatus(grpc::ServerContext*, const v1::GetStatusReques
   status->set_state_id(intake.state_id);
   status->set_batch(intake.batch);
   status->set_not_kept(intake.not_kept);
+  status->set_large_removals(intake.large_removals);
   for (const Diagnostic& refusal : intake.last_refusal) *status->add_last_refusal() = EncodeProblem(refusal);
   const auto table = intake_.store().table();
   status->set_generation(table->generation());

@@ -29,10 +29,11 @@ std::uint64_t UnixNowNs() {
   return static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
 }
 
-PolicyIntake::PolicyIntake(CompileLimits limits, PolicyStore::Publish publish, std::unique_ptr<StateFile> file)
+PolicyIntake::PolicyIntake(CompileLimits limits, PolicyStore::Publish publish, std::unique_ptr<StateFile> file, Say say)
     : publish_(std::move(publish)),
       store_(limits, [this](std::shared_ptr<const Table> table) { PublishTimed(std::move(table)); }),
-      file_(std::move(file)) {}
+      file_(std::move(file)),
+      say_(say ? std::move(say) : [](std::string_view) {}) {}
 
 IntakeStatus PolicyIntake::status() const {
   std::string not_kept = file_ == nullptr ? "" : file_->not_kept();
@@ -108,11 +109,25 @@ v1::BatchResult PolicyIntake::Refuse(std::uint64_t batch, Diagnostic reason) {
   return result;
 }
 
+// It may be a mistake of the sender's; what is in force is the sender's to say all the same.
+void PolicyIntake::Tell(const PolicyRemoval& removal) {
+  std::string sender;
+  {
+    const std::lock_guard lock(mutex_);
+    ++status_.large_removals;
+    sender = status_.sender;
+  }
+  say_("a full state by sender '" + sender + "' took away " + std::to_string(removal.removed) + " of the " +
+       std::to_string(removal.in_force) + " policies in force");
+}
+
 v1::BatchResult PolicyIntake::ReplaceByPush(ResolvedPolicy policy, std::uint64_t state_id, std::uint64_t batch,
                                             std::vector<std::string> records) {
   const std::uint64_t start = SteadyNowNs();
+  const PolicyRemoval removal = store_.RemovedBy(policy);
   if (auto refused = store_.Replace(std::move(policy))) return Refuse(batch, std::move(*refused));
   v1::BatchResult result = Applied(state_id, batch, start);
+  if (removal.is_large()) Tell(removal);
   if (file_ != nullptr) {
     file_->Save(std::move(records));
     result.set_not_kept(file_->AwaitWritten());
@@ -144,6 +159,8 @@ v1::BatchResult PolicyIntake::UpdateByPush(const v1::Update& message) {
     v1::PushRequest request;
     *request.mutable_update() = message;
     record = request.SerializeAsString();
+    // It may be longer than what came: there are shorter encodings than ours.
+    if (auto refused = CheckRecord("update", record)) return Refuse(message.batch(), std::move(*refused));
   }
   const std::uint64_t start = SteadyNowNs();
   if (auto refused = store_.Update(std::move(update))) return Refuse(message.batch(), std::move(*refused));

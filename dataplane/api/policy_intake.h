@@ -8,10 +8,12 @@
 #define SLUICE_DATAPLANE_API_POLICY_INTAKE_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "api/policy_records.h"
@@ -36,12 +38,15 @@ struct IntakeStatus {
   bool sender_connected = false;
   Diagnostics last_refusal;  // of the last batch, if it was refused
   std::string not_kept;      // why a restart would not begin with what is in force, though there is a state file
+  std::uint64_t large_removals = 0;  // full states that took away more than half of the policies in force
 };
 
 class PolicyIntake {
  public:
+  using Say = std::function<void(std::string_view)>;  // a warning for the log, from the writer's thread
+
   // `file` may be null: nothing is kept. Publishes the empty table at once.
-  PolicyIntake(CompileLimits limits, PolicyStore::Publish publish, std::unique_ptr<StateFile> file);
+  PolicyIntake(CompileLimits limits, PolicyStore::Publish publish, std::unique_ptr<StateFile> file, Say say = {});
 
   const PolicyStore& store() const { return store_; }
   IntakeStatus status() const;
@@ -68,6 +73,7 @@ class PolicyIntake {
  private:
   void PublishTimed(std::shared_ptr<const Table> table);
   v1::BatchResult Applied(std::uint64_t state_id, std::uint64_t batch, std::uint64_t started_ns);
+  void Tell(const PolicyRemoval& removal);
   void KeepUpdate(std::string record);
 
   mutable std::mutex mutex_;
@@ -76,6 +82,7 @@ class PolicyIntake {
   PolicyStore::Publish publish_;
   PolicyStore store_;
   std::unique_ptr<StateFile> file_;
+  const Say say_;
 };
 
 std::uint64_t UnixNowNs();

@@ -23,6 +23,15 @@ StateSettings PolicyStateSettings(std::string folder, std::string run_folder) {
           [] { return std::make_unique<PolicyRecordReader>(); }};
 }
 
+std::optional<Diagnostic> CheckRecord(std::string object, const std::string& record) {
+  if (record.size() <= kMaxRecordBytes) return std::nullopt;
+  Diagnostic diagnostic =
+      Wrong("a message takes " + std::to_string(record.size()) + " bytes once it is encoded as it is kept, more than " +
+            std::to_string(kMaxRecordBytes) + "; send it in smaller parts");
+  diagnostic.object = std::move(object);
+  return diagnostic;
+}
+
 std::optional<std::string> PolicyRecordReader::Add(std::string_view record) {
   v1::PushRequest request;
   if (!request.ParseFromArray(record.data(), static_cast<int>(record.size()))) return "a record that is no message";

@@ -43,6 +43,9 @@ class PolicyRecordReader final : public StateReader {
 // A full state as records; none: it cannot be cut into records that would be read again.
 std::vector<std::string> EncodeRecords(const ResolvedPolicy& policy, std::uint64_t state_id, std::uint64_t batch);
 
+// Why the record of `object` could not be read again from a state file, or nothing.
+std::optional<Diagnostic> CheckRecord(std::string object, const std::string& record);
+
 // What a state file in these folders holds is pushed policy.
 StateSettings PolicyStateSettings(std::string folder, std::string run_folder);
 

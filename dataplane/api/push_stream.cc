@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "api/limits.h"
+#include "api/policy_records.h"
 
 namespace sluice {
 
@@ -125,6 +126,7 @@ void PushStream::AddChunk(const v1::FullStateChunk& chunk) {
   if (!broken_) {
     records_.push_back(request_.SerializeAsString());
     bytes_ += records_.back().size();
+    broken_ = CheckRecord("full state", records_.back());
   }
   if (bytes_ > kMaxFullStateBytes) {
     End({grpc::StatusCode::RESOURCE_EXHAUSTED,

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::size_t kHeaderBytes = 12;
 // More than this was on disk long ago: no power cut takes it.
-constexpr std::size_t kMostTornBytes = std::size_t{128} << 20;
+constexpr std::size_t kMostTornBytes = 2 * kMaxRecordBytes;
 
 struct Header {
   std::uint32_t length = 0;

@@ -20,7 +20,8 @@
 
 namespace sluice {
 
-inline constexpr std::size_t kMaxRecordBytes = std::size_t{16} << 20;  // a longer one would not be read again
+// A longer one would not be read again. Far more than a message may be, since a sender may encode it shorter than we do.
+inline constexpr std::size_t kMaxRecordBytes = std::size_t{128} << 20;
 
 struct RecordsRead {
   std::size_t good_bytes = 0;  // the first line and the records that were handed over

@@ -16,7 +16,7 @@ namespace sluice {
 namespace {
 
 constexpr std::size_t kMinBytesToFold = std::size_t{16} << 20;
-constexpr std::size_t kMaxWaitingBytes = std::size_t{64} << 20;  // of updates that the disk does not take
+constexpr std::size_t kMaxWaitingBytes = std::size_t{64} << 20;  // of updates, that another one may join
 constexpr std::chrono::seconds kBetweenAttempts(1);
 
 // Of an answer, for the disk. Longer where a full state takes it; shorter where the disk is late already.
@@ -139,12 +139,12 @@ void StateFile::Append(std::string update) {
   {
     const std::lock_guard lock(mutex_);
     if (base_ == Base::kNone) return;
+    if (waiting_bytes_ > kMaxWaitingBytes) return GiveUp("lacks updates that the disk was too slow for");
     if (waiting_.kind == Job::Kind::kNone) waiting_.kind = Job::Kind::kUpdates;
     if (waiting_.kind == Job::Kind::kUpdates) patience_ = kPatience;
     if (kept_ == Kept::kLate) patience_ = kPatienceWhenLate;
     waiting_bytes_ += update.size();
     waiting_.records.push_back(std::move(update));
-    if (waiting_bytes_ > kMaxWaitingBytes) GiveUp("lacks updates that the disk was too slow for");
   }
   changed_.notify_all();
 }

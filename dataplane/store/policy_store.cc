@@ -1,6 +1,7 @@
 #include "store/policy_store.h"
 
 #include <mutex>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <variant>
@@ -59,6 +60,17 @@ std::optional<Diagnostic> PolicyStore::Replace(ResolvedPolicy policy) {
   publish_(table_);
   update_index_ = UpdateIndex(policy_);
   return std::nullopt;
+}
+
+PolicyRemoval PolicyStore::RemovedBy(const ResolvedPolicy& policy) const {
+  PolicyRemoval removal{index_.policy_count(), 0};
+  std::string_view last;
+  for (const Section& section : policy_.sections) {
+    if (section.policy == last) continue;
+    last = section.policy;
+    if (policy.sections.Find(last).empty()) ++removal.removed;
+  }
+  return removal;
 }
 
 std::optional<Diagnostic> PolicyStore::Update(PolicyUpdate update) {

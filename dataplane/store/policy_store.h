@@ -27,6 +27,13 @@ struct PolicySize {
   std::size_t policies = 0;
 };
 
+// What a full state takes away of the policies in force.
+struct PolicyRemoval {
+  std::size_t in_force = 0;
+  std::size_t removed = 0;
+  bool is_large() const { return removed > in_force / 2; }  // more than half, or all
+};
+
 class PolicyStore {
  public:
   // Makes a table the one that workers use; returns once they can. Called by the writer's thread, in order.
@@ -40,6 +47,8 @@ class PolicyStore {
   std::optional<Diagnostic> Replace(ResolvedPolicy policy);
   // A change of the state in force.
   std::optional<Diagnostic> Update(PolicyUpdate update);
+  // What Replace would take away. The writer's thread.
+  PolicyRemoval RemovedBy(const ResolvedPolicy& policy) const;
 
   // Calls `read(policy, table)` with the two that belong together. The writer waits meanwhile: copy what takes time.
   template <typename Reader>

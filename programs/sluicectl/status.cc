@@ -35,6 +35,7 @@ Json ToJson(const v1::Status& status, bool for_people) {
   time("sender heard", status.sender_heard_unix_ns());
   json["batch"] = status.batch();
   json["not kept"] = status.not_kept();
+  json["large removals"] = status.large_removals();
   const std::int64_t end_s = status.certificate_end_unix_s();
   if (for_people) {
     json["certificate ends"] = EndText(end_s);

@@ -154,7 +154,7 @@ class Daemon {
       state = std::get<std::unique_ptr<StateFile>>(std::move(opened));
     }
     const auto publish = [this](std::shared_ptr<const Table> table) { Publish(std::move(table)); };
-    intake_ = std::make_unique<PolicyIntake>(config_.limits, publish, std::move(state));
+    intake_ = std::make_unique<PolicyIntake>(config_.limits, publish, std::move(state), say);
     policy_ = std::make_unique<PolicyKeeper>(config_.manifests, *intake_);
     if (!LoadFirstPolicy()) return kExitFine;
     auto plane = Dataplane::Start(config_.edge, config_.pipeline, intake_->store().table(), say);

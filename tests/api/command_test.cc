@@ -50,6 +50,7 @@ TEST_F(LiveCommandTest, StatusTellsWhereThePolicyIsFrom) {
   EXPECT_EQ(code, 0) << out;
   EXPECT_THAT(out, HasSubstr("policy from       push\n"));
   EXPECT_THAT(out, HasSubstr("not kept          none\n"));
+  EXPECT_THAT(out, HasSubstr("large removals    0\n"));
   EXPECT_THAT(Run("status -o json").second, HasSubstr("\"policy_from\": \"push\""));
   EXPECT_THAT(Run("status -o yaml").second, HasSubstr("endpoints: 3\n"));
 }

@@ -56,6 +56,43 @@ TEST_F(PushTest, FullStateRemovesWhatItDoesNotName) {
   EXPECT_TRUE(Allows("10.0.0.1"));
 }
 
+ResolvedPolicy PoliciesNamed(const std::vector<std::string>& names) {
+  PolicyBuilder builder;
+  const GroupId web = builder.Group("web");
+  for (const std::string& name : names) builder.Section("default/" + name, Direction::kIngress, web, {});
+  return std::move(builder.policy());
+}
+
+TEST_F(PushTest, FullStateThatTakesAwayMoreThanHalfOfThePoliciesIsAppliedToldOfAndCounted) {
+  StartServer();
+  Sender sender(Connect(), "test");
+  const auto removals = [&] { return intake_->status().large_removals; };
+  const auto send = [&](std::uint64_t state_id, const std::vector<std::string>& names) {
+    return sender.SendFullState(PoliciesNamed(names), state_id, 1).applied();
+  };
+  ASSERT_TRUE(send(1, {"a", "b", "c", "d"}));
+  ASSERT_TRUE(send(2, {"c", "d", "e"}));  // half
+  EXPECT_EQ(removals(), 0u);
+  ASSERT_TRUE(send(3, {"x", "d", "z", "y"}));  // 2 of 3: how many there are afterwards does not matter
+  EXPECT_EQ(removals(), 1u);
+  EXPECT_THAT(said(), Contains("a full state by sender 'test' took away 2 of the 3 policies in force"));
+  ASSERT_TRUE(send(4, {"a"}));
+  ASSERT_TRUE(send(5, {}));
+  EXPECT_THAT(said(), Contains(HasSubstr("took away 1 of the 1 policies in force")));
+  EXPECT_EQ(removals(), 3u);
+  ASSERT_TRUE(send(6, {}));
+  EXPECT_EQ(removals(), 3u);
+}
+
+TEST_F(PushTest, LargeRemovalThatIsRefusedIsNotCounted) {
+  limits_.rules = 3;
+  StartServer();
+  Sender sender(Connect(), "test");
+  ASSERT_TRUE(sender.SendFullState(PoliciesNamed({"a"}), 1, 1).applied());
+  EXPECT_FALSE(sender.SendFullState(PoliciesNamed({"b", "c", "d", "e", "f", "g"}), 2, 1).applied());
+  EXPECT_EQ(intake_->status().large_removals, 0u);
+}
+
 TEST_F(PushTest, RefusedUpdateNamesTheObjectAndTheSameBatchMayBeTriedAgain) {
   StartServer();
   Sender sender(Connect(), "test");

@@ -228,8 +228,8 @@ TEST_F(StateFileTest, ManyUpdatesAreFoldedIntoTheFullState) {
   EXPECT_EQ(saved.policy.endpoints[1].name, "e1");
 }
 
-// Each came in a message of its own, but a chunk of a full state would hold both.
-TEST_F(StateFileTest, WhatDoesNotFoldIntoMessagesStaysAsItCame) {
+// Each came in a message of its own, and a chunk of the full state that they become holds both.
+TEST_F(StateFileTest, ObjectsAsLargeAsAMessageAreFoldedToo) {
   const auto file = Open();
   file->Save(FullState(WebIsolated(), 7, 1));
   const std::size_t label_bytes[] = {250'000, 16'700'000, 16'700'001};
@@ -237,13 +237,22 @@ TEST_F(StateFileTest, WhatDoesNotFoldIntoMessagesStaysAsItCame) {
     v1::Update update = PodComes(7, 2 + i, i == 0 ? 1 : 2, "10.0.0." + std::to_string(2 + (i > 0)));
     update.mutable_endpoints(0)->mutable_endpoint()->set_labels(std::string(label_bytes[i], 'x'));
     file->Append(UpdateRecord(update));
+    EXPECT_EQ(file->AwaitWritten(), "");
   }
   file->Flush();
-  EXPECT_EQ(file->not_kept(), "");
-  EXPECT_TRUE(grows_);
+  EXPECT_FALSE(grows_);
+  EXPECT_LT(std::filesystem::file_size(Path()), 18'000'000u);
   const auto loaded = Load(*file);
   ASSERT_TRUE(std::holds_alternative<SavedState>(loaded)) << std::get<std::string>(loaded);
   EXPECT_EQ(std::get<SavedState>(loaded).batch, 4u);
+}
+
+TEST_F(StateFileTest, RecordThatWouldNotBeReadAgainIsNamedWithItsBound) {
+  EXPECT_FALSE(CheckRecord("update", std::string(kMaxRecordBytes, 'x')));
+  const auto refused = CheckRecord("update", std::string(kMaxRecordBytes + 1, 'x'));
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->object, "update");
+  EXPECT_THAT(refused->message, HasSubstr("134217729 bytes once it is encoded as it is kept, more than 134217728"));
 }
 
 // A limit of this process while it lives.

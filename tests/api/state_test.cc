@@ -1,13 +1,16 @@
 // Pushed policy over a restart: what the next process begins with, and what senders are told where a disk fails.
 #include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 
 #include "api/api_fixture.h"
+#include "api/limits.h"
 #include "codec/codec.h"
 
 // In place of the C library's: the disk loses what it was given, as one with an error does.
@@ -153,6 +156,111 @@ TEST_F(StateTest, FileThatWasGivenUpIsWholeAgainWithTheNextUpdate) {
   StartServer(state);
   EXPECT_EQ(load_error_, "");
   EXPECT_EQ(intake_->status().batch, 4u);
+  EXPECT_EQ(PolicyDump(), before);
+}
+
+// So many rules of index -1. A sender may encode each -1 in five bytes, as others do numbers of 32 bits; we take ten.
+v1::PolicySections RulesOfShortEncoding(int rules) {
+  v1::PolicySections sections;
+  sections.set_policy("default/web");
+  v1::Section& section = *sections.add_sections();
+  section.set_direction(v1::DIRECTION_INGRESS);
+  section.set_tier(v1::TIER_NETWORK_POLICY);
+  section.set_isolates(true);
+  for (int i = 0; i < rules; ++i) {
+    v1::Rule& rule = *section.add_rules();
+    rule.set_action(v1::ACTION_ALLOW);
+    rule.set_index(0x7fffffff);
+  }
+  return sections;
+}
+
+std::string EncodeShort(const v1::PushRequest& request) {
+  std::string bytes = request.SerializeAsString();
+  const std::string_view most = "\x28\xff\xff\xff\xff\x07";
+  for (std::size_t at = bytes.find(most); at != bytes.npos; at = bytes.find(most, at + most.size())) {
+    bytes[at + most.size() - 1] = 0x0f;
+  }
+  return bytes;
+}
+
+// A stream of PolicyService.Push whose messages are given as bytes.
+class RawSender {
+ public:
+  explicit RawSender(const std::shared_ptr<grpc::Channel>& channel) : stub_(channel) {
+    context_.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
+    call_ = stub_.PrepareCall(&context_, "/sluice.v1.PolicyService/Push", &queue_);
+    call_->StartCall(nullptr);
+    Wait();
+    v1::PushRequest begin;
+    begin.mutable_begin()->set_sender("raw");
+    Ask(begin.SerializeAsString());
+  }
+  ~RawSender() {
+    context_.TryCancel();
+    queue_.Shutdown();
+    void* tag = nullptr;
+    for (bool ok = false; queue_.Next(&tag, &ok);) {
+    }
+  }
+  RawSender(const RawSender&) = delete;
+  RawSender& operator=(const RawSender&) = delete;
+
+  v1::PushResponse Ask(const std::string& bytes) {
+    const grpc::Slice slice(bytes);
+    call_->Write(grpc::ByteBuffer(&slice, 1), nullptr);
+    Wait();
+    grpc::ByteBuffer answer;
+    call_->Read(&answer, nullptr);
+    Wait();
+    grpc::Slice all;
+    EXPECT_TRUE(answer.DumpToSingleSlice(&all).ok());
+    v1::PushResponse response;
+    EXPECT_TRUE(response.ParseFromArray(all.begin(), static_cast<int>(all.size())));
+    return response;
+  }
+
+ private:
+  void Wait() {
+    void* tag = nullptr;
+    bool ok = false;
+    EXPECT_TRUE(queue_.Next(&tag, &ok) && ok);
+  }
+
+  grpc::CompletionQueue queue_;
+  grpc::GenericStub stub_;
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
+};
+
+// It came in a message of 12 MB, and takes more than the 16 MB of any message where it is kept.
+TEST_F(StateTest, WhatIsLongerOnceItIsEncodedAnewIsReadAgain) {
+  const std::string state = folder_.path() + "/state";
+  StartServer(state);
+  {
+    RawSender sender(Connect());
+    v1::PushRequest full;
+    v1::FullStateChunk& chunk = *full.mutable_full_state();
+    chunk.set_state_id(7);
+    chunk.set_batch(1);
+    chunk.set_first(true);
+    chunk.set_last(true);
+    chunk.add_groups()->set_key("web");
+    *chunk.add_policies() = RulesOfShortEncoding(1'200'000);
+    const v1::BatchResult result = sender.Ask(EncodeShort(full)).result();
+    EXPECT_TRUE(result.applied()) << result.ShortDebugString();
+    EXPECT_EQ(result.not_kept(), "");
+    v1::PushRequest update;
+    update.mutable_update()->set_state_id(7);
+    update.mutable_update()->set_batch(2);
+    *update.mutable_update()->add_policies() = RulesOfShortEncoding(2);
+    EXPECT_TRUE(sender.Ask(EncodeShort(update)).result().applied());
+  }
+  EXPECT_GT(std::filesystem::file_size(state + "/policy.state"), kMaxMessageBytes);
+  const std::string before = PolicyDump();
+  StopServer();
+  StartServer(state);
+  EXPECT_EQ(load_error_, "");
   EXPECT_EQ(PolicyDump(), before);
 }
 

@@ -132,13 +132,6 @@ TEST_F(RecordFileTest, TailOfZerosOrRubbishIsTornWhateverItsLength) {
   }
 }
 
-TEST_F(RecordFileTest, RecordBeyondTheBoundIsNotRead) {
-  Write({std::string(kMaxRecordBytes, 'x'), "next"});
-  EXPECT_TRUE(std::holds_alternative<RecordsRead>(Read()));
-  Write({std::string(kMaxRecordBytes + 1, 'x'), "next"});
-  EXPECT_THAT(std::get<std::string>(Read()), HasSubstr("damaged"));
-}
-
 TEST_F(RecordFileTest, AppendingCutsOffATornTail) {
   const auto begins = Write({"one"});
   SetContent(Content() + std::string(5000, '\0'));

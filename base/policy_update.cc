@@ -1,8 +1,11 @@
 #include "sluice/policy_update.h"
 
 #include <algorithm>
+#include <functional>
+#include <map>
 #include <set>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -72,10 +75,30 @@ std::optional<Diagnostic> CheckGroups(const ResolvedPolicy& policy, const Policy
       }
     }
   }
+  std::unordered_set<GroupId> gone;
   for (const GroupId id : update.removed_groups) {
+    const std::string object = "group " + std::to_string(id);
     if (id >= policy.groups.size() || policy.groups[id].key.empty()) {
-      return Wrong("group " + std::to_string(id), "", "is not there to be removed");
+      return Wrong(object, "", "is not there to be removed");
     }
+    if (!gone.insert(id).second) return Wrong(object, "", "is removed twice in one update");
+  }
+  return std::nullopt;
+}
+
+// Names, unlike numbers, may be removed where they are not.
+std::optional<Diagnostic> CheckNames(const PolicyUpdate& update) {
+  std::unordered_set<std::string_view> policies;
+  for (const std::string& name : update.removed_policies) {
+    if (!policies.insert(name).second) return Wrong("policy " + name, "", "is removed twice in one update");
+  }
+  std::unordered_set<std::string_view> gone_nodes;
+  for (const std::string& name : update.removed_nodes) {
+    if (!gone_nodes.insert(name).second) return Wrong("node " + name, "", "is removed twice in one update");
+  }
+  std::unordered_set<std::string_view> nodes;
+  for (const Node& node : update.nodes) {
+    if (!nodes.insert(node.name).second) return Wrong("node " + node.name, "name", "is given twice in one update");
   }
   return std::nullopt;
 }
@@ -149,15 +172,25 @@ std::optional<Diagnostic> CheckSections(const ResolvedPolicy& policy, const Poli
 
 std::optional<Diagnostic> CheckEndpoints(const ResolvedPolicy& policy, const PolicyUpdate& update,
                                          const GroupsAfter& groups) {
-  std::unordered_set<EndpointId> gone(update.removed_endpoints.begin(), update.removed_endpoints.end());
+  std::unordered_set<EndpointId> gone;
   for (const EndpointId id : update.removed_endpoints) {
-    if (!EndpointLives(policy, id)) return Wrong("endpoint " + std::to_string(id), "", "is not there to be removed");
+    const std::string object = "endpoint " + std::to_string(id);
+    if (!EndpointLives(policy, id)) return Wrong(object, "", "is not there to be removed");
+    if (!gone.insert(id).second) return Wrong(object, "", "is removed twice in one update");
   }
   std::unordered_map<IpAddress, const Endpoint*> taken;
+  std::unordered_set<EndpointId> seen;
+  std::set<std::pair<std::string_view, std::string_view>> names;
   for (const EndpointUpdate& update_of : update.endpoints) {
     const std::string object = NameOf(update_of.endpoint);
     if (update_of.endpoint.name.empty())
       return Wrong("endpoint " + std::to_string(update_of.id), "name", "must not be empty");
+    if (!seen.insert(update_of.id).second) {
+      return Wrong(object, "id", std::to_string(update_of.id) + " is given twice in one update");
+    }
+    if (!names.emplace(update_of.endpoint.namespace_name, update_of.endpoint.name).second) {
+      return Wrong(object, "name", "is given twice in one update");
+    }
     if (gone.contains(update_of.id)) return Wrong(object, "id", "is removed and replaced in one update");
     if (update_of.id < policy.endpoints.size() && !EndpointLives(policy, update_of.id)) {
       return Wrong(object, "id", "was used since the full state; take a number never used");
@@ -176,6 +209,82 @@ std::optional<Diagnostic> CheckEndpoints(const ResolvedPolicy& policy, const Pol
     }
   }
   return std::nullopt;
+}
+
+Diagnostic Differs(GroupId group, const std::string& key, const char* field, GroupId other) {
+  return Wrong("group " + std::to_string(group) + " {" + key + '}', field,
+               "are not those of group " + std::to_string(other) + ", which has the same key");
+}
+
+// Groups of one key once an update is applied, and who is in them.
+class TwinsAfter {
+ public:
+  TwinsAfter(const ResolvedPolicy& policy, const PolicyUpdate& update, const UpdateIndex& index)
+      : policy_(policy), update_(update), removed_(update.removed_groups.begin(), update.removed_groups.end()) {
+    for (const GroupId group : index.Twins()) Add(policy.groups[group].key, group);
+    for (const GroupUpdate& added : update.groups) added_.emplace(added.id, &added);
+    for (const GroupUpdate& added : update.groups) {
+      const std::string& key = added.group.key;
+      for (const GroupId group : index.GroupsOfKey(policy, key)) Add(key, group);
+      Add(key, added.id);
+    }
+    std::erase_if(twins_, [](const auto& twins) { return twins.second.size() < 2; });
+  }
+
+  std::optional<Diagnostic> Check() {
+    for (const auto& [key, groups] : twins_) {
+      const GroupId first = *groups.begin();
+      for (const GroupId group : groups) {
+        if (BlocksOf(group) != BlocksOf(first)) return Differs(group, key, "blocks", first);
+        if (MembersOf(group) != MembersOf(first)) return Differs(group, key, "members", first);
+      }
+    }
+    return std::nullopt;
+  }
+
+ private:
+  void Add(const std::string& key, GroupId group) {
+    if (!removed_.contains(group)) twins_[key].insert(group);
+  }
+  const std::vector<CidrBlock>& BlocksOf(GroupId group) const {
+    const auto added = added_.find(group);
+    return added == added_.end() ? policy_.groups[group].blocks : added->second->group.blocks;
+  }
+  std::set<EndpointId> MembersOf(GroupId group) const {
+    std::set<EndpointId> members;
+    if (const auto added = added_.find(group); added != added_.end()) {
+      members.insert(added->second->members.begin(), added->second->members.end());
+    } else {
+      for (EndpointId id = 0; id < policy_.endpoints.size(); ++id) {
+        if (policy_.member_sets.Contains(policy_.endpoints[id].members, group)) members.insert(id);
+      }
+    }
+    for (const EndpointId id : update_.removed_endpoints) members.erase(id);
+    for (const EndpointUpdate& endpoint : update_.endpoints) {
+      const bool is_member = std::binary_search(endpoint.groups.begin(), endpoint.groups.end(), group);
+      if (is_member) {
+        members.insert(endpoint.id);
+      } else {
+        members.erase(endpoint.id);
+      }
+    }
+    return members;
+  }
+
+  const ResolvedPolicy& policy_;
+  const PolicyUpdate& update_;
+  const std::unordered_set<GroupId> removed_;
+  std::unordered_map<GroupId, const GroupUpdate*> added_;
+  std::map<std::string, std::set<GroupId>> twins_;  // by key
+};
+
+// The table knows a peer group by its key: two that differ would be one that holds both. Where all keys are unique,
+// which they mostly are, it costs a look-up a new group.
+std::optional<Diagnostic> CheckKeys(const ResolvedPolicy& policy, const PolicyUpdate& update,
+                                    const UpdateIndex* index) {
+  if (index == nullptr) return TwinsAfter(policy, update, UpdateIndex(policy)).Check();
+  if (index->Twins().empty() && update.groups.empty()) return std::nullopt;
+  return TwinsAfter(policy, update, *index).Check();
 }
 
 std::optional<NodeId> FindNode(const ResolvedPolicy& policy, const UpdateIndex* index, const std::string& name) {
@@ -220,12 +329,44 @@ void ApplyNodes(PolicyUpdate& update, ResolvedPolicy& policy, const UpdateIndex*
 UpdateIndex::UpdateIndex(const ResolvedPolicy& policy) : group_uses_(policy.groups.size()) {
   for (const Section& section : policy.sections) Count(section, 1);
   AddNodes(policy);
+  groups_.reserve(policy.groups.size());
+  for (GroupId group = 0; group < policy.groups.size(); ++group) AddGroup(policy, group);
 }
 
 void UpdateIndex::Follow(const PolicyChange& change, const ResolvedPolicy& policy) {
   for (const Section& section : change.sections_left) Count(section, 0u - 1);
   for (const Section& section : change.sections_came) Count(section, 1);
   AddNodes(policy);
+  for (const auto& [group, left] : change.groups_left) RemoveGroup(policy, group, left.key);
+  for (const GroupId group : change.groups_came) AddGroup(policy, group);
+}
+
+void UpdateIndex::AddGroup(const ResolvedPolicy& policy, GroupId group) {
+  const std::string& key = policy.groups[group].key;
+  if (key.empty()) return;
+  const std::vector<GroupId> same = GroupsOfKey(policy, key);
+  groups_.emplace(std::hash<std::string>()(key), group);
+  if (same.empty()) return;
+  twins_.insert(same.begin(), same.end());
+  twins_.insert(group);
+}
+
+void UpdateIndex::RemoveGroup(const ResolvedPolicy& policy, GroupId group, const std::string& key) {
+  const auto [begin, end] = groups_.equal_range(std::hash<std::string>()(key));
+  const auto entry = std::find_if(begin, end, [&](const auto& one) { return one.second == group; });
+  if (entry != end) groups_.erase(entry);
+  if (twins_.erase(group) == 0) return;
+  const std::vector<GroupId> left = GroupsOfKey(policy, key);
+  if (left.size() == 1) twins_.erase(left.front());
+}
+
+std::vector<GroupId> UpdateIndex::GroupsOfKey(const ResolvedPolicy& policy, const std::string& key) const {
+  std::vector<GroupId> groups;
+  const auto [begin, end] = groups_.equal_range(std::hash<std::string>()(key));
+  for (auto entry = begin; entry != end; ++entry) {
+    if (policy.groups[entry->second].key == key) groups.push_back(entry->second);
+  }
+  return groups;
 }
 
 void UpdateIndex::Count(const Section& section, std::uint32_t by) {
@@ -249,8 +390,49 @@ std::optional<NodeId> UpdateIndex::NodeNamed(const std::string& name) const {
 std::optional<Diagnostic> Check(const ResolvedPolicy& policy, const PolicyUpdate& update, const UpdateIndex* index) {
   const GroupsAfter groups(policy, update);
   if (auto error = CheckGroups(policy, update)) return error;
+  if (auto error = CheckNames(update)) return error;
   if (auto error = CheckEndpoints(policy, update, groups)) return error;
-  return CheckSections(policy, update, groups, index);
+  if (auto error = CheckSections(policy, update, groups, index)) return error;
+  return CheckKeys(policy, update, index);
+}
+
+std::optional<Diagnostic> CheckFullState(const ResolvedPolicy& policy) {
+  std::unordered_map<IpAddress, const Endpoint*> owners;
+  std::vector<const Endpoint*> by_name;
+  for (const Endpoint& endpoint : policy.endpoints) {
+    for (const IpAddress& address : endpoint.addresses) {
+      const auto [owner, added] = owners.try_emplace(address, &endpoint);
+      if (added) continue;
+      return Wrong(NameOf(endpoint), "addresses", address.ToString() + " is also given to " + NameOf(*owner->second));
+    }
+    if (!endpoint.name.empty()) by_name.push_back(&endpoint);
+  }
+  const auto precedes = [](const Endpoint* a, const Endpoint* b) {
+    return std::tie(a->namespace_name, a->name) < std::tie(b->namespace_name, b->name);
+  };
+  if (!std::is_sorted(by_name.begin(), by_name.end(), precedes)) std::sort(by_name.begin(), by_name.end(), precedes);
+  const auto twice = std::adjacent_find(by_name.begin(), by_name.end(),
+                                        [&](const Endpoint* a, const Endpoint* b) { return !precedes(a, b); });
+  if (twice != by_name.end()) return Wrong(NameOf(**twice), "name", "is given twice");
+
+  std::unordered_map<std::string_view, GroupId> keys;
+  for (GroupId group = 0; group < policy.groups.size(); ++group) {
+    const std::string& key = policy.groups[group].key;
+    if (key.empty()) continue;
+    const auto [first, added] = keys.try_emplace(key, group);
+    if (added) continue;
+    if (policy.groups[group].blocks != policy.groups[first->second].blocks) {
+      return Differs(group, key, "blocks", first->second);
+    }
+    const auto has_one = [&](const Endpoint& endpoint) {
+      return policy.member_sets.Contains(endpoint.members, group) !=
+             policy.member_sets.Contains(endpoint.members, first->second);
+    };
+    if (std::any_of(policy.endpoints.begin(), policy.endpoints.end(), has_one)) {
+      return Differs(group, key, "members", first->second);
+    }
+  }
+  return std::nullopt;
 }
 
 PolicyChange Apply(PolicyUpdate update, ResolvedPolicy& policy, const UpdateIndex* index) {

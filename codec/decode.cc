@@ -215,6 +215,9 @@ std::optional<Diagnostic> FullStateDecoder::Add(const v1::FullStateChunk& chunk)
   }
   std::vector<Section> of_policy;
   for (const v1::PolicySections& sections : chunk.policies()) {
+    if (!policies_.insert(sections.policy()).second) {
+      return Wrong("policy " + sections.policy(), "policy", "is given twice");
+    }
     of_policy.clear();
     if (auto error = DecodeSections(sections, of_policy)) return error;
     for (Section& section : of_policy) policy_.sections.push_back(std::move(section));
@@ -223,18 +226,7 @@ std::optional<Diagnostic> FullStateDecoder::Add(const v1::FullStateChunk& chunk)
 }
 
 std::optional<Diagnostic> FullStateDecoder::Finish() {
-  std::unordered_map<IpAddress, const Endpoint*> owners;
-  for (const Endpoint& endpoint : policy_.endpoints) {
-    const std::string object = "endpoint " + endpoint.namespace_name + '/' + endpoint.name;
-    for (const IpAddress& address : endpoint.addresses) {
-      const auto [owner, added] = owners.try_emplace(address, &endpoint);
-      if (!added) {
-        return Wrong(object, "addresses",
-                     address.ToString() + " is also given to endpoint " + owner->second->namespace_name + '/' +
-                         owner->second->name);
-      }
-    }
-  }
+  if (auto error = CheckFullState(policy_)) return error;
   const auto known = [&](GroupId group) { return group < policy_.groups.size() && !policy_.groups[group].key.empty(); };
   for (const Section& section : policy_.sections) {
     const std::string object = "policy " + section.policy;

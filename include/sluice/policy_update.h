@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -81,6 +82,10 @@ class UpdateIndex {
   explicit UpdateIndex(const ResolvedPolicy& policy);
   void Follow(const PolicyChange& change, const ResolvedPolicy& policy);  // after Apply, of which none was undone
 
+  // The groups of that key, which are equal.
+  std::vector<GroupId> GroupsOfKey(const ResolvedPolicy& policy, const std::string& key) const;
+  // Those whose key another one has too.
+  const std::set<GroupId>& Twins() const { return twins_; }
   // How often the sections name the group.
   std::uint32_t UsesOf(GroupId group) const { return group < group_uses_.size() ? group_uses_[group] : 0; }
   // Of the first NodeCount() nodes of the policy: those of the update are not among them.
@@ -90,17 +95,26 @@ class UpdateIndex {
  private:
   void Count(const Section& section, std::uint32_t by);
   void AddNodes(const ResolvedPolicy& policy);
+  void AddGroup(const ResolvedPolicy& policy, GroupId group);
+  void RemoveGroup(const ResolvedPolicy& policy, GroupId group, const std::string& key);
 
   std::vector<std::uint32_t> group_uses_;
+  std::unordered_multimap<std::size_t, GroupId> groups_;  // by the key's hash
+  std::set<GroupId> twins_;
   std::unordered_map<std::string, NodeId> nodes_;  // they never go, nor change their names
   std::size_t node_count_ = 0;
 };
 
-// What is wrong with `update` against `policy`, naming object and field: numbers unknown or used, an address that two
-// endpoints would have, an except outside its CIDR, a range upside down. Nothing: it may be applied.
-// With the `index` of the policy, a group that goes costs what went with it; without, a look at every section.
+// What is wrong with `update` against `policy`, naming object and field: numbers unknown, used or given twice, an
+// address that two endpoints would have, groups of one key that differ, an except outside its CIDR, a range upside
+// down. Nothing: it may be applied. With the `index` of the policy, a group that goes costs what went with it; without,
+// a look at every section.
 std::optional<Diagnostic> Check(const ResolvedPolicy& policy, const PolicyUpdate& update,
                                 const UpdateIndex* index = nullptr);
+
+// What is wrong with a full state beyond what its numbers are: an address or a name that two endpoints have, groups of
+// one key that differ. Nothing: it may be applied.
+std::optional<Diagnostic> CheckFullState(const ResolvedPolicy& policy);
 
 // Applies an update that Check found good. Numbers that went stay as endpoints without a name, groups without a key,
 // and nodes without addresses. Without the `index` of the policy, each endpoint's node is searched for among all.

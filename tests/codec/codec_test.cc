@@ -113,6 +113,41 @@ TEST(Codec, BadAddressesPrefixesAndDeltasAreNamed) {
   EXPECT_THAT(Refusal(message), HasSubstr("members: a number is out of range"));
 }
 
+TEST(Codec, PolicyNamedTwiceInAFullStateIsRefusedWhicheverChunksHoldIt) {
+  for (const bool in_one_chunk : {true, false}) {
+    FullStateDecoder decoder;
+    v1::FullStateChunk chunk;
+    chunk.set_first(true);
+    chunk.add_policies()->set_policy("default/web");
+    chunk.add_policies()->set_policy("default/other");
+    if (!in_one_chunk) {
+      ASSERT_FALSE(decoder.Add(chunk));
+      chunk.Clear();
+    }
+    chunk.add_policies()->set_policy("default/web");
+    const auto error = decoder.Add(chunk);
+    ASSERT_TRUE(error);
+    EXPECT_THAT(error->ToString(), HasSubstr("policy default/web: policy: is given twice"));
+  }
+}
+
+TEST(Codec, FullStateOfEqualKeysAndOtherContentsIsRefused) {
+  FullStateDecoder decoder;
+  v1::FullStateChunk chunk;
+  chunk.set_first(true);
+  chunk.set_last(true);
+  chunk.add_groups()->set_key("k");
+  chunk.add_groups()->set_key("k");
+  chunk.add_member_sets()->add_group_deltas(1);
+  v1::Endpoint* endpoint = chunk.add_endpoints();
+  endpoint->set_namespace_("default");
+  endpoint->set_name("e0");
+  endpoint->set_member_set(1);
+  const auto error = decoder.Add(chunk);
+  ASSERT_TRUE(error);
+  EXPECT_THAT(error->ToString(), HasSubstr("group 1 {k}: members: are not those of group 0, which has the same key"));
+}
+
 TEST(Codec, FullStateChecksItsOwnNumbers) {
   const auto refusal = [](auto fill) {
     v1::FullStateChunk chunk;

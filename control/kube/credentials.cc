@@ -1,5 +1,6 @@
 #include "kube/credentials.h"
 
+#include <algorithm>
 #include <ctime>
 
 #include "kube/file.h"
@@ -12,16 +13,41 @@ bool ReadPem(const PemSource& source, const char* what, std::string& pem, std::s
     pem = source.data;
     return true;
   }
-  if (source.file.empty() || ReadFile(source.file, pem)) return true;
-  why = std::string(what) + " cannot be read any more: " + source.file;
+  if (source.file.empty()) return true;
+  const bool readable = ReadFile(source.file, pem);
+  // An empty one is just being replaced. Without an authority, the system's would be trusted.
+  if (readable && !pem.empty()) return true;
+  why = std::string(what) + (readable ? " is empty: " : " cannot be read any more: ") + source.file;
   return false;
+}
+
+bool HoldsControlCharacters(const std::string& text) {
+  return std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7F; });
 }
 
 }  // namespace
 
-bool Credentials::ExecIsFresh() const {
+bool Credentials::ExecLasts(std::int64_t margin_s) const {
+  return exec_ && !refused_ && (exec_->expires_s == 0 || exec_->expires_s - margin_s > std::time(nullptr));
+}
+
+bool Credentials::AskPlugin(std::string& why) {
   constexpr std::int64_t kMargin_s = 10;  // for clocks that differ, and for the request's way
-  return exec_ && (exec_->expires_s == 0 || exec_->expires_s - kMargin_s > std::time(nullptr));
+  if (ExecLasts(kMargin_s)) return true;
+  if (Clock::now() >= plugin_may_run_) {
+    constexpr std::chrono::seconds kTimeout(30);
+    plugin_why_.clear();
+    auto credential = RunExecPlugin(*access_.user.exec, access_.server, kTimeout, plugin_why_);
+    plugin_may_run_ = Clock::now() + plugin_rest_;
+    if (credential) {
+      exec_ = std::move(credential);
+      refused_ = false;
+    }
+  }
+  // One that was refused, or has expired by our clock, is presented while the plugin rests: the API server judges it.
+  if (plugin_why_.empty() || ExecLasts(0)) return true;
+  why = plugin_why_;
+  return false;
 }
 
 std::optional<Identity> Credentials::Get(std::string& why) {
@@ -37,22 +63,25 @@ std::optional<Identity> Credentials::Get(std::string& why) {
   identity.token = user.token;
   if (!user.token_file.empty()) {
     // A token file that is just being replaced may be missing for a moment; what it held last is still valid.
-    if (!ReadFile(user.token_file, last_token_) && last_token_.empty() && user.token.empty()) {
-      why = "tokenFile cannot be read: " + user.token_file;
+    std::string token;
+    if (ReadFile(user.token_file, token) && !token.empty()) last_token_ = std::move(token);
+    if (last_token_.empty() && user.token.empty()) {
+      why = "tokenFile cannot be read, or is empty: " + user.token_file;
       return std::nullopt;
     }
     if (!last_token_.empty()) identity.token = last_token_;
   }
-  if (!user.exec) return identity;
-  if (!ExecIsFresh()) {
-    constexpr std::chrono::seconds kTimeout(30);
-    exec_ = RunExecPlugin(*user.exec, access_.server, kTimeout, why);
-    if (!exec_) return std::nullopt;
+  if (user.exec) {
+    if (!AskPlugin(why)) return std::nullopt;
+    if (!exec_->token.empty()) identity.token = exec_->token;
+    if (!exec_->key_pem.empty()) {
+      identity.certificate_pem = exec_->certificate_pem;
+      identity.key_pem = exec_->key_pem;
+    }
   }
-  if (!exec_->token.empty()) identity.token = exec_->token;
-  if (!exec_->key_pem.empty()) {
-    identity.certificate_pem = exec_->certificate_pem;
-    identity.key_pem = exec_->key_pem;
+  if (HoldsControlCharacters(identity.token)) {
+    why = "the token holds a line break or another control character: it must be one line";
+    return std::nullopt;
   }
   return identity;
 }

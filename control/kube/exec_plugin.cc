@@ -12,6 +12,7 @@
 #include <ctime>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <thread>
 #include <vector>
 
 extern char** environ;  // NOLINT: POSIX's name
@@ -32,7 +33,7 @@ std::string ExecInfo(const ExecPlugin& plugin, const ServerAccess& server) {
     if (server.skip_tls_verify) cluster["insecure-skip-tls-verify"] = true;
     if (!server.proxy_url.empty()) cluster["proxy-url"] = server.proxy_url;
   }
-  return info.dump();
+  return info.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 std::vector<std::string> EnvironmentOf(const ExecPlugin& plugin, const ServerAccess& server) {
@@ -56,15 +57,19 @@ std::vector<char*> Pointers(std::vector<std::string>& texts) {
   return pointers;
 }
 
-// A child process whose standard output we read. Killed, where it still runs, and reaped at the end.
+// A child process whose standard output we read. Killed with all that it has started, where it still runs, and reaped
+// at the end.
 class Child {
  public:
+  explicit Child(std::chrono::milliseconds timeout) : deadline_(Clock::now() + timeout) {}
   ~Child() {
     if (output_ >= 0) close(output_);
     if (pid_ <= 0) return;
-    kill(pid_, SIGKILL);
-    Wait();
+    kill(-pid_, SIGKILL);
+    while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) continue;
   }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
 
   // errno's value, or 0.
   int Start(const ExecPlugin& plugin, const ServerAccess& server) {
@@ -78,20 +83,29 @@ class Child {
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, pipe_ends[1], STDOUT_FILENO);
-    const int error = posix_spawnp(&pid_, plugin.command.c_str(), &actions, nullptr, Pointers(args).data(),
+    // A group of its own, and the signals that a program expects: we may have blocked or ignored some.
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    sigset_t signals;
+    sigemptyset(&signals);
+    posix_spawnattr_setsigmask(&attributes, &signals);
+    sigaddset(&signals, SIGPIPE);
+    posix_spawnattr_setsigdefault(&attributes, &signals);
+    const int error = posix_spawnp(&pid_, plugin.command.c_str(), &actions, &attributes, Pointers(args).data(),
                                    Pointers(environment).data());
+    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     close(pipe_ends[1]);
     if (error != 0) pid_ = 0;
     return error;
   }
 
-  // What it printed until it closed its output. False: it did not within `timeout`, or printed more than 1 MiB.
-  bool ReadAll(std::chrono::milliseconds timeout, std::string& text) {
+  // What it printed until it closed its output. False: it did not in time, or printed more than 1 MiB.
+  bool ReadAll(std::string& text) {
     constexpr std::size_t kLongest = 1 << 20;
-    const Clock::time_point deadline = Clock::now() + timeout;
     while (text.size() <= kLongest) {
-      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - Clock::now());
       pollfd wait{output_, POLLIN, 0};
       if (left.count() <= 0 || (poll(&wait, 1, static_cast<int>(left.count())) < 0 && errno != EINTR)) return false;
       if (wait.revents == 0) continue;
@@ -103,15 +117,21 @@ class Child {
     return false;
   }
 
-  // waitpid's status. Requires a child that has started.
-  int Wait() {
+  // waitpid's status; nothing: it has not ended in time. Requires a child that has started.
+  std::optional<int> Wait() {
     int status = 0;
-    while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) continue;
+    for (;;) {
+      const pid_t ended = waitpid(pid_, &status, WNOHANG);
+      if (ended == pid_) break;
+      if ((ended < 0 && errno != EINTR) || Clock::now() >= deadline_) return std::nullopt;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
     pid_ = 0;
     return status;
   }
 
  private:
+  const Clock::time_point deadline_;
   pid_t pid_ = 0;
   int output_ = -1;
 };
@@ -163,19 +183,20 @@ std::optional<ExecCredential> ReadCredential(const ExecPlugin& plugin, const std
 std::optional<ExecCredential> RunExecPlugin(const ExecPlugin& plugin, const ServerAccess& server,
                                             std::chrono::milliseconds timeout, std::string& why) {
   const std::string name = "exec plugin " + plugin.command;
-  Child child;
+  Child child(timeout);
   if (const int error = child.Start(plugin, server); error != 0) {
     why = name + " cannot be run: " + std::strerror(error);
     if (!plugin.install_hint.empty()) why += "; " + plugin.install_hint;
     return std::nullopt;
   }
   std::string text;
-  if (!child.ReadAll(timeout, text)) {
+  const std::optional<int> status = child.ReadAll(text) ? child.Wait() : std::nullopt;
+  if (!status) {
     why = name + " did not end within " + std::to_string(timeout.count()) + " ms: it must not ask for anything";
     return std::nullopt;
   }
-  if (const int status = child.Wait(); !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    why = name + " failed" + (WIFEXITED(status) ? ": exit " + std::to_string(WEXITSTATUS(status)) : ", killed");
+  if (!WIFEXITED(*status) || WEXITSTATUS(*status) != 0) {
+    why = name + " failed" + (WIFEXITED(*status) ? ": exit " + std::to_string(WEXITSTATUS(*status)) : ", killed");
     return std::nullopt;
   }
   return ReadCredential(plugin, text, why);

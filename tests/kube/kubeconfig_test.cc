@@ -5,7 +5,6 @@
 
 #include <cstdlib>
 
-#include "kube/credentials.h"
 #include "kube/process.h"
 
 namespace sluice {
@@ -200,84 +199,6 @@ TEST_F(KubeConfig, ServiceAccountIsReadInAPod) {
   EXPECT_EQ(access->server.url, "https://[fd00::1]:443");
   EXPECT_EQ(access->namespace_name, "sluice-system");
   EXPECT_EQ(access->user.token_file, folder_ / "token");
-}
-
-class CredentialsTest : public testing::Test {
- protected:
-  TempFolder folder_;
-  KubeAccess access_;
-  std::string why_;
-};
-
-TEST_F(CredentialsTest, RotatedTokenIsReadAndAMissingOneIsRemembered) {
-  access_.user.token_file = folder_ / "token";
-  Credentials credentials(access_);
-  EXPECT_FALSE(credentials.Get(why_));
-  EXPECT_THAT(why_, HasSubstr("tokenFile"));
-  WriteFile(folder_ / "token", "one\n");
-  EXPECT_EQ(credentials.Get(why_)->token, "one");
-  WriteFile(folder_ / "token", "two\n");
-  EXPECT_EQ(credentials.Get(why_)->token, "two");
-  ASSERT_EQ(RunCommand({"/bin/rm", folder_ / "token"}), 0);
-  EXPECT_EQ(credentials.Get(why_)->token, "two");
-}
-
-// A plugin that counts its runs in its tokens.
-ExecPlugin Counting(const TempFolder& folder, const std::string& expiry) {
-  WriteFile(folder / "plugin.sh",
-            "cd " + folder.path() +
-                "; echo x >>runs\nprintf '%s' \"$KUBERNETES_EXEC_INFO\" >info\n"
-                "printf '{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"kind\":\"ExecCredential\",\"status\":{"
-                "\"token\":\"run%s\",\"expirationTimestamp\":\"" +
-                expiry + "\"}}' \"$(wc -l <runs)\"\n");
-  return {"client.authentication.k8s.io/v1", "sh", {folder / "plugin.sh"}, {}, "", true};
-}
-
-TEST_F(CredentialsTest, PluginIsAskedOnceUntilItsAnswerExpiresOrIsRefused) {
-  access_.server.url = "https://a";
-  access_.user.exec = Counting(folder_, "2999-01-01T00:00:00+01:00");
-  Credentials credentials(access_);
-  EXPECT_EQ(credentials.Get(why_)->token, "run1") << why_;
-  EXPECT_EQ(credentials.Get(why_)->token, "run1");
-  credentials.Reject();
-  EXPECT_EQ(credentials.Get(why_)->token, "run2");
-  access_.user.exec = Counting(folder_, "2020-01-01T00:00:00Z");
-  Credentials expiring(access_);
-  EXPECT_EQ(expiring.Get(why_)->token, "run3");
-  EXPECT_EQ(expiring.Get(why_)->token, "run4");
-  std::string info;
-  ASSERT_EQ(RunCommand({"/bin/grep", "-q", R"("cluster":{"server":"https://a"})", folder_ / "info"}), 0);
-}
-
-struct BadPlugin {
-  const char* script;
-  const char* said;
-};
-
-class ExecPluginTest : public testing::TestWithParam<BadPlugin> {};
-
-TEST_P(ExecPluginTest, ThatDoesNotAnswerSaysWhy) {
-  const ExecPlugin plugin{"client.authentication.k8s.io/v1", "sh", {"-c", GetParam().script}, {}, "", false};
-  std::string why;
-  EXPECT_FALSE(RunExecPlugin(plugin, {}, std::chrono::milliseconds(500), why));
-  EXPECT_THAT(why, HasSubstr(GetParam().said));
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    Scripts, ExecPluginTest,
-    testing::Values(
-        BadPlugin{"exit 3", "failed: exit 3"}, BadPlugin{"kill -9 $$", "killed"},
-        BadPlugin{"echo hello", "printed no ExecCredential"}, BadPlugin{"exec sleep 20", "did not end within 500 ms"},
-        BadPlugin{R"(echo '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1beta1"}')",
-                  "of another apiVersion"},
-        BadPlugin{R"(echo '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{}}')",
-                  "printed neither status.token"}));
-
-TEST(ExecPluginMissing, SaysHowToInstallIt) {
-  const ExecPlugin plugin{"client.authentication.k8s.io/v1", "no-such-program", {}, {}, "get it from the shelf", false};
-  std::string why;
-  EXPECT_FALSE(RunExecPlugin(plugin, {}, std::chrono::milliseconds(500), why));
-  EXPECT_THAT(why, AllOf(HasSubstr("no-such-program cannot be run"), HasSubstr("get it from the shelf")));
 }
 
 }  // namespace

@@ -79,6 +79,7 @@ class Transfer {
       Set(CURLOPT_USERNAME, identity.username.c_str());
       Set(CURLOPT_PASSWORD, identity.password.c_str());
     }
+    if (request.new_connection) Set(CURLOPT_FRESH_CONNECT, 1L);
     if (request.method == ApiRequest::Method::kPost) {
       AddHeader("Content-Type: application/json");
       Set(CURLOPT_POSTFIELDSIZE, static_cast<long>(request.body.size()));

@@ -16,8 +16,9 @@ struct ApiRequest {
   enum class Method { kGet, kPost };
 
   Method method = Method::kGet;
-  std::string path;  // with its query: "/api/v1/pods?limit=500"
-  std::string body;  // JSON, of a POST
+  std::string path;             // with its query: "/api/v1/pods?limit=500"
+  std::string body;             // JSON, of a POST
+  bool new_connection = false;  // behind a balancer that may lead to another API server
 };
 
 // How a request ended.

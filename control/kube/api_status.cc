@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "kube/printable.h"
+
 namespace sluice {
 
 ApiStatus ReadApiStatus(long http_status, std::string_view body) {
@@ -10,11 +12,12 @@ ApiStatus ReadApiStatus(long http_status, std::string_view body) {
   const nlohmann::json json = nlohmann::json::parse(body, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object() || json.value("kind", nlohmann::json()) != "Status") {
     constexpr std::size_t kLongestLine = 200;
-    status.message = body.substr(0, std::min(body.find('\n'), kLongestLine));
+    status.message = Printable(body.substr(0, body.find('\n')), kLongestLine);
     return status;
   }
+  status.is_status = true;
   const auto text = [](const nlohmann::json& value) {
-    return value.is_string() ? value.get<std::string>() : std::string();
+    return value.is_string() ? Printable(value.get_ref<const std::string&>()) : std::string();
   };
   if (json.contains("code") && json["code"].is_number_integer()) status.code = json["code"].get<long>();
   if (json.contains("reason")) status.reason = text(json["reason"]);

@@ -31,7 +31,7 @@ bool EndsWithItemsKey(std::string_view frame) {
   if (!frame.ends_with(':')) return false;
   frame.remove_suffix(1);
   drop_space();
-  return frame.ends_with("\"items\"");
+  return frame.ends_with("\"items\"") && !frame.ends_with("\\\"items\"");  // the latter ends a longer key
 }
 
 }  // namespace
@@ -73,6 +73,7 @@ void LineFramer::Clear() {
 }
 
 std::optional<std::string_view> ListFramer::Next() {
+  if (broken_) return std::nullopt;
   const std::string_view text = arrived_.view();
   if (!in_item_) {
     const bool at_item = SkipFrame(text);
@@ -87,6 +88,7 @@ std::optional<std::string_view> ListFramer::Next() {
   arrived_.Take(length);
   scanned_ = 0;
   in_item_ = false;
+  seen_ = Seen::kItem;
   return item.substr(0, length);
 }
 
@@ -125,7 +127,7 @@ bool ListFramer::SkipItem(std::string_view text) {
 }
 
 bool ListFramer::SkipFrame(std::string_view text) {
-  while (scanned_ < text.size()) {
+  while (scanned_ < text.size() && !broken_) {
     const std::size_t start = scanned_;
     if (in_string_) {
       SkipString(text);
@@ -135,9 +137,16 @@ bool ListFramer::SkipFrame(std::string_view text) {
     }
     const char character = text[scanned_];
     const Meaning meaning = MeaningOf(character);
-    if (in_items_ && meaning == Meaning::kOpen) return true;
+    if (depth_ == 0 && !IsSpace(character) && (complete_ || character != '{')) {
+      broken_ = true;
+      return false;
+    }
+    if (in_items_ && meaning != Meaning::kClose) {
+      if (SkipBetween(character)) return true;
+      ++scanned_;
+      continue;
+    }
     ++scanned_;
-    if (in_items_ && meaning != Meaning::kClose) continue;  // what stands between items
     switch (meaning) {
       case Meaning::kOther:
         break;
@@ -146,14 +155,26 @@ bool ListFramer::SkipFrame(std::string_view text) {
         break;
       case Meaning::kOpen:
         in_items_ = depth_ == 1 && character == '[' && EndsWithItemsKey(frame_);
+        if (in_items_) seen_ = Seen::kNothing;
         ++depth_;
         break;
       case Meaning::kClose:
+        broken_ = in_items_ && seen_ == Seen::kComma;
         in_items_ = false;
         complete_ = --depth_ == 0;
         break;
     }
     frame_ += character;
+  }
+  return false;
+}
+
+bool ListFramer::SkipBetween(char character) {
+  if (character == '{' && seen_ != Seen::kItem) return true;
+  if (character == ',' && seen_ == Seen::kItem) {
+    seen_ = Seen::kComma;
+  } else if (!IsSpace(character)) {
+    broken_ = true;
   }
   return false;
 }

@@ -7,6 +7,7 @@
 #define SLUICE_CONTROL_KUBE_JSON_FRAMER_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -54,8 +55,11 @@ class ListFramer {
   void Clear();
   // The list less its items: {"kind":...,"metadata":{...},"items":[]}. Whole once complete().
   const std::string& frame() const { return frame_; }
-  // The list's last brace has been seen.
-  bool complete() const { return complete_; }
+  // The list's last brace has been seen, and nothing behind it.
+  bool complete() const { return complete_ && !broken_; }
+  // It is not one JSON object, or its `items` hold something else than objects. Nothing comes from here any more until
+  // Clear.
+  bool broken() const { return broken_; }
   bool too_long() const { return arrived_.view().size() > kMaxObjectBytes || frame_.size() > kMaxObjectBytes; }
 
  private:
@@ -65,6 +69,11 @@ class ListFramer {
   bool SkipItem(std::string_view text);
   // Moves bytes that are not an item's to frame_, up to the next item's first brace; false if there is none yet.
   bool SkipFrame(std::string_view text);
+  // What stands between items. True: the next item begins here.
+  bool SkipBetween(char character);
+
+  // What was last seen in `items`.
+  enum class Seen : std::uint8_t { kNothing, kItem, kComma };
 
   ArrivedBytes arrived_;
   std::size_t scanned_ = 0;  // of view()
@@ -73,7 +82,9 @@ class ListFramer {
   bool in_string_ = false;
   bool in_items_ = false;  // inside the list's `items`
   bool in_item_ = false;
+  Seen seen_ = Seen::kNothing;
   bool complete_ = false;
+  bool broken_ = false;
 };
 
 }  // namespace sluice

@@ -1,6 +1,10 @@
 #include "kube/list_watch.h"
 
+#include <algorithm>
+#include <charconv>
 #include <utility>
+
+#include "kube/printable.h"
 
 namespace sluice {
 namespace {
@@ -17,10 +21,39 @@ constexpr long kOk = 200, kBadRequest = 400, kUnauthorized = 401, kForbidden = 4
 constexpr seconds kLasting(5);
 // Of an answer that is no object: a Status, or a proxy's page.
 constexpr std::size_t kLongestRefusal = 64 << 10;
+// A list that brings less within the answer's time-out is given up, however it spreads it.
+constexpr std::size_t kLeastProgress = 1 << 10;
+// Objects of a page that are held until the page ends. A server that heeds no limit sends more; those are let go once
+// the list has said what it is a list of.
+constexpr std::size_t kMostHeld = 1000;
+// So often in a row the same request is made in vain, and the list begins anew, or is asked for in pages.
+constexpr int kMostFailures = 3;
 
 // A version from the future: the server's storage was restored from a backup, or it is still catching up.
 bool IsTooLargeVersion(const ApiStatus& status) {
   return status.message.find("Too large resource version") != std::string::npos;
+}
+
+std::optional<std::uint64_t> NumberOf(const std::string& version) {
+  std::uint64_t number = 0;
+  const char* end = version.data() + version.size();
+  const auto [at, error] = std::from_chars(version.data(), end, number);
+  return error == std::errc{} && at == end ? std::optional(number) : std::nullopt;
+}
+
+// Versions of one resource ascend (KEP-5504). Of two that are no numbers, nothing is known.
+bool OlderThan(const std::string& version, const std::string& other) {
+  const auto number = NumberOf(version), other_number = NumberOf(other);
+  return number && other_number && *number < *other_number;
+}
+
+std::string SetBack(const std::string& from, const std::string& to) {
+  return "the API server's state was set back from version " + Printable(from, 40) + " to " + Printable(to, 40) +
+         ", as by a restored backup";
+}
+
+std::string Counts(const Removal& removal) {
+  return std::to_string(removal.unnamed) + " of the " + std::to_string(removal.known) + " that are known";
 }
 
 }  // namespace
@@ -39,14 +72,25 @@ ListWatch::ListWatch(Resource resource, const WatchOptions& options, ApiClient& 
 
 ListWatch::~ListWatch() { client_.Cancel(*this); }
 
+ListWatch::Clock::time_point ListWatch::Due() const {
+  const Clock::time_point due = under_way_ ? deadline_ : next_attempt_;
+  return look_again_ ? std::min(due, *look_again_) : due;
+}
+
 void ListWatch::Tick(Clock::time_point now) {
+  if (look_again_ && now >= *look_again_) {
+    look_again_.reset();
+    if (!listing()) {
+      client_.Cancel(*this);
+      under_way_ = false;
+      Relist(milliseconds(0));
+    }
+  }
   if (now < Due()) return;
   if (!under_way_) return Start();
   client_.Cancel(*this);
   under_way_ = false;
-  Trouble("nothing came in time; trying again");
-  if (stage_ == Stage::kStreamingList) return ListInPages();
-  RetryAfter(backoff_.Next());
+  OnLate(now);
 }
 
 std::string ListWatch::PathOf(Stage stage) {
@@ -59,6 +103,10 @@ std::string ListWatch::PathOf(Stage stage) {
   };
   if (!options_.field_selector.empty()) add("fieldSelector", options_.field_selector);
   if (!options_.label_selector.empty()) add("labelSelector", options_.label_selector);
+  if (stage == Stage::kVersion) {
+    add("limit", "1");
+    return path;
+  }
   if (stage == Stage::kPagedList) {
     // Pages whose token keeps expiring are given up for a list in one go, which memory bears as well.
     constexpr int kExpiriesBorne = 2;
@@ -81,58 +129,118 @@ std::string ListWatch::PathOf(Stage stage) {
 void ListWatch::Start() {
   under_way_ = true;
   status_ = 0;
+  unextended_ = 0;
+  events_came_ = false;
   bookmarked_ = false;
   lines_.Clear();
   list_.Clear();
+  page_.clear();
+  page_type_ = ListMeta::Type::kUnknown;
+  page_arrival_.reset();
   refusal_body_.clear();
   error_event_.reset();
+  doubted_ = false;
   unreadable_.clear();
-  started_ = Clock::now();
+  started_ = contact_ = Clock::now();
   deadline_ = started_ + options_.answer_timeout;
   watch_timeout_ = std::chrono::ceil<seconds>(options_.watch_timeout * backoff_.Between(0.8, 1.0));
-  if (stage_ == Stage::kWatch) {
-    ++health_.watches;
-  } else if (continue_token_.empty()) {
+  if (stage_ == Stage::kWatch) ++health_.watches;
+  if (listing() && continue_token_.empty()) {
+    // Another snapshot than the one before. What only that has named may be gone by now.
+    replacing_ = false;
+    list_version_.clear();
+    listed_ = 0;
     ++health_.lists;
   }
-  client_.Start({ApiRequest::Method::kGet, PathOf(stage_), {}}, *this);
+  client_.Start({ApiRequest::Method::kGet, PathOf(stage_), {}, listing() && asked_again_}, *this);
 }
 
 void ListWatch::OnHeaders(long status) {
   status_ = status;
-  Contact();
-  if (status != kOk || trouble_.empty()) return;
-  trouble_.clear();
-  sink_.OnRecovered(resource_);
+  Contact(0);
+  // That the present version is told says nothing of the watch that was in trouble.
+  if (status == kOk && trouble_of_ == TroubleOf::kConnection && stage_ != Stage::kVersion) Recovered();
 }
 
 bool ListWatch::OnBody(std::string_view bytes) {
   health_.bytes += bytes.size();
   if (status_ != kOk) {
     refusal_body_.append(bytes.substr(0, kLongestRefusal - std::min(kLongestRefusal, refusal_body_.size())));
-    return true;
+    return refusal_body_.size() < kLongestRefusal;
   }
   const Arrival arrival{Clock::now(), std::chrono::system_clock::now()};
-  const bool go_on = stage_ == Stage::kPagedList ? OnListBytes(bytes, arrival) : OnWatchBytes(bytes, arrival);
-  Contact();
+  bool go_on = false;
+  switch (stage_) {
+    case Stage::kPagedList:
+      go_on = OnListBytes(bytes, arrival);
+      break;
+    case Stage::kVersion:
+      go_on = OnVersionBytes(bytes);
+      break;
+    case Stage::kStreamingList:
+    case Stage::kWatch:
+      go_on = OnWatchBytes(bytes, arrival);
+      break;
+  }
+  Contact(bytes.size());
   return go_on;
 }
 
-void ListWatch::Contact() {
-  const Clock::time_point now = Clock::now();
-  health_.last_contact_ns = duration_cast<nanoseconds>(now.time_since_epoch()).count();
-  Clock::duration silence = options_.answer_timeout;
+void ListWatch::Contact(std::size_t bytes) {
+  contact_ = Clock::now();
+  health_.last_contact_ns = duration_cast<nanoseconds>(contact_.time_since_epoch()).count();
   if (stage_ == Stage::kWatch) {
-    silence = bookmarked_ ? Clock::duration(options_.bookmark_timeout) : watch_timeout_ + options_.timeout_margin;
+    const Clock::time_point end = started_ + watch_timeout_ + options_.timeout_margin;
+    deadline_ = bookmarked_ ? std::min(end, contact_ + options_.bookmark_timeout) : end;
+    return;
   }
-  deadline_ = now + silence;
+  unextended_ += bytes;
+  if (bytes > 0 && unextended_ < kLeastProgress) return;
+  unextended_ = 0;
+  deadline_ = contact_ + options_.answer_timeout;
 }
 
 bool ListWatch::OnListBytes(std::string_view bytes, const Arrival& arrival) {
-  if (!replacing_) BeginReplace();
+  if (!page_arrival_) page_arrival_ = arrival;
   list_.Append(bytes);
-  while (const auto item = list_.Next()) Upsert(reader_.ReadItem(*item), arrival);
+  while (const auto item = list_.Next()) {
+    if (!AddItem(*item)) return false;
+  }
   if (list_.too_long()) unreadable_ = "the list holds an object that is longer than any that the API server stores";
+  if (list_.broken()) unreadable_ = "the answer is no list of objects";
+  return unreadable_.empty();
+}
+
+bool ListWatch::AddItem(std::string_view item) {
+  if (page_type_ == ListMeta::Type::kUnknown && page_.empty()) {
+    const ListMeta so_far = reader_.ReadListMeta(list_.frame() + "]}");
+    page_type_ = so_far.type;
+    if (page_type_ == ListMeta::Type::kWrong) {
+      unreadable_ = so_far.why;
+      return false;
+    }
+  }
+  std::string why;
+  auto object = reader_.ReadItem(item, why);
+  if (!object) {
+    unreadable_ = "the list holds " + why;
+    return false;
+  }
+  page_.push_back(std::move(*object));
+  if (page_.size() >= kMostHeld && page_type_ == ListMeta::Type::kRight) DeliverPage();
+  return true;
+}
+
+void ListWatch::DeliverPage() {
+  if (!replacing_) BeginReplace();
+  for (ReceivedObject& object : page_) Upsert(std::move(object), *page_arrival_);
+  page_.clear();
+}
+
+bool ListWatch::OnVersionBytes(std::string_view bytes) {
+  list_.Append(bytes);
+  while (list_.Next()) continue;
+  if (list_.broken() || list_.too_long()) unreadable_ = "the answer is no list of objects";
   return unreadable_.empty();
 }
 
@@ -156,20 +264,13 @@ bool ListWatch::OnEvent(WatchEvent event, const Arrival& arrival) {
     return false;
   }
   if (stage_ == Stage::kStreamingList && !replacing_) BeginReplace();
-  if (event.type == Type::kBookmark) {
-    if (event.ends_initial_list) {
-      EndReplace(event.resource_version);
-    } else if (stage_ == Stage::kWatch) {
-      resource_version_ = event.resource_version;
-      bookmarked_ = true;
-      backoff_.Reset();
-    }
-    return true;
-  }
+  if (event.type == Type::kBookmark) return OnBookmark(event);
   // The versions of a streaming list's objects are in no order: none is one to go on from before its end.
   if (stage_ == Stage::kWatch) {
-    backoff_.Reset();
-    if (!event.object.resource_version.empty()) resource_version_ = event.object.resource_version;
+    const std::string& version = event.object.resource_version;
+    // Some servers give a deleted object the version that it had.
+    const bool of_before = event.type == Type::kDeleted && OlderThan(version, resource_version_);
+    if (!version.empty() && !of_before && !Advance(version)) return false;
   }
   if (event.type == Type::kDeleted) {
     ++health_.deletes;
@@ -180,8 +281,28 @@ bool ListWatch::OnEvent(WatchEvent event, const Arrival& arrival) {
   return true;
 }
 
+bool ListWatch::OnBookmark(const WatchEvent& event) {
+  if (stage_ == Stage::kStreamingList) return !event.ends_initial_list || EndReplace(event.resource_version);
+  bookmarked_ = true;
+  return Advance(event.resource_version);
+}
+
+bool ListWatch::Advance(const std::string& version) {
+  if (OlderThan(version, resource_version_)) {
+    unreadable_ = SetBack(resource_version_, version);
+    return false;
+  }
+  resource_version_ = version;
+  events_came_ = true;
+  failures_ = 0;
+  backoff_.Reset();
+  Recovered();
+  return true;
+}
+
 void ListWatch::Upsert(ReceivedObject object, const Arrival& arrival) {
   ++health_.upserts;
+  if (listing()) ++listed_;
   sink_.OnUpsert(resource_, std::move(object), arrival);
 }
 
@@ -190,68 +311,150 @@ void ListWatch::BeginReplace() {
   sink_.OnReplaceBegin(resource_);
 }
 
-void ListWatch::EndReplace(const std::string& resource_version) {
+bool ListWatch::EndReplace(const std::string& resource_version) {
+  const Removal removal = sink_.RemovalOf(resource_);
+  const bool large = synced() && 2 * removal.unnamed > removal.known;
+  if (large && !asked_again_) {
+    doubted_ = asked_again_ = true;
+    ++health_.doubted_lists;
+    sink_.OnNotice(resource_, "the list would remove " + Counts(removal) + "; asking once more before that is done");
+    return false;
+  }
+  if (asked_again_) {
+    sink_.OnNotice(
+        resource_,
+        (large ? "the second list agrees, and removes " : "the second list differs, and removes ") + Counts(removal));
+  }
+  if (OlderThan(resource_version, resource_version_)) {
+    sink_.OnNotice(resource_, SetBack(resource_version_, resource_version));
+  }
+  health_.large_removals += large;
+  look_again_.reset();
+  if (large || (!synced() && listed_ == 0)) look_again_ = Clock::now() + options_.look_again_after;
   replacing_ = false;
+  asked_again_ = false;
   resource_version_ = resource_version;
   continue_token_.clear();
   expired_pages_ = 0;
+  failures_ = 0;
   stage_ = Stage::kWatch;
   sink_.OnReplaceEnd(resource_);
   health_.synced = true;
+  Recovered();
+  return true;
+}
+
+void ListWatch::OnLate(Clock::time_point now) {
+  const milliseconds silence = bookmarked_ ? options_.bookmark_timeout : options_.timeout_margin;
+  if (stage_ == Stage::kWatch && status_ == kOk && now - contact_ < silence) {
+    // It speaks on, past the time that we asked for. That is no trouble: the next one goes on from here.
+    return RetryAfter(milliseconds(0));
+  }
+  Trouble("nothing came in time; trying again", TroubleOf::kConnection);
+  if (stage_ == Stage::kStreamingList) return ListAnew(Stage::kPagedList, milliseconds(0));
+  TryAgain(Failure::kPassing, backoff_.Next());
 }
 
 void ListWatch::OnDone(const ApiResult& result) {
   under_way_ = false;
   if (stage_ == Stage::kWatch && Clock::now() - started_ >= kLasting) backoff_.Reset();
+  if (doubted_) return ListAnew(Stage::kPagedList, options_.ask_again_after);
   if (error_event_) return OnRefused(*error_event_);
-  if (!unreadable_.empty()) {
-    // What it was is not known, so neither is what we missed.
-    Trouble(unreadable_ + "; listing again");
-    return Relist();
-  }
+  if (!unreadable_.empty()) return OnUnreadable();
   if (!result.error.empty()) {
-    Trouble(result.error);
-    return RetryAfter(backoff_.Next());
+    const bool broke_off = listing() && status_ == kOk;
+    Trouble(result.error, broke_off ? TroubleOf::kAnswer : TroubleOf::kConnection);
+    return TryAgain(broke_off ? Failure::kCounts : Failure::kPassing, backoff_.Next());
   }
   if (result.status != kOk) {
     ApiStatus status = ReadApiStatus(result.status, refusal_body_);
     if (result.retry_after_s) status.retry_after_s = result.retry_after_s;
-    return OnRefused(status);
+    return OnRefused(std::move(status));
   }
   switch (stage_) {
     case Stage::kPagedList:
-      return OnPageEnded();
+    case Stage::kVersion:
+      return OnListEnded();
     case Stage::kStreamingList:
-      Trouble("the list ended before it was whole; listing again");
-      return RetryAfter(backoff_.Next());
+      Trouble("the list ended before it was whole; listing again", TroubleOf::kAnswer);
+      return TryAgain(Failure::kCounts, backoff_.Next());
     case Stage::kWatch:
-      // As asked by timeoutSeconds. One that ends sooner is a server's that goes away.
-      return RetryAfter(Clock::now() - started_ >= kLasting ? milliseconds(0) : backoff_.Next());
+      return OnWatchEnded();
   }
 }
 
-void ListWatch::OnPageEnded() {
-  const ListMeta meta = reader_.ReadListMeta(list_.frame());
-  if (!list_.complete() || !meta.readable) {
-    Trouble("the answer is no list of objects; trying again");
-    return RetryAfter(backoff_.Next());
+void ListWatch::OnUnreadable() {
+  const milliseconds wait = backoff_.Next();
+  if (stage_ == Stage::kPagedList || stage_ == Stage::kVersion) {
+    Trouble(unreadable_ + "; asking again", TroubleOf::kAnswer);
+    return TryAgain(Failure::kCounts, wait);
   }
-  if (!replacing_) BeginReplace();
+  // What it was is not known, so neither is what we missed.
+  Trouble(unreadable_ + "; listing again", TroubleOf::kAnswer);
+  Relist(wait);
+}
+
+void ListWatch::OnListEnded() {
+  if (!list_.complete()) {
+    unreadable_ = "the answer is cut short";
+    return OnUnreadable();
+  }
+  const ListMeta meta = reader_.ReadListMeta(list_.frame());
+  if (!meta.why.empty()) {
+    unreadable_ = meta.why;
+    return OnUnreadable();
+  }
+  stage_ == Stage::kVersion ? OnVersion(meta.resource_version) : OnPage(meta);
+}
+
+void ListWatch::OnPage(const ListMeta& meta) {
+  // Pages of one list are of one version, and each goes on behind the one before.
+  const bool other_list = !list_version_.empty() && meta.resource_version != list_version_;
+  if (other_list || (!meta.continue_token.empty() && meta.continue_token == continue_token_)) {
+    Trouble("the pages are not of one list; listing again", TroubleOf::kAnswer);
+    return ListAnew(Stage::kPagedList, backoff_.Next());
+  }
+  if (!page_arrival_) page_arrival_ = Arrival{Clock::now(), std::chrono::system_clock::now()};
+  DeliverPage();
+  list_version_ = meta.resource_version;
+  failures_ = 0;
   if (meta.continue_token.empty()) {
-    EndReplace(meta.resource_version);
+    if (!EndReplace(meta.resource_version)) return ListAnew(Stage::kPagedList, options_.ask_again_after);
   } else {
     continue_token_ = meta.continue_token;
+    Recovered();
   }
   RetryAfter(milliseconds(0));
 }
 
-void ListWatch::OnRefused(const ApiStatus& status) {
+void ListWatch::OnVersion(const std::string& present) {
+  if (OlderThan(present, resource_version_)) {
+    // A watch from a version that is yet to come would be silent until then, and tell nothing of what comes before.
+    Trouble(SetBack(resource_version_, present) + "; listing again", TroubleOf::kAnswer);
+    ++health_.relists;
+    return Relist(backoff_.Next());
+  }
+  stage_ = Stage::kWatch;
+  RetryAfter(milliseconds(0));
+}
+
+void ListWatch::OnWatchEnded() {
+  const Clock::duration lasted = Clock::now() - started_;
+  constexpr seconds kEarlier(1);  // than asked, by clocks that differ
+  if (lasted + kEarlier >= watch_timeout_) return RetryAfter(milliseconds(0));
+  // One that ends sooner is a server's that goes away.
+  if (events_came_ || lasted >= kLasting) return TryAgain(Failure::kPassing, backoff_.Next());
+  if (failures_ + 1 >= kMostFailures) Trouble("watches end as soon as they begin; listing again", TroubleOf::kAnswer);
+  TryAgain(Failure::kCounts, backoff_.Next());
+}
+
+void ListWatch::OnRefused(ApiStatus status) {
   const bool passing =
       status.code == kTooManyRequests || status.code == kUnavailable || status.code == kTimeout || status.retry_after_s;
   if (status.code == kGone || status.reason == "Expired") return OnGone();
   if (stage_ == Stage::kStreamingList && !passing &&
       (error_event_ || status.code == kBadRequest || status.code == kInvalid)) {
-    return ListInPages();
+    return ListAnew(Stage::kPagedList, milliseconds(0));
   }
   std::string message = "HTTP " + std::to_string(status.code) + ' ' + status.reason + ": " + status.message;
   if (status.code == kUnauthorized) {
@@ -260,45 +463,64 @@ void ListWatch::OnRefused(const ApiStatus& status) {
   } else if (status.code == kForbidden) {
     message += "; bind the role in deploy/rbac.yaml to the user of " + client_.access().origin;
   }
-  Trouble(message);
-  if (stage_ == Stage::kWatch && IsTooLargeVersion(status)) return Relist();
-  const milliseconds wait = backoff_.Next();
-  RetryAfter(std::max(wait, milliseconds(seconds(status.retry_after_s.value_or(0)))));
-}
-
-void ListWatch::ListInPages() {
-  stage_ = Stage::kPagedList;
-  continue_token_.clear();
-  replacing_ = false;
-  RetryAfter(milliseconds(0));
+  milliseconds wait = backoff_.Next();
+  const seconds asked(std::max(0L, status.retry_after_s.value_or(0)));
+  // Compared in seconds: a server's may be too many for milliseconds.
+  const auto longest = std::chrono::ceil<seconds>(options_.longest_wait);
+  if (asked > longest) {
+    message += "; it asks us to wait " + std::to_string(asked.count()) + " s, and we wait " +
+               std::to_string(longest.count()) + " s";
+  }
+  wait = std::max(wait, asked > longest ? options_.longest_wait : milliseconds(asked));
+  Trouble(message, error_event_ ? TroubleOf::kAnswer : TroubleOf::kConnection);
+  if (stage_ == Stage::kWatch && IsTooLargeVersion(status)) return Relist(wait);
+  const bool of_access = status.code == kUnauthorized || status.code == kForbidden;
+  TryAgain(passing || of_access ? Failure::kPassing : Failure::kCounts, wait);
 }
 
 void ListWatch::OnGone() {
   if (stage_ == Stage::kPagedList && !continue_token_.empty()) ++expired_pages_;
   ++health_.relists;
-  Relist();
+  Relist(backoff_.Next());
 }
 
-void ListWatch::Relist() {
+void ListWatch::Relist(milliseconds wait) {
   // A streaming list that was cut short by 410 would be again.
-  const bool streaming = options_.streaming_list && stage_ == Stage::kWatch;
-  stage_ = streaming ? Stage::kStreamingList : Stage::kPagedList;
+  const bool streaming = options_.streaming_list && !listing();
+  ListAnew(streaming ? Stage::kStreamingList : Stage::kPagedList, wait);
+}
+
+void ListWatch::ListAnew(Stage stage, milliseconds wait) {
+  stage_ = stage;
   continue_token_.clear();
-  replacing_ = false;
-  RetryAfter(backoff_.Next());
+  failures_ = 0;
+  RetryAfter(wait);
 }
 
-void ListWatch::RetryAfter(milliseconds wait) {
-  // A streaming list begins anew; a paged one goes on with its page.
-  if (stage_ == Stage::kStreamingList) replacing_ = false;
-  next_attempt_ = Clock::now() + wait;
+void ListWatch::TryAgain(Failure failure, milliseconds wait) {
+  if (failure == Failure::kCounts && stage_ != Stage::kVersion) ++failures_;
+  if (failures_ >= kMostFailures && stage_ != Stage::kVersion) {
+    return listing() ? ListAnew(Stage::kPagedList, wait) : Relist(wait);
+  }
+  if (stage_ == Stage::kWatch) stage_ = Stage::kVersion;
+  RetryAfter(wait);
 }
 
-void ListWatch::Trouble(const std::string& message) {
+void ListWatch::RetryAfter(milliseconds wait) { next_attempt_ = Clock::now() + wait; }
+
+void ListWatch::Trouble(const std::string& message, TroubleOf of) {
   ++health_.errors;
+  trouble_of_ = of;
   if (message == trouble_) return;
   trouble_ = message;
   sink_.OnTrouble(resource_, message);
+}
+
+void ListWatch::Recovered() {
+  if (trouble_.empty()) return;
+  trouble_.clear();
+  trouble_of_ = TroubleOf::kConnection;
+  sink_.OnRecovered(resource_);
 }
 
 }  // namespace sluice

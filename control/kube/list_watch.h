@@ -1,21 +1,30 @@
 // Keeps one resource in step with the API server: lists it, then watches it, for as long as it takes.
 //
-//   streaming list --(initial-events-end)--> watch --(it ends, connection lost)--> watch again from the last version
-//         | refused (400, 422, an ERROR event)      \--(410 Gone: that version is forgotten)--> list again
-//         v
-//   paged list --(last page)--> watch
+//   streaming list --(initial-events-end)--> watch --(it ends as asked)--> watch again from the last version
+//     |                                       |  \--(it breaks off)--> question for the present version --> watch again
+//     | refused (400, 422, an ERROR event),   |                          |
+//     | silent, or of no use several times    |                          | older than ours: the state was set back
+//     v                                       v                          v
+//   paged list --(last page)--> watch        list again, where the version that we have is gone (410), or what came is
+//                                            no event of this resource: what was missed is not known
 //
-// Whatever else goes wrong is tried again after a back-off, from where we were. Within one thread, that of its
-// ApiClient.
+// A list that is asked for without a continue token is a new one, whatever became of the one before: what that had
+// named counts no more. An answer is a list, or an event, only if it says that it is (ObjectReader); else nothing of it
+// counts. A list that would remove more than half of what is known is asked for once more, over another connection.
+//
+// Whatever else goes wrong is tried again after a back-off, from where we were; several times in vain, and the list
+// begins anew. Within one thread, that of its ApiClient.
 #ifndef SLUICE_CONTROL_KUBE_LIST_WATCH_H_
 #define SLUICE_CONTROL_KUBE_LIST_WATCH_H_
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "kube/api_client.h"
 #include "kube/api_status.h"
@@ -34,14 +43,21 @@ struct WatchOptions {
   int page_size = 500;
   // After which the server is asked to end a watch (less a random fifth), so that none lasts for ever.
   std::chrono::seconds watch_timeout{300};
-  // How much later than asked a server may end a watch. One without bookmarks may be silent until then.
+  // How much later than asked a server may end a watch; then we do. One without bookmarks may be silent until then.
   std::chrono::milliseconds timeout_margin{15'000};
-  // An answer that has not begun by then, or a list that pauses for so long, is given up.
+  // An answer that has not begun by then, or a list that pauses for so long (or brings less than 1 KiB), is given up.
   std::chrono::milliseconds answer_timeout{60'000};
   // A watch that has had a bookmark gets one a minute; without a byte for so long it is dead.
   std::chrono::milliseconds bookmark_timeout{90'000};
   std::chrono::milliseconds backoff_least{200};
   std::chrono::milliseconds backoff_most{10'000};
+  // A server that asks us to stay away for longer (Retry-After) is asked again then.
+  std::chrono::milliseconds longest_wait{60'000};
+  // How long before a list that takes much away is asked for once more, ...
+  std::chrono::milliseconds ask_again_after{1'000};
+  // ... and before it is listed anew what such a list has left, or a first one that was empty: should both have been
+  // wrong, then not for longer than that.
+  std::chrono::milliseconds look_again_after{60'000};
 };
 
 // For metrics and health checks; any thread may read it at any time.
@@ -49,9 +65,11 @@ struct WatchHealth {
   std::atomic<bool> synced = false;               // a list has been whole since the start
   std::atomic<std::int64_t> last_contact_ns = 0;  // steady clock; of the last byte; 0: never
   std::atomic<std::uint64_t> lists = 0;           // begun
-  std::atomic<std::uint64_t> relists = 0;         // begun since the version that we had was gone (410)
+  std::atomic<std::uint64_t> relists = 0;         // begun since the version that we had was gone (410) or set back
   std::atomic<std::uint64_t> watches = 0;         // begun, streaming lists not counted
   std::atomic<std::uint64_t> errors = 0;          // whatever OnTrouble could say, repeated or not
+  std::atomic<std::uint64_t> doubted_lists = 0;   // asked for once more, since they would remove more than half
+  std::atomic<std::uint64_t> large_removals = 0;  // of those, what the second one removed too
   std::atomic<std::uint64_t> upserts = 0;
   std::atomic<std::uint64_t> deletes = 0;
   std::atomic<std::uint64_t> bytes = 0;
@@ -69,7 +87,7 @@ class ListWatch : public ApiHandler {
   // Starts what is due and gives up what is late.
   void Tick(Clock::time_point now);
   // When Tick is due next.
-  Clock::time_point Due() const { return under_way_ ? deadline_ : next_attempt_; }
+  Clock::time_point Due() const;
   bool synced() const { return health_.synced.load(std::memory_order_relaxed); }
 
   void OnHeaders(long status) override;
@@ -77,28 +95,53 @@ class ListWatch : public ApiHandler {
   void OnDone(const ApiResult& result) override;
 
  private:
-  enum class Stage { kStreamingList, kPagedList, kWatch };
+  // kVersion: what is the present version?
+  enum class Stage { kStreamingList, kPagedList, kVersion, kWatch };
+  // Whether a request that failed counts among those in a row after which something else is tried.
+  enum class Failure { kPassing, kCounts };
+  // What ends a trouble: any answer, or only one that is what it should be.
+  enum class TroubleOf { kConnection, kAnswer };
 
+  bool listing() const { return stage_ == Stage::kStreamingList || stage_ == Stage::kPagedList; }
   std::string PathOf(Stage stage);
   void Start();
-  // Something came: notes when, and when to give up the next.
-  void Contact();
+  // `bytes` came, or (0) the answer's head: notes when, and when to give up the next.
+  void Contact(std::size_t bytes);
+
+  // A list's parts.
   void BeginReplace();
-  void EndReplace(const std::string& resource_version);
+  // False: a list that removes so much is to be asked for once more first.
+  bool EndReplace(const std::string& resource_version);
   bool OnListBytes(std::string_view bytes, const Arrival& arrival);
+  bool AddItem(std::string_view item);
+  void DeliverPage();
+  bool OnVersionBytes(std::string_view bytes);
+
   bool OnWatchBytes(std::string_view bytes, const Arrival& arrival);
   // False: the watch is of no more use.
   bool OnEvent(WatchEvent event, const Arrival& arrival);
+  bool OnBookmark(const WatchEvent& event);
+  // False: it is of a version before those that were. Else it becomes the one to go on from.
+  bool Advance(const std::string& version);
   void Upsert(ReceivedObject object, const Arrival& arrival);
 
   // How a request ended, and what to do then.
-  void OnPageEnded();
-  void OnRefused(const ApiStatus& status);
-  void ListInPages();
+  void OnLate(Clock::time_point now);
+  void OnUnreadable();
+  void OnListEnded();
+  void OnPage(const ListMeta& meta);
+  void OnVersion(const std::string& present);
+  void OnWatchEnded();
+  void OnRefused(ApiStatus status);
   void OnGone();
-  void Relist();
+  // A list begins anew, since a watch cannot go on.
+  void Relist(std::chrono::milliseconds wait);
+  void ListAnew(Stage stage, std::chrono::milliseconds wait);
+  void TryAgain(Failure failure, std::chrono::milliseconds wait);
   void RetryAfter(std::chrono::milliseconds wait);
-  void Trouble(const std::string& message);
+
+  void Trouble(const std::string& message, TroubleOf of);
+  void Recovered();
 
   const Resource resource_;
   const WatchOptions options_;
@@ -110,25 +153,41 @@ class ListWatch : public ApiHandler {
 
   Stage stage_;
   std::string resource_version_;  // of the last object or bookmark; where a watch goes on
-  std::string continue_token_;    // of a paged list: where the next page begins
-  int expired_pages_ = 0;         // how often, in a row, a paged list took longer than its token lived
-  bool replacing_ = false;        // between OnReplaceBegin and OnReplaceEnd
+  int failures_ = 0;              // in a row, of what we ask for now
+
+  // Of the list under way.
+  std::string continue_token_;  // of a paged one: where the next page begins
+  std::string list_version_;    // of its first page, and so of all
+  std::size_t listed_ = 0;      // objects
+  bool replacing_ = false;      // between OnReplaceBegin and OnReplaceEnd
+  bool asked_again_ = false;    // it is the second, after one that would have removed much
+  int expired_pages_ = 0;       // how often, in a row, a paged list took longer than its token lived
 
   // Of the request under way.
   bool under_way_ = false;
   Clock::time_point started_;
+  Clock::time_point contact_;  // the last
   long status_ = 0;
-  bool bookmarked_ = false;  // this watch sends bookmarks
+  std::size_t unextended_ = 0;  // bytes since the deadline was moved last
+  bool events_came_ = false;    // of this watch
+  bool bookmarked_ = false;     // this watch sends bookmarks
   std::chrono::seconds watch_timeout_{0};
   LineFramer lines_;
   ListFramer list_;
+  // A page is delivered once it is known to be one: what a wrong answer holds must change nothing.
+  std::vector<ReceivedObject> page_;
+  ListMeta::Type page_type_ = ListMeta::Type::kUnknown;
+  std::optional<Arrival> page_arrival_;
   std::string refusal_body_;
   std::optional<ApiStatus> error_event_;
+  bool doubted_ = false;    // the list is whole, and to be asked for once more
   std::string unreadable_;  // why what came is of no use
   Clock::time_point deadline_;
 
   Clock::time_point next_attempt_;
-  std::string trouble_;  // the last that was told; empty: none
+  std::optional<Clock::time_point> look_again_;  // when to list anew, though nothing is wrong
+  std::string trouble_;                          // the last that was told; empty: none
+  TroubleOf trouble_of_ = TroubleOf::kConnection;
 };
 
 }  // namespace sluice

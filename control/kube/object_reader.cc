@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "kube/json_framer.h"
+#include "kube/printable.h"
 #include "model/value.h"
 
 namespace sluice {
@@ -31,6 +32,10 @@ constexpr Keep kMetadata[] = {{"name"},
                               {"resourceVersion"},
                               {"creationTimestamp"},
                               {"managedFields", kManagedFields}};
+
+// What names an object, where the rest of it is too much.
+constexpr Keep kNameMetadata[] = {{"name"}, {"namespace"}, {"uid"}, {"resourceVersion"}};
+constexpr Keep kNameOnly[] = {{"kind"}, {"apiVersion"}, {"metadata", kNameMetadata}};
 
 constexpr Keep kNamespace[] = {{"kind"}, {"apiVersion"}, {"metadata", kMetadata}};
 
@@ -160,44 +165,44 @@ class ObjectReader::State {
     WatchEvent event;
     try {
       ondemand::document document = Parse(json);
-      event.type = TypeOf(document["type"].get_string());
-      ondemand::value object = document["object"];
+      const std::string_view type = document["type"].get_string();
+      event.type = TypeOf(type);
+      const auto object = [&document] { return document["object"].value(); };
       switch (event.type) {
         case WatchEvent::Type::kAdded:
         case WatchEvent::Type::kModified:
         case WatchEvent::Type::kDeleted:
-          Fill(object, kept_, tree_);
-          event.object = Decode();
+          if (auto received = ReadObject(document, object, /*names_type=*/true, event.why)) {
+            event.object = std::move(*received);
+          }
           break;
         case WatchEvent::Type::kBookmark:
-          Fill(object, {}, tree_);
+          Fill(object(), {}, tree_);
           ReadBookmark(event);
           break;
         case WatchEvent::Type::kError:
-          event.status = ReadApiStatus(0, std::string_view(object.get_object().value().raw_json()));
+          ReadError(std::string_view(object().get_object().value().raw_json()), event);
           break;
         case WatchEvent::Type::kUnreadable:
-          event.why = "a watch event of an unknown type";
+          event.why = "a watch event of the unknown type \"" + Printable(type, kLongestWord) + '"';
           break;
       }
     } catch (const simdjson::simdjson_error& error) {
-      event.type = WatchEvent::Type::kUnreadable;
       event.why = std::string("a watch event that is no JSON: ") + error.what();
     }
+    if (!event.why.empty()) event.type = WatchEvent::Type::kUnreadable;
     return event;
   }
 
-  ReceivedObject ReadItem(std::string_view json) {
+  std::optional<ReceivedObject> ReadItem(std::string_view json, std::string& why) {
     try {
       ondemand::document document = Parse(json);
-      Fill(document.get_value(), kept_, tree_);
+      const auto object = [&document] { return document.get_value().value(); };
+      return ReadObject(document, object, /*names_type=*/false, why);
     } catch (const simdjson::simdjson_error& error) {
-      ReceivedObject received;
-      received.decoded.outcome = DecodedObject::Outcome::kRefused;
-      received.diagnostics.push_back({Severity::kError, origin_, 0, type_.kind, "", error.what()});
-      return received;
+      why = std::string("an entry that is no JSON: ") + error.what();
+      return std::nullopt;
     }
-    return Decode();
   }
 
   ListMeta ReadListMeta(const std::string& json) {
@@ -206,31 +211,77 @@ class ObjectReader::State {
       const simdjson::padded_string padded(json);
       ondemand::document document = Parse(padded);
       Fill(document.get_value(), {}, tree_);
-    } catch (const simdjson::simdjson_error&) {
+    } catch (const simdjson::simdjson_error& error) {
+      meta.why = std::string("the answer is no JSON: ") + error.what();
       return meta;
     }
-    if (tree_.root() == nullptr) return meta;
-    const Value* metadata = tree_.root()->Find("metadata");
-    meta.resource_version = TextAt(metadata, "resourceVersion");
-    meta.continue_token = TextAt(metadata, "continue");
-    meta.readable = !meta.resource_version.empty();
+    if (tree_.root() == nullptr) {
+      meta.why = "the answer is no list: " + Printable(tree_.failure());
+      return meta;
+    }
+    ReadListMeta(*tree_.root(), meta);
     return meta;
   }
 
  private:
+  static constexpr std::size_t kLongestWord = 100;
+
   ondemand::document Parse(std::string_view json) {
     tree_.Clear();
     return parser_.iterate(simdjson::padded_string_view(json, json.size() + kJsonPadding));
   }
 
-  ReceivedObject Decode() {
-    ReceivedObject received;
+  // "kind \"Status\" of apiVersion \"v1\", not a PodList of v1". Empty: it is one. `names_type`: it must say so.
+  std::string OtherType(const Value& root, const std::string& kind, bool names_type) const {
+    const auto fits = [&](std::string_view key, std::string_view wanted) {
+      const Value* value = root.Find(key);
+      return value == nullptr ? !names_type : value->kind == Value::Kind::kString && value->text == wanted;
+    };
+    if (root.kind == Value::Kind::kMap && fits("kind", kind) && fits("apiVersion", type_.api_version)) return {};
+    return "kind \"" + Printable(TextAt(&root, "kind"), kLongestWord) + "\" of apiVersion \"" +
+           Printable(TextAt(&root, "apiVersion"), kLongestWord) + "\", not " + kind + " of " + type_.api_version;
+  }
+
+  // The object that `object()` yields, which begins the document anew. Nothing: `why` says what it is instead.
+  template <typename Object>
+  std::optional<ReceivedObject> ReadObject(ondemand::document& document, const Object& object, bool names_type,
+                                           std::string& why) {
+    Fill(object(), kept_, tree_);
+    std::string failure = tree_.failure();
     if (tree_.root() == nullptr) {
-      received.decoded.outcome = DecodedObject::Outcome::kRefused;
-      received.diagnostics.push_back({Severity::kError, origin_, 0, type_.kind, "", tree_.failure()});
-      return received;
+      // It is there all the same, and what was known of it must not count as gone: so it is refused by its name.
+      tree_.Clear();
+      document.rewind();
+      Fill(object(), kNameOnly, tree_);
+      if (tree_.root() == nullptr) {
+        why = "an object that cannot be read: " + Printable(failure);
+        return std::nullopt;
+      }
     }
+    if (const std::string other = OtherType(*tree_.root(), type_.kind, names_type); !other.empty()) {
+      why = "an object of " + other;
+      return std::nullopt;
+    }
+    ReceivedObject received = Decode(failure);
+    if (received.decoded.key.name.empty()) {
+      why = "an object without a name";
+      return std::nullopt;
+    }
+    return received;
+  }
+
+  // `failure`: why of the object there is no more than its name; empty: there is.
+  ReceivedObject Decode(const std::string& failure) {
+    ReceivedObject received;
     received.decoded = DecodeObject(tree_, *tree_.root(), type_, origin_, received.diagnostics);
+    if (!failure.empty()) {
+      received.decoded.outcome = DecodedObject::Outcome::kRefused;
+      received.decoded.object = {};
+      received.diagnostics = {{Severity::kError, origin_, 0, received.decoded.key.ToString(), "", failure}};
+    }
+    for (Diagnostic& diagnostic : received.diagnostics) {
+      for (std::string* text : {&diagnostic.object, &diagnostic.field, &diagnostic.message}) *text = Printable(*text);
+    }
     if (const Value* metadata = tree_.root()->Find("metadata"); metadata != nullptr) {
       received.uid = TextAt(metadata, "uid");
       received.resource_version = TextAt(metadata, "resourceVersion");
@@ -239,12 +290,49 @@ class ObjectReader::State {
     return received;
   }
 
-  void ReadBookmark(WatchEvent& event) {
-    if (tree_.root() == nullptr) return;
+  void ReadListMeta(const Value& root, ListMeta& meta) const {
+    const std::string list_kind = type_.kind + "List";
+    const bool says = root.Find("kind") != nullptr && root.Find("apiVersion") != nullptr;
+    const std::string other = OtherType(root, list_kind, /*names_type=*/true);
+    meta.type = other.empty() ? ListMeta::Type::kRight : says ? ListMeta::Type::kWrong : ListMeta::Type::kUnknown;
+    const Value* metadata = root.Find("metadata");
+    meta.resource_version = TextAt(metadata, "resourceVersion");
+    meta.continue_token = TextAt(metadata, "continue");
+    const Value* items = root.Find("items");
+    if (!other.empty()) {
+      meta.why = "the answer is of " + other;
+      const std::string_view message = TextAt(&root, "message");
+      if (!message.empty()) meta.why += ": " + Printable(message);
+    } else if (items == nullptr) {
+      meta.why = "the answer is a " + list_kind + " without items";
+    } else if (items->kind != Value::Kind::kList && items->kind != Value::Kind::kNull) {
+      meta.why = "the answer is a " + list_kind + " whose items are " + std::string(KindName(items->kind));
+    } else if (tree_.has_duplicates()) {
+      meta.why = "the answer is a " + list_kind + " that names a field twice";
+    } else if (meta.resource_version.empty()) {
+      meta.why = "the answer is a " + list_kind + " without metadata.resourceVersion";
+    }
+  }
+
+  void ReadBookmark(WatchEvent& event) const {
+    if (tree_.root() == nullptr) {
+      event.why = "a bookmark that cannot be read: " + Printable(tree_.failure());
+      return;
+    }
+    if (const std::string other = OtherType(*tree_.root(), type_.kind, /*names_type=*/true); !other.empty()) {
+      event.why = "a bookmark of " + other;
+      return;
+    }
     const Value* metadata = tree_.root()->Find("metadata");
     event.resource_version = TextAt(metadata, "resourceVersion");
+    if (event.resource_version.empty()) event.why = "a bookmark without a resourceVersion";
     const Value* annotations = metadata == nullptr ? nullptr : metadata->Find("annotations");
     event.ends_initial_list = TextAt(annotations, "k8s.io/initial-events-end") == "true";
+  }
+
+  static void ReadError(std::string_view json, WatchEvent& event) {
+    event.status = ReadApiStatus(0, json);
+    if (!event.status.is_status) event.why = "an ERROR event without a Status: " + event.status.message;
   }
 
   Kept kept_;
@@ -259,7 +347,9 @@ ObjectReader::ObjectReader(Resource resource, std::string origin)
 ObjectReader::~ObjectReader() = default;
 
 WatchEvent ObjectReader::ReadEvent(std::string_view json) { return state_->ReadEvent(json); }
-ReceivedObject ObjectReader::ReadItem(std::string_view json) { return state_->ReadItem(json); }
+std::optional<ReceivedObject> ObjectReader::ReadItem(std::string_view json, std::string& why) {
+  return state_->ReadItem(json, why);
+}
 ListMeta ObjectReader::ReadListMeta(const std::string& json) { return state_->ReadListMeta(json); }
 
 }  // namespace sluice

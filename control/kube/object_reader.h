@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -30,21 +31,31 @@ struct WatchEvent {
   enum class Type : std::uint8_t { kAdded, kModified, kDeleted, kBookmark, kError, kUnreadable };
 
   Type type = Type::kUnreadable;
-  ReceivedObject object;           // kAdded, kModified; of kDeleted the key alone
+  ReceivedObject object;           // kAdded, kModified; of kDeleted the key and the version alone
   std::string resource_version;    // of kBookmark
   bool ends_initial_list = false;  // kBookmark annotated k8s.io/initial-events-end
   ApiStatus status;                // kError
   std::string why;                 // kUnreadable
 };
 
-// What a list says beside its items: metav1.ListMeta.
+// What a list says beside its items: metav1.TypeMeta and ListMeta.
 struct ListMeta {
-  bool readable = false;
+  enum class Type : std::uint8_t {
+    kRight,    // of the list of the reader's resource
+    kWrong,    // of something else
+    kUnknown,  // it does not say, so far
+  };
+
+  Type type = Type::kUnknown;
+  // What keeps it from being the list that was asked for; empty: nothing does.
+  std::string why;
   std::string resource_version;
   std::string continue_token;
 };
 
-// Not safe to share between threads. Texts given to it are readable kJsonPadding bytes past their end.
+// Reads objects of one resource, and nothing else: an answer of another kind is never taken for one of this. Not safe
+// to share between threads. Texts given to it are readable kJsonPadding bytes past their end. What it says of a text
+// is fit for a log (printable.h).
 class ObjectReader {
  public:
   // `origin` stands for the file in diagnostics.
@@ -53,9 +64,14 @@ class ObjectReader {
   ObjectReader(const ObjectReader&) = delete;
   ObjectReader& operator=(const ObjectReader&) = delete;
 
+  // The object of an event names its kind and apiVersion, which must be the resource's (of kError: Status); else the
+  // event is kUnreadable.
   WatchEvent ReadEvent(std::string_view json);
-  // Of an item that is no JSON object, the result is refused and has no key.
-  ReceivedObject ReadItem(std::string_view json);
+  // An entry of a list: its kind and apiVersion count where it names them. Nothing: it is no object of the resource, or
+  // has no name, as `why` says. An object that is merely refused has a key.
+  std::optional<ReceivedObject> ReadItem(std::string_view json, std::string& why);
+  // A list less its items. It is the one that was asked for only if its kind and apiVersion are, `items` is an array or
+  // null, and it has a resourceVersion.
   ListMeta ReadListMeta(const std::string& json);
 
  private:

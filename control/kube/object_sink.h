@@ -3,6 +3,7 @@
 #define SLUICE_CONTROL_KUBE_OBJECT_SINK_H_
 
 #include <chrono>
+#include <cstddef>
 #include <string>
 
 #include "kube/object_reader.h"
@@ -17,6 +18,12 @@ struct Arrival {
   std::chrono::system_clock::time_point wall;
 };
 
+// What a replacement would take away if it ended now.
+struct Removal {
+  std::size_t known = 0;    // objects that were known before it began
+  std::size_t unnamed = 0;  // those of them that it has not named
+};
+
 // Called in the thread of KubeSource::Poll, in the order in which the API server sent things; must not throw.
 class ObjectSink {
  public:
@@ -27,6 +34,8 @@ class ObjectSink {
   // is, but counts as not yet named.
   virtual void OnReplaceBegin(Resource resource) = 0;
   virtual void OnReplaceEnd(Resource resource) = 0;
+  // Between the two: what OnReplaceEnd would remove.
+  virtual Removal RemovalOf(Resource resource) const = 0;
 
   // An object that is new, changed, or (in a replacement) as it was: resource_version tells. Refused ones come too.
   virtual void OnUpsert(Resource resource, ReceivedObject object, const Arrival& arrival) = 0;
@@ -34,6 +43,8 @@ class ObjectSink {
 
   // Nothing comes for now; what is known stays in force. Says why and what helps; not repeated while it is the same.
   virtual void OnTrouble(Resource resource, const std::string& message) = 0;
+  // Something that people should know of, though it stops nothing: a list that takes much away.
+  virtual void OnNotice(Resource resource, const std::string& message) = 0;
   // The first contact after OnTrouble.
   virtual void OnRecovered(Resource resource) = 0;
 };

@@ -29,10 +29,10 @@ void Delete(ClusterResolver& resolver, Resource resource, const std::string& joi
   const auto [namespace_name, name] = Split(joined);
   switch (resource) {
     case Resource::kNamespaces:
-      resolver.DeleteNamespace(name);
+      resolver.DeleteNamespace(joined);
       break;
     case Resource::kNodes:
-      resolver.DeleteNode(name);
+      resolver.DeleteNode(joined);
       break;
     case Resource::kPods:
       resolver.DeletePod(namespace_name, name);
@@ -70,16 +70,34 @@ void KubeFollower::OnReplaceEnd(Resource resource) {
   }
 }
 
+Removal KubeFollower::RemovalOf(Resource resource) const {
+  const Kept& kept = Of(resource);
+  Removal removal;
+  for (const auto& [name, known] : kept.objects) {
+    removal.known += known.since != kept.replacement;
+    removal.unnamed += known.replacement != kept.replacement;
+  }
+  return removal;
+}
+
 void KubeFollower::OnUpsert(Resource resource, ReceivedObject object, const Arrival& arrival) {
   const DecodedObject& decoded = object.decoded;
   const EventSubject subject{resource, decoded.key.namespace_name, decoded.key.name, object.uid,
                              object.resource_version};
   const bool refused = decoded.outcome == Outcome::kRefused;
   if (!decoded.key.name.empty()) {
-    Known& known = Of(resource).objects[Join(decoded.key.namespace_name, decoded.key.name)];
-    known.replacement = Of(resource).replacement;
-    if (known.uid != object.uid) known.good = false;  // somebody else of that name
-    known.uid = object.uid;
+    Kept& kept = Of(resource);
+    const std::string joined = Join(decoded.key.namespace_name, decoded.key.name);
+    const auto [found, is_new] = kept.objects.try_emplace(joined);
+    Known& known = found->second;
+    if (is_new) known.since = kept.replacement;
+    known.replacement = kept.replacement;
+    if (known.uid != object.uid) {
+      // Somebody else of that name: the one that we knew is gone, whether or not we heard of it.
+      known.good = false;
+      known.uid = object.uid;
+      if (!is_new && std::holds_alternative<std::monostate>(decoded.object)) Forget(resource, joined, known, arrival);
+    }
     if (refused && known.good) {
       // Its last good version stays.
     } else if (gathering()) {
@@ -102,9 +120,16 @@ void KubeFollower::OnDelete(Resource resource, const ObjectKey& key, const Arriv
   const std::string joined = Join(key.namespace_name, key.name);
   const auto found = Of(resource).objects.find(joined);
   if (found == Of(resource).objects.end()) return;
-  if (gathering()) Ungather(resource, found->second);
+  Forget(resource, joined, found->second, arrival);
   Of(resource).objects.erase(found);
-  if (gathering()) return;
+}
+
+void KubeFollower::Forget(Resource resource, const std::string& joined, Known& known, const Arrival& arrival) {
+  if (gathering()) {
+    Ungather(resource, known);
+    known.gathered = kNone;
+    return;
+  }
   feed_.Change(TimeOf(arrival, 0), [&](ClusterResolver& resolver) { Delete(resolver, resource, joined); });
 }
 
@@ -160,6 +185,10 @@ void KubeFollower::LoadGathered() {
 
 void KubeFollower::OnTrouble(Resource resource, const std::string& message) {
   spdlog::warn("{}: {}; what is known stays in force", InfoOf(resource).name, message);
+}
+
+void KubeFollower::OnNotice(Resource resource, const std::string& message) {
+  spdlog::warn("{}: {}", InfoOf(resource).name, message);
 }
 
 void KubeFollower::OnRecovered(Resource resource) { spdlog::info("{}: the API server is back", InfoOf(resource).name); }

@@ -30,9 +30,11 @@ class KubeFollower : public ObjectSink {
 
   void OnReplaceBegin(Resource resource) override;
   void OnReplaceEnd(Resource resource) override;
+  Removal RemovalOf(Resource resource) const override;
   void OnUpsert(Resource resource, ReceivedObject object, const Arrival& arrival) override;
   void OnDelete(Resource resource, const ObjectKey& key, const Arrival& arrival) override;
   void OnTrouble(Resource resource, const std::string& message) override;
+  void OnNotice(Resource resource, const std::string& message) override;
   void OnRecovered(Resource resource) override;
 
   std::size_t objects(Resource resource) const { return Of(resource).objects.size(); }
@@ -42,6 +44,7 @@ class KubeFollower : public ObjectSink {
  private:
   struct Known {
     std::string uid;
+    std::uint32_t since = 0;         // the replacement under way, or the last one, when it came
     std::uint32_t replacement = 0;   // the last in which it was named
     bool good = false;               // a good version is in the feed
     std::uint32_t gathered = kNone;  // its index among those gathered
@@ -57,6 +60,8 @@ class KubeFollower : public ObjectSink {
   const Kept& Of(Resource resource) const { return kept_[static_cast<std::size_t>(resource)]; }
 
   bool gathering() const { return gathered_ != nullptr; }
+  // Takes it out of what is gathered, or of the feed.
+  void Forget(Resource resource, const std::string& joined, Known& known, const Arrival& arrival);
   void Gather(const DecodedObject& decoded, Known& known);
   void Ungather(Resource resource, const Known& known);
   void LoadGathered();

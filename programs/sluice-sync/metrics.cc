@@ -39,6 +39,10 @@ Metrics::Metrics(const std::vector<std::string>& targets)
     : objects_(Gauge(registry_, "sluice_sync_objects", "Objects known, by resource")),
       watch_age_(Gauge(registry_, "sluice_sync_watch_age_seconds", "Time since the API server was last heard of")),
       watch_errors_(Counter(registry_, "sluice_sync_watch_errors_total", "Lists and watches that failed")),
+      doubted_lists_(Counter(registry_, "sluice_sync_doubted_lists_total",
+                             "Lists that would remove more than half of the objects, and so were asked for once more")),
+      large_removals_(Counter(registry_, "sluice_sync_large_removals_total",
+                              "Lists that removed more than half of the objects, as the one before had said")),
       lists_(Counter(registry_, "sluice_sync_lists_total", "Lists that were begun; a watch that lasts needs none")),
       events_(Counter(registry_, "sluice_sync_events_total", "Kubernetes Events on refused objects, by outcome")),
       refused_objects_(
@@ -91,6 +95,8 @@ void Metrics::SetSource(Resource resource, std::size_t objects, const WatchHealt
   SetSource(resource, objects);
   const prometheus::Labels labels = {{"resource", std::string(InfoOf(resource).name)}};
   Raise(watch_errors_.Add(labels), health.errors);
+  Raise(doubted_lists_.Add(labels), health.doubted_lists);
+  Raise(large_removals_.Add(labels), health.large_removals);
   Raise(lists_.Add(labels), health.lists);
   last_contact_ns_[static_cast<std::size_t>(resource)] = health.last_contact_ns.load();
 }

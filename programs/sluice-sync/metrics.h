@@ -51,6 +51,8 @@ class Metrics {
   prometheus::Family<prometheus::Gauge>& objects_;
   prometheus::Family<prometheus::Gauge>& watch_age_;
   prometheus::Family<prometheus::Counter>& watch_errors_;
+  prometheus::Family<prometheus::Counter>& doubted_lists_;
+  prometheus::Family<prometheus::Counter>& large_removals_;
   prometheus::Family<prometheus::Counter>& lists_;
   prometheus::Family<prometheus::Counter>& events_;
   prometheus::Family<prometheus::Counter>& refused_objects_;

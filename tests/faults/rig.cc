@@ -267,7 +267,10 @@ Timeline::Verdicts Rig::ReferenceVerdicts() const {
     for (const Json& item : ListOf(std::string(InfoOf(resource).path))) {
       std::string text = item.dump();
       text.append(kJsonPadding, ' ');
-      DecodedObject decoded = reader.ReadItem(std::string_view(text).substr(0, text.size() - kJsonPadding)).decoded;
+      std::string why;
+      auto received = reader.ReadItem(std::string_view(text).substr(0, text.size() - kJsonPadding), why);
+      EXPECT_TRUE(received) << why;
+      if (!received) continue;
       std::visit(
           [&](auto& object) {
             using Object = std::decay_t<decltype(object)>;
@@ -276,7 +279,7 @@ Timeline::Verdicts Rig::ReferenceVerdicts() const {
             if constexpr (std::is_same_v<Object, Pod>) cluster.pods.push_back(std::move(object));
             if constexpr (std::is_same_v<Object, NetworkPolicy>) cluster.policies.push_back(std::move(object));
           },
-          decoded.object);
+          received->decoded.object);
     }
   }
   const reference::Evaluator evaluator(cluster);

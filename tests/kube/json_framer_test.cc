@@ -53,6 +53,27 @@ TEST(ListFramer, CutShortIsNotComplete) {
   }
 }
 
+TEST(ListFramer, OfWhatIsNoListOfObjectsIsBroken) {
+  for (const std::string text :
+       {"<html>", "[]", "null", R"("items":[])", R"({"items":[1]})", R"({"items":["x"]})", R"({"items":[null]})",
+        R"({"items":[[]]})", R"({"items":[[{"a":1}]]})", R"({"items":[{"a":1}{"b":2}]})", R"({"items":[,{"a":1}]})",
+        R"({"items":[{"a":1},]})", R"({"items":[{"a":1},,{"b":2}]})", R"({"items":[]}})", R"({"items":[]}{"items":[]})",
+        R"({"items":[]} more)"}) {
+    for (std::size_t piece = 1; piece <= text.size(); ++piece) {
+      ListFramer framer;
+      Cut(framer, text, piece);
+      EXPECT_TRUE(framer.broken()) << text << " in pieces of " << piece;
+      EXPECT_FALSE(framer.complete()) << text << " in pieces of " << piece;
+    }
+  }
+}
+
+TEST(ListFramer, OfAKeyThatOnlyEndsLikeItemsCutsNothing) {
+  ListFramer framer;
+  EXPECT_THAT(Cut(framer, R"({"my\"items":[{"a":1}]})", 4), IsEmpty());
+  EXPECT_TRUE(framer.complete());
+}
+
 TEST(ListFramer, ClearedStartsOver) {
   ListFramer framer;
   Cut(framer, kList.substr(0, 90), 7);

@@ -36,8 +36,10 @@ class CountingSink : public ObjectSink {
     refused += pod == nullptr || !object.diagnostics.empty();
     named_ports += pod == nullptr ? 0 : pod->ports.size();
   }
+  Removal RemovalOf(Resource) const override { return {}; }
   void OnDelete(Resource, const ObjectKey&, const Arrival&) override {}
   void OnTrouble(Resource, const std::string& message) override { troubles.push_back(message); }
+  void OnNotice(Resource, const std::string&) override {}
   void OnRecovered(Resource) override {}
 
   int pods = 0;
@@ -121,7 +123,7 @@ ScriptedServer::Step Pages() {
     if (*pod >= kPodCount) return SendAndHold("")(reply);
     std::vector<std::string> pods;
     while (pods.size() < kPage && *pod < kPodCount) pods.push_back(NumberedPod((*pod)++));
-    Send(PodList(pods, "9", *pod < kPodCount ? "more" : ""))(reply);
+    Send(PodList(pods, "9", *pod < kPodCount ? "from-" + std::to_string(*pod) : ""))(reply);
   };
 }
 

@@ -1,21 +1,15 @@
 // What a list-watch does with answers that a real API server gives rarely, and at the worst moment.
-#include "kube/list_watch.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <thread>
 
-#include "kube/kube_source.h"
-#include "kube/recording_sink.h"
-#include "kube/scripted_server.h"
+#include "kube/list_watch_fixture.h"
 
 namespace sluice {
 namespace {
 
-using std::chrono::milliseconds;
-using std::chrono::steady_clock;
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -23,53 +17,8 @@ using testing::IsEmpty;
 using testing::Not;
 using testing::SizeIs;
 
-constexpr auto kPods = Resource::kPods;
-
-const auto kNoStreamingList = Refuse(422, "Invalid", "sendInitialEvents: Forbidden");
-
-std::string Added(const std::string& name, const std::string& version) {
-  return EventLine("ADDED", PodJson(name, version));
-}
-
-class ListWatchTest : public testing::Test {
- protected:
-  ListWatchTest() {
-    for (WatchOptions& watch : options_.watches) {
-      watch.backoff_least = milliseconds(5);
-      watch.backoff_most = milliseconds(50);
-    }
-    options_.seed = 1;
-  }
-
-  WatchOptions& pods() { return options_.watches[static_cast<std::size_t>(kPods)]; }
-
-  void Begin(std::vector<ScriptedServer::Step> steps) {
-    server_ = std::make_unique<ScriptedServer>(std::move(steps));
-    source_ = std::make_unique<KubeSource>(server_->Access(), options_, sink_);
-  }
-
-  bool Until(const std::function<bool()>& done, milliseconds timeout = milliseconds(8000)) {
-    const auto deadline = steady_clock::now() + timeout;
-    while (!done()) {
-      if (steady_clock::now() >= deadline) return false;
-      source_->Poll(milliseconds(5));
-    }
-    return true;
-  }
-  bool UntilPod(const std::string& name) {
-    return Until([&] { return Has(name) && source_->synced(); });
-  }
-  bool Has(const std::string& name) const { return sink_.Has(kPods, "default/" + name); }
-  std::string Target(std::size_t number) {
-    const auto targets = server_->targets();
-    return number < targets.size() ? targets[number] : "none";
-  }
-
-  KubeOptions options_;
-  RecordingSink sink_;
-  std::unique_ptr<ScriptedServer> server_;
-  std::unique_ptr<KubeSource> source_;
-};
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
 
 TEST_F(ListWatchTest, StreamingListGoesOnAsTheWatch) {
   Begin({SendAndHold(Added("a", "7") + Added("b", "3") + BookmarkLine("9", true) + Added("c", "10") +
@@ -157,9 +106,9 @@ TEST_F(ListWatchTest, WatchGoesOnFromItsBookmark) {
 }
 
 TEST_F(ListWatchTest, GoneAsAnErrorEventMakesAnotherListAndDropsWhatItDoesNotName) {
-  Begin({SendAndHold(Added("old", "1") + BookmarkLine("9", true) +
+  Begin({SendAndHold(Added("old", "1") + Added("stays", "2") + BookmarkLine("9", true) +
                      EventLine("ERROR", StatusJson(410, "Expired", "too old resource version"))),
-         SendAndHold(Added("new", "50") + BookmarkLine("60", true))});
+         SendAndHold(Added("stays", "2") + Added("new", "50") + BookmarkLine("60", true))});
   ASSERT_TRUE(UntilPod("new"));
   ASSERT_TRUE(Until([&] { return !Has("old"); }));
   EXPECT_THAT(Target(1), HasSubstr("sendInitialEvents"));
@@ -168,15 +117,17 @@ TEST_F(ListWatchTest, GoneAsAnErrorEventMakesAnotherListAndDropsWhatItDoesNotNam
 }
 
 TEST_F(ListWatchTest, GoneAsAnHttpStatusMakesAnotherList) {
-  Begin({Send(Added("old", "1") + BookmarkLine("9", true)), Refuse(410, "Gone", "too old resource version"),
-         SendAndHold(Added("new", "50") + BookmarkLine("60", true))});
+  Begin({Send(Added("old", "1") + Added("stays", "2") + BookmarkLine("9", true)),
+         Refuse(410, "Gone", "too old resource version"),
+         SendAndHold(Added("stays", "2") + Added("new", "50") + BookmarkLine("60", true))});
   ASSERT_TRUE(Until([&] { return Has("new") && !Has("old"); }));
   EXPECT_EQ(source_->health(kPods).relists, 1u);
 }
 
 TEST_F(ListWatchTest, UnreadableEventMakesAnotherListSinceItIsNotKnownWhatWasMissed) {
-  Begin({SendAndHold(Added("old", "1") + BookmarkLine("9", true) + "{\"type\":\"ADDED\",\"object\":{]}\n"),
-         SendAndHold(Added("new", "50") + BookmarkLine("60", true))});
+  Begin({SendAndHold(Added("old", "1") + Added("stays", "2") + BookmarkLine("9", true) +
+                     "{\"type\":\"ADDED\",\"object\":{]}\n"),
+         SendAndHold(Added("stays", "2") + Added("new", "50") + BookmarkLine("60", true))});
   ASSERT_TRUE(Until([&] { return Has("new") && !Has("old"); }));
   EXPECT_THAT(sink_.troubles, ElementsAre(HasSubstr("no JSON")));
 }
@@ -203,7 +154,7 @@ TEST_F(ListWatchTest, SilentWatchIsGivenUpAfterItsBookmarksStop) {
 
 TEST_F(ListWatchTest, TroubleThatLastsIsToldOnceAndCountedEachTime) {
   const auto broken = Refuse(500, "InternalError", "etcd is away");
-  Begin({broken, broken, broken, SendAndHold(Added("a", "1") + BookmarkLine("9", true))});
+  Begin({broken, broken, broken, Send(PodList({PodJson("a", "1")}, "9", "")), SendAndHold("")});
   ASSERT_TRUE(UntilPod("a"));
   EXPECT_THAT(sink_.troubles, ElementsAre(HasSubstr("etcd is away")));
   EXPECT_EQ(source_->health(kPods).errors, 3u);

@@ -4,11 +4,13 @@
 #include <gtest/gtest.h>
 
 #include "kube/json_framer.h"
+#include "kube/printable.h"
 #include "kube/scripted_server.h"
 
 namespace sluice {
 namespace {
 
+using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
@@ -40,7 +42,10 @@ constexpr char kPod[] =
 TEST(ObjectReader, ReadsAListedPodThatNamesNoKind) {
   ObjectReader reader(Resource::kPods, "https://api");
   const Padded json(kPod);
-  const ReceivedObject received = reader.ReadItem(json.view());
+  std::string why;
+  const auto item = reader.ReadItem(json.view(), why);
+  ASSERT_TRUE(item) << why;
+  const ReceivedObject& received = *item;
   EXPECT_THAT(received.diagnostics, IsEmpty());
   ASSERT_EQ(received.decoded.outcome, DecodedObject::Outcome::kAccepted);
   EXPECT_EQ(received.decoded.key, (ObjectKey{"Pod", "shop", "web"}));
@@ -77,12 +82,14 @@ TEST(ObjectReader, ReadsNodesAndNamespaces) {
   ObjectReader nodes(Resource::kNodes, "https://api");
   const Padded node(R"({"metadata":{"name":"n1"},"spec":{"podCIDR":"10.0.0.0/24","podCIDRs":["10.0.0.0/24"]},
     "status":{"addresses":[{"type":"InternalIP","address":"192.0.2.1"},{"type":"Hostname","address":"n1"}],"images":[]}})");
-  const ReceivedObject received = nodes.ReadItem(node.view());
-  EXPECT_THAT(std::get<NodeObject>(received.decoded.object).addresses, SizeIs(1));
-  EXPECT_THAT(std::get<NodeObject>(received.decoded.object).pod_cidrs, SizeIs(1));
+  std::string why;
+  const auto received = nodes.ReadItem(node.view(), why);
+  ASSERT_TRUE(received) << why;
+  EXPECT_THAT(std::get<NodeObject>(received->decoded.object).addresses, SizeIs(1));
+  EXPECT_THAT(std::get<NodeObject>(received->decoded.object).pod_cidrs, SizeIs(1));
   ObjectReader namespaces(Resource::kNamespaces, "https://api");
   const Padded space(R"({"metadata":{"name":"shop","labels":{"team":"a"}},"status":{"phase":"Active"}})");
-  EXPECT_EQ(std::get<Namespace>(namespaces.ReadItem(space.view()).decoded.object).labels,
+  EXPECT_EQ(std::get<Namespace>(namespaces.ReadItem(space.view(), why)->decoded.object).labels,
             (Labels{{"kubernetes.io/metadata.name", "shop"}, {"team", "a"}}));
 }
 
@@ -121,18 +128,149 @@ TEST(ObjectReader, TellsWhatIsNoEvent) {
 
 TEST(ObjectReader, ReadsWhatAListSaysOfItself) {
   ObjectReader reader(Resource::kPods, "https://api");
-  const ListMeta meta = reader.ReadListMeta(R"({"metadata":{"continue":"c","resourceVersion":"5"},"items":[]})");
-  EXPECT_TRUE(meta.readable);
+  const ListMeta meta = reader.ReadListMeta(
+      R"({"kind":"PodList","apiVersion":"v1","metadata":{"continue":"c","resourceVersion":"5"},"items":[]})");
+  EXPECT_EQ(meta.type, ListMeta::Type::kRight);
+  EXPECT_EQ(meta.why, "");
   EXPECT_EQ(meta.resource_version, "5");
   EXPECT_EQ(meta.continue_token, "c");
-  EXPECT_FALSE(reader.ReadListMeta("<html>").readable);
-  EXPECT_FALSE(reader.ReadListMeta("{}").readable);
+  EXPECT_EQ(
+      reader.ReadListMeta(R"({"items":null,"metadata":{"resourceVersion":"5"},"apiVersion":"v1","kind":"PodList"})")
+          .why,
+      "");
+}
+
+TEST(ObjectReader, SaysWhyAnAnswerIsNotTheListThatWasAskedFor) {
+  const std::pair<const char*, const char*> kCases[] = {
+      {"<html>", "no JSON"},
+      {"{}", "kind \"\" of apiVersion \"\", not PodList of v1"},
+      {"[]", "not PodList of v1"},
+      {R"({"metadata":{"resourceVersion":"5"},"items":[]})", "not PodList of v1"},
+      {R"({"kind":"Status","apiVersion":"v1","metadata":{"resourceVersion":"5"},"message":"etcd\nis away"})",
+       "kind \"Status\" of apiVersion \"v1\", not PodList of v1: etcd\\x0ais away"},
+      {R"({"kind":"NodeList","apiVersion":"v1","metadata":{"resourceVersion":"5"},"items":[]})", "NodeList"},
+      {R"({"kind":"PodList","apiVersion":"v2","metadata":{"resourceVersion":"5"},"items":[]})", "v2"},
+      {R"({"kind":"PodList","metadata":{"resourceVersion":"5"},"items":[]})", "not PodList of v1"},
+      {R"({"kind":["PodList"],"apiVersion":"v1","metadata":{"resourceVersion":"5"},"items":[]})", "not PodList of v1"},
+      {R"({"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"5"}})", "without items"},
+      {R"({"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"5"},"items":{}})", "items are a map"},
+      {R"({"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"5"},"items":"x"})", "items are a string"},
+      {R"({"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"5"},"items":[],"items":[]})", "twice"},
+      {R"({"kind":"PodList","apiVersion":"v1","metadata":{},"items":[]})", "without metadata.resourceVersion"},
+      {R"({"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":5},"items":[]})",
+       "without metadata.resourceVersion"},
+  };
+  ObjectReader reader(Resource::kPods, "https://api");
+  for (const auto& [json, why] : kCases) EXPECT_THAT(reader.ReadListMeta(json).why, HasSubstr(why)) << json;
+}
+
+TEST(ObjectReader, SaysAsEarlyAsItCanThatAListIsOfAnotherKind) {
+  ObjectReader reader(Resource::kPods, "https://api");
+  using Type = ListMeta::Type;
+  EXPECT_EQ(reader.ReadListMeta(R"({"kind":"NodeList","apiVersion":"v1","metadata":{},"items":[]})").type,
+            Type::kWrong);
+  EXPECT_EQ(reader.ReadListMeta(R"({"kind":"PodList","apiVersion":"v1","items":[]})").type, Type::kRight);
+  EXPECT_EQ(reader.ReadListMeta(R"({"apiVersion":"v1","items":[]})").type, Type::kUnknown);
+}
+
+TEST(ObjectReader, RefusesAnEntryThatIsNoObjectOfTheResource) {
+  ObjectReader reader(Resource::kPods, "https://api");
+  const std::pair<const char*, const char*> kCases[] = {
+      {R"({"kind":"Node","apiVersion":"v1","metadata":{"name":"a"}})", "kind \"Node\""},
+      {R"({"kind":"Pod","apiVersion":"v2","metadata":{"name":"a"}})", "apiVersion \"v2\""},
+      {R"({"kind":null,"metadata":{"name":"a"}})", "not Pod of v1"},
+      {R"({"metadata":{"namespace":"default"}})", "without a name"},
+      {R"({"metadata":{"name":7}})", "without a name"},
+      {R"({})", "without a name"},
+      {R"({"metadata":{"name":tru}})", "no JSON"},
+  };
+  for (const auto& [json, why] : kCases) {
+    const Padded padded(json);
+    std::string said;
+    EXPECT_FALSE(reader.ReadItem(padded.view(), said)) << json;
+    EXPECT_THAT(said, HasSubstr(why)) << json;
+  }
+  const Padded named(R"({"kind":"Pod","apiVersion":"v1","metadata":{"name":"a"}})");
+  std::string said;
+  EXPECT_TRUE(reader.ReadItem(named.view(), said)) << said;
+}
+
+TEST(ObjectReader, RefusesAnObjectThatIsTooMuchByItsName) {
+  ObjectReader reader(Resource::kNetworkPolicies, "https://api");
+  std::string deep = R"({"metadata":{"name":"p","namespace":"shop","uid":"u"},"spec":{"podSelector":)";
+  for (int level = 0; level < 200; ++level) deep += R"({"a":)";
+  deep += "{}" + std::string(200, '}') + "}}";
+  const Padded json(deep);
+  std::string why;
+  const auto received = reader.ReadItem(json.view(), why);
+  ASSERT_TRUE(received) << why;
+  EXPECT_EQ(received->decoded.outcome, DecodedObject::Outcome::kRefused);
+  EXPECT_EQ(received->decoded.key, (ObjectKey{"NetworkPolicy", "shop", "p"}));
+  EXPECT_EQ(received->uid, "u");
+  EXPECT_THAT(received->diagnostics, SizeIs(1));
+}
+
+TEST(ObjectReader, RefusesEventsOfOtherKinds) {
+  ObjectReader reader(Resource::kPods, "https://api");
+  const std::string node = R"({"kind":"Node","apiVersion":"v1","metadata":{"name":"a","resourceVersion":"7"}})";
+  const std::string untyped = R"({"metadata":{"name":"a","resourceVersion":"7"}})";
+  const std::pair<std::string, const char*> kCases[] = {
+      {EventLine("ADDED", node), "kind \"Node\""},
+      {EventLine("MODIFIED", untyped), "not Pod of v1"},
+      {EventLine("DELETED", node), "kind \"Node\""},
+      {EventLine("DELETED", R"({"kind":"Pod","apiVersion":"v1","metadata":{"namespace":"default"}})"),
+       "without a name"},
+      {EventLine("BOOKMARK", node), "a bookmark of kind \"Node\""},
+      {EventLine("BOOKMARK", untyped), "a bookmark of kind \"\""},
+      {EventLine("BOOKMARK", R"({"kind":"Pod","apiVersion":"v1","metadata":{}})"), "without a resourceVersion"},
+      {EventLine("ERROR", node), "without a Status"},
+      {EventLine("NE\\nW", untyped), "type \"NE\\x0aW\""},
+  };
+  for (const auto& [line, why] : kCases) {
+    const Padded json(line);
+    const WatchEvent event = reader.ReadEvent(json.view());
+    EXPECT_EQ(event.type, WatchEvent::Type::kUnreadable) << line;
+    EXPECT_THAT(event.why, HasSubstr(why)) << line;
+  }
+}
+
+TEST(ObjectReader, SaysNothingThatCouldBeginALineOfALog) {
+  ObjectReader reader(Resource::kPods, "https://api");
+  const Padded json(R"({"metadata":{"name":"a\nb","labels":{"k\r\ney":"v"}},"status":{"podIP":"\u001b[2J"}})");
+  std::string why;
+  const auto received = reader.ReadItem(json.view(), why);
+  ASSERT_TRUE(received) << why;
+  ASSERT_GE(received->diagnostics.size(), 3u);
+  for (const Diagnostic& diagnostic : received->diagnostics) {
+    for (const char character : diagnostic.ToString()) EXPECT_GE(character, ' ') << diagnostic.ToString();
+  }
 }
 
 TEST(ApiStatus, OfAPageThatIsNoStatusIsItsFirstLine) {
   const ApiStatus status = ReadApiStatus(502, "Bad Gateway\nnginx");
   EXPECT_EQ(status.code, 502);
   EXPECT_EQ(status.message, "Bad Gateway");
+  EXPECT_FALSE(status.is_status);
+}
+
+TEST(ApiStatus, OfAMessageThatForgesLinesIsEscaped) {
+  const ApiStatus status = ReadApiStatus(500, StatusJson(500, "A\\nB", "one\\ntwo\\u001b[2J"));
+  EXPECT_TRUE(status.is_status);
+  EXPECT_EQ(status.reason, "A\\x0aB");
+  EXPECT_EQ(status.message, "one\\x0atwo\\x1b[2J");
+}
+
+TEST(Printable, EscapesWhatCouldForgeALineAndNothingElse) {
+  EXPECT_EQ(Printable("a b\\n \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"),
+            "a b\\n \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80");
+  EXPECT_EQ(Printable("a\nb\r\t\x7f"), "a\\x0ab\\x0d\\x09\\x7f");
+  EXPECT_EQ(Printable("\xc2\x85\xe2\x80\xa8\xe2\x80\xae"), "\\xc2\\x85\\xe2\\x80\\xa8\\xe2\\x80\\xae");
+  EXPECT_EQ(Printable("\xff\xc0\x80\xed\xa0\x80\xe2\x82"), "\\xff\\xc0\\x80\\xed\\xa0\\x80\\xe2\\x82");
+  EXPECT_EQ(Printable(Printable("a\nb")), Printable("a\nb"));
+  EXPECT_EQ(Printable("abcdef", 3), "abc...");
+  EXPECT_EQ(Printable("ab\xc3\xa9", 3), "ab...");
+  EXPECT_EQ(Printable("abc", 3), "abc");
+  EXPECT_EQ(Printable(""), "");
 }
 
 }  // namespace

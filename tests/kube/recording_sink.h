@@ -4,6 +4,7 @@
 
 #include <array>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,23 +19,35 @@ class RecordingSink : public ObjectSink {
   using Objects = std::map<std::string, ReceivedObject>;
 
   void OnReplaceBegin(Resource resource) override {
-    Of(resource).replacing = true;
-    Of(resource).named.clear();
+    Kept& kept = Of(resource);
+    kept.replacing = true;
+    kept.named.clear();
+    kept.before.clear();
+    for (const auto& [name, object] : kept.objects) kept.before.insert(name);
     ++Of(resource).replacements_begun;
   }
 
   void OnReplaceEnd(Resource resource) override {
     Kept& kept = Of(resource);
-    std::erase_if(kept.objects, [&kept](const auto& entry) { return !kept.named.contains(entry.first); });
+    kept.removed += static_cast<int>(
+        std::erase_if(kept.objects, [&kept](const auto& entry) { return !kept.named.contains(entry.first); }));
     kept.replacing = false;
     ++kept.replacements;
+  }
+
+  Removal RemovalOf(Resource resource) const override {
+    const Kept& kept = kept_[static_cast<std::size_t>(resource)];
+    Removal removal;
+    removal.known = kept.before.size();
+    for (const auto& [name, object] : kept.objects) removal.unnamed += !kept.named.contains(name);
+    return removal;
   }
 
   void OnUpsert(Resource resource, ReceivedObject object, const Arrival& arrival) override {
     const std::string name = NameOf(object.decoded.key);
     last_arrival = arrival;
     ++Of(resource).upserts;
-    if (Of(resource).replacing) Of(resource).named[name] = true;
+    if (Of(resource).replacing) Of(resource).named.insert(name);
     Of(resource).objects[name] = std::move(object);
   }
 
@@ -44,6 +57,7 @@ class RecordingSink : public ObjectSink {
   }
 
   void OnTrouble(Resource, const std::string& message) override { troubles.push_back(message); }
+  void OnNotice(Resource, const std::string& message) override { notices.push_back(message); }
   void OnRecovered(Resource) override { ++recoveries; }
 
   const Objects& objects(Resource resource) const { return kept_[static_cast<std::size_t>(resource)].objects; }
@@ -53,21 +67,26 @@ class RecordingSink : public ObjectSink {
     return kept_[static_cast<std::size_t>(resource)].replacements_begun;
   }
   int upserts(Resource resource) const { return kept_[static_cast<std::size_t>(resource)].upserts; }
+  // By the ends of replacements.
+  int removed(Resource resource) const { return kept_[static_cast<std::size_t>(resource)].removed; }
   int deletes(Resource resource) const { return kept_[static_cast<std::size_t>(resource)].deletes; }
 
   std::vector<std::string> troubles;
+  std::vector<std::string> notices;
   int recoveries = 0;
   Arrival last_arrival;
 
  private:
   struct Kept {
     Objects objects;
-    std::map<std::string, bool> named;
+    std::set<std::string> named;
+    std::set<std::string> before;  // the replacement
     bool replacing = false;
     int replacements_begun = 0;
     int replacements = 0;
     int upserts = 0;
     int deletes = 0;
+    int removed = 0;
   };
 
   static std::string NameOf(const ObjectKey& key) {

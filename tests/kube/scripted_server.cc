@@ -5,10 +5,25 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "kube/resource.h"
+
 namespace sluice {
 namespace {
 
 constexpr int kTick_ms = 20;
+constexpr char kWrongAnswer[] = R"({"kind":"Status","metadata":{"resourceVersion":"5"},"status":"Failure"})";
+
+// The whole streaming list of a resource that has no objects.
+std::string EmptyStream(const std::string& target) {
+  for (const ResourceInfo& info : kResourceInfos) {
+    if (!target.starts_with(info.path)) continue;
+    return EventLine("BOOKMARK", R"({"kind":")" + std::string(info.kind) + R"(","apiVersion":")" +
+                                     std::string(info.api_version) +
+                                     R"(","metadata":{"resourceVersion":"1","annotations":)"
+                                     R"({"k8s.io/initial-events-end":"true"}}})");
+  }
+  return "";
+}
 
 bool Readable(int socket) {
   pollfd wait{socket, POLLIN, 0};
@@ -87,7 +102,10 @@ void ScriptedServer::Serve(int socket) {
   Reply reply(socket, stopping_);
   const std::size_t start = request.find(' ') + 1;
   const std::string target = request.substr(start, request.find(' ', start) - start);
-  if (target.starts_with("/api/v1/pods")) {
+  if (target.starts_with("/api/v1/pods") && target.ends_with("limit=1")) {
+    ++version_questions;
+    Send(present_version < 0 ? kWrongAnswer : PodList({}, std::to_string(present_version), ""))(reply);
+  } else if (target.starts_with("/api/v1/pods")) {
     std::size_t index;
     {
       const std::lock_guard lock(mutex_);
@@ -96,7 +114,7 @@ void ScriptedServer::Serve(int socket) {
     }
     steps_[index](reply);
   } else {
-    SendAndHold(BookmarkLine("1", true))(reply);
+    SendAndHold(EmptyStream(target))(reply);
   }
   shutdown(socket, SHUT_RDWR);
   close(socket);

@@ -1,5 +1,6 @@
 // An HTTP server on 127.0.0.1 that answers requests for pods as a test says, one step a request, and has nothing of the
-// other resources. For what a real API server does only rarely.
+// other resources. For what a real API server does only rarely. A question for the present version (a list with
+// limit=1) is no step: present_version is the answer.
 #ifndef SLUICE_TESTS_KUBE_SCRIPTED_SERVER_H_
 #define SLUICE_TESTS_KUBE_SCRIPTED_SERVER_H_
 
@@ -41,8 +42,11 @@ class ScriptedServer {
   ~ScriptedServer();
 
   KubeAccess Access() const;
-  // The targets ("/api/v1/pods?...") of the requests for pods so far.
+  // The targets ("/api/v1/pods?...") of the requests for pods so far, less the questions for the present version.
   std::vector<std::string> targets();
+
+  std::atomic<int> present_version = 1'000'000;  // less than 0: a wrong answer
+  std::atomic<int> version_questions = 0;        // so far
 
  private:
   void Accept();

@@ -1,0 +1,142 @@
+// What sluice-sync keeps of an API server's objects while they are listed, replaced and refused.
+#include "sluice-sync/cluster_follower.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "kube/json_framer.h"
+#include "kube/object_reader.h"
+
+namespace sluice {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr auto kPods = Resource::kPods;
+constexpr auto kPolicies = Resource::kNetworkPolicies;
+
+// metadata of an object "shop/NAME".
+std::string Meta(const std::string& name, const std::string& uid) {
+  return R"("metadata":{"namespace":"shop","name":")" + name + R"(","uid":")" + uid + R"("})";
+}
+
+std::string PodOf(const std::string& name, const std::string& uid, const std::string& address) {
+  return '{' + Meta(name, uid) + R"(,"status":{"podIP":")" + address + R"("}})";
+}
+
+// Admits port 80, and so isolates.
+std::string PolicyOf(const std::string& name, const std::string& uid) {
+  return '{' + Meta(name, uid) + R"(,"spec":{"podSelector":{},"ingress":[{"ports":[{"port":80}]}]}})";
+}
+
+// Refused, and nothing can stand for it: whom it selects cannot be read.
+std::string RefusedPolicyOf(const std::string& name, const std::string& uid) {
+  return '{' + Meta(name, uid) + R"(,"spec":{"podSelector":7}})";
+}
+
+class FollowerTest : public testing::Test {
+ protected:
+  void Put(Resource resource, const std::string& json) {
+    const std::string padded = json + std::string(kJsonPadding, ' ');
+    std::string why;
+    auto object = ObjectReader(resource, "api").ReadItem(std::string_view(padded).substr(0, json.size()), why);
+    ASSERT_TRUE(object) << why;
+    follower_.OnUpsert(resource, std::move(*object), {});
+  }
+  // A whole list.
+  void List(Resource resource, const std::vector<std::string>& objects) {
+    follower_.OnReplaceBegin(resource);
+    for (const std::string& object : objects) Put(resource, object);
+    follower_.OnReplaceEnd(resource);
+  }
+  void ListAll(const std::vector<std::string>& pods, const std::vector<std::string>& policies) {
+    for (const Resource resource : kResources) {
+      List(resource, resource == kPods ? pods : resource == kPolicies ? policies : std::vector<std::string>());
+    }
+  }
+  std::string InForce() {
+    const auto receiver = feed_.MakeReceiver("", [] {});
+    feed_.Publish();
+    ChangeTimes times;
+    return receiver->Full(&times).Dump();
+  }
+
+  PolicyFeed feed_;
+  int refused_ = 0;
+  KubeFollower follower_{feed_, [this](const EventSubject&, const Diagnostics&) { ++refused_; }};
+};
+
+TEST_F(FollowerTest, ListThatBeginsAnewForgetsWhatTheOneBeforeNamed) {
+  ListAll({PodOf("web", "1", "10.0.0.1"), PodOf("db", "2", "10.0.0.2")}, {PolicyOf("old", "3"), PolicyOf("new", "4")});
+  ASSERT_THAT(InForce(), HasSubstr("shop/old"));
+  follower_.OnReplaceBegin(kPolicies);
+  Put(kPolicies, PolicyOf("old", "3"));  // and then it broke off
+  List(kPolicies, {PolicyOf("new", "4")});
+  EXPECT_THAT(InForce(), AllOf(Not(HasSubstr("shop/old")), HasSubstr("shop/new")));
+  EXPECT_EQ(follower_.objects(kPolicies), 1u);
+}
+
+TEST_F(FollowerTest, ListThatBeginsAnewBeforeAllIsListedForgetsWhatTheOneBeforeNamed) {
+  follower_.OnReplaceBegin(kPolicies);
+  Put(kPolicies, PolicyOf("old", "3"));
+  ListAll({PodOf("web", "1", "10.0.0.1")}, {PolicyOf("new", "4")});
+  EXPECT_THAT(InForce(), AllOf(Not(HasSubstr("shop/old")), HasSubstr("shop/new")));
+}
+
+TEST_F(FollowerTest, RemovalCountsWhatWasThereBeforeTheList) {
+  ListAll({PodOf("a", "1", "10.0.0.1"), PodOf("b", "2", "10.0.0.2"), PodOf("c", "3", "10.0.0.3")}, {});
+  Put(kPods, PodOf("d", "4", "10.0.0.4"));  // by the watch
+  follower_.OnReplaceBegin(kPods);
+  Put(kPods, PodOf("a", "1", "10.0.0.1"));
+  for (int pod = 0; pod < 10; ++pod)
+    Put(kPods, PodOf("new" + std::to_string(pod), "n", "10.0.1." + std::to_string(pod)));
+  EXPECT_EQ(follower_.RemovalOf(kPods).known, 4u);
+  EXPECT_EQ(follower_.RemovalOf(kPods).unnamed, 3u);
+  follower_.OnReplaceEnd(kPods);
+  EXPECT_EQ(follower_.objects(kPods), 11u);
+  follower_.OnReplaceBegin(kPods);
+  EXPECT_EQ(follower_.RemovalOf(kPods).known, 11u);
+  EXPECT_EQ(follower_.RemovalOf(kPods).unnamed, 11u);
+}
+
+TEST_F(FollowerTest, NP_16_RefusedVersionLeavesTheLastGoodOneOfTheSameObject) {
+  ListAll({PodOf("web", "1", "10.0.0.1")}, {PolicyOf("p", "2")});
+  const std::string before = InForce();
+  Put(kPolicies, RefusedPolicyOf("p", "2"));
+  EXPECT_EQ(InForce(), before);
+  EXPECT_EQ(refused_, 1);
+}
+
+TEST_F(FollowerTest, ObjectMadeAgainUnderTheSameNameDoesNotInheritThePolicyOfTheOneBefore) {
+  ListAll({PodOf("web", "1", "10.0.0.1")}, {PolicyOf("p", "2"), PolicyOf("q", "3")});
+  // The deletion in between was missed: a list tells of the new one alone.
+  List(kPolicies, {RefusedPolicyOf("p", "20"), PolicyOf("q", "3")});
+  EXPECT_THAT(InForce(), AllOf(Not(HasSubstr("shop/p")), HasSubstr("shop/q")));
+  EXPECT_EQ(refused_, 1);
+  Put(kPolicies, PolicyOf("p", "20"));
+  EXPECT_THAT(InForce(), HasSubstr("shop/p"));
+}
+
+TEST_F(FollowerTest, ObjectMadeAgainBeforeAllIsListedDoesNotInheritThePolicyOfTheOneBefore) {
+  follower_.OnReplaceBegin(kPolicies);
+  Put(kPolicies, PolicyOf("p", "2"));
+  ListAll({PodOf("web", "1", "10.0.0.1")}, {RefusedPolicyOf("p", "20"), PolicyOf("q", "3")});
+  EXPECT_THAT(InForce(), AllOf(Not(HasSubstr("shop/p")), HasSubstr("shop/q")));
+  Put(kPolicies, PolicyOf("p", "20"));
+  EXPECT_THAT(InForce(), HasSubstr("shop/p"));
+}
+
+TEST_F(FollowerTest, DeletedAndMadeAgainByTheWatchIsTheNewOne) {
+  ListAll({PodOf("web", "1", "10.0.0.1")}, {});
+  follower_.OnDelete(kPods, {"Pod", "shop", "web"}, {});
+  Put(kPods, PodOf("web", "10", "10.0.0.9"));
+  EXPECT_THAT(InForce(), AllOf(Not(HasSubstr("10.0.0.1 ")), HasSubstr("10.0.0.9")));
+}
+
+}  // namespace
+}  // namespace sluice

@@ -13,8 +13,8 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-using testing::IsEmpty;
-using testing::Not;
+using testing::Contains;
+using testing::HasSubstr;
 
 constexpr auto kPods = Resource::kPods;
 
@@ -82,6 +82,35 @@ TEST_F(Faults, SourceThatWasDownFindsDeletedObjectsGoneByItsNextList) {
   EXPECT_FALSE(Has("goes"));
   EXPECT_TRUE(Has("comes"));
   EXPECT_TRUE(Has("stays"));
+}
+
+TEST_F(Faults, EtcdRestoredFromABackupIsNoticedAndFollowed) {
+  Prepare("restored");
+  KubeSource source(cluster().Admin(), options_, sink_);
+  ASSERT_TRUE(PollUntil(source, [&] { return source.synced() && Has("goes"); }));
+  ASSERT_TRUE(cluster().SaveState());
+  // The API server is back at etcd when it takes this.
+  ASSERT_TRUE(PollUntil(source, [&] { return cluster().Get("/readyz").status == 200; }));
+  cluster().MakePod(space_, "undone", "10.6.3.3");
+  for (int version = 0; version < 50; ++version) {
+    ASSERT_EQ(cluster()
+                  .Merge("/api/v1/namespaces/" + space_ + "/pods/undone",
+                         R"({"metadata":{"labels":{"version":"v)" + std::to_string(version) + "\"}}}")
+                  .status,
+              200);
+  }
+  ASSERT_TRUE(PollUntil(source, [&] { return Has("undone"); }));
+  ASSERT_TRUE(PollUntil(source, [&] {
+    const auto& labels = std::get<Pod>(sink_.objects(kPods).at(space_ + "/undone").decoded.object).labels;
+    return labels == Labels{{"app", "undone"}, {"version", "v49"}};
+  }));
+  ASSERT_TRUE(cluster().RestoreState()) << cluster().LastWords();
+  // Of versions that are all before the one that the watch had come to.
+  cluster().DeletePod(space_, "goes");
+  cluster().MakePod(space_, "comes", "10.6.3.4");
+  ASSERT_TRUE(PollUntil(source, [&] { return Has("comes") && !Has("goes") && !Has("undone"); }));
+  EXPECT_TRUE(Has("stays"));
+  EXPECT_THAT(sink_.troubles, Contains(HasSubstr("set back")));
 }
 
 TEST_F(Faults, FrozenApiServerIsGivenUpAndFollowedAgainWhenItThaws) {

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -132,12 +133,33 @@ bool TestCluster::Start() {
   if (!MakeCertificates()) return false;
   WriteFile(folder_ / "tokens.csv",
             std::string(kAdminToken) + ",admin,admin,\"system:masters\"\n" + "of-nobody,nobody,nobody,\"\"\n");
-  etcd_.Start(
+  return StartEtcd() && RestartApiServer();
+}
+
+bool TestCluster::StartEtcd() {
+  return etcd_.Start(
       {EtcdProgram(), "--data-dir", folder_ / "etcd", "--listen-client-urls", etcd_url_, "--advertise-client-urls",
        etcd_url_, "--listen-peer-urls", etcd_peer_url_, "--initial-advertise-peer-urls", etcd_peer_url_,
        "--initial-cluster", "default=" + etcd_peer_url_, "--unsafe-no-fsync"},
       folder_ / "etcd.log");
-  return RestartApiServer();
+}
+
+bool TestCluster::SaveState() {
+  std::error_code error;
+  etcd_.Kill();
+  std::filesystem::remove_all(folder_ / "etcd-saved", error);
+  std::filesystem::copy(folder_ / "etcd", folder_ / "etcd-saved", std::filesystem::copy_options::recursive, error);
+  return !error && StartEtcd();
+}
+
+bool TestCluster::RestoreState() {
+  std::error_code error;
+  api_server_.Kill();
+  paged_server_.Kill();
+  etcd_.Kill();
+  std::filesystem::remove_all(folder_ / "etcd", error);
+  std::filesystem::copy(folder_ / "etcd-saved", folder_ / "etcd", std::filesystem::copy_options::recursive, error);
+  return !error && StartEtcd() && RestartApiServer();
 }
 
 bool TestCluster::RestartApiServer() { return StartApiServer(api_server_, port_, "WatchList=true", url_); }

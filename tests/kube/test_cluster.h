@@ -58,6 +58,10 @@ class TestCluster {
   bool MakeCertificates() const;
   // etcd forgets every version but the present one.
   bool Compact();
+  // A backup of etcd as it is just now, and its return: whatever came since is undone, and versions go back. API
+  // servers end with it, and the one at url() starts again; etcd is away for a moment either way.
+  bool SaveState();
+  bool RestoreState();
   // An object as some older API server may have stored it, past all that this one checks. `key` as in etcd
   // ("/registry/networkpolicies/default/web"), `object` JSON with its kind.
   bool Store(const std::string& key, const std::string& object);
@@ -82,6 +86,7 @@ class TestCluster {
   void DeletePod(const std::string& space, const std::string& name) const;
 
  private:
+  bool StartEtcd();
   bool StartApiServer(Process& process, int port, const std::string& gates, const std::string& url);
   bool WaitUntil(const std::string& url, Process& process) const;
 

@@ -158,8 +158,8 @@ void ListWatch::Start() {
 void ListWatch::OnHeaders(long status) {
   status_ = status;
   Contact(0);
-  // That the present version is told says nothing of the watch that was in trouble.
-  if (status == kOk && trouble_of_ == TroubleOf::kConnection && stage_ != Stage::kVersion) Recovered();
+  // A watch may be silent for long. Whether the others are answered rightly, their end shows.
+  if (status == kOk && trouble_of_ == TroubleOf::kConnection && stage_ == Stage::kWatch) Recovered();
 }
 
 bool ListWatch::OnBody(std::string_view bytes) {

@@ -188,7 +188,9 @@ class ObjectReader::State {
           break;
       }
     } catch (const simdjson::simdjson_error& error) {
-      event.why = std::string("a watch event that is no JSON: ") + error.what();
+      event.why = error.error() == simdjson::NO_SUCH_FIELD
+                      ? "an answer that is no watch event: it has no type or no object"
+                      : std::string("a watch event that is no JSON: ") + error.what();
     }
     if (!event.why.empty()) event.type = WatchEvent::Type::kUnreadable;
     return event;

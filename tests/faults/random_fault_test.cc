@@ -5,8 +5,10 @@
 #include <map>
 #include <random>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "faults/api_proxy.h"
 #include "faults/fault_rig.h"
 #include "faults/link.h"
 
@@ -22,6 +24,7 @@ class RandomFaults : public FaultTest {
   void Prepare(std::uint64_t seed) {
     random_.seed(seed);
     rig_.set_target(link_.target());
+    rig_.set_api_server(proxy_.url());
   }
 
   template <typename Element>
@@ -90,8 +93,24 @@ class RandomFaults : public FaultTest {
     }
   }
 
+  // The next answers of the API server for some resource are wrong.
+  void AnswerWrongly() {
+    const Resource resource = kResources[Below(kResourceCount)];
+    std::vector<WrongAnswer> answers;
+    for (std::uint64_t count = 1 + Below(5); count > 0; --count) {
+      answers.push_back(static_cast<WrongAnswer>(Below(kWrongAnswerCount)));
+    }
+    proxy_.Plan(resource, answers);
+    if (Below(2) == 0) proxy_.Cut();
+  }
+
+  void KillSync() {
+    rig_.sync().Kill();
+    proxy_.Forget();
+  }
+
   void MakeAFault() {
-    switch (Below(9)) {
+    switch (Below(11)) {
       case 0:
         link_.Cut();
         break;
@@ -102,7 +121,7 @@ class RandomFaults : public FaultTest {
         rig_.sync().Freeze();
         break;
       case 3:
-        rig_.sync().Kill();
+        KillSync();
         break;
       case 4:
         rig_.dataplane().process().Freeze();
@@ -113,6 +132,10 @@ class RandomFaults : public FaultTest {
         break;
       case 7:
         ASSERT_TRUE(cluster().Compact());
+        break;
+      case 8:
+      case 9:
+        AnswerWrongly();
         break;
       default:
         if (Below(3) > 0) return;  // it takes seconds to start
@@ -126,6 +149,7 @@ class RandomFaults : public FaultTest {
   }
 
   void Mend() {
+    proxy_.Clear();
     link_.Stall(false);
     if (rig_.sync().running()) {
       rig_.sync().Thaw();
@@ -140,6 +164,7 @@ class RandomFaults : public FaultTest {
   }
 
   std::mt19937_64 random_;
+  ApiProxy proxy_{cluster().url(), cluster().ca_file()};
   Link link_{rig_.folder() / "link.sock", rig_.dataplane().target().substr(5)};
   std::map<std::string, bool> policies_;
   int edits_ = 0;
@@ -172,7 +197,7 @@ TEST_F(RandomFaults, LeaveTheTableEqualToTheClusterAndLetNothingThrough) {
   Mend();
   ASSERT_TRUE(rig_.Settle());
   std::cout << edits_ << " edits, " << faults_ << " faults, settled " << settled_ << " times, " << rig_.packets_sent()
-            << " packets" << std::endl;
+            << " packets, " << proxy_.answered_wrongly() << " wrong answers" << std::endl;
 }
 
 }  // namespace

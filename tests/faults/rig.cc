@@ -192,8 +192,8 @@ bool Rig::StartSync(const std::vector<std::string>& more, const std::vector<std:
   WriteFile(kubeconfig,
             "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{name: c, context: {cluster: c, user: u}}]\n"
             "clusters: [{name: c, cluster: {server: \"" +
-                cluster_.url() + "\", certificate-authority: \"" + cluster_.ca_file() +
-                "\"}}]\nusers: [{name: u, user: " + user_ + "}]\n");
+                (api_server_.empty() ? cluster_.url() : api_server_) + "\", certificate-authority: \"" +
+                cluster_.ca_file() + "\"}}]\nusers: [{name: u, user: " + user_ + "}]\n");
   std::vector<std::string> command = prefix;
   for (const std::string& word : {std::string(SLUICE_SYNC), std::string("--kubeconfig"), kubeconfig,
                                   std::string("--log-level"), std::string("debug"), std::string("--target"), target_}) {

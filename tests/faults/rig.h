@@ -76,6 +76,8 @@ class Rig {
   bool StartSync(const std::vector<std::string>& more = {}, const std::vector<std::string>& prefix = {});
   // What sluice-sync connects to in place of the dataplane.
   void set_target(std::string target) { target_ = std::move(target); }
+  // Where sluice-sync finds the API server, in place of where that is.
+  void set_api_server(std::string url) { api_server_ = std::move(url); }
   void set_user(std::string user) { user_ = std::move(user); }  // of the kubeconfig, as YAML in one line
   bool StartDataplane(const std::vector<std::string>& prefix = {});
   // Both, and settles.
@@ -116,6 +118,7 @@ class Rig {
   VethWire wire_;
   TestDataplane dataplane_;
   std::string target_;
+  std::string api_server_;
   std::string user_;
   Process sync_;
   std::size_t log_at_start_ = 0;  // of sluice-sync's log, when the dataplane was started

@@ -41,7 +41,7 @@ class FullStateDecoder {
 
   ResolvedPolicy policy_;
   std::unordered_map<std::string, NodeId> node_ids_;
-  std::unordered_set<std::string> policies_;  // that came
+  std::unordered_set<std::string> policies_;          // that came
   std::vector<IdSetId> member_sets_ = {kEmptyIdSet};  // by the sender's number
   bool started_ = false;
   bool complete_ = false;

@@ -20,7 +20,8 @@
 
 namespace sluice {
 
-// A longer one would not be read again. Far more than a message may be, since a sender may encode it shorter than we do.
+// A longer one would not be read again. Far more than a message may be, since a sender may encode it shorter than we
+// do.
 inline constexpr std::size_t kMaxRecordBytes = std::size_t{128} << 20;
 
 struct RecordsRead {

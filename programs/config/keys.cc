@@ -62,7 +62,8 @@ void AddTimeoutKeys(Timeouts& timeouts, std::vector<Key>& keys) {
   add("tcp_last_ack", timeouts.tcp_last_ack, "both FINs seen");
   add("tcp_time_wait", timeouts.tcp_time_wait, "both FINs acknowledged");
   add("tcp_close", timeouts.tcp_close, "a reset seen");
-  add("tcp_unacknowledged", timeouts.tcp_unacknowledged, "picked up without its SYN, no packet of the other side yet; or cut");
+  add("tcp_unacknowledged", timeouts.tcp_unacknowledged,
+      "picked up without its SYN, no packet of the other side yet; or cut");
   add("udp", timeouts.udp, "packets of one side only");
   add("udp_stream", timeouts.udp_stream, "packets of both sides");
   add("sctp_closed", timeouts.sctp_closed, "an SCTP chunk that opens nothing, or ABORT");

@@ -169,7 +169,7 @@ TEST_F(LiveCommandTest, VersionIsOursAndTheServers) {
   const auto [code, out] = Run("version");
   EXPECT_EQ(code, 0);
   EXPECT_THAT(out, HasSubstr("client version: "));
-  EXPECT_THAT(out, HasSubstr("server api: sluice.v1 minor 3\n"));
+  EXPECT_THAT(out, HasSubstr("server api: sluice.v1 minor 4\n"));
   EXPECT_THAT(Run("version -o json").second, HasSubstr("\"generation\": 1"));
 }
 

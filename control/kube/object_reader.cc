@@ -233,15 +233,17 @@ class ObjectReader::State {
     return parser_.iterate(simdjson::padded_string_view(json, json.size() + kJsonPadding));
   }
 
-  // "kind \"Status\" of apiVersion \"v1\", not a PodList of v1". Empty: it is one. `names_type`: it must say so.
+  // `kind "Status" and apiVersion "v1" in place of PodList and v1`. Empty: it has those. `names_type`: it must name
+  // them.
   std::string OtherType(const Value& root, const std::string& kind, bool names_type) const {
     const auto fits = [&](std::string_view key, std::string_view wanted) {
       const Value* value = root.Find(key);
       return value == nullptr ? !names_type : value->kind == Value::Kind::kString && value->text == wanted;
     };
     if (root.kind == Value::Kind::kMap && fits("kind", kind) && fits("apiVersion", type_.api_version)) return {};
-    return "kind \"" + Printable(TextAt(&root, "kind"), kLongestWord) + "\" of apiVersion \"" +
-           Printable(TextAt(&root, "apiVersion"), kLongestWord) + "\", not " + kind + " of " + type_.api_version;
+    return "kind \"" + Printable(TextAt(&root, "kind"), kLongestWord) + "\" and apiVersion \"" +
+           Printable(TextAt(&root, "apiVersion"), kLongestWord) + "\" in place of " + kind + " and " +
+           type_.api_version;
   }
 
   // The object that `object()` yields, which begins the document anew. Nothing: `why` says what it is instead.
@@ -261,7 +263,7 @@ class ObjectReader::State {
       }
     }
     if (const std::string other = OtherType(*tree_.root(), type_.kind, names_type); !other.empty()) {
-      why = "an object of " + other;
+      why = "an object with " + other;
       return std::nullopt;
     }
     ReceivedObject received = Decode(failure);
@@ -302,7 +304,7 @@ class ObjectReader::State {
     meta.continue_token = TextAt(metadata, "continue");
     const Value* items = root.Find("items");
     if (!other.empty()) {
-      meta.why = "the answer is of " + other;
+      meta.why = "the answer has " + other;
       const std::string_view message = TextAt(&root, "message");
       if (!message.empty()) meta.why += ": " + Printable(message);
     } else if (items == nullptr) {
@@ -322,7 +324,7 @@ class ObjectReader::State {
       return;
     }
     if (const std::string other = OtherType(*tree_.root(), type_.kind, /*names_type=*/true); !other.empty()) {
-      event.why = "a bookmark of " + other;
+      event.why = "a bookmark with " + other;
       return;
     }
     const Value* metadata = tree_.root()->Find("metadata");

@@ -102,10 +102,6 @@ void ApiProxy::Plan(Resource resource, const std::vector<WrongAnswer>& answers) 
   plans_[static_cast<std::size_t>(resource)].assign(answers.begin(), answers.end());
 }
 
-void ApiProxy::Clear() {
-  for (const Resource resource : kResources) Plan(resource, {});
-}
-
 bool ApiProxy::Done(Resource resource) {
   const std::lock_guard lock(mutex_);
   return plans_[static_cast<std::size_t>(resource)].empty();

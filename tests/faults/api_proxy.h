@@ -48,8 +48,7 @@ class ApiProxy {
   // The next requests for the resource are answered so, one each, in this order. Replaces what is left of an earlier
   // plan; empty: all is answered rightly.
   void Plan(Resource resource, const std::vector<WrongAnswer>& answers);
-  void Clear();
-  // The client begins anew.
+  // The client begins anew: nothing is planned.
   void Forget();
   // Whether all that was planned for the resource was asked for.
   bool Done(Resource resource);

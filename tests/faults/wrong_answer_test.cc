@@ -66,7 +66,7 @@ TEST_F(WrongAnswers, OfEachKindToAListOfPoliciesLeaveThePolicies) {
     ASSERT_TRUE(rig_.Settle()) << static_cast<int>(wrong);
   }
   EXPECT_THAT(rig_.SyncLog(), HasSubstr("networkpolicies: the list would remove 2 of the 2 that are known"));
-  EXPECT_THAT(rig_.SyncLog(), HasSubstr("networkpolicies: the answer is of kind"));
+  EXPECT_THAT(rig_.SyncLog(), HasSubstr("networkpolicies: the answer has kind"));
 }
 
 TEST_F(WrongAnswers, ListThatBreaksOffDoesNotKeepAPolicyThatIsDeletedMeanwhile) {

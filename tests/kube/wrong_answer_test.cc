@@ -46,7 +46,7 @@ std::ostream& operator<<(std::ostream& stream, const WrongList& wrong) { return 
 
 const WrongList kWrongLists[] = {
     {"Status", R"({"kind":"Status","metadata":{"resourceVersion":"5"},"status":"Failure"})", "kind \"Status\""},
-    {"MetadataAlone", R"({"metadata":{"resourceVersion":"5"}})", "not PodList of v1"},
+    {"MetadataAlone", R"({"metadata":{"resourceVersion":"5"}})", "in place of PodList and v1"},
     {"EmptyListOfAnotherKind", R"({"kind":"NodeList","apiVersion":"v1","metadata":{"resourceVersion":"5"},"items":[]})",
      "kind \"NodeList\""},
     {"EmptyListOfAnotherVersion",
@@ -86,7 +86,7 @@ const WrongList kWrongLists[] = {
     {"CutShort", R"({"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"5"},"items":[])", "cut short"},
     {"Nothing", "", "cut short"},
     {"Null", "null", "no list of objects"},
-    {"EmptyObject", "{}", "not PodList of v1"},
+    {"EmptyObject", "{}", "in place of PodList and v1"},
     {"Array", "[]", "no list of objects"},
     {"Page", "<html>please log in</html>", "no list of objects"},
 };

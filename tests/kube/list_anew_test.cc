@@ -116,9 +116,10 @@ TEST_F(ListAnewTest, StreamingListThatBecomesPagesForgetsWhatItNamed) {
 
 TEST_F(ListAnewTest, ListThatComesInDropsIsGivenUp) {
   pods().answer_timeout = milliseconds(200);
-  const auto dripping = [this](ScriptedServer::Reply& reply) {
+  // A page of its own: the server's threads outlive the test's members.
+  const auto dripping = [page = page_of_both_](ScriptedServer::Reply& reply) {
     reply.Head(200);
-    for (const char byte : page_of_both_) {
+    for (const char byte : page) {
       if (!reply.Body({&byte, 1})) return;
       std::this_thread::sleep_for(milliseconds(20));
     }

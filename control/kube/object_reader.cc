@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <ctime>
+#include <limits>
 #include <span>
 #include <utility>
 
@@ -113,7 +114,9 @@ void Fill(ondemand::value value, Kept kept, ValueTree& tree) {
       if (error == std::errc{} && end == text.data() + text.size()) {
         tree.Integer(integer, text, kNoPosition);
       } else {
-        tree.Float(text, kNoPosition);
+        double real = std::numeric_limits<double>::infinity();
+        static_cast<void>(value.get_double().get(real));
+        tree.Float(real, text, kNoPosition);
       }
       break;
     }

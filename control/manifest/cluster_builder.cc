@@ -1,33 +1,75 @@
 #include "manifest/cluster_builder.h"
 
 #include <set>
+#include <type_traits>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "model/decode_kinds.h"
 
 namespace sluice {
+namespace {
 
-void ClusterBuilder::Add(DecodedObject object, const std::string& file) {
-  if (std::holds_alternative<std::monostate>(object.object)) return;
-  std::string name = object.key.ToString();
-  const Place place{&*files_.insert(file).first, object.line};
-  const auto [earlier, is_new] = places_.try_emplace(std::move(name), place);
-  if (!is_new) {
-    const std::string where = *earlier->second.file + ':' + std::to_string(earlier->second.line);
-    result_.diagnostics.push_back({Severity::kError,
-                                   file,
-                                   object.line,
-                                   earlier->first,
-                                   {},
-                                   "is also in " + where + ", which is the one that counts; remove one of them"});
+using Outcome = DecodedObject::Outcome;
+
+std::vector<Namespace>& ListOf(Cluster& cluster, const Namespace&) { return cluster.namespaces; }
+std::vector<NodeObject>& ListOf(Cluster& cluster, const NodeObject&) { return cluster.nodes; }
+std::vector<Pod>& ListOf(Cluster& cluster, const Pod&) { return cluster.pods; }
+std::vector<NetworkPolicy>& ListOf(Cluster& cluster, const NetworkPolicy&) { return cluster.policies; }
+
+// Of two places of an object, the later one counts unless the earlier has a better version.
+int Rank(Outcome outcome) { return outcome == Outcome::kAccepted ? 2 : outcome == Outcome::kKept ? 1 : 0; }
+
+}  // namespace
+
+void ClusterBuilder::Add(DecodedObject decoded, const std::string& file) {
+  std::visit(
+      [&](auto&& object) {
+        using Object = std::decay_t<decltype(object)>;
+        if constexpr (!std::is_same_v<Object, std::monostate>) Put(std::move(object), decoded, file);
+      },
+      std::move(decoded.object));
+}
+
+template <typename Object>
+void ClusterBuilder::Put(Object object, const DecodedObject& decoded, const std::string& file) {
+  std::vector<Object>& all = ListOf(result_.cluster, object);
+  if (object.name.empty()) return PutUnnamed(std::move(object));
+  const Place place{&*files_.insert(file).first, decoded.line, decoded.outcome, all.size()};
+  const auto [entry, is_new] = places_.try_emplace(decoded.key.ToString(), place);
+  if (is_new) {
+    all.push_back(std::move(object));
     return;
   }
-  Cluster& cluster = result_.cluster;
-  if (auto* space = std::get_if<Namespace>(&object.object)) cluster.namespaces.push_back(std::move(*space));
-  if (auto* node = std::get_if<NodeObject>(&object.object)) cluster.nodes.push_back(std::move(*node));
-  if (auto* pod = std::get_if<Pod>(&object.object)) cluster.pods.push_back(std::move(*pod));
-  if (auto* policy = std::get_if<NetworkPolicy>(&object.object)) cluster.policies.push_back(std::move(*policy));
+  Place& earlier = entry->second;
+  Object& counting = all[earlier.index];
+  const std::string where = *earlier.file + ':' + std::to_string(earlier.line);
+  const auto tell = [&](Severity severity, std::string message) {
+    result_.diagnostics.push_back({severity, file, decoded.line, entry->first, {}, std::move(message)});
+  };
+  if (Rank(decoded.outcome) < Rank(earlier.outcome)) {
+    return tell(Severity::kNote, "is also in " + where + ", which counts, since this one is refused");
+  }
+  if (counting == object) {
+    tell(Severity::kNote, "is also in " + where + ", and means the same there");
+  } else if (decoded.outcome == Outcome::kRefused) {
+    tell(Severity::kError, "is also in " + where + ", and refused there too; remove one of them");
+    return PutUnnamed(std::move(object));  // each isolates whom it names
+  } else if (Rank(decoded.outcome) == Rank(earlier.outcome)) {
+    tell(Severity::kError,
+         "is also in " + where + ", where it differs; the later one, this, counts: remove one of them");
+  }
+  counting = std::move(object);
+  earlier = {place.file, place.line, place.outcome, earlier.index};
+}
+
+// Nobody refers to it by name, and no name can have these characters.
+template <typename Object>
+void ClusterBuilder::PutUnnamed(Object object) {
+  if constexpr (std::is_same_v<Object, Namespace>) return;
+  object.name = "(unnamed " + std::to_string(++unnamed_) + ')';
+  ListOf(result_.cluster, object).push_back(std::move(object));
 }
 
 void ClusterBuilder::AddDiagnostics(const Diagnostics& diagnostics) {

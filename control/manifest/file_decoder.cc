@@ -6,23 +6,30 @@
 
 namespace sluice {
 
+bool FileObjects::HoldsUnclear() const {
+  return std::any_of(objects.begin(), objects.end(), [](const DecodedObject& object) {
+    return object.unclear && object.outcome == DecodedObject::Outcome::kRefused;
+  });
+}
+
 void FileDecoder::Document(const ValueTree& tree) {
-  if (!Readable(tree) || tree.root()->kind == Value::Kind::kNull) return;
+  if (!Readable(tree, {}) || tree.root()->kind == Value::Kind::kNull) return;
   Decode(tree, *tree.root(), {});
 }
 
 void FileDecoder::Item(const ValueTree& tree, const TypeMeta& item_type) {
-  if (Readable(tree)) Decode(tree, *tree.root(), item_type);
+  if (Readable(tree, item_type)) Decode(tree, *tree.root(), item_type);
 }
 
 void FileDecoder::ListEnd(const ValueTree& list) {
-  if (!Readable(list)) return;
+  if (!Readable(list, {})) return;
   // What has items but is no list is an object with a field too many: its decoder says so.
   if (!IsObjectList(*list.root())) return Document(list);
   if (!list.has_duplicates()) return;
   for (const Value* entry = list.root()->first; entry != nullptr; entry = entry->next) {
     if (!entry->duplicate) continue;
-    result_.diagnostics.push_back({Severity::kError, path_, list.LineOf(entry->key_position),
+    const Value& later = *list.root()->Find(entry->key);
+    result_.diagnostics.push_back({Severity::kError, path_, list.LineOf(later.key_position),
                                    std::string(list.root()->Find("kind")->text), std::string(entry->key),
                                    "given twice"});
   }
@@ -33,14 +40,24 @@ void FileDecoder::Append(FileDecoder part) {
   std::move(added.objects.begin(), added.objects.end(), std::back_inserter(result_.objects));
   std::move(added.diagnostics.begin(), added.diagnostics.end(), std::back_inserter(result_.diagnostics));
   result_.broken = result_.broken || added.broken;
+  result_.unread = result_.unread || added.unread;
   untold_ += part.untold_;
   Bound();
 }
 
 void FileDecoder::Broken(std::uint32_t line, std::string why) {
   result_.broken = true;
+  result_.unread = true;
   result_.diagnostics.push_back({Severity::kError, path_, line, {}, {}, std::move(why)});
   Bound();
+}
+
+void FileDecoder::Partial(const ValueTree& tree, const TypeMeta& item_type) {
+  const Value* object = tree.partial();
+  if (object == nullptr || object->kind != Value::Kind::kMap || IsObjectList(*object)) return;
+  Diagnostics known;  // why the object is not whole has been told
+  DecodedObject decoded = DecodeObject(tree, *object, item_type, path_, known);
+  if (decoded.outcome == DecodedObject::Outcome::kRefused) result_.objects.push_back(std::move(decoded));
 }
 
 FileObjects FileDecoder::Take() && {
@@ -69,8 +86,11 @@ void FileDecoder::Decode(const ValueTree& tree, const Value& object, const TypeM
   result_.objects.push_back(std::move(decoded));
 }
 
-bool FileDecoder::Readable(const ValueTree& tree) {
-  if (!tree.failure().empty()) Broken(tree.LineOf(tree.failure_position()), tree.failure());
+bool FileDecoder::Readable(const ValueTree& tree, const TypeMeta& item_type) {
+  if (!tree.failure().empty()) {
+    Broken(tree.LineOf(tree.failure_position()), tree.failure());
+    Partial(tree, item_type);
+  }
   return tree.root() != nullptr;
 }
 

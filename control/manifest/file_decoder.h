@@ -8,6 +8,7 @@
 #include <string>
 
 #include "manifest/read_settings.h"
+#include "manifest/tree_sink.h"
 #include "model/decode.h"
 #include "model/value.h"
 #include "sluice/diagnostic.h"
@@ -18,22 +19,25 @@ struct FileObjects {
   std::deque<DecodedObject> objects;  // in the file's order; those skipped are left out
   Diagnostics diagnostics;
   bool broken = false;  // some part could not be read, so that it is not known which objects it held
+  bool unread = false;  // some part is no YAML or JSON: it is not known whom it would have bound
+
+  // True iff what stands for some object may bind less than it was meant to (DecodedObject::unclear).
+  bool HoldsUnclear() const;
 };
 
-class FileDecoder {
+class FileDecoder : public TreeSink {
  public:
   // `path` names the file in diagnostics.
   explicit FileDecoder(std::string path) : path_(std::move(path)) {}
 
-  // A whole document: an object, or a list that was read at once. Nothing if it is empty.
-  void Document(const ValueTree& tree);
-  // An item of a list whose items are read one at a time, and what is around them once all are read.
-  void Item(const ValueTree& tree, const TypeMeta& item_type);
-  void ListEnd(const ValueTree& list);
+  void Document(const ValueTree& tree) override;
+  void Item(const ValueTree& tree, const TypeMeta& item_type) override;
+  void ListEnd(const ValueTree& list) override;
+  void Broken(std::uint32_t line, std::string why) override;
+  void Partial(const ValueTree& tree, const TypeMeta& item_type) override;
+
   // What the next part of the file holds, which was read by itself.
   void Append(FileDecoder part);
-  // A document, or the rest of one, that is no YAML or JSON.
-  void Broken(std::uint32_t line, std::string why);
 
   FileObjects Take() &&;
   const std::string& path() const { return path_; }
@@ -43,7 +47,7 @@ class FileDecoder {
   static constexpr std::size_t kMostDiagnostics = 1000;
 
   void Decode(const ValueTree& tree, const Value& object, const TypeMeta& item_type);
-  bool Readable(const ValueTree& tree);
+  bool Readable(const ValueTree& tree, const TypeMeta& item_type);
   void Bound();
 
   std::string path_;

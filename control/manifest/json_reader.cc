@@ -21,7 +21,7 @@ static_assert(JsonPart::kPadding >= simdjson::SIMDJSON_PADDING);
 class ObjectReader {
  public:
   // Fills `tree` with the object in `text`, which begins in `line`; the tree is valid until the next call. False, with
-  // `why`, where it is no JSON.
+  // `why`, where it is no JSON: the tree is then partial.
   bool Read(std::string_view text, std::uint32_t line, ValueTree& tree) {
     tree.Clear(text, line);
     ondemand::document document;
@@ -39,6 +39,7 @@ class ObjectReader {
       const bool located = begun && document.current_location().get(location) == simdjson::SUCCESS &&
                            location >= text.data() && location < text.data() + text.size();
       line_ = tree.LineOf(located ? static_cast<std::uint32_t>(location - text.data()) : 0);
+      tree.Fail(why_, 0);
       return false;
     }
   }
@@ -95,8 +96,7 @@ class ObjectReader {
     if (value.get_int64().get(integer) == simdjson::SUCCESS) {
       tree.Integer(integer, written, position);
     } else {
-      static_cast<void>(double(value.get_double()));  // throws where it is no number either
-      tree.Float(written, position);
+      tree.Float(double(value.get_double()), written, position);  // throws where it is no number either
     }
   }
 
@@ -120,6 +120,9 @@ void ReadPart(const JsonPart& part, FileDecoder& decoder) {
     const bool readable = reader.Read(text, piece.line, tree);
     if (!readable && piece.kind != PieceKind::kListBegin) {
       decoder.Broken(reader.line(), reader.why());
+      if (piece.kind != PieceKind::kListEnd) {
+        decoder.Partial(tree, piece.kind == PieceKind::kItem ? item_type : TypeMeta{});
+      }
       continue;
     }
     switch (piece.kind) {
@@ -135,7 +138,7 @@ void ReadPart(const JsonPart& part, FileDecoder& decoder) {
       case PieceKind::kListBegin: {
         // Where it is no JSON, the list's end tells, and its items are read meanwhile.
         const Value* root = readable ? tree.root() : nullptr;
-        is_list = root == nullptr || root->Find("kind") == nullptr || root->Find("kind")->text.ends_with("List");
+        is_list = root == nullptr || root->Find("kind") == nullptr || IsListKind(root->Find("kind")->text);
         item_type = root == nullptr ? TypeMeta{} : ItemTypeOf(*root);
         break;
       }

@@ -11,9 +11,11 @@ Manifests ReadManifests(const std::vector<std::string>& paths, const ReadSetting
   ClusterBuilder builder;
   const FileList list = ListManifests(paths);
   builder.AddDiagnostics(list.diagnostics);
+  for (const std::string& path : list.unreadable) builder.AddUnread(path);
   for (const ManifestFile& file : list.files) {
     FileObjects read = ReadManifest(file.path, settings);
     builder.AddDiagnostics(read.diagnostics);
+    if (read.unread || read.HoldsUnclear()) builder.AddUnread(file.path);
     for (DecodedObject& object : read.objects) builder.Add(std::move(object), file.path);
   }
   return std::move(builder).Finish();

@@ -14,12 +14,17 @@ namespace sluice {
 struct Manifests {
   Cluster cluster;          // every object that was accepted, and what stands for those refused (NP-16)
   Diagnostics diagnostics;  // in the order of files and lines
+  // Files and folders that hold something which cannot be read, and of which no earlier version is in `cluster`: whom
+  // they were meant to bind is not known. Errors among the diagnostics say why. Each path once, in order.
+  std::vector<std::string> unread;
 };
 
-// Reads each path: a file, or a folder with all its .yaml, .yml and .json files (sorted, subfolders included, names
-// that begin with a dot left out). A file may hold many documents and Lists; JSON is read where the name ends in .json.
-// Namespaces that a Pod or NetworkPolicy names and no manifest declares are made up (NP-33). Never throws: whatever
-// cannot be read or decoded is an error among the diagnostics, and the rest is read. Blocks on the file system.
+// Reads each path: a file, or a folder with all its .yaml, .yml and .json files (names that begin with a dot left out).
+// The order is that of the paths and within a folder that of `kubectl apply -R -f FOLDER`: by name, byte by byte, a
+// subfolder's files in its place; of an object in two places the later counts (ClusterBuilder). A file may hold many
+// documents and Lists; JSON is read where the name ends in .json. Namespaces that a Pod or NetworkPolicy names and no
+// manifest declares are made up (NP-33). Never throws: whatever cannot be read or decoded is an error among the
+// diagnostics, and the rest is read. Blocks on the file system.
 Manifests ReadManifests(const std::vector<std::string>& paths, const ReadSettings& settings = {});
 
 }  // namespace sluice

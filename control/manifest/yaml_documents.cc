@@ -10,7 +10,10 @@ namespace {
 
 constexpr std::size_t kBufferBytes = 64 << 10;
 constexpr std::string_view kMarker = "---";
+constexpr std::string_view kEndMarker = "...";
 constexpr std::string_view kBehindMarker = " \t\r\n";
+constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+constexpr std::size_t kLookahead = kByteOrderMark.size() + kMarker.size() + 1;
 
 // Where the last document of `text` begins; npos: it begins with the text, or its marker is not to be told from its
 // first characters, which are all that is there. Looks at markers from `from` on.
@@ -59,7 +62,9 @@ bool YamlDocuments::Next() {
   while (underflow() != traits_type::eof());
   skipping_ = false;
   cut_short_ = false;
+  ended_ = false;
   unheard_bytes_ = 0;
+  while (Fill(kLookahead) != 0 && AtMarker(kEndMarker)) SkipLine();
   if (Fill(1) == 0) return false;
   at_document_start_ = true;
   first_line_ = line_;
@@ -69,15 +74,32 @@ bool YamlDocuments::Next() {
 // Hands out lines up to the next marker, some 64 KiB as far as they are in the buffer; a longer line in parts.
 YamlDocuments::int_type YamlDocuments::underflow() {
   if (gptr() != egptr()) return traits_type::to_int_type(*gptr());
+  const int_type next = FillFromDocument();
+  if (next != traits_type::eof() || skipping_ || cut_short_ || ended_ || at_document_start_) return next;
+  // The parser takes the text's end for the end of quotes as well, but never a document's.
+  ended_ = true;
+  static char end[] = "\n...\n";
+  setg(end, end + (at_line_start_ ? 1 : 0), end + sizeof(end) - 1);
+  return traits_type::to_int_type(*gptr());
+}
+
+YamlDocuments::int_type YamlDocuments::FillFromDocument() {
   // yaml-cpp puts back as many of a document's first characters as it needs to tell UTF-8 from UTF-16 and UTF-32, which
   // it can as long as one call handed them out.
   constexpr std::size_t kIntroBytes = 16;
-  if (first_line_ == 0 || Fill(at_document_start_ ? kIntroBytes : kMarker.size() + 1) == 0) return traits_type::eof();
+  if (first_line_ == 0 || Fill(at_document_start_ ? kIntroBytes : kLookahead) == 0) return traits_type::eof();
   if (at_line_start_ && !at_document_start_ && AtMarker()) return traits_type::eof();
+  if (at_line_start_ && (at_document_start_ || behind_marker_) && AtByteOrderMark()) {
+    begin_ += kByteOrderMark.size();
+    behind_marker_ = false;
+    if (Fill(kIntroBytes) == 0) return traits_type::eof();
+  }
   if (unheard_bytes_ > kMostUnheardBytes) cut_short_ = true;
   if (cut_short_ && !skipping_) return traits_type::eof();
-  char* const first = buffer_.data() + begin_;
+  char* first = buffer_.data() + begin_;
   const bool held_all = in_ == nullptr || !in_->good();
+  const auto sees_next_line = [&] { return begin_ != end_ && (held_all || end_ - begin_ >= kLookahead); };
+  if (at_document_start_) behind_marker_ = AtMarker(kMarker);
   do {
     const char* at = buffer_.data() + begin_;
     const std::size_t most = std::min(end_ - begin_, kBufferBytes);
@@ -85,8 +107,14 @@ YamlDocuments::int_type YamlDocuments::underflow() {
     at_line_start_ = newline != nullptr;
     if (at_line_start_) ++line_;
     begin_ += at_line_start_ ? static_cast<const char*>(newline) - at + 1 : most;
-  } while (at_line_start_ && buffer_.data() + begin_ < first + kBufferBytes && begin_ != end_ &&
-           (held_all || end_ - begin_ > kMarker.size()) && !AtMarker());
+    if (!behind_marker_ || !at_line_start_ || !sees_next_line()) continue;
+    behind_marker_ = false;
+    if (!AtByteOrderMark() || AtMarker()) continue;
+    // The marker's line moves over it: both stay one piece.
+    std::memmove(first + kByteOrderMark.size(), first, static_cast<std::size_t>(buffer_.data() + begin_ - first));
+    first += kByteOrderMark.size();
+    begin_ += kByteOrderMark.size();
+  } while (at_line_start_ && buffer_.data() + begin_ < first + kBufferBytes && sees_next_line() && !AtMarker());
   at_document_start_ = false;
   setg(first, first, buffer_.data() + begin_);
   unheard_bytes_ += static_cast<std::size_t>(egptr() - gptr());
@@ -105,10 +133,28 @@ std::size_t YamlDocuments::Fill(std::size_t wanted) {
   return end_;
 }
 
-bool YamlDocuments::AtMarker() const {
-  const std::string_view unread(buffer_.data() + begin_, end_ - begin_);
-  if (!unread.starts_with(kMarker)) return false;
-  return unread.size() == kMarker.size() || kBehindMarker.find(unread[kMarker.size()]) != kBehindMarker.npos;
+void YamlDocuments::SkipLine() {
+  while (Fill(1) != 0) {
+    const void* newline = std::memchr(buffer_.data() + begin_, '\n', end_ - begin_);
+    begin_ =
+        newline == nullptr ? end_ : static_cast<std::size_t>(static_cast<const char*>(newline) - buffer_.data()) + 1;
+    if (newline == nullptr) continue;
+    ++line_;
+    return;
+  }
+}
+
+bool YamlDocuments::AtByteOrderMark() const {
+  return std::string_view(buffer_.data() + begin_, end_ - begin_).starts_with(kByteOrderMark);
+}
+
+bool YamlDocuments::AtMarker() const { return AtMarker(kMarker) || AtMarker(kEndMarker); }
+
+bool YamlDocuments::AtMarker(std::string_view marker) const {
+  std::string_view unread(buffer_.data() + begin_, end_ - begin_);
+  if (unread.starts_with(kByteOrderMark)) unread.remove_prefix(kByteOrderMark.size());
+  if (!unread.starts_with(marker)) return false;
+  return unread.size() == marker.size() || kBehindMarker.find(unread[marker.size()]) != kBehindMarker.npos;
 }
 
 }  // namespace sluice

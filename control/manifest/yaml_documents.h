@@ -1,6 +1,6 @@
-// A stream of YAML cut at its document markers: `---` at the start of a line, which YAML allows nowhere within a
-// document. So each document gets a parser of its own, and what is wrong with one cannot spoil the next; and runs of
-// documents can be read side by side.
+// A stream of YAML cut at its document markers: `---` and `...` at the start of a line, which YAML allows nowhere
+// within a document. So each document gets a parser of its own, and what is wrong with one cannot spoil the next; and
+// runs of documents can be read side by side.
 #ifndef SLUICE_CONTROL_MANIFEST_YAML_DOCUMENTS_H_
 #define SLUICE_CONTROL_MANIFEST_YAML_DOCUMENTS_H_
 
@@ -9,6 +9,7 @@
 #include <istream>
 #include <streambuf>
 #include <string>
+#include <string_view>
 
 namespace sluice {
 
@@ -37,7 +38,9 @@ class YamlParts {
   std::uint32_t line_ = 1;  // of next_
 };
 
-// Reads as the current document, its marker included, and ends where the next one begins.
+// Reads as the current document, its marker included, and ends where the next one begins. A byte order mark at its
+// start, behind the marker or before it, is passed over (YAML 1.2, 5.2): of files that were joined, each may have had
+// its own.
 //
 // yaml-cpp tells of a flow collection ({...}, [...]) once it has all of it, in tokens of some 100 bytes each, and
 // likewise of a scalar: where more than kMostUnheardBytes are read without an event, the document seems to end.
@@ -62,10 +65,15 @@ class YamlDocuments : public std::streambuf {
   int_type underflow() override;
 
  private:
+  // As underflow, of what the stream holds of the document.
+  int_type FillFromDocument();
   // Makes at least `wanted` unread bytes available, or all that are left.
   std::size_t Fill(std::size_t wanted);
-  // Requires 4 unread bytes, or all that are left.
-  bool AtMarker() const;
+  void SkipLine();
+  // Each requires kLookahead unread bytes, or all that are left. A marker may have a byte order mark before it.
+  bool AtMarker(std::string_view marker) const;
+  bool AtMarker() const;  // either
+  bool AtByteOrderMark() const;
 
   std::istream* in_;
   std::string buffer_;
@@ -73,8 +81,10 @@ class YamlDocuments : public std::streambuf {
   std::size_t end_ = 0;
   bool at_line_start_ = true;
   bool at_document_start_ = true;
+  bool behind_marker_ = false;  // what comes next is the line behind the document's marker
   bool skipping_ = false;
   bool cut_short_ = false;
+  bool ended_ = false;  // the end of the document is handed out
   std::size_t unheard_bytes_ = 0;
   std::uint32_t line_ = 1;  // of begin_
   std::uint32_t first_line_ = 0;

@@ -1,4 +1,6 @@
-// YAML by yaml-cpp's events: no tree of a whole document is ever built.
+#include "manifest/yaml_reader.h"
+
+#include <simdjson.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
@@ -20,36 +22,40 @@ namespace {
 // One document's events into trees: one for the document, and one for each item if it is a list of objects.
 class DocumentHandler : public YAML::EventHandler {
  public:
-  DocumentHandler(YamlDocuments& documents, FileDecoder& decoder) : documents_(documents), decoder_(decoder) {}
-
-  // Of the document that began last.
-  const YAML::Mark& start() const { return start_; }
+  DocumentHandler(YamlDocuments& documents, TreeSink& sink) : documents_(documents), sink_(sink) {}
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     Hear(mark);
-    start_ = mark;
+    // To yaml-cpp, text that cannot belong to a document begins the next one.
+    if (state_ == State::kEnded)
+      throw YAML::ParserException(mark, "text that belongs nowhere; is it indented as it should be?");
     document_.Clear();
     item_.Clear();
+    keys_.Clear();
     tree_ = &document_;
     levels_.clear();
     anchors_.clear();
     has_anchors_ = false;
     in_items_ = false;
     streamed_ = false;
+    merging_ = false;
+    key_end_ = key_start_ = kNoPlace;
+    state_ = State::kBegun;
   }
 
   void OnDocumentEnd() override {
     Hear(heard_);
-    if (streamed_) {
-      decoder_.ListEnd(document_);
-    } else {
-      decoder_.Document(document_);
-    }
+    state_ = State::kEnded;
   }
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     Hear(mark);
-    if (!Enter()) return RefuseKey(Line(mark));
+    if (!Enter()) return AddKey({.kind = Value::Kind::kNull}, "", Line(mark));
+    if (mark.pos == key_end_ + 1) {
+      tree_->Refuse('"' + key_ + ":\" is a key to kubectl, which wants a space behind the colon", Line(mark));
+    } else if (mark.pos == key_start_ && !levels_.back().is_flow) {
+      tree_->Refuse("a colon is missing behind \"" + key_ + '"', Line(mark));
+    }
     Leave(tree_->Null(Line(mark)), anchor);
   }
 
@@ -57,49 +63,52 @@ class DocumentHandler : public YAML::EventHandler {
     Hear(mark);
     const auto found = anchors_.find(anchor);
     const Value* target = found == anchors_.end() ? nullptr : found->second;
-    if (!Enter()) {
-      const bool is_string = target != nullptr && target->kind == Value::Kind::kString;
-      return is_string ? AddKey(mark, target->text) : RefuseKey(Line(mark));
-    }
+    if (!Enter()) return AddAliasKey(mark, target);
     if (target == nullptr) {
       tree_->Fail("an alias of a value that holds the alias, or that was refused", Line(mark));
       return Leave(nullptr, 0);
+    }
+    if (merging_ && levels_.back().is_map && target->kind == Value::Kind::kList) {
+      tree_->Refuse("the merge key << takes no alias of a list; write [*one, *two]", Line(mark));
     }
     Leave(tree_->Alias(target, Line(mark)), 0);
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                const std::string& text) override {
+                const std::string& written) override {
     Hear(mark);
-    const bool plain = tag == "?" || tag.empty();
-    if (!Enter()) return AddScalarKey(mark, plain, text);
-    const bool by_form = plain || tag == "tag:yaml.org,2002:int" || tag == "tag:yaml.org,2002:float" ||
-                         tag == "tag:yaml.org,2002:bool" || tag == "tag:yaml.org,2002:null";
-    const PlainScalar scalar = by_form ? ResolvePlain(text) : PlainScalar{};
-    const std::uint32_t line = Line(mark);
-    const std::string_view kept = tree_->Keep(text);
-    switch (scalar.kind) {
-      case Value::Kind::kNull:
-        return Leave(tree_->Null(line), anchor);
-      case Value::Kind::kBool:
-        return Leave(tree_->Bool(scalar.boolean, kept, line), anchor);
-      case Value::Kind::kInteger:
-        return Leave(tree_->Integer(scalar.integer, kept, line), anchor);
-      case Value::Kind::kFloat:
-        return Leave(tree_->Float(kept, line), anchor);
-      default:
-        return Leave(tree_->String(kept, line), anchor);
+    // What travels must be UTF-8.
+    const bool is_text = simdjson::validate_utf8(written);
+    const std::string& text = is_text ? written : kNoText;
+    const bool is_key = !Enter();
+    if (is_key && text == "<<" && (tag == "?" || tag.empty() || tag == "tag:yaml.org,2002:merge")) {
+      return AddMergeKey(Line(mark));
     }
+    const YamlScalar scalar = ResolveScalar(tag, text);
+    const std::uint32_t line = Line(mark);
+    if (!is_text) tree_->Refuse("bytes that are no UTF-8", line);
+    // A key is text in the end, also where no number of JSON's is like it.
+    const bool refused = !scalar.refusal.empty() && !(is_key && scalar.kind == Value::Kind::kFloat);
+    if (refused) tree_->Refuse('"' + text.substr(0, 80) + "\" " + std::string(scalar.refusal), line);
+    if (is_key) {
+      if (anchor != 0) anchors_[anchor] = NoteKey(scalar, text, line);
+      AddKey(scalar, text, line);
+      const bool plain = (tag == "?" || tag.empty()) && anchor == 0;
+      if (plain) key_end_ = mark.pos + static_cast<int>(text.size());
+      key_start_ = mark.pos;
+      return;
+    }
+    Leave(AddValue(*tree_, scalar, tree_->Keep(text), line), anchor);
   }
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
-                       YAML::EmitterStyle::value) override {
+                       YAML::EmitterStyle::value style) override {
     Hear(mark);
     const bool is_key = !Enter();
     const bool items = !is_key && levels_.size() == 1 && levels_[0].is_map && key_ == "items" && MayBeList();
     if (is_key) tree_->Fail("a key must be a string, is a list", Line(mark));
     tree_->BeginList(Line(mark));
-    Open(false, is_key, anchor);
+    Open(false, style == YAML::EmitterStyle::Flow, is_key, anchor);
     if (!items) return;
     in_items_ = true;
     streamed_ = true;
@@ -108,25 +117,56 @@ class DocumentHandler : public YAML::EventHandler {
 
   void OnSequenceEnd() override { Close(); }
 
+  // The document's text has ended, and held nothing else.
+  void Finish() {
+    if (state_ != State::kEnded) return;
+    state_ = State::kNone;
+    if (streamed_) {
+      sink_.ListEnd(document_);
+    } else {
+      sink_.Document(document_);
+    }
+  }
+
+  // The text breaks off, or does so to the parser: nothing more comes of this document.
+  void CutShort() {
+    const bool begun = state_ != State::kNone;
+    state_ = State::kNone;
+    if (!begun || (in_items_ && levels_.size() <= kItemLevel)) return;  // the latter: between two items
+    tree_->Fail("the text breaks off", 0);
+    if (in_items_) {
+      sink_.Partial(item_, item_type_);
+    } else if (!streamed_) {
+      sink_.Partial(document_, {});
+    }
+  }
+
   void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
-                  YAML::EmitterStyle::value) override {
+                  YAML::EmitterStyle::value style) override {
     Hear(mark);
     const bool is_key = !Enter();
     if (is_key) tree_->Fail("a key must be a string, is a map", Line(mark));
     tree_->BeginMap(Line(mark));
-    Open(true, is_key, anchor);
+    Open(true, style == YAML::EmitterStyle::Flow, is_key, anchor);
   }
 
   void OnMapEnd() override { Close(); }
 
  private:
+  // Of the document.
+  enum class State { kNone, kBegun, kEnded };
+
   // A map or sequence that has begun.
   struct Level {
     bool is_map;
+    bool is_flow;    // {...} or [...]
     bool wants_key;  // of a map: the next value is a key
     bool is_key;     // it stands where a key should
     YAML::anchor_t anchor;
   };
+
+  static constexpr int kNoPlace = -10;
+  const std::string kNoText = "?";
 
   // Items are at level 2: the document's map, and its sequence `items`.
   static constexpr std::size_t kItemLevel = 2;
@@ -146,7 +186,7 @@ class DocumentHandler : public YAML::EventHandler {
 
   bool MayBeList() const {
     const Value* root = document_.root();
-    return root != nullptr && (root->Find("kind") == nullptr || root->Find("kind")->text.ends_with("List"));
+    return root != nullptr && (root->Find("kind") == nullptr || IsListKind(root->Find("kind")->text));
   }
 
   // Prepares for a value. False: it is a map's key.
@@ -158,22 +198,49 @@ class DocumentHandler : public YAML::EventHandler {
     return levels_.empty() || !levels_.back().is_map || !levels_.back().wants_key;
   }
 
-  void AddScalarKey(const YAML::Mark& mark, bool plain, const std::string& text) {
-    if (plain && text == "<<") {
-      tree_->MergeKey(Line(mark));
-      key_ = text;
-      levels_.back().wants_key = false;
-      return;
+  static const Value* AddValue(ValueTree& tree, const YamlScalar& scalar, std::string_view text, std::uint32_t line) {
+    switch (scalar.kind) {
+      case Value::Kind::kNull:
+        return tree.Null(line);
+      case Value::Kind::kBool:
+        return tree.Bool(scalar.boolean, text, line);
+      case Value::Kind::kInteger:
+        return tree.Integer(scalar.integer, text, line);
+      case Value::Kind::kFloat:
+        return tree.Float(scalar.real, text, line);
+      default:
+        return tree.String(text, line);
     }
-    // A key is a string, whatever it looks like; YAML 1.1's other names of true and false become these.
-    const PlainScalar scalar = plain ? ResolvePlain(text) : PlainScalar{};
-    AddKey(mark, scalar.kind != Value::Kind::kBool ? std::string_view(text) : scalar.boolean ? "true" : "false");
   }
 
-  void AddKey(const YAML::Mark& mark, std::string_view key) {
-    key_ = key;
-    tree_->Key(tree_->Keep(key), Line(mark));
+  void AddMergeKey(std::uint32_t line) {
+    tree_->MergeKey(line);
+    key_ = "<<";
+    key_end_ = key_start_ = kNoPlace;
+    merging_ = true;
     levels_.back().wants_key = false;
+  }
+
+  void AddKey(const YamlScalar& scalar, std::string_view text, std::uint32_t line) {
+    const std::string_view refusal = KeyText(scalar, text, &key_);
+    if (!refusal.empty()) tree_->Refuse('"' + std::string(text.substr(0, 80)) + "\" " + std::string(refusal), line);
+    merging_ = false;
+    key_end_ = key_start_ = kNoPlace;
+    tree_->Key(tree_->Keep(key_), line);
+    levels_.back().wants_key = false;
+  }
+
+  void AddAliasKey(const YAML::Mark& mark, const Value* target) {
+    if (target == nullptr || !target->scalar()) return RefuseKey(Line(mark));
+    AddKey(target->kind == Value::Kind::kString ? YamlScalar{} : ResolveScalar("?", target->text), target->text,
+           Line(mark));
+  }
+
+  // A key that has an anchor, as a value for its aliases.
+  const Value* NoteKey(const YamlScalar& scalar, std::string_view text, std::uint32_t line) {
+    has_anchors_ = true;
+    keys_.NextRoot();
+    return AddValue(keys_, scalar, keys_.Keep(text), line);
   }
 
   void RefuseKey(std::uint32_t line) {
@@ -181,9 +248,9 @@ class DocumentHandler : public YAML::EventHandler {
     levels_.back().wants_key = false;
   }
 
-  void Open(bool is_map, bool is_key, YAML::anchor_t anchor) {
+  void Open(bool is_map, bool is_flow, bool is_key, YAML::anchor_t anchor) {
     if (anchor != 0) has_anchors_ = true;
-    levels_.push_back({is_map, true, is_key, anchor});
+    levels_.push_back({is_map, is_flow, true, is_key, anchor});
   }
 
   void Close() {
@@ -208,46 +275,52 @@ class DocumentHandler : public YAML::EventHandler {
       has_anchors_ = true;
       if (value != nullptr) anchors_[anchor] = value;
     }
-    if (in_items_ && levels_.size() == kItemLevel) decoder_.Item(item_, item_type_);
-    if (!levels_.empty()) levels_.back().wants_key = true;
+    if (in_items_ && levels_.size() == kItemLevel) sink_.Item(item_, item_type_);
+    if (levels_.empty()) return;
+    levels_.back().wants_key = true;
+    if (levels_.back().is_map) merging_ = false;
   }
 
   YamlDocuments& documents_;
-  FileDecoder& decoder_;
-  YAML::Mark start_;
+  TreeSink& sink_;
   YAML::Mark heard_;
   ValueTree document_;
   ValueTree item_;
+  ValueTree keys_;  // those that have anchors
   ValueTree* tree_ = &document_;
   std::vector<Level> levels_;
-  std::string key_;  // the latest
+  std::string key_;           // the latest
+  int key_start_ = kNoPlace;  // where it stands
+  int key_end_ = kNoPlace;    // where its characters end, if it is plain
   std::unordered_map<YAML::anchor_t, const Value*> anchors_;
   bool has_anchors_ = false;
+  bool merging_ = false;  // the latest key is <<
+  State state_ = State::kNone;
   bool in_items_ = false;
   bool streamed_ = false;
   TypeMeta item_type_;
 };
 
-void ReadDocuments(YamlDocuments& documents, FileDecoder& decoder) {
-  DocumentHandler handler(documents, decoder);
+}  // namespace
+
+void ReadYamlDocuments(YamlDocuments& documents, TreeSink& sink) {
+  DocumentHandler handler(documents, sink);
   while (documents.Next()) {
     std::istream document(&documents);
     try {
       YAML::Parser parser(document);
-      // A token that may not begin a document makes yaml-cpp report an empty one there, over and over.
-      for (int last_start = -1; parser.HandleNextDocument(handler); last_start = handler.start().pos) {
-        if (handler.start().pos == last_start) throw YAML::ParserException(handler.start(), "unexpected text");
-      }
+      while (parser.HandleNextDocument(handler)) continue;
+      handler.Finish();
     } catch (const YAML::Exception& error) {
       const std::uint32_t line = error.mark.is_null() ? 0 : static_cast<std::uint32_t>(error.mark.line);
-      decoder.Broken(documents.first_line() + line, "not YAML, the document is refused from here on: " + error.msg);
+      sink.Broken(documents.first_line() + line, "not YAML, the document is refused from here on: " + error.msg);
+      handler.CutShort();
     } catch (const std::exception& error) {
-      decoder.Broken(documents.first_line(), std::string("not YAML: ") + error.what());
+      sink.Broken(documents.first_line(), std::string("not YAML: ") + error.what());
+      handler.CutShort();
     }
   }
 }
-
-}  // namespace
 
 void ReadYaml(std::istream& in, FileDecoder& decoder, const ReadSettings& settings) {
   YamlParts parts(in, settings.part_bytes);
@@ -256,13 +329,13 @@ void ReadYaml(std::istream& in, FileDecoder& decoder, const ReadSettings& settin
   while (parts.Next(part)) {
     parallel.Add([part = std::move(part)](FileDecoder& its) mutable {
       YamlDocuments documents(std::move(part));
-      ReadDocuments(documents, its);
+      ReadYamlDocuments(documents, its);
     });
   }
   parallel.Finish();
   // A long document, which no thread holds as a whole, and what comes behind it.
   YamlDocuments documents(std::move(part), &in);
-  ReadDocuments(documents, decoder);
+  ReadYamlDocuments(documents, decoder);
 }
 
 }  // namespace sluice

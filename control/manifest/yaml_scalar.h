@@ -1,21 +1,30 @@
-// What a YAML scalar without quotes means, as kubectl and the API server read it (YAML 1.1's booleans included).
+// What a YAML scalar means to kubectl and the API server: to sigs.k8s.io/yaml, which is go-yaml v2 (YAML 1.1: `y`, `no`
+// and `on` are booleans, 017 is octal) and then JSON. tests/control/kubectl_yaml has a table of what the library says.
 #ifndef SLUICE_CONTROL_MANIFEST_YAML_SCALAR_H_
 #define SLUICE_CONTROL_MANIFEST_YAML_SCALAR_H_
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "model/value.h"
 
 namespace sluice {
 
-struct PlainScalar {
+struct YamlScalar {
   Value::Kind kind = Value::Kind::kString;  // kNull, kBool, kInteger, kFloat or kString
   bool boolean = false;
-  std::int64_t integer = 0;
+  bool is_unsigned = false;       // kFloat: an integer above the greatest int64
+  std::int64_t integer = 0;       // kInteger
+  double real = 0;                // kFloat
+  std::string_view refusal = {};  // why kubectl refuses the document, or we do; empty: nobody does
 };
 
-PlainScalar ResolvePlain(std::string_view text);
+// `tag` as yaml-cpp has it: "?" without quotes, "!" in quotes, otherwise what is written there.
+YamlScalar ResolveScalar(std::string_view tag, std::string_view text);
+
+// What becomes of a scalar where it is a key: keys are strings. Returns why kubectl refuses it; empty: it does not.
+std::string_view KeyText(const YamlScalar& scalar, std::string_view text, std::string* key);
 
 }  // namespace sluice
 

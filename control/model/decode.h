@@ -1,13 +1,15 @@
 // From an object's tree to the model: the one decoder, whether the bytes came from a file or from the API server.
-// Applies defaults (NP-10 to NP-13, NP-33), validates (NP-14, NP-15) and is strict as the API server's strict field
-// validation is: an unknown field of a NetworkPolicy, of metadata or of a selector is an error, and so is a key given
-// twice anywhere. Of Pods, Nodes and Namespaces only the fields that policy needs are read. Pure functions; any thread.
+// Applies defaults (NP-10 to NP-13, NP-17, NP-33), validates (NP-14, NP-15) and is strict as the API server's strict
+// field validation is: an unknown field of a NetworkPolicy, of metadata or of a selector is an error, and so is a key
+// given twice anywhere. Of Pods, Nodes and Namespaces only the fields that policy needs are read. Pure functions; any
+// thread.
 #ifndef SLUICE_CONTROL_MODEL_DECODE_H_
 #define SLUICE_CONTROL_MODEL_DECODE_H_
 
 #include <compare>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "model/objects.h"
@@ -42,11 +44,15 @@ struct DecodedObject {
   };
 
   Outcome outcome = Outcome::kRefused;
+  // Refused, and what stands for it may bind less than it was meant to: its namespace, or a Pod's or Namespace's
+  // labels, cannot be read at all.
+  bool unclear = false;
   std::uint32_t line = 0;
-  // Empty kind or name: not readable.
+  // Of what it was meant to be: the kind is one of ours also where it is mistyped. Empty kind or name: not readable.
   ObjectKey key;
-  // The object. Of a refused one: what stands for it where it has no last good version (NP-16), or nothing if too
-  // little of it is readable. A NetworkPolicy then isolates its subjects; a Pod or Namespace lacks the bad fields.
+  // The object. Of a refused one: what stands for it where it has no last good version (NP-16), or nothing if it is
+  // none of ours. A NetworkPolicy then isolates whom it selects; of its selector, what cannot be read is left out, so
+  // that it selects the more. A Pod, Node or Namespace lacks what cannot be read. It may be there without a name.
   std::variant<std::monostate, Namespace, NodeObject, Pod, NetworkPolicy> object;
 };
 
@@ -55,7 +61,9 @@ struct DecodedObject {
 DecodedObject DecodeObject(const ValueTree& tree, const Value& object, const TypeMeta& item_type,
                            const std::string& file, Diagnostics& diagnostics);
 
-// True iff the object is a list of objects: its kind ends in "List" and it may have `items`.
+// True iff the kind ends in "List", in upper or lower case: kubectl takes what has items for a list, whatever its kind.
+bool IsListKind(std::string_view kind);
+// True iff the object is a list of objects: it is a List, or of another list's kind with `items`.
 bool IsObjectList(const Value& object);
 // What the items of such a list inherit: {"v1", "Pod"} of a PodList; nothing of a plain List.
 TypeMeta ItemTypeOf(const Value& list);

@@ -16,11 +16,22 @@ constexpr std::string_view kLabelKeyForm =
 constexpr std::string_view kLabelValueForm =
     "is not a label value: at most 63 letters, digits, '-', '_', '.', a letter or digit at both ends";
 
+// Nothing, with an error, where it cannot be a label's value. A number is, as its text, though that is an error too.
+std::optional<std::string> DecodeLabelValue(const Field& field) {
+  const auto text = field.Text();
+  if (!text && field.present()) return std::nullopt;
+  std::string value(text.value_or(""));
+  if (IsLabelValue(value)) return value;
+  if (field.is(Value::Kind::kString)) field.Error(std::string(kLabelValueForm));
+  return std::nullopt;
+}
+
 void DecodeMatchLabel(const Field& entry, LabelSelector& selector) {
-  if (!IsLabelKey(entry.key())) entry.KeyError(std::string(kLabelKeyForm));
-  const std::string value(entry.String().value_or(""));
-  if (!IsLabelValue(value)) entry.Error(std::string(kLabelValueForm));
-  selector.requirements.push_back({std::string(entry.key()), LabelRequirement::Operator::kIn, {value}});
+  const bool key_valid = IsLabelKey(entry.key());
+  if (!key_valid) entry.KeyError(std::string(kLabelKeyForm));
+  auto value = DecodeLabelValue(entry);
+  if (!key_valid || !value) return;
+  selector.requirements.push_back({std::string(entry.key()), LabelRequirement::Operator::kIn, {*std::move(value)}});
 }
 
 std::optional<LabelRequirement::Operator> DecodeOperator(const Field& field) {
@@ -39,29 +50,39 @@ std::optional<LabelRequirement::Operator> DecodeOperator(const Field& field) {
   return std::nullopt;
 }
 
+// The requirement's key, or nothing, with an error.
+std::optional<std::string> DecodeKey(const Field& field) {
+  if (!field.present()) {
+    field.Error("is required");
+    return std::nullopt;
+  }
+  const auto text = field.Text();
+  if (!text) return std::nullopt;
+  if (IsLabelKey(*text)) return std::string(*text);
+  if (field.is(Value::Kind::kString)) field.Error(std::string(kLabelKeyForm));
+  return std::nullopt;
+}
+
 void DecodeMatchExpression(const Field& item, LabelSelector& selector) {
   item.CheckOnly({"key", "operator", "values"});
-  LabelRequirement requirement;
-  const Field key = item.Get("key");
-  requirement.key = key.String().value_or("");
-  if (!key.present()) {
-    key.Error("is required");
-  } else if (key.is(Value::Kind::kString) && !IsLabelKey(requirement.key)) {
-    key.Error(std::string(kLabelKeyForm));
-  }
+  auto key = DecodeKey(item.Get("key"));
   const auto op = DecodeOperator(item.Get("operator"));
   const Field values = item.Get("values");
-  values.EachItem([&](const Field& value) {
-    const std::string text(value.String().value_or(""));
-    if (!IsLabelValue(text)) value.Error(std::string(kLabelValueForm));
-    requirement.values.push_back(text);
+  LabelRequirement requirement;
+  values.EachItem([&](const Field& field) {
+    if (auto value = DecodeLabelValue(field)) requirement.values.push_back(*std::move(value));
   });
+  bool readable = key && op && !item.cut() && !values.cut() && requirement.values.size() == values.Size() &&
+                  (!values.present() || values.is(Value::Kind::kList));
   if (op) {
-    requirement.op = *op;
     const bool wants_values = *op == LabelRequirement::Operator::kIn || *op == LabelRequirement::Operator::kNotIn;
     if (wants_values && values.Size() == 0) values.Error("needs at least one value for In and NotIn");
     if (!wants_values && values.Size() != 0) values.Error("must be empty for Exists and DoesNotExist");
+    readable = readable && wants_values == (values.Size() != 0);
   }
+  if (!readable) return;
+  requirement.key = *std::move(key);
+  requirement.op = *op;
   std::sort(requirement.values.begin(), requirement.values.end());
   requirement.values.erase(std::unique(requirement.values.begin(), requirement.values.end()), requirement.values.end());
   selector.requirements.push_back(std::move(requirement));
@@ -101,7 +122,7 @@ std::optional<IpAddress> DecodeAddress(const Field& field) {
     field.Error('"' + std::string(*text) + "\" is not an IPv4 or IPv6 address");
   } else if (address->IsV4Mapped()) {
     field.Error('"' + std::string(*text) + "\" is an IPv4-mapped address; write it as IPv4");
-    return std::nullopt;
+    return IpAddress::V4(address->v4());
   }
   return address;
 }

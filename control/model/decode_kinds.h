@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "model/decode.h"
 #include "model/field.h"
 #include "model/objects.h"
 
@@ -14,36 +15,33 @@ namespace sluice {
 struct ObjectMeta {
   std::string namespace_name;  // `default` where missing (NP-12), empty for kinds without one
   std::string name;
-  Labels labels;  // those that are valid
-  bool labels_valid = true;
+  Labels labels;
+  bool labels_readable = true;  // false: what is there is no map
   std::int64_t created = 0;
 };
 
-// An object as far as it is readable. `usable` says whether, if it has errors, it can stand for itself (NP-16): that
-// nothing is missing which decides whom policies select.
-template <typename T>
-struct Readable {
-  T object;
-  bool usable = true;
-};
+ObjectMeta DecodeMeta(const Field& root, const ObjectKey& key);
 
-Readable<Namespace> DecodeNamespace(const Field& root, ObjectMeta meta);
-Readable<NodeObject> DecodeNode(const Field& root, ObjectMeta meta);
-Readable<Pod> DecodePod(const Field& root, ObjectMeta meta);
-// `usable`: the podSelector is readable.
-Readable<NetworkPolicy> DecodeNetworkPolicy(const Field& root, ObjectMeta meta);
-// What stands for a refused NetworkPolicy that is usable: it isolates its subjects in its directions or, where these
-// are not readable, in both (NP-16).
+// Each returns the object as far as it is readable; what is not is an error.
+Namespace DecodeNamespace(const Field& root, ObjectMeta meta);
+NodeObject DecodeNode(const Field& root, ObjectMeta meta);
+Pod DecodePod(const Field& root, ObjectMeta meta);
+NetworkPolicy DecodeNetworkPolicy(const Field& root, ObjectMeta meta);
+// What stands for a refused NetworkPolicy: it isolates its subjects in its directions or, where these are not readable,
+// in both (NP-16).
 NetworkPolicy RefusedPolicy(const Value& root, NetworkPolicy readable);
 
 // kubernetes.io/metadata.name, which every namespace has (NP-33).
 void SetNamespaceNameLabel(Namespace& result);
 
 // Fields of several kinds.
+
+// Of a selector that is refused, requirements that cannot be read are left out, so that it selects more than it names,
+// never less. A number or boolean where a string belongs is read as it was written.
 LabelSelector DecodeSelector(const Field& field);
 // TCP where absent; nothing for an unknown one, which is an error.
 std::optional<std::uint8_t> DecodeProtocol(const Field& field);
-// Nothing where absent, empty, or not an address (an error).
+// Nothing where absent, empty, or not an address (an error). An IPv4-mapped one is an error, and read as IPv4.
 std::optional<IpAddress> DecodeAddress(const Field& field);
 // Refuses what old validation let pass: leading zeros, IPv4-mapped addresses (NP-15).
 std::optional<Prefix> DecodePrefix(const Field& field);

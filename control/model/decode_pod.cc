@@ -22,6 +22,12 @@ Pod::Phase DecodePhase(const Field& field) {
   return Pod::Phase::kUnknown;
 }
 
+// "true", which is refused, is read as what it was meant to be.
+bool DecodeHostNetwork(const Field& field) {
+  const auto value = field.Bool();
+  return value.value_or(field.is(Value::Kind::kString) && field.String() == "true");
+}
+
 // `plural`, a list of {ip: ADDRESS}, or else `singular`.
 std::vector<IpAddress> DecodeIps(const Field& status, std::string_view plural, std::string_view singular) {
   std::vector<IpAddress> addresses;
@@ -66,13 +72,13 @@ std::vector<ContainerPort> DecodePorts(const Field& spec) {
 
 }  // namespace
 
-Readable<Namespace> DecodeNamespace(const Field& root, ObjectMeta meta) {
+Namespace DecodeNamespace(const Field& root, ObjectMeta meta) {
   Namespace result;
   root.CheckTypos({"apiVersion", "kind", "metadata", "spec", "status"});
   result.name = std::move(meta.name);
   result.labels = std::move(meta.labels);
   SetNamespaceNameLabel(result);
-  return {std::move(result), meta.labels_valid};
+  return result;
 }
 
 void SetNamespaceNameLabel(Namespace& result) {
@@ -85,7 +91,7 @@ void SetNamespaceNameLabel(Namespace& result) {
   }
 }
 
-Readable<NodeObject> DecodeNode(const Field& root, ObjectMeta meta) {
+NodeObject DecodeNode(const Field& root, ObjectMeta meta) {
   NodeObject node;
   node.name = std::move(meta.name);
   root.CheckTypos({"apiVersion", "kind", "metadata", "spec", "status"});
@@ -108,10 +114,10 @@ Readable<NodeObject> DecodeNode(const Field& root, ObjectMeta meta) {
     if (type != "InternalIP" && type != "ExternalIP") return;  // host names and DNS names
     if (const auto address = DecodeAddress(item.Get("address"))) node.addresses.push_back(*address);
   });
-  return {std::move(node), true};
+  return node;
 }
 
-Readable<Pod> DecodePod(const Field& root, ObjectMeta meta) {
+Pod DecodePod(const Field& root, ObjectMeta meta) {
   Pod pod;
   pod.namespace_name = std::move(meta.namespace_name);
   pod.name = std::move(meta.name);
@@ -122,15 +128,13 @@ Readable<Pod> DecodePod(const Field& root, ObjectMeta meta) {
   spec.CheckTypos({"nodeName", "hostNetwork", "containers", "initContainers"});
   const Field status = root.Get("status");
   status.CheckTypos({"phase", "podIP", "podIPs", "hostIP", "hostIPs"});
-  const std::size_t errors_before = root.errors();
-  pod.node = spec.Get("nodeName").String().value_or("");
-  pod.host_network = spec.Get("hostNetwork").Bool().value_or(false);
+  pod.node = spec.Get("nodeName").Text().value_or("");
+  pod.host_network = DecodeHostNetwork(spec.Get("hostNetwork"));
   pod.phase = DecodePhase(status.Get("phase"));
   pod.addresses = DecodeIps(status, "podIPs", "podIP");
   pod.host_addresses = DecodeIps(status, "hostIPs", "hostIP");
-  const bool usable = meta.labels_valid && root.errors() == errors_before;
   pod.ports = DecodePorts(spec);
-  return {std::move(pod), usable};
+  return pod;
 }
 
 }  // namespace sluice

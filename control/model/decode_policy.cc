@@ -1,4 +1,7 @@
 // networking.k8s.io/v1 NetworkPolicy. Refuses what the API server's ValidateNetworkPolicySpec refuses (NP-14).
+#include <algorithm>
+#include <array>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -105,45 +108,55 @@ void DecodePolicyTypes(const Field& field, bool has_egress_rule, NetworkPolicy& 
   });
 }
 
-// The types of a refused policy, from its raw value: what is wrong with them has been reported.
-bool ReadTypes(const Value* types, NetworkPolicy& policy) {
-  if (types == nullptr || types->kind != Value::Kind::kList) return false;
-  for (const Value* item = types->first; item != nullptr; item = item->next) {
+// The types of a refused policy, from its raw value: what is wrong with them has been reported. False: they are empty
+// or unreadable.
+bool ReadTypes(const Value& types, NetworkPolicy& policy) {
+  if (types.kind != Value::Kind::kList || types.cut) return false;
+  for (const Value* item = types.first; item != nullptr; item = item->next) {
     if (item->kind != Value::Kind::kString) return false;
     if (item->text != "Ingress" && item->text != "Egress") return false;
     (item->text == "Ingress" ? policy.has_ingress : policy.has_egress) = true;
   }
-  return types->first != nullptr;
+  return types.first != nullptr;
 }
 
-// True iff a missing policyTypes can be trusted to be missing: no field of the spec is unknown or given twice.
-bool FieldsAreClear(const Value& spec) {
-  for (const Value* entry = spec.first; entry != nullptr; entry = entry->next) {
-    const std::string_view key = entry->key;
-    if (key != "podSelector" && key != "policyTypes" && key != "ingress" && key != "egress") return false;
-    if (spec.Find(key) != entry) return false;
+constexpr std::array<std::string_view, 5> kRootFields = {"apiVersion", "kind", "metadata", "spec", "status"};
+constexpr std::array<std::string_view, 4> kSpecFields = {"podSelector", "policyTypes", "ingress", "egress"};
+
+bool IsGivenTwice(const Value& map, std::string_view key) {
+  for (const Value* entry = map.first; entry != nullptr; entry = entry->next) {
+    if (entry->duplicate && entry->key == key) return true;
   }
-  return true;
+  return false;
+}
+
+// True iff it cannot be trusted that a field which the map lacks is missing: the map is not whole, or has another one
+// that may have been meant to be it.
+bool MayHide(const Value& map, std::string_view field, std::span<const std::string_view> known) {
+  for (const Value* entry = map.first; entry != nullptr; entry = entry->next) {
+    if (std::find(known.begin(), known.end(), entry->key) != known.end()) continue;
+    if (Nearest(entry->key, std::span(&field, 1))) return true;
+  }
+  return map.cut;
 }
 
 bool IsNullOrMissing(const Value* value) { return value == nullptr || value->kind == Value::Kind::kNull; }
 
-bool IsEmptyList(const Value* value) { return value->kind == Value::Kind::kList && value->first == nullptr; }
+bool IsEmptyList(const Value& value) {
+  return value.kind == Value::Kind::kList && value.first == nullptr && !value.cut;
+}
 
 }  // namespace
 
-Readable<NetworkPolicy> DecodeNetworkPolicy(const Field& root, ObjectMeta meta) {
+NetworkPolicy DecodeNetworkPolicy(const Field& root, ObjectMeta meta) {
   NetworkPolicy policy;
   policy.namespace_name = std::move(meta.namespace_name);
   policy.name = std::move(meta.name);
-  root.CheckOnly({"apiVersion", "kind", "metadata", "spec", "status"});
-  const Field spec = root.Get("spec");
-  spec.CheckOnly({"podSelector", "policyTypes", "ingress", "egress"});
-  if (!spec.present()) spec.Error("is required");
+  root.CheckOnly(kRootFields);
+  const Field spec = root.Get("spec");  // NP-17: absent is {}
+  spec.CheckOnly(kSpecFields);
   const Field selector = spec.Get("podSelector");
-  const std::size_t errors_before = spec.errors();
   policy.pod_selector = DecodeSelector(selector);
-  const bool usable = spec.is(Value::Kind::kMap) && spec.errors() == errors_before;
   const Field ingress = spec.Get("ingress");
   const Field egress = spec.Get("egress");
   policy.ingress = DecodeRules(ingress, "from");
@@ -152,23 +165,29 @@ Readable<NetworkPolicy> DecodeNetworkPolicy(const Field& root, ObjectMeta meta) 
   DecodePolicyTypes(types, egress.Size() != 0, policy);
   if (!policy.has_ingress) policy.ingress.clear();
   if (!policy.has_egress) policy.egress.clear();
-  return {std::move(policy), usable};
+  return policy;
 }
 
 NetworkPolicy RefusedPolicy(const Value& root, NetworkPolicy readable) {
+  static constexpr Value kNoSpec;
   NetworkPolicy policy;
   policy.namespace_name = std::move(readable.namespace_name);
   policy.name = std::move(readable.name);
   policy.pod_selector = std::move(readable.pod_selector);
   policy.refused = true;
-  const Value& spec = *root.Find("spec");
+  const Value* given = root.Find("spec");
+  const Value& spec = IsNullOrMissing(given) ? kNoSpec : *given;
   const Value* types = spec.Find("policyTypes");
   const Value* egress = spec.Find("egress");
-  const bool clear = FieldsAreClear(spec);
-  if (clear && ReadTypes(types, policy)) return policy;
-  const bool by_default = clear && (IsNullOrMissing(types) || IsEmptyList(types));
+  const bool types_given_once = types != nullptr && !IsGivenTwice(spec, "policyTypes");
+  if (types_given_once && ReadTypes(*types, policy)) return policy;
+  const bool no_types = IsNullOrMissing(types) || (types_given_once && IsEmptyList(*types));
+  const bool no_egress = IsNullOrMissing(egress) || (IsEmptyList(*egress) && !IsGivenTwice(spec, "egress"));
+  const bool clear = &spec == &kNoSpec ? !MayHide(root, "spec", kRootFields)
+                                       : spec.kind == Value::Kind::kMap && !MayHide(spec, "policyTypes", kSpecFields) &&
+                                             !MayHide(spec, "egress", kSpecFields);
   policy.has_ingress = true;
-  policy.has_egress = !by_default || !(IsNullOrMissing(egress) || IsEmptyList(egress));
+  policy.has_egress = !clear || !no_types || !no_egress;  // NP-10
   return policy;
 }
 

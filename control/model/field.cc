@@ -10,7 +10,7 @@ namespace {
 
 std::string Quoted(std::string_view text) { return '"' + std::string(text) + '"'; }
 
-std::string OneOf(Field::Names names) {
+std::string OneOf(std::span<const std::string_view> names) {
   std::string text;
   for (const std::string_view name : names) text += (text.empty() ? "" : ", ") + std::string(name);
   return text;
@@ -54,16 +54,17 @@ void Field::EachItem(const std::function<void(const Field&)>& visit) const {
 void Field::EachEntry(const std::function<void(const Field&)>& visit) const {
   if (!CheckMap()) return;
   for (const Value* entry = value_->first; entry != nullptr; entry = entry->next) {
+    if (entry->duplicate) continue;
     const Field field(*this, entry->key, kNoIndex, entry);
     visit(field);
   }
 }
 
-void Field::CheckOnly(Names known) const {
+void Field::CheckOnly(std::span<const std::string_view> known) const {
   if (!CheckMap()) return;
   for (const Value* entry = value_->first; entry != nullptr; entry = entry->next) {
     if (std::find(known.begin(), known.end(), entry->key) != known.end()) continue;
-    const auto nearest = Nearest(entry->key, {known.begin(), known.end()});
+    const auto nearest = Nearest(entry->key, known);
     const Field field(*this, entry->key, kNoIndex, entry);
     field.KeyError("unknown field" +
                    (nearest ? "; did you mean " + std::string(*nearest) + "?" : "; known here: " + OneOf(known)));
@@ -95,6 +96,12 @@ std::optional<std::string_view> Field::String() const {
   const bool scalar = value_->kind != Value::Kind::kList && value_->kind != Value::Kind::kMap;
   WrongType(scalar ? "a string (write it in quotes)" : "a string");
   return std::nullopt;
+}
+
+std::optional<std::string_view> Field::Text() const {
+  if (const auto text = String()) return text;
+  if (value_ == nullptr || !value_->scalar()) return std::nullopt;
+  return value_->text;
 }
 
 std::optional<bool> Field::Bool() const {

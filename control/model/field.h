@@ -10,6 +10,7 @@
 #include <functional>
 #include <initializer_list>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -54,16 +55,21 @@ class Field {
   Field Get(std::string_view key) const&& = delete;
   // Calls with each item of a list. An item that is null is an error. Absent: no items.
   void EachItem(const std::function<void(const Field&)>& visit) const;
-  // Calls with each entry of a map, whatever its value. Absent: no entries.
+  // Calls with each entry of a map, whatever its value; of a key given twice with the later. Absent: no entries.
   void EachEntry(const std::function<void(const Field&)>& visit) const;
 
   // A map in which any other field is an error.
-  void CheckOnly(Names known) const;
+  void CheckOnly(std::span<const std::string_view> known) const;
+  void CheckOnly(Names known) const { CheckOnly(std::span(known.begin(), known.end())); }
   // A map of many other fields; one that looks like a mistyped one of `known` is worth a warning.
   void CheckTypos(Names known) const;
 
   bool present() const { return value_ != nullptr; }
   bool is(Value::Kind kind) const { return value_ != nullptr && value_->kind == kind; }
+  // A map that has this key, whatever its value.
+  bool Has(std::string_view key) const { return value_ != nullptr && value_->Find(key) != nullptr; }
+  // A list or map that was not read to its end.
+  bool cut() const { return value_ != nullptr && value_->cut; }
   // The list's or map's length; 0 for anything else.
   std::size_t Size() const;
   std::string_view key() const { return key_; }
@@ -72,6 +78,8 @@ class Field {
 
   // Each returns nothing for an absent field, and for one of another type, which is an error.
   std::optional<std::string_view> String() const;
+  // The same, but a scalar of another type, which is an error too, is returned as it was written: `8080` as "8080".
+  std::optional<std::string_view> Text() const;
   std::optional<bool> Bool() const;
   std::optional<std::int64_t> Integer(std::int64_t least, std::int64_t most) const;
 

@@ -1,5 +1,6 @@
 // Kubernetes objects as Sluice sees them: decoded, defaulted (NP-10 to NP-13), validated (NP-14, NP-15). Only the
 // fields that policy needs. Plain values; the decoder makes them, the resolver and the reference evaluator read them.
+// Equal ones mean the same to policy.
 #ifndef SLUICE_CONTROL_MODEL_OBJECTS_H_
 #define SLUICE_CONTROL_MODEL_OBJECTS_H_
 
@@ -37,18 +38,24 @@ struct LabelSelector {
 struct Namespace {
   std::string name;
   Labels labels;  // kubernetes.io/metadata.name included (NP-33)
+
+  friend bool operator==(const Namespace&, const Namespace&) = default;
 };
 
 struct NodeObject {
   std::string name;
   std::vector<IpAddress> addresses;  // status.addresses of type InternalIP and ExternalIP
   std::vector<Prefix> pod_cidrs;     // spec.podCIDRs, or spec.podCIDR
+
+  friend bool operator==(const NodeObject&, const NodeObject&) = default;
 };
 
 struct ContainerPort {
   std::string name;  // only named ports are kept
   std::uint8_t protocol = 0;
   std::uint16_t port = 0;
+
+  friend bool operator==(const ContainerPort&, const ContainerPort&) = default;
 };
 
 struct Pod {
@@ -66,11 +73,15 @@ struct Pod {
   std::int64_t created = 0;               // metadata.creationTimestamp, seconds since 1970; 0: absent
 
   bool finished() const { return phase == Phase::kSucceeded || phase == Phase::kFailed; }
+
+  friend bool operator==(const Pod&, const Pod&) = default;
 };
 
 struct IpBlock {
   Prefix cidr;
   std::vector<Prefix> excepts;
+
+  friend bool operator==(const IpBlock&, const IpBlock&) = default;
 };
 
 // networking.k8s.io/v1 NetworkPolicyPeer: an ip_block alone, or at least one selector.
@@ -78,6 +89,8 @@ struct NetworkPolicyPeer {
   std::optional<LabelSelector> pod_selector;
   std::optional<LabelSelector> namespace_selector;
   std::optional<IpBlock> ip_block;
+
+  friend bool operator==(const NetworkPolicyPeer&, const NetworkPolicyPeer&) = default;
 };
 
 // networking.k8s.io/v1 NetworkPolicyPort.
@@ -86,11 +99,15 @@ struct NetworkPolicyPort {
   std::optional<std::uint16_t> port;      // a number, 1..65535
   std::optional<std::uint16_t> end_port;  // >= port
   std::string name;                       // a named port; then `port` is absent
+
+  friend bool operator==(const NetworkPolicyPort&, const NetworkPolicyPort&) = default;
 };
 
 struct NetworkPolicyRule {
   std::vector<NetworkPolicyPeer> peers;  // from / to; empty: everyone (NP-22)
   std::vector<NetworkPolicyPort> ports;  // empty: every port and protocol (NP-22)
+
+  friend bool operator==(const NetworkPolicyRule&, const NetworkPolicyRule&) = default;
 };
 
 struct NetworkPolicy {
@@ -104,6 +121,8 @@ struct NetworkPolicy {
   // Stands for an object that was refused and has no last good version (NP-16): its subjects are isolated in its
   // directions, and it has no rules.
   bool refused = false;
+
+  friend bool operator==(const NetworkPolicy&, const NetworkPolicy&) = default;
 };
 
 // What one source (a folder, an API server) says at one time.

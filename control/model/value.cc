@@ -1,8 +1,9 @@
 #include "model/value.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
-#include <unordered_set>
+#include <unordered_map>
 #include <utility>
 
 namespace sluice {
@@ -12,13 +13,16 @@ constexpr std::size_t kBlockValues = 512;
 constexpr std::size_t kTextBlockBytes = 16 << 10;
 // Up to here comparing each key with each other beats sorting.
 constexpr std::size_t kFewKeys = 12;
+constexpr std::size_t kMostProblems = 16;
+// Up to here a double holds every integer.
+constexpr double kMostExact = 9007199254740992.0;
 
 }  // namespace
 
 const Value* Value::Find(std::string_view name) const {
   if (kind != Kind::kMap) return nullptr;
   for (const Value* entry = first; entry != nullptr; entry = entry->next) {
-    if (entry->key == name) return entry;
+    if (entry->key == name && !entry->duplicate) return entry;
   }
   return nullptr;
 }
@@ -61,6 +65,7 @@ void ValueTree::NextRoot() {
   root_ = nullptr;
   failure_.clear();
   failure_position_ = 0;
+  problems_.clear();
 }
 
 void ValueTree::Begin(Value::Kind kind, std::uint32_t position) {
@@ -119,9 +124,13 @@ const Value* ValueTree::Integer(std::int64_t integer, std::string_view text, std
   return value;
 }
 
-const Value* ValueTree::Float(std::string_view text, std::uint32_t position) {
+const Value* ValueTree::Float(double real, std::string_view text, std::uint32_t position) {
+  if (std::abs(real) <= kMostExact && std::trunc(real) == real) {
+    return Integer(static_cast<std::int64_t>(real), text, position);
+  }
   Value* value = Add(Value::Kind::kFloat, position);
   if (value == nullptr) return nullptr;
+  value->real = real;
   value->text = text;
   Account(*value);
   return value;
@@ -138,14 +147,19 @@ const Value* ValueTree::String(std::string_view text, std::uint32_t position) {
 const Value* ValueTree::Alias(const Value* target, std::uint32_t position) {
   Value* value = Add(target->kind, position);
   if (value == nullptr) return nullptr;
-  value->boolean = target->boolean;
-  value->height = target->height;
-  value->size = target->size;
-  value->text = target->text;
-  value->integer = target->integer;
-  value->first = target->first;
+  Copy(*target, *value);
   Account(*value);
   return value;
+}
+
+void ValueTree::Copy(const Value& from, Value& to) {
+  to.kind = from.kind;
+  to.boolean = from.boolean;
+  to.height = from.height;
+  to.size = from.size;
+  to.text = from.text;
+  to.integer = from.integer;  // or the double in its place
+  to.first = from.first;
 }
 
 std::string_view ValueTree::Keep(std::string_view text) {
@@ -230,7 +244,9 @@ void ValueTree::FindDuplicates(Value& map) {
   for (const Value* entry = map.first; entry != nullptr && count <= kFewKeys; entry = entry->next) ++count;
   if (count <= kFewKeys) {
     for (Value* entry = map.first; entry != nullptr; entry = entry->next) {
-      if (map.Find(entry->key) != entry) mark(entry);
+      const Value* later = entry->next;
+      while (later != nullptr && later->key != entry->key) later = later->next;
+      if (later != nullptr) mark(entry);
     }
     return;
   }
@@ -238,51 +254,71 @@ void ValueTree::FindDuplicates(Value& map) {
   for (Value* entry = map.first; entry != nullptr; entry = entry->next) sorted_.push_back(entry);
   std::stable_sort(sorted_.begin(), sorted_.end(), [](const Value* a, const Value* b) { return a->key < b->key; });
   for (std::size_t i = 1; i < sorted_.size(); ++i) {
-    if (sorted_[i]->key == sorted_[i - 1]->key) mark(sorted_[i]);
+    if (sorted_[i]->key == sorted_[i - 1]->key) mark(sorted_[i - 1]);
   }
 }
 
-// `<<: *base`, or `<<: [*one, *two]`: entries whose key the map does not have are taken over, earlier sources first.
+// `<<: *base`, or `<<: [*one, *two]`, as go-yaml v2 has it: at its place the map takes over each entry, in place of an
+// earlier one of that key, and a later one comes in its place; of a list's maps the earlier ones win.
 void ValueTree::Merge(Container& map) {
-  std::vector<const Value*> sources;
-  std::unordered_set<std::string_view> keys;
-  Value* entry = map.value->first;
-  map.value->first = nullptr;
-  map.last = nullptr;
-  for (; entry != nullptr; entry = entry->next) {
-    if (entry->merge) {
-      sources.push_back(entry);
-      continue;
-    }
-    (map.last == nullptr ? map.value->first : map.last->next) = entry;
-    map.last = entry;
-    keys.insert(entry->key);
-  }
-  if (map.last != nullptr) map.last->next = nullptr;
+  std::vector<Value*> entries;  // null: replaced
+  std::unordered_map<std::string_view, std::size_t> places;
   const auto merge_from = [&](const Value& source) {
     if (source.kind != Value::Kind::kMap) {
-      return Fail("the merge key << needs a map or a list of maps, not " + std::string(KindName(source.kind)),
-                  source.position);
+      return Refuse("the merge key << needs a map or a list of maps, not " + std::string(KindName(source.kind)),
+                    source.position);
     }
-    for (const Value* merged = source.first; merged != nullptr; merged = merged->next) {
-      if (!keys.insert(merged->key).second) continue;
-      Key(merged->key, merged->key_position);
-      Alias(merged, merged->position);
+    for (const Value* from = source.first; from != nullptr && failure_.empty(); from = from->next) {
+      if (from->duplicate) continue;
+      const auto [place, is_new] = places.try_emplace(from->key, entries.size());
+      if (is_new) {
+        if (used_ >= kMaxValues) return Fail("more than " + std::to_string(kMaxValues) + " values", from->position);
+        entries.push_back(NewValue());
+        entries.back()->key = from->key;
+      }
+      Value* entry = entries[place->second];
+      entry->key_position = from->key_position;
+      entry->position = from->position;
+      entry->merge = true;
+      Copy(*from, *entry);
+      Account(*entry);
     }
   };
-  for (const Value* source : sources) {
-    if (source->kind != Value::Kind::kList) {
-      merge_from(*source);
-      continue;
+  for (Value* entry = map.value->first; entry != nullptr; entry = entry->next) {
+    if (!entry->merge) {
+      const auto [place, is_new] = places.try_emplace(entry->key);
+      // A key given twice stays in both places, for FindDuplicates; one that a merge brought does not.
+      if (!is_new && entries[place->second]->merge) entries[place->second] = nullptr;
+      place->second = entries.size();
+      entries.push_back(entry);
+    } else if (entry->kind == Value::Kind::kList) {
+      std::vector<const Value*> maps;
+      for (const Value* item = entry->first; item != nullptr; item = item->next) maps.push_back(item);
+      for (auto item = maps.rbegin(); item != maps.rend(); ++item) merge_from(**item);
+    } else {
+      merge_from(*entry);
     }
-    for (const Value* item = source->first; item != nullptr; item = item->next) merge_from(*item);
   }
+  std::erase(entries, nullptr);
+  Value** link = &map.value->first;
+  for (Value* entry : entries) {
+    entry->merge = false;
+    *link = entry;
+    link = &entry->next;
+  }
+  *link = nullptr;
+  map.last = entries.empty() ? nullptr : entries.back();
 }
 
 void ValueTree::Fail(std::string why, std::uint32_t position) {
   if (!failure_.empty()) return;
   failure_ = std::move(why);
   failure_position_ = position;
+  for (const Container& container : open_) container.value->cut = true;
+}
+
+void ValueTree::Refuse(std::string why, std::uint32_t position) {
+  if (failure_.empty() && problems_.size() < kMostProblems) problems_.push_back({std::move(why), position});
 }
 
 }  // namespace sluice

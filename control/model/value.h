@@ -19,19 +19,24 @@ struct Value {
   Kind kind = Kind::kNull;
   bool boolean = false;
   bool merge = false;              // its key is YAML's merge key `<<`; gone once the map that holds it has ended
-  bool duplicate = false;          // the map that holds it has the same key earlier
+  bool duplicate = false;          // the map that holds it has the same key later, which is the one that counts
+  bool cut = false;                // a list or map that was not read to its end: what it lacks may have been there
   std::uint16_t height = 1;        // levels from here down
   std::uint32_t size = 1;          // values from here down, an alias counted as if it were written out
   std::uint32_t position = 0;      // see ValueTree::LineOf
   std::uint32_t key_position = 0;  // of the key, where this is a map's entry
   std::string_view key;            // where this is a map's entry
   std::string_view text;           // a string's characters; any other scalar as it was written
-  std::int64_t integer = 0;
+  union {
+    std::int64_t integer = 0;  // of kInteger
+    double real;               // of kFloat
+  };
   Value* first = nullptr;  // of a list or map; an alias shares its target's
   Value* next = nullptr;   // within the list or map that holds this
 
-  // The first entry of that key, or null; null too where this is no map.
+  // The entry of that key, or null; null too where this is no map. Of a key given twice the later, as kubectl has it.
   const Value* Find(std::string_view name) const;
+  bool scalar() const { return kind != Kind::kList && kind != Kind::kMap; }
 };
 
 // "a string", "a map", ...
@@ -44,6 +49,11 @@ class ValueTree {
   static constexpr std::size_t kMaxTextBytes = 16 << 20;
   static constexpr std::uint16_t kMaxDepth = 128;
 
+  struct Problem {
+    std::string why;
+    std::uint32_t position;
+  };
+
   ValueTree() = default;
   ValueTree(const ValueTree&) = delete;
   ValueTree& operator=(const ValueTree&) = delete;
@@ -54,8 +64,9 @@ class ValueTree {
   // Forgets the root alone: what was added stays valid, for the aliases of a document of many objects.
   void NextRoot();
 
-  // Events, in document order. Inside a map each value follows a Key. Keys and texts must live until Clear: Keep copies
-  // one that would not. After a failure all but Clear and NextRoot are ignored.
+  // Events, in document order. Inside a map each value follows a Key; a MergeKey is followed by a map or a list of maps
+  // whose entries it takes over, each in place of an earlier one of its key. Keys and texts must live until Clear: Keep
+  // copies one that would not. After a failure all but Clear and NextRoot are ignored.
   void BeginMap(std::uint32_t position) { Begin(Value::Kind::kMap, position); }
   void BeginList(std::uint32_t position) { Begin(Value::Kind::kList, position); }
   const Value* End();
@@ -64,20 +75,27 @@ class ValueTree {
   const Value* Null(std::uint32_t position);
   const Value* Bool(bool boolean, std::string_view text, std::uint32_t position);
   const Value* Integer(std::int64_t integer, std::string_view text, std::uint32_t position);
-  const Value* Float(std::string_view text, std::uint32_t position);
+  // An integer where JSON would write it as one: 8080.0 and 1e3 are.
+  const Value* Float(double real, std::string_view text, std::uint32_t position);
   const Value* String(std::string_view text, std::uint32_t position);
   // Stands for `target`, which has ended, and shares what is below it.
   const Value* Alias(const Value* target, std::uint32_t position);
-  // Makes it a failure.
+  // Makes it a failure: the object is too large, too deep, or no more of it can be read.
   void Fail(std::string why, std::uint32_t position);
+  // The object is to be refused, though all of it is read.
+  void Refuse(std::string why, std::uint32_t position);
   // A copy that lives until Clear.
   std::string_view Keep(std::string_view text);
 
   // The whole object, or null before the first event and after a failure.
   const Value* root() const { return failure_.empty() ? root_ : nullptr; }
-  // Why the object is refused; empty if it is not.
+  // What was read before the failure, or null. What had not ended is `cut`.
+  const Value* partial() const { return root_; }
+  // Why there is no whole object; empty if there is.
   const std::string& failure() const { return failure_; }
   std::uint32_t failure_position() const { return failure_position_; }
+  // What Refuse was called with, the first few.
+  const std::vector<Problem>& problems() const { return problems_; }
   // True iff some value is a `duplicate`.
   bool has_duplicates() const { return has_duplicates_; }
   // Containers that have begun and not ended.
@@ -97,6 +115,7 @@ class ValueTree {
   // Counts `child`, which has ended, into the container that holds it.
   void Account(const Value& child);
   Value* NewValue();
+  void Copy(const Value& from, Value& to);
   void FindDuplicates(Value& map);
   void Merge(Container& map);
 
@@ -118,6 +137,7 @@ class ValueTree {
   std::vector<Value*> sorted_;  // scratch of FindDuplicates
   std::string failure_;
   std::uint32_t failure_position_ = 0;
+  std::vector<Problem> problems_;
 };
 
 }  // namespace sluice

@@ -230,10 +230,10 @@ TEST(DecodeMeta, BadNamesAndLabelsAreNamed) {
   } cases[] = {
       {R"({})", "Pod: metadata.name: is required"},
       {R"({"name":""})", "Pod: metadata.name: is required"},
-      {R"({"name":1})", "Pod: metadata.name: must be a string (write it in quotes), is an integer \"1\""},
+      {R"({"name":1})", "Pod default/1: metadata.name: must be a string (write it in quotes), is an integer \"1\""},
       {R"({"name":"A"})", "Pod default/A: metadata.name: \"A\" is not a name"},
       {R"({"name":"a","namespace":"a.b"})", "Pod a.b/a: metadata.namespace: is not the name of a namespace"},
-      {R"({"name":"a","namespace":1})", "Pod a: metadata.namespace: must be a string"},
+      {R"({"name":"a","namespace":1})", "Pod 1/a: metadata.namespace: must be a string"},
       {R"({"name":"a","labels":[]})", "Pod default/a: metadata.labels: must be a map, is a list"},
       {R"({"name":"a","labels":{"x":true}})", "Pod default/a: metadata.labels.x: must be a string"},
       {R"({"name":"a","labels":{"x":"a b"}})", "Pod default/a: metadata.labels.x: is not a label value"},

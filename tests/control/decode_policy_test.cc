@@ -1,4 +1,4 @@
-// NetworkPolicy: defaults (NP-10 to NP-13), refusals (NP-14, NP-15) and what stands for a refused one (NP-16).
+// NetworkPolicy: defaults (NP-10 to NP-13), refusals (NP-14, NP-15) and what stands for a refused one (NP-16); NP-17.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "manifest_text.h"
+#include "model/dump.h"
+#include "model/selector_text.h"
 #include "sluice/protocol.h"
 
 namespace sluice {
@@ -281,10 +283,57 @@ TEST(DecodePolicy, NP_16_ARefusedPolicyKeepsItsPodSelector) {
               ElementsAre(LabelRequirement{"app", Operator::kIn, {"db"}}));
 }
 
-TEST(DecodePolicy, NP_16_WhereThePodSelectorIsUnreadableNothingStandsForThePolicy) {
-  for (const char* spec : {R"({"podSelector":[]})", R"({"podSelector":{"matchLabels":{"a":1}}})",
-                           R"({"podSelector":{"matchlabels":{"a":"1"}}})", "null", "[]"}) {
-    EXPECT_THAT(RefusedPolicyOf(spec).cluster.policies, IsEmpty()) << spec;
+TEST(DecodePolicy, NP_16_OtherUnknownFieldsLeaveTheDirectionsClear) {
+  EXPECT_EQ(StandIn(R"({"policyTypes":["Ingress"],"egres":[{}]})"), (Directions{true, false}));
+  EXPECT_EQ(StandIn(R"({"policyTypes":["Egress"],"order":10})"), (Directions{false, true}));
+  EXPECT_EQ(StandIn(R"({"order":10,"ingress":[]})"), (Directions{true, false}));
+  EXPECT_EQ(StandIn(R"({"order":10,"egress":[{}]})"), (Directions{true, true}));
+}
+
+TEST(DecodePolicy, NP_16_WhatCannotBeReadOfAPodSelectorIsLeftOutSoThatItSelectsTheMore) {
+  const struct {
+    const char* selector;
+    const char* text;  // of what is left
+  } cases[] = {
+      {R"([])", ""},
+      {R"("app=db")", ""},
+      {R"({"matchlabels":{"a":"1"}})", ""},
+      {R"({"matchLabels":[]})", ""},
+      {R"({"matchLabels":{"a":1}})", "a=1"},
+      {R"({"matchLabels":{"a":true,"b":"2"}})", "a=true,b=2"},
+      {R"({"matchLabels":{"a":"1","b":"no label's value"}})", "a=1"},
+      {R"({"matchLabels":{"a":"1","no label's key":"2"}})", "a=1"},
+      {R"({"matchLabels":{"a":"1","b":{}}})", "a=1"},
+      {R"({"matchLabels":{"a":"1","a":"2"}})", "a=2"},
+      {R"({"matchLabels":{"a":"1"},"matchExpressions":[{"key":"b","operator":"in","values":["1"]}]})", "a=1"},
+      {R"({"matchLabels":{"a":"1"},"matchExpressions":[{"key":"b","operator":"In"}]})", "a=1"},
+      {R"({"matchLabels":{"a":"1"},"matchExpressions":[{"key":"b","operator":"In","values":"1"}]})", "a=1"},
+      {R"({"matchLabels":{"a":"1"},"matchExpressions":[{"key":"b","operator":"In","values":["1","?"]}]})", "a=1"},
+      {R"({"matchLabels":{"a":"1"},"matchExpressions":[{"key":"b","operator":"In","values":["1",null]}]})", "a=1"},
+      {R"({"matchLabels":{"a":"1"},"matchExpressions":[{"key":"b","operator":"Exists","values":["1"]}]})", "a=1"},
+      {R"({"matchLabels":{"a":"1"},"matchExpressions":[{"operator":"Exists"},null,[]]})", "a=1"},
+      {R"({"matchExpressions":[{"key":"b","operator":"In","values":[1,2]}]})", "b in (1,2)"},
+      {R"({"matchExpressions":[{"key":"b","operator":"Exists","op":"x"},{"key":"","operator":"Exists"}]})", "b"},
+  };
+  for (const auto& one : cases) {
+    const Refused refused = RefusedPolicyOf(R"({"podSelector":)" + std::string(one.selector) + "}");
+    ASSERT_THAT(refused.cluster.policies, SizeIs(1)) << one.selector;
+    EXPECT_EQ(SelectorText(refused.cluster.policies[0].pod_selector), one.text) << one.selector;
+  }
+}
+
+TEST(DecodePolicy, NP_16_ASpecThatIsNoMapIsolatesTheWholeNamespaceInBothDirections) {
+  for (const char* spec : {"[]", "\"ingress\"", "7"}) EXPECT_EQ(StandIn(spec), (Directions{true, true})) << spec;
+}
+
+TEST(DecodePolicy, NP_17_MissingAndNullSpecAreAnEmptyOne) {
+  EXPECT_EQ(DirectionsOf("null"), (Directions{true, false}));
+  for (const char* rest : {"", R"(,"spec":null)", R"(,"spec":{})"}) {
+    const Manifests read = FromJson(R"({"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":)"
+                                    R"({"name":"p","namespace":"a"})" +
+                                    std::string(rest) + "}");
+    EXPECT_THAT(Texts(read.diagnostics), IsEmpty()) << rest;
+    EXPECT_EQ(Dump(read.cluster), "namespace a labels=kubernetes.io/metadata.name=a\npolicy a/p pods[] ingress\n");
   }
 }
 

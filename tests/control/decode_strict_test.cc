@@ -5,6 +5,7 @@
 #include <string>
 
 #include "manifest_text.h"
+#include "model/dump.h"
 
 namespace sluice {
 namespace {
@@ -87,16 +88,16 @@ TEST(DecodeStrict, AKeyGivenTwiceInAMapOfManyKeysIsFoundToo) {
   std::string labels;
   for (int i = 0; i < 50; ++i) labels += "\n    k" + std::to_string(i) + ": x";
   const Manifests read =
-      FromYaml("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: n\n  labels:" + labels + "\n    k7: y\n");
+      FromYaml("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: ns\n  labels:" + labels + "\n    k7: z\n");
   EXPECT_THAT(Texts(read.diagnostics),
-              ElementsAre("m.yaml:56: error: Namespace n: metadata.labels.k7: given twice; the first is in line 13"));
+              ElementsAre("m.yaml:56: error: Namespace ns: metadata.labels.k7: given twice; the first is in line 13"));
 }
 
 TEST(DecodeStrict, JsonKeysGivenTwiceAreFound) {
   EXPECT_THAT(
       Texts(FromJson("{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\n\"metadata\":{\"name\":\"a\",\n\"name\":\"b\"}}")
                 .diagnostics),
-      ElementsAre("m.json:3: error: Pod default/a: metadata.name: given twice; the first is in line 2"));
+      ElementsAre("m.json:3: error: Pod default/b: metadata.name: given twice; the first is in line 2"));
 }
 
 TEST(DecodeStrict, OtherFieldsOfPodsAreAcceptedAndLikelyTyposWarnedOf) {
@@ -153,12 +154,12 @@ TEST(DecodeStrict, MistypedKindsAndVersionsAreErrors) {
       {R"("apiVersion":"v2","kind":"Pod")",
        "m.json:1: error: Pod default/a: apiVersion: must be v1 for a Pod, is \"v2\""},
       {R"("apiVersion":"v1","kind":"Namespce")",
-       "m.json:1: error: Namespce a: kind: unknown kind; did you mean Namesp"},
+       "m.json:1: error: Namespace a: kind: unknown kind \"Namespce\"; did you mean Namespace?"},
       {R"("apiVersion":"networking.k8s.io/v1","kind":"NetworkPolcy")",
-       "m.json:1: error: NetworkPolcy a: kind: unknown kind; did you mean NetworkPolicy?"},
+       "m.json:1: error: NetworkPolicy default/a: kind: unknown kind \"NetworkPolcy\"; did you mean NetworkPolicy?"},
       {R"("apiVersion":"v1","kind":"NetworkPolicy")",
        "m.json:1: error: NetworkPolicy default/a: apiVersion: must be networking.k8s.io/v1 for a NetworkPolicy, is "},
-      {R"("apiVersion":"extensions/v1beta1","kind":"NetworkPolicy")",
+      {R"("apiVersion":"extensions/v1beta2","kind":"NetworkPolicy")",
        "m.json:1: error: NetworkPolicy default/a: apiVersion: must be networking.k8s.io/v1"},
       {R"("apiVersion":"networking.k8s.oi/v1","kind":"NetworkPolicy")",
        "m.json:1: error: NetworkPolicy default/a: apiVersion: must be networking.k8s.io/v1"},
@@ -178,14 +179,55 @@ TEST(DecodeStrict, OneBadObjectDoesNotStopTheOthers) {
   EXPECT_THAT(read.cluster.pods, SizeIs(1));
 }
 
-TEST(DecodeStrict, AnObjectInTwoPlacesIsAnErrorAndTheFirstCounts) {
-  const Manifests read = FromYaml(PolicyWithSpec("{ingress: [{}]}") + "---\n" + PolicyWithSpec("{}"));
-  EXPECT_THAT(
-      Texts(read.diagnostics),
-      ElementsAre("m.yaml:3: error: NetworkPolicy default/p: is also in m.yaml:1, which is the one that counts; "
-                  "remove one of them"));
+TEST(DecodeStrict, OfAnObjectInTwoPlacesThatDifferTheLaterCountsWithAnError) {
+  const Manifests read = FromYaml(PolicyWithSpec("{}") + "---\n" + PolicyWithSpec("{ingress: [{}]}"));
+  EXPECT_THAT(Texts(read.diagnostics),
+              ElementsAre("m.yaml:3: error: NetworkPolicy default/p: is also in m.yaml:1, where it differs; the later "
+                          "one, this, counts: remove one of them"));
   ASSERT_THAT(read.cluster.policies, SizeIs(1));
   EXPECT_THAT(read.cluster.policies[0].ingress, SizeIs(1));
+}
+
+TEST(DecodeStrict, OfAnObjectInThreePlacesTheLastCounts) {
+  const Manifests read = FromYaml(PolicyWithSpec("{}") + "---\n" + PolicyWithSpec("{ingress: [{}]}") + "---\n" +
+                                  PolicyWithSpec("{ingress: [{}, {}]}"));
+  EXPECT_THAT(Texts(read.diagnostics),
+              ElementsAre(HasSubstr("m.yaml:3: error: NetworkPolicy default/p: is also in m.yaml:1"),
+                          HasSubstr("m.yaml:5: error: NetworkPolicy default/p: is also in m.yaml:3")));
+  ASSERT_THAT(read.cluster.policies, SizeIs(1));
+  EXPECT_THAT(read.cluster.policies[0].ingress, SizeIs(2));
+}
+
+TEST(DecodeStrict, AnObjectInTwoPlacesThatMeansTheSameIsANote) {
+  const Manifests read = FromYaml(PolicyWithSpec("{ingress: [{}]}") + "---\n" +
+                                  PolicyWithSpec("{podSelector: null, ingress: [{from: []}], policyTypes: [Ingress]}"));
+  EXPECT_THAT(Texts(read.diagnostics),
+              ElementsAre("m.yaml:3: note: NetworkPolicy default/p: is also in m.yaml:1, and means the same there"));
+  EXPECT_THAT(read.cluster.policies, SizeIs(1));
+}
+
+TEST(DecodeStrict, NP_16_OfAnObjectInTwoPlacesTheOneThatIsNotRefusedCounts) {
+  const std::string good = PolicyWithSpec("{ingress: [{}]}");
+  const std::string bad = PolicyWithSpec("{ingress: [null]}");
+  const Manifests last = FromYaml(good + "---\n" + bad);
+  EXPECT_THAT(Texts(last.diagnostics),
+              ElementsAre(HasSubstr("m.yaml:3: error: NetworkPolicy default/p: spec.ingress[0]"),
+                          "m.yaml:3: note: NetworkPolicy default/p: is also in m.yaml:1, which "
+                          "counts, since this one is refused"));
+  const Manifests first = FromYaml(bad + "---\n" + good);
+  EXPECT_THAT(Texts(first.diagnostics),
+              ElementsAre(HasSubstr("m.yaml:1: error: NetworkPolicy default/p: spec.ingress[0]")));
+  for (const Manifests* read : {&first, &last}) {
+    ASSERT_THAT(read->cluster.policies, SizeIs(1));
+    EXPECT_FALSE(read->cluster.policies[0].refused);
+  }
+}
+
+TEST(DecodeStrict, NP_16_AnObjectThatIsRefusedInTwoPlacesIsolatesWhomEachNames) {
+  const Manifests read = FromYaml(PolicyWithSpec("{podSelector: {matchLabels: {a: '1'}}, ingress: [null]}") + "---\n" +
+                                  PolicyWithSpec("{podSelector: {matchLabels: {a: '2'}}, ingress: [null]}"));
+  EXPECT_THAT(Dump(read.cluster), HasSubstr("policy default/p pods[a=1] ingress refused\n"
+                                            "policy default/(unnamed 1) pods[a=2] ingress refused\n"));
 }
 
 TEST(DecodeStrict, ManyErrorsAreBounded) {

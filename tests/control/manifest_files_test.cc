@@ -59,15 +59,31 @@ TEST(ManifestFiles, AFileThatTwoPathsNameIsReadOnce) {
   EXPECT_THAT(PodNames(read.cluster), ElementsAre("a"));
 }
 
-TEST(ManifestFiles, AnObjectInTwoFilesIsAnErrorThatNamesBoth) {
+TEST(ManifestFiles, AnObjectInTwoFilesIsToldOfWithBothPlaces) {
   const TempFolder folder;
   folder.Write("a.yaml", "---\n" + PodText("p"));
   folder.Write("b.yaml", PodText("q") + "---\n" + PodText("p"));
   const Manifests read = ReadManifests({folder.path()});
-  EXPECT_THAT(Texts(read.diagnostics),
-              ElementsAre((folder / "b.yaml") + ":3: error: Pod default/p: is also in " + (folder / "a.yaml") +
-                          ":2, which is the one that counts; remove one of them"));
+  EXPECT_THAT(Texts(read.diagnostics), ElementsAre((folder / "b.yaml") + ":3: note: Pod default/p: is also in " +
+                                                   (folder / "a.yaml") + ":2, and means the same there"));
   EXPECT_THAT(PodNames(read.cluster), ElementsAre("p", "q"));
+}
+
+// As `kubectl apply -R -f` walks: by name, a folder's files in the folder's place.
+TEST(ManifestFiles, OfAnObjectInTwoFilesTheLaterByTheOrderOfPathsAndNamesCounts) {
+  const TempFolder folder;
+  // By name: "a" comes before "a-b.json", "b" before "b.json".
+  const std::vector<std::string> walked = {"1.yaml", "a/z.yaml", "a-b.json", "a.json", "a0.yaml", "b/a.json", "b.json"};
+  for (std::size_t i = 0; i < walked.size(); ++i) {  // each has a rule more than the one before
+    std::string ingress;
+    for (std::size_t rule = 0; rule <= i; ++rule) ingress += rule == 0 ? "{}" : ",{}";
+    folder.Write(walked[i], PolicyWithSpec(R"({"ingress":[)" + ingress + "]}"));
+    const Manifests read = ReadManifests({folder.path()});
+    ASSERT_THAT(read.cluster.policies, SizeIs(1));
+    EXPECT_THAT(read.cluster.policies[0].ingress, SizeIs(i + 1)) << walked[i];
+  }
+  const Manifests read = ReadManifests({folder / "b", folder / "a", folder / "b.json", folder / "1.yaml"});
+  EXPECT_THAT(read.cluster.policies[0].ingress, SizeIs(1)) << "the paths come in the order in which they are given";
 }
 
 TEST(ManifestFiles, WhatIsMissingOrEmptyIsNamed) {

@@ -46,7 +46,8 @@ TEST(Json, AListIsReadItemByItem) {
     text.replace(text.find('%'), 1,
                  JsonPod("a") + " ,\n" + R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":7}},)" + JsonPod("c"));
     const Manifests read = FromJson(text);
-    EXPECT_THAT(Texts(read.diagnostics), ElementsAre(StartsWith("m.json:2: error: Pod: metadata.name"))) << text;
+    EXPECT_THAT(Texts(read.diagnostics), ElementsAre(StartsWith("m.json:2: error: Pod default/7: metadata.name")))
+        << text;
     EXPECT_THAT(read.cluster.pods, SizeIs(2)) << text;
   }
   EXPECT_THAT(Texts(FromJson(R"({"apiVersion":"v1","kind":"List","items":[]})").diagnostics), IsEmpty());

@@ -88,7 +88,8 @@ TEST(YamlParts, AMarkerIsFoundWhereverAPartEnds) {
   for (std::size_t bytes = 1; bytes <= text.size() + 1; ++bytes) {
     const Manifests read = FromYaml(text, {.threads = 2, .part_bytes = bytes});
     EXPECT_THAT(read.cluster.pods, SizeIs(2)) << bytes;
-    EXPECT_THAT(Texts(read.diagnostics), ElementsAre(StartsWith("m.yaml:9: error: Pod: metadata.name"))) << bytes;
+    EXPECT_THAT(Texts(read.diagnostics), ElementsAre(StartsWith("m.yaml:9: error: Pod default/7: metadata.name")))
+        << bytes;
   }
 }
 
@@ -99,7 +100,7 @@ TEST(YamlParts, WhatIsBehindADocumentTooLongForAPartIsRead) {
   text += "---\n" + BlockPod("c") + "---\n" + BlockPod("7");
   const Manifests read = FromYaml(text, {.threads = 2, .part_bytes = 100});
   EXPECT_THAT(read.cluster.pods, SizeIs(52));
-  EXPECT_THAT(Texts(read.diagnostics), ElementsAre(StartsWith("m.yaml:68: error: Pod: metadata.name")));
+  EXPECT_THAT(Texts(read.diagnostics), ElementsAre(StartsWith("m.yaml:68: error: Pod default/7: metadata.name")));
 }
 
 TEST(JsonParts, SayWhatTheWholeSays) {

@@ -20,6 +20,7 @@ Manifests Read(const std::string& text, const std::string& name, Reader read, co
   FileObjects file = std::move(decoder).Take();
   ClusterBuilder builder;
   builder.AddDiagnostics(file.diagnostics);
+  if (file.unread || file.HoldsUnclear()) builder.AddUnread(name);
   for (DecodedObject& object : file.objects) builder.Add(std::move(object), name);
   return std::move(builder).Finish();
 }

@@ -78,6 +78,19 @@ TEST(ObjectReader, ReadsAPolicyWholly) {
   EXPECT_THAT(policy.egress[0].peers[0].ip_block->excepts, SizeIs(1));
 }
 
+TEST(ObjectReader, NP_17_APolicyWithoutSpecIsolatesItsNamespaceForIngress) {
+  ObjectReader reader(Resource::kNetworkPolicies, "https://api");
+  for (const char* rest : {"", R"(,"spec":null)", R"(,"spec":{"podSelector":{},"policyTypes":["Ingress"]})"}) {
+    const Padded json(R"({"metadata":{"name":"p","namespace":"shop"})" + std::string(rest) + "}");
+    const ReceivedObject received = reader.ReadItem(json.view());
+    EXPECT_THAT(received.diagnostics, IsEmpty()) << rest;
+    ASSERT_EQ(received.decoded.outcome, DecodedObject::Outcome::kAccepted) << rest;
+    const NetworkPolicy& policy = std::get<NetworkPolicy>(received.decoded.object);
+    EXPECT_THAT(policy.pod_selector.requirements, IsEmpty());
+    EXPECT_TRUE(policy.has_ingress && !policy.has_egress) << rest;
+  }
+}
+
 TEST(ObjectReader, ReadsNodesAndNamespaces) {
   ObjectReader nodes(Resource::kNodes, "https://api");
   const Padded node(R"({"metadata":{"name":"n1"},"spec":{"podCIDR":"10.0.0.0/24","podCIDRs":["10.0.0.0/24"]},

@@ -1,0 +1,79 @@
+#include "model/recognise.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string>
+
+#include "model/names.h"
+
+namespace sluice {
+namespace {
+
+constexpr std::string_view kCore = "v1";
+constexpr std::string_view kNetworking = "networking.k8s.io/v1";
+constexpr std::string_view kPolicyKind = "NetworkPolicy";
+// Names that a NetworkPolicy had before, or is taken to have had, with the very same fields.
+constexpr std::array<std::string_view, 2> kOldNetworking = {"extensions/v1beta1", "networking.k8s.io/v1beta1"};
+constexpr std::array<std::string_view, 3> kCoreKinds = {"Namespace", "Node", "Pod"};
+constexpr std::array<std::string_view, 1> kNetworkingKinds = {kPolicyKind};
+// Where a NetworkPolicy is ours, or was meant to be: the last is an apiVersion without a group.
+constexpr std::array<std::string_view, 3> kPolicyGroups = {"networking.k8s.io", "extensions", kCore};
+
+template <std::size_t N>
+std::optional<std::string_view> Meant(std::string_view text, const std::array<std::string_view, N>& names) {
+  const auto exact = std::find(names.begin(), names.end(), text);
+  return exact != names.end() ? std::optional(*exact) : Nearest(text, names);
+}
+
+std::string Quoted(std::string_view text) { return '"' + std::string(text) + '"'; }
+
+bool SelectsPods(const Value& object) {
+  const Value* spec = object.Find("spec");
+  return spec != nullptr && spec->Find("podSelector") != nullptr;
+}
+
+std::string_view VersionOf(std::string_view kind) { return kind == kPolicyKind ? kNetworking : kCore; }
+
+bool IsOldVersion(std::string_view version, std::string_view kind) {
+  return kind == kPolicyKind &&
+         std::find(kOldNetworking.begin(), kOldNetworking.end(), version) != kOldNetworking.end();
+}
+
+}  // namespace
+
+Recognised Recognise(const Value& object, const TypeMeta& type) {
+  const std::string_view version = type.api_version;
+  const std::string_view group = version.substr(0, version.find('/'));
+  const bool policy_group = version.empty() || Meant(group, kPolicyGroups);
+  // No other kind of these groups has a podSelector.
+  const bool is_policy =
+      policy_group && (Meant(type.kind, kNetworkingKinds) || (group != kCore && SelectsPods(object)));
+  const bool core_group = version.find('/') == version.npos;
+  const auto core_kind = core_group && !is_policy ? Meant(type.kind, kCoreKinds) : std::nullopt;
+  if (!is_policy && !core_kind) return {type.kind.empty() || version.empty() ? Ours::kUnknown : Ours::kNo, {}};
+  const std::string_view kind = is_policy ? kPolicyKind : *core_kind;
+  const bool is_version = version == VersionOf(kind) || IsOldVersion(version, kind);
+  return {type.kind == kind && is_version ? Ours::kYes : Ours::kMeant, kind};
+}
+
+void ReportType(const Field& root, const TypeMeta& type, const Recognised& recognised) {
+  const Field kind = root.Get("kind");
+  const Field version = root.Get("apiVersion");
+  const std::string meant(recognised.kind);
+  // String() says what is wrong where it is no text.
+  if (type.kind.empty()) {
+    if (!kind.present() || kind.String() == "") kind.Error("is required");
+  } else if (!meant.empty() && type.kind != meant) {
+    kind.Error("unknown kind " + Quoted(type.kind) + "; did you mean " + meant + "?");
+  }
+  if (type.api_version.empty()) {
+    if (!version.present() || version.String() == "") version.Error("is required");
+  } else if (IsOldVersion(type.api_version, meant)) {
+    version.Warning("is an old one, which no API server takes any more; read as " + std::string(VersionOf(meant)));
+  } else if (!meant.empty() && type.api_version != VersionOf(meant)) {
+    version.Error("must be " + std::string(VersionOf(meant)) + " for a " + meant + ", is " + Quoted(type.api_version));
+  }
+}
+
+}  // namespace sluice

@@ -11,6 +11,8 @@
 #include <system_error>
 #include <utility>
 
+#include "manifest/path_trail.h"
+
 namespace sluice {
 namespace {
 
@@ -23,17 +25,16 @@ bool IsManifestName(const fs::path& name) {
   return extension == ".yaml" || extension == ".yml" || extension == ".json";
 }
 
+FileStamp StampFrom(const struct stat& status) {
+  return {status.st_dev, status.st_ino, status.st_size, Nanoseconds(status.st_mtim), Nanoseconds(status.st_ctim)};
+}
+
 class Lister {
  public:
   void Path(const std::string& path) {
     struct stat status;
-    // Whatever replaces the path itself shows in the folder that holds it.
-    const fs::path parent = fs::path(path).parent_path();
-    list_.folders.push_back(parent.empty() ? "." : parent.string());
-    if (stat(path.c_str(), &status) != 0) {
-      list_.unreadable.push_back(path);
-      return Error(path, errno);
-    }
+    trail_.Follow(path);
+    if (stat(path.c_str(), &status) != 0) return Unreadable(path, errno, true);
     if (S_ISDIR(status.st_mode)) {
       const std::size_t seen_before = seen_;
       const std::size_t unreadable_before = list_.unreadable.size();
@@ -48,8 +49,7 @@ class Lister {
   }
 
   FileList Take() && {
-    std::sort(list_.folders.begin(), list_.folders.end());
-    list_.folders.erase(std::unique(list_.folders.begin(), list_.folders.end()), list_.folders.end());
+    for (const auto& [folder, names] : trail_.names()) list_.watched.push_back({folder, false, names});
     return std::move(list_);
   }
 
@@ -58,37 +58,33 @@ class Lister {
 
   void File(const std::string& path, const struct stat& status) {
     ++seen_;
-    if (!files_.insert({status.st_dev, status.st_ino}).second) return;
-    std::error_code error;
-    if (fs::is_symlink(path, error)) {
-      const fs::path target = fs::canonical(path, error);
-      if (!error) list_.folders.push_back(target.parent_path().string());
-    }
-    list_.files.push_back(
-        {path,
-         {status.st_dev, status.st_ino, status.st_size, Nanoseconds(status.st_mtim), Nanoseconds(status.st_ctim)}});
+    const bool is_new = files_.insert({status.st_dev, status.st_ino}).second;
+    (is_new ? list_.files : list_.others).push_back({path, StampFrom(status)});
   }
 
   void Folder(const std::string& path, const struct stat& status) {
+    list_.others.push_back({path, StampFrom(status)});
     if (!folders_.insert({status.st_dev, status.st_ino}).second) return;  // by a link, perhaps to itself
-    list_.folders.push_back(path);
+    list_.watched.push_back({path, true, {}});
     std::error_code error;
-    std::vector<std::string> names;
+    std::vector<std::pair<std::string, bool>> entries;  // name, and whether it is a link
     for (fs::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error)) {
-      names.push_back(entry->path().filename().string());
+      std::error_code unknown;
+      entries.emplace_back(entry->path().filename().string(), entry->is_symlink(unknown));
     }
-    if (error) {
-      list_.unreadable.push_back(path);
-      return Error(path, error.value());
-    }
-    std::sort(names.begin(), names.end());
-    for (const std::string& name : names) {
+    if (error) return Unreadable(path, error.value(), true);
+    std::sort(entries.begin(), entries.end());
+    for (const auto& [name, is_link] : entries) {
       // Hidden: editors' files, version control, and the generations of a mounted ConfigMap.
       if (name.starts_with('.')) continue;
       const std::string child = (fs::path(path) / name).string();
+      if (is_link) trail_.Follow(child);
       struct stat child_status;
       if (stat(child.c_str(), &child_status) != 0) {
-        ChildError(path, child, errno);
+        if (errno == ENOENT && !is_link) continue;  // removed since the folder was listed
+        // What is in the folder may be listed, but not looked at.
+        if (errno == EACCES && !is_link) return Unreadable(path, EACCES, true);
+        Unreadable(child, errno, IsManifestName(child));
       } else if (S_ISDIR(child_status.st_mode)) {
         Folder(child, child_status);
       } else if (S_ISREG(child_status.st_mode) && IsManifestName(name)) {
@@ -97,19 +93,19 @@ class Lister {
     }
   }
 
-  void ChildError(const std::string& folder, const std::string& child, int error) {
-    std::error_code ignored;
-    if (error == ENOENT && !fs::is_symlink(child, ignored)) return;  // removed since the folder was listed
-    if (error != ENOENT) list_.unreadable.push_back(folder);
-    if (IsManifestName(child)) Error(child, error);
-  }
-
-  void Error(const std::string& path, int error) {
-    list_.diagnostics.push_back(
-        {Severity::kError, path, 0, {}, {}, "cannot be read: " + std::generic_category().message(error)});
+  void Unreadable(const std::string& path, int error, bool expected) {
+    list_.unreadable.push_back({path, list_.files.size(), expected});
+    list_.others.push_back({path, {}});
+    list_.diagnostics.push_back({expected ? Severity::kError : Severity::kWarning,
+                                 path,
+                                 0,
+                                 {},
+                                 {},
+                                 "cannot be read: " + std::generic_category().message(error)});
   }
 
   FileList list_;
+  PathTrail trail_;
   std::size_t seen_ = 0;  // manifests, those that an earlier path named too included
   std::set<Identity> files_;
   std::set<Identity> folders_;
@@ -129,6 +125,11 @@ FileList ListManifests(const std::vector<std::string>& paths) {
   Lister lister;
   for (const std::string& path : paths) lister.Path(path);
   return std::move(lister).Take();
+}
+
+FileStamp StampOf(const std::string& path) {
+  struct stat status;
+  return stat(path.c_str(), &status) == 0 ? StampFrom(status) : FileStamp{};
 }
 
 FileObjects ReadManifest(const std::string& path, const ReadSettings& settings) {

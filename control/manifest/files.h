@@ -8,11 +8,12 @@
 #include <vector>
 
 #include "manifest/file_decoder.h"
+#include "manifest/folder_watch.h"
 #include "sluice/diagnostic.h"
 
 namespace sluice {
 
-// Tells a file from what it was: equal stamps, equal content.
+// Tells a file or folder from what it was: equal stamps, equal content.
 struct FileStamp {
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
@@ -30,12 +31,25 @@ struct ManifestFile {
   friend auto operator<=>(const ManifestFile&, const ManifestFile&) = default;
 };
 
+// A folder, a given path or a link of which it is not known what it holds.
+struct UnreadablePath {
+  std::string path;
+  std::size_t place = 0;  // what it holds would come before files[place]
+  bool expected = true;   // it must hold manifests: it was given, is a folder, or has a manifest's name
+
+  friend auto operator<=>(const UnreadablePath&, const UnreadablePath&) = default;
+};
+
 struct FileList {
-  std::vector<ManifestFile> files;      // in the order of the paths, each folder's sorted; each file once
-  std::vector<std::string> folders;     // whose content decides what the list and its files hold
-  std::vector<std::string> unreadable;  // folders, and given paths, of which it is not known what they hold
+  std::vector<ManifestFile> files;     // in the order of the paths, each folder's sorted; each file once
+  std::vector<ManifestFile> others;    // further paths that decide what the list is: folders, further names of files
+  std::vector<WatchedFolder> watched;  // where whatever changes the list or its files shows
+  std::vector<UnreadablePath> unreadable;  // in order
   Diagnostics diagnostics;
 };
+
+// What the path names now; zeros where that is nothing.
+FileStamp StampOf(const std::string& path);
 
 FileList ListManifests(const std::vector<std::string>& paths);
 

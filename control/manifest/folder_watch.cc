@@ -3,6 +3,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
@@ -20,25 +21,34 @@ FolderWatch::FolderWatch() : fd_(inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {}
 
 FolderWatch::~FolderWatch() { Close(); }
 
-bool FolderWatch::Watch(const std::vector<std::string>& folders) {
+bool FolderWatch::Watch(const std::vector<WatchedFolder>& folders) {
   if (fd_ < 0) return false;
-  std::map<int, std::string> watched;
-  bool is_new = false;
-  for (const std::string& folder : folders) {
-    const int descriptor = inotify_add_watch(fd_, folder.c_str(), kEvents);
+  std::map<int, Scope> watched;
+  for (const WatchedFolder& folder : folders) {
+    const int descriptor = inotify_add_watch(fd_, folder.path.c_str(), kEvents);
     if (descriptor >= 0) {
-      is_new = is_new || !folders_.contains(descriptor);
-      watched.emplace(descriptor, folder);
+      // Two paths may lead to one folder, which has one descriptor.
+      Scope& scope = watched[descriptor];
+      scope.whole |= folder.whole;
+      scope.names.insert(folder.names.begin(), folder.names.end());
     } else if (errno == ENOSPC || errno == ENOMEM) {
       Close();
       return false;
     }
   }
-  for (const auto& [descriptor, folder] : folders_) {
+  for (const auto& [descriptor, scope] : scopes_) {
     // Fails where the folder is gone, and its watch with it.
     if (!watched.contains(descriptor)) inotify_rm_watch(fd_, descriptor);
   }
-  folders_ = std::move(watched);
+  const bool is_new = std::any_of(watched.begin(), watched.end(), [this](const auto& entry) {
+    const auto& [descriptor, scope] = entry;
+    const auto before = scopes_.find(descriptor);
+    if (before == scopes_.end()) return true;
+    if (before->second.whole) return false;
+    return scope.whole || !std::includes(before->second.names.begin(), before->second.names.end(), scope.names.begin(),
+                                         scope.names.end());
+  });
+  scopes_ = std::move(watched);
   return is_new;
 }
 
@@ -46,8 +56,22 @@ bool FolderWatch::Drain() {
   if (fd_ < 0) return false;
   alignas(inotify_event) std::array<char, 16 << 10> events;
   bool any = false;
-  while (read(fd_, events.data(), events.size()) > 0) any = true;
+  for (ssize_t length; (length = read(fd_, events.data(), events.size())) > 0;) {
+    for (const char* at = events.data(); at < events.data() + length;) {
+      const auto& event = *reinterpret_cast<const inotify_event*>(at);
+      any = any || Counts(event);
+      at += sizeof(inotify_event) + event.len;
+    }
+  }
   return any;
+}
+
+bool FolderWatch::Counts(const inotify_event& event) const {
+  if ((event.mask & IN_Q_OVERFLOW) != 0) return true;
+  const auto scope = scopes_.find(event.wd);
+  if (scope == scopes_.end()) return false;
+  // Without a name it is about the folder itself.
+  return scope->second.whole || event.len == 0 || scope->second.names.contains(event.name);
 }
 
 void FolderWatch::Close() {

@@ -3,10 +3,19 @@
 #define SLUICE_CONTROL_MANIFEST_FOLDER_WATCH_H_
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
+struct inotify_event;
+
 namespace sluice {
+
+struct WatchedFolder {
+  std::string path;
+  bool whole = false;           // whatever happens in it counts
+  std::set<std::string> names;  // else what happens to these
+};
 
 // Not safe to share between threads.
 class FolderWatch {
@@ -16,19 +25,25 @@ class FolderWatch {
   FolderWatch(const FolderWatch&) = delete;
   FolderWatch& operator=(const FolderWatch&) = delete;
 
-  // Watches these folders and no others; one that is not there is left out. Returns true iff one is watched that was
-  // not before, so that what was in it may have changed unseen. Where the kernel refuses, watching ends: fd() is -1.
-  bool Watch(const std::vector<std::string>& folders);
+  // Watches these folders and no others; one that is not there is left out. Returns true iff something is watched that
+  // was not before, so that it may have changed unseen. Where the kernel refuses, watching ends: fd() is -1.
+  bool Watch(const std::vector<WatchedFolder>& folders);
   // Readable when something changed; -1: not watching.
   int fd() const { return fd_; }
-  // Takes all events. True iff there were any.
+  // Takes all events. True iff there were any that count.
   bool Drain();
 
  private:
+  struct Scope {
+    bool whole = false;
+    std::set<std::string> names;
+  };
+
+  bool Counts(const inotify_event& event) const;
   void Close();
 
   int fd_;
-  std::map<int, std::string> folders_;  // by watch descriptor
+  std::map<int, Scope> scopes_;  // by watch descriptor
 };
 
 }  // namespace sluice

@@ -11,7 +11,9 @@ Manifests ReadManifests(const std::vector<std::string>& paths, const ReadSetting
   ClusterBuilder builder;
   const FileList list = ListManifests(paths);
   builder.AddDiagnostics(list.diagnostics);
-  for (const std::string& path : list.unreadable) builder.AddUnread(path);
+  for (const UnreadablePath& unreadable : list.unreadable) {
+    if (unreadable.expected) builder.AddUnread(unreadable.path);
+  }
   for (const ManifestFile& file : list.files) {
     FileObjects read = ReadManifest(file.path, settings);
     builder.AddDiagnostics(read.diagnostics);

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
+#include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <unordered_map>
 #include <utility>
 #include <variant>
@@ -20,7 +23,11 @@ using Outcome = DecodedObject::Outcome;
 
 constexpr auto kSettle = std::chrono::milliseconds(50);
 constexpr auto kLongestSettle = std::chrono::milliseconds(500);
-constexpr auto kRescan = std::chrono::seconds(1);
+// How often to look, whatever inotify says or does not (network file systems, mounts, its own limits), and at how many
+// paths at most: a look takes some milliseconds, and many thousands of files take turns.
+constexpr auto kLookBehindInotify = std::chrono::seconds(2);
+constexpr auto kLookAlone = std::chrono::seconds(1);
+constexpr std::size_t kMostLooked = 4096;
 // File systems stamp in steps of their clock: a file this young may change again without a new stamp.
 constexpr std::int64_t kStampStep_ns = 100'000'000;
 
@@ -28,8 +35,17 @@ bool IsGood(const DecodedObject& object) {
   return object.outcome == Outcome::kAccepted || object.outcome == Outcome::kKept;
 }
 
+// True too of the folder itself.
 bool IsWithin(const std::string& path, const std::string& folder) {
-  return path.starts_with(folder) && (folder.ends_with('/') || path[folder.size()] == '/');
+  return path.starts_with(folder) &&
+         (folder.ends_with('/') || path.size() == folder.size() || path[folder.size()] == '/');
+}
+
+// By the time of its last change, which nobody can set.
+bool IsYoung(const FileStamp& stamp) {
+  const std::int64_t now_ns =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return std::abs(now_ns - stamp.changed_ns) <= kStampStep_ns;
 }
 
 int Milliseconds(Clock::duration time) {
@@ -54,6 +70,7 @@ class ManifestSource::State {
   struct File {
     FileStamp stamp;
     bool settled = false;  // false: read again next time, whatever its stamp
+    bool known = false;    // what it holds, or held when it was last readable, is in `content`
     FileObjects content;
   };
   using Files = std::map<std::string, File>;
@@ -62,7 +79,11 @@ class ManifestSource::State {
 
   FileList List();
   bool Changed();
+  bool Look();
+  Clock::duration LookInterval() const { return fd() >= 0 ? kLookBehindInotify : kLookAlone; }
   File Read(const ManifestFile& file);
+  std::vector<std::string> Keep(const std::string& unreadable, Files& files);
+  void NoteReadable(const FileList& list);
   void KeepRefused(const std::string& path, FileObjects& content);
   void KeepUnnamed(const std::string& path, FileObjects& content);
   const DecodedObject* LastGood(const ObjectKey& key);
@@ -71,13 +92,17 @@ class ManifestSource::State {
   const ReadSettings settings_;
   std::optional<FolderWatch> watch_;
   Files files_;
-  bool unsettled_ = false;            // some file of the last load is not settled
+  bool unsettled_ = false;            // some file that the last load read is not settled
   std::vector<ManifestFile> listed_;  // by the last load
-  std::vector<std::string> unreadable_;
+  std::vector<UnreadablePath> unreadable_;
+  std::set<std::string> readable_before_;  // folders and given paths that were, and have not become unreadable unseen
+  std::vector<ManifestFile> looked_;       // all that looks compare, as it was last listed
+  std::size_t next_looked_ = 0;
+  bool listed_young_ = false;  // something may have changed since it was listed without a new stamp
   std::optional<GoodObjects> good_;
   std::optional<Clock::time_point> first_event_;
   Clock::time_point last_event_;
-  Clock::time_point last_scan_;
+  Clock::time_point last_look_;
 };
 
 Manifests ManifestSource::State::Load() {
@@ -87,56 +112,90 @@ Manifests ManifestSource::State::Load() {
   ClusterBuilder builder;
   builder.AddDiagnostics(list.diagnostics);
   good_.reset();
+  unsettled_ = false;
   Files files;
-  std::vector<std::string> order;
   for (const ManifestFile& file : list.files) {
-    order.push_back(file.path);
     const auto last = files_.find(file.path);
     const bool unchanged = last != files_.end() && last->second.settled && last->second.stamp == file.stamp;
-    if (!unchanged) files[file.path] = Read(file);
+    if (unchanged) continue;
+    const File& read = files[file.path] = Read(file);
+    unsettled_ = unsettled_ || !read.settled;
   }
   // Only now that nothing looks for its last good version any more does what is unchanged move over.
   for (const ManifestFile& file : list.files) {
     if (!files.contains(file.path)) files.insert(files_.extract(file.path));
   }
-  for (const std::string& folder : list.unreadable) {
-    for (auto& [path, last] : files_) {
-      if (!IsWithin(path, folder) || files.contains(path)) continue;
-      File& kept = files[path] = std::move(last);
-      kept.settled = false;
-      kept.content.diagnostics = {
-          {Severity::kNote, path, 0, {}, {}, "its folder cannot be read; what it held stays in force"}};
-      order.push_back(path);
+  std::vector<std::string> order;
+  auto unreadable = list.unreadable.begin();
+  for (std::size_t place = 0; place <= list.files.size(); ++place) {
+    for (; unreadable != list.unreadable.end() && unreadable->place == place; ++unreadable) {
+      const std::vector<std::string> kept = Keep(unreadable->path, files);
+      order.insert(order.end(), kept.begin(), kept.end());
+      const bool known = !kept.empty() || readable_before_.contains(unreadable->path);
+      if (unreadable->expected && !known) builder.AddUnread(unreadable->path);
     }
+    if (place < list.files.size()) order.push_back(list.files[place].path);
   }
   for (const std::string& path : order) {
-    const FileObjects& content = files[path].content;
-    builder.AddDiagnostics(content.diagnostics);
-    for (const DecodedObject& object : content.objects) builder.Add(object, path);
+    const File& file = files[path];
+    builder.AddDiagnostics(file.content.diagnostics);
+    if (!file.known || file.content.HoldsUnclear()) builder.AddUnread(path);
+    for (const DecodedObject& object : file.content.objects) builder.Add(object, path);
   }
   files_ = std::move(files);
   good_.reset();
-  unsettled_ = std::any_of(files_.begin(), files_.end(), [](const auto& file) { return !file.second.settled; });
+  NoteReadable(list);
   listed_ = std::move(list.files);
   unreadable_ = std::move(list.unreadable);
-  last_scan_ = Clock::now();
+  last_look_ = Clock::now();
   return std::move(builder).Finish();
+}
+
+// Moves over what the last load had below that path, and returns the paths of the files.
+std::vector<std::string> ManifestSource::State::Keep(const std::string& unreadable, Files& files) {
+  std::vector<std::string> kept;
+  for (auto& [path, last] : files_) {
+    if (!IsWithin(path, unreadable) || files.contains(path)) continue;
+    File& file = files[path] = std::move(last);
+    file.settled = false;
+    file.content.diagnostics = {
+        {Severity::kNote, path, 0, {}, {}, "it or its folder cannot be read; what it held stays in force"}};
+    kept.push_back(path);
+  }
+  std::sort(kept.begin(), kept.end(), [](const std::string& a, const std::string& b) {
+    return std::filesystem::path(a) < std::filesystem::path(b);  // name by name, as folders are listed
+  });
+  return kept;
+}
+
+void ManifestSource::State::NoteReadable(const FileList& list) {
+  std::set<std::string> readable;
+  for (const ManifestFile& path : list.files) readable.insert(path.path);
+  for (const ManifestFile& path : list.others) readable.insert(path.path);
+  for (const UnreadablePath& path : list.unreadable) {
+    if (!readable_before_.contains(path.path)) readable.erase(path.path);
+  }
+  readable_before_ = std::move(readable);
 }
 
 // A folder that appears between listing and watching could change unseen: listed again until none is new.
 FileList ManifestSource::State::List() {
   FileList list = ListManifests(paths_);
-  for (int attempt = 0; watch_ && attempt < 10 && watch_->Watch(list.folders); ++attempt) list = ListManifests(paths_);
+  for (int attempt = 0; watch_ && attempt < 10 && watch_->Watch(list.watched); ++attempt) list = ListManifests(paths_);
+  looked_ = list.files;
+  looked_.insert(looked_.end(), list.others.begin(), list.others.end());
+  next_looked_ = 0;
+  listed_young_ = std::any_of(looked_.begin(), looked_.end(), [](const auto& path) { return IsYoung(path.stamp); });
   return list;
 }
 
 ManifestSource::State::File ManifestSource::State::Read(const ManifestFile& file) {
-  const std::int64_t now_ns =
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-  File read{file.stamp, now_ns - std::max(file.stamp.modified_ns, file.stamp.changed_ns) > kStampStep_ns,
-            ReadManifest(file.path, settings_)};
+  const bool settled = !IsYoung(file.stamp);
+  File read{file.stamp, settled, true, ReadManifest(file.path, settings_)};
   KeepRefused(file.path, read.content);
   if (read.content.broken) KeepUnnamed(file.path, read.content);
+  const auto last = files_.find(file.path);
+  read.known = !read.content.unread || (last != files_.end() && last->second.known);
   return read;
 }
 
@@ -190,17 +249,15 @@ const DecodedObject* ManifestSource::State::LastGood(const ObjectKey& key) {
 int ManifestSource::State::TimeoutMs() const {
   const Clock::time_point now = Clock::now();
   if (first_event_) return Milliseconds(std::min(last_event_ + kSettle, *first_event_ + kLongestSettle) - now);
-  return fd() >= 0 ? -1 : Milliseconds(last_scan_ + kRescan - now);
+  return Milliseconds(last_look_ + LookInterval() - now);
 }
 
 bool ManifestSource::State::ConsumeEvents() {
   const Clock::time_point now = Clock::now();
-  bool suspected = false;
-  if (fd() >= 0) {
-    suspected = watch_->Drain();
-  } else if (now - last_scan_ >= kRescan) {
-    last_scan_ = now;
-    suspected = Changed();
+  bool suspected = watch_ && watch_->Drain();
+  if (now - last_look_ >= LookInterval()) {
+    last_look_ = now;
+    suspected = Look() || suspected;
   }
   if (suspected) {
     if (!first_event_) first_event_ = now;
@@ -211,7 +268,19 @@ bool ManifestSource::State::ConsumeEvents() {
   return Changed();
 }
 
-// Events tell of neighbours too that are no manifests of ours.
+// True iff something may have changed.
+bool ManifestSource::State::Look() {
+  // inotify tells of what changes without a new stamp.
+  if (fd() < 0 && (listed_young_ || unsettled_)) return true;
+  for (std::size_t looks = std::min(kMostLooked, looked_.size()); looks > 0; --looks) {
+    if (next_looked_ >= looked_.size()) next_looked_ = 0;
+    const ManifestFile& path = looked_[next_looked_++];
+    if (StampOf(path.path) != path.stamp) return true;
+  }
+  return false;
+}
+
+// Events and looks tell too of what is no manifest of ours.
 bool ManifestSource::State::Changed() {
   const FileList list = List();
   return unsettled_ || list.files != listed_ || list.unreadable != unreadable_;

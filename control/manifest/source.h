@@ -23,8 +23,8 @@ namespace sluice {
 class ManifestSource {
  public:
   enum class Watching {
-    kInotify,  // falls back to kRescan where the kernel refuses
-    kRescan,   // looks at every file's time stamp and size once a second
+    kInotify,  // of every folder and link on the way to a file; looks as well, every two seconds
+    kRescan,   // looks alone, once a second: so too where the kernel refuses inotify
   };
 
   explicit ManifestSource(std::vector<std::string> paths, Watching watching = Watching::kInotify,
@@ -35,15 +35,19 @@ class ManifestSource {
 
   // What the manifests say now. Files that did not change are not read again. An object that is refused keeps its last
   // good version (NP-16); a file that is broken or no longer readable keeps those of its objects that it does not name;
-  // an object or file that was removed is gone. The diagnostics are of all files, and notes say what was kept.
+  // an object or file that was removed is gone; a given path, or what a link names, is not removed but unreadable. The
+  // diagnostics are of all files, and notes say what was kept. Manifests::unread names what could not be read and has
+  // no earlier version: at a start, all that cannot be read; later, what has come since.
   Manifests Load();
 
   // To poll for input; -1 where inotify is not in use.
   int fd() const;
-  // How long to poll at most, in milliseconds; -1: until fd() is readable.
+  // How long to poll at most, in milliseconds.
   int TimeoutMs() const;
-  // Takes what inotify reported. True: something changed and has settled (50 ms without a further change, or half a
-  // second after the first), so Load is due. False: nothing yet; poll again with the new TimeoutMs.
+  // Takes what inotify reported, and looks at time stamps where it is time to: at 4,096 paths at most, in turns, so
+  // that a look takes milliseconds however many there are. True: something changed and has settled (50 ms without a
+  // further change, or half a second after the first), so Load is due. False: nothing yet; poll again with the new
+  // TimeoutMs.
   bool ConsumeEvents();
 
  private:

@@ -250,6 +250,14 @@ class Daemon {
           metrics_.CountRefused(diagnostic.object.substr(0, diagnostic.object.find(' ')));
         }
       }
+      // Without what cannot be read, a first state could open what is closed. Later, what it held stays in force.
+      if (!synced_ && !manifests.unread.empty()) {
+        spdlog::error(
+            "nothing is pushed until it can be read whom {} {} to bind; what dataplanes hold stays in force",
+            manifests.unread.front(),
+            manifests.unread.size() == 1 ? "is" : "and " + std::to_string(manifests.unread.size() - 1) + " more are");
+        return;
+      }
       const Cluster& cluster = manifests.cluster;
       spdlog::log(synced_ ? spdlog::level::debug : spdlog::level::info,
                   "manifests are read: {} namespaces, {} nodes, {} pods, {} policies", cluster.namespaces.size(),

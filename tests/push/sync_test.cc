@@ -126,6 +126,37 @@ TEST_F(SyncTest, NP_16_ABrokenManifestLeavesTheLastGoodPolicyInForce) {
   EXPECT_THAT(metrics, HasSubstr("sluice_sync_refused_objects_total{kind=\"NetworkPolicy\"} 1"));
 }
 
+TEST_F(SyncTest, NP_16_AManifestThatCannotBeReadAtAStartKeepsEverythingAsItIsUntilItCan) {
+  server_.Start();
+  Write("broken.yaml", "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nspec: [\n");
+  Start();
+  ASSERT_TRUE(Readiness(503, "")) << Log();
+  for (int i = 0; i < 500 && Log().find("nothing is pushed until") == std::string::npos; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  EXPECT_THAT(Log(), HasSubstr("broken.yaml is to bind"));
+  EXPECT_EQ(server_.full_states(), 0);
+  Write("broken.yaml", PolicyText("81"));
+  std::filesystem::remove(folder_ / "manifests/policy.yaml");
+  EXPECT_TRUE(Admits(81)) << Log();
+}
+
+TEST_F(SyncTest, ALinkAboveTheManifestsThatIsSwappedReachesTheDataplane) {
+  namespace fs = std::filesystem;
+  fs::remove(folder_ / "manifests/policy.yaml");
+  for (const std::string port : {"80", "81"}) {
+    fs::create_directories(folder_ / ("rel/" + port + "/policies"));
+    WriteFile(folder_ / ("rel/" + port + "/policies/policy.yaml"), PolicyText(port));
+  }
+  fs::create_directory_symlink("80", folder_ / "rel/current");
+  server_.Start();
+  Start({"--manifests", folder_ / "rel/current/policies"});
+  ASSERT_TRUE(Admits(80)) << Log();
+  fs::create_directory_symlink("81", folder_ / "rel/next");
+  fs::rename(folder_ / "rel/next", folder_ / "rel/current");
+  EXPECT_TRUE(Admits(81)) << Log();
+}
+
 TEST_F(SyncTest, IsReadyWhileTheDataplaneIsInStep) {
   Start();
   ASSERT_TRUE(Readiness(503, "is not in step")) << Log();

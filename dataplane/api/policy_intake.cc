@@ -29,9 +29,11 @@ std::uint64_t UnixNowNs() {
   return static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
 }
 
-PolicyIntake::PolicyIntake(CompileLimits limits, PolicyStore::Publish publish, std::unique_ptr<StateFile> file, Say say)
+PolicyIntake::PolicyIntake(CompileLimits limits, PolicyStore::Publish publish, std::unique_ptr<StateFile> file, Say say,
+                           std::uint64_t last_generation)
     : publish_(std::move(publish)),
-      store_(limits, [this](std::shared_ptr<const Table> table) { PublishTimed(std::move(table)); }),
+      store_(
+          limits, [this](std::shared_ptr<const Table> table) { PublishTimed(std::move(table)); }, last_generation),
       file_(std::move(file)),
       say_(say ? std::move(say) : [](std::string_view) {}) {}
 

@@ -45,8 +45,9 @@ class PolicyIntake {
  public:
   using Say = std::function<void(std::string_view)>;  // a warning for the log, from the writer's thread
 
-  // `file` may be null: nothing is kept. Publishes the empty table at once.
-  PolicyIntake(CompileLimits limits, PolicyStore::Publish publish, std::unique_ptr<StateFile> file, Say say = {});
+  // `file` may be null: nothing is kept. Publishes the empty table at once; `last_generation`: as PolicyStore.
+  PolicyIntake(CompileLimits limits, PolicyStore::Publish publish, std::unique_ptr<StateFile> file, Say say = {},
+               std::uint64_t last_generation = 0);
 
   const PolicyStore& store() const { return store_; }
   IntakeStatus status() const;

@@ -8,7 +8,8 @@
 
 namespace sluice {
 
-PolicyStore::PolicyStore(CompileLimits limits, Publish publish) : compiler_(limits), publish_(std::move(publish)) {
+PolicyStore::PolicyStore(CompileLimits limits, Publish publish, std::uint64_t last_generation)
+    : compiler_(limits, last_generation), publish_(std::move(publish)) {
   table_ = compiler_.EmptyTable();
   publish_(table_);
 }

@@ -6,6 +6,7 @@
 #define SLUICE_DATAPLANE_STORE_POLICY_STORE_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -39,8 +40,9 @@ class PolicyStore {
   // Makes a table the one that workers use; returns once they can. Called by the writer's thread, in order.
   using Publish = std::function<void(std::shared_ptr<const Table>)>;
 
-  // Publishes the empty table at once: before any policy the workers fail closed.
-  PolicyStore(CompileLimits limits, Publish publish);
+  // Publishes the empty table at once: before any policy the workers fail closed. The first policy is the generation
+  // after `last_generation`.
+  PolicyStore(CompileLimits limits, Publish publish, std::uint64_t last_generation = 0);
 
   // A full state: what it does not name is gone once it is applied. One that is equal to the state in force changes
   // nothing, and no table is published. Returns why it was refused, or nothing.

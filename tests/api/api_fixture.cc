@@ -93,7 +93,7 @@ void ApiFixture::StartServer(const std::string& state_folder, const std::string&
     file = std::get<std::unique_ptr<StateFile>>(std::move(opened));
   }
   intake_ = std::make_unique<PolicyIntake>(
-      limits_, [](const auto&) {}, std::move(file), say);
+      limits_, [](const auto&) {}, std::move(file), say, last_generation_);
   load_error_ = intake_->LoadState().value_or("");
   policy_ = std::make_unique<PolicyService>(*intake_, push_refusal, say);
   ApiSettings settings;

@@ -5,6 +5,7 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -85,6 +86,7 @@ class ApiFixture : public testing::Test {
  protected:
   TempFolder folder_;
   CompileLimits limits_;
+  std::uint64_t last_generation_ = 0;  // before the first policy's
   std::unique_ptr<PolicyIntake> intake_;
   std::unique_ptr<PolicyService> policy_;
   std::unique_ptr<ObserveService> observe_;

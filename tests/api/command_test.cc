@@ -19,6 +19,8 @@ using ::testing::Not;
 
 class LiveCommandTest : public ObservedFixture {
  protected:
+  explicit LiveCommandTest(std::uint64_t last_generation = 0) : ObservedFixture(last_generation) {}
+
   // Standard output and error together, and the exit code.
   std::pair<int, std::string> Run(const std::string& arguments) const { return Finish(Begin(arguments)); }
 
@@ -44,6 +46,34 @@ class LiveCommandTest : public ObservedFixture {
 
   std::atomic<bool> done_{false};
 };
+
+constexpr std::uint64_t kTwoToTheThirtySecond = std::uint64_t{1} << 32;
+
+class LateLiveCommandTest : public LiveCommandTest {
+ protected:
+  LateLiveCommandTest() : LiveCommandTest(kTwoToTheThirtySecond - 2) {}
+};
+
+TEST_F(LateLiveCommandTest, GenerationsBeyondTwoToTheThirtySecondAreToldWhole) {
+  Sender sender(Connect(), "test");
+  EXPECT_EQ(sender.hello().generation(), kTwoToTheThirtySecond - 1);
+  for (std::uint64_t batch = 2; batch <= 4; ++batch) {
+    const auto pod = static_cast<std::uint32_t>(batch + 10);
+    const v1::BatchResult result = sender.SendUpdate(PodComes(7, batch, pod, "10.0.9." + std::to_string(batch)));
+    EXPECT_EQ(result.generation(), intake_->store().table()->generation());
+  }
+  EXPECT_GT(intake_->store().table()->generation(), kTwoToTheThirtySecond);
+  const std::string last = std::to_string(intake_->store().table()->generation());
+  EXPECT_THAT(Run("status -o json").second, HasSubstr("\"generation\": " + last + ","));
+  EXPECT_THAT(Run("version -o json").second, HasSubstr("\"generation\": " + last));
+  EXPECT_THAT(Run("explain --src default/client --dst 10.0.0.2 --proto tcp --dport 80").second,
+              HasSubstr("generation " + last + ", published"));
+  plane_.worker.Load(intake_->store().table());
+  FILE* drops = Begin("drops --follow --limit 1 -o json");
+  WaitUntilWatched(true);
+  plane_.worker.SendQuietly({ClientTcp(kTcpSyn, 999, 82).Bytes()});
+  EXPECT_THAT(Finish(drops).second, HasSubstr("\"generation\": " + last));
+}
 
 TEST_F(LiveCommandTest, StatusTellsWhereThePolicyIsFrom) {
   const auto [code, out] = Run("status");

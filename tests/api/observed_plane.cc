@@ -17,7 +17,8 @@ std::vector<Observation> ObservedPlane::Workers() const {
   return {observation};
 }
 
-ObservedFixture::ObservedFixture() {
+ObservedFixture::ObservedFixture(std::uint64_t last_generation) {
+  last_generation_ = last_generation;
   Serve(plane_);
   StartServer();
   Sender sender(Connect(), "test");

@@ -51,6 +51,26 @@ TEST_F(PolicyStoreTest, ReplaceThenUpdateShareOneNumbering) {
   });
 }
 
+TEST_F(PolicyStoreTest, GenerationsPassTwoToTheThirtySecond) {
+  constexpr std::uint64_t kBound = std::uint64_t{1} << 32;
+  PolicyStore store({}, Record(), kBound - 3);
+  PolicyBuilder builder;
+  const GroupId web = builder.Group("web");
+  builder.Endpoint("e0", {Ip("10.0.0.1")}, {web});
+  builder.Section("default/web", Direction::kIngress, web, {});
+  ASSERT_FALSE(store.Replace(std::move(builder.policy())));
+  EXPECT_EQ(store.table()->generation(), kBound - 2);
+  for (EndpointId id = 1; id <= 4; ++id) {
+    const std::uint64_t before = store.table()->generation();
+    PolicyUpdate update = PodUpdate(id, ("10.0.0." + std::to_string(1 + id)).c_str());
+    update.endpoints[0].groups = {web};
+    ASSERT_FALSE(store.Update(update));
+    EXPECT_GT(store.table()->generation(), before);
+    EXPECT_FALSE(Classify(*store.table(), "192.0.2.1", "10.0.0." + std::to_string(1 + id), kProtoTcp, 80).allow);
+  }
+  EXPECT_GT(store.table()->generation(), kBound);
+}
+
 TEST_F(PolicyStoreTest, StateEqualToTheOneInForceIsNotPublished) {
   PolicyStore store({}, Record());
   ASSERT_FALSE(store.Replace({}));  // a policy that says nothing is more than none

@@ -239,8 +239,9 @@ class Pusher::Run {
     health_.held_policies = held_.size();
     health_.in_step = true;
     refused_backoff_.Reset();
-    AppliedBatch batch{full, std::move(changes), live_ns, generation, sending};
+    AppliedBatch batch{full, std::move(changes), live_ns, generation, "", sending};
     if (sending.count() != 0) {
+      batch.not_kept = result_.not_kept();
       batch.decoding = std::chrono::nanoseconds(result_.decode_ns());
       batch.compiling = std::chrono::nanoseconds(result_.compile_ns());
       batch.publishing = std::chrono::nanoseconds(result_.publish_ns());

@@ -56,6 +56,7 @@ struct AppliedBatch {
   // clock, should the two differ. The time of the next answer where the batch's own was lost.
   std::int64_t live_ns = 0;
   std::uint64_t generation = 0;
+  std::string not_kept;                 // why the dataplane, started again, would not begin with it; empty: it would
   std::chrono::nanoseconds sending{0};  // from its first byte to the answer, of which the dataplane spent:
   std::chrono::nanoseconds decoding{0};
   std::chrono::nanoseconds compiling{0};

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -91,6 +92,7 @@ class Reports : public PushObserver {
 
   void OnApplied(const std::string& target, const AppliedBatch& batch) override {
     metrics_.ObserveApplied(target, batch);
+    TellWhetherKept(target, batch.not_kept);
     const auto level = batch.full ? spdlog::level::info : spdlog::level::debug;
     if (!spdlog::should_log(level)) return;
     const auto ms = [](std::chrono::nanoseconds time) { return static_cast<double>(time.count()) / 1e6; };
@@ -123,8 +125,19 @@ class Reports : public PushObserver {
   }
 
  private:
+  // Each target's thread. What is the same as with the batch before is not repeated.
+  void TellWhetherKept(const std::string& target, const std::string& why) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (std::exchange(not_kept_[target], why) == why) return;
+    }
+    if (why.empty()) return spdlog::info("{}: policy is kept there again", target);
+    spdlog::warn("{}: policy is in force there and not kept: {}", target, why);
+  }
+
   Metrics& metrics_;
   std::mutex mutex_;
+  std::map<std::string, std::string> not_kept_;  // by target: what its last batch was answered
   std::vector<Refusal> refusals_;
 };
 

@@ -55,6 +55,8 @@ Metrics::Metrics(const std::vector<std::string>& targets)
       in_step_(Gauge(registry_, "sluice_sync_in_step", "1 while the dataplane has taken all that was sent, else 0")),
       held_policies_(Gauge(registry_, "sluice_sync_held_policies", "Policies sent without their rules, since refused")),
       generation_(Gauge(registry_, "sluice_sync_generation", "The dataplane's generation after the last batch")),
+      kept_(Gauge(registry_, "sluice_sync_kept",
+                  "1 if the dataplane, started again, would begin with what is in force, or need not; else 0")),
       certificate_end_(Gauge(registry_, "sluice_sync_certificate_end_timestamp_seconds",
                              "When the certificate that we show to dataplanes ends, since 1970")),
       received_to_live_(Histogram(registry_, "sluice_sync_received_to_live_seconds",
@@ -74,6 +76,7 @@ Metrics::Metrics(const std::vector<std::string>& targets)
 
 void Metrics::ObserveApplied(const std::string& target, const AppliedBatch& batch) {
   generation_.Add({{"target", target}}).Set(static_cast<double>(batch.generation));
+  kept_.Add({{"target", target}}).Set(batch.not_kept.empty() ? 1 : 0);
   constexpr double kNsPerSecond = 1e9;
   prometheus::Histogram& received = received_to_live_.Add({{"target", target}}, kSeconds);
   prometheus::Histogram& changed = changed_to_live_.Add({{"target", target}}, kSeconds);

@@ -63,6 +63,7 @@ class Metrics {
   prometheus::Family<prometheus::Gauge>& in_step_;
   prometheus::Family<prometheus::Gauge>& held_policies_;
   prometheus::Family<prometheus::Gauge>& generation_;
+  prometheus::Family<prometheus::Gauge>& kept_;
   prometheus::Family<prometheus::Gauge>& certificate_end_;
   prometheus::Family<prometheus::Histogram>& received_to_live_;
   prometheus::Family<prometheus::Histogram>& changed_to_live_;

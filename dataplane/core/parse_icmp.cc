@@ -72,6 +72,8 @@ constexpr IcmpType TypeOfIcmpv6(std::uint8_t type) {
   }
 }
 
+constexpr std::uint8_t kCertificationPathSolicitation = 148;  // RFC 3971 6.4
+
 bool IsMld(std::uint8_t type) { return (type >= 130 && type <= 132) || type == 143; }
 bool IsNeighbourDiscovery(std::uint8_t type) { return type >= 133 && type <= 137; }
 
@@ -95,6 +97,8 @@ DropReason ParseIcmp(const Bytes& bytes, const Ipv6Facts& facts, ParsedPacket& o
   if (out.family == Family::kIpv6) {
     if (IsNeighbourDiscovery(out.icmp_type)) return ParseNeighbourDiscovery(bytes, facts, out);
     if (IsMld(out.icmp_type)) return ParseMld(bytes, facts, out);
+    // Policy judges it, but as little as discovery may it be fragmented (RFC 6980 5).
+    if (out.icmp_type == kCertificationPathSolicitation && facts.fragment_header) return DropReason::kNdInvalid;
   }
   // Errors are kept small enough for every link (RFC 1812 4.3.2.3, RFC 4443 2.4): nobody needs to fragment them, and
   // the later fragments could not be told to belong to what the first one quotes.

@@ -166,7 +166,7 @@ DropReason WalkIpv6(const Bytes& bytes, std::uint8_t max_extension_headers, Ipv6
     offset += size;
     if (!is_fragment) continue;
     if (fragment_seen) return DropReason::kIpv6ExtensionOrder;
-    fragment_seen = true;
+    fragment_seen = facts.fragment_header = true;
     const std::uint32_t field = Load16(header + 2);
     const std::uint32_t fragment_offset = field & 0xfff8;
     const bool more = (field & 1) != 0;

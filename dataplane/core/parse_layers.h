@@ -22,6 +22,7 @@ struct Bytes {
 struct Ipv6Facts {
   std::uint8_t hop_limit = 0;
   bool mld_router_alert = false;  // RFC 2711, value 0
+  bool fragment_header = false;   // of a fragment, or of a datagram that is whole all the same (RFC 6946)
 };
 
 // Flags that TCP stacks send, as Linux's nf_conntrack accepts them: one of SYN, SYN+URG, SYN+ACK, RST, RST+ACK,

@@ -72,7 +72,7 @@ bool FitsDiscoveryType(const std::uint8_t* message, const OptionsFound& options,
 
 DropReason ParseNeighbourDiscovery(const Bytes& bytes, const Ipv6Facts& facts, ParsedPacket& out) {
   const std::uint32_t fixed = DiscoveryLength(out.icmp_type);
-  if (out.Is(ParsedPacket::kFragment) || facts.hop_limit != 255 || out.icmp_code != 0) return DropReason::kNdInvalid;
+  if (facts.fragment_header || facts.hop_limit != 255 || out.icmp_code != 0) return DropReason::kNdInvalid;
   if (const DropReason reason = RequireTransport(bytes, fixed, out, DropReason::kNdInvalid);
       reason != DropReason::kNone) {
     return reason;

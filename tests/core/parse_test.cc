@@ -273,7 +273,7 @@ TEST(Parse, NP_61_DiscoveryAndMldAlwaysPass) {
     EXPECT_EQ(packet.Is(ParsedPacket::kAlwaysPass), discovery && sample.reason == DropReason::kNone) << sample.name;
     passes += packet.Is(ParsedPacket::kAlwaysPass);
   }
-  EXPECT_EQ(passes, 13);
+  EXPECT_EQ(passes, 14);
 }
 
 TEST(Parse, EchoHasItsIdentifierInBothPorts) {

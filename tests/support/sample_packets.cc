@@ -285,6 +285,23 @@ class Samples {
         LinkLocal("fd00::5").Icmpv6(137).Payload(Join(AddressOf("fd00::7"), AddressOf("fd00::9"))), bad);
     Add("RedirectOf39Bytes", LinkLocal("fd00::5").Icmpv6(137).Payload(ByteVector(31)), bad);
 
+    for (const bool more : {false, true}) {  // RFC 6980: whole in its fragment or not
+      const std::string name = more ? "InFirstFragment" : "InAtomicFragment";
+      const auto fragment = [more](std::string_view destination) {
+        return LinkLocal(destination).FragmentHeader(1, 0, more);
+      };
+      Add("RouterSolicitation" + name, fragment("ff02::2").Icmpv6(133), bad);
+      Add("RouterAdvertisement" + name, fragment("ff02::1").Icmpv6(134).Payload(ByteVector(8)), bad);
+      Add("NeighbourSolicitation" + name, fragment("ff02::1:ff00:2").Icmpv6(135).Payload(kTarget), bad);
+      Add("NeighbourAdvertisement" + name, fragment("ff02::1").Icmpv6(136).Payload(kTarget), bad);
+      Add("Redirect" + name, fragment("fd00::5").Icmpv6(137).Payload(redirect), bad);
+      Add("CertificationPathSolicitation" + name, fragment("ff02::2").Icmpv6(148), bad);
+      Add("CertificationPathAdvertisement" + name, fragment("ff02::1").Icmpv6(149));
+    }
+    Add("NeighbourSolicitationBehindFragmentAndOptions",
+        LinkLocal("ff02::1:ff00:2").FragmentHeader(1, 0, false).DestinationOptions().Icmpv6(135).Payload(kTarget), bad);
+    Add("CertificationPathSolicitation", LinkLocal("ff02::2").Icmpv6(148));
+
     const ByteVector group = AddressOf("ff02::1:ff00:2");
     Add("MldQuery", MldFrom("fe80::1").HopByHop(RouterAlert()).Icmpv6(130).Payload(ByteVector(16)));
     Add("MldV2Query", MldFrom("fe80::1")
@@ -302,6 +319,11 @@ class Samples {
     Add("MldReportOf23Bytes", MldFrom("fe80::1").HopByHop(RouterAlert()).Icmpv6(131).Payload(ByteVector(15)), bad);
     Add("MldDone", MldFrom("fe80::1").HopByHop(RouterAlert()).Icmpv6(132).Payload(group));
     Add("MldV2Report", MldFrom("::").HopByHop(RouterAlert()).Icmpv6(143, 0, 1).Payload(Join({4, 0, 0, 0}, group)));
+    // No RFC forbids it: what is whole can be checked.
+    Add("MldReportInAtomicFragment",
+        MldFrom("fe80::1").HopByHop(RouterAlert()).FragmentHeader(1, 0, false).Icmpv6(131).Payload(group));
+    Add("MldReportInFirstFragment",
+        MldFrom("fe80::1").HopByHop(RouterAlert()).FragmentHeader(1, 0, true).Icmpv6(131).Payload(group), bad);
     Add("MldHopLimit2", MldFrom("fe80::1", 2).HopByHop(RouterAlert()).Icmpv6(143), bad);
     Add("MldWithoutRouterAlert", MldFrom("fe80::1").Icmpv6(143), bad);
     Add("MldWithOtherRouterAlert", MldFrom("fe80::1").HopByHop(RouterAlert(1)).Icmpv6(143), bad);

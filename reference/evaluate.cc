@@ -18,9 +18,7 @@ bool Outranks(const Pod& pod, const Pod& other) {
 
 Evaluator::Evaluator(const Cluster& cluster) {
   for (const Namespace& space : cluster.namespaces) namespace_labels_[space.name] = space.labels;
-  for (const NodeObject& node : cluster.nodes) {
-    for (const IpAddress& address : node.addresses) nodes_[address].insert(node.name);
-  }
+  for (const NodeObject& node : cluster.nodes) AddNode(node);
   for (const Pod& pod : cluster.pods) {
     // NP-33: a namespace that only its pods speak of.
     namespace_labels_.try_emplace(pod.namespace_name, Labels{{"kubernetes.io/metadata.name", pod.namespace_name}});
@@ -28,7 +26,7 @@ Evaluator::Evaluator(const Cluster& cluster) {
     if (!pod.node.empty()) {
       std::vector<IpAddress> addresses = pod.host_addresses;
       if (pod.host_network) addresses.insert(addresses.end(), pod.addresses.begin(), pod.addresses.end());  // NP-32
-      for (const IpAddress& address : addresses) nodes_[address].insert(pod.node);
+      for (const IpAddress& address : addresses) nodes_[address].told.insert(pod.node);
     }
     if (pod.host_network) continue;
     for (const IpAddress& address : pod.addresses) {
@@ -45,6 +43,7 @@ Evaluator::Evaluator(const Cluster& cluster) {
 
 Answer Evaluator::Evaluate(const Flow& flow, bool exemptions) const {
   Answer answer;
+  answer.unknown_endpoint = IsUnknownEndpoint(flow.source) || IsUnknownEndpoint(flow.destination);
   if (exemptions) answer.exemption = ExemptionOf(flow);
   if (answer.exemption != Exemption::kNone) return answer;
   answer.egress = Judge(Direction::kEgress, flow);
@@ -59,8 +58,49 @@ const Pod* Evaluator::FindPod(const IpAddress& address) const {
 }
 
 bool Evaluator::IsNodeAddress(const std::string& node, const IpAddress& address) const {
+  return FindPod(address) == nullptr && NodesAt(address) == std::set<std::string>{node};
+}
+
+bool Evaluator::IsUnknownEndpoint(const IpAddress& address) const {
+  if (FindPod(address) != nullptr || !NodesAt(address).empty()) return false;
+  // Clears bit by bit from the right: of what is left, some pod CIDR may be the beginning.
+  IpAddress base = address;
+  for (int length = address.is_v4() ? 32 : 128;; --length) {
+    if (pod_cidr_lengths_[address.is_v4() ? 0 : 1].contains(length) &&
+        pod_cidrs_.contains({base, static_cast<std::uint8_t>(length)})) {
+      return true;
+    }
+    if (length == 0) return false;
+    const int bit = (address.is_v4() ? 32 : 128) - length;
+    (bit < 64 ? base.lo : base.hi) &= ~(std::uint64_t{1} << bit % 64);
+  }
+}
+
+std::vector<IpAddress> Evaluator::NodeAddresses() const {
+  std::vector<IpAddress> addresses;
+  for (const auto& [address, holders] : nodes_) addresses.push_back(address);
+  return addresses;
+}
+
+void Evaluator::AddNode(const NodeObject& node) {
+  for (const IpAddress& address : node.addresses) nodes_[address].told.insert(node.name);
+  for (const IpAddress& address : node.annotated_addresses) nodes_[address].told.insert(node.name);  // NP-72
+  for (const Prefix& cidr : node.pod_cidrs) {
+    pod_cidrs_.insert(cidr);
+    pod_cidr_lengths_[cidr.base.is_v4() ? 0 : 1].insert(cidr.length);
+    if (node.addresses_are_all) continue;
+    IpAddress first = cidr.base;
+    nodes_[first].presumed.insert(node.name);
+    if (cidr.length == (first.is_v4() ? 32 : 128)) continue;  // there is no second one
+    first.lo |= 1;                                            // zero, as all of its host bits are
+    nodes_[first].presumed.insert(node.name);
+  }
+}
+
+std::set<std::string> Evaluator::NodesAt(const IpAddress& address) const {
   const auto found = nodes_.find(address);
-  return found != nodes_.end() && found->second == std::set<std::string>{node} && FindPod(address) == nullptr;
+  if (found == nodes_.end()) return {};
+  return found->second.told.empty() ? found->second.presumed : found->second.told;
 }
 
 Exemption Evaluator::ExemptionOf(const Flow& flow) const {

@@ -47,6 +47,7 @@ struct Answer {
   Side egress;   // of the source
   Side ingress;  // of the destination
   Exemption exemption = Exemption::kNone;
+  bool unknown_endpoint = false;  // of either end; whatever policy says
 
   friend bool operator==(const Answer&, const Answer&) = default;
 };
@@ -65,8 +66,22 @@ class Evaluator {
   // True iff `node` has this address, and neither a pod nor another node does (NP-70; a second node is one too many to
   // know whose traffic it is).
   bool IsNodeAddress(const std::string& node, const IpAddress& address) const;
+  // Inside a node's pod CIDR, and neither a pod nor any node has it.
+  bool IsUnknownEndpoint(const IpAddress& address) const;
+  // Every address that something makes a node's, a pod's or not, in order.
+  std::vector<IpAddress> NodeAddresses() const;
+  // Names of the nodes that have the address. What is presumed of one node yields to what is told of another.
+  std::set<std::string> NodesAt(const IpAddress& address) const;
 
  private:
+  // Names of nodes that have an address: because something says so, or for no better reason than that it is one of the
+  // first two of their pod CIDRs (NP-72).
+  struct Holders {
+    std::set<std::string> told;
+    std::set<std::string> presumed;
+  };
+
+  void AddNode(const NodeObject& node);
   Exemption ExemptionOf(const Flow& flow) const;
   Side Judge(Direction direction, const Flow& flow) const;
   bool RuleMatches(const NetworkPolicy& policy, const NetworkPolicyRule& rule, const IpAddress& peer,
@@ -75,7 +90,9 @@ class Evaluator {
   bool PortMatches(const NetworkPolicyPort& port, const Flow& flow) const;
 
   std::unordered_map<IpAddress, const Pod*> pods_;
-  std::map<IpAddress, std::set<std::string>> nodes_;  // names of those that have the address
+  std::map<IpAddress, Holders> nodes_;
+  std::set<Prefix> pod_cidrs_;         // of all nodes
+  std::set<int> pod_cidr_lengths_[2];  // theirs: IPv4, IPv6
   std::map<std::string, Labels> namespace_labels_;
   std::map<std::string, std::vector<const NetworkPolicy*>> policies_;  // by namespace, then in order of name
 };

@@ -3,6 +3,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <ctime>
 #include <limits>
@@ -11,6 +12,7 @@
 
 #include "kube/json_framer.h"
 #include "kube/printable.h"
+#include "model/node_annotations.h"
 #include "model/value.h"
 
 namespace sluice {
@@ -40,10 +42,23 @@ constexpr Keep kNameOnly[] = {{"kind"}, {"apiVersion"}, {"metadata", kNameMetada
 
 constexpr Keep kNamespace[] = {{"kind"}, {"apiVersion"}, {"metadata", kMetadata}};
 
+// metav1.ObjectMeta of a Node: with the annotations that hold its addresses (NP-72). A kubelet's and a cloud's others
+// are many and change often.
+constexpr auto kNodeAnnotations = [] {
+  std::array<Keep, kNodeAddressAnnotations.size()> kept;
+  for (std::size_t i = 0; i < kept.size(); ++i) kept[i] = {kNodeAddressAnnotations[i]};
+  return kept;
+}();
+constexpr auto kNodeMetadata = [] {
+  std::array<Keep, std::size(kMetadata) + 1> kept;
+  std::copy(std::begin(kMetadata), std::end(kMetadata), kept.begin());
+  kept.back() = {"annotations", kNodeAnnotations};
+  return kept;
+}();
 constexpr Keep kNodeSpec[] = {{"podCIDR"}, {"podCIDRs"}};
 constexpr Keep kNodeStatus[] = {{"addresses"}};
 constexpr Keep kNode[] = {
-    {"kind"}, {"apiVersion"}, {"metadata", kMetadata}, {"spec", kNodeSpec}, {"status", kNodeStatus}};
+    {"kind"}, {"apiVersion"}, {"metadata", kNodeMetadata}, {"spec", kNodeSpec}, {"status", kNodeStatus}};
 
 constexpr Keep kContainer[] = {{"name"}, {"ports"}, {"restartPolicy"}};
 constexpr Keep kPodSpec[] = {{"nodeName"}, {"hostNetwork"}, {"containers", kContainer}, {"initContainers", kContainer}};

@@ -6,6 +6,7 @@
 
 #include "model/decode_kinds.h"
 #include "model/names.h"
+#include "model/node_annotations.h"
 
 namespace sluice {
 namespace {
@@ -70,6 +71,26 @@ std::vector<ContainerPort> DecodePorts(const Field& spec) {
   return named;
 }
 
+// NP-72. What a network plugin left there is no field of the API: one that cannot be read is told of and left out, and
+// refuses nothing. Empty: the plugin has none.
+void DecodeAddressAnnotation(const Field& entry, NodeObject& node) {
+  if (!entry.present()) return;
+  if (!entry.is(Value::Kind::kString)) return entry.Warning("is ignored: must be a string that holds an address");
+  const std::string_view text = *entry.String();
+  if (text.empty()) return;
+  const auto ignored = [&](std::string_view why) {
+    entry.Warning("is ignored: \"" + std::string(text.substr(0, 80)) + "\" " + std::string(why));
+  };
+  const std::string_view address_text = text.substr(0, text.find('/'));
+  const auto address = IpAddress::Parse(address_text);
+  if (!address || (address_text.size() != text.size() && !Prefix::Parse(text))) {
+    return ignored("is not an IPv4 or IPv6 address, alone or with a prefix length");
+  }
+  if (address->IsV4Mapped()) return ignored("is an IPv4-mapped address");
+  if (address->hi == 0 && address->lo == 0) return ignored("is no host's address");
+  node.annotated_addresses.push_back(*address);
+}
+
 }  // namespace
 
 Namespace DecodeNamespace(const Field& root, ObjectMeta meta) {
@@ -114,6 +135,9 @@ NodeObject DecodeNode(const Field& root, ObjectMeta meta) {
     if (type != "InternalIP" && type != "ExternalIP") return;  // host names and DNS names
     if (const auto address = DecodeAddress(item.Get("address"))) node.addresses.push_back(*address);
   });
+  const Field metadata = root.Get("metadata");
+  const Field annotations = metadata.Get("annotations");
+  for (const std::string_view name : kNodeAddressAnnotations) DecodeAddressAnnotation(annotations.Get(name), node);
   return node;
 }
 

@@ -116,6 +116,7 @@ std::string Dump(const Cluster& cluster) {
     std::string line = "node " + node.name;
     Append("addresses", Text(node.addresses), &line);
     Append("podCIDRs", Text(node.pod_cidrs), &line);
+    Append("annotated", Text(node.annotated_addresses), &line);
     out += line + '\n';
   }
   for (const Pod& pod : cluster.pods) AppendPod(pod, &out);

@@ -46,6 +46,10 @@ struct NodeObject {
   std::string name;
   std::vector<IpAddress> addresses;  // status.addresses of type InternalIP and ExternalIP
   std::vector<Prefix> pod_cidrs;     // spec.podCIDRs, or spec.podCIDR
+  // Those of kNodeAddressAnnotations. They and the first ones of its pod CIDRs are the node's own as well (NP-72).
+  std::vector<IpAddress> annotated_addresses;
+  // Made from resolved policy: `addresses` are all of its own, and its pod CIDRs tell of no others.
+  bool addresses_are_all = false;
 
   friend bool operator==(const NodeObject&, const NodeObject&) = default;
 };

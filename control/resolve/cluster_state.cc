@@ -1,7 +1,10 @@
 #include "resolve/cluster_state.h"
 
 #include <algorithm>
+#include <array>
+#include <set>
 #include <span>
+#include <string_view>
 #include <tuple>
 
 namespace sluice {
@@ -29,6 +32,12 @@ std::vector<IpAddress> AddressesOfNode(const PodEntry& pod) {
   if (pod.host_network) addresses.insert(addresses.end(), pod.addresses.begin(), pod.addresses.end());
   return SortedUnique(std::move(addresses));
 }
+
+// By AddressOrigin: where the address stands, and what ends two nodes' claiming it.
+constexpr std::array<std::string_view, 3> kFieldOf = {"status.addresses", "metadata.annotations", "spec.podCIDRs"};
+constexpr std::array<std::string_view, 3> kRemedyFor = {"delete the object that is stale",
+                                                        "correct the annotation or delete the object that is stale",
+                                                        "give each node pod CIDRs of its own"};
 
 template <typename T>
 std::uint32_t Place(StableVector<T>* all, std::vector<std::uint32_t>* free) {
@@ -223,10 +232,10 @@ std::vector<std::uint32_t> ClusterState::Rivals(std::uint32_t pod, const std::ve
 }
 
 std::vector<IpAddress> ClusterState::NodeAddresses(const NodeEntry& node) const {
-  std::vector<IpAddress> addresses = NodeTable::Addresses(node);
-  std::erase_if(addresses, [&](const IpAddress& address) {
-    return claims_.IsClaimed(address) || !nodes_.Rivals(address, node).empty();
-  });
+  std::vector<IpAddress> addresses;
+  for (const NodeAddress& own : nodes_.Addresses(node)) {
+    if (!claims_.IsClaimed(own.address)) addresses.push_back(own.address);
+  }
   return addresses;
 }
 
@@ -247,21 +256,23 @@ Diagnostics ClusterState::Conflicts() const {
                                " and keeps it; delete the object that is stale"});
     }
   }
+  std::set<IpAddress> shared;  // each told of once, at its first node
   for (const NodeEntry* node : nodes_.ByName()) {
-    for (const IpAddress& address : NodeTable::Addresses(*node)) {
+    for (const auto& [address, origin] : nodes_.Addresses(*node)) {
+      const auto place = static_cast<std::size_t>(origin);
       const auto warn = [&](const std::string& why) {
         conflicts.push_back(
-            {Severity::kWarning, "", 0, "Node " + node->name, "status.addresses", address.ToString() + why});
+            {Severity::kWarning, "", 0, "Node " + node->name, std::string(kFieldOf[place]), address.ToString() + why});
       };
       if (claims_.IsClaimed(address)) {
-        warn(" is also a pod's address and stays the pod's");
+        if (origin != AddressOrigin::kPodCidr) warn(" is also a pod's address and stays the pod's");
         continue;
       }
-      const std::vector<const NodeEntry*> rivals = nodes_.Rivals(address, *node);
-      if (rivals.empty() || rivals[0]->name < node->name) continue;  // told once an address
-      const std::string others = rivals.size() == 1 ? "" : " and " + std::to_string(rivals.size() - 1) + " more";
-      warn(" is also claimed by Node " + rivals[0]->name + others +
-           "; no pod takes it for its own node's, so policy decides; delete the object that is stale");
+      if (!nodes_.Shares(address, *node) || !shared.insert(address).second) continue;
+      const std::vector<const NodeEntry*> sharers = nodes_.Sharers(address, *node);
+      const std::string others = sharers.size() == 1 ? "" : " and " + std::to_string(sharers.size() - 1) + " more";
+      warn(" is also claimed by Node " + sharers[0]->name + others +
+           "; no pod takes it for its own node's, so policy decides; " + std::string(kRemedyFor[place]));
     }
   }
   return conflicts;

@@ -91,7 +91,7 @@ class ClusterState {
 
   NodeTable& nodes() { return nodes_; }
   const NodeTable& nodes() const { return nodes_; }
-  // A node's addresses less those that an endpoint or another node claims, so that neither gains its rights (NP-70).
+  // A node's addresses less those that an endpoint claims, so that it doesn't gain the node's rights (NP-70, NP-72).
   std::vector<IpAddress> NodeAddresses(const NodeEntry& node) const;
 
   // What two objects claim and one loses: a warning each.

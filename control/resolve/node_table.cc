@@ -12,6 +12,28 @@ void SortUnique(std::vector<T>* values) {
   values->erase(std::unique(values->begin(), values->end()), values->end());
 }
 
+// Leaves each address once, with the first of its origins.
+void KeepFirstOfEach(std::vector<NodeAddress>* addresses) {
+  std::sort(addresses->begin(), addresses->end());
+  const auto same = [](const NodeAddress& a, const NodeAddress& b) { return a.address == b.address; };
+  addresses->erase(std::unique(addresses->begin(), addresses->end(), same), addresses->end());
+}
+
+std::vector<NodeAddress> AddressesOf(const NodeObject& object) {
+  std::vector<NodeAddress> addresses;
+  for (const IpAddress& address : object.addresses) addresses.push_back({address, AddressOrigin::kStatus});
+  for (const IpAddress& address : object.annotated_addresses)
+    addresses.push_back({address, AddressOrigin::kAnnotation});
+  // NP-72: the first two of each, where it has as many.
+  for (const Prefix& cidr : object.addresses_are_all ? std::vector<Prefix>() : object.pod_cidrs) {
+    addresses.push_back({cidr.First(), AddressOrigin::kPodCidr});
+    const auto second = Next(cidr.First());
+    if (second && cidr.Contains(*second)) addresses.push_back({*second, AddressOrigin::kPodCidr});
+  }
+  KeepFirstOfEach(&addresses);
+  return addresses;
+}
+
 }  // namespace
 
 NodeEntry& NodeTable::Entry(const std::string& name) {
@@ -20,18 +42,35 @@ NodeEntry& NodeTable::Entry(const std::string& name) {
   return node;
 }
 
-// With the second that claims an address the first one loses it, and has it again when it is left alone.
-void NodeTable::Enter(const IpAddress& address, const NodeEntry& node) {
-  const std::vector<const NodeEntry*> rivals = Rivals(address, node);
-  if (rivals.size() == 1) changed_(rivals[0]->name);
-  by_address_.emplace(address, &node);
+// Whether the address is shared, and whose a guess is, may be another from now on.
+void NodeTable::TellOthers(const IpAddress& address, const NodeEntry& node) {
+  const auto [first, last] = by_address_.equal_range(address);
+  for (auto entry = first; entry != last; ++entry) {
+    if (entry->second.node != &node) changed_(entry->second.node->name);
+  }
 }
 
-void NodeTable::Leave(const IpAddress& address, const NodeEntry& node) {
+void NodeTable::Enter(const IpAddress& address, Claim claim) {
+  TellOthers(address, *claim.node);
+  by_address_.emplace(address, claim);
+}
+
+void NodeTable::Leave(const IpAddress& address, Claim claim) {
   const auto [first, last] = by_address_.equal_range(address);
-  by_address_.erase(std::find_if(first, last, [&](const auto& entry) { return entry.second == &node; }));
-  const std::vector<const NodeEntry*> rivals = Rivals(address, node);
-  if (rivals.size() == 1) changed_(rivals[0]->name);
+  by_address_.erase(std::find_if(first, last, [&](const auto& entry) { return entry.second == claim; }));
+  TellOthers(address, *claim.node);
+}
+
+void NodeTable::EnterObject(const NodeEntry& node) {
+  for (const NodeAddress& own : node.object_addresses) {
+    Enter(own.address, {&node, own.origin == AddressOrigin::kPodCidr});
+  }
+}
+
+void NodeTable::LeaveObject(const NodeEntry& node) {
+  for (const NodeAddress& own : node.object_addresses) {
+    Leave(own.address, {&node, own.origin == AddressOrigin::kPodCidr});
+  }
 }
 
 void NodeTable::DropIfGone(const std::string& name) {
@@ -40,15 +79,15 @@ void NodeTable::DropIfGone(const std::string& name) {
 }
 
 void NodeTable::Upsert(NodeObject object) {
-  SortUnique(&object.addresses);
+  std::vector<NodeAddress> addresses = AddressesOf(object);
   SortUnique(&object.pod_cidrs);
   NodeEntry& node = Entry(object.name);
-  if (node.has_object && node.object_addresses == object.addresses && node.pod_cidrs == object.pod_cidrs) return;
-  for (const IpAddress& address : node.object_addresses) Leave(address, node);
+  if (node.has_object && node.object_addresses == addresses && node.pod_cidrs == object.pod_cidrs) return;
+  LeaveObject(node);
   node.has_object = true;
-  node.object_addresses = std::move(object.addresses);
+  node.object_addresses = std::move(addresses);
   node.pod_cidrs = std::move(object.pod_cidrs);
-  for (const IpAddress& address : node.object_addresses) Enter(address, node);
+  EnterObject(node);
   changed_(object.name);
 }
 
@@ -56,7 +95,7 @@ void NodeTable::Delete(const std::string& name) {
   const auto found = nodes_.find(name);
   if (found == nodes_.end() || !found->second.has_object) return;
   NodeEntry& node = found->second;
-  for (const IpAddress& address : node.object_addresses) Leave(address, node);
+  LeaveObject(node);
   node.has_object = false;
   node.object_addresses.clear();
   node.pod_cidrs.clear();
@@ -70,7 +109,7 @@ void NodeTable::AddPod(const std::string& name, const std::vector<IpAddress>& ad
   ++node.pod_count;
   for (const IpAddress& address : addresses) {
     if (++node.pod_addresses[address] > 1) continue;
-    Enter(address, node);
+    Enter(address, {&node, false});
     changed = true;
   }
   if (changed) changed_(name);
@@ -84,7 +123,7 @@ void NodeTable::RemovePod(const std::string& name, const std::vector<IpAddress>&
     const auto count = node.pod_addresses.find(address);
     if (--count->second > 0) continue;
     node.pod_addresses.erase(count);
-    Leave(address, node);
+    Leave(address, {&node, false});
     changed = true;
   }
   if (changed) changed_(name);
@@ -93,7 +132,7 @@ void NodeTable::RemovePod(const std::string& name, const std::vector<IpAddress>&
 
 void NodeTable::OnClaim(const IpAddress& address) {
   const auto [first, last] = by_address_.equal_range(address);
-  for (auto entry = first; entry != last; ++entry) changed_(entry->second->name);
+  for (auto entry = first; entry != last; ++entry) changed_(entry->second.node->name);
 }
 
 const NodeEntry* NodeTable::Find(const std::string& name) const {
@@ -109,22 +148,42 @@ std::vector<const NodeEntry*> NodeTable::ByName() const {
   return nodes;
 }
 
-std::vector<const NodeEntry*> NodeTable::Rivals(const IpAddress& address, const NodeEntry& node) const {
-  std::vector<const NodeEntry*> rivals;
+bool NodeTable::IsStated(const IpAddress& address) const {
   const auto [first, last] = by_address_.equal_range(address);
-  for (auto entry = first; entry != last; ++entry) {
-    if (entry->second != &node) rivals.push_back(entry->second);
-  }
-  std::sort(rivals.begin(), rivals.end(), [](const auto* a, const auto* b) { return a->name < b->name; });
-  rivals.erase(std::unique(rivals.begin(), rivals.end()), rivals.end());
-  return rivals;
+  return std::any_of(first, last, [](const auto& entry) { return !entry.second.guessed; });
 }
 
-std::vector<IpAddress> NodeTable::Addresses(const NodeEntry& node) {
-  std::vector<IpAddress> addresses = node.object_addresses;
-  for (const auto& [address, count] : node.pod_addresses) addresses.push_back(address);
-  SortUnique(&addresses);
+std::vector<NodeAddress> NodeTable::Addresses(const NodeEntry& node) const {
+  std::vector<NodeAddress> addresses = node.object_addresses;
+  for (const auto& [address, count] : node.pod_addresses) addresses.push_back({address, AddressOrigin::kStatus});
+  KeepFirstOfEach(&addresses);
+  std::erase_if(addresses, [this](const NodeAddress& own) {
+    return own.origin == AddressOrigin::kPodCidr && IsStated(own.address);
+  });
   return addresses;
+}
+
+bool NodeTable::Shares(const IpAddress& address, const NodeEntry& node) const {
+  const bool stated = IsStated(address);
+  bool claimed = false, shared = false;
+  const auto [first, last] = by_address_.equal_range(address);
+  for (auto entry = first; entry != last; ++entry) {
+    if (entry->second.guessed == stated) continue;
+    (entry->second.node == &node ? claimed : shared) = true;
+  }
+  return claimed && shared;
+}
+
+std::vector<const NodeEntry*> NodeTable::Sharers(const IpAddress& address, const NodeEntry& node) const {
+  const bool stated = IsStated(address);
+  std::vector<const NodeEntry*> sharers;
+  const auto [first, last] = by_address_.equal_range(address);
+  for (auto entry = first; entry != last; ++entry) {
+    if (entry->second.node != &node && entry->second.guessed != stated) sharers.push_back(entry->second.node);
+  }
+  std::sort(sharers.begin(), sharers.end(), [](const auto* a, const auto* b) { return a->name < b->name; });
+  sharers.erase(std::unique(sharers.begin(), sharers.end()), sharers.end());
+  return sharers;
 }
 
 }  // namespace sluice

@@ -1,6 +1,7 @@
 #include "resolve/policy_view.h"
 
 #include <algorithm>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -29,6 +30,7 @@ void PolicyView::OnPod(std::uint32_t pod) {
 void PolicyView::OnPodGone(std::uint32_t pod) {
   if (!numbered_) return;
   changed_pods_.remove(pod);
+  pods_in_cidrs_.remove(pod);
   if (!sent_pods_.contains(pod)) return;
   ++heard_;
   gone_endpoints_.push_back(endpoint_ids_[pod]);
@@ -52,7 +54,7 @@ void PolicyView::OnPolicyGone(BoundPolicy* policy) {
 }
 
 void PolicyView::OnNode(const std::string& name) {
-  if (!numbered_ || (OfOneNode() && name != node_)) return;
+  if (!numbered_) return;
   ++heard_;
   changed_nodes_.insert(name);
 }
@@ -87,11 +89,30 @@ bool PolicyView::Wants(const BoundPolicy& policy) const {
 
 PodSet PolicyView::WantedPods() {
   if (!OfOneNode()) return resolver_.state_.endpoints();
-  PodSet wanted = node_pods_;
+  PodSet wanted = node_pods_ | pods_in_cidrs_;
   for (const auto& [key, group] : groups_) {
     if (!key.on_node) wanted |= PodsOf(key);
   }
   return wanted;
+}
+
+bool PolicyView::IsInPodCidrs(std::uint32_t pod) const {
+  const std::vector<IpAddress>& addresses = resolver_.state_.pod(pod).addresses;
+  return std::any_of(addresses.begin(), addresses.end(), [this](const IpAddress& address) {
+    return std::any_of(pod_cidrs_.begin(), pod_cidrs_.end(),
+                       [&](const Prefix& cidr) { return cidr.Contains(address); });
+  });
+}
+
+// Where the node got other pod CIDRs, a look at every pod; else at those that changed.
+void PolicyView::FollowPodCidrs() {
+  if (!OfOneNode()) return;
+  const NodeEntry* node = resolver_.state_.nodes().Find(node_);
+  const auto before = std::exchange(pod_cidrs_, node == nullptr ? std::vector<Prefix>() : node->pod_cidrs);
+  for (const std::uint32_t pod : ToVector(before == pod_cidrs_ ? changed_pods_ : resolver_.state_.endpoints())) {
+    const bool moved = IsInPodCidrs(pod) ? pods_in_cidrs_.addChecked(pod) : pods_in_cidrs_.removeChecked(pod);
+    if (moved) changed_pods_.add(pod);
+  }
 }
 
 GroupId PolicyView::UseGroup(const SelectionPtr& selection, Role role, std::vector<GroupKey>* used) {
@@ -166,7 +187,20 @@ std::string PolicyView::NodeOf(std::uint32_t pod) const {
 }
 
 Node PolicyView::MakeNode(const NodeEntry& entry) const {
-  return {entry.name, resolver_.state_.NodeAddresses(entry), entry.pod_cidrs};
+  Node node{entry.name, resolver_.state_.NodeAddresses(entry), entry.pod_cidrs};
+  if (!OfOneNode() || entry.name == node_) return node;
+  node.pod_cidrs.clear();
+  const NodeEntry* own = resolver_.state_.nodes().Find(node_);
+  std::erase_if(node.addresses, [&](const IpAddress& address) {
+    return own == nullptr || !(resolver_.state_.nodes().Shares(address, *own) ||
+                               std::any_of(own->pod_cidrs.begin(), own->pod_cidrs.end(),
+                                           [&](const Prefix& cidr) { return cidr.Contains(address); }));
+  });
+  return node;
+}
+
+bool PolicyView::HoldsNode(const Node& node) const {
+  return !OfOneNode() || node.name == node_ || !node.addresses.empty();
 }
 
 void PolicyView::Forget() {
@@ -179,6 +213,9 @@ void PolicyView::Forget() {
   changed_pods_ = {};
   changed_policies_.clear();
   changed_nodes_.clear();
+  pod_cidrs_.clear();
+  pods_in_cidrs_ = {};
+  other_nodes_.clear();
   gone_endpoints_.clear();
   gone_policies_.clear();
   released_.clear();
@@ -191,9 +228,14 @@ ResolvedPolicy PolicyView::Full() {
   const ClusterState& state = resolver_.state_;
   ResolvedPolicy full;
   if (OfOneNode()) node_pods_ = PodsOnNode();
+  FollowPodCidrs();
+  changed_pods_ = {};
 
   for (const NodeEntry* node : state.nodes().ByName()) {
-    if (!OfOneNode() || node->name == node_) full.nodes.push_back(MakeNode(*node));
+    Node made = MakeNode(*node);
+    if (!HoldsNode(made)) continue;
+    if (OfOneNode() && made.name != node_) other_nodes_.emplace(made.name, made);
+    full.nodes.push_back(std::move(made));
   }
   std::unordered_map<std::string_view, NodeId> node_ids;
   for (const Node& node : full.nodes) node_ids.emplace(node.name, static_cast<NodeId>(node_ids.size()));
@@ -254,6 +296,7 @@ PolicyUpdate PolicyView::TakeChanges() {
   update.removed_policies = std::exchange(gone_policies_, {});
   update.removed_endpoints = std::exchange(gone_endpoints_, {});
   FollowNode();
+  FollowPodCidrs();
   TakePolicies(&update);
   const bool groups_changed = TakeGroups(&update);
   TakeEndpoints(groups_changed, &update);
@@ -326,7 +369,7 @@ void PolicyView::TakeEndpoints(bool groups_changed, PolicyUpdate* update) {
   for (const std::uint32_t pod : ToVector(std::exchange(changed_pods_, {}))) {
     EndpointUpdate changed;
     changed.groups = GroupsOf(pod);
-    if (OfOneNode() && changed.groups.empty() && !node_pods_.contains(pod)) {
+    if (OfOneNode() && changed.groups.empty() && !node_pods_.contains(pod) && !pods_in_cidrs_.contains(pod)) {
       if (sent_pods_.contains(pod)) remove(pod);
       continue;
     }
@@ -338,11 +381,29 @@ void PolicyView::TakeEndpoints(bool groups_changed, PolicyUpdate* update) {
   }
 }
 
+// Of one node: with it, what is held of the others may change, too.
+std::set<std::string> PolicyView::NodesToLookAt() {
+  std::set<std::string> names = std::exchange(changed_nodes_, {});
+  if (OfOneNode() && names.contains(node_)) {
+    for (const NodeEntry* node : resolver_.state_.nodes().ByName()) names.insert(node->name);
+    for (const auto& [name, node] : other_nodes_) names.insert(name);
+  }
+  return names;
+}
+
 void PolicyView::TakeNodes(PolicyUpdate* update) {
-  for (const std::string& name : std::exchange(changed_nodes_, {})) {
-    const NodeEntry* node = resolver_.state_.nodes().Find(name);
-    if (node != nullptr) {
-      update->nodes.push_back(MakeNode(*node));
+  for (const std::string& name : NodesToLookAt()) {
+    const NodeEntry* entry = resolver_.state_.nodes().Find(name);
+    const bool other = OfOneNode() && name != node_;
+    const auto sent = other_nodes_.find(name);
+    std::optional<Node> node;
+    if (entry != nullptr) node = MakeNode(*entry);
+    if (node && !HoldsNode(*node)) node.reset();
+    if (other && (node ? sent != other_nodes_.end() && sent->second == *node : sent == other_nodes_.end())) continue;
+    if (other && node) other_nodes_.insert_or_assign(name, *node);
+    if (other && !node) other_nodes_.erase(sent);
+    if (node) {
+      update->nodes.push_back(std::move(*node));
     } else {
       update->removed_nodes.push_back(name);
     }

@@ -6,6 +6,7 @@
 #define SLUICE_CONTROL_RESOLVE_POLICY_VIEW_H_
 
 #include <cstdint>
+#include <map>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -24,7 +25,9 @@ namespace sluice {
 //
 // The view of one node holds that node, the policies that select its pods, those pods, and the pods in the groups that
 // these policies name as peers. Groups of subjects are narrowed to the node there: a pod elsewhere may be subject to
-// policies that the view leaves out, so it is nobody's subject.
+// policies that the view leaves out, so it is nobody's subject. Of other nodes it holds the addresses that the node has
+// too, which are then none's own (NP-70). Whatever has an address in its pod CIDRs is there, pod or node, since it
+// would be an unknown endpoint otherwise.
 class PolicyView {
  public:
   ~PolicyView();
@@ -81,6 +84,8 @@ class PolicyView {
   std::unordered_set<const BoundPolicy*> PoliciesOnNode() const;
   bool Wants(const BoundPolicy& policy) const;
   PodSet WantedPods();
+  bool IsInPodCidrs(std::uint32_t pod) const;
+  void FollowPodCidrs();
 
   GroupId UseGroup(const SelectionPtr& selection, Role role, std::vector<GroupKey>* used);
   void UsePolicy(const BoundPolicy& policy, std::vector<Section>* sections);
@@ -90,6 +95,8 @@ class PolicyView {
   Endpoint MakeEndpoint(std::uint32_t pod) const;
   std::string NodeOf(std::uint32_t pod) const;
   Node MakeNode(const NodeEntry& entry) const;
+  bool HoldsNode(const Node& node) const;
+  std::set<std::string> NodesToLookAt();
 
   void Forget();
   void FollowNode();
@@ -106,7 +113,10 @@ class PolicyView {
   std::unordered_map<const BoundPolicy*, std::vector<GroupKey>> policies_;  // those sent, with the groups they use
   std::vector<EndpointId> endpoint_ids_;                                    // by pod; of those sent
   PodSet sent_pods_;
-  PodSet node_pods_;  // of one node: the endpoints on it
+  PodSet node_pods_;                         // of one node: the endpoints on it
+  std::vector<Prefix> pod_cidrs_;            // of one node: its own
+  PodSet pods_in_cidrs_;                     // of one node: the endpoints with an address in them
+  std::map<std::string, Node> other_nodes_;  // of one node: what was sent of others
   GroupId next_group_ = 0;
   EndpointId next_endpoint_ = 0;
   std::uint64_t numbers_of_full_ = 0;

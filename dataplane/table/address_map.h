@@ -23,9 +23,13 @@
 
 namespace sluice {
 
+// In an AddressEntry: an address that several nodes have. It is none's own (NP-70), nor is it an unknown endpoint's.
+inline constexpr NodeId kSeveralNodes = kNoNode - 1;
+
 struct AddressEntry {
   std::uint32_t identity = 0;  // IdentityId; 0: no policy concerns it
-  NodeId node = kNoNode;       // where the pod runs, or whose address it is; numbered as in Table::node_names
+  // Where the pod runs, or whose address it is; below kSeveralNodes, numbered as in Table::node_names.
+  NodeId node = kNoNode;
 
   friend bool operator==(const AddressEntry&, const AddressEntry&) = default;
 };

@@ -74,7 +74,7 @@ static_assert(sizeof(Line) == 64);
 struct Answer {
   // Flags of an end, in the upper bits: this for the source, twice it for the destination.
   static constexpr std::uint32_t kManaged = 1u << 24;
-  static constexpr std::uint32_t kUnclaimed = 1u << 26;  // in a pod CIDR, and no endpoint has it
+  static constexpr std::uint32_t kUnclaimed = 1u << 26;  // in a pod CIDR, and no endpoint has it: a node may
   static constexpr std::uint32_t kProtocolPort = kManaged - 1;
 
   std::uint32_t flags = 0;

@@ -93,7 +93,7 @@ void CompilePass::BuildPorts() {
 
 void CompilePass::ClaimAddress(const IpAddress& address, NodeId node) {
   const auto [claim, first] = in_force_.node_addresses.try_emplace(address, node);
-  if (!first && claim->second != node) claim->second = kNoNode;
+  if (!first && claim->second != node) claim->second = kSeveralNodes;
 }
 
 void CompilePass::AddNode(const Node& node) {

@@ -42,7 +42,7 @@ struct InForce {
   std::vector<std::uint32_t> bit_uses;       // rules in force that name the bit
   std::vector<std::uint32_t> port_set_uses;  // ... the port set
   std::unordered_map<IpAddress, EndpointId> owners;
-  std::unordered_map<IpAddress, NodeId> node_addresses;  // kNoNode: several claim it, so it is none's own (NP-70)
+  std::unordered_map<IpAddress, NodeId> node_addresses;  // or kSeveralNodes
   std::vector<Prefix> pod_cidrs;                         // of all nodes, sorted
   CidrPartition cells;
   std::vector<IdentityId> cell_identities;  // by IdSetId of cells.sets

@@ -68,7 +68,11 @@ std::string Table::Dump() const {
   std::vector<std::uint8_t> identity_used(identity_limit_);
   for (const auto& [address, entry] : hosts) {
     out += "host " + address.ToString() + " identity=" + std::to_string(entry.identity);
-    if (entry.node != kNoNode) out += " node=" + node_names()[entry.node];
+    if (entry.node == kSeveralNodes) {
+      out += " node=(several)";
+    } else if (entry.node != kNoNode) {
+      out += " node=" + node_names()[entry.node];
+    }
     out += '\n';
     identity_used[entry.identity] = 1;
   }

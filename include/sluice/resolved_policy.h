@@ -61,8 +61,10 @@ struct Endpoint {
 
 struct Node {
   std::string name;
-  std::vector<IpAddress> addresses;  // of the Node object and of its hostNetwork pods (NP-32, NP-70)
-  std::vector<Prefix> pod_cidrs;     // Node.spec.podCIDRs
+  // Its own, as its object and its pods tell them (NP-32, NP-70, NP-72); none of an endpoint. One that several nodes
+  // have is none's own: no pod may always speak with it. It is known to be a node's, all the same.
+  std::vector<IpAddress> addresses;
+  std::vector<Prefix> pod_cidrs;  // Node.spec.podCIDRs
 
   friend bool operator==(const Node&, const Node&) = default;
 };

@@ -24,7 +24,7 @@ void AddPolicyKeys(PipelineConfig& pipeline, std::vector<Key>& keys) {
   keys.push_back({"fail_closed", BoolKey{&pipeline.fail_closed}, "",
                   "until the first policy has been loaded, drop all IP (`no_policy`) instead of forwarding it"});
   keys.push_back({"drop_unknown_endpoint", BoolKey{&pipeline.drop_unknown_endpoint}, "",
-                  "drop what goes to or comes from an address inside a node's pod CIDRs that no pod has"});
+                  "drop what goes to or comes from an address inside a node's pod CIDRs that no pod and no node has"});
   keys.push_back({"tcp_strict", BoolKey{&pipeline.tcp_strict}, "",
                   "drop TCP that has no flow and is no SYN (`tcp_no_syn`) instead of judging it as a new connection"});
   keys.push_back({"pass_ethertypes", EtherTypesKey{&pipeline.parse.pass_ethertypes}, "",

@@ -74,9 +74,11 @@ std::string ToText(const EndExplanation& end) {
     if (!end.node.empty()) text += " on node " + end.node;
     return text + (end.labels.empty() ? ", no labels" : ", labels " + end.labels);
   }
+  if (end.kind == "node" && end.name.empty()) return text + "claimed by several nodes, so no pod's own node's";
   if (end.kind == "node") return text + "node " + end.name;
   if (end.kind == "external") return text + "outside the cluster";
-  return text + "in the pod CIDRs, but no pod has it: sluiced drops it (unknown_endpoint) unless told otherwise";
+  return text +
+         "in the pod CIDRs, but no pod and no node has it: sluiced drops it (unknown_endpoint) unless told otherwise";
 }
 
 void WriteRule(Output& output, const RuleExplanation& rule, Direction direction) {

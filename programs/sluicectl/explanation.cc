@@ -21,12 +21,12 @@ EndExplanation ExplainEnd(const Table& table, const IpAddress& address, const En
   EndExplanation end;
   end.address = address;
   const AddressEntry entry = table.Lookup(address);
-  if (entry.node != kNoNode) end.node = table.node_names()[entry.node];
+  if (entry.node < kSeveralNodes) end.node = table.node_names()[entry.node];
   if (endpoint != nullptr) {
     end.kind = "pod";
     end.name = endpoint->namespace_name + '/' + endpoint->name;
     end.labels = endpoint->labels;
-  } else if (!end.node.empty()) {
+  } else if (entry.node != kNoNode) {
     end.kind = "node";
     end.name = end.node;
   } else {

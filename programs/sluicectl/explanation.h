@@ -18,10 +18,10 @@ namespace sluice {
 
 struct EndExplanation {
   IpAddress address;
-  std::string kind;    // "pod", "node", "external", or "unknown": inside the pod CIDRs, and no pod has it
+  std::string kind;    // "pod", "node", "external", or "unknown": inside the pod CIDRs, and nobody has it
   std::string name;    // "namespace/name" of a pod; empty for an external address
   std::string labels;  // "app=web,tier=front"
-  std::string node;    // where the pod runs, or whose address it is
+  std::string node;    // where the pod runs, or whose address it is; empty where several nodes claim it
 };
 
 struct RuleExplanation {

@@ -39,6 +39,7 @@ std::string ToText(const SideAnswer& side) {
 
 std::string ToText(const FlowAnswer& answer) {
   std::string text(VerdictName(answer.allow));
+  if (answer.unknown_endpoint) text += ", but for an unknown endpoint";
   if (answer.exemption != Exemption::kNone) return text + " (exempt: " + std::string(Name(answer.exemption)) + ')';
   return text + "; egress " + ToText(answer.egress) + "; ingress " + ToText(answer.ingress);
 }
@@ -52,14 +53,15 @@ void CompiledJudge::Answer(std::span<const reference::Flow> flows, FlowAnswer* a
   classifier_.Classify(*table_, std::span(queries).first(flows.size()), results.data(), exemptions_);
   for (std::size_t i = 0; i < flows.size(); ++i) {
     answers[i] = {results[i].allow, ToAnswer(*table_, results[i].egress), ToAnswer(*table_, results[i].ingress),
-                  results[i].exemption};
+                  results[i].exemption, results[i].unknown_endpoint};
   }
 }
 
 void ReferenceJudge::Answer(std::span<const reference::Flow> flows, FlowAnswer* answers) {
   for (std::size_t i = 0; i < flows.size(); ++i) {
     held_[i] = evaluator_.Evaluate(flows[i], exemptions_);
-    answers[i] = {held_[i].allow, ToAnswer(held_[i].egress), ToAnswer(held_[i].ingress), held_[i].exemption};
+    answers[i] = {held_[i].allow, ToAnswer(held_[i].egress), ToAnswer(held_[i].ingress), held_[i].exemption,
+                  held_[i].unknown_endpoint};
   }
 }
 

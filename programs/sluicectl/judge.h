@@ -34,6 +34,7 @@ struct FlowAnswer {
   SideAnswer egress;
   SideAnswer ingress;
   Exemption exemption = Exemption::kNone;
+  bool unknown_endpoint = false;
 
   friend bool operator==(const FlowAnswer&, const FlowAnswer&) = default;
 };

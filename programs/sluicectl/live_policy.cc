@@ -68,7 +68,7 @@ std::shared_ptr<const Table> CompileHere(const ResolvedPolicy& policy) {
 void TakeLivePods(const ResolvedPolicy& policy, Cluster* cluster) {
   cluster->pods.clear();
   cluster->nodes.clear();
-  for (const Node& node : policy.nodes) cluster->nodes.push_back({node.name, node.addresses, node.pod_cidrs});
+  for (const Node& node : policy.nodes) cluster->nodes.push_back({node.name, node.addresses, node.pod_cidrs, {}, true});
   for (const Endpoint& endpoint : policy.endpoints) {
     if (endpoint.name.empty()) continue;
     Pod& pod = cluster->pods.emplace_back();

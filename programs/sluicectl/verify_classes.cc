@@ -84,6 +84,11 @@ Partition<IpAddress> DivideAddresses(const Cluster& cluster, const Table& table,
       prefixes.insert(peer.ip_block->excepts.begin(), peer.ip_block->excepts.end());
     }
   });
+  for (const NodeObject& node : cluster.nodes) {
+    for (const Prefix& cidr : node.pod_cidrs) {
+      if (cidr.base.family == family) prefixes.insert(cidr);
+    }
+  }
   for (const Prefix& prefix : prefixes) partition.Add(prefix.First(), Next(prefix.Last()));
   for (const CidrCell& cell : table.addresses().cells()) {
     if (cell.first.family != family) continue;
@@ -107,20 +112,16 @@ std::string PodText(const Pod& pod) {
   return text;
 }
 
-std::set<IpAddress> NamedAddresses(const Cluster& cluster, const Table& table) {
-  std::set<IpAddress> addresses;
+std::set<IpAddress> NamedAddresses(const Cluster& cluster, const Table& table, const reference::Evaluator& evaluator) {
+  const std::vector<IpAddress> of_nodes = evaluator.NodeAddresses();
+  std::set<IpAddress> addresses(of_nodes.begin(), of_nodes.end());
   table.addresses().ForEachHost([&](const IpAddress& address, const AddressEntry&) { addresses.insert(address); });
-  for (const NodeObject& node : cluster.nodes) addresses.insert(node.addresses.begin(), node.addresses.end());
-  for (const Pod& pod : cluster.pods) {
-    addresses.insert(pod.addresses.begin(), pod.addresses.end());
-    addresses.insert(pod.host_addresses.begin(), pod.host_addresses.end());
-  }
+  for (const Pod& pod : cluster.pods) addresses.insert(pod.addresses.begin(), pod.addresses.end());
   return addresses;
 }
 
 std::vector<AddressClass> ClassesOf(const Cluster& cluster, const Table& table, Family family,
-                                    const std::set<IpAddress>& named, const std::set<IpAddress>& of_nodes,
-                                    const reference::Evaluator& evaluator) {
+                                    const std::set<IpAddress>& named, const reference::Evaluator& evaluator) {
   const Partition<IpAddress> partition = DivideAddresses(cluster, table, family);
   using Key = std::tuple<std::uint32_t, NodeId, std::string, std::uint32_t>;
   std::map<Key, AddressClass> classes;
@@ -130,8 +131,8 @@ std::vector<AddressClass> ClassesOf(const Cluster& cluster, const Table& table, 
     std::string text;
     if (pod != nullptr) {
       text = PodText(*pod);
-    } else if (of_nodes.contains(address)) {
-      text = address.ToString();  // each a class: nodes are few
+    } else {
+      for (const std::string& node : evaluator.NodesAt(address)) text += "node " + node + '|';
     }
     const auto [place, added] = classes.try_emplace({entry.identity, entry.node, text, partition.SetAt(address)});
     if (added) {
@@ -190,15 +191,9 @@ std::vector<Service> DivideServices(const Cluster& cluster, const Table& table) 
 
 TrafficClasses::TrafficClasses(const Cluster& cluster, const Table& table) {
   const reference::Evaluator evaluator(cluster);
-  const std::set<IpAddress> named = NamedAddresses(cluster, table);
-  std::set<IpAddress> of_nodes;
-  for (const NodeObject& node : cluster.nodes) of_nodes.insert(node.addresses.begin(), node.addresses.end());
-  for (const Pod& pod : cluster.pods) {
-    of_nodes.insert(pod.host_addresses.begin(), pod.host_addresses.end());
-    if (pod.host_network) of_nodes.insert(pod.addresses.begin(), pod.addresses.end());
-  }
-  addresses_[0] = ClassesOf(cluster, table, Family::kIpv4, named, of_nodes, evaluator);
-  addresses_[1] = ClassesOf(cluster, table, Family::kIpv6, named, of_nodes, evaluator);
+  const std::set<IpAddress> named = NamedAddresses(cluster, table, evaluator);
+  addresses_[0] = ClassesOf(cluster, table, Family::kIpv4, named, evaluator);
+  addresses_[1] = ClassesOf(cluster, table, Family::kIpv6, named, evaluator);
   for (int family = 0; family < 2; ++family) {
     for (std::size_t i = 0; i < addresses_[family].size(); ++i) {
       if (addresses_[family][i].second) inner_[family].push_back(i);

@@ -62,6 +62,21 @@ TEST_F(Explain, SaysWhyExempt) {
   EXPECT_THAT(judged.out, HasSubstr("verdict  deny"));
 }
 
+TEST_F(Explain, NP_72_TellsWhoseAnAddressInAPodCidrIs) {
+  Write("nodes.yaml", R"(
+{apiVersion: v1, kind: Node, metadata: {name: n2}, spec: {podCIDRs: [10.2.0.0/24, 10.3.0.0/24]}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: n3}, spec: {podCIDRs: [10.3.0.0/24]}}
+)");
+  const auto told = [&](std::string source) {
+    return RunFor(source, "shop/db", "udp", "9", {"--manifests", "nodes.yaml"}).out;
+  };
+  EXPECT_THAT(told("10.2.0.1"), HasSubstr("from     10.2.0.1  node n2\n"));
+  EXPECT_THAT(told("10.3.0.1"), HasSubstr("from     10.3.0.1  claimed by several nodes, so no pod's own node's\n"));
+  EXPECT_THAT(told("10.3.0.2"),
+              HasSubstr("from     10.3.0.2  in the pod CIDRs, but no pod and no node has it: sluiced drops it"));
+}
+
 TEST_F(Explain, JsonHoldsTheSameSteps) {
   const auto result = RunFor("shop/web", "shop/db", "tcp", "5432", {"-o", "json"});
   EXPECT_EQ(result.exit_code, 0) << result.err;

@@ -183,6 +183,72 @@ spec: {podCIDR: 10.1.1.0/24}
   EXPECT_THAT(read.cluster.nodes[1].pod_cidrs, ElementsAre(*Prefix::Parse("10.1.1.0/24")));
 }
 
+TEST(DecodeNode, NP_72_AnnotationsOfNetworkPluginsHoldAddresses) {
+  const Manifests read = FromYaml(R"(apiVersion: v1
+kind: Node
+metadata:
+  name: n1
+  annotations:
+    flannel.alpha.coreos.com/public-ip: 192.168.0.1
+    flannel.alpha.coreos.com/public-ipv6: "2001:db8::1"
+    flannel.alpha.coreos.com/public-ip-v6: "2001:db8::2"
+    flannel.alpha.coreos.com/backend-type: vxlan
+    projectcalico.org/IPv4Address: 192.168.0.2/24
+    projectcalico.org/IPv6Address: 2001:db8::3/64
+    projectcalico.org/IPv4IPIPTunnelAddr: 10.1.0.64
+    projectcalico.org/IPv4VXLANTunnelAddr: 10.1.0.65
+    projectcalico.org/IPv6VXLANTunnelAddr: fd00:1::65
+    network.cilium.io/ipv4-cilium-host: 10.1.0.66
+    network.cilium.io/ipv6-cilium-host: fd00:1::66
+    network.cilium.io/ipv4-health-ip: 10.1.0.99
+)");
+  ASSERT_THAT(Texts(read.diagnostics), IsEmpty());
+  ASSERT_THAT(read.cluster.nodes, SizeIs(1));
+  std::vector<std::string> addresses;
+  for (const IpAddress& address : read.cluster.nodes[0].annotated_addresses) addresses.push_back(address.ToString());
+  EXPECT_THAT(addresses,
+              testing::UnorderedElementsAre("192.168.0.1", "2001:db8::1", "2001:db8::2", "192.168.0.2", "2001:db8::3",
+                                            "10.1.0.64", "10.1.0.65", "fd00:1::65", "10.1.0.66", "fd00:1::66"));
+  EXPECT_THAT(read.cluster.nodes[0].addresses, IsEmpty());
+}
+
+TEST(DecodeNode, NP_72_AnnotationThatHoldsNoAddressIsToldOfAndIgnored) {
+  const struct {
+    const char* value;
+    const char* warning;  // what comes after "is ignored: "
+  } cases[] = {
+      {R"("10.0.0.256")", "\"10.0.0.256\" is not an IPv4 or IPv6 address, alone or with a prefix length"},
+      {R"("10.0.0.1/33")", "\"10.0.0.1/33\" is not an IPv4"},
+      {R"("10.0.0.1/")", "\"10.0.0.1/\" is not an IPv4"},
+      {R"("10.0.0.1,10.0.0.2")", "\"10.0.0.1,10.0.0.2\" is not an IPv4"},
+      {R"("n1")", "\"n1\" is not an IPv4"},
+      {R"("::ffff:10.0.0.1")", "\"::ffff:10.0.0.1\" is an IPv4-mapped address"},
+      {R"("0.0.0.0")", "\"0.0.0.0\" is no host's address"},
+      {R"("::")", "\"::\" is no host's address"},
+      {R"(1)", "must be a string that holds an address"},
+      {R"({"a":"b"})", "must be a string that holds an address"},
+  };
+  for (const auto& one : cases) {
+    const Manifests read =
+        FromJson(std::string(R"({"apiVersion":"v1","kind":"Node","metadata":{"name":"n1","annotations":{)") +
+                 R"("projectcalico.org/IPv4Address":)" + one.value +
+                 R"(,"network.cilium.io/ipv4-cilium-host":"10.1.0.66"}},"spec":{"podCIDR":"10.1.0.0/24"}})");
+    EXPECT_THAT(Texts(read.diagnostics), ElementsAre(StartsWith("m.json:1: warning: Node n1: metadata.annotations"
+                                                                "[\"projectcalico.org/IPv4Address\"]: is ignored: " +
+                                                                std::string(one.warning))));
+    ASSERT_THAT(read.cluster.nodes, SizeIs(1)) << one.value;
+    EXPECT_THAT(read.cluster.nodes[0].annotated_addresses, ElementsAre(*IpAddress::Parse("10.1.0.66")));
+    EXPECT_THAT(read.cluster.nodes[0].pod_cidrs, SizeIs(1));
+  }
+  for (const char* nothing : {R"("")", "null"}) {
+    const Manifests read =
+        FromJson(std::string(R"({"apiVersion":"v1","kind":"Node","metadata":{"name":"n1","annotations":{)") +
+                 R"("projectcalico.org/IPv4Address":)" + nothing + "}}}");
+    EXPECT_THAT(Texts(read.diagnostics), IsEmpty()) << nothing;
+    EXPECT_THAT(read.cluster.nodes.at(0).annotated_addresses, IsEmpty()) << nothing;
+  }
+}
+
 TEST(DecodeNode, BadAddressesAndCidrsAreNamed) {
   EXPECT_THAT(Texts(FromYaml(R"(apiVersion: v1
 kind: Node

@@ -55,9 +55,7 @@ class MovingWorld {
     Cluster now = world_.cluster();
     for (Pod& pod : now.pods) {
       if (finished_.contains("pod " + pod.name)) pod.phase = Pod::Phase::kFailed;
-      // Not a hostNetwork pod's: no rule says whose an address is that two nodes claim.
-      const Pod& first = now.pods.front();
-      if (stealing_.contains("pod " + pod.name) && !first.host_network) pod.addresses = first.addresses;
+      if (stealing_.contains("pod " + pod.name)) pod.addresses = now.pods.front().addresses;
     }
     const auto hide = [this](const std::string& kind, auto& objects) {
       std::erase_if(objects, [&](const auto& object) { return hidden_.contains(kind + object.name); });
@@ -120,6 +118,11 @@ void ExpectSameForPodsOf(const std::string& node, const ResolvedPolicy& policy, 
   const std::vector<Answer> mine = Classify(of_node, one, flows, true);
   const std::vector<Answer> all = Classify(whole, other, flows, true);
   for (std::size_t i = 0; i < flows.size(); ++i) {
+    const bool is_local = local.contains(flows[i].source) || local.contains(flows[i].destination);
+    if (is_local || mine[i].exemption == Exemption::kNode) {
+      ASSERT_EQ(mine[i].exemption, all[i].exemption) << ToText(flows[i]);
+    }
+    ASSERT_FALSE(mine[i].unknown_endpoint && !all[i].unknown_endpoint) << ToText(flows[i]);
     if (all[i].exemption == Exemption::kNode && mine[i].exemption == Exemption::kNone) continue;  // of another node
     if (local.contains(flows[i].source)) {
       ASSERT_EQ(mine[i].egress, all[i].egress) << ToText(flows[i]);

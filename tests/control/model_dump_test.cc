@@ -12,6 +12,7 @@ TEST(ModelDump, ShowsEveryObjectAndRule) {
   const Cluster cluster = ClusterBuilder()
                               .Namespace("a", {{"team", "red"}})
                               .Node("n1", {"192.168.0.1"}, {"10.0.0.0/24"})
+                              .Annotated({"10.0.0.9"})
                               .Pod("a/web", {{"app", "web"}}, {"10.0.0.2", "fd00::2"})
                               .OnNode("n1")
                               .Port("http", kProtoTcp, 8080)
@@ -31,7 +32,7 @@ TEST(ModelDump, ShowsEveryObjectAndRule) {
                               .Build();
   EXPECT_EQ(Dump(cluster),
             "namespace a labels=kubernetes.io/metadata.name=a,team=red\n"
-            "node n1 addresses=192.168.0.1 podCIDRs=10.0.0.0/24\n"
+            "node n1 addresses=192.168.0.1 podCIDRs=10.0.0.0/24 annotated=10.0.0.9\n"
             "pod a/web labels=app=web addresses=10.0.0.2,fd00::2 node=n1 ports=http:TCP/8080 created=7\n"
             "pod a/agent addresses=192.168.0.1 hostIPs=192.168.0.1 phase=Failed hostNetwork\n"
             "policy a/p pods[app!=db] ingress egress\n"

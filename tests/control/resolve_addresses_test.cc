@@ -15,7 +15,7 @@ using testing::SizeIs;
 
 TEST(NetworkPolicy, NP_70_NodeHasItsOwnAddressesThoseOfItsPodsHostAndOfHostNetworkPods) {
   const Resolved resolved(ClusterBuilder()
-                              .Node("n1", {"192.168.0.1"}, {"10.0.0.0/24"})
+                              .Node("n1", {"192.168.0.1"})
                               .Node("n2", {"192.168.0.9"})
                               .Pod("a/web", {}, {"10.0.0.1"})
                               .OnNode("n1")
@@ -51,16 +51,72 @@ TEST(NetworkPolicy, NP_70_AddressThatAPodHoldsGivesNobodyANodesRights) {
   EXPECT_EQ(resolved.diagnostics()[0].object, "Node n1");
 }
 
-TEST(NetworkPolicy, NP_70_AddressThatTwoNodesClaimIsNeithersAndTheWarningNamesBoth) {
+TEST(NetworkPolicy, NP_70_AddressThatTwoNodesClaimIsToldOfBothAndTheWarningNamesThem) {
   const Resolved resolved(ClusterBuilder()
                               .Node("n1", {"192.168.0.1"})
                               .Node("n2", {"192.168.0.1", "192.168.0.2"})
                               .Node("n3", {"192.168.0.1"}));
-  EXPECT_THAT(resolved.NodeAddresses("n1"), IsEmpty());
-  EXPECT_THAT(resolved.NodeAddresses("n2"), ElementsAre("192.168.0.2"));
+  EXPECT_THAT(resolved.NodeAddresses("n1"), ElementsAre("192.168.0.1"));
+  EXPECT_THAT(resolved.NodeAddresses("n2"), ElementsAre("192.168.0.1", "192.168.0.2"));
   ASSERT_THAT(resolved.diagnostics(), SizeIs(1));
   EXPECT_THAT(resolved.diagnostics()[0].ToString(),
               HasSubstr("warning: Node n1: status.addresses: 192.168.0.1 is also claimed by Node n2 and 1 more; "));
+}
+
+TEST(NetworkPolicy, NP_72_NodeHasTheFirstTwoAddressesOfEachPodCidrAndTheAnnotatedOnes) {
+  const Resolved resolved(ClusterBuilder()
+                              .Node("n1", {"192.168.0.1"}, {"10.0.1.0/24", "fd00:1::/64"})
+                              .Annotated({"172.16.0.1", "10.0.1.77"})
+                              .Node("n2", {"192.168.0.2"}));
+  EXPECT_THAT(resolved.NodeAddresses("n1"),
+              ElementsAre("10.0.1.0", "10.0.1.1", "10.0.1.77", "172.16.0.1", "192.168.0.1", "fd00:1::", "fd00:1::1"));
+  EXPECT_THAT(resolved.NodeAddresses("n2"), ElementsAre("192.168.0.2"));
+  EXPECT_THAT(resolved.diagnostics(), IsEmpty());
+}
+
+TEST(NetworkPolicy, NP_72_PodCidrOfOneOrTwoAddressesGivesNoMoreThanThese) {
+  const Resolved resolved(ClusterBuilder()
+                              .Node("one", {}, {"10.0.1.7/32", "fd00:1::7/128"})
+                              .Node("two", {}, {"10.0.2.6/31", "fd00:2::6/127"})
+                              .Node("last", {}, {"255.255.255.255/32", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128"}));
+  EXPECT_THAT(resolved.NodeAddresses("one"), ElementsAre("10.0.1.7", "fd00:1::7"));
+  EXPECT_THAT(resolved.NodeAddresses("two"), ElementsAre("10.0.2.6", "10.0.2.7", "fd00:2::6", "fd00:2::7"));
+  EXPECT_THAT(resolved.NodeAddresses("last"),
+              ElementsAre("255.255.255.255", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"));
+}
+
+TEST(NetworkPolicy, NP_72_AddressThatAPodHasIsNotTheNodesAndOnlyAnAnnotationIsWarnedOf) {
+  const Resolved resolved(ClusterBuilder()
+                              .Node("n1", {}, {"10.0.1.0/24"})
+                              .Annotated({"10.0.1.77"})
+                              .Pod("a/web", {}, {"10.0.1.1"})
+                              .OnNode("n1")
+                              .Pod("a/db", {}, {"10.0.1.77"})
+                              .OnNode("n2"));
+  EXPECT_THAT(resolved.NodeAddresses("n1"), ElementsAre("10.0.1.0"));
+  ASSERT_THAT(resolved.diagnostics(), SizeIs(1));
+  EXPECT_EQ(resolved.diagnostics()[0].ToString(),
+            "warning: Node n1: metadata.annotations: 10.0.1.77 is also a pod's address and stays the pod's");
+}
+
+TEST(NetworkPolicy, NP_72_GuessFromAPodCidrGivesWayToWhatAnotherNodeStates) {
+  const Resolved resolved(ClusterBuilder()
+                              .Node("n1", {"192.168.1.0"}, {"192.168.0.0/24"})
+                              .Node("n2", {"192.168.0.1"}, {"192.168.1.0/24"})
+                              .Annotated({"192.168.0.0"}));
+  EXPECT_THAT(resolved.NodeAddresses("n1"), ElementsAre("192.168.1.0"));
+  EXPECT_THAT(resolved.NodeAddresses("n2"), ElementsAre("192.168.0.0", "192.168.0.1", "192.168.1.1"));
+  EXPECT_THAT(resolved.diagnostics(), IsEmpty());
+}
+
+TEST(NetworkPolicy, NP_72_PodCidrOfTwoNodesIsWarnedOf) {
+  const Resolved resolved(ClusterBuilder().Node("n1", {}, {"10.0.0.0/24"}).Node("n2", {}, {"10.0.0.0/32"}));
+  EXPECT_THAT(resolved.NodeAddresses("n1"), ElementsAre("10.0.0.0", "10.0.0.1"));
+  EXPECT_THAT(resolved.NodeAddresses("n2"), ElementsAre("10.0.0.0"));
+  ASSERT_THAT(resolved.diagnostics(), SizeIs(1));
+  EXPECT_EQ(resolved.diagnostics()[0].ToString(),
+            "warning: Node n1: spec.podCIDRs: 10.0.0.0 is also claimed by Node n2; no pod takes it for its own node's, "
+            "so policy decides; give each node pod CIDRs of its own");
 }
 
 TEST(NetworkPolicy, NP_71_AllAddressesOfAPodAreOneEndpoint) {

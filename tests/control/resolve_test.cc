@@ -280,7 +280,7 @@ TEST(Resolve, DumpShowsTheWhole) {
                               .Ingress({CidrPeer("10.0.0.0/8", {"10.1.0.0/16"})}, {Tcp(80), Tcp("http")})
                               .DenyEgress());
   EXPECT_EQ(resolved.policy().Dump(),
-            "node n1 addresses=192.168.0.1 podCIDRs=10.0.0.0/24\n"
+            "node n1 addresses=10.0.0.0,10.0.0.1,192.168.0.1 podCIDRs=10.0.0.0/24\n"
             "group 0 {pods[app=web] in a}\n"
             "group 1 {10.0.0.0/8 except 10.1.0.0/16} 10.0.0.0/8 except 10.1.0.0/16\n"
             "group 2 {(pods[app=web] in a) with TCP/http=8080}\n"

@@ -77,12 +77,14 @@ TEST_P(Listing, FindsWhatThereIsAndFollowsWhatChanges) {
   const auto& deny = sink_.objects(Resource::kNetworkPolicies).at(space + "/deny");
   EXPECT_TRUE(std::get<NetworkPolicy>(deny.decoded.object).has_ingress);
   EXPECT_THAT(deny.diagnostics, IsEmpty());
-  EXPECT_EQ(
-      cluster()
-          .Post("/api/v1/nodes", R"({"metadata":{"name":")" + space + R"("},"spec":{"podCIDRs":["10.9.0.0/24"]}})")
-          .status,
-      201);
+  const json node = {
+      {"metadata", {{"name", space}, {"annotations", {{"projectcalico.org/IPv4Address", "192.0.2.9/24"}}}}},
+      {"spec", {{"podCIDRs", {"10.9.0.0/24"}}}}};
+  EXPECT_EQ(cluster().Post("/api/v1/nodes", node.dump()).status, 201);
   ASSERT_TRUE(PollUntil(source, [&] { return sink_.Has(Resource::kNodes, space); }));
+  const auto& with_annotation = std::get<NodeObject>(sink_.objects(Resource::kNodes).at(space).decoded.object);
+  ASSERT_EQ(with_annotation.annotated_addresses.size(), 1u);  // NP-72
+  EXPECT_EQ(with_annotation.annotated_addresses[0].ToString(), "192.0.2.9");
   EXPECT_THAT(sink_.troubles, IsEmpty());
   EXPECT_EQ(sink_.replacements(Resource::kPods), 1);
   EXPECT_EQ(source.health(Resource::kPods).errors, 0u);

@@ -93,13 +93,15 @@ TEST(ObjectReader, NP_17_APolicyWithoutSpecIsolatesItsNamespaceForIngress) {
 
 TEST(ObjectReader, ReadsNodesAndNamespaces) {
   ObjectReader nodes(Resource::kNodes, "https://api");
-  const Padded node(R"({"metadata":{"name":"n1"},"spec":{"podCIDR":"10.0.0.0/24","podCIDRs":["10.0.0.0/24"]},
+  const Padded node(R"({"metadata":{"name":"n1","annotations":{"projectcalico.org/IPv4Address":"192.0.2.7/24",
+    "csi.volume.kubernetes.io/nodeid":"{}"}},"spec":{"podCIDR":"10.0.0.0/24","podCIDRs":["10.0.0.0/24"]},
     "status":{"addresses":[{"type":"InternalIP","address":"192.0.2.1"},{"type":"Hostname","address":"n1"}],"images":[]}})");
   std::string why;
   const auto received = nodes.ReadItem(node.view(), why);
   ASSERT_TRUE(received) << why;
   EXPECT_THAT(std::get<NodeObject>(received->decoded.object).addresses, SizeIs(1));
   EXPECT_THAT(std::get<NodeObject>(received->decoded.object).pod_cidrs, SizeIs(1));
+  EXPECT_THAT(std::get<NodeObject>(received->decoded.object).annotated_addresses, SizeIs(1));  // NP-72
   ObjectReader namespaces(Resource::kNamespaces, "https://api");
   const Padded space(R"({"metadata":{"name":"shop","labels":{"team":"a"}},"status":{"phase":"Active"}})");
   EXPECT_EQ(std::get<Namespace>(namespaces.ReadItem(space.view(), why)->decoded.object).labels,

@@ -64,7 +64,8 @@ std::vector<Answer> Classify(const Table& table, Classifier& classifier, std::sp
     classifier.Classify(table, std::span(queries).first(count), results.data(), exemptions);
     for (std::size_t i = 0; i < count; ++i) {
       const Classification& result = results[i];
-      answers.push_back({result.allow, ToSide(table, result.egress), ToSide(table, result.ingress), result.exemption});
+      answers.push_back({result.allow, ToSide(table, result.egress), ToSide(table, result.ingress), result.exemption,
+                         result.unknown_endpoint});
     }
     flows = flows.subspan(count);
   }
@@ -73,7 +74,18 @@ std::vector<Answer> Classify(const Table& table, Classifier& classifier, std::sp
 
 std::vector<IpAddress> Addresses(const Cluster& cluster) {
   std::set<IpAddress> addresses;
-  for (const NodeObject& node : cluster.nodes) addresses.insert(node.addresses.begin(), node.addresses.end());
+  for (const NodeObject& node : cluster.nodes) {
+    addresses.insert(node.addresses.begin(), node.addresses.end());
+    addresses.insert(node.annotated_addresses.begin(), node.annotated_addresses.end());
+    for (const Prefix& cidr : node.pod_cidrs) {
+      AddEnds(cidr, addresses);
+      IpAddress near_first = cidr.First();  // and the two next to it (NP-72)
+      near_first.lo |= 1;
+      addresses.insert(near_first);
+      near_first.lo ^= 3;
+      addresses.insert(near_first);
+    }
+  }
   for (const Pod& pod : cluster.pods) {
     addresses.insert(pod.addresses.begin(), pod.addresses.end());
     addresses.insert(pod.host_addresses.begin(), pod.host_addresses.end());
@@ -152,8 +164,9 @@ std::string ToText(const Flow& flow) {
 }
 
 std::string ToText(const Answer& answer) {
-  if (answer.exemption != Exemption::kNone) return "exempt: " + std::string(Name(answer.exemption));
-  return std::string(answer.allow ? "allow" : "deny") + " (egress " + ToText(answer.egress) + "; ingress " +
+  const std::string unknown = answer.unknown_endpoint ? "unknown endpoint, " : "";
+  if (answer.exemption != Exemption::kNone) return unknown + "exempt: " + std::string(Name(answer.exemption));
+  return unknown + (answer.allow ? "allow" : "deny") + " (egress " + ToText(answer.egress) + "; ingress " +
          ToText(answer.ingress) + ')';
 }
 

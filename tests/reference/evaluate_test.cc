@@ -237,6 +237,53 @@ TEST_F(Reference, NP_70_AddressThatTwoNodesClaimIsNeithers) {
   EXPECT_EQ(Ask("2001:db8::1", "fd00::1").exemption, Exemption::kNode) << "n1's other address is its own";
 }
 
+TEST_F(Reference, NP_72_NodeHasTheFirstTwoAddressesOfItsPodCidrsAndAnnotatedOnes) {
+  cluster.policies = {Egress(Ingress(MakePolicy("a", "p"), {}), {})};
+  cluster.nodes[0].pod_cidrs = {Cidr("10.0.8.0/24"), Cidr("fd00::8:0/112"), Cidr("10.0.9.3/32"), Cidr("10.0.9.6/31")};
+  cluster.nodes[0].annotated_addresses = {Ip("10.0.8.77"), Ip("172.16.0.1")};
+  for (const std::string_view node : {"10.0.8.0", "10.0.8.1", "10.0.9.3", "10.0.9.6", "10.0.9.7", "10.0.8.77"}) {
+    EXPECT_EQ(Ask(node, a_web), (Answer{true, kUndecided, kUndecided, Exemption::kNode})) << node;
+    EXPECT_EQ(Ask(a_web, node).exemption, Exemption::kNode) << node;
+    EXPECT_EQ(Ask(node, b_web).exemption, Exemption::kNone) << node << " is not b_web's own node's";
+    EXPECT_FALSE(Ask(node, b_web).unknown_endpoint) << node;
+  }
+  EXPECT_EQ(Ask("172.16.0.1", a_web).exemption, Exemption::kNode);
+  EXPECT_EQ(Ask("fd00::8:0", "fd00::1").exemption, Exemption::kNode);
+  EXPECT_EQ(Ask("fd00::8:1", "fd00::1").exemption, Exemption::kNode);
+  for (const std::string_view stranger : {"10.0.8.2", "10.0.8.255"}) {
+    EXPECT_EQ(Ask(stranger, a_web).exemption, Exemption::kNone) << stranger;
+    EXPECT_TRUE(Ask(stranger, a_web).unknown_endpoint) << stranger;
+    EXPECT_TRUE(Ask(outside, stranger).unknown_endpoint) << stranger;
+  }
+  EXPECT_TRUE(Ask("fd00::8:2", "fd00::1").unknown_endpoint);
+  for (const std::string_view outsider : {"10.0.7.255", "10.0.9.0", "10.0.9.2", "10.0.9.4"}) {
+    EXPECT_FALSE(Ask(outsider, a_web).unknown_endpoint) << outsider;
+    EXPECT_EQ(Ask(outsider, a_web).exemption, Exemption::kNone) << outsider;
+  }
+}
+
+TEST_F(Reference, NP_72_AddressThatAPodHasIsThePods) {
+  cluster.nodes[0].pod_cidrs = {Cidr("10.0.0.0/24")};  // whose second address a_web has
+  cluster.policies = {Ingress(MakePolicy("a", "p"), {})};
+  EXPECT_EQ(Ask(a_web, a_db).exemption, Exemption::kNone);
+  EXPECT_FALSE(Ask(a_web, a_db).unknown_endpoint);
+  EXPECT_EQ(Ask("10.0.0.0", a_db).exemption, Exemption::kNode);
+}
+
+TEST_F(Reference, NP_72_GuessYieldsToWhatAnotherNodeStatesAndOneOfTwoIsNobodysOwn) {
+  cluster.policies = {Ingress(MakePolicy("a", "p"), {})};
+  cluster.nodes[0].pod_cidrs = {Cidr("10.0.8.0/24"), Cidr("10.0.9.0/24")};
+  cluster.nodes[1].addresses.push_back(Ip("10.0.8.1"));
+  cluster.nodes[1].pod_cidrs = {Cidr("10.0.9.0/24")};
+  EXPECT_EQ(Ask("10.0.8.1", b_web).exemption, Exemption::kNode);
+  EXPECT_EQ(Ask("10.0.8.1", a_web).exemption, Exemption::kNone);
+  for (const std::string_view shared : {"10.0.9.0", "10.0.9.1"}) {
+    EXPECT_EQ(Ask(shared, a_web).exemption, Exemption::kNone) << shared;
+    EXPECT_EQ(Ask(shared, b_web).exemption, Exemption::kNone) << shared;
+    EXPECT_FALSE(Ask(shared, b_web).unknown_endpoint) << shared;
+  }
+}
+
 TEST_F(Reference, NP_71_PodReachesItself) {
   cluster.policies = {Egress(Ingress(MakePolicy("a", "p"), {}), {})};
   EXPECT_EQ(Ask(a_web, a_web), (Answer{true, kUndecided, kUndecided, Exemption::kSelf}));

@@ -117,10 +117,33 @@ IpAddress RandomWorld::RandomNodeAddress(const std::string& node) {
 }
 
 NodeObject RandomWorld::RandomNode(std::string name) {
-  NodeObject node{std::move(name), {}, {}};
+  NodeObject node{std::move(name), {}, {}, {}};
   node.addresses.push_back(RandomNodeAddress(node.name));
   if (Chance(0.5)) node.addresses.push_back(IpAddress::V6(0x2001'0db8'0000'0000, node.addresses[0].lo));
+  node.pod_cidrs = RandomPodCidrs();
+  for (int i = Pick<int>({0, 0, 1, 2}); i > 0; --i) {
+    node.annotated_addresses.push_back(Chance(0.5) ? RandomNodeAddress(node.name)
+                                                   : RandomPodAddress(Chance(0.7) ? Family::kIpv4 : Family::kIpv6));
+  }
   return node;
+}
+
+// Small ones, so that pods have their first addresses now and then, and pods and other nodes lie in them (NP-72); down
+// to those that have no second address; now and then another node's.
+std::vector<Prefix> RandomWorld::RandomPodCidrs() {
+  std::vector<Prefix> cidrs;
+  for (int i = Pick<int>({0, 1, 1, 2, 3}); i > 0; --i) {
+    if (Chance(0.2) && !cluster_.nodes.empty()) {
+      const std::vector<Prefix>& others = Pick(cluster_.nodes).pod_cidrs;
+      if (!others.empty()) cidrs.push_back(Pick(others));
+      continue;
+    }
+    const Family family = Chance(0.6) ? Family::kIpv4 : Family::kIpv6;
+    const IpAddress inside =
+        Chance(0.1) && family == Family::kIpv4 ? RandomNodeAddress(NodeName()) : RandomPodAddress(family);
+    cidrs.push_back(Prefix::Make(inside, static_cast<std::uint8_t>(AddressBits(family) - Pick<int>({0, 1, 2, 3, 5}))));
+  }
+  return cidrs;
 }
 
 IpBlock RandomWorld::RandomBlock() {
@@ -236,7 +259,10 @@ std::string RandomWorld::Mutate() {
   }
   if (kind == 6) {
     NodeObject& node = cluster_.nodes[static_cast<std::size_t>(Below(static_cast<int>(cluster_.nodes.size())))];
+    // Other pod CIDRs have everything judged again: mostly, an address alone changes.
+    const std::vector<Prefix> cidrs = Chance(0.3) ? RandomPodCidrs() : node.pod_cidrs;
     node = RandomNode(node.name);
+    node.pod_cidrs = cidrs;
     return "changed the addresses of " + node.name;
   }
   if (kind == 7 || policies.size() < 3) {

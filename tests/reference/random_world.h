@@ -25,7 +25,7 @@ class RandomWorld {
 
   const Cluster& cluster() const { return cluster_; }
   // Changes one thing: a pod comes, goes, moves, is relabelled or changes its ports; a policy comes, goes or changes;
-  // a namespace is relabelled; a node's address changes. Returns what it did.
+  // a namespace is relabelled; a node's addresses change, or its pod CIDRs. Returns what it did.
   std::string Mutate();
   // Flows between addresses and to ports that the world's objects name, and their neighbours.
   std::vector<reference::Flow> Flows(std::size_t count);
@@ -43,6 +43,7 @@ class RandomWorld {
   IpAddress RandomPodAddress(Family family);
   Pod RandomPod();
   IpAddress RandomNodeAddress(const std::string& node);
+  std::vector<Prefix> RandomPodCidrs();
   NodeObject RandomNode(std::string name);
   std::vector<ContainerPort> RandomContainerPorts();
   IpBlock RandomBlock();

@@ -3,6 +3,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "model/node_annotations.h"
 #include "sluice/protocol.h"
 #include "support/cluster_builder.h"
 
@@ -99,6 +100,9 @@ Json ToJson(const Pod& pod) {
 
 Json ToJson(const NodeObject& node) {
   Json json = {{"apiVersion", "v1"}, {"kind", "Node"}, {"metadata", {{"name", node.name}}}};
+  for (std::size_t i = 0; i < node.annotated_addresses.size(); ++i) {
+    json["metadata"]["annotations"][kNodeAddressAnnotations.at(i)] = node.annotated_addresses[i].ToString();
+  }
   for (const Prefix& cidr : node.pod_cidrs) json["spec"]["podCIDRs"].push_back(cidr.ToString());
   for (const IpAddress& address : node.addresses) {
     json["status"]["addresses"].push_back({{"type", "InternalIP"}, {"address", address.ToString()}});

@@ -109,9 +109,14 @@ ClusterBuilder& ClusterBuilder::Namespace(std::string name, Labels labels) {
 
 ClusterBuilder& ClusterBuilder::Node(std::string name, std::vector<std::string> addresses,
                                      std::vector<std::string> pod_cidrs) {
-  NodeObject node{std::move(name), Addresses(addresses), {}};
+  NodeObject node{std::move(name), Addresses(addresses), {}, {}};
   for (const std::string& cidr : pod_cidrs) node.pod_cidrs.push_back(Cidr(cidr));
   cluster_.nodes.push_back(std::move(node));
+  return *this;
+}
+
+ClusterBuilder& ClusterBuilder::Annotated(std::vector<std::string> addresses) {
+  cluster_.nodes.back().annotated_addresses = Addresses(addresses);
   return *this;
 }
 

@@ -60,6 +60,8 @@ class ClusterBuilder {
   ClusterBuilder& Namespace(std::string name, Labels labels = {});
   ClusterBuilder& Node(std::string name, std::vector<std::string> addresses = {},
                        std::vector<std::string> pod_cidrs = {});
+  // Of the node added last: what network plugins say of it.
+  ClusterBuilder& Annotated(std::vector<std::string> addresses);
 
   ClusterBuilder& Pod(std::string_view path, Labels labels = {}, std::vector<std::string> addresses = {});
   // These speak of the pod added last.

@@ -36,7 +36,7 @@ Pod& AddPod(Cluster* cluster, std::string namespace_name, Labels labels) {
   const auto i = static_cast<std::uint32_t>(cluster->pods.size());
   const std::uint32_t node = i / kPodsANode;
   if (node == cluster->nodes.size()) {
-    cluster->nodes.push_back({Numbered("node-", node), {IpAddress::V4(kNodeBase + node)}, {}});
+    cluster->nodes.push_back({Numbered("node-", node), {IpAddress::V4(kNodeBase + node)}, {}, {}});
   }
   Pod pod;
   pod.namespace_name = std::move(namespace_name);

@@ -92,6 +92,16 @@ TEST_F(ClassifyTest, AddressInAPodCidrWithoutEndpointIsUnknown) {
   EXPECT_FALSE(Classify(*table_, "192.0.2.1", "198.51.100.1", kProtoTcp, 80).unknown_endpoint);
 }
 
+TEST_F(ClassifyTest, AddressOfSeveralNodesIsNeitherUnknownNorAnyPodsOwnNodes) {  // NP-70
+  builder_.Node("node3", {Ip("192.0.2.1"), Ip("10.0.0.200")});
+  builder_.Node("node4", {Ip("10.0.0.200")});
+  const auto table = MustCompile(compiler_, builder_.policy());
+  EXPECT_FALSE(Classify(*table, "10.0.0.200", "198.51.100.1", kProtoTcp, 80).unknown_endpoint);
+  EXPECT_FALSE(Classify(*table, "10.0.0.200", "10.0.0.1", kProtoTcp, 9999).allow);
+  EXPECT_EQ(Classify(*table, "192.0.2.1", "10.0.0.1", kProtoTcp, 9999).exemption, Exemption::kNone);
+  EXPECT_NE(table->Dump().find("host 192.0.2.1 identity=0 node=(several)\n"), std::string::npos) << table->Dump();
+}
+
 TEST_F(ClassifyTest, NeitherEndManagedConcernsNoPolicy) {
   const Classification seen = Classify(*table_, "198.51.100.1", "198.51.100.2", kProtoTcp, 80);
   EXPECT_FALSE(seen.concerned);

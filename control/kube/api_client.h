@@ -18,7 +18,7 @@ struct ApiRequest {
   Method method = Method::kGet;
   std::string path;             // with its query: "/api/v1/pods?limit=500"
   std::string body;             // JSON, of a POST
-  bool new_connection = false;  // behind a balancer that may lead to another API server
+  bool new_connection = false;  // which a balancer may lead to another API server
 };
 
 // How a request ended.

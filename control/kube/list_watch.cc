@@ -145,14 +145,15 @@ void ListWatch::Start() {
   deadline_ = started_ + options_.answer_timeout;
   watch_timeout_ = std::chrono::ceil<seconds>(options_.watch_timeout * backoff_.Between(0.8, 1.0));
   if (stage_ == Stage::kWatch) ++health_.watches;
-  if (listing() && continue_token_.empty()) {
+  const bool new_list = listing() && continue_token_.empty();
+  if (new_list) {
     // Another snapshot than the one before. What only that has named may be gone by now.
     replacing_ = false;
     list_version_.clear();
     listed_ = 0;
     ++health_.lists;
   }
-  client_.Start({ApiRequest::Method::kGet, PathOf(stage_), {}, listing() && asked_again_}, *this);
+  client_.Start({ApiRequest::Method::kGet, PathOf(stage_), {}, new_list && asked_again_}, *this);
 }
 
 void ListWatch::OnHeaders(long status) {

@@ -1,19 +1,20 @@
 // Keeps one resource in step with the API server: lists it, then watches it, for as long as it takes.
 //
-//   streaming list --(initial-events-end)--> watch --(it ends as asked)--> watch again from the last version
-//     |                                       |  \--(it breaks off)--> question for the present version --> watch again
-//     | refused (400, 422, an ERROR event),   |                          |
-//     | silent, or of no use several times    |                          | older than ours: the state was set back
-//     v                                       v                          v
-//   paged list --(last page)--> watch        list again, where the version that we have is gone (410), or what came is
-//                                            no event of this resource: what was missed is not known
+//   streaming list --(initial-events-end)--> watch --(ends as asked)--> watch again from the last version
+//     |                                       | |
+//     | refused (400, 422, an ERROR event),   | +--(breaks off)--> present version? --(not older)--> watch again
+//     | silent, or in vain three times        |                         |
+//     v                                       |                         | older than ours: the state was set back
+//   paged list --(last page)--> watch         v                         v
+//                                            list again: our version is gone (410), or an answer was no event
 //
-// A list that is asked for without a continue token is a new one, whatever became of the one before: what that had
-// named counts no more. An answer is a list, or an event, only if it says that it is (ObjectReader); else nothing of it
-// counts. A list that would remove more than half of what is known is asked for once more, over another connection.
+// - A list that is asked for without a continue token is a new one, however the one before ended. An object that only
+//   the one before has named counts as not named.
+// - An answer counts only if it is of the type that was asked for (ObjectReader).
+// - A list that would remove more than half of the known objects is asked for once more, over another connection.
+// - Any other failure is tried again after a back-off, from the same place. After three in a row the list begins anew.
 //
-// Whatever else goes wrong is tried again after a back-off, from where we were; several times in vain, and the list
-// begins anew. Within one thread, that of its ApiClient.
+// Within one thread, that of its ApiClient.
 #ifndef SLUICE_CONTROL_KUBE_LIST_WATCH_H_
 #define SLUICE_CONTROL_KUBE_LIST_WATCH_H_
 
@@ -51,12 +52,12 @@ struct WatchOptions {
   std::chrono::milliseconds bookmark_timeout{90'000};
   std::chrono::milliseconds backoff_least{200};
   std::chrono::milliseconds backoff_most{10'000};
-  // A server that asks us to stay away for longer (Retry-After) is asked again then.
+  // The most that Retry-After is obeyed.
   std::chrono::milliseconds longest_wait{60'000};
-  // How long before a list that takes much away is asked for once more, ...
+  // From a list that would remove more than half of the known objects to the second one.
   std::chrono::milliseconds ask_again_after{1'000};
-  // ... and before it is listed anew what such a list has left, or a first one that was empty: should both have been
-  // wrong, then not for longer than that.
+  // From a list that did remove so many, or a first list that was empty, to one more list: an answer that was wrong
+  // twice, or at the start, does harm for so long and no longer.
   std::chrono::milliseconds look_again_after{60'000};
 };
 
@@ -69,7 +70,7 @@ struct WatchHealth {
   std::atomic<std::uint64_t> watches = 0;         // begun, streaming lists not counted
   std::atomic<std::uint64_t> errors = 0;          // whatever OnTrouble could say, repeated or not
   std::atomic<std::uint64_t> doubted_lists = 0;   // asked for once more, since they would remove more than half
-  std::atomic<std::uint64_t> large_removals = 0;  // of those, what the second one removed too
+  std::atomic<std::uint64_t> large_removals = 0;  // of those, the ones whose second list removed as much
   std::atomic<std::uint64_t> upserts = 0;
   std::atomic<std::uint64_t> deletes = 0;
   std::atomic<std::uint64_t> bytes = 0;

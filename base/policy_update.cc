@@ -498,4 +498,21 @@ void Undo(PolicyChange change, ResolvedPolicy& policy) {
   }
 }
 
+void CompactMemberSets(ResolvedPolicy& policy) {
+  constexpr IdSetId kUnknown = 0xffffffff;
+  IdSetPool compact;
+  std::vector<IdSetId> renumbered(policy.member_sets.SetCount(), kUnknown);
+  renumbered[kEmptyIdSet] = kEmptyIdSet;
+  for (Endpoint& endpoint : policy.endpoints) {
+    IdSetId& set = renumbered[endpoint.members];
+    if (set == kUnknown) {
+      std::vector<std::uint32_t> members = policy.member_sets.ToVector(endpoint.members);
+      std::erase_if(members, [&](GroupId group) { return policy.groups[group].key.empty(); });
+      set = compact.Intern(members);
+    }
+    endpoint.members = set;
+  }
+  policy.member_sets = std::move(compact);
+}
+
 }  // namespace sluice

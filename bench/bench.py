@@ -9,6 +9,7 @@ import sys
 import change
 import compare
 import connections
+import flap
 import follow
 import line_rate
 import machine
@@ -28,6 +29,7 @@ SECTIONS = {
     "peers": peers.measure,
     "connections": connections.measure,
     "change": change.measure,
+    "flap": flap.measure,
     "compile": tables.compile_shapes,
     "memory": tables.memory,
     "follow": follow.measure,

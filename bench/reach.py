@@ -49,7 +49,7 @@ def of_worst(figures, more_is_better):
 
 
 def goals(results):
-    return [*against_others(results), *under_load(results), *tables(results), *followed(results)]
+    return [*against_others(results), *under_load(results), *tables(results), *without_end(results), *followed(results)]
 
 
 def against_others(results):
@@ -110,6 +110,17 @@ def tables(results):
     for family, floor, aim in ((4, 96, 72), (6, 128, 96)):
         flow = figure(results, "memory", "sluice", "bytes_a_flow", family=family, flows=MILLION)
         yield Goal(f"bytes a flow, IPv{family}, index and all", floor, aim, flow, False, digits=1)
+
+
+def without_end(results):
+    flap = lambda metric, **on: figure(results, "flap", "sluice", metric, **on)
+    for text, on in (("a policy with 20,000 pods as its peers, made and deleted 10,000 times", {"kind": "policy", "flaps": 10_000}), ("whatever can come and go under new names, 1,000 times", {"kind": "all", "flaps": 1000})):
+        first, last = flap("first_ms", **on), flap("last_ms", **on)
+        measured = Figure([last.median / first.median]) if first and last else None
+        yield Goal(f"{text}: the last 100 against the first, time", 1.2, 1.1, measured, False)
+        first, most = flap("heap_mb_after_first", **on), flap("heap_mb_most", **on)
+        measured = Figure([most.median / first.median]) if first and most else None
+        yield Goal("... memory", 1.2, 1.1, measured, False)
 
 
 def followed(results):

@@ -115,7 +115,14 @@ bool EncodeFullState(const ResolvedPolicy& policy, std::uint64_t state_id, std::
     EncodeGroup(group, message);
     if (!added(*message)) return false;
   }
-  for (IdSetId set = 1; set < policy.member_sets.SetCount(); ++set) {
+  // Only those that somebody has: updates leave others behind.
+  std::vector<bool> is_used(policy.member_sets.SetCount());
+  for (const Endpoint& endpoint : policy.endpoints) is_used[endpoint.members] = true;
+  std::vector<std::uint32_t> set_numbers(is_used.size());
+  std::uint32_t last_set = 0;
+  for (IdSetId set = 1; set < is_used.size(); ++set) {
+    if (!is_used[set]) continue;
+    set_numbers[set] = ++last_set;
     v1::MemberSet* message = chunk.add_member_sets();
     EncodeDeltas(policy.member_sets.ToVector(set), message->mutable_group_deltas());
     if (!added(*message)) return false;
@@ -123,7 +130,7 @@ bool EncodeFullState(const ResolvedPolicy& policy, std::uint64_t state_id, std::
   for (const Endpoint& endpoint : policy.endpoints) {
     v1::Endpoint* message = chunk.add_endpoints();
     EncodeEndpoint(endpoint, endpoint.node == kNoNode ? "" : policy.nodes[endpoint.node].name, message);
-    message->set_member_set(endpoint.members);
+    message->set_member_set(set_numbers[endpoint.members]);
     if (!added(*message)) return false;
   }
   for (auto section = policy.sections.begin(); section != policy.sections.end();) {

@@ -22,7 +22,10 @@ void HeldPolicies::Strip(Sections* sections) const {
   }
 }
 
-void HeldPolicies::Strip(ResolvedPolicy* policy) const { Strip(&policy->sections); }
+void HeldPolicies::Strip(ResolvedPolicy* policy) {
+  std::erase_if(names_, [&](const std::string& name) { return policy->sections.Find(name).empty(); });
+  Strip(&policy->sections);
+}
 
 void HeldPolicies::Strip(PolicyUpdate* update) const {
   for (SectionsUpdate& sections : update->sections) Strip(&sections.sections);

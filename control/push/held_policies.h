@@ -25,7 +25,8 @@ class HeldPolicies {
   void Release(const PolicyUpdate& update);
 
   // Only of the NetworkPolicy tier, whose rules allow: without its rules, a policy of another tier might deny less.
-  void Strip(ResolvedPolicy* policy) const;
+  // Of a full state, those that it does not have are forgotten.
+  void Strip(ResolvedPolicy* policy);
   void Strip(PolicyUpdate* update) const;
 
   std::size_t size() const { return names_.size(); }

@@ -12,6 +12,8 @@ namespace {
 
 // What a receiver holds for a number that is gone is some 150 bytes: this many are worth a new full state.
 constexpr std::uint64_t kSpareNumbers = 1 << 18;
+// A node that is gone counts for so many: a receiver keeps its name, and looks at all names when a node changes.
+constexpr std::uint64_t kNumbersANode = 16;
 
 }  // namespace
 
@@ -55,12 +57,18 @@ void PolicyView::OnPolicyGone(BoundPolicy* policy) {
 
 void PolicyView::OnNode(const std::string& name) {
   if (!numbered_) return;
+  const NodeEntry* node = resolver_.state_.nodes().Find(name);
+  if ((node == nullptr || !node->exists()) && !sent_nodes_.contains(name)) {
+    changed_nodes_.erase(name);  // it came and went unheard of
+    return;
+  }
   ++heard_;
   changed_nodes_.insert(name);
 }
 
 bool PolicyView::FullDue() const {
-  return !numbered_ || std::uint64_t{next_endpoint_} + next_group_ > 2 * numbers_of_full_ + kSpareNumbers;
+  return !numbered_ || std::uint64_t{next_endpoint_} + next_group_ + kNumbersANode * gone_nodes_ >
+                           2 * numbers_of_full_ + kSpareNumbers;
 }
 
 bool PolicyView::HasChanges() const {
@@ -208,6 +216,8 @@ void PolicyView::Forget() {
   policies_.clear();
   endpoint_ids_.clear();
   sent_pods_ = {};
+  sent_nodes_.clear();
+  gone_nodes_ = 0;
   next_group_ = 0;
   next_endpoint_ = 0;
   changed_pods_ = {};
@@ -235,6 +245,7 @@ ResolvedPolicy PolicyView::Full() {
     Node made = MakeNode(*node);
     if (!HoldsNode(made)) continue;
     if (OfOneNode() && made.name != node_) other_nodes_.emplace(made.name, made);
+    sent_nodes_.insert(sent_nodes_.end(), made.name);
     full.nodes.push_back(std::move(made));
   }
   std::unordered_map<std::string_view, NodeId> node_ids;
@@ -404,8 +415,10 @@ void PolicyView::TakeNodes(PolicyUpdate* update) {
     if (other && !node) other_nodes_.erase(sent);
     if (node) {
       update->nodes.push_back(std::move(*node));
-    } else {
+      sent_nodes_.insert(name);
+    } else if (sent_nodes_.erase(name) != 0) {
       update->removed_nodes.push_back(name);
+      ++gone_nodes_;
     }
   }
 }

@@ -119,6 +119,8 @@ class PolicyView {
   std::map<std::string, Node> other_nodes_;  // of one node: what was sent of others
   GroupId next_group_ = 0;
   EndpointId next_endpoint_ = 0;
+  std::set<std::string> sent_nodes_;  // those that the receiver was told of and not yet that they are gone
+  std::uint64_t gone_nodes_ = 0;      // told since Full; a receiver keeps their names
   std::uint64_t numbers_of_full_ = 0;
 
   std::uint64_t heard_ = 0;

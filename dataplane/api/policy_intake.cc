@@ -23,6 +23,15 @@ Diagnostic OutOfOrder(const v1::Update& update, const IntakeStatus& status) {
   return diagnostic;
 }
 
+Diagnostic NumbersUsedUp() {
+  Diagnostic diagnostic;
+  diagnostic.object = "update";
+  diagnostic.field = "state_id";
+  diagnostic.message =
+      "names a state of whose numbers most went to what is gone; send a full state, which begins others";
+  return diagnostic;
+}
+
 }  // namespace
 
 std::uint64_t UnixNowNs() {
@@ -46,9 +55,13 @@ IntakeStatus PolicyIntake::status() const {
 }
 
 void PolicyIntake::PublishTimed(std::shared_ptr<const Table> table) {
+  const std::uint64_t generation = table->generation();
   const std::uint64_t start = SteadyNowNs();
   publish_(std::move(table));
-  publish_ns_ = SteadyNowNs() - start;
+  if (std::exchange(published_.generation, generation) == generation) return;  // the same in other numbers
+  published_.begun_ns = start;
+  published_.took_ns = SteadyNowNs() - start;
+  published_.live_unix_ns = UnixNowNs();
 }
 
 std::optional<std::string> PolicyIntake::LoadState() {
@@ -84,19 +97,24 @@ std::optional<Diagnostic> PolicyIntake::ReplaceByManifests(ResolvedPolicy policy
 }
 
 v1::BatchResult PolicyIntake::Applied(std::uint64_t state_id, std::uint64_t batch, std::uint64_t started_ns) {
-  const std::uint64_t now = UnixNowNs();
   v1::BatchResult result;
   result.set_batch(batch);
   result.set_applied(true);
   result.set_generation(store_.table()->generation());
-  result.set_live_unix_ns(now);
-  result.set_publish_ns(publish_ns_);
-  result.set_compile_ns(SteadyNowNs() - started_ns - publish_ns_);
+  std::uint64_t live_unix_ns = published_.live_unix_ns;
+  if (published_.begun_ns >= started_ns) {
+    result.set_publish_ns(published_.took_ns);
+    result.set_compile_ns(published_.begun_ns - started_ns);
+  } else {  // it is the state that was in force
+    live_unix_ns = UnixNowNs();
+    result.set_compile_ns(SteadyNowNs() - started_ns);
+  }
+  result.set_live_unix_ns(live_unix_ns);
   const std::lock_guard lock(mutex_);
   status_.source = "push";
   status_.state_id = state_id;
   status_.batch = batch;
-  status_.published_unix_ns = now;
+  status_.published_unix_ns = live_unix_ns;
   status_.last_refusal.clear();
   return result;
 }
@@ -151,6 +169,11 @@ v1::BatchResult PolicyIntake::UpdateByPush(const v1::Update& message) {
   const IntakeStatus held = status();
   if (held.state_id == 0 || message.state_id() != held.state_id || message.batch() != held.batch + 1) {
     v1::BatchResult result = Refuse(message.batch(), OutOfOrder(message, held));
+    result.set_full_state_needed(true);
+    return result;
+  }
+  if (store_.NumbersAreUsedUp()) {
+    v1::BatchResult result = Refuse(message.batch(), NumbersUsedUp());
     result.set_full_state_needed(true);
     return result;
   }

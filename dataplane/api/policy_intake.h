@@ -79,7 +79,14 @@ class PolicyIntake {
 
   mutable std::mutex mutex_;
   IntakeStatus status_;
-  std::uint64_t publish_ns_ = 0;  // what the last publish took; the writer's own
+  // When a generation was first published; the writer's own.
+  struct Published {
+    std::uint64_t generation = ~std::uint64_t{0};
+    std::uint64_t begun_ns = 0;
+    std::uint64_t took_ns = 0;
+    std::uint64_t live_unix_ns = 0;
+  };
+  Published published_;
   PolicyStore::Publish publish_;
   PolicyStore store_;
   std::unique_ptr<StateFile> file_;

@@ -16,24 +16,29 @@ std::size_t Cost(const Section& section) { return 1 + section.rules.size() / 4; 
 void Spend(std::size_t& budget, std::size_t cost) { budget -= std::min(budget, cost); }
 
 // Appends what `to` lacks of `from`, as far as the budget goes.
-template <typename T>
-void Append(const std::vector<T>& from, std::vector<T>& to, std::size_t& budget) {
+template <typename T, typename Copy>
+void Append(const std::vector<T>& from, std::vector<T>& to, std::size_t& budget, Copy copy) {
   // Room for those that come meanwhile: to move all would take longer than a slice may.
   if (to.capacity() < from.size()) to.reserve(from.size() + from.size() / 8 + 64);
   while (budget != 0 && to.size() < from.size()) {
-    to.push_back(from[to.size()]);
+    to.push_back(copy(from[to.size()]));
     Spend(budget, Cost(to.back()));
   }
 }
 
-template <typename Id, typename T>
-void CopyAgain(std::set<Id>& ids, const std::vector<T>& from, std::vector<T>& to, std::size_t& budget) {
+template <typename Id, typename T, typename Copy>
+void CopyAgain(std::set<Id>& ids, const std::vector<T>& from, std::vector<T>& to, std::size_t& budget, Copy copy) {
   while (!ids.empty() && budget != 0) {
     const Id id = *ids.begin();
     ids.erase(ids.begin());
-    to[id] = from[id];
+    to[id] = copy(from[id]);
     Spend(budget, Cost(to[id]));
   }
+}
+
+template <typename T>
+const T& Same(const T& object) {
+  return object;
 }
 
 }  // namespace
@@ -55,15 +60,25 @@ void PolicyCopier::OnUpdate(const PolicyChange& change) {
   for (const Section& section : change.sections_came) policies_.insert(section.policy);
 }
 
-bool PolicyCopier::CopyNext(const ResolvedPolicy& policy, std::size_t budget) {
-  Append(policy.nodes, copy_.nodes, budget);
-  Append(policy.groups, copy_.groups, budget);
-  while (budget != 0 && copy_.member_sets.SetCount() < policy.member_sets.SetCount()) {
-    const std::vector<std::uint32_t> members = policy.member_sets.ToVector(copy_.member_sets.SetCount());
-    copy_.member_sets.Intern(members);
+// By content: the copy has numbers of its own, and no set that nobody has.
+IdSetId PolicyCopier::CopySet(const ResolvedPolicy& policy, IdSetId set, std::size_t& budget) {
+  if (set >= set_numbers_.size()) set_numbers_.resize(policy.member_sets.SetCount(), kNotCopied);
+  IdSetId& number = set_numbers_[set];
+  if (number == kNotCopied) {
+    const std::vector<std::uint32_t> members = policy.member_sets.ToVector(set);
+    number = copy_.member_sets.Intern(members);
     Spend(budget, 1 + members.size() / 64);
   }
-  Append(policy.endpoints, copy_.endpoints, budget);
+  return number;
+}
+
+bool PolicyCopier::CopyNext(const ResolvedPolicy& policy, std::size_t budget) {
+  Append(policy.nodes, copy_.nodes, budget, Same<Node>);
+  Append(policy.groups, copy_.groups, budget, Same<Group>);
+  Append(policy.endpoints, copy_.endpoints, budget, [&](Endpoint endpoint) {
+    endpoint.members = CopySet(policy, endpoint.members, budget);
+    return endpoint;
+  });
   if (!all_sections_) {
     auto section = policy.sections.After(last_policy_);
     // A policy's sections are copied together, however many.
@@ -78,9 +93,12 @@ bool PolicyCopier::CopyNext(const ResolvedPolicy& policy, std::size_t budget) {
 }
 
 bool PolicyCopier::CopyChanged(const ResolvedPolicy& policy, std::size_t budget) {
-  CopyAgain(nodes_, policy.nodes, copy_.nodes, budget);
-  CopyAgain(groups_, policy.groups, copy_.groups, budget);
-  CopyAgain(endpoints_, policy.endpoints, copy_.endpoints, budget);
+  CopyAgain(nodes_, policy.nodes, copy_.nodes, budget, Same<Node>);
+  CopyAgain(groups_, policy.groups, copy_.groups, budget, Same<Group>);
+  CopyAgain(endpoints_, policy.endpoints, copy_.endpoints, budget, [&](Endpoint endpoint) {
+    endpoint.members = CopySet(policy, endpoint.members, budget);
+    return endpoint;
+  });
   while (!policies_.empty() && budget != 0) {
     const std::string name = *policies_.begin();
     policies_.erase(policies_.begin());

@@ -24,6 +24,8 @@ class PolicyCopier {
   // What there is of the copy is of the policy before: it begins anew, unless it is complete.
   void OnReplace();
   void OnUpdate(const PolicyChange& change);
+  // Member sets have other numbers now, the policy is the same.
+  void OnRenumber() { set_numbers_.clear(); }
   // Copies the next slice. True: nothing is left, and the copy is of this moment.
   bool Step(const ResolvedPolicy& policy);
 
@@ -33,11 +35,15 @@ class PolicyCopier {
  private:
   static constexpr std::size_t kSlice = 256;  // objects
   static constexpr int kTries = 8;
+  static constexpr IdSetId kNotCopied = 0xffffffff;
 
+  IdSetId CopySet(const ResolvedPolicy& policy, IdSetId set, std::size_t& budget);
   bool CopyNext(const ResolvedPolicy& policy, std::size_t budget);
   bool CopyChanged(const ResolvedPolicy& policy, std::size_t budget);
 
   ResolvedPolicy copy_;
+  // Of the policy's member sets in the copy; kNotCopied or beyond the end: none yet.
+  std::vector<IdSetId> set_numbers_;
   std::string last_policy_;  // whose sections were copied, and those of all before it by name
   bool all_sections_ = false;
   bool complete_ = false;

@@ -7,6 +7,18 @@
 #include <variant>
 
 namespace sluice {
+namespace {
+
+// A number that is gone takes some 250 bytes, a node's name the time that changes of nodes take, too. sluice-sync
+// begins another numbering long before.
+constexpr std::size_t kSpareNumbers = std::size_t{1} << 20;
+constexpr std::size_t kNumbersANode = 16;
+
+std::size_t NumbersIn(const ResolvedPolicy& policy) {
+  return policy.endpoints.size() + policy.groups.size() + kNumbersANode * policy.nodes.size();
+}
+
+}  // namespace
 
 PolicyStore::PolicyStore(CompileLimits limits, Publish publish, std::uint64_t last_generation)
     : compiler_(limits, last_generation), publish_(std::move(publish)) {
@@ -49,7 +61,10 @@ ResolvedPolicy PolicyStore::Copy() const {
 std::optional<Diagnostic> PolicyStore::Replace(ResolvedPolicy policy) {
   if (table_->has_policy() && policy == policy_) return std::nullopt;
   Compiler::Result result = compiler_.Compile(policy);
-  if (auto* refused = std::get_if<Diagnostic>(&result)) return std::move(*refused);
+  if (auto* refused = std::get_if<Diagnostic>(&result)) {
+    RenewIfDue();
+    return std::move(*refused);
+  }
   PolicyIndex index(policy);
   {
     const std::unique_lock lock(mutex_);
@@ -60,6 +75,8 @@ std::optional<Diagnostic> PolicyStore::Replace(ResolvedPolicy policy) {
   }
   publish_(table_);
   update_index_ = UpdateIndex(policy_);
+  numbers_of_full_ = NumbersIn(policy_);
+  RenewIfDue();
   return std::nullopt;
 }
 
@@ -74,23 +91,44 @@ PolicyRemoval PolicyStore::RemovedBy(const ResolvedPolicy& policy) const {
   return removal;
 }
 
+bool PolicyStore::NumbersAreUsedUp() const { return NumbersIn(policy_) > 4 * numbers_of_full_ + kSpareNumbers; }
+
 std::optional<Diagnostic> PolicyStore::Update(PolicyUpdate update) {
   if (auto error = Check(policy_, update, &update_index_)) return error;
+  std::optional<Diagnostic> refused;
   {
     const std::unique_lock lock(mutex_);
     PolicyChange change = Apply(std::move(update), policy_, &update_index_);
     Compiler::Result result = compiler_.Update(policy_, change);
-    if (auto* refused = std::get_if<Diagnostic>(&result)) {
+    if (auto* error = std::get_if<Diagnostic>(&result)) {
       Undo(std::move(change), policy_);
-      return std::move(*refused);
+      refused = std::move(*error);
+    } else {
+      index_.Follow(policy_, change);
+      for (PolicyCopier* copier : copiers_) copier->OnUpdate(change);
+      table_ = std::get<std::shared_ptr<const Table>>(std::move(result));
+      update_index_.Follow(change, policy_);
     }
-    index_.Follow(policy_, change);
-    for (PolicyCopier* copier : copiers_) copier->OnUpdate(change);
-    table_ = std::get<std::shared_ptr<const Table>>(std::move(result));
-    update_index_.Follow(change, policy_);
+  }
+  if (!refused) publish_(table_);
+  RenewIfDue();
+  return refused;
+}
+
+// After the change is in force, so that nobody waits for it; readers wait for neither step long.
+void PolicyStore::RenewIfDue() {
+  if (!compiler_.IsRenewalDue(policy_)) return;
+  {
+    const std::unique_lock lock(mutex_);
+    CompactMemberSets(policy_);
+    for (PolicyCopier* copier : copiers_) copier->OnRenumber();
+  }
+  std::shared_ptr<const Table> renewed = compiler_.Renew(policy_);
+  {
+    const std::unique_lock lock(mutex_);
+    table_ = std::move(renewed);
   }
   publish_(table_);
-  return std::nullopt;
 }
 
 }  // namespace sluice

@@ -1,7 +1,7 @@
 // The policy in force: one writer, any number of readers.
 //
 // A batch applies whole or not at all. What is refused leaves everything as it was: the policy, the table, the numbers.
-// Replace and Update: the writer's thread only. All else: any thread.
+// Replace, Update, NumbersAreUsedUp: the writer's thread only. All else: any thread.
 #ifndef SLUICE_DATAPLANE_STORE_POLICY_STORE_H_
 #define SLUICE_DATAPLANE_STORE_POLICY_STORE_H_
 
@@ -37,7 +37,8 @@ struct PolicyRemoval {
 
 class PolicyStore {
  public:
-  // Makes a table the one that workers use; returns once they can. Called by the writer's thread, in order.
+  // Makes a table the one that workers use; returns once they can. Called by the writer's thread, in order. A
+  // generation may come twice: then the second table is the same in other numbers (Compiler::Renew).
   using Publish = std::function<void(std::shared_ptr<const Table>)>;
 
   // Publishes the empty table at once: before any policy the workers fail closed. The first policy is the generation
@@ -51,6 +52,10 @@ class PolicyStore {
   std::optional<Diagnostic> Update(PolicyUpdate update);
   // What Replace would take away. The writer's thread.
   PolicyRemoval RemovedBy(const ResolvedPolicy& policy) const;
+
+  // So many numbers of the last full state's numbering went to what is gone that another full state is due: what is
+  // kept for them would outweigh the policy.
+  bool NumbersAreUsedUp() const;
 
   // Calls `read(policy, table)` with the two that belong together. The writer waits meanwhile: copy what takes time.
   template <typename Reader>
@@ -74,12 +79,16 @@ class PolicyStore {
   ResolvedPolicy Copy() const;
 
  private:
+  // Where it is due: what is in force no more is dropped, and a table in other numbers takes the place of this one.
+  void RenewIfDue();
+
   mutable std::shared_mutex mutex_;
   PolicyIndex index_;
   mutable std::vector<PolicyCopier*> copiers_;
   ResolvedPolicy policy_;               // written under the lock, by the writer alone, who reads it without
   std::shared_ptr<const Table> table_;  // likewise
   UpdateIndex update_index_;            // of policy_; the writer's own
+  std::size_t numbers_of_full_ = 0;     // used by the last full state; likewise
   Compiler compiler_;
   Publish publish_;
 };

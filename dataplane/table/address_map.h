@@ -51,7 +51,8 @@ inline std::uint64_t HashAddress(const Ipv6Key& key) {
   return hash ^ (hash >> 29);
 }
 
-// A hash from addresses of one family to entries. Copies share pages; Set and Erase replace the page they change.
+// A hash from addresses of one family to entries. Copies share pages; Set and Erase replace a page that they change by
+// one of the map's own, and go on in that.
 template <typename Key>
 class HostMap {
  public:
@@ -87,13 +88,38 @@ class HostMap {
   };
   static constexpr std::size_t kPageHosts = 160;  // pages split in two beyond this
 
+  // Pages that this map made. A copy of it has made none.
+  class OwnPages {
+   public:
+    OwnPages() = default;
+    OwnPages(const OwnPages&) {}
+    OwnPages& operator=(const OwnPages& other) {
+      if (this != &other) own_.clear();
+      return *this;
+    }
+    bool Has(std::size_t page) const { return page < own_.size() && own_[page]; }
+    void Add(std::size_t page) {
+      if (page >= own_.size()) own_.resize(page + 1);
+      own_[page] = true;
+    }
+
+   private:
+    std::vector<bool> own_;
+  };
+
   const Page& PageOf(std::uint64_t hash) const { return pages_[(hash >> 32) >> page_shift_]; }
+  bool IsOwn(std::size_t index) const { return own_.Has(index) && pages_[index].lines.use_count() == 1; }
+  // The line that holds the host, or null; `slot` where in it.
+  static Line* FindIn(const Page& page, const Key& key, std::uint64_t hash, std::size_t* slot);
+  void Rebuild(std::size_t index, std::span<const std::pair<Key, AddressEntry>> hosts);
+  static std::size_t MostHosts(const Page& page);
   static Page MakePage(std::span<const std::pair<Key, AddressEntry>> hosts);
   static bool Insert(const Page& page, const Key& key, AddressEntry entry);
   static std::vector<std::pair<Key, AddressEntry>> Hosts(const Page& page);
   void Split();
 
   std::vector<Page> pages_;  // a power of two, chosen by the hash's upper half
+  OwnPages own_;
   std::uint32_t page_shift_ = 32;
   std::size_t size_ = 0;
 };

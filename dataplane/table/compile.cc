@@ -1,5 +1,7 @@
 #include "table/compile.h"
 
+#include <algorithm>
+#include <limits>
 #include <optional>
 #include <unordered_set>
 #include <utility>
@@ -8,13 +10,45 @@
 
 namespace sluice {
 
+// Of one numbering.
 struct Compiler::State {
+  explicit State(std::shared_ptr<RuleInterner> rules = std::make_shared<RuleInterner>()) : interner(std::move(rules)) {}
+
+  std::uint64_t MemoryBytes() const {
+    std::uint64_t bytes = interner.TableBytes() + interner.IndexBytes() + interner.rules().IndexBytes();
+    if (current != nullptr) bytes += current->addresses().MemoryBytes() + current->ports().MemoryBytes();
+    return bytes + in_force.MemoryBytes();
+  }
+
   Interner interner;
   InForce in_force;
   std::shared_ptr<const Table> current;
+  // When the numbering began, and nothing in it was left of before.
+  std::uint64_t bytes_at_first = 0;  // with the policy's member sets
+  std::uint64_t table_bytes_at_first = 0;
+  std::uint64_t identities_at_first = 0;
+
+  void BeginFrom(const ResolvedPolicy& policy) {
+    bytes_at_first = MemoryBytes() + policy.member_sets.MemoryBytes();
+    table_bytes_at_first = interner.TableBytes();
+    identities_at_first = interner.policy().identities.size();
+  }
 };
 
 namespace {
+
+// How much may be left of what is in force no more, beside a share of what is.
+constexpr std::uint64_t kSpareBytes = std::uint64_t{4} << 20;
+constexpr std::uint64_t kSpareSections = 1024;
+constexpr std::uint64_t kSpareMoves = 1 << 16;
+constexpr std::uint64_t kSpareRules = 1 << 18;
+
+// Whether what grew from `first` to `now` has taken half of the room that there was below the limit, so that it is
+// better looked through before it gets in the way.
+bool NearsLimit(std::uint64_t first, std::uint64_t now, std::uint64_t limit) {
+  const std::uint64_t room = limit - std::min(first, limit);
+  return now > first + std::max(room / 2, first / 8);
+}
 
 // An address has one endpoint (NP-83): who comes may take over only what somebody left in the same change.
 std::optional<Diagnostic> CheckOwners(const ResolvedPolicy& policy, const PolicyChange& change,
@@ -51,10 +85,8 @@ std::shared_ptr<const Table> Compiler::EmptyTable() {
   return table;
 }
 
-bool Compiler::MostlyGarbage() const {
-  const InForce& in_force = state_->in_force;
-  return state_->interner.Memberships() > 4 * in_force.memberships + (1u << 20) ||
-         state_->interner.policy().rules.size() > 4 * in_force.rules + (1u << 20);
+bool Compiler::RulesAreMostlyGone() const {
+  return state_->interner.rules().RuleCount() > 2 * state_->in_force.rules + kSpareRules;
 }
 
 // Never one whose lower half is zero (WholeGeneration).
@@ -67,20 +99,31 @@ Compiler::Result Compiler::CompileInto(State& state, const ResolvedPolicy& polic
   auto table = std::make_shared<Table>();
   table->generation_ = NextGeneration();
   InForce in_force;
+  in_force.moved = state.in_force.moved;
+  const bool first = state.current == nullptr;
   CompilePass pass(state.interner, in_force, state.current.get(), limits_, policy, *table);
   if (auto error = pass.Whole()) return std::move(*error);
   generation_ = table->generation_;
   state.in_force = std::move(in_force);
   state.current = table;
+  if (first) state.BeginFrom(policy);
   return table;
 }
 
 Compiler::Result Compiler::Compile(const ResolvedPolicy& policy) {
-  if (!MostlyGarbage()) {
+  const bool first = state_->current == nullptr;
+  if (!RulesAreMostlyGone()) {
+    RuleInterner& rules = state_->interner.rules();
+    const RuleInterner::Mark mark = rules.TakeMark();
     Result result = CompileInto(*state_, policy);
-    const bool fresh = state_->current == nullptr;
-    if (fresh || std::holds_alternative<std::shared_ptr<const Table>>(result)) return result;
+    if (std::holds_alternative<std::shared_ptr<const Table>>(result)) return result;
+    rules.RollBack(mark);
+    if (first) {  // what it interned is of no use
+      state_ = std::make_unique<State>();
+      return result;
+    }
   }
+  // It may fit where nothing is left of what was in force before.
   auto fresh = std::make_unique<State>();
   Result result = CompileInto(*fresh, policy);
   if (std::holds_alternative<std::shared_ptr<const Table>>(result)) state_ = std::move(fresh);
@@ -92,11 +135,11 @@ Compiler::Result Compiler::Update(const ResolvedPolicy& policy, const PolicyChan
   // Whatever might not fit, and what changes every cell, goes the long way, which can refuse.
   std::uint64_t rules = 0;
   for (const Section& section : change.sections_came) rules += section.rules.size() + 1;
-  const InternedPolicy& interned = state_->interner.policy();
-  const bool roomy = interned.rules.size() + rules <= limits_.rules &&
-                     interned.identities.size() + 2 * policy.endpoints.size() <= limits_.identities &&
-                     state_->interner.MemoryBytes() <= limits_.table_bytes / 2;
-  if (state_->current == nullptr || !roomy || change.pod_cidrs_changed || MostlyGarbage()) return Compile(policy);
+  const Interner& interner = state_->interner;
+  const bool roomy = state_->in_force.rules + rules <= limits_.rules &&
+                     interner.policy().identities.size() + 2 * policy.endpoints.size() <= limits_.identities &&
+                     interner.TableBytes() <= limits_.table_bytes / 2;
+  if (state_->current == nullptr || !roomy || change.pod_cidrs_changed || RulesAreMostlyGone()) return Compile(policy);
 
   auto table = std::make_shared<Table>();
   table->generation_ = generation_ = NextGeneration();
@@ -104,5 +147,35 @@ Compiler::Result Compiler::Update(const ResolvedPolicy& policy, const PolicyChan
   state_->current = table;
   return table;
 }
+
+bool Compiler::IsRenewalDue(const ResolvedPolicy& policy) const {
+  const State& state = *state_;
+  if (state.current == nullptr) return false;
+  const InternedPolicy& interned = state.interner.policy();
+  return state.MemoryBytes() + policy.member_sets.MemoryBytes() > 3 * state.bytes_at_first + kSpareBytes ||
+         interned.sections.size() > 2 * state.in_force.sections + kSpareSections ||
+         state.in_force.moved > 16 * state.current->addresses().host_count() + kSpareMoves ||
+         NearsLimit(state.identities_at_first, interned.identities.size(), limits_.identities) ||
+         NearsLimit(state.table_bytes_at_first, state.interner.TableBytes(), limits_.table_bytes);
+}
+
+std::shared_ptr<const Table> Compiler::Renew(const ResolvedPolicy& policy) {
+  constexpr std::uint64_t kNone = std::numeric_limits<std::uint64_t>::max();
+  constexpr CompileLimits kNoLimits{.rules = kNone, .identities = kNone, .table_bytes = kNone};  // it is in force
+  auto fresh = std::make_unique<State>(state_->interner.shared_rules());
+  auto table = std::make_shared<Table>();
+  table->generation_ = state_->current->generation();
+  RuleInterner& rules = fresh->interner.rules();
+  rules.BeginSweep();
+  CompilePass(fresh->interner, fresh->in_force, nullptr, kNoLimits, policy, *table).Whole();
+  rules.EndSweep();
+  table->changes_ = state_->current->changes_;
+  fresh->current = table;
+  fresh->BeginFrom(policy);
+  state_ = std::move(fresh);
+  return table;
+}
+
+std::uint64_t Compiler::MemoryBytes() const { return state_->MemoryBytes(); }
 
 }  // namespace sluice

@@ -4,6 +4,11 @@
 // in force, so an update costs what it touches: a pod its own sets and one page of the address map, a policy the pods
 // that it selects. Groups, rules, sections, sets and identities that were there keep their ids, and only addresses for
 // which something changed are said to have (AddressChanges).
+//
+// What is in force no more is left where it is until it outweighs the rest. Then Renew numbers all anew but the rules,
+// for which no flow is judged again; workers forget what they remember of the old numbers. Rules, which flows and
+// counters remember, are dropped only with their epoch: once there were twice as many as are in force and 262,144 more,
+// the next compilation begins another, and all flows are judged again.
 #ifndef SLUICE_DATAPLANE_TABLE_COMPILE_H_
 #define SLUICE_DATAPLANE_TABLE_COMPILE_H_
 
@@ -46,13 +51,24 @@ class Compiler {
   // changed.
   Result Update(const ResolvedPolicy& policy, const PolicyChange& change);
 
+  // Whether there is so much left of what is in force no more that Renew is due; to be asked after each of the above,
+  // refused or not. `policy`: the one in force.
+  bool IsRenewalDue(const ResolvedPolicy& policy) const;
+  // The table of the policy in force once more: same generation, same rules, same changes, all else in new numbers.
+  // Costs about as much as compiling it whole; as many changes came before that they cost more by far. `policy` may
+  // have got other numbers for its member sets meanwhile (CompactMemberSets). Requires that one was compiled.
+  std::shared_ptr<const Table> Renew(const ResolvedPolicy& policy);
+
+  // What is held for the next update, and what the table takes, old and new.
+  std::uint64_t MemoryBytes() const;
+
  private:
   friend class CompilePass;
   struct State;
 
+  // Rules of this epoch that are in force no more outweigh the others.
+  bool RulesAreMostlyGone() const;
   std::uint64_t NextGeneration() const;
-  // What an epoch piled up outweighs what is in force: time for a new one, at the price of judging all flows again.
-  bool MostlyGarbage() const;
   Result CompileInto(State& state, const ResolvedPolicy& policy);
 
   std::unique_ptr<State> state_;

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kMostListedMemberships = std::size_t{1} << 22;  // 16 MB
 constexpr std::uint32_t kPodCidrBit = 0xfffffffe;                     // in CIDR cells only: the cell lies in a pod CIDR
+constexpr std::size_t kBlocksTried = 16;  // against each address, one by one; of more, the address's cell is looked up
 
 Diagnostic TooLarge(std::string object, std::string_view what, std::uint64_t limit) {
   Diagnostic diagnostic;
@@ -26,6 +27,7 @@ std::uint32_t CompilePass::BitOf(GroupId group) {
   GroupState& state = in_force_.groups[group];
   if (state.bit == GroupState::kNoBit) {
     state.bit = interner_.PeerBit(policy_.groups[group].key, table_.generation_);
+    state.peer = interner_.rules().Peer(policy_.groups[group].key);
     dirty_groups_.push_back(group);
     if (!policy_.groups[group].blocks.empty()) new_blocks_.push_back(group);
   }
@@ -38,18 +40,22 @@ CompilePass::InternedSection CompilePass::Intern(const Section& section) {
   std::vector<RuleMatch> matches;
   for (const Rule& source : section.rules) {
     RuleMatch match{RuleMatch::kAnyPeerBit, RuleMatch::kAnyPortSet, kNoRule, section.tier, source.action};
-    if (source.peers != kAnyPeer) interned.bits.push_back(match.peer_bit = BitOf(source.peers));
-    if (!source.any_port) interned.port_sets.push_back(match.port_set = interner_.PortSet(source.ports));
+    std::uint32_t peer = RuleInterner::kAnyPeer;
+    if (source.peers != kAnyPeer) {
+      interned.bits.push_back(match.peer_bit = BitOf(source.peers));
+      peer = in_force_.groups[source.peers].peer;
+    }
+    if (!source.any_port) interned.port_sets.push_back(match.port_set = interner_.rules().PortSet(source.ports));
     rule.action = source.action;
     rule.index = source.index;
-    match.rule = interner_.Rule(rule, match.peer_bit, match.port_set);
+    match.rule = interner_.rules().Rule(rule, peer, match.port_set);
     matches.push_back(match);
   }
   RuleId default_deny = kNoRule;
   if (section.isolates) {
     rule.action = Action::kDeny;
     rule.index = -1;
-    default_deny = interner_.Rule(rule, RuleMatch::kAnyPeerBit, RuleMatch::kAnyPortSet);
+    default_deny = interner_.rules().Rule(rule, RuleInterner::kAnyPeer, RuleMatch::kAnyPortSet);
   }
   interned.rules = static_cast<std::uint32_t>(matches.size()) + (section.isolates ? 1 : 0);
   interned.id = interner_.Section(matches, default_deny);
@@ -59,7 +65,7 @@ CompilePass::InternedSection CompilePass::Intern(const Section& section) {
 void CompilePass::AddSection(const Section& section) {
   const InternedSection interned = Intern(section);
   in_force_.bit_uses.resize(interner_.BitCount());
-  in_force_.port_set_uses.resize(interner_.PortSetCount());
+  in_force_.port_set_uses.resize(interner_.rules().PortSetCount());
   for (const std::uint32_t bit : interned.bits) ++in_force_.bit_uses[bit];
   for (const std::uint32_t set : interned.port_sets) ports_changed_ |= in_force_.port_set_uses[set]++ == 0;
   in_force_.groups[section.subjects].sections[static_cast<int>(section.direction)].push_back(interned.id);
@@ -86,7 +92,7 @@ void CompilePass::BuildPorts() {
   }
   std::vector<std::pair<std::uint32_t, const std::vector<PortRange>*>> sets;
   for (std::uint32_t set = 0; set < in_force_.port_set_uses.size(); ++set) {
-    if (in_force_.port_set_uses[set] > 0) sets.emplace_back(set, &interner_.Ranges(set));
+    if (in_force_.port_set_uses[set] > 0) sets.emplace_back(set, &interner_.rules().Ranges(set));
   }
   table_.ports_ = PortMap::Build(sets, interner_.policy().port_classes);
 }
@@ -236,12 +242,15 @@ std::optional<AddressEntry> CompilePass::HostEntry(const IpAddress& address) {
 std::optional<Diagnostic> CompilePass::Whole() {
   in_force_.groups.resize(policy_.groups.size());
   ports_changed_ = true;
-  const auto too_many_bytes = [&] { return interner_.MemoryBytes() > limits_.table_bytes; };
+  std::uint64_t rules = 0;
+  for (const Section& section : policy_.sections) {
+    rules += section.rules.size() + (section.isolates ? 1 : 0);
+    if (rules > limits_.rules) return TooLarge("policy " + section.policy, "rules", limits_.rules);
+  }
+  const auto too_many_bytes = [&] { return interner_.TableBytes() > limits_.table_bytes; };
   for (const Section& section : policy_.sections) {
     AddSection(section);
-    const std::string object = "policy " + section.policy;
-    if (interner_.policy().rules.size() > limits_.rules) return TooLarge(object, "rules", limits_.rules);
-    if (too_many_bytes()) return TooLarge(object, "bytes", limits_.table_bytes);
+    if (too_many_bytes()) return TooLarge("policy " + section.policy, "bytes", limits_.table_bytes);
   }
   BuildPorts();
   for (const Node& node : policy_.nodes) AddNode(node);
@@ -259,11 +268,11 @@ std::optional<Diagnostic> CompilePass::Whole() {
       in_force_.owners[address] = id;
       hosts.emplace_back(address, *HostEntry(address));
     }
-    const std::string object = "endpoint " + endpoint.namespace_name + '/' + endpoint.name;
+    const auto object = [&] { return "endpoint " + endpoint.namespace_name + '/' + endpoint.name; };
     if (interner_.policy().identities.size() > limits_.identities) {
-      return TooLarge(object, "identities", limits_.identities);
+      return TooLarge(object(), "identities", limits_.identities);
     }
-    if (too_many_bytes()) return TooLarge(object, "bytes", limits_.table_bytes);
+    if (too_many_bytes()) return TooLarge(object(), "bytes", limits_.table_bytes);
   }
   for (const auto& [address, node] : in_force_.node_addresses) {
     if (!in_force_.owners.contains(address)) hosts.emplace_back(address, *HostEntry(address));
@@ -279,11 +288,6 @@ std::optional<Diagnostic> CompilePass::Whole() {
   CountStats();
   if (table_.stats_.bytes > limits_.table_bytes) {
     return TooLarge("address map (pods and CIDR cells)", "bytes", limits_.table_bytes);
-  }
-  for (const MemberState& members : in_force_.members) {
-    in_force_.memberships += interner_.policy().section_sets.Size(members.egress) +
-                             interner_.policy().section_sets.Size(members.ingress) +
-                             interner_.policy().peer_classes.Size(members.peer_bits);
   }
   NoteChanges(hosts);
   Publish();
@@ -327,7 +331,13 @@ std::vector<IpAddress> CompilePass::TouchedAddresses(const PolicyChange& change)
     touch(node.addresses);
     touch(policy_.nodes[id].addresses);
   }
+  std::size_t new_block_count = 0;
+  for (const GroupId group : new_blocks_) new_block_count += policy_.groups[group].blocks.size();
   const auto in_new_blocks = [&](const IpAddress& address) {
+    if (new_block_count > kBlocksTried) {
+      const CidrPartition::Cell* cell = in_force_.cells.FindCell(address);
+      return cell != nullptr && cell->bits >= first_new_cell_set_;
+    }
     return std::any_of(new_blocks_.begin(), new_blocks_.end(), [&](GroupId group) {
       const auto& blocks = policy_.groups[group].blocks;
       return std::any_of(blocks.begin(), blocks.end(), [&](const CidrBlock& b) { return b.cidr.Contains(address); });
@@ -379,6 +389,7 @@ void CompilePass::Update(const PolicyChange& change) {
 
   table_.addresses_ = current_->addresses_;
   ForgetDirtyMembers();
+  first_new_cell_set_ = in_force_.cells.sets.SetCount();
   for (const GroupId group : new_blocks_) {
     in_force_.cells.Add({in_force_.groups[group].bit, &policy_.groups[group].blocks});
   }
@@ -421,6 +432,7 @@ bool CompilePass::Concerns(IdentityId before_id, IdentityId after_id) {
 }
 
 void CompilePass::Compare(const IpAddress& address, const AddressEntry& before, const AddressEntry& after) {
+  if (before.identity != after.identity) ++in_force_.moved;
   if (before.node != after.node || Concerns(before.identity, after.identity)) {
     table_.changes_.Add(address);
   }
@@ -439,6 +451,15 @@ void CompilePass::NoteChanges(const std::vector<std::pair<IpAddress, AddressEntr
   });
 }
 
+std::uint64_t InForce::MemoryBytes() const {
+  constexpr std::uint64_t kNodeBytes = 64;  // of a hash map: links, an address, an id, a share of the buckets
+  const auto bytes = [](const auto& list) { return list.capacity() * sizeof(list[0]); };
+  return bytes(groups) + 2 * sections * sizeof(SectionId) + bytes(members) + holders.MemoryBytes() +
+         bytes(sets_of_groups) + listed_memberships * sizeof(IdSetId) + bytes(bit_uses) + bytes(port_set_uses) +
+         (owners.size() + node_addresses.size()) * kNodeBytes + bytes(pod_cidrs) + bytes(cells.cells) +
+         cells.sets.MemoryBytes() + bytes(cell_identities);
+}
+
 void CompilePass::CountStats() {
   const InternedPolicy& interned = interner_.policy();
   TableStats& stats = table_.stats_;
@@ -452,14 +473,14 @@ void CompilePass::CountStats() {
   stats.peer_classes = interned.peer_classes.SetCount();
   stats.port_classes = interned.port_classes.SetCount();
   stats.memberships = interner_.Memberships();
-  stats.bytes = interner_.MemoryBytes() + table_.addresses_.MemoryBytes() + table_.ports_.MemoryBytes() + sizeof(Table);
+  stats.bytes = interner_.TableBytes() + table_.addresses_.MemoryBytes() + table_.ports_.MemoryBytes() + sizeof(Table);
 }
 
 void CompilePass::Publish() {
   const InternedPolicy& interned = interner_.policy();
   table_.has_policy_ = true;
   table_.interned_ = interner_.shared();
-  table_.rule_limit_ = interned.rules.size();
+  table_.rule_limit_ = interner_.rules().RuleCount();
   table_.section_limit_ = interned.sections.size();
   table_.identity_limit_ = interned.identities.size();
   table_.node_names_ = interner_.NodeNames();

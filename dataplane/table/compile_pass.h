@@ -19,6 +19,7 @@ namespace sluice {
 struct GroupState {
   static constexpr std::uint32_t kNoBit = 0xffffffff;
   std::uint32_t bit = kNoBit;          // until a rule names the group as a peer
+  std::uint32_t peer = 0;              // what rules call it; where it has a bit
   std::vector<SectionId> sections[2];  // that it is the subject of, by direction
 };
 
@@ -48,7 +49,9 @@ struct InForce {
   std::vector<IdentityId> cell_identities;  // by IdSetId of cells.sets
   std::uint64_t rules = 0;
   std::uint64_t sections = 0;
-  std::uint64_t memberships = 0;  // as counted by the last whole compilation
+  std::uint64_t moved = 0;  // times that an address got another identity in this numbering
+
+  std::uint64_t MemoryBytes() const;
 };
 
 // Each step reads what the steps before it left.
@@ -105,6 +108,7 @@ class CompilePass {
 
   std::vector<GroupId> dirty_groups_;  // subjects of sections that changed, and groups that got a bit
   std::vector<GroupId> new_blocks_;    // groups with CIDR blocks that got a bit
+  IdSetId first_new_cell_set_ = 0;     // the cells' sets from here on have a bit of theirs
   std::vector<IdSetId> dirty_sets_;    // member sets that hold a dirty group
   bool ports_changed_ = false;
   IdSorter sorter_;

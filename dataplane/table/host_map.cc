@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <bit>
 #include <utility>
 
@@ -9,14 +10,23 @@ template <typename Key>
 HostMap<Key>::HostMap() : pages_(1) {}
 
 template <typename Key>
-const AddressEntry* HostMap<Key>::Find(const Key& key, std::uint64_t hash) const {
-  const Page& page = PageOf(hash);
+auto HostMap<Key>::FindIn(const Page& page, const Key& key, std::uint64_t hash, std::size_t* slot) -> Line* {
   if (page.lines == nullptr) return nullptr;
   for (std::uint32_t at = static_cast<std::uint32_t>(hash) & page.mask;; at = (at + 1) & page.mask) {
-    const Line& line = page.lines[at];
-    if (const std::uint32_t match = line.Match(key); match != 0) return &line.entries[std::countr_zero(match)];
+    Line& line = page.lines[at];
+    if (const std::uint32_t match = line.Match(key); match != 0) {
+      *slot = static_cast<std::size_t>(std::countr_zero(match));
+      return &line;
+    }
     if ((line.used & kOverflow) == 0) return nullptr;
   }
+}
+
+template <typename Key>
+const AddressEntry* HostMap<Key>::Find(const Key& key, std::uint64_t hash) const {
+  std::size_t slot = 0;
+  const Line* line = FindIn(PageOf(hash), key, hash, &slot);
+  return line == nullptr ? nullptr : &line->entries[slot];
 }
 
 template <typename Key>
@@ -36,10 +46,15 @@ bool HostMap<Key>::Insert(const Page& page, const Key& key, AddressEntry entry) 
   return false;
 }
 
+// At most 60% of the slots used: nine lookups in ten end in their first line.
+template <typename Key>
+std::size_t HostMap<Key>::MostHosts(const Page& page) {
+  return (std::size_t{page.mask} + 1) * 6 * kSlots / 10;
+}
+
 template <typename Key>
 auto HostMap<Key>::MakePage(std::span<const std::pair<Key, AddressEntry>> hosts) -> Page {
   if (hosts.empty()) return {};
-  // At most 60% of the slots used: nine lookups in ten end in their first line.
   const auto lines = static_cast<std::uint32_t>(std::bit_ceil(hosts.size() * 10 / (6 * kSlots) + 1));
   Page page;
   page.lines = std::shared_ptr<Line[]>(new Line[lines]());
@@ -64,33 +79,52 @@ std::vector<std::pair<Key, AddressEntry>> HostMap<Key>::Hosts(const Page& page) 
 }
 
 template <typename Key>
+void HostMap<Key>::Rebuild(std::size_t index, std::span<const std::pair<Key, AddressEntry>> hosts) {
+  pages_[index] = MakePage(hosts);
+  own_.Add(index);
+}
+
+template <typename Key>
 void HostMap<Key>::Set(const Key& key, AddressEntry entry) {
   const std::uint64_t hash = HashAddress(key);
   const std::size_t index = (hash >> 32) >> page_shift_;
-  auto hosts = Hosts(pages_[index]);
-  bool found = false;
-  for (auto& host : hosts) {
-    if (host.first == key) {
-      host.second = entry;
-      found = true;
+  Page& page = pages_[index];
+  std::size_t slot = 0;
+  if (Line* line = FindIn(page, key, hash, &slot)) {
+    if (line->entries[slot] == entry) return;
+    if (!IsOwn(index)) {
+      const std::ptrdiff_t at = line - page.lines.get();
+      const std::size_t count = std::size_t{page.mask} + 1;
+      std::shared_ptr<Line[]> copy(new Line[count]);
+      std::copy_n(page.lines.get(), count, copy.get());
+      page.lines = std::move(copy);
+      own_.Add(index);
+      line = &page.lines[at];
     }
+    line->entries[slot] = entry;
+    return;
   }
-  if (!found) {
+  ++size_;
+  if (IsOwn(index) && std::size_t{page.count} + 1 <= MostHosts(page) && Insert(page, key, entry)) {
+    ++page.count;
+  } else {
+    auto hosts = Hosts(page);
     hosts.emplace_back(key, entry);
-    ++size_;
+    Rebuild(index, hosts);
   }
-  pages_[index] = MakePage(hosts);
   if (size_ > pages_.size() * kPageHosts) Split();
 }
 
 template <typename Key>
 void HostMap<Key>::Erase(const Key& key) {
-  const std::size_t index = (HashAddress(key) >> 32) >> page_shift_;
+  const std::uint64_t hash = HashAddress(key);
+  const std::size_t index = (hash >> 32) >> page_shift_;
+  std::size_t slot = 0;
+  if (FindIn(pages_[index], key, hash, &slot) == nullptr) return;
   auto hosts = Hosts(pages_[index]);
-  const std::size_t removed = std::erase_if(hosts, [&](const auto& host) { return host.first == key; });
-  if (removed == 0) return;
-  size_ -= removed;
-  pages_[index] = MakePage(hosts);
+  std::erase_if(hosts, [&](const auto& host) { return host.first == key; });
+  --size_;
+  Rebuild(index, hosts);
 }
 
 template <typename Key>

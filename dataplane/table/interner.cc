@@ -7,9 +7,9 @@
 namespace sluice {
 namespace {
 
-std::uint64_t NextEpoch() {
-  static std::atomic<std::uint64_t> epoch{0};
-  return ++epoch;
+std::uint64_t NextNumbering() {
+  static std::atomic<std::uint64_t> numbering{0};
+  return ++numbering;
 }
 
 template <typename... Values>
@@ -17,18 +17,8 @@ void AppendBytes(std::string& bytes, const Values&... values) {
   (bytes.append(reinterpret_cast<const char*>(&values), sizeof(values)), ...);
 }
 
-void SortAndMerge(std::vector<PortRange>& ranges) {
-  std::sort(ranges.begin(), ranges.end());
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < ranges.size(); ++i) {
-    if (kept > 0 && ranges[i].protocol == ranges[kept - 1].protocol && ranges[i].first <= ranges[kept - 1].last + 1) {
-      ranges[kept - 1].last = std::max(ranges[kept - 1].last, ranges[i].last);
-    } else {
-      ranges[kept++] = ranges[i];
-    }
-  }
-  ranges.resize(kept);
-}
+// What a node of a map takes beside its key's own memory: links, key, id, a share of the buckets.
+constexpr std::uint64_t kNodeBytes = 80;
 
 }  // namespace
 
@@ -38,37 +28,26 @@ std::size_t Interner::IdentityHash::operator()(const Identity& identity) const {
   return hash ^ (hash >> 32);
 }
 
-Interner::Interner() : shared_(std::make_shared<InternedPolicy>()) {
-  shared_->epoch = NextEpoch();
+Interner::Interner(std::shared_ptr<RuleInterner> rules)
+    : rules_(std::move(rules)), shared_(std::make_shared<InternedPolicy>()) {
+  shared_->epoch = rules_->epoch();
+  shared_->rules = rules_->rules();
+  shared_->numbering = NextNumbering();
   shared_->identities.push_back({});
-  shared_->rules.push_back({});
   identity_ids_.emplace(Identity{}, 0);
 }
 
 std::uint32_t Interner::PeerBit(const std::string& group_key, std::uint64_t generation) {
   const auto [place, added] = peer_bits_.try_emplace(group_key, BitCount());
-  if (added) bit_born_.push_back(generation);
-  return place->second;
-}
-
-std::uint32_t Interner::PortSet(std::vector<PortRange> ranges) {
-  SortAndMerge(ranges);
-  const auto next = static_cast<std::uint32_t>(port_sets_.size());
-  const auto [place, added] = port_set_ids_.try_emplace(std::move(ranges), next);
-  if (added) port_sets_.push_back(&place->first);
-  return place->second;
-}
-
-RuleId Interner::Rule(const TableRule& rule, std::uint32_t peer_bit, std::uint32_t port_set) {
-  std::string key;
-  AppendBytes(key, rule.tier, rule.direction, rule.action, rule.priority, rule.index, peer_bit, port_set);
-  key += rule.policy;
-  const auto [place, added] = rule_ids_.try_emplace(std::move(key), shared_->rules.size());
   if (added) {
-    if (rule.policy.size() >= sizeof(std::string) / 2) heap_bytes_ += rule.policy.size() + 1;
-    shared_->rules.push_back(rule);
+    key_bytes_ += kNodeBytes + group_key.size();
+    bit_born_.push_back(generation);
   }
   return place->second;
+}
+
+void Interner::ForgetPeerBit(const std::string& group_key) {
+  if (peer_bits_.erase(group_key) != 0) key_bytes_ -= kNodeBytes + group_key.size();
 }
 
 SectionId Interner::Section(const std::vector<RuleMatch>& rules, RuleId default_deny) {
@@ -77,11 +56,12 @@ SectionId Interner::Section(const std::vector<RuleMatch>& rules, RuleId default_
   for (const RuleMatch& match : rules) AppendBytes(key, match.peer_bit, match.port_set, match.rule);
   const auto [place, added] = section_ids_.try_emplace(std::move(key), shared_->sections.size());
   if (!added) return place->second;
+  key_bytes_ += kNodeBytes + place->first.capacity();
   if (rules.size() > free_match_count_) {
     free_match_count_ = std::max<std::size_t>(rules.size(), shared_->matches.empty() ? 64 : 4096);
     shared_->matches.push_back(std::make_unique<RuleMatch[]>(free_match_count_));
     free_matches_ = shared_->matches.back().get();
-    heap_bytes_ += free_match_count_ * sizeof(RuleMatch);
+    match_bytes_ += free_match_count_ * sizeof(RuleMatch);
   }
   std::copy(rules.begin(), rules.end(), free_matches_);
   shared_->sections.push_back({free_matches_, static_cast<std::uint32_t>(rules.size()), default_deny});
@@ -98,7 +78,10 @@ IdentityId Interner::IdentityOf(const Identity& identity) {
 
 NodeId Interner::NodeOf(const std::string& name) {
   const auto [place, added] = node_ids_.try_emplace(name, static_cast<NodeId>(node_names_.size()));
-  if (added) node_names_.push_back(name);
+  if (added) {
+    key_bytes_ += 2 * (kNodeBytes + name.size());
+    node_names_.push_back(name);
+  }
   return place->second;
 }
 
@@ -109,10 +92,14 @@ std::shared_ptr<const std::vector<std::string>> Interner::NodeNames() {
   return shared_node_names_;
 }
 
-std::uint64_t Interner::MemoryBytes() const {
+std::uint64_t Interner::TableBytes() const {
   return shared_->section_sets.MemoryBytes() + shared_->peer_classes.MemoryBytes() +
-         shared_->port_classes.MemoryBytes() + shared_->identities.MemoryBytes() + shared_->rules.MemoryBytes() +
-         shared_->sections.MemoryBytes() + heap_bytes_;
+         shared_->port_classes.MemoryBytes() + shared_->identities.MemoryBytes() + shared_->sections.MemoryBytes() +
+         match_bytes_ + rules_->TableBytes();
+}
+
+std::uint64_t Interner::IndexBytes() const {
+  return key_bytes_ + identity_ids_.size() * kNodeBytes + bit_born_.capacity() * sizeof(bit_born_[0]);
 }
 
 std::uint64_t Interner::Memberships() const {

@@ -1,23 +1,27 @@
-// What one epoch has interned, and how to find it again by content. The writer's side of InternedPolicy.
+// What one numbering has interned, and how to find it again by content. The writer's side of InternedPolicy.
 //
-// One thread, the Compiler's. Equal content gives the same id for as long as the epoch lasts.
+// One thread, the Compiler's. Equal content gives the same id for as long as the numbering lasts.
 #ifndef SLUICE_DATAPLANE_TABLE_INTERNER_H_
 #define SLUICE_DATAPLANE_TABLE_INTERNER_H_
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "table/rule_interner.h"
 #include "table/table.h"
 
 namespace sluice {
 
 class Interner {
  public:
-  Interner();
+  explicit Interner(std::shared_ptr<RuleInterner> rules);
+
+  RuleInterner& rules() { return *rules_; }
+  const RuleInterner& rules() const { return *rules_; }
+  const std::shared_ptr<RuleInterner>& shared_rules() const { return rules_; }
 
   const std::shared_ptr<InternedPolicy>& shared() const { return shared_; }
   InternedPolicy& policy() { return *shared_; }
@@ -26,25 +30,21 @@ class Interner {
   // The bit by which peer classes name the group of that key. `generation`: when it is first asked for.
   std::uint32_t PeerBit(const std::string& group_key, std::uint64_t generation);
   // The group is gone: one of the same key that comes later gets a bit of its own.
-  void ForgetPeerBit(const std::string& group_key) { peer_bits_.erase(group_key); }
+  void ForgetPeerBit(const std::string& group_key);
   std::uint64_t BitBorn(std::uint32_t bit) const { return bit_born_[bit]; }
   std::uint32_t BitCount() const { return static_cast<std::uint32_t>(bit_born_.size()); }
 
-  // Ranges in any order; they are sorted and merged first.
-  std::uint32_t PortSet(std::vector<PortRange> ranges);
-  std::uint32_t PortSetCount() const { return static_cast<std::uint32_t>(port_sets_.size()); }
-  const std::vector<PortRange>& Ranges(std::uint32_t port_set) const { return *port_sets_[port_set]; }
-
-  // The rule and what it matches: a rule that is edited is a new one, and counts anew.
-  RuleId Rule(const TableRule& rule, std::uint32_t peer_bit, std::uint32_t port_set);
   SectionId Section(const std::vector<RuleMatch>& rules, RuleId default_deny);
   IdentityId IdentityOf(const Identity& identity);
   NodeId NodeOf(const std::string& name);
   // By NodeId; a copy is made only where nodes were added since the last call.
   std::shared_ptr<const std::vector<std::string>> NodeNames();
 
-  std::uint64_t MemoryBytes() const;
-  // Members of all sets: what an epoch has piled up, against what is in force.
+  // Of what tables read, the rules included.
+  std::uint64_t TableBytes() const;
+  // Of what it takes to find that by content.
+  std::uint64_t IndexBytes() const;
+  // Members of all sets.
   std::uint64_t Memberships() const;
 
  private:
@@ -52,12 +52,10 @@ class Interner {
     std::size_t operator()(const Identity& identity) const;
   };
 
+  std::shared_ptr<RuleInterner> rules_;
   std::shared_ptr<InternedPolicy> shared_;
   std::unordered_map<std::string, std::uint32_t> peer_bits_;
   std::vector<std::uint64_t> bit_born_;
-  std::map<std::vector<PortRange>, std::uint32_t> port_set_ids_;
-  std::vector<const std::vector<PortRange>*> port_sets_;  // keys of port_set_ids_
-  std::unordered_map<std::string, RuleId> rule_ids_;
   std::unordered_map<std::string, SectionId> section_ids_;
   std::unordered_map<Identity, IdentityId, IdentityHash> identity_ids_;
   std::unordered_map<std::string, NodeId> node_ids_;
@@ -65,7 +63,8 @@ class Interner {
   std::shared_ptr<const std::vector<std::string>> shared_node_names_;
   RuleMatch* free_matches_ = nullptr;
   std::size_t free_match_count_ = 0;
-  std::uint64_t heap_bytes_ = 0;  // match blocks and long policy names
+  std::uint64_t match_bytes_ = 0;
+  std::uint64_t key_bytes_ = 0;  // of peer_bits_, section_ids_ and node names
 };
 
 }  // namespace sluice

@@ -33,6 +33,10 @@ class SetHolders {
     for (EndpointId endpoint = first_[set]; endpoint != kNone; endpoint = links_[endpoint].next) visit(endpoint);
   }
 
+  std::uint64_t MemoryBytes() const {
+    return links_.capacity() * sizeof(links_[0]) + first_.capacity() * sizeof(first_[0]);
+  }
+
  private:
   static constexpr EndpointId kNone = 0xffffffff;
 

@@ -11,8 +11,9 @@
 // each worker (Classifier), so a miss is two address lookups and two probes of that memory, whatever the policies'
 // shape, and the table holds memberships, never products. docs/architecture.md has the arithmetic.
 //
-// Ids are interned by content and never reused within an epoch (see Compiler), so what a worker remembers outlives a
-// swap. Threads: a Table is immutable; any thread may read it for as long as it holds a reference or is inside an RCU
+// Ids are interned by content and never reused: those of rules within an epoch, which flows and counters remember, all
+// others within a numbering, of which an epoch has several (see Compiler). So what a worker remembers outlives a swap.
+// Threads: a Table is immutable; any thread may read it for as long as it holds a reference or is inside an RCU
 // read section. The interned parts are shared with later generations and only grow (IdSetPool, StableVector).
 #ifndef SLUICE_DATAPLANE_TABLE_TABLE_H_
 #define SLUICE_DATAPLANE_TABLE_TABLE_H_
@@ -33,7 +34,8 @@
 
 namespace sluice {
 
-// A rule, or the default deny of a section that isolates. Unique within an epoch; counters are indexed by it.
+// A rule, or the default deny of a section that isolates. Unique within an epoch; counters are indexed by it. Below
+// 2^31.
 using RuleId = std::uint32_t;
 inline constexpr RuleId kNoRule = 0;  // no policy speaks of this side: allowed
 
@@ -78,7 +80,7 @@ struct TableStats {
   std::uint64_t groups = 0;
   std::uint64_t sections = 0;
   std::uint64_t rules = 0;
-  // Interned in this epoch, this generation's and earlier ones'.
+  // Interned in this numbering, this generation's and earlier ones'.
   std::uint64_t identities = 0;
   std::uint64_t section_sets = 0;
   std::uint64_t peer_classes = 0;
@@ -105,22 +107,25 @@ struct TableSection {
   RuleId default_deny = kNoRule;  // where the section isolates
 };
 
-// What generations of one epoch share: interned, append-only.
+// What generations of one numbering share: interned, append-only. The rules are shared by all of their epoch.
 struct InternedPolicy {
   std::uint64_t epoch = 0;            // unique in the process
+  std::uint64_t numbering = 0;        // likewise
   StableVector<Identity> identities;  // [0]: an address that no policy concerns
   IdSetPool section_sets;             // sets of SectionId
   IdSetPool peer_classes;             // sets of peer bits
   IdSetPool port_classes;             // sets of port set ids
-  StableVector<TableRule> rules;      // [0] is kNoRule
   StableVector<TableSection> sections;
-  std::vector<std::unique_ptr<RuleMatch[]>> matches;  // writer only; reached through sections
+  std::vector<std::unique_ptr<RuleMatch[]>> matches;     // writer only; reached through sections
+  std::shared_ptr<const StableVector<TableRule>> rules;  // [0] is kNoRule
 };
 
 class Table {
  public:
   std::uint64_t generation() const { return generation_; }
+  // Ids of rules mean the same in all tables of an epoch, all other ids in those of a numbering.
   std::uint64_t epoch() const { return interned_->epoch; }
+  std::uint64_t numbering() const { return interned_->numbering; }
   // False for the table in force before any policy was received.
   bool has_policy() const { return has_policy_; }
 
@@ -133,7 +138,7 @@ class Table {
   // Works the triple out: O(rules of the sections). `sections` is an Identity's egress or ingress.
   Decision Decide(IdSetId sections, IdSetId peer_class, PortClassId port_class) const;
 
-  const TableRule& rule(RuleId id) const { return interned_->rules[id]; }
+  const TableRule& rule(RuleId id) const { return (*interned_->rules)[id]; }
   // What denies where `sections` isolate and no rule admits: kNoRule where none isolates.
   RuleId DefaultDeny(IdSetId sections) const;
   // Ids that this generation may name are below these.

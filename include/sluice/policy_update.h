@@ -123,6 +123,11 @@ PolicyChange Apply(PolicyUpdate update, ResolvedPolicy& policy, const UpdateInde
 // Takes the last Apply back.
 void Undo(PolicyChange change, ResolvedPolicy& policy);
 
+// Leaves of the policy's member sets those that endpoints have, and in them the groups that are there: updates leave
+// behind what they replace. Endpoints get the new numbers of their sets; those that a PolicyChange names mean nothing
+// any more.
+void CompactMemberSets(ResolvedPolicy& policy);
+
 }  // namespace sluice
 
 #endif  // SLUICE_POLICY_UPDATE_H_

@@ -1,4 +1,5 @@
-// A vector that only grows and never moves what it holds, so that readers may hold on while one writer appends.
+// A vector that only grows (but see Truncate) and never moves what it holds, so that readers may hold on while one
+// writer appends.
 //
 // One writer calls push_back. Readers on other threads may read element i once they learnt of i through a release store
 // by the writer (publishing a table, for example): the chunk pointer and the element were written before it.
@@ -36,6 +37,15 @@ class StableVector {
     if (!chunks_[chunk]) chunks_[chunk] = std::make_unique<T[]>(std::size_t{kFirstChunk} << chunk);
     chunks_[chunk][offset] = std::move(value);
     return size_++;
+  }
+
+  // Takes the last ones back, of which no reader ever learnt. Writer only.
+  void Truncate(std::uint32_t size) {
+    if (size >= size_) return;
+    const std::uint32_t last = Locate(size).chunk;
+    for (std::size_t chunk = last + 1; chunk < kChunks; ++chunk) chunks_[chunk].reset();
+    for (std::uint32_t i = size; i < size_ && Locate(i).chunk == last; ++i) (*this)[i] = T{};
+    size_ = size;
   }
 
   // Writer only; a reader knows which indices it may use.

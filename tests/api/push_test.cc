@@ -163,6 +163,35 @@ TEST_F(PushTest, UpdateThatSkipsABatchOrNamesAnotherStateNeedsAFullState) {
   EXPECT_TRUE(sender.SendUpdate(PodComes(kState, 6, 1, "10.0.0.2")).applied());
 }
 
+TEST_F(PushTest, NumberingThatIsUsedUpNeedsAFullState) {
+  StartServer();
+  Sender sender(Connect(), "test");
+  ASSERT_TRUE(sender.SendFullState(WebIsolated(), kState, 1).applied());
+  // Each update comes with one group and leaves out as many numbers as it may.
+  std::uint64_t batch = 1;
+  v1::BatchResult result;
+  std::uint32_t number = 0;
+  for (int i = 0; i < 20; ++i) {
+    v1::Update update;
+    update.set_state_id(kState);
+    update.set_batch(batch + 1);
+    if (number != 0) update.add_removed_groups(number);
+    number += kMaxNumberGap;
+    v1::NewGroup* group = update.add_groups();
+    group->set_id(number);
+    group->mutable_group()->set_key("g" + std::to_string(i));
+    result = sender.SendUpdate(update);
+    if (!result.applied()) break;
+    ++batch;
+  }
+  EXPECT_GT(batch, 15u);
+  EXPECT_FALSE(result.applied());
+  EXPECT_TRUE(result.full_state_needed());
+  EXPECT_THAT(result.problems(0).reason(), HasSubstr("send a full state"));
+  EXPECT_TRUE(sender.SendFullState(WebIsolated(), kState + 1, 1).applied());
+  EXPECT_TRUE(sender.SendUpdate(PodComes(kState + 1, 2, 1, "10.0.0.2")).applied());
+}
+
 TEST_F(PushTest, ReconnectedSenderGoesOnWhereItStopped) {
   StartServer();
   {

@@ -112,5 +112,25 @@ TEST(StableVector, ElementsStayWhereTheyAre) {
   for (std::uint32_t i = 0; i < 100'000; ++i) ASSERT_EQ(vector[i], static_cast<int>(i));
 }
 
+TEST(StableVector, WhatIsTakenBackTakesNoMemory) {
+  StableVector<std::string> vector;
+  for (int i = 0; i < 70; ++i) vector.push_back(std::to_string(i));
+  const std::uint64_t bytes = vector.MemoryBytes();
+  const std::string* first = &vector[0];
+  for (const std::uint32_t added : {0, 1, 57, 58, 59, 10'000}) {  // chunks end at 64 and 192
+    for (std::uint32_t i = 0; i < added; ++i) vector.push_back("more");
+    vector.Truncate(70);
+    ASSERT_EQ(vector.size(), 70u);
+    ASSERT_EQ(vector.MemoryBytes(), bytes);
+  }
+  vector.Truncate(64);
+  vector.Truncate(65);  // there are fewer
+  ASSERT_EQ(vector.size(), 64u);
+  EXPECT_EQ(vector.push_back("next"), 64u);
+  EXPECT_EQ(first, &vector[0]);
+  EXPECT_EQ(vector[63], "63");
+  EXPECT_EQ(vector[64], "next");
+}
+
 }  // namespace
 }  // namespace sluice

@@ -28,6 +28,30 @@ TEST(Codec, FullStateOfEveryShapeComesBackTheSame) {
   }
 }
 
+// A state that was updated for long and then encoded (a state file that is folded) must not carry what updates left.
+TEST(Codec, FullStateLeavesOutSetsThatNobodyHas) {
+  ResolvedPolicy policy;
+  for (const char* key : {"a", "b", "c"}) policy.groups.push_back({key, {}});
+  for (std::uint32_t i = 0; i < 3; ++i) {
+    Endpoint endpoint;
+    endpoint.name = "e" + std::to_string(i);
+    policy.endpoints.push_back(endpoint);
+  }
+  const auto intern = [&](std::vector<std::uint32_t> groups) { return policy.member_sets.Intern(groups); };
+  intern({0, 1, 2});
+  policy.endpoints[0].members = intern({1});
+  intern({0});
+  policy.endpoints[2].members = intern({1, 2});
+  FullStateDecoder decoder;
+  ASSERT_TRUE(EncodeFullState(policy, 7, 1, 1 << 20, [&](const v1::FullStateChunk& chunk) {
+    EXPECT_EQ(chunk.member_sets_size(), 2);
+    return !decoder.Add(chunk);
+  }));
+  const ResolvedPolicy back = decoder.Take();
+  EXPECT_EQ(back.Dump(), policy.Dump());
+  EXPECT_EQ(back.member_sets.SetCount(), 3u);
+}
+
 TEST(Codec, UpdateComesBackTheSame) {
   PolicyUpdate update;
   update.removed_policies = {"default/old"};

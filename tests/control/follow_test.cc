@@ -175,6 +175,7 @@ TEST(Follow, RandomChangesLeadWhereResolvingAfreshDoes) {
         ASSERT_EQ(InNames(slow.policy()), InNames(fresh));
       }
       if (world.Below(30) == 0) slow.StartOver();
+      if (world.Below(8) == 0) prompt.Renew();
 
       ASSERT_TRUE(of_node.Follow());
       ClusterResolver again;

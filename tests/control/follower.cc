@@ -98,7 +98,14 @@ testing::AssertionResult Follower::Follow() {
   const Compiler::Result result = compiler_->Update(policy_, Apply(update_, policy_));
   if (const auto* error = std::get_if<Diagnostic>(&result)) return testing::AssertionFailure() << error->ToString();
   table_ = std::get<std::shared_ptr<const Table>>(result);
+  if (compiler_->IsRenewalDue(policy_)) Renew();
   return testing::AssertionSuccess();
+}
+
+void Follower::Renew() {
+  CompactMemberSets(policy_);
+  table_ = compiler_->Renew(policy_);
+  ++renewals_;
 }
 
 }  // namespace sluice::test

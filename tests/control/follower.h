@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -24,11 +25,17 @@ class Follower {
   // Takes the changes, checks that they may be applied, applies and compiles them. The result fails where one of these
   // does.
   testing::AssertionResult Follow();
+  // As the store does it, when it is due and here at any time: new numbers for what is in force.
+  void Renew();
 
   const ResolvedPolicy& policy() const { return policy_; }
   const Table& table() const { return *table_; }
   // The last one that was followed.
   const PolicyUpdate& update() const { return update_; }
+  const PolicyView& view() const { return *view_; }
+  // What is held of the policy and for its next update, in bytes.
+  std::uint64_t HeldBytes() const { return compiler_->MemoryBytes() + policy_.member_sets.MemoryBytes(); }
+  int renewals() const { return renewals_; }
 
  private:
   std::unique_ptr<PolicyView> view_;
@@ -36,6 +43,7 @@ class Follower {
   PolicyUpdate update_;
   std::unique_ptr<Compiler> compiler_;
   std::shared_ptr<const Table> table_;
+  int renewals_ = 0;
 };
 
 // What is in force, in an order of its own: equal for policies that mean the same and name their groups alike, whatever

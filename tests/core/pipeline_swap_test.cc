@@ -317,6 +317,41 @@ TEST(Pipeline, NewEpochJudgesAllAgainAndKeepsTheOldCounts) {
   }
 }
 
+// The same generation in other numbers: nothing is judged again, rules count on, and what was remembered of the old
+// numbers answers nobody.
+TEST(Pipeline, NewNumberingJudgesNoFlowAgainAndForgetsOldAnswers) {
+  PipelineFixture fixture;
+  const auto with_peers = [](int peers) {
+    PolicyBuilder builder;
+    builder.policy() = ServerAdmitsClient();
+    std::vector<GroupId> others;
+    for (int i = 0; i < peers; ++i) others.push_back(builder.Group("other " + std::to_string(i)));
+    std::vector<Rule> rules;
+    for (const GroupId other : others) rules.push_back(AllowRule(other, {}, static_cast<std::int32_t>(other)));
+    // Before the pods' own sections: they get other numbers once this is gone.
+    builder.Section("default/a", Direction::kIngress, 0, std::move(rules), false);
+    builder.policy().endpoints[2].members = builder.policy().member_sets.Intern(others);
+    builder.policy().sections.Sort();
+    return std::move(builder.policy());
+  };
+  fixture.Load(with_peers(20));
+  fixture.Load(with_peers(0));
+  const RuleId rule = fixture.Send(ClientUdp()).ingress.rule;
+  fixture.Send(PacketBuilder().Ethernet().Ipv4("10.0.0.3", "10.0.0.2").Udp(1000, 80));
+  const std::uint64_t numbering = fixture.table().numbering();
+  const std::uint64_t generation = fixture.table().generation();
+  fixture.Load(fixture.compiler().Renew(with_peers(0)));
+  ASSERT_NE(fixture.table().numbering(), numbering);
+  ASSERT_EQ(fixture.table().generation(), generation);
+  EXPECT_EQ(Told(fixture.Send(ClientUdp())), "forward new");
+  EXPECT_EQ(Told(fixture.Send(ClientUdp(2000))), "forward new");
+  EXPECT_EQ(Told(fixture.Send(PacketBuilder().Ethernet().Ipv4("10.0.0.3", "10.0.0.2").Udp(1000, 80))),
+            "drop none policy_denied");
+  fixture.SweepAll();
+  EXPECT_EQ(fixture.counters().flows_judged_again.value(), 0u);
+  EXPECT_EQ(fixture.CountOf(rule).packets, 3u);
+}
+
 TEST(Pipeline, IcmpErrorAboutAFlowThatTheNewTableDeniesIsNotRelated) {
   PipelineFixture fixture;
   fixture.Load(ServerAdmitsClient());

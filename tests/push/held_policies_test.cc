@@ -35,6 +35,16 @@ TEST(HeldPolicies, LeaveTheSectionsOfAHeldPolicyWithoutRules) {
   EXPECT_TRUE(policy.sections.back().isolates);
 }
 
+TEST(HeldPolicies, ForgetWhatAFullStateDoesNotHave) {
+  HeldPolicies held;
+  held.Hold(RefusalOf("policy a/web"));
+  held.Hold(RefusalOf("policy a/went while nobody was told"));
+  ResolvedPolicy policy;
+  policy.sections = {SectionOf("a/other"), SectionOf("a/web")};
+  held.Strip(&policy);
+  EXPECT_EQ(held.size(), 1u);
+}
+
 TEST(HeldPolicies, NeverTakeRulesFromATierWhoseRulesDeny) {
   HeldPolicies held;
   held.Hold(RefusalOf("policy lockdown"));

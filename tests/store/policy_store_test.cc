@@ -221,6 +221,75 @@ TEST_F(PolicyStoreTest, CopyIsOfOneMomentWhileTheWriterGoesOn) {
   writer.join();
 }
 
+// Peers of ever new rules: the n-th update's are half of the pods, and those of some updates before are gone.
+PolicyUpdate PeersCome(std::uint32_t pods, std::uint32_t step) {
+  PolicyUpdate update;
+  const GroupId id = pods + step;
+  const auto name = [](std::uint32_t of) { return "default/q" + std::to_string(of); };
+  GroupUpdate group{id, {"peers of " + name(step), {}}, {}};
+  for (EndpointId pod = 0; pod < pods; ++pod) {
+    if ((pod * 2654435761u >> step % 20 & 1) != 0) group.members.push_back(pod);
+  }
+  Section section;
+  section.policy = name(step);
+  section.subjects = 0;
+  section.rules = {AllowRule(id, {TcpPort(static_cast<std::uint16_t>(1 + step % 1000))})};
+  update.groups.push_back(std::move(group));
+  update.sections.push_back({section.policy, {section}});
+  if (step >= 8) {
+    update.removed_policies = {name(step - 8)};
+    update.removed_groups = {id - 8};
+  }
+  return update;
+}
+
+// The thread sanitizer watches those who copy the policy and ask the table meanwhile.
+TEST_F(PolicyStoreTest, ChangeWithoutEndLeavesNothingBehindWhileReadersGoOn) {
+  constexpr std::uint32_t kPods = 501;
+  std::uint64_t renewals = 0, most_sets = 0;
+  std::uint64_t generation = 0, numbering = 0;
+  PolicyStore store({}, [&](const std::shared_ptr<const Table>& table) {
+    if (table->generation() == generation && numbering != table->numbering()) ++renewals;
+    EXPECT_GE(table->generation(), generation);
+    generation = table->generation();
+    numbering = table->numbering();
+  });
+  ASSERT_FALSE(store.Replace(ManyPods(kPods)));
+  std::atomic<bool> done{false};
+  std::thread reader([&] {
+    while (!done) {
+      const ResolvedPolicy copy = store.Copy();
+      ASSERT_EQ(copy.endpoints.size(), kPods);
+      for (std::uint32_t id = 0; id < kPods; ++id) {
+        ASSERT_TRUE(copy.member_sets.Contains(copy.endpoints[id].members, id));
+      }
+      Classify(*store.table(), "10.1.0.1", "10.1.0.0", kProtoTcp, 80);
+    }
+  });
+  for (std::uint32_t step = 0; step < 600; ++step) {
+    ASSERT_FALSE(store.Update(PeersCome(kPods, step)));
+    const std::uint64_t sets =
+        store.Read([](const ResolvedPolicy& policy, const Table&) { return policy.member_sets.SetCount(); });
+    most_sets = std::max(most_sets, sets);
+  }
+  done = true;
+  reader.join();
+  EXPECT_GT(renewals, 2u);
+  EXPECT_LT(renewals, 60u);
+  EXPECT_LT(most_sets, 100'000u);  // of 300,000
+  const ResolvedPolicy copy = store.Copy();
+  EXPECT_LE(copy.member_sets.SetCount(), kPods + 1);
+  Compiler fresh;
+  const auto table = MustCompile(fresh, copy);
+  for (std::uint32_t pod = 0; pod < kPods; ++pod) {
+    for (const std::uint16_t port : {592, 595, 600}) {
+      const std::string source = IpAddress::V4(0x0a010000 + pod).ToString();
+      ASSERT_EQ(Classify(*store.table(), source, "10.1.0.0", kProtoTcp, port).allow,
+                Classify(*table, source, "10.1.0.0", kProtoTcp, port).allow);
+    }
+  }
+}
+
 TEST_F(PolicyStoreTest, SizeAndOwnersFollowEachChange) {
   PolicyStore store({}, Record());
   ASSERT_FALSE(store.Replace(ManyPods(3)));

@@ -140,35 +140,6 @@ TEST(Compile, TooManyAddressesAreRefusedByTheirBytes) {
   EXPECT_THAT(std::get<Diagnostic>(result).ToString(), HasSubstr("address map"));
 }
 
-TEST(Compile, GarbageStartsANewEpochAndTheVerdictsStay) {
-  Compiler compiler;
-  PolicyBuilder builder;
-  const GroupId web = builder.Group("web");
-  builder.Section("default/web", Direction::kIngress, web, {});
-  std::vector<GroupId> peers;
-  for (int i = 0; i < 3000; ++i) {
-    peers.push_back(builder.Group("peer" + std::to_string(i)));
-    builder.policy().sections.begin()->rules.push_back(AllowRule(peers.back(), {}, i));
-  }
-  builder.Endpoint("web", {Ip("10.0.0.1")}, {web});
-  builder.Endpoint("client", {Ip("10.0.0.2")}, {});
-  const std::uint64_t epoch = MustCompile(compiler, builder.policy())->epoch();
-  bool renewed = false;
-  for (std::uint32_t round = 0; round < 1200 && !renewed; ++round) {
-    std::vector<GroupId> members = peers;
-    members.erase(members.begin() + 1 + round);
-    builder.policy().endpoints[1].members = builder.policy().member_sets.Intern(members);
-    const auto table = MustCompile(compiler, builder.policy());
-    renewed = table->epoch() != epoch;
-    const Classification seen = Classify(*table, "10.0.0.2", "10.0.0.1", kProtoTcp, 80);
-    ASSERT_TRUE(seen.allow);
-    ASSERT_EQ(table->rule(seen.ingress.rule).index, 0);
-    if (!renewed) continue;
-    EXPECT_EQ(table->changes().marked(), AddressChanges::kMarks);
-  }
-  EXPECT_TRUE(renewed);
-}
-
 TEST(Table, DumpNamesHostsIdentitiesAndRules) {
   Compiler compiler;
   const std::string dump = MustCompile(compiler, WebPolicy().policy())->Dump();

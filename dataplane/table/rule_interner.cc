@@ -1,0 +1,115 @@
+#include "table/rule_interner.h"
+
+#include <algorithm>
+#include <atomic>
+
+namespace sluice {
+namespace {
+
+std::uint64_t NextEpoch() {
+  static std::atomic<std::uint64_t> epoch{0};
+  return ++epoch;
+}
+
+template <typename... Values>
+void AppendBytes(std::string& bytes, const Values&... values) {
+  (bytes.append(reinterpret_cast<const char*>(&values), sizeof(values)), ...);
+}
+
+void SortAndMerge(std::vector<PortRange>& ranges) {
+  std::sort(ranges.begin(), ranges.end());
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < ranges.size(); ++i) {
+    if (kept > 0 && ranges[i].protocol == ranges[kept - 1].protocol && ranges[i].first <= ranges[kept - 1].last + 1) {
+      ranges[kept - 1].last = std::max(ranges[kept - 1].last, ranges[i].last);
+    } else {
+      ranges[kept++] = ranges[i];
+    }
+  }
+  ranges.resize(kept);
+}
+
+// What a node of a map takes beside its key's own memory: links, key, id, a share of the buckets.
+constexpr std::uint64_t kNodeBytes = 80;
+
+std::uint64_t BytesOf(const std::string& key) { return kNodeBytes + key.capacity(); }
+std::uint64_t BytesOf(const std::vector<PortRange>& key) { return kNodeBytes + key.capacity() * sizeof(PortRange); }
+
+// Of what does not fit in the string itself.
+std::uint64_t HeapBytes(const std::string& text) { return text.size() < sizeof(std::string) / 2 ? 0 : text.size() + 1; }
+
+}  // namespace
+
+RuleInterner::RuleInterner() : epoch_(NextEpoch()), rules_(std::make_shared<StableVector<TableRule>>()) {
+  rules_->push_back({});
+}
+
+std::uint32_t RuleInterner::Peer(const std::string& group_key) {
+  const auto [place, added] = peers_.Find(std::string(group_key));
+  if (added) {
+    key_bytes_ += BytesOf(place->first);
+    place->second = next_peer_++;
+  }
+  return place->second;
+}
+
+std::uint32_t RuleInterner::PortSet(std::vector<PortRange> ranges) {
+  SortAndMerge(ranges);
+  const auto [place, added] = port_set_ids_.Find(std::move(ranges));
+  if (added) {
+    key_bytes_ += BytesOf(place->first);
+    place->second = PortSetCount();
+    port_sets_.push_back(&place->first);
+  }
+  return place->second;
+}
+
+RuleId RuleInterner::Rule(const TableRule& rule, std::uint32_t peer, std::uint32_t port_set) {
+  std::string key;
+  AppendBytes(key, rule.tier, rule.direction, rule.action, rule.priority, rule.index, peer, port_set);
+  key += rule.policy;
+  const auto [place, added] = rule_ids_.Find(std::move(key));
+  if (added) {
+    key_bytes_ += BytesOf(place->first);
+    place->second = rules_->push_back(rule);
+    name_bytes_ += HeapBytes(rule.policy);
+  }
+  return place->second;
+}
+
+void RuleInterner::RollBack(const Mark& mark) {
+  const auto erase_from = [this](auto& ids, std::uint32_t first) {
+    std::erase_if(ids.known, [&](const auto& entry) {
+      if (entry.second < first) return false;
+      key_bytes_ -= BytesOf(entry.first);
+      return true;
+    });
+  };
+  if (RuleCount() != mark.rules) erase_from(rule_ids_, mark.rules);
+  if (next_peer_ != mark.peers) erase_from(peers_, mark.peers);
+  if (PortSetCount() != mark.port_sets) erase_from(port_set_ids_, mark.port_sets);
+  for (RuleId rule = mark.rules; rule < RuleCount(); ++rule) name_bytes_ -= HeapBytes((*rules_)[rule].policy);
+  rules_->Truncate(mark.rules);
+  next_peer_ = mark.peers;
+  port_sets_.resize(mark.port_sets);
+}
+
+void RuleInterner::BeginSweep() {
+  const auto begin = [](auto& ids) { std::swap(ids.known, ids.old); };
+  begin(rule_ids_);
+  begin(peers_);
+  begin(port_set_ids_);
+}
+
+void RuleInterner::EndSweep() {
+  for (const auto& [ranges, id] : port_set_ids_.old) port_sets_[id] = nullptr;
+  const auto end = [this](auto& ids) {
+    for (const auto& [key, id] : ids.old) key_bytes_ -= BytesOf(key);
+    ids.old = {};
+  };
+  end(rule_ids_);
+  end(peers_);
+  end(port_set_ids_);
+}
+
+}  // namespace sluice

@@ -1,0 +1,90 @@
+// What one epoch has interned: rules, and what they match in words that outlive a numbering (groups by their keys, port
+// sets by their ranges). So a rule keeps its id, which counters and flows remember, when all else is numbered anew.
+//
+// One thread, the Compiler's. Equal content gives the same id, unless nothing in force had it when a sweep came
+// between: then it gets a new one. No id is given twice.
+#ifndef SLUICE_DATAPLANE_TABLE_RULE_INTERNER_H_
+#define SLUICE_DATAPLANE_TABLE_RULE_INTERNER_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "table/table.h"
+
+namespace sluice {
+
+class RuleInterner {
+ public:
+  static constexpr std::uint32_t kAnyPeer = 0xffffffff;
+
+  RuleInterner();
+
+  std::uint64_t epoch() const { return epoch_; }
+  const std::shared_ptr<StableVector<TableRule>>& rules() const { return rules_; }
+  // Rules that the epoch has seen; their ids are below.
+  RuleId RuleCount() const { return rules_->size(); }
+
+  // What rules call the group of that key.
+  std::uint32_t Peer(const std::string& group_key);
+
+  // Ranges in any order; they are sorted and merged first.
+  std::uint32_t PortSet(std::vector<PortRange> ranges);
+  std::uint32_t PortSetCount() const { return static_cast<std::uint32_t>(port_sets_.size()); }
+  // Requires a set that was asked for since the last sweep began.
+  const std::vector<PortRange>& Ranges(std::uint32_t port_set) const { return *port_sets_[port_set]; }
+
+  // The rule and what it matches: a rule that is edited is a new one, and counts anew. `peer`: of Peer, or kAnyPeer.
+  RuleId Rule(const TableRule& rule, std::uint32_t peer, std::uint32_t port_set);
+
+  // What was interned since the mark was taken never was: of a policy that was refused.
+  struct Mark {
+    RuleId rules = 0;
+    std::uint32_t peers = 0;
+    std::uint32_t port_sets = 0;
+  };
+  Mark TakeMark() const { return {RuleCount(), next_peer_, PortSetCount()}; }
+  void RollBack(const Mark& mark);
+
+  // What is not asked for between the two is forgotten.
+  void BeginSweep();
+  void EndSweep();
+
+  // Of what tables read, and of what it takes to find that by content.
+  std::uint64_t TableBytes() const { return rules_->MemoryBytes() + name_bytes_; }
+  std::uint64_t IndexBytes() const { return key_bytes_ + port_sets_.capacity() * sizeof(port_sets_[0]); }
+
+ private:
+  // From content to id. While a sweep goes on, what was not asked for yet is in `old`.
+  template <typename Map>
+  struct Ids {
+    Map known;
+    Map old;
+
+    // With the place of the id, which is to be set where it is new.
+    auto Find(typename Map::key_type&& key) {
+      if (!old.empty()) {
+        if (auto node = old.extract(key)) return std::pair(known.insert(std::move(node)).position, false);
+      }
+      return known.try_emplace(std::move(key));
+    }
+  };
+
+  const std::uint64_t epoch_;
+  std::shared_ptr<StableVector<TableRule>> rules_;
+  Ids<std::unordered_map<std::string, RuleId>> rule_ids_;
+  Ids<std::unordered_map<std::string, std::uint32_t>> peers_;  // by group key
+  std::uint32_t next_peer_ = 0;
+  Ids<std::map<std::vector<PortRange>, std::uint32_t>> port_set_ids_;
+  std::vector<const std::vector<PortRange>*> port_sets_;  // keys of port_set_ids_; null once forgotten
+  std::uint64_t key_bytes_ = 0;                           // of the keys of all three
+  std::uint64_t name_bytes_ = 0;                          // of long policy names in rules_
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_TABLE_RULE_INTERNER_H_

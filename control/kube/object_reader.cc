@@ -129,8 +129,8 @@ void Fill(ondemand::value value, Kept kept, ValueTree& tree) {
       if (error == std::errc{} && end == text.data() + text.size()) {
         tree.Integer(integer, text, kNoPosition);
       } else {
-        double real = std::numeric_limits<double>::infinity();
-        static_cast<void>(value.get_double().get(real));
+        double real = 0;
+        if (value.get_double().get(real) != simdjson::SUCCESS) real = std::numeric_limits<double>::infinity();
         tree.Float(real, text, kNoPosition);
       }
       break;

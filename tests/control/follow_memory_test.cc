@@ -82,7 +82,7 @@ class RestlessCluster {
     space.labels = {{Fresh("key-"), "v"}, {"team", Fresh("team-")}};
     resolver_.Upsert(space);
     follow();
-    resolver_.Upsert(NodeObject{Fresh("node-"), {IpAddress::V4(0x1e000000 + round_)}, {}});
+    resolver_.Upsert(NodeObject{Fresh("node-"), {IpAddress::V4(0x1e000000 + round_)}, {}, {}});
     Pod passing = pod;
     passing.namespace_name = Fresh("space-");
     passing.name = "passes";
@@ -163,7 +163,8 @@ TEST(FollowMemory, FullStateIsDueOnceNodesThatWentOutnumberWhatThereIs) {
   int rounds = 0;
   for (; !receiver.view().FullDue() && rounds < 20'000; ++rounds) {
     const std::string name = "node-" + std::to_string(rounds);
-    cluster.resolver().Upsert(NodeObject{name, {IpAddress::V4(0x1e000000u + static_cast<std::uint32_t>(rounds))}, {}});
+    cluster.resolver().Upsert(
+        NodeObject{name, {IpAddress::V4(0x1e000000u + static_cast<std::uint32_t>(rounds))}, {}, {}});
     if (rounds % 16 == 15) {
       ASSERT_TRUE(receiver.Follow());
       for (int i = rounds - 15; i <= rounds; ++i) cluster.resolver().DeleteNode("node-" + std::to_string(i));

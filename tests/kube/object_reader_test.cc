@@ -82,10 +82,12 @@ TEST(ObjectReader, NP_17_APolicyWithoutSpecIsolatesItsNamespaceForIngress) {
   ObjectReader reader(Resource::kNetworkPolicies, "https://api");
   for (const char* rest : {"", R"(,"spec":null)", R"(,"spec":{"podSelector":{},"policyTypes":["Ingress"]})"}) {
     const Padded json(R"({"metadata":{"name":"p","namespace":"shop"})" + std::string(rest) + "}");
-    const ReceivedObject received = reader.ReadItem(json.view());
-    EXPECT_THAT(received.diagnostics, IsEmpty()) << rest;
-    ASSERT_EQ(received.decoded.outcome, DecodedObject::Outcome::kAccepted) << rest;
-    const NetworkPolicy& policy = std::get<NetworkPolicy>(received.decoded.object);
+    std::string why;
+    const std::optional<ReceivedObject> received = reader.ReadItem(json.view(), why);
+    ASSERT_TRUE(received) << why;
+    EXPECT_THAT(received->diagnostics, IsEmpty()) << rest;
+    ASSERT_EQ(received->decoded.outcome, DecodedObject::Outcome::kAccepted) << rest;
+    const NetworkPolicy& policy = std::get<NetworkPolicy>(received->decoded.object);
     EXPECT_THAT(policy.pod_selector.requirements, IsEmpty());
     EXPECT_TRUE(policy.has_ingress && !policy.has_egress) << rest;
   }

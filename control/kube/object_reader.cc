@@ -284,12 +284,11 @@ class ObjectReader::State {
       why = "an object with " + other;
       return std::nullopt;
     }
-    ReceivedObject received = Decode(failure);
-    if (received.decoded.key.name.empty()) {
+    if (TextAt(tree_.root()->Find("metadata"), "name").empty()) {
       why = "an object without a name";
       return std::nullopt;
     }
-    return received;
+    return Decode(failure);
   }
 
   // `failure`: why of the object there is no more than its name; empty: there is.

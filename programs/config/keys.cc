@@ -125,7 +125,7 @@ std::vector<Key> KeysOf(Config& config) {
   keys.push_back({"wires", WiresKey{&config.edge.wires}, "",
                   "pairs of ports: `[DEV, DEV]`; a DEV is a text, or a mapping of the keys below"});
   keys.push_back({"manifests", TextListKey{&config.manifests}, "",
-                  "files and folders of Kubernetes manifests, watched for changes"});
+                  "files and folders of Kubernetes [manifests](manifests.md), watched for changes"});
   AddApiKeys(config, keys);
   keys.push_back({"log_level", Choice(config.log_level, {"debug", "info", "warning", "error"}), "",
                   "lines below it are not written to standard error"});

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
@@ -62,6 +63,8 @@ class ManifestSource::State {
   }
 
   Manifests Load();
+  std::vector<std::string> Records() const;
+  void Remember(KeptManifests kept);
   int fd() const { return watch_ ? watch_->fd() : -1; }
   int TimeoutMs() const;
   bool ConsumeEvents();
@@ -96,6 +99,8 @@ class ManifestSource::State {
   std::vector<ManifestFile> listed_;  // by the last load
   std::vector<UnreadablePath> unreadable_;
   std::set<std::string> readable_before_;  // folders and given paths that were, and have not become unreadable unseen
+  std::set<std::string> done_without_;     // by the process that we begin after
+  std::vector<std::string> unread_;        // by the last load
   std::vector<ManifestFile> looked_;       // all that looks compare, as it was last listed
   std::size_t next_looked_ = 0;
   bool listed_young_ = false;  // something may have changed since it was listed without a new stamp
@@ -148,7 +153,33 @@ Manifests ManifestSource::State::Load() {
   listed_ = std::move(list.files);
   unreadable_ = std::move(list.unreadable);
   last_look_ = Clock::now();
-  return std::move(builder).Finish();
+  Manifests manifests = std::move(builder).Finish();
+  unread_ = manifests.unread;
+  std::erase_if(manifests.unread, [this](const std::string& path) { return done_without_.contains(path); });
+  return manifests;
+}
+
+std::vector<std::string> ManifestSource::State::Records() const {
+  KeptManifestsEncoder encoder;
+  for (const auto& [path, file] : files_) {
+    encoder.BeginFile(path);
+    for (const DecodedObject& object : file.content.objects) {
+      if (IsGood(object)) encoder.Add(object);
+    }
+  }
+  for (const std::string& path : readable_before_) encoder.AddReadable(path);
+  for (const std::string& path : unread_) encoder.AddUnread(path);
+  return std::move(encoder).Take();
+}
+
+void ManifestSource::State::Remember(KeptManifests kept) {
+  for (KeptFile& file : kept.files) {
+    File& remembered = files_[file.path];
+    remembered.known = true;
+    std::move(file.objects.begin(), file.objects.end(), std::back_inserter(remembered.content.objects));
+  }
+  readable_before_.insert(kept.readable.begin(), kept.readable.end());
+  done_without_.insert(kept.unread.begin(), kept.unread.end());
 }
 
 // Moves over what the last load had below that path, and returns the paths of the files.
@@ -292,6 +323,8 @@ ManifestSource::ManifestSource(std::vector<std::string> paths, Watching watching
 ManifestSource::~ManifestSource() = default;
 
 Manifests ManifestSource::Load() { return state_->Load(); }
+std::vector<std::string> ManifestSource::Records() const { return state_->Records(); }
+void ManifestSource::Remember(KeptManifests kept) { state_->Remember(std::move(kept)); }
 int ManifestSource::fd() const { return state_->fd(); }
 int ManifestSource::TimeoutMs() const { return state_->TimeoutMs(); }
 bool ManifestSource::ConsumeEvents() { return state_->ConsumeEvents(); }

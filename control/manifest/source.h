@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "manifest/kept_manifests.h"
 #include "manifest/manifest_reader.h"
 
 namespace sluice {
@@ -39,6 +40,12 @@ class ManifestSource {
   // diagnostics are of all files, and notes say what was kept. Manifests::unread names what could not be read and has
   // no earlier version: at a start, all that cannot be read; later, what has come since.
   Manifests Load();
+
+  // What the last Load came to, for a process that begins anew: the good version of each object, and of what it does
+  // without.
+  std::vector<std::string> Records() const;
+  // Before the first Load, which then comes to what it would in the process that made these records.
+  void Remember(KeptManifests kept);
 
   // To poll for input; -1 where inotify is not in use.
   int fd() const;

@@ -96,6 +96,20 @@ std::optional<Diagnostic> PolicyIntake::ReplaceByManifests(ResolvedPolicy policy
   return std::nullopt;
 }
 
+void PolicyIntake::RefuseManifests(Diagnostics reasons) {
+  const std::lock_guard lock(mutex_);
+  status_.last_refusal = std::move(reasons);
+}
+
+std::variant<bool, std::string> PolicyIntake::LoadKept(StateReader& reader) {
+  return file_ == nullptr ? false : file_->Load(reader);
+}
+
+std::string PolicyIntake::KeepManifests(std::vector<std::string> records) {
+  file_->Save(std::move(records));
+  return file_->AwaitWritten();
+}
+
 v1::BatchResult PolicyIntake::Applied(std::uint64_t state_id, std::uint64_t batch, std::uint64_t started_ns) {
   v1::BatchResult result;
   result.set_batch(batch);

@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "api/policy_records.h"
@@ -55,6 +56,12 @@ class PolicyIntake {
   // The pushed policy that the state file holds goes into force. Nothing where there was none, or why it does not.
   std::optional<std::string> LoadState();
   std::optional<Diagnostic> ReplaceByManifests(ResolvedPolicy policy);
+  // What manifests say cannot be put into force.
+  void RefuseManifests(Diagnostics reasons);
+  // What manifests said, in place of pushed policy: as StateFile::Load, Save and AwaitWritten.
+  bool keeps() const { return file_ != nullptr; }
+  std::variant<bool, std::string> LoadKept(StateReader& reader);
+  std::string KeepManifests(std::vector<std::string> records);
 
   // A full state that was decoded; `records` is what the state file is to hold of it. The result lacks decode_ns.
   v1::BatchResult ReplaceByPush(ResolvedPolicy policy, std::uint64_t state_id, std::uint64_t batch,

@@ -120,7 +120,8 @@ std::variant<std::monostate, RecordsRead, std::string> ReadRecords(
   std::string bytes(first_line.size(), '\0');
   file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   if (file.bad()) return ErrnoText("cannot be read");
-  if (bytes != first_line) return "it does not begin as one";
+  if (bytes != first_line)
+    return "it does not begin with '" + std::string(first_line.substr(0, first_line.size() - 1)) + "'";
   RecordsRead result{first_line.size(), 0};
   const auto read = [&](std::size_t size) {
     bytes.resize(size);

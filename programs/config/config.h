@@ -24,6 +24,7 @@ enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
 struct Config {
   EdgeSettings edge;
   std::vector<std::string> manifests;  // files and folders
+  bool skip_broken_manifests = false;  // at a start, where nobody knows what they held
   ApiSettings api;                     // without `listen`: kDefaultListen
   std::string state;                   // folder; empty: policy is not kept
   std::string run = "/run/sluice";     // folder in memory: says whether `state` may be trusted

@@ -28,6 +28,7 @@ void Overlay(const SyncSettings& flags, SyncSettings& settings) {
   text(flags.kubeconfig, settings.kubeconfig);
   text(flags.context, settings.context);
   list(flags.manifests, settings.manifests);
+  settings.skip_broken_manifests |= flags.skip_broken_manifests;
   list(flags.targets, settings.targets);
   text(flags.security.certificate, settings.security.certificate);
   text(flags.security.key, settings.security.key);
@@ -81,6 +82,8 @@ std::optional<int> ReadCommandLine(int argc, char** argv, SyncSettings& settings
       ->type_name("PATH")
       ->expected(1)
       ->take_all();
+  app.add_flag("--skip-broken-manifests", flags.skip_broken_manifests,
+               "at a start, push without those manifests that cannot be read, instead of waiting until they can be");
   app.add_option("--target", flags.targets,
                  "a dataplane: unix:PATH or HOST:PORT [" + std::string(kDefaultTarget) + "]. Repeatable")
       ->type_name("ADDR")

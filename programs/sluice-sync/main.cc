@@ -264,9 +264,10 @@ class Daemon {
         }
       }
       // Without what cannot be read, a first state could open what is closed. Later, what it held stays in force.
-      if (!synced_ && !manifests.unread.empty()) {
+      if (!synced_ && !settings_.skip_broken_manifests && !manifests.unread.empty()) {
         spdlog::error(
-            "nothing is pushed until it can be read whom {} {} to bind; what dataplanes hold stays in force",
+            "nothing is pushed until it can be read whom {} {} to bind (or with "
+            "--skip-broken-manifests); what dataplanes hold stays in force",
             manifests.unread.front(),
             manifests.unread.size() == 1 ? "is" : "and " + std::to_string(manifests.unread.size() - 1) + " more are");
         return;

@@ -19,6 +19,7 @@ struct SyncSettings {
   std::string kubeconfig;  // empty: see FindAccess (kube/kubeconfig.h)
   std::string context;
   std::vector<std::string> manifests;  // files and folders, in place of an API server
+  bool skip_broken_manifests = false;  // at a start, what cannot be read of them
   std::vector<std::string> targets;    // none: kDefaultTarget
   TargetSecurity security;
   std::string node;  // only what its pods need; empty: all

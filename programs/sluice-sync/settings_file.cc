@@ -17,6 +17,7 @@ std::map<std::string, Target> KeysOf(SyncSettings& settings) {
   return {{"kubeconfig", &settings.kubeconfig},
           {"context", &settings.context},
           {"manifests", &settings.manifests},
+          {"skip-broken-manifests", &settings.skip_broken_manifests},
           {"target", &settings.targets},
           {"tls-certificate", &settings.security.certificate},
           {"tls-key", &settings.security.key},

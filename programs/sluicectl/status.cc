@@ -55,7 +55,8 @@ Json ToJson(const v1::Status& status, bool for_people) {
   json["rejected"] = status.rejected();
   json["last refusal"] = Json::array();
   for (const v1::Problem& problem : status.last_refusal()) {
-    json["last refusal"].push_back(problem.object() + ": " + problem.field() + ": " + problem.reason());
+    const std::string where = problem.object() + (problem.field().empty() ? "" : ": " + problem.field());
+    json["last refusal"].push_back(where + ": " + problem.reason());
   }
   if (for_people) {
     for (auto& [key, value] : json.items()) {

@@ -70,9 +70,6 @@ std::optional<int> Check(const Config& config) {
       return Refuse("manifests '" + path + "' cannot be read: " + std::strerror(errno));
     }
   }
-  if (!config.manifests.empty() && !config.state.empty()) {
-    return Refuse("manifests and state exclude each other: the state is of pushed policy, and manifests are read anew");
-  }
   if (const auto error = CheckApiSettings(config.api)) return Refuse(*error);
   return std::nullopt;
 }

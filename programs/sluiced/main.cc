@@ -149,13 +149,18 @@ class Daemon {
     // Threads that start from here on keep to the control thread's core.
     std::unique_ptr<StateFile> state;
     if (!config_.state.empty()) {
-      auto opened = StateFile::Open(PolicyStateSettings(config_.state, config_.run), say);
+      StateSettings kept = config_.manifests.empty() ? PolicyStateSettings(config_.state, config_.run)
+                                                     : ManifestStateSettings(config_.state, config_.run);
+      auto opened = StateFile::Open(std::move(kept), say);
       if (const auto* error = std::get_if<std::string>(&opened)) return Fail(*error);
       state = std::get<std::unique_ptr<StateFile>>(std::move(opened));
     }
     const auto publish = [this](std::shared_ptr<const Table> table) { Publish(std::move(table)); };
     intake_ = std::make_unique<PolicyIntake>(config_.limits, publish, std::move(state), say);
-    policy_ = std::make_unique<PolicyKeeper>(config_.manifests, *intake_);
+    // Where all is forwarded until there is policy, some policy is better than none.
+    const bool skips = config_.skip_broken_manifests || !config_.pipeline.fail_closed;
+    policy_ = std::make_unique<PolicyKeeper>(
+        config_.manifests, skips ? PolicyKeeper::Broken::kSkip : PolicyKeeper::Broken::kNoPolicy, *intake_);
     if (!LoadFirstPolicy()) return kExitFine;
     auto plane = Dataplane::Start(config_.edge, config_.pipeline, intake_->store().table(), say);
     if (const auto* error = std::get_if<std::string>(&plane)) return Fail(*error);
@@ -264,7 +269,9 @@ class Daemon {
   void SayWhatWasRead(const Reload& reload) {
     Log(reload.diagnostics);
     if (!reload.table) {
-      spdlog::error("the policy was refused: generation {} stays in force", said_generation_);
+      spdlog::error("the policy was refused: {}", said_generation_ == 0
+                                                      ? std::string("there is none in force")
+                                                      : fmt::format("generation {} stays in force", said_generation_));
       return;
     }
     if (HasErrors(reload.diagnostics)) spdlog::warn("what was refused keeps its last good version");

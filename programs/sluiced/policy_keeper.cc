@@ -1,9 +1,16 @@
 #include "sluiced/policy_keeper.h"
 
 #include <chrono>
+#include <functional>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <string_view>
 #include <thread>
 #include <utility>
+#include <variant>
 
+#include "manifest/kept_manifests.h"
 #include "resolve/resolve.h"
 
 namespace sluice {
@@ -23,10 +30,28 @@ std::string Changes(const TableStats& before, const TableStats& after) {
   return text;
 }
 
+class KeptReader final : public StateReader {
+ public:
+  std::optional<std::string> Add(std::string_view record) override {
+    return decoder_.Add(record) ? std::nullopt : std::optional("what it holds is another version's,");
+  }
+  bool complete() const override { return decoder_.complete(); }
+  std::vector<std::string> Fold() const override { return {}; }  // nothing is ever appended
+  KeptManifests Take() { return decoder_.Take(); }
+
+ private:
+  KeptManifestsDecoder decoder_;
+};
+
 }  // namespace
 
-PolicyKeeper::PolicyKeeper(std::vector<std::string> paths, PolicyIntake& intake)
-    : has_paths_(!paths.empty()), source_(std::move(paths)), intake_(intake) {}
+StateSettings ManifestStateSettings(std::string folder, std::string run_folder) {
+  return {std::move(folder), std::move(run_folder), "sluice manifests 1\n",
+          [] { return std::make_unique<KeptReader>(); }};
+}
+
+PolicyKeeper::PolicyKeeper(std::vector<std::string> paths, Broken broken, PolicyIntake& intake)
+    : has_paths_(!paths.empty()), broken_(broken), source_(std::move(paths)), intake_(intake) {}
 
 int PolicyKeeper::TimeoutMs() const {
   constexpr int kBusyMs = 10;
@@ -50,17 +75,54 @@ std::optional<Reload> PolicyKeeper::Step() {
 Reload PolicyKeeper::Update() {
   Reload update;
   const auto start = std::chrono::steady_clock::now();
+  Remember(update.diagnostics);
   Manifests manifests = source_.Load();
-  update.diagnostics = std::move(manifests.diagnostics);
+  std::move(manifests.diagnostics.begin(), manifests.diagnostics.end(), std::back_inserter(update.diagnostics));
+  if (broken_ == Broken::kNoPolicy && !intake_.store().table()->has_policy() && !manifests.unread.empty()) {
+    Diagnostics reasons;
+    for (const std::string& path : manifests.unread) {
+      const std::string why =
+          "holds what cannot be read, and what it held before is not known: no policy is put into force until it can "
+          "be "
+          "read (skip_broken_manifests goes on without it)";
+      update.diagnostics.push_back({Severity::kError, path, 0, {}, {}, why});
+      reasons.push_back({Severity::kError, {}, 0, "manifest " + path, {}, why});
+    }
+    intake_.RefuseManifests(std::move(reasons));
+    return update;
+  }
   if (auto refusal = intake_.ReplaceByManifests(Resolve(manifests.cluster, &update.diagnostics))) {
     update.diagnostics.push_back(std::move(*refusal));
     return update;
   }
+  Keep(update.diagnostics);
   update.table = intake_.store().table();
   update.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   update.changes = Changes(last_, update.table->stats());
   last_ = update.table->stats();
   return update;
+}
+
+// Once, before the first look at the manifests.
+void PolicyKeeper::Remember(Diagnostics& diagnostics) {
+  if (std::exchange(remembered_, true)) return;
+  KeptReader reader;
+  auto loaded = intake_.LoadKept(reader);
+  if (auto* why = std::get_if<std::string>(&loaded)) {
+    diagnostics.push_back({Severity::kWarning, {}, 0, {}, {}, std::move(*why)});
+  } else if (std::get<bool>(loaded)) {
+    source_.Remember(reader.Take());
+  }
+}
+
+void PolicyKeeper::Keep(Diagnostics& diagnostics) {
+  if (!intake_.keeps()) return;
+  std::vector<std::string> records = source_.Records();
+  std::vector<std::size_t> hashes;
+  for (const std::string& record : records) hashes.push_back(std::hash<std::string>()(record));
+  if (std::exchange(kept_, hashes) == hashes) return;
+  std::string why = intake_.KeepManifests(std::move(records));
+  if (!why.empty()) diagnostics.push_back({Severity::kWarning, {}, 0, {}, {}, std::move(why)});
 }
 
 }  // namespace sluice

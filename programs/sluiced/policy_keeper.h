@@ -1,8 +1,13 @@
 // Policy that manifests say: manifests -> model -> resolved policy -> store, on a thread of its own, so that however
 // long it takes, the control thread hears signals.
+//
+// A start and a process that goes on come to the same policy from the same files. Where some of them cannot be read,
+// the process has what they held when they last could be; a start has that from the state file, or it has no policy
+// until all can be read, or goes without what cannot (Broken::kSkip).
 #ifndef SLUICE_PROGRAMS_SLUICED_POLICY_KEEPER_H_
 #define SLUICE_PROGRAMS_SLUICED_POLICY_KEEPER_H_
 
+#include <cstddef>
 #include <future>
 #include <memory>
 #include <optional>
@@ -24,12 +29,18 @@ struct Reload {
   std::string changes;  // "rules 12 -> 14, addresses 30 -> 31"; empty where none of the numbers changed
 };
 
+// What a state file in these folders holds is what manifests said.
+StateSettings ManifestStateSettings(std::string folder, std::string run_folder);
+
 // Used by one thread, which it never keeps waiting.
 class PolicyKeeper {
  public:
-  // `intake` outlives it; where there are paths, nobody else changes policy. The same threads may run where the caller
-  // may.
-  PolicyKeeper(std::vector<std::string> paths, PolicyIntake& intake);
+  // Of manifests that cannot be read at a start, and of which nobody knows what they held.
+  enum class Broken { kNoPolicy, kSkip };
+
+  // `intake` outlives it; where there are paths, nobody else changes policy, and its state file is of
+  // ManifestStateSettings. The same threads may run where the caller may.
+  PolicyKeeper(std::vector<std::string> paths, Broken broken, PolicyIntake& intake);
 
   bool has_paths() const { return has_paths_; }
 
@@ -40,20 +51,25 @@ class PolicyKeeper {
   // Has the manifests read even if nothing changed. Requires paths.
   void Ask() { asked_ = true; }
   // Begins to read where something changed, or tells what a reload that has ended came to. What was read is in force by
-  // then. A policy that is refused leaves the last one in force, and the diagnostics say why.
+  // then. A policy that is refused leaves the last one in force, or none, and the diagnostics say why.
   std::optional<Reload> Step();
   // A reload is under way. It cannot be stopped: who ends now ends without waiting for it.
   bool busy() const { return reload_.valid(); }
 
  private:
   Reload Update();
+  void Remember(Diagnostics& diagnostics);
+  void Keep(Diagnostics& diagnostics);
 
-  bool has_paths_;
+  const bool has_paths_;
+  const Broken broken_;
   bool asked_ = false;
-  std::future<Reload> reload_;  // the thread behind it has source_, intake_ and last_ to itself
+  std::future<Reload> reload_;  // the thread behind it has what follows to itself
   ManifestSource source_;
   PolicyIntake& intake_;
   TableStats last_;
+  bool remembered_ = false;
+  std::vector<std::size_t> kept_;  // hashes of the records that the state file was given last
 };
 
 }  // namespace sluice

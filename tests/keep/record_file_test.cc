@@ -72,9 +72,9 @@ TEST_F(RecordFileTest, ReadingEndsWhereItIsTold) {
 
 TEST_F(RecordFileTest, OtherFirstLineIsRefused) {
   SetContent("something else\n");
-  EXPECT_THAT(std::get<std::string>(Read()), HasSubstr("does not begin as one"));
+  EXPECT_THAT(std::get<std::string>(Read()), HasSubstr("does not begin with 'sluice test 1'"));
   SetContent("");
-  EXPECT_THAT(std::get<std::string>(Read()), HasSubstr("does not begin as one"));
+  EXPECT_THAT(std::get<std::string>(Read()), HasSubstr("does not begin with 'sluice test 1'"));
 }
 
 TEST_F(RecordFileTest, RecordThatTheReaderRefusesIsNamedByItsPlaceThoughItIsTheLast) {

@@ -125,15 +125,11 @@ std::vector<Key> KeysOf(Config& config) {
   keys.push_back({"wires", WiresKey{&config.edge.wires}, "",
                   "pairs of ports: `[DEV, DEV]`; a DEV is a text, or a mapping of the keys below"});
   keys.push_back({"manifests", TextListKey{&config.manifests}, "",
-<<<<<<< ours
                   "files and folders of Kubernetes [manifests](manifests.md), watched for changes"});
-=======
-                  "files and folders of Kubernetes manifests, watched for changes"});
   keys.push_back(
       {"skip_broken_manifests", BoolKey{&config.skip_broken_manifests}, "",
        "at a start, go without what cannot be read of them and is not in `state`, instead of having no policy "
        "(`no_policy`) until it can be"});
->>>>>>> theirs
   AddApiKeys(config, keys);
   keys.push_back({"log_level", Choice(config.log_level, {"debug", "info", "warning", "error"}), "",
                   "lines below it are not written to standard error"});

@@ -2,18 +2,20 @@
 
 #include <algorithm>
 
+#include "sluice/printable.h"
+
 namespace sluice {
 
 std::string Diagnostic::ToString() const {
   std::string text;
   if (!file.empty()) {
-    text += file;
+    text += Printable(file, kPrintableBytes);
     if (line != 0) text += ':' + std::to_string(line);
     text += ": ";
   }
   text += severity == Severity::kError ? "error" : severity == Severity::kWarning ? "warning" : "note";
   for (const std::string* part : {&object, &field, &message}) {
-    if (!part->empty()) text += ": " + *part;
+    if (!part->empty()) text += ": " + Printable(*part, kPrintableBytes);
   }
   return text;
 }

@@ -21,15 +21,21 @@
 namespace sluice {
 
 // Cuts a full state into messages of about `chunk_bytes` each and hands them over in order; the last has `last` set. An
-// empty policy is one message. Stops early, returning false, when `send` returns false.
+// empty policy is one message, and an object is never cut: a message may be longer by one object. Stops early,
+// returning false, when `send` returns false.
 bool EncodeFullState(const ResolvedPolicy& policy, std::uint64_t state_id, std::uint64_t batch, std::size_t chunk_bytes,
                      const std::function<bool(const v1::FullStateChunk&)>& send);
+
+// What of a policy no message of `most_bytes` could carry, as a refusal of the object that is to blame: a policy where
+// it is the policy's sections or a group that it names as peers; or nothing.
+std::optional<Diagnostic> FindTooLarge(const ResolvedPolicy& policy, std::size_t most_bytes);
 
 // Puts a full state together again, chunk by chunk.
 class FullStateDecoder {
  public:
   // What is wrong with the chunk, naming object and field; then the decoder is of no more use. Numbers and texts are
-  // checked: unknown groups and sets, addresses and prefixes of wrong length, enums unknown to this version.
+  // checked: unknown groups and sets, addresses and prefixes of wrong length, enums unknown to this version, and that
+  // all chunks are of one state and batch.
   std::optional<Diagnostic> Add(const v1::FullStateChunk& chunk);
   bool complete() const { return complete_; }
   // Once complete.
@@ -40,6 +46,8 @@ class FullStateDecoder {
   std::optional<Diagnostic> Finish();
 
   ResolvedPolicy policy_;
+  std::uint64_t state_id_ = 0;
+  std::uint64_t batch_ = 0;
   std::unordered_map<std::string, NodeId> node_ids_;
   std::unordered_set<std::string> policies_;          // that came
   std::vector<IdSetId> member_sets_ = {kEmptyIdSet};  // by the sender's number
@@ -53,6 +61,7 @@ v1::Update EncodeUpdate(const PolicyUpdate& update, std::uint64_t state_id, std:
 // (policy_update.h).
 std::optional<Diagnostic> DecodeUpdate(const v1::Update& message, PolicyUpdate& update);
 
+// Texts of a sender's own length are cut (sluice/printable.h).
 v1::Problem EncodeProblem(const Diagnostic& diagnostic);
 Diagnostic DecodeProblem(const v1::Problem& problem);
 

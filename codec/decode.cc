@@ -185,7 +185,13 @@ std::optional<Diagnostic> FullStateDecoder::Add(const v1::FullStateChunk& chunk)
     return Wrong("full state", "first",
                  complete_ ? "a chunk came after the last" : "the first chunk, and only it, says first");
   }
+  if (started_ && (chunk.state_id() != state_id_ || chunk.batch() != batch_)) {
+    return Wrong("full state", chunk.state_id() != state_id_ ? "state_id" : "batch",
+                 "is another than that of the chunks before");
+  }
   started_ = true;
+  state_id_ = chunk.state_id();
+  batch_ = chunk.batch();
   for (const v1::Node& node : chunk.nodes()) {
     Node& added = policy_.nodes.emplace_back();
     if (auto error = DecodeNode(node, added)) return error;

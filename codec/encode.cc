@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "codec/codec.h"
+#include "sluice/printable.h"
 
 namespace sluice {
 namespace {
@@ -79,9 +80,12 @@ std::string EncodeAddress(const IpAddress& address) {
 
 v1::Problem EncodeProblem(const Diagnostic& diagnostic) {
   v1::Problem problem;
-  problem.set_object(diagnostic.object);
-  problem.set_field(diagnostic.field);
-  problem.set_reason(diagnostic.message);
+  const auto bounded = [](const std::string& text) {
+    return text.size() <= kPrintableBytes ? text : Printable(text, kPrintableBytes);
+  };
+  problem.set_object(bounded(diagnostic.object));
+  problem.set_field(bounded(diagnostic.field));
+  problem.set_reason(bounded(diagnostic.message));
   return problem;
 }
 

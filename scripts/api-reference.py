@@ -20,9 +20,16 @@ HEAD = """# The control API
 Generated from `proto/sluice/v1` by `scripts/api-reference.py`; edit the comments there.
 
 gRPC over a Unix socket (`unix:/run/sluice/sluiced.sock`), or over TCP with mutual TLS. `grpc.health.v1.Health` and server
-reflection are there too. A message is at most 16 MB, a full state at most 1 GB over all its chunks. A connection has at most
-32 calls at once; calls that read share 24 threads, at most 8 watch drops and 2 read the whole policy at a time, and what
-is above is answered `RESOURCE_EXHAUSTED`.
+reflection are there too.
+
+**Bounds.** A message is at most 16 MB, either way; a request of `PolicyService.Push` may come in parts, of 64 MB together, and
+take 1 GB of memory at most. A full state is at most 1 GB over all its chunks. A request of `ObserveService`, and
+`Begin`, is at most 64 KB. No message may be compressed: one that says so is answered `UNIMPLEMENTED`.
+
+A connection has at most 32 calls at once. Calls that read are worked on 24 at a time, among them at most 8 that watch drops and 2
+that read the whole policy; a connection's share of these is 8, 4 and 1. What is above waits. After five seconds it is
+answered `RESOURCE_EXHAUSTED`, and the message says what there is too much of. A call whose client reads nothing is cancelled
+after a minute, and after a second where another call waits for its place.
 """
 
 

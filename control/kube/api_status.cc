@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "kube/printable.h"
+#include "sluice/printable.h"
 
 namespace sluice {
 
@@ -17,7 +17,7 @@ ApiStatus ReadApiStatus(long http_status, std::string_view body) {
   }
   status.is_status = true;
   const auto text = [](const nlohmann::json& value) {
-    return value.is_string() ? Printable(value.get_ref<const std::string&>()) : std::string();
+    return value.is_string() ? Printable(value.get_ref<const std::string&>(), kPrintableBytes) : std::string();
   };
   if (json.contains("code") && json["code"].is_number_integer()) status.code = json["code"].get<long>();
   if (json.contains("reason")) status.reason = text(json["reason"]);

@@ -4,7 +4,7 @@
 #include <charconv>
 #include <utility>
 
-#include "kube/printable.h"
+#include "sluice/printable.h"
 
 namespace sluice {
 namespace {

@@ -11,12 +11,14 @@
 #include <utility>
 
 #include "kube/json_framer.h"
-#include "kube/printable.h"
 #include "model/node_annotations.h"
 #include "model/value.h"
+#include "sluice/printable.h"
 
 namespace sluice {
 namespace {
+
+constexpr std::size_t kLongestText = 1000;  // of what somebody else wrote, in a line of ours
 
 namespace ondemand = simdjson::ondemand;
 
@@ -236,7 +238,7 @@ class ObjectReader::State {
       return meta;
     }
     if (tree_.root() == nullptr) {
-      meta.why = "the answer is no list: " + Printable(tree_.failure());
+      meta.why = "the answer is no list: " + Printable(tree_.failure(), kLongestText);
       return meta;
     }
     ReadListMeta(*tree_.root(), meta);
@@ -276,7 +278,7 @@ class ObjectReader::State {
       document.rewind();
       Fill(object(), kNameOnly, tree_);
       if (tree_.root() == nullptr) {
-        why = "an object that cannot be read: " + Printable(failure);
+        why = "an object that cannot be read: " + Printable(failure, kLongestText);
         return std::nullopt;
       }
     }
@@ -301,7 +303,8 @@ class ObjectReader::State {
       received.diagnostics = {{Severity::kError, origin_, 0, received.decoded.key.ToString(), "", failure}};
     }
     for (Diagnostic& diagnostic : received.diagnostics) {
-      for (std::string* text : {&diagnostic.object, &diagnostic.field, &diagnostic.message}) *text = Printable(*text);
+      for (std::string* text : {&diagnostic.object, &diagnostic.field, &diagnostic.message})
+        *text = Printable(*text, kLongestText);
     }
     if (const Value* metadata = tree_.root()->Find("metadata"); metadata != nullptr) {
       received.uid = TextAt(metadata, "uid");
@@ -323,7 +326,7 @@ class ObjectReader::State {
     if (!other.empty()) {
       meta.why = "the answer has " + other;
       const std::string_view message = TextAt(&root, "message");
-      if (!message.empty()) meta.why += ": " + Printable(message);
+      if (!message.empty()) meta.why += ": " + Printable(message, kLongestText);
     } else if (items == nullptr) {
       meta.why = "the answer is a " + list_kind + " without items";
     } else if (items->kind != Value::Kind::kList && items->kind != Value::Kind::kNull) {
@@ -337,7 +340,7 @@ class ObjectReader::State {
 
   void ReadBookmark(WatchEvent& event) const {
     if (tree_.root() == nullptr) {
-      event.why = "a bookmark that cannot be read: " + Printable(tree_.failure());
+      event.why = "a bookmark that cannot be read: " + Printable(tree_.failure(), kLongestText);
       return;
     }
     if (const std::string other = OtherType(*tree_.root(), type_.kind, /*names_type=*/true); !other.empty()) {

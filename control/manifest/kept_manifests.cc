@@ -46,8 +46,8 @@ auto Fields(T& object) {
 }
 template <Is<NodeObject> T>
 auto Fields(T& object) {
-  auto& [name, addresses, pod_cidrs] = object;
-  return std::tie(name, addresses, pod_cidrs);
+  auto& [name, addresses, pod_cidrs, annotated_addresses, addresses_are_all] = object;
+  return std::tie(name, addresses, pod_cidrs, annotated_addresses, addresses_are_all);
 }
 template <Is<ContainerPort> T>
 auto Fields(T& object) {

@@ -9,9 +9,11 @@ bool HeldPolicies::Hold(const Diagnostic& refusal) {
   return refusal.object.starts_with(kPolicy) && names_.insert(refusal.object.substr(kPolicy.size())).second;
 }
 
-void HeldPolicies::Release(const PolicyUpdate& update) {
+bool HeldPolicies::Release(const PolicyUpdate& update) {
+  const std::size_t before = names_.size();
   for (const std::string& policy : update.removed_policies) names_.erase(policy);
   for (const SectionsUpdate& sections : update.sections) names_.erase(sections.policy);
+  return names_.size() != before;
 }
 
 template <typename Sections>

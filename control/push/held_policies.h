@@ -21,8 +21,8 @@ class HeldPolicies {
   bool Hold(const Diagnostic& refusal);
   // All get another try.
   void Clear() { names_.clear(); }
-  // Those that `update` brings anew get another try.
-  void Release(const PolicyUpdate& update);
+  // Those that `update` brings anew get another try. False: there are none.
+  bool Release(const PolicyUpdate& update);
 
   // Only of the NetworkPolicy tier, whose rules allow: without its rules, a policy of another tier might deny less.
   // Of a full state, those that it does not have are forgotten.

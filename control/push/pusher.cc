@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "codec/codec.h"
+#include "codec/parts.h"
 #include "kube/backoff.h"
+#include "push/fit.h"
 #include "push/held_policies.h"
 #include "push/push_call.h"
 
@@ -16,6 +18,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
+constexpr std::size_t kSpareBytes = std::size_t{64} << 10;  // of what goes round an object in its message
+constexpr int kMostTries = 5;                               // of an update on which the stream ends
 
 std::int64_t UnixNowNs() { return std::chrono::system_clock::now().time_since_epoch() / std::chrono::nanoseconds(1); }
 
@@ -45,6 +49,8 @@ class Pusher::Run {
       health_.connected = false;
       health_.in_step = false;
       if (Stopped()) return;
+      health_.progress.Lacks();
+      health_.progress.Meets(why);
       if (why != trouble_) observer_.OnTrouble(target_, why);
       trouble_ = why;
       // A stream that soon ends again, as where two senders take over from each other, is no success.
@@ -64,12 +70,14 @@ class Pusher::Run {
     v1::PushRequest request;
     PolicyUpdate update;
     ChangeTimes changes;
+    int tries = 0;
   };
-  enum class Outcome { kApplied, kRefused, kBroken };
+  enum class Outcome { kApplied, kRefused, kBroken, kFullDue };
 
   void Wake() {
     const std::lock_guard lock(signal_.mutex);
     signal_.news = true;
+    health_.progress.Lacks();
     signal_.changed.notify_all();
   }
   bool Stopped() {
@@ -81,9 +89,11 @@ class Pusher::Run {
     std::unique_lock lock(signal_.mutex);
     return !signal_.changed.wait_for(lock, time, [this] { return signal_.stop; });
   }
-  // Until the feed says that it has something, or `until`. False: stopped, or `call` (may be null) is over.
+  // Until the feed says that it has something, or `until`. False: stopped, or `call` (null: none stands) is over.
+  // Requires that the target holds all that the feed had, where a call stands.
   bool WaitForNews(Clock::time_point until, const PushCall* call) {
     std::unique_lock lock(signal_.mutex);
+    if (call != nullptr && !signal_.news) health_.progress.HasAll();
     const auto over = [&] { return signal_.stop || (call != nullptr && call->over()); };
     const auto done = [&] { return over() || signal_.news; };
     if (until == Clock::time_point::max()) {
@@ -123,6 +133,7 @@ class Pusher::Run {
     if (!call.Write(request, AnswerDeadline())) return std::nullopt;
     const auto answer = call.Read(AnswerDeadline());
     if (!answer || !answer->has_hello()) return std::nullopt;
+    api_minor_ = answer->hello().api_minor();
     return answer->hello();
   }
 
@@ -137,6 +148,7 @@ class Pusher::Run {
     }
     full_due_ = hello.batch() != batch_;
     if (full_due_) return;
+    if (pending_) return;  // it is not in step yet
     if (untold_.oldest_ns() != 0) Applied(true, std::exchange(untold_, {}), UnixNowNs(), hello.generation(), {});
     health_.in_step = true;
   }
@@ -161,7 +173,7 @@ class Pusher::Run {
     Pending pending;
     std::optional<PolicyUpdate> update = receiver_->TakeChanges(&pending.changes);
     if (!update) return false;
-    held_.Release(*update);
+    if (held_.Release(*update) && emptied_) full_due_ = true;  // the dataplane lacks what their groups hold
     health_.held_policies = held_.size();
     pending.update = *std::move(update);
     Encode(pending);
@@ -175,14 +187,42 @@ class Pusher::Run {
     pending.request.mutable_update()->set_received_unix_ns(static_cast<std::uint64_t>(pending.changes.oldest_ns()));
   }
 
+  // How large a message may be for this dataplane, put together of parts if it knows them.
+  std::size_t MostBytes() const {
+    return api_minor_ >= kPartsSinceApiMinor ? options_.most_gathered_bytes : options_.most_message_bytes;
+  }
+
+  // `bytes`: of the request.
+  bool Write(PushCall& call, const v1::PushRequest& request, std::size_t bytes) {
+    if (bytes <= options_.most_message_bytes) return call.Write(request, AnswerDeadline());
+    v1::PushRequest piece;
+    return SendInParts(request.SerializeAsString(), [&](const v1::Part& part) {
+      *piece.mutable_part() = part;
+      return call.Write(piece, AnswerDeadline());
+    });
+  }
+
+  // What is too large to be sent is told of as a refusal. False: so is the whole.
+  bool MakeFit(ResolvedPolicy* policy) {
+    Fitting fitting = Fit(policy, &held_, MostBytes() - kChunkBytes - kSpareBytes);
+    emptied_ = fitting.emptied;
+    for (const Diagnostic& refusal : fitting.held) observer_.OnRefused(target_, refusal, true);
+    if (!fitting.held.empty()) retry_held_at_ = Clock::now() + options_.hold_time;
+    health_.held_policies = held_.size();
+    if (!fitting.refused) return true;
+    result_.Clear();
+    *result_.add_problems() = EncodeProblem(*fitting.refused);
+    return false;
+  }
+
   Outcome SendFull(PushCall& call) {
     if (pending_) untold_.Append(pending_->changes);
     pending_.reset();
     ChangeTimes changes;
     ResolvedPolicy policy = receiver_->Full(&changes);
     if (state_id_ != 0) untold_.Append(changes);  // the first state is no change
-    held_.Strip(&policy);
-    full_due_ = true;  // until it was applied
+    full_due_ = true;                             // until it was applied
+    if (!MakeFit(&policy)) return Outcome::kRefused;
     do {
       state_id_ = random_();
     } while (state_id_ == 0);
@@ -192,11 +232,11 @@ class Pusher::Run {
     v1::PushRequest request;
     const bool sent = EncodeFullState(policy, state_id_, batch_, kChunkBytes, [&](const v1::FullStateChunk& chunk) {
       *request.mutable_full_state() = chunk;
-      return call.Write(request, AnswerDeadline());
+      return Write(call, request, request.ByteSizeLong());
     });
     if (!sent) return Outcome::kBroken;
     receiver_->PrepareForChanges();  // while the dataplane compiles
-    const Outcome outcome = ReadResult(call);
+    const Outcome outcome = ReadResult(call, batch_);
     if (outcome != Outcome::kApplied) return outcome;
     full_due_ = false;
     Applied(true, std::exchange(untold_, {}), LiveNs(sent_ns), result_.generation(), Clock::now() - begun);
@@ -206,8 +246,10 @@ class Pusher::Run {
   Outcome SendPending(PushCall& call) {
     const std::int64_t sent_ns = UnixNowNs();
     const auto begun = Clock::now();
-    if (!call.Write(pending_->request, AnswerDeadline())) return Outcome::kBroken;
-    const Outcome outcome = ReadResult(call);
+    const std::size_t bytes = pending_->request.ByteSizeLong();
+    if (bytes > MostBytes() || pending_->tries++ == kMostTries) return Outcome::kFullDue;
+    if (!Write(call, pending_->request, bytes)) return Outcome::kBroken;
+    const Outcome outcome = ReadResult(call, batch_ + 1);
     if (outcome != Outcome::kApplied) return outcome;
     ++batch_;
     Applied(false, std::move(pending_->changes), LiveNs(sent_ns), result_.generation(), Clock::now() - begun);
@@ -215,11 +257,12 @@ class Pusher::Run {
     return outcome;
   }
 
-  Outcome ReadResult(PushCall& call) {
+  Outcome ReadResult(PushCall& call, std::uint64_t batch) {
     const auto answer = call.Read(AnswerDeadline());
     if (!answer) return Outcome::kBroken;
-    if (!answer->has_result()) {
-      broken_ = "the dataplane sent an answer that this version does not know";
+    if (!answer->has_result() || answer->result().batch() != batch) {
+      broken_ = answer->has_result() ? "the dataplane answered another batch than it was sent"
+                                     : "the dataplane sent an answer that this version does not know";
       return Outcome::kBroken;
     }
     result_ = answer->result();
@@ -238,6 +281,7 @@ class Pusher::Run {
     health_.generation = generation;
     health_.held_policies = held_.size();
     health_.in_step = true;
+    health_.progress.Took();
     refused_backoff_.Reset();
     AppliedBatch batch{full, std::move(changes), live_ns, generation, "", sending};
     if (sending.count() != 0) {
@@ -252,6 +296,10 @@ class Pusher::Run {
   bool Handle(Outcome outcome, PushCall& call) {
     if (outcome == Outcome::kBroken) return false;
     if (outcome == Outcome::kApplied) return true;
+    if (outcome == Outcome::kFullDue) {
+      full_due_ = true;
+      return true;
+    }
     ++health_.refused;
     bool held = false;
     for (const v1::Problem& problem : result_.problems()) {
@@ -259,6 +307,7 @@ class Pusher::Run {
       const bool holds = held_.Hold(refusal);
       held |= holds;
       observer_.OnRefused(target_, refusal, holds);
+      health_.progress.Meets("refused: " + refusal.ToString());
     }
     if (held) retry_held_at_ = Clock::now() + options_.hold_time;
     health_.held_policies = held_.size();
@@ -290,8 +339,10 @@ class Pusher::Run {
   const std::unique_ptr<v1::PolicyService::Stub> stub_;
 
   std::uint64_t state_id_ = 0;
-  std::uint64_t batch_ = 0;  // the last that was applied
+  std::uint64_t batch_ = 0;      // the last that was applied
+  std::uint32_t api_minor_ = 0;  // the dataplane's, as its last Hello said
   bool full_due_ = true;
+  bool emptied_ = false;  // the last full state left out what groups of held policies hold
   std::optional<Pending> pending_;
   ChangeTimes untold_;  // of changes in full states that were not applied yet
   HeldPolicies held_;

@@ -4,6 +4,10 @@
 //                  |                                      | it does not know our state; its numbers are worn out
 //                  \--(it holds another)--> full state <--/
 //
+// A message is never larger than the dataplane takes: a large request travels in parts, and where the dataplane knows
+// none, an update becomes a full state. An object that fits no message is held back like one that is refused (fit.h).
+// An update on which the stream ends again and again is given up for a full state.
+//
 // A batch that is refused for a policy is sent again with that policy held back (held_policies.h); one that is refused
 // for anything else leaves in force what was, and a full state is tried again, later and later. A stream that breaks is
 // opened again after a back-off. Meanwhile changes gather in the receiver's view, where they take no more memory than
@@ -18,7 +22,9 @@
 #include <string>
 #include <thread>
 
+#include "codec/limits.h"
 #include "push/policy_feed.h"
+#include "push/progress.h"
 #include "push/target.h"
 #include "sluice/diagnostic.h"
 
@@ -34,7 +40,9 @@ struct PushOptions {
   // An answer that is not there by then, or a message that did not go out, is taken for a broken stream.
   std::chrono::milliseconds answer_timeout{60'000};
   std::chrono::milliseconds hold_time{300'000};  // held policies get another try after so long
-  std::uint64_t seed = 0;                        // of the back-offs' randomness and the state's names; 0: a random one
+  std::size_t most_message_bytes = kMaxMessageBytes;
+  std::size_t most_gathered_bytes = kMaxGatheredBytes;  // of a message in parts
+  std::uint64_t seed = 0;  // of the back-offs' randomness and the state's names; 0: a random one
 };
 
 // Any thread may read it.
@@ -47,6 +55,7 @@ struct PushHealth {
   std::atomic<std::uint64_t> refused = 0;      // batches of either kind
   std::atomic<std::uint64_t> held_policies = 0;
   std::atomic<std::uint64_t> generation = 0;  // of the dataplane's table after the last batch that was applied
+  Progress progress;
 };
 
 struct AppliedBatch {
@@ -68,7 +77,8 @@ class PushObserver {
  public:
   virtual ~PushObserver() = default;
   virtual void OnApplied(const std::string& target, const AppliedBatch& batch) = 0;
-  // What the dataplane did not take; `refusal.object` as in v1.Problem. `held`: all else went on without it.
+  // What the dataplane did not take, or what no message can carry; `refusal.object` as in v1.Problem. `held`: all else
+  // went on without it.
   virtual void OnRefused(const std::string& target, const Diagnostic& refusal, bool held) = 0;
   virtual void OnConnected(const std::string& target) = 0;
   // No connection: what is in force there stays in force. Not repeated while it is the same.

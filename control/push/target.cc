@@ -1,6 +1,7 @@
 #include "push/target.h"
 
 #include <grpcpp/grpcpp.h>
+#include <grpcpp/resource_quota.h>
 #include <grpcpp/security/tls_certificate_provider.h>
 #include <grpcpp/security/tls_credentials_options.h>
 
@@ -8,6 +9,8 @@
 #include <charconv>
 #include <cstdint>
 #include <system_error>
+
+#include "codec/limits.h"
 
 namespace sluice {
 namespace {
@@ -17,6 +20,7 @@ constexpr unsigned kCertificatePollSeconds = 1;
 constexpr int kKeepaliveMs = 20'000;
 constexpr int kKeepaliveTimeoutMs = 10'000;
 constexpr int kConnectMostMs = 5'000;
+constexpr std::size_t kMostBufferBytes = std::size_t{128} << 20;  // of one connection
 
 bool IsHostPort(std::string_view address) {
   const std::size_t colon = address.rfind(':');
@@ -80,6 +84,14 @@ std::shared_ptr<grpc::Channel> Connect(const std::string& address, const TargetS
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kConnectMostMs);
+  arguments.SetMaxReceiveMessageSize(static_cast<int>(kMaxAnswerBytes));
+  // gRPC looks at a message's length once it has it all, and before it unpacks it: so how much comes is bounded, too,
+  // and what is compressed is not taken at all.
+  grpc::ResourceQuota quota("sluice-sync");
+  quota.Resize(kMostBufferBytes);
+  arguments.SetResourceQuota(quota);
+  arguments.SetInt(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1U << GRPC_COMPRESS_NONE);
+  arguments.SetInt(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
   const bool plain = address.starts_with(kUnix) || security.certificate.empty();
   return grpc::CreateCustomChannel(address, plain ? grpc::InsecureChannelCredentials() : Tls(security), arguments);
 }

@@ -26,7 +26,7 @@ std::variant<DropFilter, std::string> DropFilter::Of(const v1::WatchDropsRequest
   filter.ends = std::get<EndFilter>(std::move(ends));
   for (const std::string& reason : request.reasons()) {
     const auto* known = std::find(std::begin(kDropReasonNames) + 1, std::end(kDropReasonNames), reason);
-    if (known == std::end(kDropReasonNames)) return "reasons: there is no drop reason '" + reason + "'";
+    if (known == std::end(kDropReasonNames)) return "reasons: there is no drop reason '" + ShownName(reason) + "'";
     filter.reasons |= std::uint64_t{1} << (known - std::begin(kDropReasonNames));
   }
   if (filter.reasons == 0) filter.reasons = ~std::uint64_t{0};

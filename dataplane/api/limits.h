@@ -6,17 +6,21 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "codec/limits.h"
+
 namespace sluice {
 
-inline constexpr std::size_t kMaxMessageBytes = std::size_t{16} << 20;   // one message, either way
+inline constexpr std::size_t kMaxAskedBytes = std::size_t{64}
+                                              << 10;  // of what reads, and of the first message of who pushes
 inline constexpr std::size_t kChunkBytes = std::size_t{256} << 10;       // of a full state that we cut ourselves
 inline constexpr std::size_t kMaxFullStateBytes = std::size_t{1} << 30;  // all chunks of one full state
 inline constexpr std::size_t kMaxWaitingSenders = 16;                    // streams that have not said Begin
 inline constexpr int kMaxStreamsPerConnection = 32;
-inline constexpr int kMaxReaderThreads = 24;  // calls that read, at once; what is above is answered RESOURCE_EXHAUSTED
-inline constexpr std::uint64_t kMaxFlowsListed = 10'000'000;
-inline constexpr int kMaxPolicyReaders = 2;  // calls of GetPolicy at once: each holds a copy of the policy
+inline constexpr std::size_t kMaxReaderThreads = 24;  // calls that read, at once
+inline constexpr std::size_t kMaxPolicyReaders = 2;   // of GetPolicy: each holds a copy of the policy
 inline constexpr std::size_t kMaxDropWatchers = 8;
+inline constexpr std::size_t kMaxReadsWaiting = 128;  // for one of these to end
+inline constexpr std::uint64_t kMaxFlowsListed = 10'000'000;
 inline constexpr std::uint32_t kMaxDropsPerSecond = 10'000;    // shown to one watcher
 inline constexpr std::size_t kMaxDropsWaiting = 4096;          // for one watcher that is slow
 inline constexpr std::chrono::milliseconds kDropInterval(20);  // between two looks into the rings

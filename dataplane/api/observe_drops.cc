@@ -1,6 +1,5 @@
 // What was dropped: counters by reason, and drops as they come.
 #include <string>
-#include <thread>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -12,35 +11,31 @@ namespace sluice {
 
 using grpc::Status;
 
-Status ObserveService::ListDrops(grpc::ServerContext*, const v1::ListDropsRequest*,
-                                 grpc::ServerWriter<v1::DropCounter>* writer) {
+Status ObserveService::ListDrops(const v1::ListDropsRequest&, AnswerWriter& writer) {
   const std::vector<Observation> workers = plane_.Workers();
   for (std::size_t i = 1; i < kDropReasonCount; ++i) {
     v1::DropCounter counter;
     counter.set_reason(std::string(kDropReasonNames[i]));
     counter.set_text(std::string(kDropReasonTexts[i]));
     for (const Observation& worker : workers) counter.set_packets(counter.packets() + worker.dropped_by[i]);
-    if (!writer->Write(counter)) return Status::CANCELLED;
+    if (!writer.Write(counter)) return Status::CANCELLED;
   }
   return Status::OK;
 }
 
-// A watcher that is gone is noticed by its write or its cancelled call; one that is silent, by keepalive (limits.h).
-Status ObserveService::WatchDrops(grpc::ServerContext* context, const v1::WatchDropsRequest* request,
-                                  grpc::ServerWriter<v1::WatchDropsResponse>* writer) {
-  auto filter = DropFilter::Of(*request);
+// A watcher that is gone is noticed by its cancelled call; one that is silent, by keepalive (limits.h).
+Status ObserveService::WatchDrops(const v1::WatchDropsRequest& request, AnswerWriter& writer) {
+  auto filter = DropFilter::Of(request);
   if (const auto* error = std::get_if<std::string>(&filter)) return {grpc::StatusCode::INVALID_ARGUMENT, *error};
   DropFeed::Watcher watcher(drops_, std::get<DropFilter>(std::move(filter)));
   if (!watcher.accepted()) {
-    return {grpc::StatusCode::RESOURCE_EXHAUSTED,
-            std::to_string(kMaxDropWatchers) + " watch the drops already; end one of them"};
+    return {grpc::StatusCode::RESOURCE_EXHAUSTED, "too many watch the drops already; end one of them"};
   }
-  writer->SendInitialMetadata();
-  while (!context->IsCancelled()) {
+  writer.SendInitialMetadata();
+  do {
     v1::WatchDropsResponse message;
-    if (watcher.Take(&message) && !writer->Write(message)) break;
-    std::this_thread::sleep_for(kDropInterval);
-  }
+    if (watcher.Take(&message) && !writer.Write(message)) break;
+  } while (!writer.WaitUntilOver(kDropInterval));
   return Status::CANCELLED;
 }
 

@@ -41,11 +41,11 @@ void Describe(const Table& table, const FlowReader& reader, const FlowView& flow
 // used again.
 class FlowWriter {
  public:
-  FlowWriter(grpc::ServerWriter<v1::Flow>* writer, bool batched) : writer_(writer), batched_(batched) {}
+  FlowWriter(AnswerWriter& writer, bool batched) : writer_(writer), batched_(batched) {}
 
   void Write(v1::Flow& flow) {
     if (!batched_) {
-      connected_ = connected_ && writer_->Write(flow);
+      connected_ = connected_ && writer_.Write(flow);
       return;
     }
     bytes_ += flow.ByteSizeLong() + kFieldBytes;
@@ -54,14 +54,14 @@ class FlowWriter {
   }
   void Flush() {
     if (batch_.flows_size() == 0) return;
-    connected_ = connected_ && writer_->Write(batch_);
+    connected_ = connected_ && writer_.Write(batch_);
     batch_.clear_flows();
     bytes_ = 0;
   }
   bool connected() const { return connected_; }
 
  private:
-  grpc::ServerWriter<v1::Flow>* const writer_;
+  AnswerWriter& writer_;
   const bool batched_;
   v1::Flow batch_;
   std::size_t bytes_ = 0;  // of batch_
@@ -70,13 +70,12 @@ class FlowWriter {
 
 }  // namespace
 
-Status ObserveService::ListFlows(grpc::ServerContext*, const v1::ListFlowsRequest* request,
-                                 grpc::ServerWriter<v1::Flow>* writer) {
-  const auto filtered = EndFilter::Of(*request);
+Status ObserveService::ListFlows(const v1::ListFlowsRequest& request, AnswerWriter& writer) {
+  const auto filtered = EndFilter::Of(request);
   if (const auto* error = std::get_if<std::string>(&filtered)) return {grpc::StatusCode::INVALID_ARGUMENT, *error};
   const auto& filter = std::get<EndFilter>(filtered);
-  std::uint64_t left = std::min(request->limit() == 0 ? kMaxFlowsListed : request->limit(), kMaxFlowsListed);
-  FlowWriter flows(writer, request->batched());
+  std::uint64_t left = std::min(request.limit() == 0 ? kMaxFlowsListed : request.limit(), kMaxFlowsListed);
+  FlowWriter flows(writer, request.batched());
   std::vector<v1::Flow> slice(kFlowsASlice);
   std::size_t filled = 0;
   std::vector<IpAddress> ends;  // of each flow of the slice: source, destination
@@ -100,7 +99,7 @@ Status ObserveService::ListFlows(grpc::ServerContext*, const v1::ListFlowsReques
     const FlowReader& reader = workers[i].reader;
     reader.ForEachFlow([&](const FlowView& flow) {
       if (!flows.connected() || left == 0) return;
-      if (!request->state().empty() && request->state() != Name(flow.state)) return;
+      if (!request.state().empty() && request.state() != Name(flow.state)) return;
       if (!filter.Matches(flow.source.address, flow.destination.address, flow.source.port, flow.destination.port,
                           flow.protocol)) {
         return;

@@ -1,12 +1,16 @@
 // ObserveService::ListPolicies: policies as people know them, out of the sections that they became.
 #include <algorithm>
+#include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "api/limits.h"
 #include "api/observe_service.h"
 #include "api/rule_hits.h"
 #include "api/rule_names.h"
+#include "sluice/printable.h"
 #include "sluice/protocol.h"
 
 namespace sluice {
@@ -15,22 +19,37 @@ namespace {
 using grpc::Status;
 
 constexpr std::size_t kPoliciesASlice = 100;
+constexpr std::size_t kMostInfoBytes = std::size_t{1} << 20;  // in one message; callers of old take 4 MB
+constexpr std::size_t kTextBytes = 4096;                      // of a list of peers, ports or subjects
+
+// A policy with what finds its rules again: there may be a hundred thousand of them.
+struct NamedPolicy {
+  std::string name;  // as it is; info has what is shown of it
+  v1::PolicyInfo info;
+  std::map<std::pair<v1::Direction, std::int32_t>, int> places;
+};
 
 std::string ProtocolText(std::uint8_t protocol) {
   return protocol == kProtoTcp ? "tcp" : protocol == kProtoUdp ? "udp" : "sctp";  // what rules may name (NP-50)
 }
 
-// Another part of a list, once.
+// Another part of a list, once. A list that is too long says so at its end.
 void AddText(const std::string& part, std::string* text) {
-  if (*text == part) return;
+  constexpr std::string_view kMore = "; ...";
+  if (*text == part || text->ends_with(kMore)) return;
+  if (!text->empty() && text->size() + part.size() > kTextBytes) {
+    *text += kMore;
+    return;
+  }
   if (!text->empty()) *text += "; ";
-  *text += part;
+  *text += part.size() <= kTextBytes ? part : Printable(part, kTextBytes);
 }
 
 std::string PortsText(const Rule& rule) {
   if (rule.any_port) return "any";
   std::string text;
   for (const PortRange& range : rule.ports) {
+    if (text.size() > kTextBytes) return text + ",...";
     if (!text.empty()) text += ',';
     text += ProtocolText(range.protocol);
     if (range.first == 0 && range.last == 65535) continue;
@@ -41,8 +60,10 @@ std::string PortsText(const Rule& rule) {
 }
 
 // Rules by direction and index, each once: named ports may have made several of one.
-void AddSection(const ResolvedPolicy& policy, const Section& section, v1::PolicyInfo* info) {
-  info->set_policy(section.policy);
+void AddSection(const ResolvedPolicy& policy, const Section& section, NamedPolicy* named) {
+  v1::PolicyInfo* info = &named->info;
+  named->name = section.policy;
+  info->set_policy(ShownName(section.policy));
   info->set_tier(EncodeTier(section.tier));
   info->set_priority(section.priority);
   if (section.isolates || info->subjects().empty())
@@ -50,9 +71,8 @@ void AddSection(const ResolvedPolicy& policy, const Section& section, v1::Policy
   const auto add = [&](std::int32_t index) -> v1::RuleInfo* {
     const v1::Direction direction =
         section.direction == Direction::kEgress ? v1::DIRECTION_EGRESS : v1::DIRECTION_INGRESS;
-    for (v1::RuleInfo& rule : *info->mutable_rules()) {
-      if (rule.direction() == direction && rule.index() == index) return &rule;
-    }
+    const auto [place, added] = named->places.try_emplace({direction, index}, info->rules_size());
+    if (!added) return info->mutable_rules(place->second);
     v1::RuleInfo* rule = info->add_rules();
     rule->set_direction(direction);
     rule->set_index(index);
@@ -72,10 +92,10 @@ void AddSection(const ResolvedPolicy& policy, const Section& section, v1::Policy
 }
 
 // The policies that come after `last` by name.
-void SlicePolicies(const ResolvedPolicy& policy, const std::string& last, std::vector<v1::PolicyInfo>& slice) {
+void SlicePolicies(const ResolvedPolicy& policy, const std::string& last, std::vector<NamedPolicy>& slice) {
   auto section = policy.sections.After(last);
   while (section != policy.sections.end()) {
-    if (slice.empty() || slice.back().policy() != section->policy) {
+    if (slice.empty() || slice.back().name != section->policy) {
       if (slice.size() == kPoliciesASlice) return;
       slice.emplace_back();
     }
@@ -92,11 +112,11 @@ void SortRules(v1::PolicyInfo* info) {
             [&](const v1::RuleInfo& a, const v1::RuleInfo& b) { return key(a) < key(b); });
 }
 
-void SetHits(const RuleHits& hits, bool unused_only, v1::PolicyInfo* info) {
-  auto* rules = info->mutable_rules();
+void SetHits(const RuleHits& hits, bool unused_only, NamedPolicy* named) {
+  auto* rules = named->info.mutable_rules();
   for (v1::RuleInfo& rule : *rules) {
     const Direction direction = rule.direction() == v1::DIRECTION_EGRESS ? Direction::kEgress : Direction::kIngress;
-    const RuleCount count = hits.Of(info->policy(), direction, rule.index());
+    const RuleCount count = hits.Of(named->name, direction, rule.index());
     rule.set_packets(count.packets);
     rule.set_bytes(count.bytes);
     rule.set_last_hit_unix_ns(count.last_hit_ns);
@@ -106,25 +126,42 @@ void SetHits(const RuleHits& hits, bool unused_only, v1::PolicyInfo* info) {
   rules->erase(std::remove_if(rules->begin(), rules->end(), used), rules->end());
 }
 
+// Sends a policy, in several messages where its rules are too many for one.
+bool Send(v1::PolicyInfo info, AnswerWriter& writer) {
+  if (info.ByteSizeLong() <= kMostInfoBytes) return writer.Write(info);
+  v1::PolicyInfo piece = info;
+  std::size_t bytes = 0;
+  piece.clear_rules();
+  for (int i = 0; i < info.rules_size(); ++i) {
+    bytes += info.rules(i).ByteSizeLong();
+    piece.add_rules()->Swap(info.mutable_rules(i));
+    piece.set_more(i + 1 < info.rules_size());
+    if (piece.more() && bytes < kChunkBytes) continue;
+    if (!writer.Write(piece)) return false;
+    piece.clear_rules();
+    bytes = 0;
+  }
+  return true;
+}
+
 }  // namespace
 
-Status ObserveService::ListPolicies(grpc::ServerContext*, const v1::ListPoliciesRequest* request,
-                                    grpc::ServerWriter<v1::PolicyInfo>* writer) {
+Status ObserveService::ListPolicies(const v1::ListPoliciesRequest& request, AnswerWriter& writer) {
   const RuleHits hits(*intake_.store().table(), plane_.Workers());
-  const std::string prefix = request->namespace_().empty() ? "" : request->namespace_() + '/';
-  std::vector<v1::PolicyInfo> slice;
+  const std::string prefix = request.namespace_().empty() ? "" : request.namespace_() + '/';
+  std::vector<NamedPolicy> slice;
   std::string last;  // the policy that the slice before ended with
   do {
     slice.clear();
     intake_.store().Read([&](const ResolvedPolicy& policy, const Table&) { SlicePolicies(policy, last, slice); });
-    if (!slice.empty()) last = slice.back().policy();
-    for (v1::PolicyInfo& info : slice) {
-      if (!info.policy().starts_with(prefix)) continue;
-      if (!request->policy().empty() && info.policy() != request->policy()) continue;
-      SortRules(&info);
-      SetHits(hits, request->unused_only(), &info);
-      if (request->unused_only() && info.rules().empty()) continue;
-      if (!writer->Write(info)) return Status::CANCELLED;
+    if (!slice.empty()) last = slice.back().name;
+    for (NamedPolicy& named : slice) {
+      if (!named.name.starts_with(prefix)) continue;
+      if (!request.policy().empty() && named.name != request.policy()) continue;
+      SortRules(&named.info);
+      SetHits(hits, request.unused_only(), &named);
+      if (request.unused_only() && named.info.rules().empty()) continue;
+      if (!Send(std::move(named.info), writer)) return Status::CANCELLED;
     }
   } while (!slice.empty());
   return Status::OK;

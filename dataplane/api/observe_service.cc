@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "api/limits.h"
 #include "api/rule_names.h"
 #include "codec/codec.h"
+#include "codec/parts.h"
 #include "core/flow_state.h"
 #include "table/classify.h"
 
@@ -19,6 +21,9 @@ namespace {
 using grpc::Status;
 
 constexpr std::size_t kEndpointsASlice = 256;
+constexpr std::size_t kLabelBytes = std::size_t{64} << 10;      // of an endpoint's text of labels
+constexpr std::size_t kMostListed = 4096;                       // of its ports, or addresses
+constexpr std::size_t kMostPolicyBytes = std::size_t{8} << 20;  // of the names of its policies
 
 // The policies whose sections bind it, by name.
 template <typename Add>
@@ -42,23 +47,32 @@ struct NamedEndpoint {
 v1::EndpointInfo Describe(const Table& table, const NamedEndpoint& named) {
   const Endpoint& endpoint = named.endpoint;
   v1::EndpointInfo info;
-  info.set_namespace_(endpoint.namespace_name);
-  info.set_name(endpoint.name);
-  info.set_labels(endpoint.labels);
-  info.set_node(named.node);
-  for (const NamedPort& port : endpoint.ports) {
+  info.set_namespace_(ShownName(endpoint.namespace_name));
+  info.set_name(ShownName(endpoint.name));
+  info.set_labels(endpoint.labels.size() <= kLabelBytes ? endpoint.labels : Printable(endpoint.labels, kLabelBytes));
+  info.set_node(ShownName(named.node));
+  for (const NamedPort& port : std::span(endpoint.ports).first(std::min(endpoint.ports.size(), kMostListed))) {
     v1::NamedPort* added = info.add_ports();
-    added->set_name(port.name);
+    added->set_name(ShownName(port.name));
     added->set_protocol(port.protocol);
     added->set_port(port.port);
   }
-  for (const IpAddress& address : endpoint.addresses) info.add_addresses(EncodeAddress(address));
+  for (const IpAddress& address :
+       std::span(endpoint.addresses).first(std::min(endpoint.addresses.size(), kMostListed))) {
+    info.add_addresses(EncodeAddress(address));
+  }
   if (endpoint.addresses.empty()) return info;
   const IdentityId id = table.Lookup(endpoint.addresses.front()).identity;
   const Identity& identity = table.identity(id);
   info.set_identity(id);
-  ForEachPolicy(table, identity.egress, [&](const std::string& name) { info.add_egress_policies(name); });
-  ForEachPolicy(table, identity.ingress, [&](const std::string& name) { info.add_ingress_policies(name); });
+  std::size_t bytes = 0;  // a pod may be under ten thousand policies
+  const auto fits = [&](const std::string& name) { return (bytes += name.size()) <= kMostPolicyBytes; };
+  ForEachPolicy(table, identity.egress, [&](const std::string& name) {
+    if (fits(name)) info.add_egress_policies(name);
+  });
+  ForEachPolicy(table, identity.ingress, [&](const std::string& name) {
+    if (fits(name)) info.add_ingress_policies(name);
+  });
   return info;
 }
 
@@ -81,50 +95,53 @@ std::optional<std::vector<IpAddress>> AddressesOf(const PolicyStore& store, std:
 
 }  // namespace
 
-ObserveService::ObserveService(const PolicyIntake& intake, const DataplaneView& plane, bool fail_closed)
+ObserveService::ObserveService(const PolicyIntake& intake, const DataplaneView& plane, bool fail_closed,
+                               const ReadLimits& limits)
     : intake_(intake),
       plane_(plane),
       fail_closed_(fail_closed),
       start_unix_ns_(UnixNowNs()),
-      drops_(intake.store(), plane) {}
+      drops_(intake.store(), plane),
+      calls_(limits) {}
 
-Status ObserveService::GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*, v1::Status* status) {
+Status ObserveService::GetStatus(const v1::GetStatusRequest&, AnswerWriter& writer) {
+  v1::Status status;
   const IntakeStatus intake = intake_.status();
-  status->set_version(SLUICE_VERSION);
-  status->set_api_minor(kApiMinor);
-  status->set_start_unix_ns(start_unix_ns_);
-  status->set_certificate_end_unix_s(certificate_end_unix_s_);
-  status->set_published_unix_ns(intake.published_unix_ns);
-  status->set_sender_heard_unix_ns(intake.sender_heard_unix_ns);
-  status->set_sender(intake.sender);
-  status->set_sender_connected(intake.sender_connected);
-  status->set_source(intake.source);
-  status->set_state_id(intake.state_id);
-  status->set_batch(intake.batch);
-  status->set_not_kept(intake.not_kept);
-  status->set_large_removals(intake.large_removals);
-  for (const Diagnostic& refusal : intake.last_refusal) *status->add_last_refusal() = EncodeProblem(refusal);
+  status.set_version(SLUICE_VERSION);
+  status.set_api_minor(kApiMinor);
+  status.set_start_unix_ns(start_unix_ns_);
+  status.set_certificate_end_unix_s(certificate_end_unix_s_);
+  status.set_published_unix_ns(intake.published_unix_ns);
+  status.set_sender_heard_unix_ns(intake.sender_heard_unix_ns);
+  status.set_sender(intake.sender);
+  status.set_sender_connected(intake.sender_connected);
+  status.set_source(intake.source);
+  status.set_state_id(intake.state_id);
+  status.set_batch(intake.batch);
+  status.set_not_kept(intake.not_kept);
+  status.set_large_removals(intake.large_removals);
+  for (const Diagnostic& refusal : intake.last_refusal) *status.add_last_refusal() = EncodeProblem(refusal);
   const auto table = intake_.store().table();
-  status->set_generation(table->generation());
-  status->set_fail_closed(fail_closed_ && !table->has_policy());
-  status->set_rules(table->stats().rules);
+  status.set_generation(table->generation());
+  status.set_fail_closed(fail_closed_ && !table->has_policy());
+  status.set_rules(table->stats().rules);
   const PolicySize size = intake_.store().size();
-  status->set_endpoints(size.endpoints);
-  status->set_policies(size.policies);
+  status.set_endpoints(size.endpoints);
+  status.set_policies(size.policies);
   for (const Observation& worker : plane_.Workers()) {
-    status->set_workers(status->workers() + 1);
-    status->set_flows(status->flows() + worker.flows);
-    status->set_flow_capacity(status->flow_capacity() + worker.flow_capacity);
-    status->set_flows_cut(status->flows_cut() + worker.flows_cut);
-    status->set_forwarded(status->forwarded() + worker.forwarded);
-    status->set_dropped(status->dropped() + worker.dropped());
-    status->set_rejected(status->rejected() + worker.rejected);
+    status.set_workers(status.workers() + 1);
+    status.set_flows(status.flows() + worker.flows);
+    status.set_flow_capacity(status.flow_capacity() + worker.flow_capacity);
+    status.set_flows_cut(status.flows_cut() + worker.flows_cut);
+    status.set_forwarded(status.forwarded() + worker.forwarded);
+    status.set_dropped(status.dropped() + worker.dropped());
+    status.set_rejected(status.rejected() + worker.rejected);
   }
+  writer.Write(status);
   return Status::OK;
 }
 
-Status ObserveService::ListEndpoints(grpc::ServerContext*, const v1::ListEndpointsRequest* request,
-                                     grpc::ServerWriter<v1::EndpointInfo>* writer) {
+Status ObserveService::ListEndpoints(const v1::ListEndpointsRequest& request, AnswerWriter& writer) {
   // Copied while the policy's writer waits, described and sent while it need not.
   std::vector<NamedEndpoint> slice;
   bool connected = true;
@@ -134,39 +151,40 @@ Status ObserveService::ListEndpoints(grpc::ServerContext*, const v1::ListEndpoin
       for (std::size_t i = begin; i < std::min(begin + kEndpointsASlice, end); ++i) {
         const Endpoint& endpoint = policy.endpoints[i];
         if (endpoint.name.empty()) continue;  // its number is no longer used
-        if (!request->namespace_().empty() && request->namespace_() != endpoint.namespace_name) continue;
-        if (!request->name().empty() && request->name() != endpoint.name) continue;
+        if (!request.namespace_().empty() && request.namespace_() != endpoint.namespace_name) continue;
+        if (!request.name().empty() && request.name() != endpoint.name) continue;
         slice.push_back({endpoint, endpoint.node == kNoNode ? "" : policy.nodes[endpoint.node].name});
       }
     });
     const auto table = intake_.store().table();
-    for (const NamedEndpoint& named : slice) connected = connected && writer->Write(Describe(*table, named));
+    for (const NamedEndpoint& named : slice) connected = connected && writer.Write(Describe(*table, named));
     slice.clear();
   }
   return connected ? Status::OK : Status::CANCELLED;
 }
 
-Status ObserveService::GetTableStats(grpc::ServerContext*, const v1::GetTableStatsRequest*, v1::TableStats* message) {
+Status ObserveService::GetTableStats(const v1::GetTableStatsRequest&, AnswerWriter& writer) {
+  v1::TableStats message;
   const auto table = intake_.store().table();
   const TableStats& stats = table->stats();
-  message->set_generation(table->generation());
-  message->set_epoch(table->epoch());
-  message->set_bytes(stats.bytes);
-  message->set_addresses(stats.addresses);
-  message->set_cidr_cells(stats.cidr_cells);
-  message->set_groups(stats.groups);
-  message->set_sections(stats.sections);
-  message->set_rules(stats.rules);
-  message->set_identities(stats.identities);
-  message->set_section_sets(stats.section_sets);
-  message->set_peer_classes(stats.peer_classes);
-  message->set_port_classes(stats.port_classes);
-  message->set_memberships(stats.memberships);
+  message.set_generation(table->generation());
+  message.set_epoch(table->epoch());
+  message.set_bytes(stats.bytes);
+  message.set_addresses(stats.addresses);
+  message.set_cidr_cells(stats.cidr_cells);
+  message.set_groups(stats.groups);
+  message.set_sections(stats.sections);
+  message.set_rules(stats.rules);
+  message.set_identities(stats.identities);
+  message.set_section_sets(stats.section_sets);
+  message.set_peer_classes(stats.peer_classes);
+  message.set_port_classes(stats.port_classes);
+  message.set_memberships(stats.memberships);
+  writer.Write(message);
   return Status::OK;
 }
 
-Status ObserveService::ListPorts(grpc::ServerContext*, const v1::ListPortsRequest*,
-                                 grpc::ServerWriter<v1::PortInfo>* writer) {
+Status ObserveService::ListPorts(const v1::ListPortsRequest&, AnswerWriter& writer) {
   for (const PortState& port : plane_.Ports()) {
     v1::PortInfo info;
     info.set_wire(port.wire);
@@ -178,13 +196,12 @@ Status ObserveService::ListPorts(grpc::ServerContext*, const v1::ListPortsReques
     info.set_tx_bytes(port.tx_bytes);
     info.set_rx_missed(port.rx_missed);
     info.set_rx_errors(port.rx_errors);
-    if (!writer->Write(info)) return Status::CANCELLED;
+    if (!writer.Write(info)) return Status::CANCELLED;
   }
   return Status::OK;
 }
 
-Status ObserveService::ListWorkers(grpc::ServerContext*, const v1::ListWorkersRequest*,
-                                   grpc::ServerWriter<v1::WorkerInfo>* writer) {
+Status ObserveService::ListWorkers(const v1::ListWorkersRequest&, AnswerWriter& writer) {
   std::uint32_t number = 0;
   for (const Observation& worker : plane_.Workers()) {
     v1::WorkerInfo info;
@@ -202,19 +219,20 @@ Status ObserveService::ListWorkers(grpc::ServerContext*, const v1::ListWorkersRe
     info.set_flows_judged_again(worker.flows_judged_again);
     info.set_handed_over(worker.handed_over);
     info.set_busy(worker.busy);
-    if (!writer->Write(info)) return Status::CANCELLED;
+    if (!writer.Write(info)) return Status::CANCELLED;
   }
   return Status::OK;
 }
 
-Status ObserveService::Explain(grpc::ServerContext*, const v1::ExplainRequest* request, v1::Explanation* message) {
-  if (request->protocol() > 255 || request->destination_port() > 65535) {
+Status ObserveService::Explain(const v1::ExplainRequest& request, AnswerWriter& writer) {
+  v1::Explanation message;
+  if (request.protocol() > 255 || request.destination_port() > 65535) {
     return {grpc::StatusCode::INVALID_ARGUMENT, "protocol is at most 255, destination_port 65535"};
   }
   const PolicyStore& store = intake_.store();
   std::vector<IpAddress> ends[2];
   const std::pair<const std::string*, const std::string*> asked[] = {
-      {&request->source(), &request->source_pod()}, {&request->destination(), &request->destination_pod()}};
+      {&request.source(), &request.source_pod()}, {&request.destination(), &request.destination_pod()}};
   for (int i = 0; i < 2; ++i) {
     const auto& [address, pod] = asked[i];
     if (const auto decoded = DecodeAddress(*address)) {
@@ -222,7 +240,7 @@ Status ObserveService::Explain(grpc::ServerContext*, const v1::ExplainRequest* r
       continue;
     }
     auto addresses = AddressesOf(store, *pod);
-    if (!addresses) return {grpc::StatusCode::NOT_FOUND, "no endpoint '" + *pod + "' is in force"};
+    if (!addresses) return {grpc::StatusCode::NOT_FOUND, "no endpoint '" + ShownName(*pod) + "' is in force"};
     ends[i] = std::move(*addresses);
   }
   std::optional<std::pair<IpAddress, IpAddress>> pair;  // of the first family that both ends have
@@ -233,8 +251,8 @@ Status ObserveService::Explain(grpc::ServerContext*, const v1::ExplainRequest* r
   }
   if (!pair) return {grpc::StatusCode::NOT_FOUND, "the two ends have no addresses of one family, IPv4 or IPv6"};
   const auto table = store.table();
-  const ClassifyQuery query{pair->first, pair->second, static_cast<std::uint8_t>(request->protocol()),
-                            static_cast<std::uint16_t>(request->destination_port())};
+  const ClassifyQuery query{pair->first, pair->second, static_cast<std::uint8_t>(request.protocol()),
+                            static_cast<std::uint16_t>(request.destination_port())};
   Classification answer;
   Classifier(1).Classify(*table, {&query, 1}, &answer);
   const auto side = [&](const Decision& decision, v1::Explanation::Side* to) {
@@ -242,27 +260,37 @@ Status ObserveService::Explain(grpc::ServerContext*, const v1::ExplainRequest* r
     to->set_isolated(decision.rule != kNoRule);
     SetRule(*table, decision.rule, to->mutable_rule());
   };
-  side(answer.egress, message->mutable_egress());
-  side(answer.ingress, message->mutable_ingress());
-  message->set_verdict(answer.allow ? "allow" : "deny");
-  message->set_exempt(std::string(Name(answer.exemption)));
-  message->set_generation(table->generation());
-  message->set_source(pair->first.ToString());
-  message->set_destination(pair->second.ToString());
+  side(answer.egress, message.mutable_egress());
+  side(answer.ingress, message.mutable_ingress());
+  message.set_verdict(answer.allow ? "allow" : "deny");
+  message.set_exempt(std::string(Name(answer.exemption)));
+  message.set_generation(table->generation());
+  message.set_source(pair->first.ToString());
+  message.set_destination(pair->second.ToString());
+  writer.Write(message);
   return Status::OK;
 }
 
-Status ObserveService::GetPolicy(grpc::ServerContext*, const v1::GetPolicyRequest*,
-                                 grpc::ServerWriter<v1::FullStateChunk>* writer) {
-  const std::unique_ptr<std::atomic<int>, void (*)(std::atomic<int>*)> leave(
-      &policy_readers_, [](std::atomic<int>* readers) { --*readers; });
-  if (++policy_readers_ > kMaxPolicyReaders) {
-    return {grpc::StatusCode::RESOURCE_EXHAUSTED, "others are reading the policy already; ask again"};
-  }
+// Those with an object that is larger than a message travel in parts, where the caller knows them.
+Status ObserveService::GetPolicy(const v1::GetPolicyRequest& request, AnswerWriter& writer) {
   const IntakeStatus status = intake_.status();
   const ResolvedPolicy policy = intake_.store().Copy();
-  const bool sent = EncodeFullState(policy, status.state_id, status.batch, kChunkBytes,
-                                    [&](const v1::FullStateChunk& chunk) { return writer->Write(chunk); });
+  bool too_large = false;
+  const auto send = [&](const v1::FullStateChunk& chunk) {
+    if (chunk.ByteSizeLong() <= kMaxMessageBytes) return writer.Write(chunk);
+    if (!request.parts()) return !(too_large = true);
+    v1::FullStateChunk piece;
+    return SendInParts(chunk.SerializeAsString(), [&](const v1::Part& part) {
+      *piece.mutable_part() = part;
+      return writer.Write(piece);
+    });
+  };
+  const bool sent = EncodeFullState(policy, status.state_id, status.batch, kChunkBytes, send);
+  if (too_large) {
+    return {grpc::StatusCode::FAILED_PRECONDITION,
+            "an object of the policy is larger than " + std::to_string(kMaxMessageBytes >> 20) +
+                " MB, which callers of this version (without GetPolicyRequest.parts) cannot read"};
+  }
   return sent ? Status::OK : Status::CANCELLED;
 }
 

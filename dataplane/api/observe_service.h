@@ -1,7 +1,8 @@
 // sluice.v1.ObserveService: what a running dataplane shows. Nothing here stops a worker or changes what is in force.
 //
-// Calls run on gRPC's threads, a bounded number at a time (limits.h). Lists are read in slices, so that whoever applies
-// policy never waits for a slow reader: a list that changes meanwhile shows each line as of a moment of its own.
+// gRPC's threads hand a call in; it is answered on a thread of its own (read_calls.h). Lists are read in slices, so
+// that whoever applies policy never waits for a slow reader: a list that changes meanwhile shows each line as of a
+// moment of its own.
 #ifndef SLUICE_DATAPLANE_API_OBSERVE_SERVICE_H_
 #define SLUICE_DATAPLANE_API_OBSERVE_SERVICE_H_
 
@@ -11,44 +12,69 @@
 #include "api/dataplane_view.h"
 #include "api/drop_feed.h"
 #include "api/policy_intake.h"
+#include "api/read_calls.h"
 #include "sluice/v1/observe.grpc.pb.h"
 
 namespace sluice {
 
-class ObserveService final : public v1::ObserveService::Service {
+// Requests and answers as bytes: whether a request is unpacked is ours to say.
+using RawObserveService = v1::ObserveService::WithRawCallbackMethod_GetStatus<
+    v1::ObserveService::WithRawCallbackMethod_ListEndpoints<v1::ObserveService::WithRawCallbackMethod_ListPolicies<
+        v1::ObserveService::WithRawCallbackMethod_GetTableStats<v1::ObserveService::WithRawCallbackMethod_ListFlows<
+            v1::ObserveService::WithRawCallbackMethod_ListPorts<v1::ObserveService::WithRawCallbackMethod_ListWorkers<
+                v1::ObserveService::WithRawCallbackMethod_ListDrops<
+                    v1::ObserveService::WithRawCallbackMethod_WatchDrops<
+                        v1::ObserveService::WithRawCallbackMethod_Explain<
+                            v1::ObserveService::WithRawCallbackMethod_GetPolicy<v1::ObserveService::Service>>>>>>>>>>>;
+
+class ObserveService final : public RawObserveService {
  public:
-  // Both outlive the service. `fail_closed`: what happens before any policy.
-  ObserveService(const PolicyIntake& intake, const DataplaneView& plane, bool fail_closed);
+  // Both outlive the service, which outlives its server. `fail_closed`: what happens before any policy.
+  ObserveService(const PolicyIntake& intake, const DataplaneView& plane, bool fail_closed,
+                 const ReadLimits& limits = {});
 
   // Of the certificate that TCP clients are shown, in seconds since 1970; 0: there is none. Any thread.
   void SetCertificateEnd(std::int64_t unix_s) { certificate_end_unix_s_ = unix_s; }
 
-  grpc::Status GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*, v1::Status*) override;
-  grpc::Status ListEndpoints(grpc::ServerContext*, const v1::ListEndpointsRequest*,
-                             grpc::ServerWriter<v1::EndpointInfo>*) override;
-  grpc::Status ListPolicies(grpc::ServerContext*, const v1::ListPoliciesRequest*,
-                            grpc::ServerWriter<v1::PolicyInfo>*) override;
-  grpc::Status GetTableStats(grpc::ServerContext*, const v1::GetTableStatsRequest*, v1::TableStats*) override;
-  grpc::Status ListFlows(grpc::ServerContext*, const v1::ListFlowsRequest*, grpc::ServerWriter<v1::Flow>*) override;
-  grpc::Status ListPorts(grpc::ServerContext*, const v1::ListPortsRequest*, grpc::ServerWriter<v1::PortInfo>*) override;
-  grpc::Status ListWorkers(grpc::ServerContext*, const v1::ListWorkersRequest*,
-                           grpc::ServerWriter<v1::WorkerInfo>*) override;
-  grpc::Status ListDrops(grpc::ServerContext*, const v1::ListDropsRequest*,
-                         grpc::ServerWriter<v1::DropCounter>*) override;
-  grpc::Status WatchDrops(grpc::ServerContext*, const v1::WatchDropsRequest*,
-                          grpc::ServerWriter<v1::WatchDropsResponse>*) override;
-  grpc::Status Explain(grpc::ServerContext*, const v1::ExplainRequest*, v1::Explanation*) override;
-  grpc::Status GetPolicy(grpc::ServerContext*, const v1::GetPolicyRequest*,
-                         grpc::ServerWriter<v1::FullStateChunk>*) override;
-
  private:
+  using Context = grpc::CallbackServerContext;
+  using Bytes = grpc::ByteBuffer;
+  using Unary = grpc::ServerUnaryReactor;
+  using Stream = grpc::ServerWriteReactor<grpc::ByteBuffer>;
+
+  // From gRPC.
+  Unary* GetStatus(Context*, const Bytes*, Bytes*) override;
+  Stream* ListEndpoints(Context*, const Bytes*) override;
+  Stream* ListPolicies(Context*, const Bytes*) override;
+  Unary* GetTableStats(Context*, const Bytes*, Bytes*) override;
+  Stream* ListFlows(Context*, const Bytes*) override;
+  Stream* ListPorts(Context*, const Bytes*) override;
+  Stream* ListWorkers(Context*, const Bytes*) override;
+  Stream* ListDrops(Context*, const Bytes*) override;
+  Stream* WatchDrops(Context*, const Bytes*) override;
+  Unary* Explain(Context*, const Bytes*, Bytes*) override;
+  Stream* GetPolicy(Context*, const Bytes*) override;
+
+  // The answers. Of the call's thread.
+  grpc::Status GetStatus(const v1::GetStatusRequest&, AnswerWriter& writer);
+  grpc::Status ListEndpoints(const v1::ListEndpointsRequest& request, AnswerWriter& writer);
+  grpc::Status ListPolicies(const v1::ListPoliciesRequest& request, AnswerWriter& writer);
+  grpc::Status GetTableStats(const v1::GetTableStatsRequest&, AnswerWriter& writer);
+  grpc::Status ListFlows(const v1::ListFlowsRequest& request, AnswerWriter& writer);
+  grpc::Status ListPorts(const v1::ListPortsRequest&, AnswerWriter& writer);
+  grpc::Status ListWorkers(const v1::ListWorkersRequest&, AnswerWriter& writer);
+  grpc::Status ListDrops(const v1::ListDropsRequest&, AnswerWriter& writer);
+  grpc::Status WatchDrops(const v1::WatchDropsRequest& request, AnswerWriter& writer);
+  grpc::Status Explain(const v1::ExplainRequest& request, AnswerWriter& writer);
+  grpc::Status GetPolicy(const v1::GetPolicyRequest& request, AnswerWriter& writer);
+
   const PolicyIntake& intake_;
   const DataplaneView& plane_;
   const bool fail_closed_;
   const std::uint64_t start_unix_ns_;
   DropFeed drops_;
-  std::atomic<int> policy_readers_ = 0;
   std::atomic<std::int64_t> certificate_end_unix_s_ = 0;
+  ReadCalls calls_;  // last: its threads use the others
 };
 
 }  // namespace sluice

@@ -181,7 +181,8 @@ void PolicyIntake::KeepUpdate(std::string record) {
 v1::BatchResult PolicyIntake::UpdateByPush(const v1::Update& message) {
   const std::uint64_t decode_start = SteadyNowNs();
   const IntakeStatus held = status();
-  if (held.state_id == 0 || message.state_id() != held.state_id || message.batch() != held.batch + 1) {
+  if (held.state_id == 0 || message.state_id() != held.state_id || message.batch() - 1 != held.batch ||
+      message.batch() == 0) {
     v1::BatchResult result = Refuse(message.batch(), OutOfOrder(message, held));
     result.set_full_state_needed(true);
     return result;

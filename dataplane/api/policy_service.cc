@@ -31,7 +31,7 @@ void PolicyService::Stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-grpc::ServerBidiReactor<v1::PushRequest, v1::PushResponse>* PolicyService::Push(grpc::CallbackServerContext*) {
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* PolicyService::Push(grpc::CallbackServerContext*) {
   const auto stream = std::make_shared<PushStream>(*this);
   Waits(stream);
   stream->Start();
@@ -98,6 +98,7 @@ void PolicyService::TakeOver(const std::shared_ptr<PushStream>& stream, const st
   }
   say_("sender '" + sender + "' takes over from '" + before->sender() + "'");
   before->End({grpc::StatusCode::ABORTED, "sender '" + sender + "' took over"});
+  before->Forget();  // it may be long until gRPC is done with it
 }
 
 void PolicyService::Gone(const PushStream* stream) {

@@ -23,7 +23,7 @@ namespace sluice {
 
 class PushStream;
 
-class PolicyService final : public v1::PolicyService::CallbackService {
+class PolicyService final : public v1::PolicyService::WithRawCallbackMethod_Push<v1::PolicyService::Service> {
  public:
   using Say = std::function<void(std::string_view)>;  // a line for the log, from any thread
 
@@ -36,7 +36,7 @@ class PolicyService final : public v1::PolicyService::CallbackService {
   // Ends all streams, so that the server can be shut down. Then nothing is applied any more.
   void Stop();
 
-  grpc::ServerBidiReactor<v1::PushRequest, v1::PushResponse>* Push(grpc::CallbackServerContext* context) override;
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Push(grpc::CallbackServerContext* context) override;
 
  private:
   friend class PushStream;

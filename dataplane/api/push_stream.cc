@@ -4,13 +4,35 @@
 #include <utility>
 
 #include "api/limits.h"
+#include "api/message_bytes.h"
 #include "api/policy_records.h"
+#include "sluice/printable.h"
 
 namespace sluice {
+namespace {
+
+constexpr std::size_t kSenderBytes = 256;  // of its name, as lines show it
+
+Diagnostic Wrong(std::string field, std::string message) {
+  Diagnostic diagnostic;
+  diagnostic.object = "full state";
+  diagnostic.field = std::move(field);
+  diagnostic.message = std::move(message);
+  return diagnostic;
+}
+
+}  // namespace
 
 void PushStream::Start() {
   self_ = shared_from_this();
-  StartRead(&request_);
+  StartRead(&incoming_);
+}
+
+void PushStream::Forget() {
+  request_.Clear();
+  parts_.Forget();
+  decoder_.reset();
+  records_ = {};
 }
 
 void PushStream::End(const grpc::Status& status) {
@@ -62,15 +84,15 @@ void PushStream::OnDone() {
 
 void PushStream::ReadNext() {
   const std::lock_guard lock(mutex_);
-  if (!end_) StartRead(&request_);
+  if (!end_) StartRead(&incoming_);
 }
 
-void PushStream::Answer(v1::PushResponse response) {
+void PushStream::Answer(const v1::PushResponse& response) {
   const std::lock_guard lock(mutex_);
   if (end_) return;
-  response_ = std::move(response);
+  outgoing_ = Pack(response);
   writing_ = true;
-  StartWrite(&response_);
+  StartWrite(&outgoing_);
 }
 
 void PushStream::Handle() {
@@ -79,8 +101,52 @@ void PushStream::Handle() {
     if (end_) return;  // taken over: what it sent since is not applied
   }
   if (begun_) service_.intake_.SenderSpoke();
+  if (!Unpack()) return;
+  if (begun_ && request_.has_part() && !Gather()) return;
+  HandleRequest();
+}
+
+// False: the stream ends.
+bool PushStream::Unpack() {
+  if (!begun_ && incoming_.Length() > kMaxAskedBytes) {
+    End({grpc::StatusCode::INVALID_ARGUMENT, "the first message must be Begin"});
+    return false;
+  }
+  const grpc::Status status = sluice::Unpack(incoming_, &request_);
+  incoming_.Clear();
+  if (!status.ok()) End(status);
+  return status.ok();
+}
+
+// True: the request is the one that came in parts. Else another part is to come, or the stream ends.
+bool PushStream::Gather() {
+  if (!parts_.Add(request_.part())) {
+    End({grpc::StatusCode::RESOURCE_EXHAUSTED,
+         "a request in parts of more than " + std::to_string(kMaxGatheredBytes >> 20) + " MB"});
+    return false;
+  }
+  if (!parts_.complete()) {
+    ReadNext();
+    return false;
+  }
+  const std::string message = parts_.Take();
+  const grpc::Slice slice(message.data(), message.size(), grpc::Slice::STATIC_SLICE);
+  const grpc::Status status = sluice::Unpack(grpc::ByteBuffer(&slice, 1), &request_);
+  if (!status.ok()) {
+    End(status);
+  } else if (!request_.has_full_state() && !request_.has_update()) {
+    End({grpc::StatusCode::INVALID_ARGUMENT, "parts are of a full state or of an update"});
+  } else {
+    return true;
+  }
+  return false;
+}
+
+void PushStream::HandleRequest() {
   if (!begun_ && !request_.has_begin()) {
     End({grpc::StatusCode::INVALID_ARGUMENT, "the first message must be Begin"});
+  } else if (parts_.under_way()) {
+    End({grpc::StatusCode::INVALID_ARGUMENT, "another message came between the parts of one"});
   } else if (request_.has_begin() && begun_) {
     End({grpc::StatusCode::INVALID_ARGUMENT, "Begin comes once, first"});
   } else if (request_.has_begin()) {
@@ -92,7 +158,7 @@ void PushStream::Handle() {
   } else if (request_.has_update()) {
     v1::PushResponse response;
     *response.mutable_result() = service_.intake_.UpdateByPush(request_.update());
-    Answer(std::move(response));
+    Answer(response);
   } else {
     End({grpc::StatusCode::INVALID_ARGUMENT, "a message that this version does not know"});
   }
@@ -100,11 +166,11 @@ void PushStream::Handle() {
 
 void PushStream::Begin(const v1::Begin& begin) {
   begun_ = true;
-  sender_ = begin.sender();
+  sender_ = Printable(begin.sender(), kSenderBytes);
   service_.TakeOver(shared_from_this(), sender_);
   v1::PushResponse response;
   *response.mutable_hello() = service_.intake_.MakeHello();
-  Answer(std::move(response));
+  Answer(response);
 }
 
 void PushStream::AddChunk(const v1::FullStateChunk& chunk) {
@@ -116,24 +182,21 @@ void PushStream::AddChunk(const v1::FullStateChunk& chunk) {
     bytes_ = 0;
     decode_ns_ = 0;
   }
+  if (!broken_ && chunk.state_id() == 0) broken_ = Wrong("state_id", "must not be 0");
+  if (!broken_ && chunk.has_part()) broken_ = Wrong("part", "is for who reads; a request has parts of its own");
   if (!broken_) broken_ = decoder_->Add(chunk);
-  if (!broken_ && chunk.state_id() == 0) {
-    broken_.emplace();
-    broken_->object = "full state";
-    broken_->field = "state_id";
-    broken_->message = "must not be 0";
-  }
   if (!broken_) {
     records_.push_back(request_.SerializeAsString());
     bytes_ += records_.back().size();
     broken_ = CheckRecord("full state", records_.back());
+    if (!broken_ && bytes_ > kMaxFullStateBytes) {
+      broken_ = Wrong("", "has more than " + std::to_string(kMaxFullStateBytes >> 20) +
+                              " MB; where one dataplane serves some nodes, push what their pods need");
+    }
   }
-  if (bytes_ > kMaxFullStateBytes) {
-    End({grpc::StatusCode::RESOURCE_EXHAUSTED,
-         "a full state of more than " + std::to_string(kMaxFullStateBytes >> 20) + " MB"});
-    decoder_.reset();
-    records_.clear();
-    return;
+  if (broken_) {  // what else comes of it is read, so that the answer is heard, and not kept
+    decoder_.emplace();
+    records_ = {};
   }
   decode_ns_ += static_cast<std::uint64_t>((std::chrono::steady_clock::now() - start) / std::chrono::nanoseconds(1));
   if (chunk.last()) {
@@ -153,8 +216,8 @@ void PushStream::FinishFullState(const v1::FullStateChunk& last) {
   }
   result.set_decode_ns(decode_ns_);
   decoder_.reset();
-  records_.clear();
-  Answer(std::move(response));
+  records_ = {};
+  Answer(response);
 }
 
 }  // namespace sluice

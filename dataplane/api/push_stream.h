@@ -1,7 +1,9 @@
 // One stream of PolicyService.Push, from Begin to its end.
 //
-// gRPC's threads call the reactor's functions; Handle runs on the thread that applies policy. A message is read only
-// when the one before is answered. The stream lives as long as somebody holds it, and at least until gRPC is done.
+// gRPC's threads call the reactor's functions; Handle runs on the thread that applies policy, and is where bytes become
+// a message: so that of all senders only one's is unpacked at a time, and of who has not said Begin nothing large. A
+// message is read only when the one before is answered. The stream lives as long as somebody holds it, and at least
+// until gRPC is done.
 #ifndef SLUICE_DATAPLANE_API_PUSH_STREAM_H_
 #define SLUICE_DATAPLANE_API_PUSH_STREAM_H_
 
@@ -15,10 +17,11 @@
 
 #include "api/policy_service.h"
 #include "codec/codec.h"
+#include "codec/parts.h"
 
 namespace sluice {
 
-class PushStream final : public grpc::ServerBidiReactor<v1::PushRequest, v1::PushResponse>,
+class PushStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
                          public std::enable_shared_from_this<PushStream> {
  public:
   explicit PushStream(PolicyService& service) : service_(service) {}
@@ -27,7 +30,10 @@ class PushStream final : public grpc::ServerBidiReactor<v1::PushRequest, v1::Pus
   void Start();
   // Any thread; the first status given is the stream's.
   void End(const grpc::Status& status);
+  // What came of a full state or of parts goes. The thread that applies policy; nothing is handled afterwards.
+  void Forget();
 
+  // As it may stand in a line (sluice/printable.h).
   const std::string& sender() const { return sender_; }
 
   void OnReadDone(bool ok) override;
@@ -37,18 +43,23 @@ class PushStream final : public grpc::ServerBidiReactor<v1::PushRequest, v1::Pus
 
  private:
   void Handle();
+  bool Unpack();
+  bool Gather();
+  void HandleRequest();
   void Begin(const v1::Begin& begin);
   void AddChunk(const v1::FullStateChunk& chunk);
   void FinishFullState(const v1::FullStateChunk& last);
-  void Answer(v1::PushResponse response);
+  void Answer(const v1::PushResponse& response);
   void ReadNext();
 
   PolicyService& service_;
   std::shared_ptr<PushStream> self_;
   std::string sender_;
   bool begun_ = false;
+  grpc::ByteBuffer incoming_;
+  grpc::ByteBuffer outgoing_;
   v1::PushRequest request_;
-  v1::PushResponse response_;
+  PartGatherer parts_;
 
   // Of the full state that is coming.
   std::optional<FullStateDecoder> decoder_;

@@ -3,7 +3,9 @@
 #define SLUICE_DATAPLANE_API_RULE_NAMES_H_
 
 #include <string>
+#include <utility>
 
+#include "sluice/printable.h"
 #include "sluice/resolved_policy.h"
 #include "sluice/v1/observe.pb.h"
 #include "table/table.h"
@@ -12,16 +14,25 @@ namespace sluice {
 
 inline v1::Tier EncodeTier(Tier tier) { return static_cast<v1::Tier>(static_cast<int>(tier) + 1); }
 
+// Names are the sender's, of whatever length: what is shown of one is no longer than this. A name of the API server's
+// has 253 bytes, and a namespace's before it.
+inline constexpr std::size_t kShownNameBytes = 1024;
+inline std::string ShownName(std::string name) {
+  return name.size() <= kShownNameBytes ? std::move(name) : Printable(name, kShownNameBytes);
+}
+
 // An id that the table does not know is of a newer one: it stays empty rather than wrong.
 inline void SetRule(const Table& table, RuleId id, v1::RuleName* name) {
   if (id == kNoRule || id >= table.rule_limit()) return;
   const TableRule& rule = table.rule(id);
-  name->set_policy(rule.policy);
+  name->set_policy(ShownName(rule.policy));
   name->set_tier(EncodeTier(rule.tier));
   name->set_index(rule.index);
 }
 
-inline std::string PodName(const Endpoint& endpoint) { return endpoint.namespace_name + '/' + endpoint.name; }
+inline std::string PodName(const Endpoint& endpoint) {
+  return ShownName(endpoint.namespace_name + '/' + endpoint.name);
+}
 
 }  // namespace sluice
 

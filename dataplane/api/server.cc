@@ -1,7 +1,6 @@
 #include "api/server.h"
 
 #include <grpc/grpc.h>
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
@@ -27,13 +26,16 @@
 
 #include "api/grpc_log.h"
 #include "api/limits.h"
+#include "api/reflection.h"
 
 namespace sluice {
 namespace {
 
 constexpr std::string_view kUnix = "unix:";
+const std::vector<std::string> kServices = {"grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection",
+                                            "sluice.v1.ObserveService", "sluice.v1.PolicyService"};
 constexpr unsigned kCertificatePollSeconds = 1;
-constexpr std::size_t kMemoryForCalls = std::size_t{256} << 20;  // buffers of all connections together
+constexpr std::size_t kMemoryForCalls = std::size_t{160} << 20;  // buffers of all connections together
 constexpr mode_t kSocketMode = 0660;
 constexpr std::chrono::milliseconds kGraceForCalls(500);  // to end by themselves; then they are cancelled
 constexpr std::chrono::milliseconds kGraceForAll(1000);   // to be gone; then connections are cut
@@ -95,13 +97,14 @@ void Bound(grpc::ServerBuilder& builder) {
     return static_cast<int>(std::chrono::milliseconds(time).count());
   };
   grpc::ResourceQuota quota("sluiced");
-  quota.SetMaxThreads(kMaxReaderThreads);
   quota.Resize(kMemoryForCalls);
   builder.SetResourceQuota(quota);
   builder.SetMaxReceiveMessageSize(static_cast<int>(kMaxMessageBytes));
   builder.SetMaxSendMessageSize(static_cast<int>(kMaxMessageBytes));
-  builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
-  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
+  // gRPC bounds a message before it unpacks it: a compressed one is not taken at all.
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsPerConnection);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, milliseconds(kKeepalive));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, milliseconds(kKeepaliveTimeout));
@@ -142,11 +145,11 @@ std::variant<std::unique_ptr<ApiServer>, std::string> ApiServer::Start(const Api
   std::call_once(once, [] {
     grpc_init();  // and never the reverse: who ends gRPC last waits up to ten seconds for a poller of its own
     grpc::EnableDefaultHealthCheckService(true);
-    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   });
   SetGrpcLog(say);
   std::unique_ptr<ApiServer> api(new ApiServer);
   api->ports_.resize(settings.listen.size());
+  api->reflection_ = std::make_unique<ReflectionService>(kServices);
   grpc::ServerBuilder builder;
   Bound(builder);
   for (std::size_t i = 0; i < settings.listen.size(); ++i) {
@@ -162,6 +165,7 @@ std::variant<std::unique_ptr<ApiServer>, std::string> ApiServer::Start(const Api
     }
   }
   for (grpc::Service* service : services) builder.RegisterService(service);
+  builder.RegisterService(api->reflection_.get());
   const mode_t before = umask(0777 & ~kSocketMode);
   api->server_ = builder.BuildAndStart();
   umask(before);
@@ -173,6 +177,8 @@ std::variant<std::unique_ptr<ApiServer>, std::string> ApiServer::Start(const Api
   }
   return api;
 }
+
+ApiServer::ApiServer() = default;
 
 ApiServer::~ApiServer() {
   Stop();

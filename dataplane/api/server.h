@@ -22,6 +22,8 @@ class Service;
 
 namespace sluice {
 
+class ReflectionService;
+
 // What is wrong with an address or with the settings together, without trying them; or nothing.
 std::optional<std::string> CheckApiSettings(const ApiSettings& settings);
 
@@ -45,11 +47,12 @@ class ApiServer {
   const std::vector<int>& ports() const { return ports_; }
 
  private:
-  ApiServer() = default;
+  ApiServer();
 
   bool CameToUs(int fd) const;
   void CutConnections() const;
 
+  std::unique_ptr<ReflectionService> reflection_;
   std::unique_ptr<grpc::Server> server_;
   std::vector<int> ports_;
   std::vector<std::string> sockets_;  // paths to remove at the end

@@ -7,13 +7,15 @@
 #include <variant>
 
 #include "certificate/tls_material.h"
+#include "common/arguments.h"
 #include "sluice-sync/settings.h"
+#include "sluice/printable.h"
 
 namespace sluice {
 namespace {
 
 int Refuse(const std::string& message) {
-  std::fprintf(stderr, "sluice-sync: %s\n", message.c_str());
+  std::fprintf(stderr, "sluice-sync: %s\n", Printable(message).c_str());
   return kExitBadInput;
 }
 
@@ -72,6 +74,7 @@ std::optional<int> ReadCommandLine(int argc, char** argv, SyncSettings& settings
   bool check_config = false;
   CLI::App app("Follows a Kubernetes cluster, or a folder of manifests, and keeps dataplanes in step with it.");
   app.name("sluice-sync");
+  AnswerInPlainLines(app);
   app.add_option("--config", config, "YAML file whose keys are the names of these flags")->type_name("FILE");
   app.add_option("--kubeconfig", flags.kubeconfig,
                  "how to reach the API server [$KUBECONFIG, the Pod's service account, ~/.kube/config]")
@@ -120,7 +123,7 @@ std::optional<int> ReadCommandLine(int argc, char** argv, SyncSettings& settings
   if (const auto code = Check(settings)) return code;
   if (!check_config) return std::nullopt;
   if (const auto code = CheckTlsFiles(settings.security)) return code;
-  std::printf("%s: fine\n", config.empty() ? "flags" : config.c_str());
+  std::printf("%s: fine\n", config.empty() ? "flags" : Printable(config).c_str());
   return kExitFine;
 }
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "sluice-sync/metrics.h"
+#include "sluice/printable.h"
 
 namespace sluice {
 
@@ -52,7 +53,7 @@ std::unique_ptr<HttpServer> HttpServer::Start(const std::string& address, Answer
   });
   add("/readyz", [unready = std::move(answers.unready)] {
     const std::string why = unready();
-    return why.empty() ? Answer{200, "ready\n"} : Answer{503, why + '\n'};
+    return why.empty() ? Answer{200, "ready\n"} : Answer{503, Printable(why) + '\n'};
   });
   add("/metrics", [metrics = std::move(answers.metrics)] { return Answer{200, metrics()}; });
   return http;

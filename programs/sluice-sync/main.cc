@@ -2,7 +2,6 @@
 // thread: it reads the source into the feed; a pusher's thread a target does the rest.
 #include <grpc/support/log.h>
 #include <poll.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/signalfd.h>
 #include <systemd/sd-daemon.h>
@@ -21,11 +20,13 @@
 #include <vector>
 
 #include "certificate/tls_files.h"
+#include "common/log.h"
 #include "kube/kube_source.h"
 #include "kube/kubeconfig.h"
 #include "manifest/source.h"
 #include "push/policy_feed.h"
 #include "push/pusher.h"
+#include "push/stall.h"
 #include "sluice-sync/cluster_follower.h"
 #include "sluice-sync/metrics.h"
 #include "sluice-sync/settings.h"
@@ -40,11 +41,8 @@ constexpr std::chrono::seconds kTell(1);         // gauges and the watchdog
 constexpr std::chrono::seconds kConflicts(10);
 constexpr std::chrono::seconds kHangs(60);  // a main loop that takes longer is not alive
 
-void SetUpLog(const std::string& level) {
-  spdlog::set_default_logger(std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::stderr_sink_mt>()));
-  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
-  spdlog::set_level(spdlog::level::from_str(level));
-  spdlog::flush_on(spdlog::level::trace);
+void SetUpLogs(const std::string& level) {
+  SetUpLog(spdlog::level::from_str(level));
   // What matters of it comes back as the status of a call.
   gpr_set_log_function([](gpr_log_func_args* line) { spdlog::debug("gRPC: {}", line->message); });
 }
@@ -147,6 +145,9 @@ class Daemon {
       : settings_(std::move(settings)),
         metrics_(settings_.targets),
         reports_(metrics_),
+        stalls_([](bool stalls, std::string_view line) {
+          spdlog::log(stalls ? spdlog::level::err : spdlog::level::info, "{}", line);
+        }),
         tls_({settings_.security.certificate, settings_.security.key, settings_.security.ca}) {}
 
   int Run() {
@@ -176,7 +177,7 @@ class Daemon {
     if (settings_.http.empty()) return true;
     std::string error;
     const auto alive = [this] { return Clock::now().time_since_epoch() - last_tick_.load() < kHangs; };
-    http_ = HttpServer::Start(settings_.http, {alive, [this] { return Unready(); }, [this] { return metrics_.Text(); }},
+    http_ = HttpServer::Start(settings_.http, {alive, [this] { return Unready(); }, [this] { return MetricsText(); }},
                               error);
     if (!http_) spdlog::error("{}", error);
     return http_ != nullptr;
@@ -204,9 +205,18 @@ class Daemon {
     if (!synced_) return "the source was not read whole yet";
     if (!pushers_started_) return "starting";
     for (const auto& pusher : pushers_) {
+      if (auto stall = DescribeStall(pusher->target(), pusher->health(), Clock::now())) return *std::move(stall);
       if (!pusher->health().in_step) return pusher->target() + " is not in step";
     }
     return "";
+  }
+
+  // Any thread. What grows with time is told as of now, so that a main loop that hangs does not stop it.
+  std::string MetricsText() {
+    if (pushers_started_) {
+      for (const auto& pusher : pushers_) metrics_.SetBehind(*pusher);
+    }
+    return metrics_.Text();
   }
 
   void FollowApiServer(const KubeAccess& access) {
@@ -317,7 +327,10 @@ class Daemon {
     if (now - told_ < kTell) return;
     told_ = now;
     set_sources();
-    for (const auto& pusher : pushers_) metrics_.SetTarget(*pusher);
+    for (const auto& pusher : pushers_) {
+      metrics_.SetTarget(*pusher);
+      stalls_.Look(pusher->target(), pusher->health(), now);
+    }
     if (const auto news = tls_.Look()) {
       spdlog::log(news->severity == Severity::kNote ? spdlog::level::info : spdlog::level::warn, "{}", news->text);
     }
@@ -341,6 +354,7 @@ class Daemon {
   Metrics metrics_;
   PolicyFeed feed_;
   Reports reports_;
+  StallTeller stalls_;
   TlsFiles tls_;
   std::vector<std::unique_ptr<Pusher>> pushers_;
   std::atomic<bool> pushers_started_ = false;
@@ -359,6 +373,6 @@ class Daemon {
 int main(int argc, char** argv) {
   sluice::SyncSettings settings;
   if (const auto code = sluice::ReadCommandLine(argc, argv, settings)) return *code;
-  sluice::SetUpLog(settings.log_level);
+  sluice::SetUpLogs(settings.log_level);
   return sluice::Daemon(std::move(settings)).Run();
 }

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "push/stall.h"
+
 namespace sluice {
 namespace {
 
@@ -53,6 +55,8 @@ Metrics::Metrics(const std::vector<std::string>& targets)
       connects_(Counter(registry_, "sluice_sync_connects_total", "Streams to a dataplane that were opened")),
       connected_(Gauge(registry_, "sluice_sync_connected", "1 while the stream to the dataplane stands, else 0")),
       in_step_(Gauge(registry_, "sluice_sync_in_step", "1 while the dataplane has taken all that was sent, else 0")),
+      behind_(Gauge(registry_, "sluice_sync_behind_seconds",
+                    "Time without a batch that the dataplane took, though there is something for it; 0: there is not")),
       held_policies_(Gauge(registry_, "sluice_sync_held_policies", "Policies sent without their rules, since refused")),
       generation_(Gauge(registry_, "sluice_sync_generation", "The dataplane's generation after the last batch")),
       kept_(Gauge(registry_, "sluice_sync_kept",
@@ -119,6 +123,11 @@ void Metrics::SetTarget(const Pusher& pusher) {
   held_policies_.Add(target).Set(static_cast<double>(health.held_policies));
   Raise(batches_.Add({{"target", pusher.target()}, {"kind", "full"}}), health.full_states);
   Raise(batches_.Add({{"target", pusher.target()}, {"kind", "update"}}), health.updates);
+}
+
+void Metrics::SetBehind(const Pusher& pusher) {
+  const auto lacks_for = LacksFor(pusher.health(), std::chrono::steady_clock::now());
+  behind_.Add({{"target", pusher.target()}}).Set(std::chrono::duration<double>(lacks_for).count());
 }
 
 void Metrics::SetCertificate(const std::string& file, std::int64_t ends_unix_s) {

@@ -39,6 +39,7 @@ class Metrics {
   // Of manifests.
   void SetSource(Resource resource, std::size_t objects);
   void SetTarget(const Pusher& pusher);
+  void SetBehind(const Pusher& pusher);
   // When the certificate in that file ends.
   void SetCertificate(const std::string& file, std::int64_t ends_unix_s);
 
@@ -61,6 +62,7 @@ class Metrics {
   prometheus::Family<prometheus::Counter>& connects_;
   prometheus::Family<prometheus::Gauge>& connected_;
   prometheus::Family<prometheus::Gauge>& in_step_;
+  prometheus::Family<prometheus::Gauge>& behind_;
   prometheus::Family<prometheus::Gauge>& held_policies_;
   prometheus::Family<prometheus::Gauge>& generation_;
   prometheus::Family<prometheus::Gauge>& kept_;

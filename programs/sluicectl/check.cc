@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "sluice/printable.h"
 #include "sluicectl/commands.h"
 #include "sluicectl/flow_file.h"
 #include "sluicectl/heap.h"
@@ -118,7 +119,7 @@ void Checker::CheckBurst(const FlowLine* lines, std::size_t count) {
     if (second_ != nullptr && !(answers[i] == second_answers[i])) {
       ++counts_.differences;
       std::fprintf(stderr, "%s:%u: the engines differ on flow %s\n  compiled:  %s\n  reference: %s\n",
-                   options_.flows.c_str(), lines[i].line, lines[i].id.c_str(), ToText(answers[i]).c_str(),
+                   Printable(options_.flows).c_str(), lines[i].line, lines[i].id.c_str(), ToText(answers[i]).c_str(),
                    ToText(second_answers[i]).c_str());
     }
   }
@@ -127,8 +128,8 @@ void Checker::CheckBurst(const FlowLine* lines, std::size_t count) {
 void Checker::CheckExpectation(const FlowLine& line, const FlowAnswer& answer) {
   if (!line.expect_allow || *line.expect_allow == answer.allow) return;
   ++counts_.unmet;
-  std::fprintf(stderr, "%s:%u: flow %s: expected %s, but: %s\n", options_.flows.c_str(), line.line, line.id.c_str(),
-               *line.expect_allow ? "allow" : "deny", ToText(answer).c_str());
+  std::fprintf(stderr, "%s:%u: flow %s: expected %s, but: %s\n", Printable(options_.flows).c_str(), line.line,
+               line.id.c_str(), *line.expect_allow ? "allow" : "deny", ToText(answer).c_str());
 }
 
 int RunCheck(const CheckOptions& options) {

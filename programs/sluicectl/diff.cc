@@ -14,6 +14,7 @@
 #include "codec/codec.h"
 #include "resolve/cluster_resolver.h"
 #include "resolve/policy_view.h"
+#include "sluice/printable.h"
 #include "sluicectl/commands.h"
 #include "sluicectl/input.h"
 #include "sluicectl/live.h"
@@ -65,7 +66,7 @@ void CompleteByLivePods(const ResolvedPolicy& live, Cluster* cluster) {
           std::fprintf(stderr,
                        "warning: policies select namespaces by label, and %zu namespaces of live endpoints are not "
                        "in the manifests ('%s' for one): of those only the name is known\n",
-                       unknown.size(), unknown.begin()->c_str());
+                       unknown.size(), Printable(*unknown.begin()).c_str());
           return;
         }
       }
@@ -103,12 +104,12 @@ int CompareFlows(const DiffOptions& options, v1::ObserveService::Stub& stub, con
     }
     flows.clear();
   };
-  Call call;
+  Call call(options.live);
   v1::ListFlowsRequest request;
   request.set_batched(true);
-  const auto reader = stub.ListFlows(&call, request);
+  const auto reader = call.Open([&](Call* opened) { return stub.ListFlows(opened, request); });
   v1::Flow message;
-  while (reader->Read(&message)) {
+  while (call.Read(*reader, &message)) {
     ForEachFlow(message, [&](const v1::Flow& flow) {
       if (flow.state() == "CUT" || !DecodeAddress(flow.source()) || !DecodeAddress(flow.destination())) return;
       ++diff->live;
@@ -117,7 +118,7 @@ int CompareFlows(const DiffOptions& options, v1::ObserveService::Stub& stub, con
     });
   }
   judge();
-  return Finish(options.live, reader->Finish());
+  return Finish(options.live, call.Finish(*reader));
 }
 
 std::string_view KindName(ObjectChange::Kind kind) {
@@ -156,9 +157,10 @@ void WriteChanges(Output& output, const char* noun, const std::vector<ObjectChan
       break;
     }
     constexpr std::string_view kMarks[] = {"+", "-", "~"};
-    output << kMarks[static_cast<int>(change.kind)] << " " << noun << " " << change.name << "\n";
-    for (const std::string& line : change.left) output << "    - " << line << "\n";
-    for (const std::string& line : change.came) output << "    + " << line << "\n";
+    output << kMarks[static_cast<int>(change.kind)] << " " << noun << " " << Printable(change.name, kPrintableBytes)
+           << "\n";
+    for (const std::string& line : change.left) output << "    - " << Printable(line, kPrintableBytes) << "\n";
+    for (const std::string& line : change.came) output << "    + " << Printable(line, kPrintableBytes) << "\n";
   }
 }
 

@@ -113,8 +113,9 @@ int Follow(const DropsOptions& options, Stub& stub) {
   request.set_policy(options.policy);
   request.set_drops_per_second(options.rate);
   const bool for_people = options.live.format == "table" || options.live.format == "wide";
-  grpc::ClientContext context;
-  const auto reader = stub.WatchDrops(&context, request);
+  Call call(options.live);
+  const auto reader = call.Open([&](Call* opened) { return stub.WatchDrops(opened, request); });
+  call.AwaitBegin(*reader);
   Output output;
   std::optional<Listing> listing;
   std::uint64_t shown = 0;
@@ -145,11 +146,11 @@ int Follow(const DropsOptions& options, Stub& stub) {
     TellMissing(message, for_people, *listing);
     const bool enough = options.limit != 0 && shown == options.limit;
     if (listing->Flush() && !enough) continue;
-    context.TryCancel();
+    call.TryCancel();
     reader->Finish();
     return enough ? kExitFine : kExitBadInput;
   }
-  return Finish(options.live, reader->Finish());
+  return Finish(options.live, call.Finish(*reader));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "codec/codec.h"
+#include "sluice/printable.h"
 #include "sluice/protocol.h"
 #include "sluicectl/commands.h"
 #include "sluicectl/explanation.h"
@@ -67,15 +68,17 @@ Json ToJson(const Explanation& explanation, const reference::Flow& flow) {
           {"ingress", ToJson(explanation.ingress)},    {"exempt", Name(explanation.exemption)}};
 }
 
+std::string Shown(std::string_view name) { return Printable(name, kPrintableBytes); }
+
 std::string ToText(const EndExplanation& end) {
   std::string text = end.address.ToString() + "  ";
   if (end.kind == "pod") {
-    text += "pod " + end.name;
-    if (!end.node.empty()) text += " on node " + end.node;
-    return text + (end.labels.empty() ? ", no labels" : ", labels " + end.labels);
+    text += "pod " + Shown(end.name);
+    if (!end.node.empty()) text += " on node " + Shown(end.node);
+    return text + (end.labels.empty() ? ", no labels" : ", labels " + Shown(end.labels));
   }
   if (end.kind == "node" && end.name.empty()) return text + "claimed by several nodes, so no pod's own node's";
-  if (end.kind == "node") return text + "node " + end.name;
+  if (end.kind == "node") return text + "node " + Shown(end.name);
   if (end.kind == "external") return text + "outside the cluster";
   return text +
          "in the pod CIDRs, but no pod and no node has it: sluiced drops it (unknown_endpoint) unless told otherwise";
@@ -83,7 +86,8 @@ std::string ToText(const EndExplanation& end) {
 
 void WriteRule(Output& output, const RuleExplanation& rule, Direction direction) {
   output << "    [" << std::int64_t{rule.index} << "] " << Name(rule.action)
-         << (direction == Direction::kEgress ? " to " : " from ") << rule.peers << "; " << rule.ports << "\n        ";
+         << (direction == Direction::kEgress ? " to " : " from ") << Shown(rule.peers) << "; " << rule.ports
+         << "\n        ";
   if (rule.peers_match && rule.ports_match) {
     output << "matches" << (rule.decides ? ", and decides" : "") << "\n";
   } else {
@@ -94,22 +98,23 @@ void WriteRule(Output& output, const RuleExplanation& rule, Direction direction)
 }
 
 void WriteSide(Output& output, Direction direction, const SideExplanation& side, const EndExplanation& subject) {
-  output << Name(direction) << " of " << (subject.name.empty() ? subject.address.ToString() : subject.name) << "\n";
+  output << Name(direction) << " of " << (subject.name.empty() ? subject.address.ToString() : Shown(subject.name))
+         << "\n";
   if (!side.managed) {
     output << "  not a managed pod: this side passes\n\n";
     return;
   }
   for (const PolicyExplanation& policy : side.policies) {
-    output << "  " << policy.policy << (policy.isolates ? " isolates it" : " speaks of it") << "\n";
+    output << "  " << Shown(policy.policy) << (policy.isolates ? " isolates it" : " speaks of it") << "\n";
     for (const RuleExplanation& rule : policy.rules) WriteRule(output, rule, direction);
     if (policy.rules.empty()) output << "    no rule that could match here\n";
   }
   if (side.policies.empty()) output << "  no policy selects it in this direction\n";
   output << "  => " << VerdictName(side.answer.allow);
   if (side.answer.decided && side.answer.rule >= 0) {
-    output << " by " << side.answer.policy << " [" << std::int64_t{side.answer.rule} << "]";
+    output << " by " << Shown(side.answer.policy) << " [" << std::int64_t{side.answer.rule} << "]";
   } else if (side.answer.decided) {
-    output << ": isolated by " << side.answer.policy << ", and no rule matches";
+    output << ": isolated by " << Shown(side.answer.policy) << ", and no rule matches";
   }
   output << "\n\n";
 }
@@ -193,13 +198,19 @@ int ExplainLive(const ExplainOptions& options, std::uint8_t protocol) {
     v1::Explanation before;
     v1::Explanation after;
     Subject subject;
-    Call first(10);
-    if (const int code = Finish(options.live, stub->Explain(&first, request, &before)); code != kExitFine) return code;
+    Call first(options.live);
+    if (const int code =
+            Finish(options.live, first.Once([&](Call* call) { return stub->Explain(call, request, &before); }));
+        code != kExitFine)
+      return code;
     if (const int code = FetchPolicy(options.live, *stub, &subject.policy); code != kExitFine) return code;
     subject.table = CompileHere(subject.policy);
     if (subject.table == nullptr) return kExitBadInput;
-    Call second(10);
-    if (const int code = Finish(options.live, stub->Explain(&second, request, &after)); code != kExitFine) return code;
+    Call second(options.live);
+    if (const int code =
+            Finish(options.live, second.Once([&](Call* call) { return stub->Explain(call, request, &after); }));
+        code != kExitFine)
+      return code;
     if (before.SerializeAsString() != after.SerializeAsString()) continue;
     subject.ends = {*IpAddress::Parse(before.source()), *IpAddress::Parse(before.destination())};
     return Write(options, subject, protocol);

@@ -93,8 +93,7 @@ int NameFilter::Finish(const char* noun) const {
   int code = kExitFine;
   for (const Wanted& wanted : names_) {
     if (wanted.found) continue;
-    std::fprintf(stderr, "error: no %s '%s' is in force\n", noun,
-                 (wanted.full.empty() ? wanted.text : wanted.full).c_str());
+    Fail(std::string("no ") + noun + " '" + (wanted.full.empty() ? wanted.text : wanted.full) + "' is in force");
     code = kExitDiffers;
   }
   return code;

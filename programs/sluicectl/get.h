@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "sluice/printable.h"
 #include "sluicectl/commands.h"
 #include "sluicectl/live.h"
 
@@ -94,11 +95,11 @@ int List(const GetOptions& options, const char* nouns, const std::vector<Column>
     listing->Add(row);
   };
   while (true) {
-    Call call;
-    const auto reader = open(&call);
+    Call call(options.live);
+    const auto reader = call.Open(open);
     Message message;
-    while (reader->Read(&message)) add(show, message);
-    if (const int code = Finish(options.live, reader->Finish()); code != kExitFine) return code;
+    while (call.Read(*reader, &message)) add(show, message);
+    if (const int code = Finish(options.live, call.Finish(*reader)); code != kExitFine) return code;
     if (!options.watch) break;
     if (listing && !listing->Flush()) return kExitBadInput;
     changed.NextRound();
@@ -107,7 +108,7 @@ int List(const GetOptions& options, const char* nouns, const std::vector<Column>
   const bool for_people = options.live.format == "table" || options.live.format == "wide";
   if (!listing && for_people) {
     const std::string where = options.Namespace().empty() ? "" : " in namespace " + options.Namespace();
-    std::fprintf(stderr, "No %s found%s.\n", nouns, where.c_str());
+    std::fprintf(stderr, "No %s found%s.\n", nouns, Printable(where).c_str());
     return kExitFine;
   }
   start();

@@ -99,12 +99,13 @@ int GetEndpoints(const GetOptions& options, Stub& stub) {
 int GetPolicies(const GetOptions& options, Stub& stub) {
   const v1::ListPoliciesRequest request = PoliciesRequest(options);
   NameFilter names(options);
+  // Of the policy under way, which may come in several messages.
+  std::uint64_t packets = 0;
+  std::uint64_t last_hit = 0;
+  std::uint64_t rules = 0;
+  Json isolates = Json::array();
   const auto add = [&](auto show, const v1::PolicyInfo& info) {
     if (!names.Matches(info.policy())) return;
-    std::uint64_t packets = 0;
-    std::uint64_t last_hit = 0;
-    std::uint64_t rules = 0;
-    Json isolates = Json::array();
     for (const v1::RuleInfo& rule : info.rules()) {
       packets += rule.packets();
       last_hit = std::max(last_hit, rule.last_hit_unix_ns());
@@ -114,6 +115,7 @@ int GetPolicies(const GetOptions& options, Stub& stub) {
         ++rules;
       }
     }
+    if (info.more()) return;
     show({{"policy", info.policy()},
           {"tier", TierText(info.tier())},
           {"priority", info.priority()},
@@ -123,6 +125,8 @@ int GetPolicies(const GetOptions& options, Stub& stub) {
           {"packets", packets},
           {"last_hit_unix_ns", last_hit},
           {"last_hit", LastHit(last_hit)}});
+    packets = last_hit = rules = 0;
+    isolates = Json::array();
   };
   const int code = List<v1::PolicyInfo>(
       options, "policies",

@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "sluice/printable.h"
+
 namespace sluice {
 namespace {
 
@@ -23,8 +25,7 @@ SideAnswer ToAnswer(const Table& table, const Decision& decision) {
 void WriteSideJson(Output& output, const SideAnswer& side) {
   output << R"({"verdict":")" << VerdictName(side.allow) << R"(","tier":")" << side.tier << "\"";
   if (side.decided) {
-    // An object's name needs no escape (RFC 1123).
-    output << R"(,"policy":")" << side.policy << R"(","rule":)" << std::int64_t{side.rule};
+    output << R"(,"policy":)" << JsonText(side.policy) << R"(,"rule":)" << std::int64_t{side.rule};
   }
   output << "}";
 }
@@ -33,7 +34,7 @@ std::string ToText(const SideAnswer& side) {
   if (!side.decided) return "-";
   std::string text(VerdictName(side.allow));
   text += ' ';
-  text += side.policy;
+  text += Printable(side.policy);
   return text + (side.rule < 0 ? " (default)" : '[' + std::to_string(side.rule) + ']');
 }
 

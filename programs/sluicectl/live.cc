@@ -1,5 +1,7 @@
 #include "sluicectl/live.h"
 
+#include <grpcpp/resource_quota.h>
+
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
@@ -8,12 +10,18 @@
 
 #include "certificate/tls_material.h"
 #include "codec/codec.h"
+#include "codec/limits.h"
 #include "sluice/policy_terms.h"
+#include "sluice/printable.h"
 #include "sluicectl/commands.h"
 #include "sluicectl/yaml.h"
 
 namespace sluice {
 namespace {
+
+constexpr int kKeepaliveMs = 20'000;
+constexpr std::size_t kMostBufferBytes = std::size_t{128} << 20;
+constexpr int kKeepaliveTimeoutMs = 10'000;
 
 std::string CellText(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
@@ -35,6 +43,10 @@ void AddTargetOptions(CLI::App& command, LiveOptions& options) {
   command.add_option("--tls-cert", options.tls_certificate, "PEM file: our certificate")->type_name("FILE");
   command.add_option("--tls-key", options.tls_key, "PEM file: its private key")->type_name("FILE");
   command.add_flag("--insecure", options.insecure, "talk to HOST:PORT without TLS");
+  command.add_option("--timeout", options.timeout, "seconds that sluiced may keep us waiting")
+      ->check(CLI::Range(0.1, 86400.0))
+      ->type_name("SECONDS")
+      ->capture_default_str();
 }
 
 void AddFormatOption(CLI::App& command, LiveOptions& options) {
@@ -54,8 +66,7 @@ std::unique_ptr<v1::ObserveService::Stub> ConnectTo(const LiveOptions& options) 
     credentials = grpc::InsecureChannelCredentials();
   } else {
     if (options.tls_ca.empty() || options.tls_certificate.empty() || options.tls_key.empty()) {
-      std::fprintf(stderr, "error: --target %s: TCP wants --tls-ca, --tls-cert and --tls-key, or --insecure\n",
-                   options.target.c_str());
+      Fail("--target " + options.target + ": TCP wants --tls-ca, --tls-cert and --tls-key, or --insecure");
       return nullptr;
     }
     const auto read = ReadSoundTls({options.tls_certificate, options.tls_key, options.tls_ca});
@@ -66,13 +77,54 @@ std::unique_ptr<v1::ObserveService::Stub> ConnectTo(const LiveOptions& options) 
     const auto& material = std::get<TlsMaterial>(read);
     credentials = grpc::SslCredentials({material.ca, material.key, material.certificate});
   }
-  return v1::ObserveService::NewStub(grpc::CreateChannel(options.target, credentials));
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(static_cast<int>(kMaxMessageBytes));
+  // gRPC looks at a message's length once it has it all, and before it unpacks it: so how much comes is bounded, too,
+  // and what is compressed is not taken at all.
+  grpc::ResourceQuota quota("sluicectl");
+  quota.Resize(kMostBufferBytes);
+  arguments.SetResourceQuota(quota);
+  arguments.SetInt(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1U << GRPC_COMPRESS_NONE);
+  arguments.SetInt(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+  // Where drops are awaited, nothing else tells that sluiced is gone or hangs.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  return v1::ObserveService::NewStub(grpc::CreateCustomChannel(options.target, credentials, arguments));
 }
 
-Call::Call(int seconds) { set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(seconds)); }
+Call::Call(const LiveOptions& options) : timeout_(options.timeout), watch_([this] { RunWatch(); }) {}
+
+Call::~Call() {
+  {
+    const std::lock_guard lock(mutex_);
+    over_ = true;
+  }
+  changed_.notify_all();
+  watch_.join();
+}
+
+// Looks now and then, so that a million messages cost nothing.
+void Call::RunWatch() {
+  constexpr std::chrono::milliseconds kInterval(50);
+  std::unique_lock lock(mutex_);
+  while (!changed_.wait_for(lock, kInterval, [this] { return over_; })) {
+    const Clock::time_point since = waits_since_;
+    if (since == kNotWaiting || Clock::now() - since < timeout_ || timed_out_) continue;
+    timed_out_ = true;
+    TryCancel();
+  }
+}
+
+grpc::Status Call::EndOf(const grpc::Status& status) const {
+  if (!timed_out_ || status.ok()) return status;
+  char seconds[32];
+  std::snprintf(seconds, sizeof seconds, "%g", timeout_.count());
+  return {grpc::StatusCode::DEADLINE_EXCEEDED, seconds};
+}
 
 int Fail(const std::string& message) {
-  std::fprintf(stderr, "error: %s\n", message.c_str());
+  std::fprintf(stderr, "error: %s\n", Printable(message, kPrintableBytes).c_str());
   return kExitBadInput;
 }
 
@@ -90,7 +142,14 @@ int Finish(const LiveOptions& options, const grpc::Status& status) {
       return Fail("nobody answers at " + options.target +
                   "; is sluiced running? --target or SLUICE_TARGET names another address (" + why + ")");
     case grpc::StatusCode::DEADLINE_EXCEEDED:
-      return Fail("no answer from " + options.target + " in time");
+      return Fail("no answer from " + options.target + " for " + why +
+                  " s: sluiced hangs, is stopped or is overloaded; its log says more, and --timeout waits longer");
+    case grpc::StatusCode::CANCELLED:
+      return Fail(options.target +
+                  " ended the call: its answer was read too slowly while others waited; ask again, and " +
+                  "write what is long into a file");
+    case grpc::StatusCode::RESOURCE_EXHAUSTED:
+      return Fail(options.target + " is busy: " + why);
     case grpc::StatusCode::UNIMPLEMENTED:
       return Fail("the sluiced at " + options.target + " is older than this sluicectl and has no such call");
     default:
@@ -124,9 +183,9 @@ Listing::~Listing() {
 
 void Listing::Add(const Json& row) {
   if (json_ && rows_ == Rows::kStream) {
-    output_ << row.dump() << "\n";
+    output_ << JsonText(row) << "\n";
   } else if (json_) {
-    output_ << (first_ ? "\n  " : ",\n  ") << row.dump();
+    output_ << (first_ ? "\n  " : ",\n  ") << JsonText(row);
   } else if (yaml_) {
     WriteYaml(output_, Json::array({row}));
   } else {
@@ -144,14 +203,14 @@ bool Listing::Flush() {
 
 void WriteObject(Output& output, std::string_view format, const Json& object) {
   if (format == "json") {
-    output << object.dump(2) << "\n";
+    output << JsonText(object, 2) << "\n";
   } else if (format == "yaml") {
     WriteYaml(output, object);
   } else {
     std::size_t width = 0;
     for (const auto& [key, value] : object.items()) width = std::max(width, key.size());
     for (const auto& [key, value] : object.items()) {
-      output << key << std::string(width - key.size() + 2, ' ') << CellText(value) << "\n";
+      output << key << std::string(width - key.size() + 2, ' ') << Printable(CellText(value), kPrintableBytes) << "\n";
     }
   }
 }

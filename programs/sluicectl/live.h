@@ -4,13 +4,18 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "sluice/v1/observe.grpc.pb.h"
@@ -30,11 +35,12 @@ struct LiveOptions {
   std::string tls_certificate;
   std::string tls_key;
   bool insecure = false;
+  double timeout = 60;  // seconds that sluiced may keep us waiting
   std::string format = "table";
   bool no_headers = false;
 };
 
-// --target and the like; -o, and --no-headers where the command lists.
+// --target, --timeout and the like; -o, and --no-headers where the command lists.
 void AddTargetOptions(CLI::App& command, LiveOptions& options);
 void AddFormatOption(CLI::App& command, LiveOptions& options);
 void AddListOptions(CLI::App& command, LiveOptions& options);
@@ -42,10 +48,75 @@ void AddListOptions(CLI::App& command, LiveOptions& options);
 // A connection to ask; null, and why on standard error, where the options cannot be.
 std::unique_ptr<v1::ObserveService::Stub> ConnectTo(const LiveOptions& options);
 
-// A call's context: it does not wait for ever.
+// A call's context: what it waits for does not take for ever. Time that we take ourselves does not count.
 class Call : public grpc::ClientContext {
  public:
-  explicit Call(int seconds = 60);
+  explicit Call(const LiveOptions& options);
+  ~Call();
+
+  // `open(this)` opens a stream.
+  template <typename Begin>
+  auto Open(Begin open) {
+    const Waiting waiting(*this);
+    return open(this);
+  }
+  // The next message of a stream.
+  template <typename Message>
+  bool Read(grpc::ClientReader<Message>& reader, Message* message) {
+    const Waiting waiting(*this);
+    return reader.Read(message);
+  }
+  // How a stream, read to its end, ended.
+  template <typename Message>
+  grpc::Status Finish(grpc::ClientReader<Message>& reader) {
+    grpc::Status status;
+    {
+      const Waiting waiting(*this);
+      status = reader.Finish();
+    }
+    return EndOf(status);
+  }
+  // That a stream which goes on for as long as it is read has begun. Its messages may then take their time.
+  template <typename Message>
+  void AwaitBegin(grpc::ClientReader<Message>& reader) {
+    const Waiting waiting(*this);
+    reader.WaitForInitialMetadata();
+  }
+  // `ask(this)` asks for the one answer.
+  template <typename Ask>
+  grpc::Status Once(Ask ask) {
+    grpc::Status status;
+    {
+      const Waiting waiting(*this);
+      status = ask(this);
+    }
+    return EndOf(status);
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr Clock::time_point kNotWaiting{};
+
+  class Waiting {
+   public:
+    explicit Waiting(Call& call) : call_(call) { call_.waits_since_ = Clock::now(); }
+    ~Waiting() { call_.waits_since_ = kNotWaiting; }
+    Waiting(const Waiting&) = delete;
+    Waiting& operator=(const Waiting&) = delete;
+
+   private:
+    Call& call_;
+  };
+  void RunWatch();
+  grpc::Status EndOf(const grpc::Status& status) const;
+
+  const std::chrono::duration<double> timeout_;
+  std::atomic<Clock::time_point> waits_since_ = kNotWaiting;
+  std::atomic<bool> timed_out_ = false;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool over_ = false;
+  std::thread watch_;
 };
 
 // "error: ..." on standard error; returns kExitBadInput.

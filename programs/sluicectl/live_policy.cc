@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "codec/codec.h"
+#include "codec/parts.h"
 #include "sluicectl/commands.h"
 #include "table/compile.h"
 
@@ -30,20 +31,33 @@ Labels ParseLabels(std::string_view text) {
 
 int FetchPolicy(const LiveOptions& live, v1::ObserveService::Stub& stub, ResolvedPolicy* policy) {
   constexpr std::chrono::milliseconds kBetweenAttempts(100);
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::duration<double>(live.timeout);
+  v1::GetPolicyRequest request;
+  request.set_parts(true);
   while (true) {
-    Call call;
-    const auto reader = stub.GetPolicy(&call, {});
+    Call call(live);
+    const auto reader = call.Open([&](Call* opened) { return stub.GetPolicy(opened, request); });
     FullStateDecoder decoder;
+    PartGatherer parts;
     v1::FullStateChunk chunk;
-    while (reader->Read(&chunk)) {
-      if (const auto error = decoder.Add(chunk)) {
+    while (call.Read(*reader, &chunk)) {
+      std::optional<Diagnostic> error;
+      if (chunk.has_part()) {
+        const bool fits = parts.Add(chunk.part());
+        if (fits && !parts.complete()) continue;
+        if (!fits || !chunk.ParseFromString(parts.Take())) {
+          error.emplace();
+          error->message = "its parts make no whole";
+        }
+      }
+      if (!error) error = decoder.Add(chunk);
+      if (error) {
         call.TryCancel();
         reader->Finish();
         return Fail("--target " + live.target + ": its policy cannot be read: " + error->ToString());
       }
     }
-    const grpc::Status status = reader->Finish();
+    const grpc::Status status = call.Finish(*reader);
     // Only a few are let read at once; it is soon another's turn.
     if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED && std::chrono::steady_clock::now() < deadline) {
       std::this_thread::sleep_for(kBetweenAttempts);

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "common/arguments.h"
+#include "sluice/printable.h"
 #include "sluicectl/commands.h"
 #include "sluicectl/heap.h"
 
@@ -32,6 +34,7 @@ int main(int argc, char** argv) {
   sluice::PrepareHeap();
   CLI::App app("Asks what Sluice's policy says: of a running sluiced, or offline from manifests.");
   app.name("sluicectl");
+  sluice::AnswerInPlainLines(app);
   app.require_subcommand(0, 1);  // what is no command is then called unexpected, by its name
   app.footer(
       "Exit codes: 0 fine; 1 an expectation is not met, something differs or is not there; 2 bad input, or nobody "
@@ -56,7 +59,8 @@ int main(int argc, char** argv) {
   try {
     std::vector<std::string> words = CommandFirst(app, argc, argv);
     if (!words.empty() && !words.front().starts_with('-') && !IsCommand(app, words.front())) {
-      std::fprintf(stderr, "error: '%s' is no command; sluicectl --help lists them\n", words.front().c_str());
+      std::fprintf(stderr, "error: '%s' is no command; sluicectl --help lists them\n",
+                   sluice::Printable(words.front()).c_str());
       return sluice::kExitBadInput;
     }
     std::reverse(words.begin(), words.end());  // as parse wants them
@@ -65,7 +69,7 @@ int main(int argc, char** argv) {
     const int code = app.exit(error);
     return code == 0 ? sluice::kExitFine : sluice::kExitBadInput;
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "error: %s\n", error.what());
+    std::fprintf(stderr, "error: %s\n", sluice::Printable(error.what()).c_str());
     return sluice::kExitBadInput;
   }
   if (app.get_subcommands().empty()) {

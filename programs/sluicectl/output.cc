@@ -5,7 +5,9 @@
 #include <charconv>
 #include <cstdio>
 #include <cstring>
+#include <nlohmann/json.hpp>
 
+#include "sluice/printable.h"
 #include "sluice/protocol.h"
 
 namespace sluice {
@@ -37,6 +39,7 @@ TextTable::~TextTable() { Flush(); }
 
 void TextTable::AddRow(std::vector<std::string> cells) {
   constexpr std::size_t kRowsHeld = 1000;
+  for (std::string& cell : cells) cell = Printable(cell, kPrintableBytes);
   rows_.push_back(std::move(cells));
   if (rows_.size() >= kRowsHeld) Flush();
 }
@@ -59,21 +62,13 @@ void TextTable::Flush() {
 }
 
 std::string JsonText(std::string_view text) {
-  std::string json = "\"";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      json += '\\';
-      json += c;
-    } else if (byte < 0x20) {
-      char escape[8];
-      std::snprintf(escape, sizeof escape, "\\u%04x", byte);
-      json += escape;
-    } else {
-      json += c;
-    }
-  }
-  return json += '"';
+  const auto is_plain = [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; };
+  if (std::all_of(text.begin(), text.end(), is_plain)) return std::string("\"").append(text).append("\"");
+  return JsonText(nlohmann::ordered_json(text));
+}
+
+std::string JsonText(const nlohmann::ordered_json& value, int indent) {
+  return value.dump(indent, ' ', true, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 std::string ProtocolName(std::uint8_t protocol) {

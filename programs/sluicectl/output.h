@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,7 +49,7 @@ class TextTable {
   TextTable(const TextTable&) = delete;
   TextTable& operator=(const TextTable&) = delete;
 
-  // Requires: as many cells as there are headers.
+  // Requires: as many cells as there are headers. What a cell holds is shown as sluice/printable.h says.
   void AddRow(std::vector<std::string> cells);
   // Writes the rows that are held.
   void Flush();
@@ -59,8 +60,10 @@ class TextTable {
   std::vector<std::size_t> widths_;
 };
 
-// `text` as a JSON string, quotes included (RFC 8259 section 7).
+// JSON of ASCII alone (RFC 8259 section 7): all else is escaped, so that no terminal takes it for a command. Bytes that
+// are no UTF-8 become U+FFFD. Of a text, the quotes are included; with an `indent`, a member has a line of its own.
 std::string JsonText(std::string_view text);
+std::string JsonText(const nlohmann::ordered_json& value, int indent = -1);
 
 // "tcp", "udp", "sctp", "icmp", "icmpv6", else the number.
 std::string ProtocolName(std::uint8_t protocol);

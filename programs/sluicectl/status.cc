@@ -76,9 +76,10 @@ Json ToJson(const v1::Status& status, bool for_people) {
 int RunStatus(const LiveOptions& options) {
   const auto stub = ConnectTo(options);
   if (stub == nullptr) return kExitBadInput;
-  Call call(10);
+  Call call(options);
   v1::Status status;
-  const int code = Finish(options, stub->GetStatus(&call, {}, &status));
+  const auto ask = [&](Call* asked) { return stub->GetStatus(asked, {}, &status); };
+  const int code = Finish(options, call.Once(ask));
   if (code != kExitFine) return code;
   const bool for_people = options.format == "table" || options.format == "wide";
   Output output;
@@ -91,6 +92,7 @@ int RunStatus(const LiveOptions& options) {
 void AddStatus(CLI::App& app, int* exit_code) {
   CLI::App* command = app.add_subcommand("status", "Show how a running sluiced is.");
   auto options = std::make_shared<LiveOptions>();
+  options->timeout = 10;
   AddTargetOptions(*command, *options);
   AddFormatOption(*command, *options);
   command->footer("Examples:\n  sluicectl status\n  sluicectl status -o json");

@@ -33,29 +33,30 @@ struct Sample {
 
 int Take(const LiveOptions& live, v1::ObserveService::Stub& stub, Sample& sample) {
   sample.at = std::chrono::steady_clock::now();
-  Call status(10);
-  if (const int code = Finish(live, stub.GetStatus(&status, {}, &sample.status)); code != kExitFine) return code;
-  Call workers;
-  const auto worker_reader = stub.ListWorkers(&workers, {});
+  Call status(live);
+  const auto ask = [&](Call* asked) { return stub.GetStatus(asked, {}, &sample.status); };
+  if (const int code = Finish(live, status.Once(ask)); code != kExitFine) return code;
+  Call workers(live);
+  const auto worker_reader = workers.Open([&](Call* opened) { return stub.ListWorkers(opened, {}); });
   v1::WorkerInfo worker;
-  while (worker_reader->Read(&worker)) sample.workers[std::to_string(worker.worker())] = worker.packets();
-  if (const int code = Finish(live, worker_reader->Finish()); code != kExitFine) return code;
-  Call policies;
-  const auto policy_reader = stub.ListPolicies(&policies, {});
+  while (workers.Read(*worker_reader, &worker)) sample.workers[std::to_string(worker.worker())] = worker.packets();
+  if (const int code = Finish(live, workers.Finish(*worker_reader)); code != kExitFine) return code;
+  Call policies(live);
+  const auto policy_reader = policies.Open([&](Call* opened) { return stub.ListPolicies(opened, {}); });
   v1::PolicyInfo info;
-  while (policy_reader->Read(&info)) {
+  while (policies.Read(*policy_reader, &info)) {
     for (const v1::RuleInfo& rule : info.rules()) {
       const std::string direction = rule.direction() == v1::DIRECTION_EGRESS ? " egress" : " ingress";
       const std::string index = rule.index() < 0 ? " (default)" : '[' + std::to_string(rule.index()) + ']';
       sample.rules[info.policy() + direction + index] = rule.packets();
     }
   }
-  if (const int code = Finish(live, policy_reader->Finish()); code != kExitFine) return code;
-  Call drops;
-  const auto drop_reader = stub.ListDrops(&drops, {});
+  if (const int code = Finish(live, policies.Finish(*policy_reader)); code != kExitFine) return code;
+  Call drops(live);
+  const auto drop_reader = drops.Open([&](Call* opened) { return stub.ListDrops(opened, {}); });
   v1::DropCounter drop;
-  while (drop_reader->Read(&drop)) sample.drops[drop.reason()] = drop.packets();
-  return Finish(live, drop_reader->Finish());
+  while (drops.Read(*drop_reader, &drop)) sample.drops[drop.reason()] = drop.packets();
+  return Finish(live, drops.Finish(*drop_reader));
 }
 
 std::int64_t Rate(std::uint64_t before, std::uint64_t after, double seconds) {

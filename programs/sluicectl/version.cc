@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "sluice/printable.h"
 #include "sluicectl/commands.h"
 #include "sluicectl/live.h"
 
@@ -36,9 +37,9 @@ int RunVersion(const VersionOptions& options) {
   if (!options.client) {
     const auto stub = ConnectTo(options.live);
     if (stub == nullptr) return kExitBadInput;
-    Call call(5);
+    Call call(options.live);
     v1::Status status;
-    const grpc::Status answer = stub->GetStatus(&call, {}, &status);
+    const grpc::Status answer = call.Once([&](Call* asked) { return stub->GetStatus(asked, {}, &status); });
     if (answer.ok()) json["server"] = ServerJson(status, for_people);
     if (Finish(options.live, answer) != kExitFine) code = kExitDiffers;
   }
@@ -46,7 +47,8 @@ int RunVersion(const VersionOptions& options) {
   if (for_people) {
     for (const auto& [who, values] : json.items()) {
       for (const auto& [what, value] : values.items()) {
-        output << who << " " << what << ": " << (value.is_string() ? value.get<std::string>() : value.dump()) << "\n";
+        output << who << " " << what << ": " << Printable(value.is_string() ? value.get<std::string>() : value.dump())
+               << "\n";
       }
     }
   } else {
@@ -60,6 +62,7 @@ int RunVersion(const VersionOptions& options) {
 void AddVersion(CLI::App& app, int* exit_code) {
   CLI::App* command = app.add_subcommand("version", "Print the version of sluicectl, and of a running sluiced.");
   auto options = std::make_shared<VersionOptions>();
+  options->live.timeout = 5;
   AddTargetOptions(*command, options->live);
   command->add_flag("--client", options->client, "ask nobody: sluicectl's own version only");
   command->add_option("-o,--output", options->live.format, "table, json or yaml")

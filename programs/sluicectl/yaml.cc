@@ -30,7 +30,7 @@ bool IsPlain(std::string_view text) {
 
 std::string ScalarText(const Json& value) {
   if (value.is_string() && IsPlain(value.get_ref<const std::string&>())) return value.get<std::string>();
-  return value.dump();  // JSON's scalars, and its empty lists and objects, are YAML's
+  return JsonText(value);  // JSON's scalars, and its empty lists and objects, are YAML's
 }
 
 bool IsScalar(const Json& value) { return !value.is_structured() || value.empty(); }

@@ -12,7 +12,9 @@
 
 #include "api/server.h"
 #include "certificate/tls_material.h"
+#include "common/arguments.h"
 #include "edge/device.h"
+#include "sluice/printable.h"
 
 namespace sluice {
 namespace {
@@ -31,7 +33,7 @@ struct Flags {
 };
 
 int Refuse(const std::string& message) {
-  std::fprintf(stderr, "sluiced: %s\n", message.c_str());
+  std::fprintf(stderr, "sluiced: %s\n", Printable(message).c_str());
   return kExitBadInput;
 }
 
@@ -88,6 +90,7 @@ std::optional<int> ReadCommandLine(int argc, char** argv, Config& config) {
   Flags flags;
   CLI::App app("Filters packets between the two ports of each wire, as Kubernetes NetworkPolicy says.");
   app.name("sluiced");
+  AnswerInPlainLines(app);
   app.add_option("--config", flags.config, "configuration file (docs/configuration.md lists its keys)")
       ->type_name("FILE");
   app.add_option("--wire", flags.wires,
@@ -137,7 +140,7 @@ std::optional<int> ReadCommandLine(int argc, char** argv, Config& config) {
   if (const auto code = Check(config)) return code;
   if (flags.check_config) {
     if (const auto code = CheckTlsFiles(config.api)) return code;
-    std::printf("%s: fine\n", flags.config.empty() ? "flags" : flags.config.c_str());
+    std::printf("%s: fine\n", flags.config.empty() ? "flags" : Printable(flags.config).c_str());
     return kExitFine;
   }
   if (config.edge.wires.empty()) {

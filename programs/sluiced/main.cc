@@ -1,7 +1,6 @@
 // sluiced: the dataplane's daemon. This file is its control thread: it wires policy, from manifests or from the control
 // API, to the dataplane, and waits.
 #include <poll.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -24,6 +23,7 @@
 #include "api/policy_service.h"
 #include "api/server.h"
 #include "certificate/tls_files.h"
+#include "common/log.h"
 #include "config/config.h"
 #include "edge/dataplane.h"
 #include "edge/eal.h"
@@ -38,13 +38,10 @@ namespace {
 
 constexpr int kWatchMs = 200;  // ports and retired tables are looked after this often
 
-void SetUpLog(LogLevel level) {
+spdlog::level::level_enum LevelOf(LogLevel level) {
   constexpr spdlog::level::level_enum kLevels[] = {spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
                                                    spdlog::level::err};
-  spdlog::set_default_logger(std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::stderr_sink_mt>()));
-  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
-  spdlog::set_level(kLevels[static_cast<int>(level)]);
-  spdlog::flush_on(spdlog::level::trace);
+  return kLevels[static_cast<int>(level)];
 }
 
 void Log(const Diagnostics& diagnostics) {
@@ -347,6 +344,6 @@ class Daemon {
 int main(int argc, char** argv) {
   sluice::Config config;
   if (const auto code = sluice::ReadCommandLine(argc, argv, config)) return *code;
-  sluice::SetUpLog(config.log_level);
+  sluice::SetUpLog(sluice::LevelOf(config.log_level));
   return sluice::Daemon(std::move(config)).Run();
 }

@@ -11,6 +11,7 @@
 #include <tuple>
 #include <vector>
 
+#include "sluice/printable.h"
 #include "sluiced/plane_view.h"
 
 namespace sluice {
@@ -103,7 +104,7 @@ void WriteRules(const Table& table, const Workers& workers, Out out) {
   for (const Row& row : rows) {
     const TableRule& rule = table.rule(row.rule);
     const auto seconds = static_cast<std::time_t>(row.count.last_hit_ns / 1'000'000'000);
-    fmt::format_to(out, "{:<40} {:<8} {:>5} {:<6} {:>14} {:>16}  {:%Y-%m-%dT%H:%M:%SZ}\n", rule.policy,
+    fmt::format_to(out, "{:<40} {:<8} {:>5} {:<6} {:>14} {:>16}  {:%Y-%m-%dT%H:%M:%SZ}\n", Printable(rule.policy),
                    Name(rule.direction), rule.index, Name(rule.action), row.count.packets, row.count.bytes,
                    fmt::gmtime(seconds));
   }

@@ -93,6 +93,7 @@ class ApiFixture : public testing::Test {
   std::unique_ptr<ApiServer> server_;
   std::string load_error_;
   const DataplaneView* view_ = nullptr;
+  ReadLimits read_limits_;
 };
 
 // Pod 10.0.0.1 (e0) in group web, which policy default/web isolates.

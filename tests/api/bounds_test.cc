@@ -48,12 +48,6 @@ class BoundsTest : public ObservedFixture {
     call->reader = call->stub->ListEndpoints(&call->context, {});
     return call;
   }
-  std::unique_ptr<Unread<v1::FullStateChunk>> GetPolicy() {
-    auto call = std::make_unique<Unread<v1::FullStateChunk>>();
-    call->stub = v1::ObserveService::NewStub(Connect());
-    call->reader = call->stub->GetPolicy(&call->context, {});
-    return call;
-  }
   grpc::Status GetStatus() {
     const auto stub = v1::ObserveService::NewStub(Connect());
     grpc::ClientContext context;
@@ -97,7 +91,7 @@ TEST_F(BoundsTest, CallsThatNobodyReadsLeavePolicyAloneAndEndWithTheirClients) {
   Sender sender(Connect(), "test");
   ASSERT_TRUE(sender.SendFullState(LargePolicy(), 9, 1, 100'000).applied());
   std::vector<std::unique_ptr<Unread<v1::EndpointInfo>>> calls;
-  for (int i = 0; i < 2 * kMaxReaderThreads; ++i) calls.push_back(ListEndpoints());
+  for (std::size_t i = 0; i < 2 * kMaxReaderThreads; ++i) calls.push_back(ListEndpoints());
   EXPECT_TRUE(sender.SendUpdate(PodComes(9, 2, 4000, "10.1.0.1")).applied());
   calls.clear();
   grpc::Status status;
@@ -107,36 +101,6 @@ TEST_F(BoundsTest, CallsThatNobodyReadsLeavePolicyAloneAndEndWithTheirClients) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
   EXPECT_TRUE(status.ok()) << status.error_message();
-}
-
-TEST_F(BoundsTest, WholePolicyIsReadByFewAtATime) {
-  {
-    Sender sender(Connect(), "test");
-    ASSERT_TRUE(sender.SendFullState(LargePolicy(), 9, 1, 100'000).applied());
-  }
-  std::vector<std::unique_ptr<Unread<v1::FullStateChunk>>> calls;
-  v1::FullStateChunk chunk;
-  for (int i = 0; i < kMaxPolicyReaders; ++i) {
-    calls.push_back(GetPolicy());
-    ASSERT_TRUE(calls.back()->reader->Read(&chunk));
-  }
-  const auto stub = v1::ObserveService::NewStub(Connect());
-  grpc::ClientContext context;
-  const auto reader = stub->GetPolicy(&context, {});
-  EXPECT_FALSE(reader->Read(&chunk));
-  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
-  EXPECT_TRUE(GetStatus().ok());
-
-  // Who comes with sluicectl waits for his turn.
-  const std::string explain = "timeout 30 " SLUICECTL " explain --target unix:" + Socket() +
-                              " --src 10.0.0.1 --dst 10.0.0.2 --proto tcp --dport 80 2>&1";
-  FILE* const waits = popen(explain.c_str(), "r");
-  std::this_thread::sleep_for(std::chrono::milliseconds(500));
-  calls.clear();
-  std::string out;
-  for (int c = 0; (c = fgetc(waits)) != EOF;) out.push_back(static_cast<char>(c));
-  pclose(waits);
-  EXPECT_THAT(out, HasSubstr("default/web"));
 }
 
 TEST_F(BoundsTest, RequestBeyondTheBoundIsRefused) {

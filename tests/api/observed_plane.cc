@@ -17,8 +17,9 @@ std::vector<Observation> ObservedPlane::Workers() const {
   return {observation};
 }
 
-ObservedFixture::ObservedFixture(std::uint64_t last_generation) {
+ObservedFixture::ObservedFixture(std::uint64_t last_generation, const ReadLimits& limits) {
   last_generation_ = last_generation;
+  read_limits_ = limits;
   Serve(plane_);
   StartServer();
   Sender sender(Connect(), "test");

@@ -28,7 +28,7 @@ class ObservedPlane final : public DataplaneView {
 // The policy of ServerAdmitsClient is in force, the client has connected to port 80, and was denied port 81.
 class ObservedFixture : public ApiFixture {
  protected:
-  explicit ObservedFixture(std::uint64_t last_generation = 0);
+  explicit ObservedFixture(std::uint64_t last_generation = 0, const ReadLimits& limits = {});
   ~ObservedFixture() override { StopServer(); }  // before the plane, which calls may look at until then
 
   ObservedPlane plane_;

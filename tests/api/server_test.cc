@@ -214,8 +214,8 @@ TEST_F(ServerTest, ClientsThatReadNothingDoNotHoldUpItsEnd) {
   auto started = ApiServer::Start(settings, {&babbler}, [](std::string_view) {});
   ASSERT_TRUE(std::holds_alternative<std::unique_ptr<ApiServer>>(started)) << std::get<std::string>(started);
   auto server = std::get<std::unique_ptr<ApiServer>>(std::move(started));
-  const RawClient by_unix(Socket());
-  const RawClient by_tcp(server->ports()[1]);
+  RawClient by_unix(Socket());
+  RawClient by_tcp(server->ports()[1]);
   ASSERT_TRUE(by_unix.connected() && by_tcp.connected());
   by_unix.Call("/sluice.v1.ObserveService/ListEndpoints");
   by_tcp.Call("/sluice.v1.ObserveService/ListEndpoints");

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "codec/codec.h"
+#include "codec/limits.h"
 
 namespace sluice {
 
@@ -12,6 +13,7 @@ void PushServer::Start() {
   stopping_ = false;
   grpc::ServerBuilder builder;
   builder.AddListeningPort(address_, grpc::InsecureServerCredentials());
+  builder.SetMaxReceiveMessageSize(static_cast<int>(kMaxMessageBytes));
   builder.RegisterService(this);
   server_ = builder.BuildAndStart();
 }
@@ -37,6 +39,11 @@ void PushServer::Forget() {
 void PushServer::RefuseWhere(Refuse refuse) {
   const std::lock_guard lock(mutex_);
   refuse_ = std::move(refuse);
+}
+
+void PushServer::BreakAtUpdates(bool breaks) {
+  const std::lock_guard lock(mutex_);
+  breaks_ = breaks;
 }
 
 void PushServer::Stall(bool stall) {
@@ -96,6 +103,8 @@ grpc::Status PushServer::Push(grpc::ServerContext*, Stream* stream) {
       const auto problem = Replace(decoder->Take(), chunk.state_id(), chunk.batch());
       decoder.reset();
       *response.mutable_result() = Finish(chunk.batch(), problem);
+    } else if (breaks_) {
+      return {grpc::StatusCode::INTERNAL, "this update is too much for me"};
     } else {
       bool full_state_needed = false;
       const auto problem = Update(request.update(), &full_state_needed);

@@ -34,6 +34,8 @@ class PushServer : private v1::PolicyService::Service {
 
   // Says whether the policy that a batch would make is refused.
   void RefuseWhere(Refuse refuse);
+  // Ends the stream at each update, without an answer.
+  void BreakAtUpdates(bool breaks);
   // Applies no more batches until told otherwise, and does not answer.
   void Stall(bool stall);
   // A message waits for the end of the stall. False: none came within a while.
@@ -61,6 +63,7 @@ class PushServer : private v1::PolicyService::Service {
   std::mutex mutex_;
   std::condition_variable changed_;
   Refuse refuse_;
+  bool breaks_ = false;
   bool stall_ = false;
   int stalled_ = 0;  // messages that wait
   bool stopping_ = false;

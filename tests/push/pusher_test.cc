@@ -5,56 +5,20 @@
 #include <gtest/gtest.h>
 
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include "kube/process.h"
+#include "push/observer.h"
 #include "push/push_server.h"
+#include "push/stall.h"
 #include "support/cluster_builder.h"
 
 namespace sluice {
 namespace {
 
 using testing::Not;
-
-class RecordingObserver : public PushObserver {
- public:
-  void OnApplied(const std::string&, const AppliedBatch& batch) override {
-    const std::lock_guard lock(mutex_);
-    applied_.push_back(batch);
-  }
-  void OnRefused(const std::string&, const Diagnostic& refusal, bool held) override {
-    const std::lock_guard lock(mutex_);
-    refused_.push_back(refusal.object + (held ? " held" : ""));
-  }
-  void OnConnected(const std::string&) override {}
-  void OnTrouble(const std::string&, const std::string& message) override {
-    const std::lock_guard lock(mutex_);
-    troubles_.push_back(message);
-  }
-
-  std::vector<AppliedBatch> applied() {
-    const std::lock_guard lock(mutex_);
-    return applied_;
-  }
-  std::vector<std::string> refused() {
-    const std::lock_guard lock(mutex_);
-    return refused_;
-  }
-  std::vector<std::string> troubles() {
-    const std::lock_guard lock(mutex_);
-    return troubles_;
-  }
-
- private:
-  std::mutex mutex_;
-  std::vector<AppliedBatch> applied_;
-  std::vector<std::string> refused_;
-  std::vector<std::string> troubles_;
-};
 
 bool HasEndpoint(const ResolvedPolicy& policy, const std::string& name) {
   for (const Endpoint& endpoint : policy.endpoints) {
@@ -313,6 +277,36 @@ TEST_F(PusherTest, AFullStateOfManyChunksArrivesWhole) {
   Take(many.Build());
   Push();
   EXPECT_TRUE(server_.WaitUntil([](const ResolvedPolicy& policy) { return policy.endpoints.size() == 20'001; }));
+}
+
+TEST_F(PusherTest, ATargetLacksSomethingFromWhenThereIsSomethingUntilItHasAll) {
+  const auto lacks = [&] { return LacksFor(pusher_->health(), Progress::Clock::now()).count() > 0; };
+  const auto becomes = [&](bool value) {
+    for (int i = 0; i < 10'000 && lacks() != value; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return lacks() == value;
+  };
+  server_.Stop();
+  Push();
+  EXPECT_TRUE(becomes(true));
+  while (observer_.troubles().empty()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  EXPECT_EQ(pusher_->health().progress.state().trouble, observer_.troubles()[0]);
+  server_.Start();
+  ASSERT_TRUE(Arrives("web"));
+  EXPECT_TRUE(becomes(false));
+  server_.Stall(true);
+  TakePod("late", "10.0.0.2");
+  EXPECT_TRUE(becomes(true));
+  server_.Stall(false);
+  EXPECT_TRUE(becomes(false));
+  server_.RefuseWhere([](const ResolvedPolicy&) { return Diagnostic{Severity::kError, "", 0, "table", "", "full"}; });
+  TakePod("later", "10.0.0.3");
+  while (server_.refused() < 3) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  EXPECT_TRUE(lacks());
+  EXPECT_EQ(pusher_->health().progress.state().trouble, "refused: error: table: full");
+  server_.RefuseWhere(nullptr);
+  ASSERT_TRUE(Arrives("later"));
+  EXPECT_TRUE(becomes(false));
+  EXPECT_EQ(pusher_->health().progress.state().trouble, "");
 }
 
 TEST_F(PusherTest, EndsWhileTheDataplaneStalls) {

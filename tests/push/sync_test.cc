@@ -198,6 +198,7 @@ TEST_F(SyncTest, TellsPrometheusHowLongAChangeTook) {
   EXPECT_THAT(metrics, HasSubstr("sluice_sync_received_to_live_seconds_count{target=\"" + Target() + "\"} 1"));
   EXPECT_THAT(metrics, HasSubstr("sluice_sync_objects{resource=\"pods\"} 1"));
   EXPECT_THAT(metrics, HasSubstr("sluice_sync_connected{target=\"" + Target() + "\"} 1"));
+  EXPECT_THAT(metrics, HasSubstr("sluice_sync_behind_seconds{target=\"" + Target() + "\"} 0\n"));
   EXPECT_THAT(LintMetrics(metrics), IsEmpty());
 }
 

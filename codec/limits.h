@@ -1,0 +1,23 @@
+// How much a message of sluice.v1 may be, as both ends know it (docs/api.md says so to others).
+#ifndef SLUICE_CODEC_LIMITS_H_
+#define SLUICE_CODEC_LIMITS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+namespace sluice {
+
+inline constexpr std::size_t kMaxMessageBytes = std::size_t{16} << 20;  // one message, either way
+inline constexpr std::size_t kMaxAnswerBytes = std::size_t{4} << 20;    // to who pushes policy
+
+// A request or a chunk that is larger travels in parts (v1.Part), if the other end knows them.
+inline constexpr std::size_t kMaxGatheredBytes = std::size_t{64} << 20;  // all parts of one message
+inline constexpr std::size_t kPartBytes = std::size_t{1} << 20;
+inline constexpr std::uint32_t kPartsSinceApiMinor = 4;
+
+// What a message may take in memory: 16 MB of empty objects would take 1 GB, as parts four.
+inline constexpr std::size_t kMaxUnpackedBytes = std::size_t{1} << 30;
+
+}  // namespace sluice
+
+#endif  // SLUICE_CODEC_LIMITS_H_

@@ -1,0 +1,40 @@
+// A message that is larger than one may be, in pieces. Within one thread.
+#ifndef SLUICE_CODEC_PARTS_H_
+#define SLUICE_CODEC_PARTS_H_
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "sluice/v1/policy.pb.h"
+
+namespace sluice {
+
+// Cuts a serialized message into pieces and hands them over in order. Stops early, returning false, when `send` returns
+// false.
+bool SendInParts(std::string_view message, const std::function<bool(const v1::Part&)>& send);
+
+// Puts pieces together again.
+class PartGatherer {
+ public:
+  // False: they are more than kMaxGatheredBytes (limits.h) together; what came of them is forgotten.
+  bool Add(const v1::Part& part);
+
+  // The pieces that came last were all of a message.
+  bool complete() const { return complete_; }
+  // Pieces came, and more are to come.
+  bool under_way() const { return under_way_; }
+  // The message, once complete; the next piece begins another one.
+  std::string Take();
+  void Forget();
+
+ private:
+  std::string message_;
+  bool complete_ = false;
+  bool under_way_ = false;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_CODEC_PARTS_H_

@@ -1,0 +1,138 @@
+// Calls that read: who may have how many at once, the threads that work on them, and how their answers leave.
+//
+// gRPC's threads hand a call in and carry its answer away; a thread of ours makes the answer, message by message, and
+// waits while its client takes none. So what a client does with its connection is the loss of its own calls alone:
+// - each client (a connection) has a share of the threads, and of the calls that are dear; what is above waits;
+// - a call that waits too long is answered RESOURCE_EXHAUSTED, saying what there is too much of;
+// - where a call waits for a thread, one whose client reads nothing makes room for it;
+// - a call whose client reads nothing for long is ended in any case.
+// A request is unpacked only if it is small: what reads asks little.
+#ifndef SLUICE_DATAPLANE_API_READ_CALLS_H_
+#define SLUICE_DATAPLANE_API_READ_CALLS_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <array>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "api/limits.h"
+#include "api/message_bytes.h"
+
+namespace sluice {
+
+class ReadCall;
+
+// Where a call's answer goes. Of the thread that works on the call.
+class AnswerWriter {
+ public:
+  virtual ~AnswerWriter() = default;
+  // Takes the message, and waits while the client is behind. False: the call is over, and its maker returns.
+  virtual bool Write(const google::protobuf::Message& message) = 0;
+  // Tells the client that the call has begun, where that is long before the first message.
+  virtual void SendInitialMetadata() = 0;
+  // Waits so long, or until the call is over. True: it is.
+  virtual bool WaitUntilOver(std::chrono::milliseconds time) = 0;
+};
+
+enum class ReadKind : std::uint8_t { kList, kWholePolicy, kWatch };
+inline constexpr std::size_t kReadKinds = 3;
+
+struct ReadLimits {
+  std::size_t threads = kMaxReaderThreads;  // calls at once
+  std::array<std::size_t, kReadKinds> of_all{kMaxReaderThreads, kMaxPolicyReaders, kMaxDropWatchers};
+  std::array<std::size_t, kReadKinds> of_one{8, 1, 4};  // of these, a client's share
+  std::size_t waiting = kMaxReadsWaiting;
+  std::chrono::milliseconds most_waiting{5'000};
+  std::chrono::milliseconds patience{1'000};      // with who reads nothing, where others wait
+  std::chrono::milliseconds most_unread{60'000};  // with who reads nothing
+};
+
+class ReadCalls {
+ public:
+  using Make = std::function<grpc::Status(AnswerWriter&)>;  // makes an answer
+
+  explicit ReadCalls(const ReadLimits& limits);
+  // Requires that the server was shut down. Waits for gRPC to be done with every call.
+  ~ReadCalls();
+  ReadCalls(const ReadCalls&) = delete;
+  ReadCalls& operator=(const ReadCalls&) = delete;
+
+  // What gRPC is to be given for a call that `make(request, writer)` answers: with a stream, or with one message.
+  template <typename Request, typename MakeAnswer>
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* Stream(grpc::CallbackServerContext* context,
+                                                     const grpc::ByteBuffer* request, ReadKind kind, MakeAnswer make) {
+    return StartStream(context, kind, Bind<Request>(*request, std::move(make)));
+  }
+  template <typename Request, typename MakeAnswer>
+  grpc::ServerUnaryReactor* Unary(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                  grpc::ByteBuffer* response, MakeAnswer make) {
+    return StartUnary(context, response, Bind<Request>(*request, std::move(make)));
+  }
+
+ private:
+  friend class ReadCall;
+
+  using CallPtr = std::shared_ptr<ReadCall>;
+  using Clock = std::chrono::steady_clock;
+
+  // The maker with its request, or one that says what is wrong with the request.
+  template <typename Request, typename MakeAnswer>
+  static Make Bind(const grpc::ByteBuffer& bytes, MakeAnswer make) {
+    auto request = std::make_shared<Request>();
+    if (bytes.Length() > kMaxAskedBytes) {
+      return [](AnswerWriter&) {
+        return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,
+                            "a request of more than " + std::to_string(kMaxAskedBytes >> 10) + " KB");
+      };
+    }
+    if (const grpc::Status status = Unpack(bytes, request.get()); !status.ok()) {
+      return [status](AnswerWriter&) { return status; };
+    }
+    return [request, make = std::move(make)](AnswerWriter& writer) { return make(*request, writer); };
+  }
+
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* StartStream(grpc::CallbackServerContext* context, ReadKind kind,
+                                                          Make make);
+  grpc::ServerUnaryReactor* StartUnary(grpc::CallbackServerContext* context, grpc::ByteBuffer* response, Make make);
+
+  void Enter(const CallPtr& call);
+  void Leave(const ReadCall* call);  // it is cancelled
+  void Done();                       // gRPC is done with one
+  void RunWorker();
+  void RunGuard();
+
+  // Under the mutex.
+  std::size_t Running(const ReadCall& like, bool of_its_client) const;
+  bool MayStart(const ReadCall& call) const;
+  std::string WhyNot(const ReadCall& call) const;
+  CallPtr TakeNext();
+  std::vector<CallPtr> TakeExpired(Clock::time_point now);
+  void MakeRoom(Clock::time_point now);
+
+  const ReadLimits limits_;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<CallPtr> waiting_;
+  std::vector<CallPtr> running_;
+  std::vector<std::thread> threads_;  // begun when first needed
+  std::size_t idle_ = 0;
+  std::size_t calls_ = 0;  // that gRPC is not done with
+  bool stop_ = false;
+  std::thread guard_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_API_READ_CALLS_H_

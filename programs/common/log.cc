@@ -1,0 +1,38 @@
+#include "common/log.h"
+
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "sluice/printable.h"
+
+namespace sluice {
+namespace {
+
+// The text of a message. Names in it come from senders, peers and files: here is the one place that none goes round.
+class PrintableText : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& line) override {
+    const std::string text = Printable({message.payload.data(), message.payload.size()}, 4 * kPrintableBytes);
+    line.append(text.data(), text.data() + text.size());
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<PrintableText>(); }
+};
+
+}  // namespace
+
+void SetUpLog(spdlog::level::level_enum level) {
+  spdlog::set_default_logger(std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::stderr_sink_mt>()));
+  auto formatter = std::make_unique<spdlog::pattern_formatter>();
+  formatter->add_flag<PrintableText>('*').set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %*");
+  spdlog::set_formatter(std::move(formatter));
+  spdlog::set_level(level);
+  spdlog::flush_on(spdlog::level::trace);
+}
+
+}  // namespace sluice

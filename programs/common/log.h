@@ -1,0 +1,15 @@
+// The log of a daemon: lines on standard error, for people and for whoever collects them.
+#ifndef SLUICE_PROGRAMS_COMMON_LOG_H_
+#define SLUICE_PROGRAMS_COMMON_LOG_H_
+
+#include <spdlog/common.h>
+
+namespace sluice {
+
+// What spdlog writes from here on is a line each, "2024-05-01T12:00:00.123 info TEXT", whatever the text holds
+// (sluice/printable.h). To be called once, before other threads log.
+void SetUpLog(spdlog::level::level_enum level);
+
+}  // namespace sluice
+
+#endif  // SLUICE_PROGRAMS_COMMON_LOG_H_

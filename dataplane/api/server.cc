@@ -35,7 +35,7 @@ constexpr std::string_view kUnix = "unix:";
 const std::vector<std::string> kServices = {"grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection",
                                             "sluice.v1.ObserveService", "sluice.v1.PolicyService"};
 constexpr unsigned kCertificatePollSeconds = 1;
-constexpr std::size_t kMemoryForCalls = std::size_t{160} << 20;  // buffers of all connections together
+constexpr std::size_t kMemoryForCalls = std::size_t{64} << 20;  // buffers of all connections together
 constexpr mode_t kSocketMode = 0660;
 constexpr std::chrono::milliseconds kGraceForCalls(500);  // to end by themselves; then they are cancelled
 constexpr std::chrono::milliseconds kGraceForAll(1000);   // to be gone; then connections are cut

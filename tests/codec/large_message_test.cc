@@ -71,7 +71,8 @@ TEST(UnpackedBytes, IsNoLessThanWhatAMessageTakesAndNotFarMore) {
       const std::size_t estimate = Unpacked(parsed, bytes);
       EXPECT_GE(estimate, parsed.SpaceUsedLong()) << shape.name;
       EXPECT_LE(estimate, 3 * parsed.SpaceUsedLong() + 1000) << shape.name;
-      EXPECT_LE(estimate, 16 * bytes.size() + 1000) << shape.name << ": 64 MB of it would be refused";
+      // Of CIDRs, which pack best, 40 MB may come in one message; of all else 64.
+      EXPECT_LE(estimate, 24 * bytes.size() + 1000) << shape.name;
       return true;
     });
   }

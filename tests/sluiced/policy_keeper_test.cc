@@ -171,8 +171,8 @@ TEST_F(PolicyKeeperTest, EachObjectHasItsOwnLastGoodVersion) {
   Write("both.yaml", refused("one") + refused("two"));
   process_->Load();
   const std::string before = process_->Dump();
-  EXPECT_THAT(before, HasSubstr("TCP 2"));
-  EXPECT_THAT(before, HasSubstr("TCP 1"));
+  EXPECT_THAT(before, HasSubstr("TCP/2"));
+  EXPECT_THAT(before, HasSubstr("TCP/1"));
   StartWithState();
   EXPECT_EQ(process_->Dump(), before);
 }

@@ -30,7 +30,8 @@ std::optional<Diagnostic> FlowKeeper::Allocate(const PipelineConfig& config, con
 void FlowKeeper::Begin(const Table& table, std::uint64_t now_ns) {
   now_ns_ = std::max(now_ns_, now_ns);
   now_ms_.store(static_cast<std::uint32_t>(now_ns_ / 1'000'000), std::memory_order_relaxed);
-  if (table_ != &table || !account_.Knows(table)) ChangeTable(table);
+  // The same generation in other numbers (Compiler::Renew) leaves every flow as it is.
+  if (table_ == nullptr || !account_.Knows(table)) ChangeTable(table);
   table_ = &table;
 }
 

@@ -53,7 +53,10 @@ void Interner::ForgetPeerBit(const std::string& group_key) {
 SectionId Interner::Section(const std::vector<RuleMatch>& rules, RuleId default_deny) {
   std::string key;
   AppendBytes(key, default_deny);
-  for (const RuleMatch& match : rules) AppendBytes(key, match.peer_bit, match.port_set, match.rule);
+  // Tier and action are the rule's, but a rule that was rolled back may have had the same id.
+  for (const RuleMatch& match : rules) {
+    AppendBytes(key, match.peer_bit, match.port_set, match.rule, match.tier, match.action);
+  }
   const auto [place, added] = section_ids_.try_emplace(std::move(key), shared_->sections.size());
   if (!added) return place->second;
   key_bytes_ += kNodeBytes + place->first.capacity();

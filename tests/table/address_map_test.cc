@@ -4,6 +4,8 @@
 
 #include <map>
 #include <random>
+#include <utility>
+#include <vector>
 
 #include "table/policy_builder.h"
 
@@ -62,6 +64,40 @@ TEST(AddressMap, ChangingACopyLeavesTheOriginal) {
   EXPECT_EQ(before.Lookup(IpAddress::V4(8)).identity, 8u);
   EXPECT_EQ(after.Lookup(IpAddress::V4(7)).identity, 70u);
   EXPECT_EQ(after.Lookup(IpAddress::V4(8)), AddressEntry{});
+}
+
+// As generations do: each is a copy of one before, changed in many places of few pages, and all live on for a while.
+TEST(AddressMap, ChangesOfCopiesOfCopiesReachNobodyElse) {
+  std::mt19937 random(3);
+  std::vector<std::pair<AddressMap, std::map<std::uint32_t, AddressEntry>>> maps(1);
+  for (std::uint32_t i = 0; i < 700; ++i) {
+    maps[0].first.Set(IpAddress::V4(i), {i, 0});
+    maps[0].second[i] = {i, 0};
+  }
+  for (int step = 0; step < 300; ++step) {
+    auto next = maps[random() % maps.size()];
+    auto& [map, expected] = random() % 4 == 0 ? maps[random() % maps.size()] : next;  // also one that was copied
+    for (int i = 0; i < 100; ++i) {
+      const std::uint32_t key = static_cast<std::uint32_t>(random() % 1000);
+      if (random() % 3 == 0) {
+        map.Erase(IpAddress::V4(key));
+        expected.erase(key);
+      } else {
+        const AddressEntry entry{static_cast<std::uint32_t>(random() % 8), 0};
+        map.Set(IpAddress::V4(key), entry);
+        expected[key] = entry;
+      }
+    }
+    maps.push_back(next);
+    if (maps.size() > 6) maps.erase(maps.begin() + static_cast<std::ptrdiff_t>(random() % maps.size()));
+    for (const auto& [one, other] : maps) {
+      ASSERT_EQ(one.host_count(), other.size());
+      for (std::uint32_t key = 0; key < 1000; ++key) {
+        const auto known = other.find(key);
+        ASSERT_EQ(one.Lookup(IpAddress::V4(key)), known == other.end() ? AddressEntry{} : known->second) << step;
+      }
+    }
+  }
 }
 
 TEST(AddressMap, CellsAnswerForWhoIsNoHost) {

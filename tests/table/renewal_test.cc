@@ -370,6 +370,32 @@ TEST(Renewal, ARefusedPolicyLeavesLittleBehind) {
   }
 }
 
+TEST(Renewal, WhatARefusedPolicySaidIsNeverTakenForWhatAnotherSays) {
+  Compiler compiler(CompileLimits{.identities = 5});
+  const auto policy = [](Action action, int pods) {
+    PolicyBuilder builder;
+    const GroupId client = builder.Group("client");
+    const GroupId web = builder.Group("web");
+    builder.Endpoint("web", {Ip("10.0.0.1")}, {web});
+    builder.Endpoint("client", {Ip("10.0.0.2")}, {client});
+    Rule rule = AllowRule(client, {TcpPort(80)});
+    rule.action = action;
+    builder.Cluster("admin", Direction::kIngress, web, Tier::kAdmin, 0, {rule});
+    for (int i = 0; i < pods; ++i) {
+      const GroupId group = builder.Group("g" + std::to_string(i));
+      builder.Endpoint("e" + std::to_string(i), {IpAddress::V4(0x0a000100u + static_cast<std::uint32_t>(i))}, {group});
+      builder.Section("default/p" + std::to_string(i), Direction::kIngress, group, {});
+    }
+    return std::move(builder.policy());
+  };
+  PolicyBuilder nothing;
+  MustCompile(compiler, nothing.policy());
+  ASSERT_TRUE(std::holds_alternative<Diagnostic>(compiler.Compile(policy(Action::kDeny, 10))));
+  const auto table = MustCompile(compiler, policy(Action::kAllow, 0));
+  EXPECT_TRUE(Classify(*table, "10.0.0.2", "10.0.0.1", kProtoTcp, 80).allow);
+  EXPECT_EQ(Classify(*table, "10.0.0.2", "10.0.0.1", kProtoTcp, 80).ingress.rule, 1u);
+}
+
 TEST(Renewal, GenerationsGoOnPast32BitsAndNoneLooksLikeNone) {
   Compiler compiler({}, 0xfffffffdu);
   PolicyBuilder builder;

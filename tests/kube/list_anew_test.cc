@@ -46,7 +46,7 @@ TEST_F(ListAnewTest, FirstPageOfARelistThatBreaksOffDoesNotKeepWhatWasDeletedMea
 }
 
 TEST_F(ListAnewTest, FirstPageThatPausesTooLongNamesNothingForTheNextOne) {
-  pods().answer_timeout = milliseconds(200);
+  pods().answer_timeout = milliseconds(1500);
   Begin({SendAndHold(page_of_both_.substr(0, page_of_both_.size() - 40)), Send(page_of_one_), SendAndHold("")});
   ASSERT_TRUE(UntilPod("stays"));
   EXPECT_FALSE(Has("goes"));
@@ -115,7 +115,7 @@ TEST_F(ListAnewTest, StreamingListThatBecomesPagesForgetsWhatItNamed) {
 }
 
 TEST_F(ListAnewTest, ListThatComesInDropsIsGivenUp) {
-  pods().answer_timeout = milliseconds(200);
+  pods().answer_timeout = milliseconds(1500);
   // A page of its own: the server's threads outlive the test's members.
   const auto dripping = [page = page_of_both_](ScriptedServer::Reply& reply) {
     reply.Head(200);

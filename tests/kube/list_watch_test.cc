@@ -64,7 +64,7 @@ TEST_F(ListWatchTest, StreamingListCutShortBeginsAgainAndForgetsWhatOnlyItNamed)
 }
 
 TEST_F(ListWatchTest, StreamingListThatPausesTooLongIsListedInPages) {
-  pods().answer_timeout = milliseconds(100);
+  pods().answer_timeout = milliseconds(1500);
   Begin({SendAndHold(Added("old", "1")), Send(PodList({PodJson("a", "1")}, "5", "")), SendAndHold("")});
   ASSERT_TRUE(UntilPod("a"));
   EXPECT_FALSE(Has("old"));
@@ -145,7 +145,7 @@ TEST_F(ListWatchTest, RetryAfterIsHeeded) {
 }
 
 TEST_F(ListWatchTest, SilentWatchIsGivenUpAfterItsBookmarksStop) {
-  pods().bookmark_timeout = milliseconds(150);
+  pods().bookmark_timeout = milliseconds(500);
   Begin({SendAndHold(BookmarkLine("9", true) + BookmarkLine("20", false)), SendAndHold(Added("a", "21"))});
   ASSERT_TRUE(UntilPod("a"));
   EXPECT_THAT(Target(1), HasSubstr("resourceVersion=20"));

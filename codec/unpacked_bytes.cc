@@ -20,7 +20,7 @@ using google::protobuf::io::CodedInputStream;
 constexpr std::size_t kAllocated = 16;    // beside each allocation
 constexpr std::size_t kPointer = 16;      // in a list that doubles as it grows
 constexpr std::size_t kString = 32;       // by itself
-constexpr std::size_t kNumber = 16;       // in a list that doubles, of 8 bytes
+constexpr std::size_t kNumberBytes = 16;  // in a list that doubles, of 8 bytes
 constexpr std::size_t kPackedNumber = 8;  // of 4 bytes, as all that are packed here
 constexpr std::size_t kUnknown = 48;      // a field that this version does not know, in a list that doubles
 
@@ -55,13 +55,13 @@ class Counter {
     std::uint64_t fixed64 = 0;
     switch (type) {
       case WireFormatLite::WIRETYPE_VARINT:
-        bytes_ += field == nullptr ? kUnknown : field->is_repeated() ? kNumber : 0;
+        bytes_ += field == nullptr ? kUnknown : field->is_repeated() ? kNumberBytes : 0;
         return in.ReadVarint64(&fixed64);
       case WireFormatLite::WIRETYPE_FIXED64:
-        bytes_ += field == nullptr ? kUnknown : field->is_repeated() ? kNumber : 0;
+        bytes_ += field == nullptr ? kUnknown : field->is_repeated() ? kNumberBytes : 0;
         return in.ReadLittleEndian64(&fixed64);
       case WireFormatLite::WIRETYPE_FIXED32:
-        bytes_ += field == nullptr ? kUnknown : field->is_repeated() ? kNumber : 0;
+        bytes_ += field == nullptr ? kUnknown : field->is_repeated() ? kNumberBytes : 0;
         return in.ReadLittleEndian32(&fixed32);
       case WireFormatLite::WIRETYPE_START_GROUP:  // of no field that we have: what is in it counts as if it stood here
         bytes_ += kUnknown + kAllocated + kUnknown;

@@ -27,7 +27,7 @@ namespace {
 using ::testing::HasSubstr;
 
 template <typename Holds>
-bool InTime(Holds holds) {
+bool ComesTrue(Holds holds) {
   for (int i = 0; i < 1000 && !holds(); ++i) usleep(20'000);
   return holds();
 }
@@ -147,7 +147,7 @@ TEST_F(StateTest, FileThatWasGivenUpIsWholeAgainWithTheNextUpdate) {
   ASSERT_EQ(sender.SendFullState(WebIsolated(), 7, 1).not_kept(), "");
   disk_loses = true;
   EXPECT_EQ(sender.SendUpdate(PodComes(7, 2, 1, "10.0.0.2")).not_kept(), "");
-  EXPECT_TRUE(InTime([&] { return intake_->status().not_kept.find("lost updates") != std::string::npos; }));
+  EXPECT_TRUE(ComesTrue([&] { return intake_->status().not_kept.find("lost updates") != std::string::npos; }));
   disk_loses = false;
   EXPECT_EQ(sender.SendUpdate(PodComes(7, 3, 2, "10.0.0.3")).not_kept(), "");
   EXPECT_EQ(sender.SendUpdate(PodComes(7, 4, 3, "10.0.0.4")).not_kept(), "");

@@ -20,7 +20,7 @@ constexpr std::string_view kPods = R"(
 {apiVersion: v1, kind: Pod, metadata: {namespace: b, name: far, labels: {app: srv}}, status: {podIP: 10.0.3.10}}
 )";
 
-std::string Flow(std::string_view source, std::string_view destination, int port, std::string_view expect) {
+std::string FlowLine(std::string_view source, std::string_view destination, int port, std::string_view expect) {
   return R"({"id":")" + std::string(source) + ' ' + std::string(destination) + ' ' + std::to_string(port) +
          R"(","src":")" + std::string(source) + R"(","dst":")" + std::string(destination) +
          R"(","proto":"tcp","dport":)" + std::to_string(port) + R"(,"expect":")" + std::string(expect) + "\"}\n";
@@ -51,9 +51,9 @@ class CheckManifests : public CommandTest {
 
 TEST_F(CheckManifests, NP_17_APolicyWithoutSpecIsolatesItsNamespaceForIngress) {
   for (const std::string_view spec : {"", "spec:\n", "spec: {}\n", "spec: null\n"}) {
-    const auto result = RunOn(std::string(kHead) + std::string(spec), Flow("a/cli", "a/srv", 8080, "deny") +
-                                                                          Flow("a/srv", "8.8.8.8", 1, "allow") +
-                                                                          Flow("a/cli", "b/far", 8080, "allow"));
+    const auto result = RunOn(std::string(kHead) + std::string(spec), FlowLine("a/cli", "a/srv", 8080, "deny") +
+                                                                          FlowLine("a/srv", "8.8.8.8", 1, "allow") +
+                                                                          FlowLine("a/cli", "b/far", 8080, "allow"));
     EXPECT_EQ(result.exit_code, 0) << spec << result.err;
   }
 }
@@ -67,8 +67,9 @@ TEST_F(CheckManifests, NP_18_AByteOrderMarkBeforeALaterDocumentIsNoPartOfIt) {
        {mark + std::string(kHead) + std::string(kSpec) + "---\n" + mark + other,
         mark + std::string(kHead) + std::string(kSpec) + mark + "---\n" + other,
         mark + "---\n" + std::string(kHead) + std::string(kSpec) + "--- # next\r\n" + mark + other}) {
-    const auto result = RunOn(text, Flow("a/cli", "a/srv", 8080, "allow") + Flow("a/odd", "a/srv", 8080, "deny") +
-                                        Flow("a/odd", "a/srv", 9090, "allow"));
+    const auto result =
+        RunOn(text, FlowLine("a/cli", "a/srv", 8080, "allow") + FlowLine("a/odd", "a/srv", 8080, "deny") +
+                        FlowLine("a/odd", "a/srv", 9090, "allow"));
     EXPECT_EQ(result.exit_code, 0) << result.err;
   }
 }
@@ -79,9 +80,9 @@ TEST_F(CheckManifests, NP_18_KeysAndPortsAreWhatKubectlMakesOfThem) {
       "spec:\n  podSelector: {matchLabels: {app: srv}}\n  ingress:\n"
       "  - from: [{podSelector: {matchLabels: {y: 'y'}}}]\n"
       "    ports: [{port: 08080}, {port: 8081.0}, {port: 8_082}, {port: 0x1F93}, {port: 017624}]\n";
-  std::string flows = Flow("a/cli", "a/srv", 8080, "deny");
-  for (int port = 8080; port <= 8084; ++port) flows += Flow("a/odd", "a/srv", port, "allow");
-  const auto result = RunOn(text, flows + Flow("a/odd", "a/srv", 8085, "deny"));
+  std::string flows = FlowLine("a/cli", "a/srv", 8080, "deny");
+  for (int port = 8080; port <= 8084; ++port) flows += FlowLine("a/odd", "a/srv", port, "allow");
+  const auto result = RunOn(text, flows + FlowLine("a/odd", "a/srv", 8085, "deny"));
   EXPECT_EQ(result.exit_code, 0) << result.err;
 }
 
@@ -89,7 +90,7 @@ TEST_F(CheckManifests, APolicyOfAnOldVersionIsReadAsTheNewOne) {
   for (const std::string_view version : {"extensions/v1beta1", "networking.k8s.io/v1beta1"}) {
     const auto result = RunOn("apiVersion: " + std::string(version) +
                                   "\nkind: NetworkPolicy\nmetadata: {name: p, namespace: a}\n" + std::string(kSpec),
-                              Flow("a/cli", "a/srv", 8080, "allow") + Flow("a/odd", "a/srv", 8080, "deny"));
+                              FlowLine("a/cli", "a/srv", 8080, "allow") + FlowLine("a/odd", "a/srv", 8080, "deny"));
     EXPECT_EQ(result.exit_code, 0) << result.err;
     EXPECT_THAT(result.err, HasSubstr("warning: NetworkPolicy a/p: apiVersion: is an old one"));
   }
@@ -111,9 +112,10 @@ TEST_F(CheckManifests, NP_16_ARefusedPolicyIsolatesItsPodsWhateverItWasRefusedFo
            head + spec + "  - from: [{}]\n",
            head + spec + "  - from: [\n",
        }) {
-    const auto result = RunOn(text, Flow("a/cli", "a/srv", 8080, "deny") + Flow("a/odd", "a/srv", 80, "deny") +
-                                        Flow("a/srv", "8.8.8.8", 1, "allow") + Flow("a/srv", "a/cli", 1, "allow") +
-                                        Flow("a/cli", "b/far", 8080, "allow"));
+    const auto result =
+        RunOn(text, FlowLine("a/cli", "a/srv", 8080, "deny") + FlowLine("a/odd", "a/srv", 80, "deny") +
+                        FlowLine("a/srv", "8.8.8.8", 1, "allow") + FlowLine("a/srv", "a/cli", 1, "allow") +
+                        FlowLine("a/cli", "b/far", 8080, "allow"));
     EXPECT_EQ(result.exit_code, 2) << text << result.err;
     EXPECT_THAT(result.err, HasSubstr("5 flows: 3 allowed, 2 denied; some manifests were refused")) << text;
   }
@@ -124,7 +126,7 @@ TEST_F(CheckManifests, NP_16_APodRefusedForALabelIsBoundByTheOthers) {
         "{apiVersion: v1, kind: Pod, metadata: {namespace: a, name: new, labels: {app: srv, version: 1.10}},\n"
         " status: {podIP: 10.0.1.11}}\n");
   const auto result = RunOn(std::string(kHead) + std::string(kSpec),
-                            Flow("a/odd", "a/new", 8080, "deny") + Flow("a/cli", "a/new", 8080, "allow"));
+                            FlowLine("a/odd", "a/new", 8080, "deny") + FlowLine("a/cli", "a/new", 8080, "allow"));
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err, HasSubstr("2 flows: 1 allowed, 1 denied; some manifests were refused"));
 }
@@ -132,21 +134,21 @@ TEST_F(CheckManifests, NP_16_APodRefusedForALabelIsBoundByTheOthers) {
 TEST_F(CheckManifests, ANetworkPolicyOfAnotherGroupIsSkippedWithANote) {
   const auto result = RunOn(
       "apiVersion: projectcalico.org/v3\nkind: NetworkPolicy\nmetadata: {name: p, namespace: a}\n" + std::string(kSpec),
-      Flow("a/odd", "a/srv", 8080, "allow"));
+      FlowLine("a/odd", "a/srv", 8080, "allow"));
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.err, HasSubstr("note: NetworkPolicy a/p: skipped, Sluice does not read projectcalico.org/v3"));
 }
 
 TEST_F(CheckManifests, OfAPolicyInTwoFilesTheLaterCounts) {
   Write("m/1.yaml", std::string(kHead) + "spec: {ingress: [{}]}\n");
-  const auto differs = RunOn(std::string(kHead) + std::string(kSpec), Flow("a/odd", "a/srv", 8080, "deny"));
+  const auto differs = RunOn(std::string(kHead) + std::string(kSpec), FlowLine("a/odd", "a/srv", 8080, "deny"));
   EXPECT_EQ(differs.exit_code, 2);
   EXPECT_THAT(differs.err, HasSubstr("m/policy.yaml:1: error: NetworkPolicy a/p: is also in m/1.yaml:1, where it "
                                      "differs; the later one, this, counts"));
   EXPECT_THAT(differs.err, HasSubstr("1 flows: 0 allowed, 1 denied; some manifests were refused"));
   const auto same =
       RunOn(std::string(kHead) + "spec: {podSelector: {}, policyTypes: [Ingress], ingress: [{from: []}]}\n",
-            Flow("a/odd", "a/srv", 8080, "allow"));
+            FlowLine("a/odd", "a/srv", 8080, "allow"));
   EXPECT_EQ(same.exit_code, 0) << same.err;
   EXPECT_THAT(same.err, HasSubstr("note: NetworkPolicy a/p: is also in m/1.yaml:1, and means the same there"));
 }

@@ -424,9 +424,9 @@ std::optional<Diagnostic> CheckFullState(const ResolvedPolicy& policy) {
     if (policy.groups[group].blocks != policy.groups[first->second].blocks) {
       return Differs(group, key, "blocks", first->second);
     }
-    const auto has_one = [&](const Endpoint& endpoint) {
+    const auto has_one = [&, earlier = first->second](const Endpoint& endpoint) {
       return policy.member_sets.Contains(endpoint.members, group) !=
-             policy.member_sets.Contains(endpoint.members, first->second);
+             policy.member_sets.Contains(endpoint.members, earlier);
     };
     if (std::any_of(policy.endpoints.begin(), policy.endpoints.end(), has_one)) {
       return Differs(group, key, "members", first->second);

@@ -45,8 +45,8 @@ void ClusterBuilder::Put(Object object, const DecodedObject& decoded, const std:
   Place& earlier = entry->second;
   Object& counting = all[earlier.index];
   const std::string where = *earlier.file + ':' + std::to_string(earlier.line);
-  const auto tell = [&](Severity severity, std::string message) {
-    result_.diagnostics.push_back({severity, file, decoded.line, entry->first, {}, std::move(message)});
+  const auto tell = [&, &name = entry->first](Severity severity, std::string message) {
+    result_.diagnostics.push_back({severity, file, decoded.line, name, {}, std::move(message)});
   };
   if (Rank(decoded.outcome) < Rank(earlier.outcome)) {
     return tell(Severity::kNote, "is also in " + where + ", which counts, since this one is refused");

@@ -132,7 +132,7 @@ class Writer {
   void Put(const T& object) {
     const auto fields = Fields(object);
     Put(std::tuple_size_v<decltype(fields)>);
-    std::apply([this](const auto&... field) { (Put(field), ...); }, fields);
+    std::apply([this](const auto&... field) { (this->Put(field), ...); }, fields);
   }
 
  private:
@@ -186,7 +186,7 @@ class Reader {
     std::size_t count = 0;
     Get(count);
     good_ = good_ && count == std::tuple_size_v<decltype(fields)>;
-    if (good_) std::apply([this](auto&... field) { (Get(field), ...); }, fields);
+    if (good_) std::apply([this](auto&... field) { (this->Get(field), ...); }, fields);
   }
 
  private:
@@ -207,8 +207,8 @@ bool GetObject(Reader& reader, std::size_t index, DecodedObject& decoded, std::i
   const auto get = [&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
     if constexpr (I != 0) reader.Get(decoded.object.emplace<I>());
   };
-  ((index == Index && (get(std::integral_constant<std::size_t, Index>()), true)) || ...);
-  return index != 0 && index < sizeof...(Index) && reader.good();
+  const bool known = ((index == Index && (get(std::integral_constant<std::size_t, Index>()), true)) || ...);
+  return known && index != 0 && reader.good();
 }
 
 }  // namespace

@@ -169,7 +169,7 @@ NetworkPolicy DecodeNetworkPolicy(const Field& root, ObjectMeta meta) {
 }
 
 NetworkPolicy RefusedPolicy(const Value& root, NetworkPolicy readable) {
-  static constexpr Value kNoSpec;
+  static constexpr Value kNoSpec{};
   NetworkPolicy policy;
   policy.namespace_name = std::move(readable.namespace_name);
   policy.name = std::move(readable.name);

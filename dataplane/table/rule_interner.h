@@ -56,7 +56,7 @@ class RuleInterner {
 
   // Of what tables read, and of what it takes to find that by content.
   std::uint64_t TableBytes() const { return rules_->MemoryBytes() + name_bytes_; }
-  std::uint64_t IndexBytes() const { return key_bytes_ + port_sets_.capacity() * sizeof(port_sets_[0]); }
+  std::uint64_t IndexBytes() const { return key_bytes_ + port_sets_.capacity() * sizeof(void*); }
 
  private:
   // From content to id. While a sweep goes on, what was not asked for yet is in `old`.

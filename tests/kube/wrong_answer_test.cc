@@ -115,8 +115,7 @@ TEST_P(WrongListTest, AtTheStartIsNoList) {
 TEST_P(WrongListTest, InPlaceOfAStreamingListRemovesNothing) {
   if (GetParam().body.empty()) return;  // an empty line is nothing
   Begin({SendAndHold(Streamed(kFive) + EventLine("ERROR", StatusJson(410, "Expired", "too old"))),
-         Send(GetParam().body + "\n"), ListOf({"a", "b", "c", "d", "late"}, "9"),
-         ListOf({"a", "b", "c", "d", "late"}, "9"), kWatch});
+         Send(GetParam().body + "\n"), ListOf({"a", "b", "c", "d", "late"}, "9"), kWatch});
   ASSERT_TRUE(UntilPod("late"));
   EXPECT_TRUE(Until([&] { return sink_.removed(kPods) == 1; })) << "e, by the list that is one";
   EXPECT_THAT(sink_.troubles, SizeIs(1));

@@ -8,7 +8,8 @@
 namespace sluice {
 namespace {
 
-static_assert(kMaxMessageBytes <= kMaxRecordBytes);
+// A number that came in five bytes may take ten here, and no field grows more.
+static_assert(2 * kMaxGatheredBytes <= kMaxRecordBytes);
 
 Diagnostic Wrong(std::string message) {
   Diagnostic diagnostic;

@@ -1,8 +1,8 @@
-// Says, over a restart of this process, that what a folder keeps is older than what was in force.
+// Tells the next process that the state in a folder is older than the policy that was in force.
 //
-// A small file in a folder in memory (/run), where a disk that takes nothing more does not matter. A reboot loses it.
-// Several processes may share that folder: the file is named for the folder that it speaks of. It is made in advance
-// and only renamed afterwards, which wants neither memory nor a descriptor.
+// The marker is a small file in a folder in memory (/run), which works whatever is wrong with the disk. A reboot loses
+// it. Several processes may share the folder, since the marker's name is made from the path that it speaks of. The file
+// is made in advance and only renamed later, which needs neither memory nor a descriptor.
 //
 // One thread at a time.
 #ifndef SLUICE_DATAPLANE_KEEP_MARKER_H_

@@ -1,28 +1,27 @@
-// The last accepted policy on disk, so that a restart begins with it.
+// Keeps the last accepted policy on disk, so that a restart begins with it.
 //
-// One file, FOLDER/policy.state: a full state as its owner cut it into records, then each update since, in order. A
-// full state replaces the file at once (temporary file, fsync, rename); an update is appended. When the updates outgrow
-// the full state, what there is so far is folded into one anew, while further updates are appended; those then follow
-// it. What the records mean is the owner's to say (StateReader).
+// There is one file, FOLDER/policy.state: the records of a full state, then one record for each update since. A full
+// state replaces the file at once (temporary file, fsync, rename). An update is appended. When the updates outgrow the
+// full state, a thread folds all records into one full state, while the writer appends further updates; these then
+// follow the folded state. The owner knows what the records mean (StateReader).
 //
-// What a restart begins with is what was in force last, or nothing:
-// - Who answers a sender first waits until what it answers for is written (AwaitWritten), so the end of this process
-//   takes none of it back. The kernel has it then; that the disk has it, follows within a tenth of a second, by a
-//   thread that nobody waits for. A machine that loses power may begin with the policy of that long ago. Where the disk
-//   then fails to take it, the file is given up until the next full state.
-// - Where the wait was in vain, because the disk hangs, is full or takes nothing, a marker in memory says so
-//   (marker.h) before the sender is answered. A restart does not begin with the file while the marker stands, which
-//   is until the file holds everything again. A reboot loses the marker.
-// - A disk that takes nothing more but lets files be renamed keeps an older policy from coming back after a reboot,
-//   too: the file is set aside as policy.state.behind until what it lacks was written.
-// - What waits for the disk is bounded. Where more comes, the file is given up until the next full state.
+// A restart begins with the policy that was in force last, or with none:
+// - The policy thread answers a sender only after the batch is written (AwaitWritten), so the end of the process loses
+//   nothing that was answered. The kernel has the bytes by then, and a syncer brings them to the disk within a tenth of
+//   a second. After a power cut, a machine may begin with the policy of that long ago. If the disk fails to take the
+//   bytes, the file is given up until the next full state.
+// - If the wait was in vain, because the disk hangs, is full or is read-only, a marker in memory (marker.h) records it
+//   before the sender is answered. While the marker stands, a restart does not use the file. The marker goes when the
+//   file holds everything again. A reboot loses the marker.
+// - If a disk takes no more but still renames files, the file is set aside as policy.state.behind until what it lacks
+//   is written. That holds after a reboot, too.
+// - The updates that wait for the disk are bounded. If more come, the file is given up until the next full state.
 //
-//                        given              written
-//   kept_:   kKept ----------------> kKept ---------> kKept          an answer was waited for
-//              |  not written in time                   ^
-//              +------> kLate (marker) -----------------+            all that was given is written
-//              |  the disk refuses                      |
-//              +------> kFailing (marker, problem_) ----+            ... and tried again once a second
+//   kKept --- an answer went out before its batch was written ---> kLate --------+
+//     |                                                              |           |
+//     +--- a write failed; it is tried again once a second ------> kFailing ----+---> kKept, when all is written
+//
+// The marker stands in kLate and kFailing.
 //
 // Save, Append, AwaitWritten: the thread that applies policy. Load: before them. not_kept, Flush: any thread. Threads
 // of its own write, sync and fold.

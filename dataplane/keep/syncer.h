@@ -1,4 +1,4 @@
-// Brings what was appended to a file onto the disk soon, in a thread of its own: a disk takes its time for that, and
+// Brings what was appended to a file to the disk, soon and in a thread of its own: that takes a disk its time, and
 // nobody waits for it.
 //
 // Dirty and Flush: any thread.

@@ -173,6 +173,9 @@ class Daemon {
         if (!Listen()) return false;
       }
       Log(first->diagnostics);
+      if (first->table && HasErrors(first->diagnostics)) {
+        spdlog::warn("what was refused has its last good version, as far as it is known");
+      }
     } else if (const auto error = intake_->LoadState()) {
       spdlog::error("{}", *error);
     }

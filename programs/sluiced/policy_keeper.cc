@@ -82,9 +82,8 @@ Reload PolicyKeeper::Update() {
     Diagnostics reasons;
     for (const std::string& path : manifests.unread) {
       const std::string why =
-          "holds what cannot be read, and what it held before is not known: no policy is put into force until it can "
-          "be "
-          "read (skip_broken_manifests goes on without it)";
+          "cannot be read whole, and what it held before is not known: there is no policy until it can be read, or "
+          "skip_broken_manifests is set";
       update.diagnostics.push_back({Severity::kError, path, 0, {}, {}, why});
       reasons.push_back({Severity::kError, {}, 0, "manifest " + path, {}, why});
     }

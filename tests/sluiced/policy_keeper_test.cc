@@ -109,7 +109,8 @@ TEST_F(PolicyKeeperTest, FileThatIsNoYamlAtAStartMeansNoPolicyUntilItCanBeRead) 
   const Reload closed = Start();
   EXPECT_EQ(closed.table, nullptr);
   EXPECT_FALSE(process_->has_policy());
-  EXPECT_THAT(TextOf(closed.diagnostics), HasSubstr(Path("web.yaml") + ": error: holds what cannot be read, and what"));
+  EXPECT_THAT(TextOf(closed.diagnostics),
+              HasSubstr(Path("web.yaml") + ": error: cannot be read whole, and what it held"));
   ASSERT_THAT(process_->status().last_refusal, SizeIs(1));
   EXPECT_EQ(process_->status().last_refusal[0].object, "manifest " + Path("web.yaml"));
   process_->Load();

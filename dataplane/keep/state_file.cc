@@ -19,10 +19,9 @@ constexpr std::size_t kMinBytesToFold = std::size_t{16} << 20;
 constexpr std::size_t kMaxWaitingBytes = std::size_t{64} << 20;  // of updates, that another one may join
 constexpr std::chrono::seconds kBetweenAttempts(1);
 
-// Of an answer, for the disk. Longer where a full state takes it; shorter where the disk is late already.
-constexpr std::chrono::milliseconds kPatience(1000);
+// How long an answer waits for a full state beyond the patience, and for an update where the disk is late already.
 constexpr std::size_t kBytesAMillisecond = 16'000;
-constexpr std::chrono::milliseconds kMostPatience(10'000);
+constexpr std::chrono::milliseconds kMostForBytes(10'000);
 constexpr std::chrono::milliseconds kPatienceWhenLate(20);
 
 constexpr std::string_view kLacks = "lacks policy that was in force when the disk took no more of it";
@@ -75,7 +74,7 @@ StateFile::StateFile(int folder, std::string path, Marker marker, StateSettings 
       marker_(std::move(marker)),
       kept_(marker_.stands() ? Kept::kFailing : Kept::kKept),
       problem_(marker_.stands() ? kLacks : ""),
-      patience_(kPatience),
+      patience_(settings_.patience),
       syncer_(std::make_unique<Syncer>(path_, [this](std::string why) { OnLost(std::move(why)); })),
       writer_([this] { RunWriter(); }),
       folder_thread_([this] { RunFolder(); }) {}
@@ -127,7 +126,8 @@ void StateFile::Save(std::vector<std::string> full_state) {
     const std::lock_guard lock(mutex_);
     std::size_t bytes = 0;
     for (const std::string& record : full_state) bytes += record.size();
-    patience_ = std::min(kPatience + std::chrono::milliseconds(bytes / kBytesAMillisecond), kMostPatience);
+    const std::chrono::milliseconds for_bytes(bytes / kBytesAMillisecond);
+    patience_ = settings_.patience + std::min(for_bytes, kMostForBytes);
     waiting_ = {Job::Kind::kFull, std::move(full_state)};  // what it replaces need not be written first
     waiting_bytes_ = 0;
     base_ = Base::kGiven;
@@ -141,7 +141,7 @@ void StateFile::Append(std::string update) {
     if (base_ == Base::kNone) return;
     if (waiting_bytes_ > kMaxWaitingBytes) return GiveUp("lacks updates that the disk was too slow for");
     if (waiting_.kind == Job::Kind::kNone) waiting_.kind = Job::Kind::kUpdates;
-    if (waiting_.kind == Job::Kind::kUpdates) patience_ = kPatience;
+    if (waiting_.kind == Job::Kind::kUpdates) patience_ = settings_.patience;
     if (kept_ == Kept::kLate) patience_ = kPatienceWhenLate;
     waiting_bytes_ += update.size();
     waiting_.records.push_back(std::move(update));
@@ -310,8 +310,8 @@ std::string StateFile::Write(const Job& job) {
   if (job.kind == Job::Kind::kUpdates) error = AppendTo(job.records);
   if (job.kind == Job::Kind::kForget) error = job.records.front();
   if (error.empty()) return "";
-  error += "; a restart begins with no policy until there is a full state";
-  if (!SetAside(job)) error += ", and after a reboot with the policy before";
+  error += "; a restart would begin with no policy until a full state comes";
+  if (!SetAside(job)) error += ", and a reboot with the policy before";
   return error;
 }
 

@@ -65,6 +65,8 @@ struct StateSettings {
   std::string run_folder;       // in memory; made where it is missing
   std::string_view first_line;  // of the file: says what the records are, and ends the line
   std::function<std::unique_ptr<StateReader>()> make_reader;  // by a thread of the file's own
+  // Of an answer, for the disk: longer where a full state takes it, shorter where the disk is late already.
+  std::chrono::milliseconds patience{1000};
 };
 
 class StateFile {

@@ -88,7 +88,9 @@ void ApiFixture::StartServer(const std::string& state_folder, const std::string&
   const auto say = [this](std::string_view line) { Say(line); };
   std::unique_ptr<StateFile> file;
   if (!state_folder.empty()) {
-    auto opened = StateFile::Open(PolicyStateSettings(state_folder, RunFolder()), say);
+    StateSettings settings = PolicyStateSettings(state_folder, RunFolder());
+    settings.patience = std::chrono::minutes(1);
+    auto opened = StateFile::Open(std::move(settings), say);
     ASSERT_FALSE(std::holds_alternative<std::string>(opened)) << std::get<std::string>(opened);
     file = std::get<std::unique_ptr<StateFile>>(std::move(opened));
   }

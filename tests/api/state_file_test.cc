@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -49,9 +50,11 @@ Loaded Load(StateFile& file) {
 
 class StateFileTest : public testing::Test {
  protected:
-  std::unique_ptr<StateFile> Open() {
+  std::unique_ptr<StateFile> Open(std::chrono::milliseconds patience = std::chrono::minutes(1)) {
     const auto say = [this](std::string_view line) { grows_ = grows_ || line.ends_with("it grows"); };
-    auto opened = StateFile::Open(PolicyStateSettings(folder_.path(), run_.path()), say);
+    StateSettings settings = PolicyStateSettings(folder_.path(), run_.path());
+    settings.patience = patience;
+    auto opened = StateFile::Open(std::move(settings), say);
     EXPECT_TRUE(std::holds_alternative<std::unique_ptr<StateFile>>(opened));
     return std::get<std::unique_ptr<StateFile>>(std::move(opened));
   }
@@ -387,7 +390,7 @@ TEST_F(StateFileTest, DescriptorsUsedUpSetTheOldStateAsideToo) {
   }
   EXPECT_TRUE(fails);
   EXPECT_FALSE(is_there);
-  EXPECT_THAT(problem, HasSubstr("Too many open files; a restart begins with no policy"));
+  EXPECT_THAT(problem, HasSubstr("Too many open files; a restart would begin with no policy"));
   EXPECT_TRUE(Recovers(*file));
   EXPECT_EQ(std::get<SavedState>(Load(*file)).batch, 2u);
 }
@@ -396,7 +399,7 @@ TEST_F(StateFileTest, StateThatCannotBeSetAsideIsToldSo) {
   std::filesystem::create_directory(Path());
   const auto file = Open();
   file->Save(FullState(WebIsolated(), 7, 1));
-  EXPECT_THAT(file->AwaitWritten(), HasSubstr("and after a reboot with the policy before"));
+  EXPECT_THAT(file->AwaitWritten(), HasSubstr("and a reboot with the policy before"));
   std::filesystem::remove(Path());
   EXPECT_TRUE(Recovers(*file));
 }
@@ -431,7 +434,7 @@ TEST_F(StateFileTest, LargeFullStateWaitsForRoomWithItsUpdates) {
 
 // What waits is bounded, and what the disk had, lacking the rest, does not come back once it moves again.
 TEST_F(StateFileTest, DiskThatHangsTooLongLosesTheStateUntilTheNext) {
-  const auto file = Open();
+  const auto file = Open(std::chrono::milliseconds(100));
   file->Save(FullState(WebIsolated(), 7, 1));
   file->Flush();
   {

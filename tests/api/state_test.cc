@@ -98,7 +98,7 @@ TEST_F(StateTest, BatchThatTheDiskDoesNotTakeIsAppliedAndSaidNotToBeKept) {
       const v1::BatchResult lost = sender.SendUpdate(PodComes(7, batch, pod, "10.0.0." + std::to_string(batch)));
       EXPECT_TRUE(lost.applied());
       EXPECT_THAT(lost.not_kept(), HasSubstr("Is a directory"));
-      EXPECT_THAT(lost.not_kept(), HasSubstr("a restart begins with no policy until there is a full state"));
+      EXPECT_THAT(lost.not_kept(), HasSubstr("a restart would begin with no policy until a full state comes"));
     }
     EXPECT_FALSE(Allows("10.0.0.3"));
     EXPECT_THAT(intake_->status().not_kept, HasSubstr("Is a directory"));

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <random>
 
@@ -85,7 +86,9 @@ class PolicyKeeperTest : public testing::Test {
   std::string Path(const std::string& name) const { return folder_ / ("manifests/" + name); }
 
   std::unique_ptr<StateFile> OpenState() const {
-    auto opened = StateFile::Open(ManifestStateSettings(folder_ / "state", folder_ / "run"), [](std::string_view) {});
+    StateSettings settings = ManifestStateSettings(folder_ / "state", folder_ / "run");
+    settings.patience = std::chrono::minutes(1);
+    auto opened = StateFile::Open(std::move(settings), [](std::string_view) {});
     EXPECT_TRUE(std::holds_alternative<std::unique_ptr<StateFile>>(opened));
     return std::get<std::unique_ptr<StateFile>>(std::move(opened));
   }
@@ -247,7 +250,7 @@ TEST_F(PolicyKeeperTest, WhatTheDiskDoesNotTakeIsSaidAndNotComeBackTo) {
   Write("web.yaml", Policy("web", "web", 81));
   const Reload reload = process_->Load();
   EXPECT_NE(reload.table, nullptr);
-  EXPECT_THAT(TextOf(reload.diagnostics), HasSubstr("a restart begins with no policy until there is a full state"));
+  EXPECT_THAT(TextOf(reload.diagnostics), HasSubstr("a restart would begin with no policy until a full state comes"));
   EXPECT_NE(process_->status().not_kept, "");
   process_.reset();
   std::filesystem::remove_all(folder_ / "state/policy.state");

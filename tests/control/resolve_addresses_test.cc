@@ -109,6 +109,15 @@ TEST(NetworkPolicy, NP_72_GuessFromAPodCidrGivesWayToWhatAnotherNodeStates) {
   EXPECT_THAT(resolved.diagnostics(), IsEmpty());
 }
 
+TEST(NetworkPolicy, NP_72_NodeMadeFromResolvedPolicyHasTheAddressesThatItNamesAndNoOthers) {
+  ClusterBuilder builder = ClusterBuilder().Node("n1", {"10.0.1.1"}, {"10.0.1.0/24"}).Pod("a/web").OnNode("n1");
+  Cluster cluster = builder.Build();
+  cluster.nodes[0].addresses_are_all = true;
+  const Resolved resolved(cluster);
+  EXPECT_THAT(resolved.NodeAddresses("n1"), ElementsAre("10.0.1.1"));
+  EXPECT_THAT(resolved.policy().nodes.at(0).pod_cidrs, ElementsAre(Cidr("10.0.1.0/24")));
+}
+
 TEST(NetworkPolicy, NP_72_PodCidrOfTwoNodesIsWarnedOf) {
   const Resolved resolved(ClusterBuilder().Node("n1", {}, {"10.0.0.0/24"}).Node("n2", {}, {"10.0.0.0/32"}));
   EXPECT_THAT(resolved.NodeAddresses("n1"), ElementsAre("10.0.0.0", "10.0.0.1"));

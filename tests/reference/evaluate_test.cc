@@ -262,6 +262,14 @@ TEST_F(Reference, NP_72_NodeHasTheFirstTwoAddressesOfItsPodCidrsAndAnnotatedOnes
   }
 }
 
+TEST_F(Reference, NP_72_NodeMadeFromResolvedPolicyHasTheAddressesThatItNamesAndNoOthers) {
+  cluster.nodes[0].pod_cidrs = {Cidr("10.0.8.0/24")};
+  cluster.nodes[0].addresses.push_back(Ip("10.0.8.1"));
+  cluster.nodes[0].addresses_are_all = true;
+  EXPECT_EQ(Ask("10.0.8.1", a_web).exemption, Exemption::kNode);
+  EXPECT_TRUE(Ask("10.0.8.0", a_web).unknown_endpoint);
+}
+
 TEST_F(Reference, NP_72_AddressThatAPodHasIsThePods) {
   cluster.nodes[0].pod_cidrs = {Cidr("10.0.0.0/24")};  // whose second address a_web has
   cluster.policies = {Ingress(MakePolicy("a", "p"), {})};

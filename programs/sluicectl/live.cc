@@ -1,5 +1,6 @@
 #include "sluicectl/live.h"
 
+#include <grpc/support/log.h>
 #include <grpcpp/resource_quota.h>
 
 #include <CLI/CLI.hpp>
@@ -77,6 +78,7 @@ std::unique_ptr<v1::ObserveService::Stub> ConnectTo(const LiveOptions& options) 
     const auto& material = std::get<TlsMaterial>(read);
     credentials = grpc::SslCredentials({material.ca, material.key, material.certificate});
   }
+  gpr_set_log_function([](gpr_log_func_args*) {});  // a call's status tells what matters of it
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(static_cast<int>(kMaxMessageBytes));
   // gRPC looks at a message's length once it has it all, and before it unpacks it: so how much comes is bounded, too,
@@ -151,6 +153,9 @@ int Finish(const LiveOptions& options, const grpc::Status& status) {
     case grpc::StatusCode::RESOURCE_EXHAUSTED:
       return Fail(options.target + " is busy: " + why);
     case grpc::StatusCode::UNIMPLEMENTED:
+      if (why.find("ompression") != why.npos) {
+        return Fail(options.target + " sends compressed answers, which are not taken; is it a sluiced?");
+      }
       return Fail("the sluiced at " + options.target + " is older than this sluicectl and has no such call");
     default:
       return Fail(why);

@@ -1,16 +1,33 @@
 #include "api/run_command.h"
 
 #include <fcntl.h>
-#include <sys/resource.h>
+#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
+#include <csignal>
+#include <fstream>
 
 namespace sluice {
+namespace {
+
+constexpr int kLookMs = 5;
+
+long PeakKb(pid_t pid) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  for (std::string word; status >> word;) {
+    if (long kb = 0; word == "VmHWM:" && status >> kb) return kb;
+  }
+  return 0;
+}
+
+}  // namespace
 
 RunningCommand::RunningCommand(const std::string& target, const std::string& arguments) {
-  const std::string line = "SLUICE_TARGET='" + target + "' exec timeout 60 " SLUICECTL " " + arguments;
+  const std::string line = "SLUICE_TARGET='" + target + "' exec " SLUICECTL " " + arguments;
   int ends[2] = {-1, -1};
   if (pipe2(ends, O_CLOEXEC) != 0) return;
   pid_ = fork();
@@ -31,16 +48,22 @@ RunningCommand::~RunningCommand() {
 RunningCommand::End RunningCommand::Wait() {
   End end;
   std::array<char, 4096> buffer;
-  for (ssize_t count = 0; (count = read(fd_, buffer.data(), buffer.size())) > 0;) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (true) {
+    // Not what wait4 tells, to which the memory of this process before exec counts.
+    end.peak_kb = std::max(end.peak_kb, PeakKb(pid_));
+    if (std::chrono::steady_clock::now() > deadline) kill(pid_, SIGKILL);
+    pollfd wait{fd_, POLLIN, 0};
+    if (poll(&wait, 1, kLookMs) == 0) continue;
+    const ssize_t count = read(fd_, buffer.data(), buffer.size());
+    if (count <= 0) break;
     end.out.append(buffer.data(), static_cast<std::size_t>(count));
   }
   close(fd_);
   int status = 0;
-  rusage used{};
-  wait4(pid_, &status, 0, &used);
+  waitpid(pid_, &status, 0);
   pid_ = 0;
   end.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  end.peak_kb = used.ru_maxrss;
   return end;
 }
 

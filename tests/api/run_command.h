@@ -20,7 +20,7 @@ class RunningCommand {
   struct End {
     int code = 0;
     std::string out;   // standard output and error together
-    long peak_kb = 0;  // of memory
+    long peak_kb = 0;  // of memory, as it was looked at now and then
   };
   End Wait();
 

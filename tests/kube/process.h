@@ -19,6 +19,7 @@ class Process {
   // `command[0]` is a path. What it prints goes to `log`, appended.
   bool Start(const std::vector<std::string>& command, const std::string& log);
   bool running();
+  pid_t pid() const { return pid_; }  // 0: it was not started
   // SIGKILL, and waits for the end.
   void Kill();
   // Stops it in its tracks (SIGSTOP), and lets it go on.

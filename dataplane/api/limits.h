@@ -15,6 +15,7 @@ inline constexpr std::size_t kMaxAskedBytes = std::size_t{64}
 inline constexpr std::size_t kChunkBytes = std::size_t{256} << 10;       // of a full state that we cut ourselves
 inline constexpr std::size_t kMaxFullStateBytes = std::size_t{1} << 30;  // all chunks of one full state
 inline constexpr std::size_t kMaxWaitingSenders = 16;                    // streams that have not said Begin
+inline constexpr std::size_t kMaxConnections = 128;                      // by Unix sockets, and by TCP
 inline constexpr int kMaxStreamsPerConnection = 32;
 inline constexpr std::size_t kMaxReaderThreads = 24;  // calls that read, at once
 inline constexpr std::size_t kMaxPolicyReaders = 2;   // of GetPolicy: each holds a copy of the policy

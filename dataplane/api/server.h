@@ -18,10 +18,14 @@
 namespace grpc {
 class Server;
 class Service;
+namespace experimental {
+class ExternalConnectionAcceptor;
+}  // namespace experimental
 }  // namespace grpc
 
 namespace sluice {
 
+class Doorkeeper;
 class ReflectionService;
 
 // What is wrong with an address or with the settings together, without trying them; or nothing.
@@ -49,11 +53,10 @@ class ApiServer {
  private:
   ApiServer();
 
-  bool CameToUs(int fd) const;
-  void CutConnections() const;
-
   std::unique_ptr<ReflectionService> reflection_;
   std::unique_ptr<grpc::Server> server_;
+  std::vector<std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor>> acceptors_;  // one for each address
+  std::unique_ptr<Doorkeeper> doorkeeper_;                                                  // gives them connections
   std::vector<int> ports_;
   std::vector<std::string> sockets_;  // paths to remove at the end
 };

@@ -15,7 +15,7 @@ struct Character {
   std::size_t bytes = 1;
 };
 
-// RFC 3629 section 4: what is longer than needed, a surrogate or above U+10FFFF is no character.
+// RFC 3629 section 4: a form longer than needed, a surrogate, or a number above U+10FFFF is no character.
 Character FirstOf(std::string_view text) {
   const auto lead = static_cast<unsigned char>(text[0]);
   if (lead < 0x80) return {lead, 1};
@@ -32,8 +32,8 @@ Character FirstOf(std::string_view text) {
   return {code, bytes};
 }
 
-// First and last of what is never shown as it is: of Unicode's general categories Cc, Zl and Zp all, of Cf what hides
-// itself or turns its neighbours.
+// Ranges of characters that are always escaped: Unicode's general categories Cc, Zl and Zp, and those of Cf that hide
+// themselves or change their neighbours.
 constexpr std::pair<char32_t, char32_t> kUnprintable[] = {
     {0x00, 0x1f},     {0x7f, 0x9f},     {0x061c, 0x061c}, {0x180e, 0x180e}, {0x200b, 0x200f},
     {0x2028, 0x202e}, {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe007f}};
@@ -83,7 +83,7 @@ std::string Printable(std::string_view text) {
   while (!text.empty()) {
     // Most text is plain: it is copied in runs.
     const auto special = std::find_if(text.begin(), text.end(), [](char c) {
-      return static_cast<signed char>(c) < 0x20 || c == 0x7f;  // what is above 0x7f is below 0
+      return static_cast<signed char>(c) < 0x20 || c == 0x7f;  // bytes above 0x7f are below 0
     });
     printable.append(text.begin(), special);
     text.remove_prefix(static_cast<std::size_t>(special - text.begin()));

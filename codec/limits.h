@@ -8,14 +8,14 @@
 namespace sluice {
 
 inline constexpr std::size_t kMaxMessageBytes = std::size_t{16} << 20;  // one message, either way
-inline constexpr std::size_t kMaxAnswerBytes = std::size_t{4} << 20;    // to who pushes policy
+inline constexpr std::size_t kMaxAnswerBytes = std::size_t{4} << 20;    // to a sender of policy
 
 // A request or a chunk that is larger travels in parts (v1.Part), if the other end knows them.
 inline constexpr std::size_t kMaxGatheredBytes = std::size_t{64} << 20;  // all parts of one message
 inline constexpr std::size_t kPartBytes = std::size_t{1} << 20;
 inline constexpr std::uint32_t kPartsSinceApiMinor = 4;
 
-// What a message may take in memory: 16 MB of empty objects would take 1 GB, as parts four.
+// A parsed message may take so much memory. 16 MB of empty objects would take 1 GB, and 64 MB in parts four times that.
 inline constexpr std::size_t kMaxUnpackedBytes = std::size_t{1} << 30;
 
 }  // namespace sluice

@@ -18,10 +18,10 @@ bool SendInParts(std::string_view message, const std::function<bool(const v1::Pa
 // Puts pieces together again.
 class PartGatherer {
  public:
-  // False: they are more than kMaxGatheredBytes (limits.h) together; what came of them is forgotten.
+  // False: the pieces together have more than kMaxGatheredBytes (limits.h). The gatherer has forgotten them.
   bool Add(const v1::Part& part);
 
-  // The pieces that came last were all of a message.
+  // All pieces of a message have come.
   bool complete() const { return complete_; }
   // Pieces came, and more are to come.
   bool under_way() const { return under_way_; }

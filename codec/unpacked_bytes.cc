@@ -63,7 +63,7 @@ class Counter {
       case WireFormatLite::WIRETYPE_FIXED32:
         bytes_ += field == nullptr ? kUnknown : field->is_repeated() ? kNumberBytes : 0;
         return in.ReadLittleEndian32(&fixed32);
-      case WireFormatLite::WIRETYPE_START_GROUP:  // of no field that we have: what is in it counts as if it stood here
+      case WireFormatLite::WIRETYPE_START_GROUP:  // an unknown field; its contents count as if they stood here
         bytes_ += kUnknown + kAllocated + kUnknown;
         return true;
       case WireFormatLite::WIRETYPE_END_GROUP:

@@ -10,8 +10,8 @@
 
 namespace sluice {
 
-// An estimate from above of what `prototype`'s kind of message takes once it is parsed from `bytes`. Stops counting
-// beyond `most`. Bytes that are no such message count as far as they can be read.
+// Estimates from above how much memory a message of `prototype`'s kind takes once it is parsed from `bytes`. Stops
+// counting beyond `most`. Bytes that are no such message count as far as they can be read.
 std::size_t UnpackedBytes(const google::protobuf::Message& prototype, google::protobuf::io::ZeroCopyInputStream& bytes,
                           std::size_t most);
 

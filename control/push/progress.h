@@ -1,5 +1,5 @@
-// Whether a target follows: since when it lacks something, and what is in the way. A target that takes nothing while
-// there is something for it is told of, so that a policy that does not arrive is not found out by its absence.
+// Whether a target follows: since when it lacks something, and which trouble it has. With this, sluice-sync can tell of
+// a target that takes nothing although there is something for it.
 //
 // Any thread; under the caller's locks, takes none but its own.
 #ifndef SLUICE_CONTROL_PUSH_PROGRESS_H_
@@ -18,12 +18,12 @@ class Progress {
   struct State {
     // Since the last batch that it took, or since it lacks something, whichever is later; the time 0: it lacks nothing.
     Clock::time_point lacks_since;
-    std::string trouble;  // what is in the way, and what helps; empty: nothing that is known
+    std::string trouble;  // empty: none is known
   };
 
-  // There is something for it, or nobody knows what it holds.
+  // There is something for it, or its state is not known.
   void Lacks();
-  // It took a batch. What else there is for it, it lacks from now on.
+  // It took a batch. If there is more for it, the time begins anew.
   void Took();
   // It holds all there is.
   void HasAll();

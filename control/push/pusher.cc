@@ -18,7 +18,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
-constexpr std::size_t kSpareBytes = std::size_t{64} << 10;  // of what goes round an object in its message
+constexpr std::size_t kSpareBytes = std::size_t{64} << 10;  // for the message around an object
 constexpr int kMostTries = 5;                               // of an update on which the stream ends
 
 std::int64_t UnixNowNs() { return std::chrono::system_clock::now().time_since_epoch() / std::chrono::nanoseconds(1); }
@@ -173,7 +173,7 @@ class Pusher::Run {
     Pending pending;
     std::optional<PolicyUpdate> update = receiver_->TakeChanges(&pending.changes);
     if (!update) return false;
-    if (held_.Release(*update) && emptied_) full_due_ = true;  // the dataplane lacks what their groups hold
+    if (held_.Release(*update) && emptied_) full_due_ = true;  // the dataplane has their groups empty
     health_.held_policies = held_.size();
     pending.update = *std::move(update);
     Encode(pending);
@@ -202,7 +202,7 @@ class Pusher::Run {
     });
   }
 
-  // What is too large to be sent is told of as a refusal. False: so is the whole.
+  // Objects that are too large to be sent are told of as refusals. False: the policy cannot be sent at all.
   bool MakeFit(ResolvedPolicy* policy) {
     Fitting fitting = Fit(policy, &held_, MostBytes() - kChunkBytes - kSpareBytes);
     emptied_ = fitting.emptied;
@@ -342,7 +342,7 @@ class Pusher::Run {
   std::uint64_t batch_ = 0;      // the last that was applied
   std::uint32_t api_minor_ = 0;  // the dataplane's, as its last Hello said
   bool full_due_ = true;
-  bool emptied_ = false;  // the last full state left out what groups of held policies hold
+  bool emptied_ = false;  // groups of held policies were empty in the last full state
   std::optional<Pending> pending_;
   ChangeTimes untold_;  // of changes in full states that were not applied yet
   HeldPolicies held_;

@@ -77,8 +77,8 @@ class PushObserver {
  public:
   virtual ~PushObserver() = default;
   virtual void OnApplied(const std::string& target, const AppliedBatch& batch) = 0;
-  // What the dataplane did not take, or what no message can carry; `refusal.object` as in v1.Problem. `held`: all else
-  // went on without it.
+  // The dataplane refused an object, or no message can carry it; `refusal.object` as in v1.Problem. `held`: everything
+  // else went on without it.
   virtual void OnRefused(const std::string& target, const Diagnostic& refusal, bool held) = 0;
   virtual void OnConnected(const std::string& target) = 0;
   // No connection: what is in force there stays in force. Not repeated while it is the same.

@@ -19,7 +19,7 @@ inline constexpr std::chrono::seconds kStallsAfter(60);
 // For how long the target has lacked something without taking a batch; 0: it lacks nothing. Any thread.
 std::chrono::nanoseconds LacksFor(const PushHealth& health, Progress::Clock::time_point now);
 
-// Of a target that stalls: for how long, why, and what helps. Any thread.
+// Describes a target that stalls: for how long, the reason and the remedy. Any thread.
 std::optional<std::string> DescribeStall(const std::string& target, const PushHealth& health,
                                          Progress::Clock::time_point now);
 

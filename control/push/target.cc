@@ -85,8 +85,8 @@ std::shared_ptr<grpc::Channel> Connect(const std::string& address, const TargetS
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kConnectMostMs);
   arguments.SetMaxReceiveMessageSize(static_cast<int>(kMaxAnswerBytes));
-  // gRPC looks at a message's length once it has it all, and before it unpacks it: so how much comes is bounded, too,
-  // and what is compressed is not taken at all.
+  // gRPC compares a message's length with the bound once the message is there as a whole, and before it decompresses
+  // it. So buffers are bounded too, and compressed messages are not taken at all.
   grpc::ResourceQuota quota("sluice-sync");
   quota.Resize(kMostBufferBytes);
   arguments.SetResourceQuota(quota);

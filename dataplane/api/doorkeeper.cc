@@ -57,7 +57,7 @@ ino_t InodeOf(int fd) {
   return fstat(fd, &status) == 0 ? status.st_ino : 0;
 }
 
-// Whatever the number means by now: what is looked at is what is cut.
+// The number may be another file's by now. So a copy of the descriptor is compared, and the same copy is cut.
 void CutIfStill(int fd, ino_t inode) {
   const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
   if (copy < 0) return;

@@ -42,7 +42,7 @@ class Doorkeeper {
   void Start();
   // Listens no more. Connections stay.
   void Close();
-  // Ends every connection, whatever is under way on it.
+  // Ends every connection, with all calls on it.
   void CutAll();
 
  private:

@@ -10,8 +10,7 @@
 
 namespace sluice {
 
-inline constexpr std::size_t kMaxAskedBytes = std::size_t{64}
-                                              << 10;  // of what reads, and of the first message of who pushes
+inline constexpr std::size_t kMaxAskedBytes = std::size_t{64} << 10;     // of a request to read, and of Begin
 inline constexpr std::size_t kChunkBytes = std::size_t{256} << 10;       // of a full state that we cut ourselves
 inline constexpr std::size_t kMaxFullStateBytes = std::size_t{1} << 30;  // all chunks of one full state
 inline constexpr std::size_t kMaxWaitingSenders = 16;                    // streams that have not said Begin

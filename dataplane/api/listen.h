@@ -14,7 +14,7 @@ bool IsUnixAddress(std::string_view address);
 // "unix:PATH" less "unix:".
 std::string UnixPathOf(std::string_view address);
 
-// What is wrong with "unix:PATH" or "HOST:PORT" as it stands, with what would be right; or nothing.
+// Checks the form of "unix:PATH" or "HOST:PORT". The error says which form is right.
 std::optional<std::string> CheckAddress(const std::string& address);
 
 struct Listening {
@@ -23,7 +23,7 @@ struct Listening {
 };
 
 // A Unix socket is for its owner and the group (0660), and takes the place of one at which nobody listens any more. A
-// TCP port of 0 is any free one. The error says why not, and what helps.
+// TCP port of 0 is any free one. The error names the reason and the remedy.
 std::variant<Listening, std::string> Listen(const std::string& address);
 
 }  // namespace sluice

@@ -22,9 +22,9 @@ constexpr std::size_t kPoliciesASlice = 100;
 constexpr std::size_t kMostInfoBytes = std::size_t{1} << 20;  // in one message; callers of old take 4 MB
 constexpr std::size_t kTextBytes = 4096;                      // of a list of peers, ports or subjects
 
-// A policy with what finds its rules again: there may be a hundred thousand of them.
+// A policy, with an index of its rules: there may be a hundred thousand.
 struct NamedPolicy {
-  std::string name;  // as it is; info has what is shown of it
+  std::string name;  // whole; info may have a shortened one
   v1::PolicyInfo info;
   std::map<std::pair<v1::Direction, std::int32_t>, int> places;
 };

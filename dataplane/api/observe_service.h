@@ -1,7 +1,7 @@
 // sluice.v1.ObserveService: what a running dataplane shows. Nothing here stops a worker or changes what is in force.
 //
 // gRPC's threads hand a call in; it is answered on a thread of its own (read_calls.h). Lists are read in slices, so
-// that whoever applies policy never waits for a slow reader: a list that changes meanwhile shows each line as of a
+// that the writer of policy never waits for a slow reader: a list that changes meanwhile shows each line as of a
 // moment of its own.
 #ifndef SLUICE_DATAPLANE_API_OBSERVE_SERVICE_H_
 #define SLUICE_DATAPLANE_API_OBSERVE_SERVICE_H_

@@ -194,7 +194,7 @@ void PushStream::AddChunk(const v1::FullStateChunk& chunk) {
                               " MB; where one dataplane serves some nodes, push what their pods need");
     }
   }
-  if (broken_) {  // what else comes of it is read, so that the answer is heard, and not kept
+  if (broken_) {  // the rest is read and dropped, so that the sender hears the answer
     decoder_.emplace();
     records_ = {};
   }

@@ -1,9 +1,8 @@
 // One stream of PolicyService.Push, from Begin to its end.
 //
-// gRPC's threads call the reactor's functions; Handle runs on the thread that applies policy, and is where bytes become
-// a message: so that of all senders only one's is unpacked at a time, and of who has not said Begin nothing large. A
-// message is read only when the one before is answered. The stream lives as long as somebody holds it, and at least
-// until gRPC is done.
+// gRPC's threads call the reactor's functions. Handle runs on the thread that applies policy, and parses the message
+// there. So only one sender's message is parsed at a time, and no large one before Begin. A message is read only when
+// the one before is answered. The stream lives as long as somebody holds it, and at least until gRPC is done.
 #ifndef SLUICE_DATAPLANE_API_PUSH_STREAM_H_
 #define SLUICE_DATAPLANE_API_PUSH_STREAM_H_
 
@@ -30,7 +29,8 @@ class PushStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::
   void Start();
   // Any thread; the first status given is the stream's.
   void End(const grpc::Status& status);
-  // What came of a full state or of parts goes. The thread that applies policy; nothing is handled afterwards.
+  // Frees the parts of a full state or of a request that have come. To be called by the thread that applies policy,
+  // once the stream ended.
   void Forget();
 
   // As it may stand in a line (sluice/printable.h).

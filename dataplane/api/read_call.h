@@ -47,7 +47,7 @@ class ReadCall : public AnswerWriter, public std::enable_shared_from_this<ReadCa
   bool WaitUntilOver(std::chrono::milliseconds time) override;
 
  protected:
-  // What the reactors, of either kind, pass on.
+  // Called by the reactors of either kind.
   void Written(bool ok);
   void Cancelled();
   void Done();
@@ -71,7 +71,7 @@ class ReadCall : public AnswerWriter, public std::enable_shared_from_this<ReadCa
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<grpc::ByteBuffer> queue_;
-  std::size_t queued_bytes_ = 0;  // with what is being sent
+  std::size_t queued_bytes_ = 0;  // the message that is being sent included
   grpc::ByteBuffer sending_;
   bool is_sending_ = false;
   bool over_ = false;                     // nothing more is to be sent

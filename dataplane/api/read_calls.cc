@@ -60,7 +60,7 @@ void ReadCalls::Enter(const CallPtr& call) {
   call->Refuse(Exhausted("too many calls wait already; ask again"));
 }
 
-// Whoever works on it is told by the call itself.
+// The call itself tells the thread that works on it.
 void ReadCalls::Leave(const ReadCall* call) {
   CallPtr left;
   {
@@ -154,8 +154,8 @@ std::vector<ReadCalls::CallPtr> ReadCalls::TakeExpired(Clock::time_point now) {
   return expired;
 }
 
-// For each call that waits for others, ends one whose client reads nothing: of the client that has the most such calls,
-// the one that nothing was read of for the longest.
+// For each call that waits for others, ends one whose client reads nothing. The client with the most such calls loses
+// the one that has not been read for the longest time.
 void ReadCalls::MakeRoom(Clock::time_point now) {
   std::vector<CallPtr> unread;
   for (const CallPtr& call : running_) {

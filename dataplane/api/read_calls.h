@@ -1,12 +1,12 @@
-// Calls that read: who may have how many at once, the threads that work on them, and how their answers leave.
+// Calls that read: each client's share of them, the threads that work on them, and the way of their answers.
 //
-// gRPC's threads hand a call in and carry its answer away; a thread of ours makes the answer, message by message, and
-// waits while its client takes none. So what a client does with its connection is the loss of its own calls alone:
-// - each client (a connection) has a share of the threads, and of the calls that are dear; what is above waits;
-// - a call that waits too long is answered RESOURCE_EXHAUSTED, saying what there is too much of;
-// - where a call waits for a thread, one whose client reads nothing makes room for it;
-// - a call whose client reads nothing for long is ended in any case.
-// A request is unpacked only if it is small: what reads asks little.
+// gRPC's threads hand a call in and carry its answer away. A thread of ours makes the answer, message by message, and
+// waits while the client takes none. A client's behaviour costs only its own calls:
+// - Each client (a connection) has a share of the threads, and of the calls that cost much. Further calls wait.
+// - A call that waits too long is answered RESOURCE_EXHAUSTED. The message says which limit was reached.
+// - Where a call waits for a thread, a call whose client reads nothing makes room for it.
+// - A call whose client reads nothing for a long time ends in any case.
+// A request of more than a few kilobytes is refused before it is parsed.
 #ifndef SLUICE_DATAPLANE_API_READ_CALLS_H_
 #define SLUICE_DATAPLANE_API_READ_CALLS_H_
 
@@ -54,8 +54,8 @@ struct ReadLimits {
   std::array<std::size_t, kReadKinds> of_one{8, 1, 4};  // of these, a client's share
   std::size_t waiting = kMaxReadsWaiting;
   std::chrono::milliseconds most_waiting{5'000};
-  std::chrono::milliseconds patience{1'000};      // with who reads nothing, where others wait
-  std::chrono::milliseconds most_unread{60'000};  // with who reads nothing
+  std::chrono::milliseconds patience{1'000};      // with a client that reads nothing while other calls wait
+  std::chrono::milliseconds most_unread{60'000};  // with a client that reads nothing
 };
 
 class ReadCalls {
@@ -68,7 +68,7 @@ class ReadCalls {
   ReadCalls(const ReadCalls&) = delete;
   ReadCalls& operator=(const ReadCalls&) = delete;
 
-  // What gRPC is to be given for a call that `make(request, writer)` answers: with a stream, or with one message.
+  // The reactor for a call that `make(request, writer)` answers: with a stream, or with one message.
   template <typename Request, typename MakeAnswer>
   grpc::ServerWriteReactor<grpc::ByteBuffer>* Stream(grpc::CallbackServerContext* context,
                                                      const grpc::ByteBuffer* request, ReadKind kind, MakeAnswer make) {
@@ -86,7 +86,7 @@ class ReadCalls {
   using CallPtr = std::shared_ptr<ReadCall>;
   using Clock = std::chrono::steady_clock;
 
-  // The maker with its request, or one that says what is wrong with the request.
+  // The maker with its request, or a maker that says why the request is refused.
   template <typename Request, typename MakeAnswer>
   static Make Bind(const grpc::ByteBuffer& bytes, MakeAnswer make) {
     auto request = std::make_shared<Request>();

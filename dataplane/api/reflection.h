@@ -1,5 +1,5 @@
-// gRPC's server reflection: which services there are, and what their messages look like. gRPC's own keeps a thread for
-// each client and unpacks whatever it is sent; this one does neither.
+// gRPC's server reflection: the names of the services, and the form of their messages. gRPC's own implementation keeps
+// a thread for each client and parses requests of any size; this one does neither.
 //
 // gRPC's threads call it; no answer takes long.
 #ifndef SLUICE_DATAPLANE_API_REFLECTION_H_

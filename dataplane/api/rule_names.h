@@ -14,8 +14,8 @@ namespace sluice {
 
 inline v1::Tier EncodeTier(Tier tier) { return static_cast<v1::Tier>(static_cast<int>(tier) + 1); }
 
-// Names are the sender's, of whatever length: what is shown of one is no longer than this. A name of the API server's
-// has 253 bytes, and a namespace's before it.
+// A sender's names may have any length; at most so much of one is shown. Names of an API server have at most 253 bytes,
+// and a namespace's 63.
 inline constexpr std::size_t kShownNameBytes = 1024;
 inline std::string ShownName(std::string name) {
   return name.size() <= kShownNameBytes ? std::move(name) : Printable(name, kShownNameBytes);

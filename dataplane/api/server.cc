@@ -53,7 +53,7 @@ void Bound(grpc::ServerBuilder& builder) {
   builder.SetResourceQuota(quota);
   builder.SetMaxReceiveMessageSize(static_cast<int>(kMaxMessageBytes));
   builder.SetMaxSendMessageSize(static_cast<int>(kMaxMessageBytes));
-  // gRPC bounds a message before it unpacks it: a compressed one is not taken at all.
+  // gRPC compares a message's length with the bound before it decompresses it: a compressed one is not taken at all.
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
   builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);

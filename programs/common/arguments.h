@@ -1,4 +1,4 @@
-// What every program's command line has in common.
+// Common to the command lines of all programs.
 #ifndef SLUICE_PROGRAMS_COMMON_ARGUMENTS_H_
 #define SLUICE_PROGRAMS_COMMON_ARGUMENTS_H_
 
@@ -8,7 +8,7 @@ class App;
 
 namespace sluice {
 
-// A wrong command line is answered by one line that names what is wrong, whatever the argument holds
+// The answer to a wrong command line becomes one line that names the error, with the argument escaped
 // (sluice/printable.h), and one that names --help.
 void AnswerInPlainLines(CLI::App& app);
 

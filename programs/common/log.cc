@@ -14,7 +14,7 @@
 namespace sluice {
 namespace {
 
-// The text of a message. Names in it come from senders, peers and files: here is the one place that none goes round.
+// The text of a message. Names in it come from senders, peers and files; all of them pass through here.
 class PrintableText : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& line) override {

@@ -1,4 +1,4 @@
-// The log of a daemon: lines on standard error, for people and for whoever collects them.
+// The log of a daemon: lines on standard error, for people and for collectors of logs.
 #ifndef SLUICE_PROGRAMS_COMMON_LOG_H_
 #define SLUICE_PROGRAMS_COMMON_LOG_H_
 
@@ -6,7 +6,7 @@
 
 namespace sluice {
 
-// What spdlog writes from here on is a line each, "2024-05-01T12:00:00.123 info TEXT", whatever the text holds
+// From here on spdlog writes each message as one line, "2024-05-01T12:00:00.123 info TEXT". The text is escaped
 // (sluice/printable.h). To be called once, before other threads log.
 void SetUpLog(spdlog::level::level_enum level);
 

@@ -78,11 +78,11 @@ std::unique_ptr<v1::ObserveService::Stub> ConnectTo(const LiveOptions& options) 
     const auto& material = std::get<TlsMaterial>(read);
     credentials = grpc::SslCredentials({material.ca, material.key, material.certificate});
   }
-  gpr_set_log_function([](gpr_log_func_args*) {});  // a call's status tells what matters of it
+  gpr_set_log_function([](gpr_log_func_args*) {});  // the status of a call tells enough
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(static_cast<int>(kMaxMessageBytes));
-  // gRPC looks at a message's length once it has it all, and before it unpacks it: so how much comes is bounded, too,
-  // and what is compressed is not taken at all.
+  // gRPC compares a message's length with the bound once the message is there as a whole, and before it decompresses
+  // it. So buffers are bounded too, and compressed messages are not taken at all.
   grpc::ResourceQuota quota("sluicectl");
   quota.Resize(kMostBufferBytes);
   arguments.SetResourceQuota(quota);

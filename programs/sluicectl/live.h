@@ -48,7 +48,7 @@ void AddListOptions(CLI::App& command, LiveOptions& options);
 // A connection to ask; null, and why on standard error, where the options cannot be.
 std::unique_ptr<v1::ObserveService::Stub> ConnectTo(const LiveOptions& options);
 
-// A call's context: what it waits for does not take for ever. Time that we take ourselves does not count.
+// A call's context, with a limit on each wait for the server. Time that we take ourselves does not count.
 class Call : public grpc::ClientContext {
  public:
   explicit Call(const LiveOptions& options);

@@ -32,6 +32,20 @@ void ClusterResolver::Load(const Cluster& cluster) {
   }
 }
 
+template <typename Change>
+void ClusterResolver::Rejoin(const std::vector<std::uint32_t>& pods, Change change) {
+  for (const std::uint32_t pod : pods) {
+    if (state_.endpoints().contains(pod)) splits_.Leave(pod);
+  }
+  const std::uint32_t added = change();
+  selections_.ForgetPods();
+  if (added != ClusterState::kNone && state_.endpoints().contains(added)) splits_.Join(added);
+  for (const std::uint32_t pod : pods) {
+    if (state_.endpoints().contains(pod)) splits_.Join(pod);
+  }
+  splits_.Settle();
+}
+
 void ClusterResolver::Upsert(const Namespace& object) { ChangeNamespace(object.name, &object); }
 void ClusterResolver::DeleteNamespace(const std::string& name) { ChangeNamespace(name, nullptr); }
 
@@ -47,15 +61,10 @@ void ClusterResolver::ChangeNamespace(const std::string& name, const Namespace* 
     pods = ToVector(state_.space(before).endpoints);
     if (!pods.empty()) scopes = selections_.ScopesOf(state_.space(before).labels);
   }
-  for (const std::uint32_t pod : pods) splits_.Leave(pod);
-  if (object != nullptr) {
-    state_.UpsertNamespace(*object);
-  } else {
-    state_.DeleteNamespace(name);
-  }
-  selections_.ForgetPods();
-  for (const std::uint32_t pod : pods) splits_.Join(pod);
-  splits_.Settle();
+  Rejoin(pods, [&] {
+    object != nullptr ? state_.UpsertNamespace(*object) : state_.DeleteNamespace(name);
+    return ClusterState::kNone;
+  });
   if (pods.empty()) return;
   std::vector<const Scope*> now = selections_.ScopesOf(state_.space(before).labels);
   std::sort(scopes.begin(), scopes.end());
@@ -68,29 +77,25 @@ void ClusterResolver::Upsert(const NodeObject& object) { state_.nodes().Upsert(o
 void ClusterResolver::DeleteNode(const std::string& name) { state_.nodes().Delete(name); }
 
 void ClusterResolver::Upsert(const Pod& object) {
-  const std::uint32_t before = state_.FindPod(object.namespace_name, object.name);
-  const bool known = before != ClusterState::kNone;
-  if (known && state_.IsSame(before, object)) return;
-  const bool was_endpoint = known && state_.pod(before).IsEndpoint();
-  // Others may win or lose an address by this (NP-83).
-  std::vector<std::uint32_t> rivals = state_.Rivals(before, object.addresses);
+  std::uint32_t pod = state_.FindPod(object.namespace_name, object.name);
+  const bool known = pod != ClusterState::kNone;
+  if (known && state_.IsSame(pod, object)) return;
+  const bool was_endpoint = known && state_.pod(pod).IsEndpoint();
+  std::vector<std::uint32_t> pods = state_.Rivals(pod, object.addresses);
   if (was_endpoint) {
-    const std::vector<std::uint32_t> former = state_.Rivals(before, state_.pod(before).addresses);
+    const std::vector<std::uint32_t> former = state_.Rivals(pod, state_.pod(pod).addresses);
     std::vector<std::uint32_t> all;
-    std::set_union(rivals.begin(), rivals.end(), former.begin(), former.end(), std::back_inserter(all));
-    rivals = std::move(all);
+    std::set_union(pods.begin(), pods.end(), former.begin(), former.end(), std::back_inserter(all));
+    pods = std::move(all);
   }
-  for (const std::uint32_t rival : rivals) splits_.Leave(rival);
-  if (was_endpoint) splits_.Leave(before);
-
-  const std::uint32_t pod = known ? before : state_.AddPod(object);
-  if (known) state_.UpdatePod(pod, object);
+  const std::vector<std::uint32_t> rivals = pods;
+  if (known) pods.push_back(pod);
+  Rejoin(pods, [&] {
+    if (!known) return pod = state_.AddPod(object);
+    state_.UpdatePod(pod, object);
+    return ClusterState::kNone;
+  });
   const bool is_endpoint = state_.pod(pod).IsEndpoint();
-  selections_.ForgetPods();
-
-  if (is_endpoint) splits_.Join(pod);
-  for (const std::uint32_t rival : rivals) splits_.Join(rival);
-  splits_.Settle();
   if (is_endpoint) OnPod(pod);
   if (was_endpoint && !is_endpoint) OnPodGone(pod);
   for (const std::uint32_t rival : rivals) OnPod(rival);
@@ -100,16 +105,14 @@ void ClusterResolver::DeletePod(const std::string& namespace_name, const std::st
   const std::uint32_t pod = state_.FindPod(namespace_name, name);
   if (pod == ClusterState::kNone) return;
   const bool was_endpoint = state_.pod(pod).IsEndpoint();
-  std::vector<std::uint32_t> rivals;
-  if (was_endpoint) {
-    rivals = state_.Rivals(pod, state_.pod(pod).addresses);
-    splits_.Leave(pod);
-  }
-  for (const std::uint32_t rival : rivals) splits_.Leave(rival);
-  state_.DeletePod(pod);
-  selections_.ForgetPods();
-  for (const std::uint32_t rival : rivals) splits_.Join(rival);
-  splits_.Settle();
+  std::vector<std::uint32_t> pods;
+  if (was_endpoint) pods = state_.Rivals(pod, state_.pod(pod).addresses);
+  const std::vector<std::uint32_t> rivals = pods;
+  pods.push_back(pod);
+  Rejoin(pods, [&] {
+    state_.DeletePod(pod);
+    return ClusterState::kNone;
+  });
   if (was_endpoint) OnPodGone(pod);
   for (const std::uint32_t rival : rivals) OnPod(rival);
 }

@@ -65,6 +65,13 @@ class ClusterResolver {
  private:
   friend class PolicyView;
 
+  // The one way in which pods change. Whether a pod belongs to a part of a named port depends on its labels, ports,
+  // addresses and namespace, and on the other claimants of its addresses (NP-83). So each pod that the change concerns
+  // leaves its parts as it still is, the change is made, and each joins the parts of what it is then. A pod that joined
+  // under one shape and left under another would stay in a part for ever.
+  // `change` returns the number of a pod that it added, or ClusterState::kNone. It must look at no selection's pods.
+  template <typename Change>
+  void Rejoin(const std::vector<std::uint32_t>& pods, Change change);
   void ChangeNamespace(const std::string& name, const Namespace* object);
   void OnPod(std::uint32_t pod);      // an endpoint came or changed
   void OnPodGone(std::uint32_t pod);  // an endpoint went

@@ -3,7 +3,6 @@
 #define SLUICE_CODEC_LIMITS_H_
 
 #include <cstddef>
-#include <cstdint>
 
 namespace sluice {
 
@@ -13,7 +12,6 @@ inline constexpr std::size_t kMaxAnswerBytes = std::size_t{4} << 20;    // to a 
 // A request or a chunk that is larger travels in parts (v1.Part), if the other end knows them.
 inline constexpr std::size_t kMaxGatheredBytes = std::size_t{64} << 20;  // all parts of one message
 inline constexpr std::size_t kPartBytes = std::size_t{1} << 20;
-inline constexpr std::uint32_t kPartsSinceApiMinor = 4;
 
 // A parsed message may take so much memory. 16 MB of empty objects would take 1 GB, and 64 MB in parts four times that.
 inline constexpr std::size_t kMaxUnpackedBytes = std::size_t{1} << 30;

@@ -5,6 +5,7 @@
 #include <random>
 #include <utility>
 
+#include "codec/api_minor.h"
 #include "codec/codec.h"
 #include "codec/parts.h"
 #include "kube/backoff.h"

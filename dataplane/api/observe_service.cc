@@ -10,6 +10,7 @@
 
 #include "api/limits.h"
 #include "api/rule_names.h"
+#include "codec/api_minor.h"
 #include "codec/codec.h"
 #include "codec/parts.h"
 #include "core/flow_state.h"

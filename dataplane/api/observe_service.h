@@ -11,9 +11,9 @@
 
 #include "api/dataplane_view.h"
 #include "api/drop_feed.h"
-#include "api/policy_intake.h"
 #include "api/read_calls.h"
 #include "sluice/v1/observe.grpc.pb.h"
+#include "store/policy_intake.h"
 
 namespace sluice {
 

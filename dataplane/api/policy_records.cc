@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <utility>
+#include <variant>
 
 #include "api/limits.h"
 
@@ -18,6 +19,17 @@ Diagnostic Wrong(std::string message) {
 }
 
 }  // namespace
+
+std::optional<std::string> LoadState(PolicyIntake& intake) {
+  PolicyRecordReader reader;
+  auto loaded = intake.LoadKept(reader);
+  if (auto* error = std::get_if<std::string>(&loaded)) return std::move(*error);
+  if (!std::get<bool>(loaded)) return std::nullopt;
+  SavedState saved = reader.Take();
+  const auto refused = intake.Restore(std::move(saved.policy), saved.state_id, saved.batch);
+  if (refused) return "the state file's policy is refused: " + refused->ToString();
+  return std::nullopt;
+}
 
 StateSettings PolicyStateSettings(std::string folder, std::string run_folder) {
   return {std::move(folder), std::move(run_folder), "sluice policy 1\n",

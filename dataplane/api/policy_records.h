@@ -14,6 +14,7 @@
 #include "keep/state_file.h"
 #include "sluice/policy_update.h"
 #include "sluice/resolved_policy.h"
+#include "store/policy_intake.h"
 
 namespace sluice {
 
@@ -45,6 +46,10 @@ std::vector<std::string> EncodeRecords(const ResolvedPolicy& policy, std::uint64
 
 // Why the record of `object` could not be read again from a state file, or nothing.
 std::optional<Diagnostic> CheckRecord(std::string object, const std::string& record);
+
+// The pushed policy that the intake's state file holds goes into force. Nothing where there was none, or why it does
+// not.
+std::optional<std::string> LoadState(PolicyIntake& intake);
 
 // What a state file in these folders holds is pushed policy.
 StateSettings PolicyStateSettings(std::string folder, std::string run_folder);

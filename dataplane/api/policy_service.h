@@ -16,8 +16,8 @@
 #include <string_view>
 #include <thread>
 
-#include "api/policy_intake.h"
 #include "sluice/v1/policy.grpc.pb.h"
+#include "store/policy_intake.h"
 
 namespace sluice {
 

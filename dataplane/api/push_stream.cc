@@ -6,6 +6,7 @@
 #include "api/limits.h"
 #include "api/message_bytes.h"
 #include "api/policy_records.h"
+#include "codec/api_minor.h"
 #include "sluice/printable.h"
 
 namespace sluice {
@@ -19,6 +20,10 @@ Diagnostic Wrong(std::string field, std::string message) {
   diagnostic.field = std::move(field);
   diagnostic.message = std::move(message);
   return diagnostic;
+}
+
+std::uint64_t NanosecondsSince(std::chrono::steady_clock::time_point start) {
+  return static_cast<std::uint64_t>((std::chrono::steady_clock::now() - start) / std::chrono::nanoseconds(1));
 }
 
 }  // namespace
@@ -95,6 +100,22 @@ void PushStream::Answer(const v1::PushResponse& response) {
   StartWrite(&outgoing_);
 }
 
+void PushStream::Answer(const BatchOutcome& outcome) {
+  v1::PushResponse response;
+  v1::BatchResult& result = *response.mutable_result();
+  result.set_batch(outcome.batch);
+  result.set_applied(outcome.applied);
+  result.set_full_state_needed(outcome.full_state_needed);
+  result.set_generation(outcome.generation);
+  result.set_decode_ns(outcome.decode_ns);
+  result.set_compile_ns(outcome.compile_ns);
+  result.set_publish_ns(outcome.publish_ns);
+  result.set_live_unix_ns(outcome.live_unix_ns);
+  result.set_not_kept(outcome.not_kept);
+  for (const Diagnostic& problem : outcome.problems) *result.add_problems() = EncodeProblem(problem);
+  Answer(response);
+}
+
 void PushStream::Handle() {
   {
     const std::lock_guard lock(mutex_);
@@ -156,9 +177,7 @@ void PushStream::HandleRequest() {
   } else if (request_.has_update() && decoder_) {
     End({grpc::StatusCode::INVALID_ARGUMENT, "an update came between the chunks of a full state"});
   } else if (request_.has_update()) {
-    v1::PushResponse response;
-    *response.mutable_result() = service_.intake_.UpdateByPush(request_.update());
-    Answer(response);
+    Answer(Update(request_.update()));
   } else {
     End({grpc::StatusCode::INVALID_ARGUMENT, "a message that this version does not know"});
   }
@@ -168,9 +187,33 @@ void PushStream::Begin(const v1::Begin& begin) {
   begun_ = true;
   sender_ = Printable(begin.sender(), kSenderBytes);
   service_.TakeOver(shared_from_this(), sender_);
+  const IntakeStatus held = service_.intake_.status();
   v1::PushResponse response;
-  *response.mutable_hello() = service_.intake_.MakeHello();
+  v1::Hello& hello = *response.mutable_hello();
+  hello.set_state_id(held.state_id);
+  hello.set_batch(held.batch);
+  hello.set_generation(service_.intake_.store().table()->generation());
+  hello.set_api_minor(kApiMinor);
+  hello.set_version(SLUICE_VERSION);
   Answer(response);
+}
+
+BatchOutcome PushStream::Update(const v1::Update& message) {
+  PolicyIntake& intake = service_.intake_;
+  if (auto refused = intake.RefuseOutOfOrder(message.state_id(), message.batch())) return *std::move(refused);
+  const auto start = std::chrono::steady_clock::now();
+  PolicyUpdate update;
+  if (auto refused = DecodeUpdate(message, update)) return intake.Refuse(message.batch(), *std::move(refused));
+  std::string record;
+  if (intake.keeps()) {
+    record = request_.SerializeAsString();
+    // It may be longer than the bytes that came, since there are shorter encodings than ours.
+    if (auto refused = CheckRecord("update", record)) return intake.Refuse(message.batch(), *std::move(refused));
+  }
+  const std::uint64_t decode_ns = NanosecondsSince(start);
+  BatchOutcome outcome = intake.UpdateByPush(std::move(update), message.batch(), std::move(record), EncodeRecords);
+  outcome.decode_ns = decode_ns;
+  return outcome;
 }
 
 void PushStream::AddChunk(const v1::FullStateChunk& chunk) {
@@ -198,7 +241,7 @@ void PushStream::AddChunk(const v1::FullStateChunk& chunk) {
     decoder_.emplace();
     records_ = {};
   }
-  decode_ns_ += static_cast<std::uint64_t>((std::chrono::steady_clock::now() - start) / std::chrono::nanoseconds(1));
+  decode_ns_ += NanosecondsSince(start);
   if (chunk.last()) {
     FinishFullState(chunk);
   } else {
@@ -207,17 +250,14 @@ void PushStream::AddChunk(const v1::FullStateChunk& chunk) {
 }
 
 void PushStream::FinishFullState(const v1::FullStateChunk& last) {
-  v1::PushResponse response;
-  v1::BatchResult& result = *response.mutable_result();
-  if (broken_) {
-    result = service_.intake_.Refuse(last.batch(), std::move(*broken_));
-  } else {
-    result = service_.intake_.ReplaceByPush(decoder_->Take(), last.state_id(), last.batch(), std::move(records_));
-  }
-  result.set_decode_ns(decode_ns_);
+  PolicyIntake& intake = service_.intake_;
+  BatchOutcome outcome =
+      broken_ ? intake.Refuse(last.batch(), *std::move(broken_))
+              : intake.ReplaceByPush(decoder_->Take(), last.state_id(), last.batch(), std::move(records_));
+  outcome.decode_ns = decode_ns_;
   decoder_.reset();
   records_ = {};
-  Answer(response);
+  Answer(outcome);
 }
 
 }  // namespace sluice

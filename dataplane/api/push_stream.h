@@ -17,6 +17,7 @@
 #include "api/policy_service.h"
 #include "codec/codec.h"
 #include "codec/parts.h"
+#include "store/policy_intake.h"
 
 namespace sluice {
 
@@ -49,6 +50,8 @@ class PushStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::
   void Begin(const v1::Begin& begin);
   void AddChunk(const v1::FullStateChunk& chunk);
   void FinishFullState(const v1::FullStateChunk& last);
+  BatchOutcome Update(const v1::Update& message);
+  void Answer(const BatchOutcome& outcome);
   void Answer(const v1::PushResponse& response);
   void ReadNext();
 

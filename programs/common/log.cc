@@ -24,6 +24,18 @@ class PrintableText : public spdlog::custom_flag_formatter {
   std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<PrintableText>(); }
 };
 
+spdlog::level::level_enum LevelOf(Severity severity, spdlog::level::level_enum of_a_note) {
+  switch (severity) {
+    case Severity::kError:
+      return spdlog::level::err;
+    case Severity::kWarning:
+      return spdlog::level::warn;
+    case Severity::kNote:
+      break;
+  }
+  return of_a_note;
+}
+
 }  // namespace
 
 void SetUpLog(spdlog::level::level_enum level) {
@@ -33,6 +45,18 @@ void SetUpLog(spdlog::level::level_enum level) {
   spdlog::set_formatter(std::move(formatter));
   spdlog::set_level(level);
   spdlog::flush_on(spdlog::level::trace);
+}
+
+void Log(const Diagnostic& diagnostic) {
+  spdlog::log(LevelOf(diagnostic.severity, spdlog::level::debug), "{}", diagnostic.ToString());
+}
+
+void Log(const Diagnostics& diagnostics) {
+  for (const Diagnostic& diagnostic : diagnostics) Log(diagnostic);
+}
+
+void LogNews(Severity severity, std::string_view text) {
+  spdlog::log(LevelOf(severity, spdlog::level::info), "{}", text);
 }
 
 }  // namespace sluice

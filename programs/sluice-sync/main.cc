@@ -3,9 +3,6 @@
 #include <grpc/support/log.h>
 #include <poll.h>
 #include <spdlog/spdlog.h>
-#include <sys/signalfd.h>
-#include <systemd/sd-daemon.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -21,6 +18,8 @@
 
 #include "certificate/tls_files.h"
 #include "common/log.h"
+#include "common/service_manager.h"
+#include "common/signals.h"
 #include "kube/kube_source.h"
 #include "kube/kubeconfig.h"
 #include "manifest/source.h"
@@ -46,36 +45,6 @@ void SetUpLogs(const std::string& level) {
   // What matters of it comes back as the status of a call.
   gpr_set_log_function([](gpr_log_func_args* line) { spdlog::debug("gRPC: {}", line->message); });
 }
-
-void Log(const Diagnostic& diagnostic) {
-  constexpr spdlog::level::level_enum kLevels[] = {spdlog::level::debug, spdlog::level::warn, spdlog::level::err};
-  spdlog::log(kLevels[static_cast<int>(diagnostic.severity)], "{}", diagnostic.ToString());
-}
-
-// SIGTERM and SIGINT, blocked before any other thread exists.
-class Signals {
- public:
-  Signals() {
-    sigset_t set;
-    sigemptyset(&set);
-    for (const int signal : {SIGTERM, SIGINT}) sigaddset(&set, signal);
-    pthread_sigmask(SIG_BLOCK, &set, nullptr);
-    fd_ = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-    std::signal(SIGPIPE, SIG_IGN);
-  }
-  ~Signals() { close(fd_); }
-  Signals(const Signals&) = delete;
-  Signals& operator=(const Signals&) = delete;
-
-  int fd() const { return fd_; }
-  bool Came() const {
-    signalfd_siginfo info{};
-    return read(fd_, &info, sizeof info) == sizeof info;
-  }
-
- private:
-  int fd_ = -1;
-};
 
 // What pushers report, kept for the main thread, and counted.
 class Reports : public PushObserver {
@@ -165,7 +134,7 @@ class Daemon {
     if (!StartHttp()) return kExitFailed;
     StartPushers();
     access ? FollowApiServer(*access) : FollowManifests();
-    sd_notify(0, "STOPPING=1");
+    ServiceManager::SayStopping();
     spdlog::info("ending; what is in force in the dataplanes stays");
     http_.reset();
     pushers_.clear();
@@ -235,7 +204,7 @@ class Daemon {
     KubeSource source(access, options, follower);
     poster = &source;
     spdlog::info("following {} ({})", access.server.url, access.origin);
-    while (!signals_.Came()) {
+    while (signals_.Take() == 0) {
       source.Poll(kTick);
       if (source.synced()) {
         feed_.Publish();
@@ -291,7 +260,7 @@ class Daemon {
       synced_ = true;
     };
     load();
-    while (!signals_.Came()) {
+    while (signals_.Take() == 0) {
       const int timeout_ms = source.TimeoutMs();
       const auto most_ms = static_cast<int>(kTick.count());
       pollfd wait[] = {{signals_.fd(), POLLIN, 0}, {source.fd(), POLLIN, 0}};
@@ -313,9 +282,8 @@ class Daemon {
                                        [](const auto& pusher) { return pusher->health().in_step.load(); });
     std::string status = "waiting for the source to be read whole";
     if (synced_) status = std::to_string(in_step) + " of " + std::to_string(pushers_.size()) + " dataplanes in step";
-    if (status == status_) return;
-    status_ = status;
-    sd_notify(0, (std::string(in_step > 0 ? "READY=1\n" : "") + "STATUS=" + status).c_str());
+    manager_.SayStatus(status);
+    if (in_step > 0 && !std::exchange(said_ready_, true)) ServiceManager::SayReady();
   }
 
   // Once a second: says how things are.
@@ -332,12 +300,12 @@ class Daemon {
       stalls_.Look(pusher->target(), pusher->health(), now);
     }
     if (const auto news = tls_.Look()) {
-      spdlog::log(news->severity == Severity::kNote ? spdlog::level::info : spdlog::level::warn, "{}", news->text);
+      LogNews(news->severity, news->text);
     }
     if (const std::int64_t ends_unix_s = tls_.certificate_ends_unix_s(); ends_unix_s != 0) {
       metrics_.SetCertificate(tls_.names().certificate, ends_unix_s);
     }
-    sd_notify(0, "WATCHDOG=1");
+    ServiceManager::SayAlive();
     if (now - conflicts_told_ < kConflicts) return;
     conflicts_told_ = now;
     std::set<std::string> conflicts;
@@ -350,7 +318,7 @@ class Daemon {
   }
 
   const SyncSettings settings_;
-  Signals signals_;
+  const Signals signals_{SIGTERM, SIGINT};
   Metrics metrics_;
   PolicyFeed feed_;
   Reports reports_;
@@ -360,7 +328,8 @@ class Daemon {
   std::atomic<bool> pushers_started_ = false;
   std::atomic<bool> synced_ = false;
   std::atomic<Clock::duration> last_tick_ = Clock::now().time_since_epoch();
-  std::string status_;  // what systemd was told
+  ServiceManager manager_;
+  bool said_ready_ = false;
   Clock::time_point told_;
   Clock::time_point conflicts_told_;
   std::set<std::string> conflicts_;   // those that were told

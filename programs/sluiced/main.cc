@@ -2,8 +2,6 @@
 // API, to the dataplane, and waits.
 #include <poll.h>
 #include <spdlog/spdlog.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -19,24 +17,28 @@
 #include <vector>
 
 #include "api/observe_service.h"
-#include "api/policy_intake.h"
+#include "api/policy_records.h"
 #include "api/policy_service.h"
 #include "api/server.h"
 #include "certificate/tls_files.h"
 #include "common/log.h"
+#include "common/service_manager.h"
+#include "common/signals.h"
 #include "config/config.h"
 #include "edge/dataplane.h"
 #include "edge/eal.h"
 #include "sluiced/command_line.h"
 #include "sluiced/plane_view.h"
 #include "sluiced/policy_keeper.h"
-#include "sluiced/service_manager.h"
 #include "sluiced/summary.h"
+#include "sluiced/worker_watch.h"
+#include "store/policy_intake.h"
 
 namespace sluice {
 namespace {
 
 constexpr int kWatchMs = 200;  // ports and retired tables are looked after this often
+constexpr std::chrono::seconds kTellManager(1);
 
 spdlog::level::level_enum LevelOf(LogLevel level) {
   constexpr spdlog::level::level_enum kLevels[] = {spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
@@ -44,61 +46,10 @@ spdlog::level::level_enum LevelOf(LogLevel level) {
   return kLevels[static_cast<int>(level)];
 }
 
-void Log(const Diagnostics& diagnostics) {
-  for (const Diagnostic& diagnostic : diagnostics) {
-    switch (diagnostic.severity) {
-      case Severity::kNote:
-        spdlog::debug("{}", diagnostic.ToString());
-        break;
-      case Severity::kWarning:
-        spdlog::warn("{}", diagnostic.ToString());
-        break;
-      case Severity::kError:
-        spdlog::error("{}", diagnostic.ToString());
-        break;
-    }
-  }
-}
-
 int Fail(const std::string& message) {
   spdlog::error("{}", message);
   return kExitFailed;
 }
-
-// The signals that the control thread reads from a descriptor. Blocked before any other thread exists, so that no
-// thread is interrupted by them.
-class Signals {
- public:
-  Signals() {
-    sigemptyset(&set_);
-    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) sigaddset(&set_, signal);
-    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
-    fd_ = signalfd(-1, &set_, SFD_NONBLOCK | SFD_CLOEXEC);
-    std::signal(SIGPIPE, SIG_IGN);
-  }
-  ~Signals() { close(fd_); }
-  Signals(const Signals&) = delete;
-  Signals& operator=(const Signals&) = delete;
-
-  int fd() const { return fd_; }
-
-  // The next signal that came, or 0.
-  int Take() const {
-    signalfd_siginfo info{};
-    return read(fd_, &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
-  }
-
-  // From here on SIGTERM and SIGINT end the process at once.
-  void Release() const {
-    std::signal(SIGHUP, SIG_IGN);
-    std::signal(SIGUSR1, SIG_IGN);
-    pthread_sigmask(SIG_UNBLOCK, &set_, nullptr);
-  }
-
- private:
-  sigset_t set_;
-  int fd_ = -1;
-};
 
 class Daemon {
  public:
@@ -113,7 +64,7 @@ class Daemon {
       std::fflush(stdout);
       ServiceManager::SayReady();
       while (Wait()) {
-        manager_.Watch(*plane_, StatusLine());
+        TellManager();
       }
       Drain();
     }
@@ -176,7 +127,7 @@ class Daemon {
       if (first->table && HasErrors(first->diagnostics)) {
         spdlog::warn("what was refused has its last good version, as far as it is known");
       }
-    } else if (const auto error = intake_->LoadState()) {
+    } else if (const auto error = LoadState(*intake_)) {
       spdlog::error("{}", *error);
     }
     const auto table = intake_->store().table();
@@ -260,7 +211,7 @@ class Daemon {
     SayWhatWasPushed();
     SayWhatWasCut();
     if (const auto news = tls_.Look()) {
-      spdlog::log(news->severity == Severity::kNote ? spdlog::level::info : spdlog::level::warn, "{}", news->text);
+      LogNews(news->severity, news->text);
     }
     observe_->SetCertificateEnd(tls_.certificate_ends_unix_s());
     return true;
@@ -282,6 +233,14 @@ class Daemon {
       spdlog::info("generation {} -> {} in {:.3f} s: {}", std::exchange(said_generation_, generation), generation,
                    reload.seconds, reload.changes.empty() ? "sizes unchanged" : reload.changes);
     }
+  }
+
+  void TellManager() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - manager_told_ < kTellManager) return;
+    manager_told_ = now;
+    manager_.SayStatus(StatusLine());
+    if (workers_.AllWentRound(*plane_)) ServiceManager::SayAlive();
   }
 
   std::string StatusLine() const {
@@ -326,7 +285,7 @@ class Daemon {
 
   Config config_;
   TlsFiles tls_;
-  Signals signals_;
+  const Signals signals_{SIGTERM, SIGINT, SIGHUP, SIGUSR1};
   std::mutex plane_mutex_;  // over what several threads do with plane_: publish, watch, read, stop
   std::unique_ptr<Dataplane> plane_;
   std::unique_ptr<PolicyIntake> intake_;
@@ -336,6 +295,8 @@ class Daemon {
   std::unique_ptr<ObserveService> observe_;
   std::unique_ptr<ApiServer> server_;
   ServiceManager manager_;
+  WorkerWatch workers_;
+  std::chrono::steady_clock::time_point manager_told_;
   std::uint64_t said_generation_ = 0;
   std::uint64_t said_state_ = 0;
   std::uint64_t flows_cut_ = 0;

@@ -14,9 +14,9 @@
 #include <string>
 #include <vector>
 
-#include "api/policy_intake.h"
 #include "manifest/source.h"
 #include "sluice/diagnostic.h"
+#include "store/policy_intake.h"
 #include "table/table.h"
 
 namespace sluice {

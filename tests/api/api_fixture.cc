@@ -6,6 +6,7 @@
 #include <utility>
 #include <variant>
 
+#include "api/policy_records.h"
 #include "codec/codec.h"
 
 namespace sluice {
@@ -96,7 +97,7 @@ void ApiFixture::StartServer(const std::string& state_folder, const std::string&
   }
   intake_ = std::make_unique<PolicyIntake>(
       limits_, [](const auto&) {}, std::move(file), say, last_generation_);
-  load_error_ = intake_->LoadState().value_or("");
+  load_error_ = LoadState(*intake_).value_or("");
   policy_ = std::make_unique<PolicyService>(*intake_, push_refusal, say);
   ApiSettings settings;
   settings.listen = {"unix:" + Socket()};

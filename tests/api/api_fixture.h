@@ -14,10 +14,10 @@
 
 #include "api/dataplane_view.h"
 #include "api/observe_service.h"
-#include "api/policy_intake.h"
 #include "api/policy_service.h"
 #include "api/server.h"
 #include "sluice/v1/policy.grpc.pb.h"
+#include "store/policy_intake.h"
 #include "table/policy_builder.h"
 
 namespace sluice {

@@ -3,6 +3,7 @@
 
 #include "api/limits.h"
 #include "api/observed_plane.h"
+#include "codec/api_minor.h"
 #include "codec/codec.h"
 #include "sluice/v1/observe.grpc.pb.h"
 

@@ -6,6 +6,7 @@
 
 #include "api/api_fixture.h"
 #include "api/limits.h"
+#include "codec/api_minor.h"
 #include "codec/codec.h"
 #include "codec/parts.h"
 

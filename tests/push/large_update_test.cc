@@ -10,7 +10,6 @@
 #include <variant>
 #include <vector>
 
-#include "api/policy_intake.h"
 #include "api/policy_records.h"
 #include "api/policy_service.h"
 #include "api/server.h"
@@ -18,6 +17,7 @@
 #include "push/observer.h"
 #include "push/policy_feed.h"
 #include "push/pusher.h"
+#include "store/policy_intake.h"
 #include "support/cluster_builder.h"
 #include "table/classify.h"
 
@@ -45,7 +45,7 @@ class LargeUpdate : public testing::Test {
     ASSERT_TRUE(std::holds_alternative<std::unique_ptr<StateFile>>(file)) << std::get<std::string>(file);
     intake_ = std::make_unique<PolicyIntake>(
         CompileLimits{}, [](const auto&) {}, std::get<std::unique_ptr<StateFile>>(std::move(file)));
-    EXPECT_EQ(intake_->LoadState(), std::nullopt);
+    EXPECT_EQ(LoadState(*intake_), std::nullopt);
     service_ = std::make_unique<PolicyService>(*intake_, "", [](std::string_view) {});
     ApiSettings settings;
     settings.listen = {Address()};

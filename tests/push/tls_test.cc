@@ -15,13 +15,13 @@
 #include <utility>
 #include <variant>
 
-#include "api/policy_intake.h"
 #include "api/policy_service.h"
 #include "api/server.h"
 #include "kube/process.h"
 #include "push/authority.h"
 #include "push/page.h"
 #include "sluice/v1/policy.grpc.pb.h"
+#include "store/policy_intake.h"
 
 namespace sluice {
 namespace {

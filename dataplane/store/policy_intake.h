@@ -1,0 +1,126 @@
+// The one way in for policy, whether a sender pushes it, the state file holds it, or manifests say it.
+//
+// It owns the store and the state file, and numbers what is pushed: a full state brings its state id and batch, each
+// update is the batch after the one in force. What is refused changes neither policy nor numbers, so a sender may try
+// the same batch again. It knows no messages: the API decodes them, and says how they are kept.
+//
+// One thread at a time may call what changes policy (its writer). status and store: any thread.
+#ifndef SLUICE_DATAPLANE_STORE_POLICY_INTAKE_H_
+#define SLUICE_DATAPLANE_STORE_POLICY_INTAKE_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "keep/state_file.h"
+#include "sluice/diagnostic.h"
+#include "sluice/policy_update.h"
+#include "sluice/resolved_policy.h"
+#include "store/policy_store.h"
+
+namespace sluice {
+
+// Times are nanoseconds since 1970; 0: never.
+struct IntakeStatus {
+  std::string source = "none";  // of the policy in force: "none", "state file", "push", "manifests"
+  std::uint64_t state_id = 0;
+  std::uint64_t batch = 0;
+  std::uint64_t published_unix_ns = 0;
+  std::uint64_t sender_heard_unix_ns = 0;
+  std::string sender;
+  bool sender_connected = false;
+  Diagnostics last_refusal;  // of the last batch, if it was refused
+  std::string not_kept;      // why a restart would not begin with what is in force, though there is a state file
+  std::uint64_t large_removals = 0;  // full states that took away more than half of the policies in force
+};
+
+// What became of a batch that was pushed.
+struct BatchOutcome {
+  std::uint64_t batch = 0;
+  bool applied = false;
+  bool full_state_needed = false;  // a refusal that the same batch would meet again
+  std::uint64_t generation = 0;    // in force
+  std::uint64_t decode_ns = 0;     // its caller's to fill in
+  std::uint64_t compile_ns = 0;
+  std::uint64_t publish_ns = 0;
+  std::uint64_t live_unix_ns = 0;
+  Diagnostics problems;  // why it was refused
+  std::string not_kept;  // as StateFile::AwaitWritten
+};
+
+class PolicyIntake {
+ public:
+  using Say = std::function<void(std::string_view)>;  // a warning for the log, from the writer's thread
+
+  // `file` may be null: nothing is kept. Publishes the empty table at once; `last_generation`: as PolicyStore.
+  PolicyIntake(CompileLimits limits, PolicyStore::Publish publish, std::unique_ptr<StateFile> file, Say say = {},
+               std::uint64_t last_generation = 0);
+
+  const PolicyStore& store() const { return store_; }
+  IntakeStatus status() const;
+
+  // The state file, whose records the caller understands: as StateFile::Load.
+  std::variant<bool, std::string> LoadKept(StateReader& reader);
+  bool keeps() const { return file_ != nullptr; }
+
+  std::optional<Diagnostic> ReplaceByManifests(ResolvedPolicy policy);
+  // What manifests say cannot be put into force.
+  void RefuseManifests(Diagnostics reasons);
+  // What manifests said, in place of pushed policy: as StateFile::Save and AwaitWritten.
+  std::string KeepManifests(std::vector<std::string> records);
+
+  // Pushed policy that the state file held goes into force.
+  std::optional<Diagnostic> Restore(ResolvedPolicy policy, std::uint64_t state_id, std::uint64_t batch);
+  // A full state; `records` is what the state file is to hold of it.
+  BatchOutcome ReplaceByPush(ResolvedPolicy policy, std::uint64_t state_id, std::uint64_t batch,
+                             std::vector<std::string> records);
+  // Refuses an update that does not follow what is in force, before anything is made of it. Nothing: it does.
+  std::optional<BatchOutcome> RefuseOutOfOrder(std::uint64_t state_id, std::uint64_t batch);
+  // Requires that RefuseOutOfOrder let it pass. Where the state file was given up, it gets all that is in force, by
+  // `encode`, and not the `record` of what changed last.
+  using Encode =
+      std::function<std::vector<std::string>(const ResolvedPolicy&, std::uint64_t state_id, std::uint64_t batch)>;
+  BatchOutcome UpdateByPush(PolicyUpdate update, std::uint64_t batch, std::string record, const Encode& encode);
+  // A batch that could not even be decoded or kept.
+  BatchOutcome Refuse(std::uint64_t batch, Diagnostic reason);
+
+  void SenderCame(const std::string& sender);
+  void SenderSpoke();
+  void SenderWent();
+
+  // Returns once the state file holds all, or cannot.
+  void FlushState();
+
+ private:
+  void PublishTimed(std::shared_ptr<const Table> table);
+  BatchOutcome Applied(std::uint64_t state_id, std::uint64_t batch, std::uint64_t started_ns);
+  void Tell(const PolicyRemoval& removal);
+  void KeepUpdate(std::string record, const Encode& encode);
+
+  mutable std::mutex mutex_;
+  IntakeStatus status_;
+  // When a generation was first published; the writer's own.
+  struct Published {
+    std::uint64_t generation = ~std::uint64_t{0};
+    std::uint64_t begun_ns = 0;
+    std::uint64_t took_ns = 0;
+    std::uint64_t live_unix_ns = 0;
+  };
+  Published published_;
+  PolicyStore::Publish publish_;
+  PolicyStore store_;
+  std::unique_ptr<StateFile> file_;
+  const Say say_;
+};
+
+std::uint64_t UnixNowNs();
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_STORE_POLICY_INTAKE_H_

@@ -1,3 +1,5 @@
+#include <google/protobuf/unknown_field_set.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -82,8 +84,26 @@ Error DecodeEndpoint(const v1::Endpoint& message, Endpoint& endpoint) {
   return DecodeAddresses(object, message.addresses(), endpoint.addresses);
 }
 
+// Fields from this number on narrow what a rule or a section is for (policy.proto). A receiver that left one out would
+// match more than the sender meant.
+constexpr int kFirstCondition = 64;
+
+Error RefuseUnknownConditions(const std::string& object, const std::string& field,
+                              const google::protobuf::Message& message) {
+  const auto& unknown = message.GetReflection()->GetUnknownFields(message);
+  for (int i = 0; i < unknown.field_count(); ++i) {
+    const int number = unknown.field(i).number();
+    if (number < kFirstCondition) continue;
+    return Wrong(object, field,
+                 "has a condition that this version does not know (field " + std::to_string(number) +
+                     "); upgrade sluiced, or push the policy without it");
+  }
+  return std::nullopt;
+}
+
 Error DecodeRule(const std::string& object, const v1::Rule& message, Rule& rule) {
   const std::string field = "rules[" + std::to_string(message.index()) + ']';
+  if (auto error = RefuseUnknownConditions(object, field, message)) return error;
   rule.peers = message.peers() - 1;  // 0 becomes kAnyPeer
   rule.any_port = message.any_port();
   rule.index = message.index();
@@ -101,6 +121,7 @@ Error DecodeRule(const std::string& object, const v1::Rule& message, Rule& rule)
       return Wrong(object, field + ".action", "is not known to this version");
   }
   for (const v1::PortRange& range : message.ports()) {
+    if (auto error = RefuseUnknownConditions(object, field + ".ports", range)) return error;
     if (range.protocol() > 255 || !HasPorts(static_cast<std::uint8_t>(range.protocol())) || range.last() > 65535 ||
         range.first() > range.last()) {
       return Wrong(object, field + ".ports",
@@ -118,6 +139,7 @@ Error DecodeSections(const v1::PolicySections& message, std::vector<Section>& se
   for (const v1::Section& section : message.sections()) {
     Section& added = sections.emplace_back();
     added.policy = message.policy();
+    if (auto error = RefuseUnknownConditions(object, "sections", section)) return error;
     if (section.direction() != v1::DIRECTION_EGRESS && section.direction() != v1::DIRECTION_INGRESS) {
       return Wrong(object, "direction", "is not known to this version");
     }

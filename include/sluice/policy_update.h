@@ -31,6 +31,8 @@ struct GroupUpdate {
   GroupId id = 0;
   Group group;
   std::vector<EndpointId> members;  // ascending; endpoints of the full state or of earlier updates
+
+  friend bool operator==(const GroupUpdate&, const GroupUpdate&) = default;
 };
 
 // An endpoint as it is from now on: new, or in place of the one of that number.
@@ -39,12 +41,16 @@ struct EndpointUpdate {
   Endpoint endpoint;            // `node` and `members` are not read
   std::string node;             // name; empty: not known
   std::vector<GroupId> groups;  // ascending: all groups that select it, those of this update included
+
+  friend bool operator==(const EndpointUpdate&, const EndpointUpdate&) = default;
 };
 
 // All sections of one policy, in place of those that it had.
 struct SectionsUpdate {
   std::string policy;
   std::vector<Section> sections;
+
+  friend bool operator==(const SectionsUpdate&, const SectionsUpdate&) = default;
 };
 
 // Applied whole or not at all, in this order: removals of policies, groups, nodes, groups' arrival, endpoints (going,
@@ -58,6 +64,8 @@ struct PolicyUpdate {
   std::vector<EndpointId> removed_endpoints;
   std::vector<EndpointUpdate> endpoints;
   std::vector<SectionsUpdate> sections;
+
+  friend bool operator==(const PolicyUpdate&, const PolicyUpdate&) = default;
 };
 
 // What an update did to a policy: what the compiler needs to follow it, and what takes it back.

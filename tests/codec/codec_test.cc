@@ -52,6 +52,36 @@ TEST(Codec, FullStateLeavesOutSetsThatNobodyHas) {
   EXPECT_EQ(back.member_sets.SetCount(), 3u);
 }
 
+// As a later version would send it: a field that is no part of this one.
+void AddUnknownField(google::protobuf::Message& message, int number) {
+  message.GetReflection()->MutableUnknownFields(&message)->AddVarint(number, 46);
+}
+
+TEST(Codec, PolicyWithAConditionThatIsNotKnownIsRefusedAndNotWidened) {
+  for (const int number : {63, 64, 1000}) {
+    for (int place = 0; place < 3; ++place) {
+      v1::Update message;
+      v1::PolicySections& policy = *message.add_policies();
+      policy.set_policy("shop/web");
+      v1::Section& section = *policy.add_sections();
+      section.set_direction(v1::DIRECTION_INGRESS);
+      section.set_tier(v1::TIER_NETWORK_POLICY);
+      v1::Rule& rule = *section.add_rules();
+      rule.set_action(v1::ACTION_ALLOW);
+      v1::PortRange& range = *rule.add_ports();
+      range.set_protocol(6);
+      google::protobuf::Message* const places[] = {&section, &rule, &range};
+      AddUnknownField(*places[place], number);
+      PolicyUpdate update;
+      const auto error = DecodeUpdate(message, update);
+      ASSERT_EQ(error.has_value(), number >= 64) << number << " in place " << place;
+      if (!error) continue;
+      EXPECT_EQ(error->object, "policy shop/web");
+      EXPECT_THAT(error->message, HasSubstr("does not know (field " + std::to_string(number) + ")"));
+    }
+  }
+}
+
 TEST(Codec, UpdateComesBackTheSame) {
   PolicyUpdate update;
   update.removed_policies = {"default/old"};

@@ -61,7 +61,7 @@ def main():
             return compare.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="scripts/bench.sh")
     parser.add_argument("--quick", action="store_true", help="fewer repeats and sizes: ends in 3 minutes")
-    parser.add_argument("--publish", action="store_true", help="bring the README's table and plots up to this run")
+    parser.add_argument("--publish", action="store_true", help="bring the tables of README.md and docs/speed.md, and the plots, up to this run")
     parser.add_argument("--build", default="build/release", help=argparse.SUPPRESS)
     parser.add_argument("--out", default="build/bench", help="folder of the report [build/bench]")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))

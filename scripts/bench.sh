@@ -2,7 +2,7 @@
 # Measures Sluice against the best, and writes build/bench/report.md with plots (SVG) and all values (JSON).
 #
 #   scripts/bench.sh [--quick] [SECTION...]        all sections: 25 minutes; --quick: 4 minutes (the build not counted)
-#   scripts/bench.sh --publish                     then also writes README.md's table and the plots in docs/bench
+#   scripts/bench.sh --publish                     then also writes the tables of README.md and docs/speed.md, and docs/bench
 #   scripts/bench.sh compare REV [SECTION...]      this tree and the commit REV side by side
 #
 # Figures of two runs compare only as ratios, and only if nothing else ran beside them. bench/README.md says more.

@@ -55,7 +55,10 @@ void ForEachSplit(const BoundPolicy& policy, Visit visit) {
   }
 }
 
-// The section that isolates first.
+// The section that isolates comes first. It holds what all subjects share. A named port is the destination pod's
+// (NP-51): in egress it splits the peers, so each part is a rule of its own with the part as its peers. In ingress it
+// splits the subjects, so each part is a section of its own, which does not isolate: the first one does that already,
+// and a default deny counted twice would be two rules.
 void AddSections(const BoundPolicy& policy, const BoundDirection& direction, const GroupOf& group_of,
                  std::vector<Section>* sections) {
   Section isolating;

@@ -302,6 +302,9 @@ ResolvedPolicy PolicyView::Full() {
   return full;
 }
 
+// Policies before groups, since they say which groups are used; groups before endpoints, since a view of one node holds
+// the pods of its peer groups; endpoints before nodes, by whose names they go. Groups that a policy drops and another
+// takes up in the same batch are released after they were used again, so that they keep their numbers.
 PolicyUpdate PolicyView::TakeChanges() {
   PolicyUpdate update;
   update.removed_policies = std::exchange(gone_policies_, {});

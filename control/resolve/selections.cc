@@ -138,6 +138,8 @@ SelectionPtr Selections::Peers(const std::string& namespace_name, const std::vec
   return whole;
 }
 
+// Remembered until ForgetPods: a policy's selectors mostly look into few scopes, and the union over their namespaces is
+// the costly part. A scope of all namespaces, or of one by name, is a set that the state keeps anyway.
 const PodSet& Selections::PodsOf(const Scope& scope) {
   if (scope.by_name) {
     static const PodSet kNobody;

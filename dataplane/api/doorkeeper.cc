@@ -24,7 +24,7 @@ namespace sluice {
 namespace {
 
 constexpr std::chrono::milliseconds kPause(100);  // where no connection can be accepted
-constexpr std::chrono::seconds kQuiet(10);
+constexpr std::chrono::seconds kSaidAgainAfter(10);
 
 std::string ClientOf(int fd, bool is_unix) {
   if (is_unix) {
@@ -181,7 +181,7 @@ bool Doorkeeper::MakeRoom(bool is_unix, const std::string& client) {
 
 void Doorkeeper::SaySometimes(Trouble trouble, std::string_view line) {
   const auto now = Clock::now();
-  if (said_[trouble] != Clock::time_point() && now - said_[trouble] < kQuiet) return;
+  if (said_[trouble] != Clock::time_point() && now - said_[trouble] < kSaidAgainAfter) return;
   said_[trouble] = now;
   say_(line);
 }

@@ -27,7 +27,7 @@ std::optional<Diagnostic> FlowKeeper::Allocate(const PipelineConfig& config, con
   return std::nullopt;
 }
 
-void FlowKeeper::Begin(const Table& table, std::uint64_t now_ns) {
+void FlowKeeper::BeginRound(const Table& table, std::uint64_t now_ns) {
   now_ns_ = std::max(now_ns_, now_ns);
   now_ms_.store(static_cast<std::uint32_t>(now_ns_ / 1'000'000), std::memory_order_relaxed);
   // The same generation in other numbers (Compiler::Renew) leaves every flow as it is.

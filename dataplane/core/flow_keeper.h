@@ -39,7 +39,7 @@ class FlowKeeper {
 
   // From here on, this table is in force and this is the time. `table` must stay valid until the next call; its
   // generation may only ascend, also from epoch to epoch. Where `now_ns` goes back, it is taken to stand still.
-  void Begin(const Table& table, std::uint64_t now_ns);
+  void BeginRound(const Table& table, std::uint64_t now_ns);
   const Table& table() const { return *table_; }
   std::uint64_t now_ns() const { return now_ns_; }
   std::uint32_t now_ms() const { return now_ms_.load(std::memory_order_relaxed); }

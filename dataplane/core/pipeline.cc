@@ -45,52 +45,52 @@ void Pipeline::Process(const Table& table, std::uint64_t now_ns, std::span<const
 
 bool Pipeline::ProcessBurst(const Table& table, std::uint64_t now_ns, std::span<const Frame> frames,
                             PipelineOutput& out) {
-  keeper_.Begin(table, now_ns);
+  keeper_.BeginRound(table, now_ns);
   if (read_.HoldsFragments()) [[unlikely]] {
     read_.BeginGathering({}, keeper_);
-    WalkGathered(out);
+    RunGatheredBursts(out);
   }
   if (read_.ReadPlain(frames, keeper_, out.outcomes != nullptr, burst_)) [[likely]]
-    return WalkBurst(out);
+    return RunStages(out);
   read_.BeginGathering(frames, keeper_);
-  WalkGathered(out);
+  RunGatheredBursts(out);
   return false;
 }
 
 // The walk of a burst that was read. True where all of it are forwarded, which is then left to be said in `out`.
-bool Pipeline::WalkBurst(PipelineOutput& out) {
+bool Pipeline::RunStages(PipelineOutput& out) {
   FindFlows(keeper_, burst_);
   if (burst_.miss_count != 0) judge_.JudgeMisses(burst_, out.made);
   return emit_.EmitFates(burst_, out);
 }
 
-void Pipeline::WalkGathered(PipelineOutput& out) {
+void Pipeline::RunGatheredBursts(PipelineOutput& out) {
   while (read_.Gather(keeper_, out.outcomes != nullptr, burst_)) {
-    if (WalkBurst(out)) out.forward.insert(out.forward.end(), burst_.frames, burst_.frames + burst_.count);
+    if (RunStages(out)) out.forward.insert(out.forward.end(), burst_.frames, burst_.frames + burst_.count);
   }
 }
 
 bool Pipeline::Housekeep(const Table& table, std::uint64_t now_ns, std::uint32_t entries, PipelineOutput& out) {
-  keeper_.Begin(table, now_ns);
+  keeper_.BeginRound(table, now_ns);
   read_.BeginGathering({}, keeper_);
-  WalkGathered(out);
+  RunGatheredBursts(out);
   keeper_.JudgeIdle(entries);
   return keeper_.Sweep(entries);
 }
 
 void Pipeline::CatchUp(const Table& table, std::uint64_t now_ns, std::uint32_t entries) {
-  keeper_.Begin(table, now_ns);
+  keeper_.BeginRound(table, now_ns);
   keeper_.JudgeIdle(entries);
 }
 
 void Pipeline::Deliver(const Table& table, std::uint64_t now_ns) {
-  keeper_.Begin(table, now_ns);
+  keeper_.BeginRound(table, now_ns);
   mailbox_.Deliver(keeper_);
 }
 
 void Pipeline::Finish(PipelineOutput& out) {
   read_.BeginClearing();
-  WalkGathered(out);
+  RunGatheredBursts(out);
   keeper_.FoldAll();
 }
 

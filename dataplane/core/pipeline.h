@@ -83,8 +83,8 @@ class Pipeline {
  private:
   explicit Pipeline(const PipelineConfig& config);
 
-  bool WalkBurst(PipelineOutput& out);
-  void WalkGathered(PipelineOutput& out);
+  bool RunStages(PipelineOutput& out);
+  void RunGatheredBursts(PipelineOutput& out);
   void Deliver(const Table& table, std::uint64_t now_ns);
 
   const ParseConfig parse_;

@@ -7,8 +7,8 @@
 
 namespace sluice {
 
-bool Rejecter::Answer(const Frame& frame, const ParsedPacket& packet, bool both, std::uint64_t now_ns,
-                      std::vector<MadeFrame>& made) {
+bool Rejecter::AppendAnswer(const Frame& frame, const ParsedPacket& packet, bool both, std::uint64_t now_ns,
+                            std::vector<MadeFrame>& made) {
   MadeFrame answer;
   if (!MakeReject(frame, packet, answer)) return false;
   if (!TakeToken(now_ns)) {

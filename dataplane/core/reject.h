@@ -24,8 +24,8 @@ class Rejecter {
   bool enabled() const { return enabled_; }
   // Appends the answer to `made`; with `both`, a TCP reset to the receiver too. False where no answer may be sent
   // (make_frame.h) or too many were.
-  bool Answer(const Frame& frame, const ParsedPacket& packet, bool both, std::uint64_t now_ns,
-              std::vector<MadeFrame>& made);
+  bool AppendAnswer(const Frame& frame, const ParsedPacket& packet, bool both, std::uint64_t now_ns,
+                    std::vector<MadeFrame>& made);
 
  private:
   bool TakeToken(std::uint64_t now_ns);

@@ -35,6 +35,9 @@ void JudgeStage::JudgeMisses(Burst& burst, std::vector<MadeFrame>& made) {
   made_ = &made;
   if (burst.ipv4.count != 0) PrefetchOpenings(burst, burst.ipv4);
   if (burst.ipv6.count != 0) PrefetchOpenings(burst, burst.ipv6);
+  // All at once: the classifier works stage by stage, too, and its cache misses overlap. An answer may be about the
+  // wrong direction by the time that it is used, where an earlier packet of this burst opened the flow (MeetFlow asks
+  // again then).
   keeper_.Classify(std::span(burst.queries).first(burst.miss_count), answers_.data());
   for (std::uint32_t i = 0; i < burst.miss_count; ++i) {
     const Miss& miss = burst.misses[i];
@@ -86,6 +89,7 @@ bool JudgeStage::QuotesLiveFlow(std::uint32_t index) {
   return quoted.family == Family::kIpv4 ? IsLive<Ipv4FlowKey>(quoted) : IsLive<Ipv6FlowKey>(quoted);
 }
 
+// A flow that policy would deny now has no related errors either: it is judged before it vouches for one.
 template <typename Key>
 bool JudgeStage::IsLive(const ParsedPacket& quoted) {
   FlowTable<Key>& flows = keeper_.flows<Key>();
@@ -99,6 +103,7 @@ bool JudgeStage::IsLive(const ParsedPacket& quoted) {
   return keeper_.Judge<Key>(flow, keeper_.Classify(FlowKeeper::QueryOf(entry)));
 }
 
+// The flow is looked up once more, since a packet before this one may have opened, ended or replaced it.
 template <typename Key>
 void JudgeStage::JudgeMiss(const Miss& miss, Classification& answer) {
   const Lane<Key>& lane = burst_->lane<Key>();
@@ -146,6 +151,7 @@ bool JudgeStage::MeetCutFlow(const Miss& miss, std::uint32_t flow, const Classif
     keeper_.End<Key>(flow, FlowEndCause::kUnmanaged);
     return false;
   }
+  // Every packet renews the trace: a cut ends by silence of the tuple, not by the time since it was cut.
   Publish(entry.last_seen_ms, keeper_.now_ms());
   const bool original = burst_->lane<Key>().SideOf(miss.slot, entry) == Side::kOriginal;
   if (!denied && original && !burst_->IsLaterFragment(miss.packet)) {
@@ -196,6 +202,8 @@ void JudgeStage::Open(std::uint32_t slot, Side side, const Classification& answe
   burst_->outcomes[index].state = PacketState::kNew;
 }
 
+// Where the table is full, the flow that is worth least makes way, and is counted to its rules first (End). If none
+// may, the packet goes on without a flow: policy admitted it.
 template <typename Key>
 std::uint32_t JudgeStage::InsertFlow(std::uint32_t slot, Side side, const Classification& answer) {
   using Entry = FlowEntry<Key>;
@@ -223,7 +231,7 @@ void JudgeStage::PassStateless(std::uint32_t index, const Classification& answer
 
 // Policy's answer to a packet without a flow. False: it was dropped.
 bool JudgeStage::Admits(std::uint32_t index, const Classification& answer) {
-  Tell(index, answer);
+  NoteDecision(index, answer);
   if (keeper_.IsUnknownEndpoint(answer)) {
     Deny(index, DropReason::kUnknownEndpoint, answer);
     return false;
@@ -244,7 +252,7 @@ bool JudgeStage::Admits(std::uint32_t index, const Classification& answer) {
   return true;
 }
 
-void JudgeStage::Tell(std::uint32_t index, const Classification& answer) {
+void JudgeStage::NoteDecision(std::uint32_t index, const Classification& answer) {
   Outcome& outcome = burst_->outcomes[index];
   outcome.decided = answer.concerned;
   outcome.exemption = answer.exemption;
@@ -254,12 +262,12 @@ void JudgeStage::Tell(std::uint32_t index, const Classification& answer) {
 
 // A later fragment takes its first one's verdict, but not its name: then it is called alike whenever it comes.
 void JudgeStage::Deny(std::uint32_t index, DropReason reason, const Classification& answer, bool reset_both) {
-  Tell(index, answer);
+  NoteDecision(index, answer);
   burst_->Drop(index, burst_->IsLaterFragment(index) ? DropReason::kFragmentDenied : reason);
   if (burst_->fates[index] != DropReason::kPolicyDenied && burst_->fates[index] != DropReason::kFlowCut) return;
   keeper_.account().AddDenied(answer, LengthAt(index), keeper_.now_ns());
   if (rejecter_.enabled() &&
-      rejecter_.Answer(burst_->frames[index], burst_->PacketAt(index), reset_both, keeper_.now_ns(), *made_)) {
+      rejecter_.AppendAnswer(burst_->frames[index], burst_->PacketAt(index), reset_both, keeper_.now_ns(), *made_)) {
     burst_->verdicts[index] = Verdict::kReject;
   }
 }

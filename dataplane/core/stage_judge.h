@@ -53,7 +53,7 @@ class JudgeStage {
   void PassStateless(std::uint32_t index, const Classification& answer);
   bool Admits(std::uint32_t index, const Classification& answer);
   void Deny(std::uint32_t index, DropReason reason, const Classification& answer, bool reset_both = false);
-  void Tell(std::uint32_t index, const Classification& answer);
+  void NoteDecision(std::uint32_t index, const Classification& answer);
   std::uint32_t LengthAt(std::uint32_t index) const { return burst_->frames[index].frame_length; }
 
   const bool tcp_strict_;

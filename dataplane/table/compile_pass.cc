@@ -23,6 +23,8 @@ Diagnostic TooLarge(std::string object, std::string_view what, std::uint64_t lim
 
 }  // namespace
 
+// A group costs nothing until a rule names it as a peer. Then it gets a bit, and two things that were worked out
+// without that bit are stale: the member sets that hold the group, and the cells that its blocks cut.
 std::uint32_t CompilePass::BitOf(GroupId group) {
   GroupState& state = in_force_.groups[group];
   if (state.bit == GroupState::kNoBit) {
@@ -34,6 +36,10 @@ std::uint32_t CompilePass::BitOf(GroupId group) {
   return state.bit;
 }
 
+// Everything about a rule that a verdict depends on is part of its id, and so is its place (policy, index), which
+// counters and answers name. So a section with the same rules has the same id, also after it went and came back, and a
+// section that differs in anything has another one: its subjects' section sets change, and their flows are judged
+// again.
 CompilePass::InternedSection CompilePass::Intern(const Section& section) {
   InternedSection interned;
   TableRule rule{section.policy, section.tier, section.direction, Action::kAllow, section.priority, 0};
@@ -75,7 +81,8 @@ void CompilePass::AddSection(const Section& section) {
 }
 
 void CompilePass::RemoveSection(const Section& section) {
-  const InternedSection interned = Intern(section);  // what is there gives its ids back
+  // Interning what is interned already gives its ids back, so a section need not remember them.
+  const InternedSection interned = Intern(section);
   for (const std::uint32_t bit : interned.bits) --in_force_.bit_uses[bit];
   for (const std::uint32_t set : interned.port_sets) ports_changed_ |= --in_force_.port_set_uses[set] == 0;
   auto& sections = in_force_.groups[section.subjects].sections[static_cast<int>(section.direction)];
@@ -85,6 +92,8 @@ void CompilePass::RemoveSection(const Section& section) {
   dirty_groups_.push_back(section.subjects);
 }
 
+// A port class is the set of port sets that hold a port. Only the first use of a port set, or the end of its last one,
+// changes the classes, so most updates share the map of the table before.
 void CompilePass::BuildPorts() {
   if (!ports_changed_ && current_ != nullptr) {
     table_.ports_ = current_->ports_;
@@ -175,6 +184,7 @@ void CompilePass::SetCells() {
 
 bool CompilePass::ListsSets() const { return in_force_.listed_memberships <= kMostListedMemberships; }
 
+// Worked out once for each distinct member set, not for each endpoint: the pods of a deployment share theirs.
 const MemberState& CompilePass::Members(IdSetId members) {
   if (members >= in_force_.members.size()) in_force_.members.resize(policy_.member_sets.SetCount());
   MemberState& state = in_force_.members[members];
@@ -208,7 +218,8 @@ const MemberState& CompilePass::Members(IdSetId members) {
 }
 
 // What the address is as a host: an endpoint's, else a node's, else a block of its own; nothing where its cell says
-// all.
+// all. The order is a rule of safety: an address that an endpoint claims never gains a node's rights (NP-70, NP-83).
+// A host's entry answers alone, without its cell, so the cell's blocks are joined into its peer class here (NP-42).
 std::optional<AddressEntry> CompilePass::HostEntry(const IpAddress& address) {
   const CidrPartition::Cell* cell = in_force_.cells.FindCell(address);
   const IdSetId cell_bits = cell == nullptr ? kEmptyIdSet : cell->bits;
@@ -319,6 +330,10 @@ void CompilePass::ForgetDirtyMembers() {
   }
 }
 
+// Every address whose entry may differ after the update: what came, went or moved; the holders of member sets that are
+// worked out anew; and where a block is new, the hosts inside it. Too many is slow, too few is wrong: a host left out
+// keeps an identity that lacks a bit, and a rule would not see it. tests/table holds the outcome against a compilation
+// from nothing.
 std::vector<IpAddress> CompilePass::TouchedAddresses(const PolicyChange& change) {
   std::vector<IpAddress> touched;
   const auto touch = [&](const std::vector<IpAddress>& addresses) {
@@ -368,6 +383,10 @@ void CompilePass::FollowHolders(const PolicyChange& change) {
   for (const auto& [id, members] : change.members_left) follow(id);
 }
 
+// The order matters. Sections that left go before groups that left, since they name them, and those go before sections
+// that came, which may name a new group of the same key. Ports, owners and nodes are settled before an address is
+// looked at, as each entry is worked out from all of them. Members are forgotten last, when every group has the bit
+// that it will have.
 void CompilePass::Update(const PolicyChange& change) {
   in_force_.groups.resize(policy_.groups.size());
   FollowHolders(change);

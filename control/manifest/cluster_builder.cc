@@ -39,6 +39,7 @@ void ClusterBuilder::Put(Object object, const DecodedObject& decoded, const std:
   const Place place{&*files_.insert(file).first, decoded.line, decoded.outcome, all.size()};
   const auto [entry, is_new] = places_.try_emplace(decoded.key.ToString(), place);
   if (is_new) {
+    if (decoded.lines) result_.places[entry->first] = {file, decoded.line, decoded.lines};
     all.push_back(std::move(object));
     return;
   }
@@ -60,6 +61,7 @@ void ClusterBuilder::Put(Object object, const DecodedObject& decoded, const std:
     tell(Severity::kError,
          "is also in " + where + ", where it differs; the later one, this, counts: remove one of them");
   }
+  if (decoded.lines) result_.places[entry->first] = {file, decoded.line, decoded.lines};
   counting = std::move(object);
   earlier = {place.file, place.line, place.outcome, earlier.index};
 }

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <iterator>
+#include <memory>
 #include <utility>
+
+#include "manifest/field_lines.h"
 
 namespace sluice {
 
@@ -83,6 +86,7 @@ void FileDecoder::Decode(const ValueTree& tree, const Value& object, const TypeM
   Bound();
   if (decoded.outcome == DecodedObject::Outcome::kSkipped) return;
   if (decoded.outcome == DecodedObject::Outcome::kRefused && decoded.key.name.empty()) result_.broken = true;
+  if (keep_lines_) decoded.lines = std::make_shared<FieldLines>(FieldLinesOf(tree, object));
   result_.objects.push_back(std::move(decoded));
 }
 

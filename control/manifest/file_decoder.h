@@ -27,8 +27,8 @@ struct FileObjects {
 
 class FileDecoder : public TreeSink {
  public:
-  // `path` names the file in diagnostics.
-  explicit FileDecoder(std::string path) : path_(std::move(path)) {}
+  // `path` names the file in diagnostics. With `keep_lines`, objects know where their fields stand.
+  explicit FileDecoder(std::string path, bool keep_lines = false) : path_(std::move(path)), keep_lines_(keep_lines) {}
 
   void Document(const ValueTree& tree) override;
   void Item(const ValueTree& tree, const TypeMeta& item_type) override;
@@ -41,6 +41,7 @@ class FileDecoder : public TreeSink {
 
   FileObjects Take() &&;
   const std::string& path() const { return path_; }
+  bool keeps_lines() const { return keep_lines_; }
 
  private:
   // A file's further diagnostics are counted, not kept.
@@ -51,6 +52,7 @@ class FileDecoder : public TreeSink {
   void Bound();
 
   std::string path_;
+  bool keep_lines_;
   FileObjects result_;
   std::size_t untold_ = 0;
 };

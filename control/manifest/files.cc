@@ -133,7 +133,7 @@ FileStamp StampOf(const std::string& path) {
 }
 
 FileObjects ReadManifest(const std::string& path, const ReadSettings& settings) {
-  FileDecoder decoder(path);
+  FileDecoder decoder(path, settings.keep_lines);
   errno = 0;
   std::ifstream in(path, std::ios::binary);
   if (!in.is_open()) {

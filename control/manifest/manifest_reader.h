@@ -2,14 +2,25 @@
 #ifndef SLUICE_CONTROL_MANIFEST_MANIFEST_READER_H_
 #define SLUICE_CONTROL_MANIFEST_MANIFEST_READER_H_
 
+#include <cstdint>
+#include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
+#include "manifest/field_lines.h"
 #include "manifest/read_settings.h"
 #include "model/objects.h"
 #include "sluice/diagnostic.h"
 
 namespace sluice {
+
+// Where an object stands that is in the cluster.
+struct ObjectPlace {
+  std::string file;
+  std::uint32_t line = 0;
+  std::shared_ptr<const FieldLines> lines;  // never null
+};
 
 struct Manifests {
   Cluster cluster;          // every object that was accepted, and what stands for those refused (NP-16)
@@ -17,6 +28,8 @@ struct Manifests {
   // Files and folders that hold something which cannot be read, and of which no earlier version is in `cluster`: whom
   // they were meant to bind is not known. Errors among the diagnostics say why. Each path once, in order.
   std::vector<std::string> unread;
+  // By ObjectKey::ToString ("NetworkPolicy shop/web"); empty unless ReadSettings::keep_lines.
+  std::unordered_map<std::string, ObjectPlace> places;
 };
 
 // Reads each path: a file, or a folder with all its .yaml, .yml and .json files (names that begin with a dot left out).

@@ -22,7 +22,7 @@ ParallelDecoder::~ParallelDecoder() {
 
 void ParallelDecoder::Add(Part part) {
   std::unique_lock lock(mutex_);
-  tasks_.push_back({std::move(part), FileDecoder(whole_.path())});
+  tasks_.push_back({std::move(part), FileDecoder(whole_.path(), whole_.keeps_lines())});
   if (tasks_.size() == 2 && helpers_.empty()) StartHelpers();
   work_.notify_one();
   for (;;) {

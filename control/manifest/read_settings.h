@@ -12,6 +12,7 @@ struct ReadSettings {
 
   unsigned threads = DefaultThreads();  // the caller's included; 1: no other is started
   std::size_t part_bytes = 1 << 20;     // of text, about: what a thread takes at a time
+  bool keep_lines = false;              // Manifests::places: where each object and its fields stand
 };
 
 }  // namespace sluice

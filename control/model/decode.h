@@ -8,6 +8,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -35,6 +36,8 @@ struct TypeMeta {
   std::string kind;
 };
 
+struct FieldLines;
+
 struct DecodedObject {
   enum class Outcome : std::uint8_t {
     kAccepted,
@@ -54,6 +57,8 @@ struct DecodedObject {
   // none of ours. A NetworkPolicy then isolates whom it selects; of its selector, what cannot be read is left out, so
   // that it selects the more. A Pod, Node or Namespace lacks what cannot be read. It may be there without a name.
   std::variant<std::monostate, Namespace, NodeObject, Pod, NetworkPolicy> object;
+  // Where its fields stand, if its reader was asked to keep that (manifest/field_lines.h); the decoder leaves it alone.
+  std::shared_ptr<const FieldLines> lines;
 };
 
 // Decodes `object`, which is in `tree` (its root, or an item of a list). `item_type` is what an item that names no

@@ -15,7 +15,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr std::uint64_t kState = 77;
+constexpr std::uint64_t kPushedState = 77;
 constexpr std::uint64_t kLast = std::numeric_limits<std::uint64_t>::max();
 
 class PushPartsTest : public ApiFixture {
@@ -42,7 +42,7 @@ class PushPartsTest : public ApiFixture {
 TEST_F(PushPartsTest, AFullStateAndAnUpdateInPartsAreWhatTheyWouldBeWhole) {
   Sender sender(Connect(), "test");
   EXPECT_GE(sender.hello().api_minor(), kPartsSinceApiMinor);
-  EncodeFullState(WebIsolated(), kState, 1, 1, [&](const v1::FullStateChunk& chunk) {
+  EncodeFullState(WebIsolated(), kPushedState, 1, 1, [&](const v1::FullStateChunk& chunk) {
     v1::PushRequest request;
     *request.mutable_full_state() = chunk;
     WriteInParts(sender, request, 7);
@@ -50,21 +50,21 @@ TEST_F(PushPartsTest, AFullStateAndAnUpdateInPartsAreWhatTheyWouldBeWhole) {
   });
   EXPECT_TRUE(sender.Result().applied());
   EXPECT_FALSE(Allows("10.0.0.1"));
-  WriteInParts(sender, UpdateRequest(PodComes(kState, 2, 1, "10.0.0.2")), 3);
+  WriteInParts(sender, UpdateRequest(PodComes(kPushedState, 2, 1, "10.0.0.2")), 3);
   EXPECT_TRUE(sender.Result().applied());
   EXPECT_FALSE(Allows("10.0.0.2"));
-  EXPECT_TRUE(sender.SendUpdate(PodComes(kState, 3, 2, "10.0.0.3")).applied());
-  WriteInParts(sender, UpdateRequest(PodComes(kState, 4, 3, "10.0.0.3")), 1000);
+  EXPECT_TRUE(sender.SendUpdate(PodComes(kPushedState, 3, 2, "10.0.0.3")).applied());
+  WriteInParts(sender, UpdateRequest(PodComes(kPushedState, 4, 3, "10.0.0.3")), 1000);
   EXPECT_THAT(sender.Result().problems(0).reason(), HasSubstr("belongs to"));
 }
 
 TEST_F(PushPartsTest, AnotherMessageBetweenPartsEndsTheStream) {
   Sender sender(Connect(), "test");
-  ASSERT_TRUE(sender.SendFullState(WebIsolated(), kState, 1).applied());
+  ASSERT_TRUE(sender.SendFullState(WebIsolated(), kPushedState, 1).applied());
   v1::PushRequest part;
   part.mutable_part()->set_bytes("\x1a");
   sender.Write(part);
-  sender.Write(UpdateRequest(PodComes(kState, 2, 1, "10.0.0.2")));
+  sender.Write(UpdateRequest(PodComes(kPushedState, 2, 1, "10.0.0.2")));
   const grpc::Status status = sender.WaitForEnd();
   EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(status.error_message(), "another message came between the parts of one");
@@ -113,9 +113,9 @@ TEST_F(PushPartsTest, MorePartsThanARequestMayHaveEndTheStream) {
 
 TEST_F(PushPartsTest, BatchNumbersDoNotBeginAgain) {
   Sender sender(Connect(), "test");
-  ASSERT_TRUE(sender.SendFullState(WebIsolated(), kState, kLast - 1).applied());
-  ASSERT_TRUE(sender.SendUpdate(PodComes(kState, kLast, 1, "10.0.0.2")).applied());
-  const v1::BatchResult result = sender.SendUpdate(PodComes(kState, 0, 2, "10.0.0.3"));
+  ASSERT_TRUE(sender.SendFullState(WebIsolated(), kPushedState, kLast - 1).applied());
+  ASSERT_TRUE(sender.SendUpdate(PodComes(kPushedState, kLast, 1, "10.0.0.2")).applied());
+  const v1::BatchResult result = sender.SendUpdate(PodComes(kPushedState, 0, 2, "10.0.0.3"));
   EXPECT_FALSE(result.applied());
   EXPECT_TRUE(result.full_state_needed());
   EXPECT_TRUE(Allows("10.0.0.3"));
@@ -124,15 +124,16 @@ TEST_F(PushPartsTest, BatchNumbersDoNotBeginAgain) {
 
 TEST_F(PushPartsTest, ChunksOfTwoStatesMakeNone) {
   Sender sender(Connect(), "test");
-  for (const auto& [state_id, batch] : {std::pair(kState, 1), std::pair(kState + 1, 1), std::pair(kState, 2)}) {
-    EncodeFullState(WebIsolated(), kState, 1, 1, [&](v1::FullStateChunk chunk) {
+  for (const auto& [state_id, batch] :
+       {std::pair(kPushedState, 1), std::pair(kPushedState + 1, 1), std::pair(kPushedState, 2)}) {
+    EncodeFullState(WebIsolated(), kPushedState, 1, 1, [&](v1::FullStateChunk chunk) {
       if (chunk.last()) chunk.set_state_id(state_id), chunk.set_batch(static_cast<std::uint64_t>(batch));
       v1::PushRequest request;
       *request.mutable_full_state() = std::move(chunk);
       return sender.Write(request);
     });
     const v1::BatchResult result = sender.Result();
-    EXPECT_EQ(result.applied(), state_id == kState && batch == 1);
+    EXPECT_EQ(result.applied(), state_id == kPushedState && batch == 1);
     if (!result.applied()) {
       EXPECT_THAT(result.problems(0).reason(), HasSubstr("is another than that of the chunks before"));
     }
@@ -144,7 +145,7 @@ TEST_F(PushPartsTest, ARefusalIsShortHoweverLongTheNamesItTellsOf) {
   Sender sender(Connect(), "test");
   v1::PushRequest request;
   v1::FullStateChunk& chunk = *request.mutable_full_state();
-  chunk.set_state_id(kState);
+  chunk.set_state_id(kPushedState);
   chunk.set_batch(1);
   chunk.set_first(true);
   chunk.set_last(true);

@@ -1,0 +1,68 @@
+#include "lint/cover.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace sluice {
+namespace {
+
+// Requirements are ANDed: who asks for less selects more.
+bool Selects(const LabelSelector& wide, const LabelSelector& narrow) {
+  return std::includes(narrow.requirements.begin(), narrow.requirements.end(), wide.requirements.begin(),
+                       wide.requirements.end());
+}
+
+bool Overlap(const Prefix& a, const Prefix& b) {
+  return a.base.family == b.base.family && (a.length <= b.length ? a.Contains(b) : b.Contains(a));
+}
+
+bool IsBlockCovered(const IpBlock& block, const IpBlock& other) {
+  if (block.cidr.base.family != other.cidr.base.family || !other.cidr.Contains(block.cidr)) return false;
+  return std::all_of(other.excepts.begin(), other.excepts.end(), [&](const Prefix& hole) {
+    return !Overlap(hole, block.cidr) || std::any_of(block.excepts.begin(), block.excepts.end(),
+                                                     [&](const Prefix& own) { return own.Contains(hole); });
+  });
+}
+
+// A pod selector without a namespace selector looks into the policy's own namespace (NP-30), which is the same for
+// both.
+bool IsPeerCovered(const NetworkPolicyPeer& peer, const NetworkPolicyPeer& other) {
+  if (peer.ip_block || other.ip_block) {
+    return peer.ip_block && other.ip_block && IsBlockCovered(*peer.ip_block, *other.ip_block);
+  }
+  if (other.namespace_selector && !other.namespace_selector->requirements.empty() &&
+      (!peer.namespace_selector || !Selects(*other.namespace_selector, *peer.namespace_selector))) {
+    return false;
+  }
+  if (!other.namespace_selector && peer.namespace_selector) return false;
+  const LabelSelector everyone;
+  return Selects(other.pod_selector.value_or(everyone), peer.pod_selector.value_or(everyone));
+}
+
+bool IsPortCovered(const NetworkPolicyPort& port, const NetworkPolicyPort& other) {
+  if (port.protocol != other.protocol) return false;
+  if (!other.name.empty()) return port.name == other.name;
+  if (!other.port) return true;  // every port of the protocol
+  if (!port.port) return false;
+  return *other.port <= *port.port && port.end_port.value_or(*port.port) <= other.end_port.value_or(*other.port);
+}
+
+}  // namespace
+
+bool IsCoveredBy(const NetworkPolicyRule& rule, const NetworkPolicyRule& other) {
+  const auto covers_peer = [&](const NetworkPolicyPeer& peer) {
+    return std::any_of(other.peers.begin(), other.peers.end(),
+                       [&](const NetworkPolicyPeer& wide) { return IsPeerCovered(peer, wide); });
+  };
+  const auto covers_port = [&](const NetworkPolicyPort& port) {
+    return std::any_of(other.ports.begin(), other.ports.end(),
+                       [&](const NetworkPolicyPort& wide) { return IsPortCovered(port, wide); });
+  };
+  const bool peers =
+      other.peers.empty() || (!rule.peers.empty() && std::all_of(rule.peers.begin(), rule.peers.end(), covers_peer));
+  const bool ports =
+      other.ports.empty() || (!rule.ports.empty() && std::all_of(rule.ports.begin(), rule.ports.end(), covers_port));
+  return peers && ports;
+}
+
+}  // namespace sluice

@@ -1,0 +1,46 @@
+// Finds policy that is valid and still not what its author meant: it binds nobody, admits nobody, says the same twice,
+// or opens more or less than it seems to. Refused objects are the reader's to tell of.
+//
+// Pure function of the manifests; any thread. Costs a look at each policy's selectors by bitmap, never pods times
+// policies.
+#ifndef SLUICE_CONTROL_LINT_LINT_H_
+#define SLUICE_CONTROL_LINT_LINT_H_
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "manifest/manifest_reader.h"
+
+namespace sluice {
+
+struct LintRule {
+  std::string_view name;  // "selects-nothing"; stable, since people switch rules off by it
+  std::string_view text;  // what it finds, in a sentence
+};
+
+struct LintFinding {
+  const LintRule* rule = nullptr;
+  std::string file;
+  std::uint32_t line = 0;
+  std::string object;   // "NetworkPolicy shop/web"
+  std::string field;    // "spec.ingress[0].from[1]"
+  std::string message;  // what is found, and what helps
+};
+
+// All rules, by name.
+std::span<const LintRule> LintRules();
+
+struct LintResult {
+  std::vector<LintFinding> findings;  // by file and line
+  bool has_pods = true;               // false: the rules that hold policy against pods had nothing to look at
+};
+
+// Requires manifests that were read with ReadSettings::keep_lines.
+LintResult Lint(const Manifests& manifests);
+
+}  // namespace sluice
+
+#endif  // SLUICE_CONTROL_LINT_LINT_H_

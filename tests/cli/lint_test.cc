@@ -1,0 +1,195 @@
+// `sluicectl lint`: each rule finds what it is for, with file and line, and not its harmless neighbour.
+#include "lint/lint.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "cli/command.h"
+
+namespace sluice::test {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// shop: web declares 8080 (http), api declares nothing, db is of another namespace with labels of its own.
+constexpr std::string_view kLintedPods = R"(
+{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {team: shop}}}
+---
+{apiVersion: v1, kind: Namespace, metadata: {name: data, labels: {team: data}}}
+---
+{apiVersion: v1, kind: Pod, metadata: {namespace: shop, name: web, labels: {app: web}},
+ spec: {containers: [{name: c, ports: [{containerPort: 8080, name: http}]}]}, status: {podIP: 10.0.0.1}}
+---
+{apiVersion: v1, kind: Pod, metadata: {namespace: shop, name: api, labels: {app: api}},
+ spec: {containers: [{name: c}]}, status: {podIP: 10.0.0.2}}
+---
+{apiVersion: v1, kind: Pod, metadata: {namespace: data, name: db, labels: {app: db}},
+ spec: {containers: [{name: c}]}, status: {podIP: 10.1.0.1}}
+)";
+
+class LintTest : public CommandTest {
+ protected:
+  LintTest() { Write("m/0pods.yaml", kLintedPods); }
+
+  // The rules that a policy of namespace shop breaks, with the lines of its file: "selects-nothing 6".
+  std::vector<std::string> RulesOf(const std::string& spec) const {
+    Write("m/policy.yaml",
+          "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n"
+          "metadata: {name: p, namespace: shop}\nspec:\n" +
+              spec);
+    const CommandResult result = Run({"lint", "--manifests", "m", "-o", "json"});
+    std::vector<std::string> rules;
+    std::istringstream lines(result.out);
+    for (std::string line; std::getline(lines, line);) {
+      const auto finding = nlohmann::json::parse(line);
+      rules.push_back(finding.at("rule").get<std::string>() + ' ' + std::to_string(finding.at("line").get<int>()));
+      EXPECT_THAT(finding.at("file").get<std::string>(), testing::EndsWith("policy.yaml"));
+      EXPECT_EQ(finding.at("object"), "NetworkPolicy shop/p");
+    }
+    EXPECT_EQ(result.exit_code, rules.empty() ? 0 : 1) << result.err;
+    return rules;
+  }
+};
+
+TEST_F(LintTest, PolicyThatSelectsAPodIsFineAndOneThatSelectsNobodyIsNot) {
+  EXPECT_THAT(RulesOf("  podSelector: {matchLabels: {app: web}}\n"), IsEmpty());
+  EXPECT_THAT(RulesOf("  podSelector:\n    matchLabels: {app: wbe}\n"), ElementsAre("selects-nothing 5"));
+}
+
+TEST_F(LintTest, PeerThatMatchesNoPodIsFoundWhereverItLooks) {
+  const std::string head = "  podSelector: {}\n  ingress:\n  - from:\n    - ";
+  EXPECT_THAT(RulesOf(head + "podSelector: {matchLabels: {app: api}}\n"), IsEmpty());
+  EXPECT_THAT(RulesOf(head + "podSelector: {matchLabels: {app: db}}\n"), ElementsAre("peer-matches-nothing 8"));
+  EXPECT_THAT(RulesOf(head + "namespaceSelector: {matchLabels: {name: data}}\n"),
+              ElementsAre("peer-matches-nothing 8"));
+  EXPECT_THAT(RulesOf(head + "namespaceSelector: {matchLabels: {team: data}}\n"), IsEmpty());
+  EXPECT_THAT(
+      RulesOf(head + "{namespaceSelector: {matchLabels: {team: data}}, podSelector: {matchLabels: {app: web}}}\n"),
+      ElementsAre("peer-matches-nothing 8"));
+}
+
+TEST_F(LintTest, OrThatWasMeantAsAndIsFoundAndOnePeerOfBothIsNot) {
+  const std::string head = "  podSelector: {}\n  ingress:\n  - from:\n";
+  EXPECT_THAT(RulesOf(head + "    - namespaceSelector: {matchLabels: {team: shop}}\n"
+                             "    - podSelector: {matchLabels: {app: web}}\n"),
+              ElementsAre("or-meant-as-and 9"));
+  EXPECT_THAT(RulesOf(head + "    - namespaceSelector: {matchLabels: {team: shop}}\n"
+                             "      podSelector: {matchLabels: {app: web}}\n"),
+              IsEmpty());
+  EXPECT_THAT(RulesOf(head + "    - namespaceSelector: {matchLabels: {team: data}}\n"
+                             "    - podSelector: {}\n"),
+              IsEmpty());
+}
+
+TEST_F(LintTest, RuleThatAnotherOneCoversIsFoundOnce) {
+  const std::string head = "  podSelector: {}\n  ingress:\n";
+  EXPECT_THAT(RulesOf(head + "  - from: [{podSelector: {}}]\n"
+                             "  - from: [{podSelector: {matchLabels: {app: web}}}]\n    ports: [{port: http}]\n"),
+              ElementsAre("redundant-rule 8"));
+  EXPECT_THAT(RulesOf(head + "  - from: [{podSelector: {matchLabels: {app: web}}}]\n"
+                             "  - from: [{podSelector: {matchLabels: {app: web}}}]\n"),
+              ElementsAre("redundant-rule 8"));
+  EXPECT_THAT(RulesOf(head + "  - from: [{podSelector: {matchLabels: {app: web}}}]\n"
+                             "  - from: [{podSelector: {matchLabels: {app: api}}}]\n"),
+              IsEmpty());
+}
+
+TEST_F(LintTest, PortsThatNoContainerHasAreFoundWhereAllPodsDeclareTheirs) {
+  const std::string web = "  podSelector: {matchLabels: {app: web}}\n  ingress:\n  - ports:\n";
+  EXPECT_THAT(RulesOf(web + "    - {port: 8080}\n    - {port: http}\n    - {port: 8000, endPort: 9000}\n"), IsEmpty());
+  EXPECT_THAT(RulesOf(web + "    - {port: 80}\n    - {port: metrics}\n    - {port: 8080, protocol: UDP}\n"),
+              ElementsAre("port-of-no-container 8", "named-port-missing 9", "port-of-no-container 10"));
+  EXPECT_THAT(RulesOf("  podSelector: {}\n  ingress:\n  - ports: [{port: 80}]\n"), IsEmpty()) << "api declares nothing";
+}
+
+TEST_F(LintTest, ListOfNobodyThatMeansEveryoneAndRulesNotInForceAreFound) {
+  EXPECT_THAT(RulesOf("  podSelector: {}\n  ingress:\n  - from: []\n"), ElementsAre("empty-peer-list 7"));
+  EXPECT_THAT(RulesOf("  podSelector: {}\n  ingress:\n  - {}\n"), IsEmpty());
+  EXPECT_THAT(RulesOf("  podSelector: {}\n  policyTypes: [Ingress]\n  egress:\n  - {}\n"),
+              ElementsAre("rules-not-in-force 7"));
+}
+
+TEST_F(LintTest, BlockThatCoversPodsIsFoundAndOneThatExceptsThemIsNot) {
+  const std::string head = "  podSelector: {}\n  ingress:\n  - from:\n    - ipBlock:\n";
+  EXPECT_THAT(RulesOf(head + "        cidr: 0.0.0.0/0\n"), ElementsAre("block-covers-pods 8"));
+  EXPECT_THAT(RulesOf(head + "        cidr: 0.0.0.0/0\n        except: [10.0.0.0/16]\n"),
+              ElementsAre("block-covers-pods 8"));
+  EXPECT_THAT(RulesOf(head + "        cidr: 0.0.0.0/0\n        except: [10.0.0.0/8, 10.1.0.0/16]\n"), IsEmpty());
+  EXPECT_THAT(RulesOf(head + "        cidr: 10.1.0.0/24\n"), ElementsAre("block-covers-pods 8"));
+  EXPECT_THAT(RulesOf(head + "        cidr: 198.51.100.0/24\n"), IsEmpty());
+}
+
+TEST_F(LintTest, EgressWithoutDnsIsFoundUnlessAnotherPolicyAdmitsItOrNobodyIsReachable) {
+  const std::string to_api =
+      "  podSelector: {matchLabels: {app: web}}\n  policyTypes: [Egress]\n  egress:\n"
+      "  - to: [{podSelector: {matchLabels: {app: api}}}]\n";
+  EXPECT_THAT(RulesOf(to_api + "    ports: [{port: 80}]\n"), ElementsAre("egress-without-dns 7"));
+  EXPECT_THAT(RulesOf(to_api + "    ports: [{port: 80}]\n  - ports: [{port: 53, protocol: UDP}]\n"),
+              ElementsAre("dns-by-udp-alone 7"));
+  EXPECT_THAT(RulesOf(to_api + "    ports: [{port: 80}]\n  - ports: [{port: 53, protocol: UDP}, {port: 53}]\n"),
+              IsEmpty());
+  EXPECT_THAT(RulesOf("  podSelector: {}\n  policyTypes: [Egress]\n"), IsEmpty()) << "shut in on purpose";
+  Write("m/dns.yaml",
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: dns, namespace: shop}\n"
+        "spec:\n  podSelector: {}\n  policyTypes: [Egress]\n"
+        "  egress: [{ports: [{port: 53, protocol: UDP}, {port: 53}]}]\n");
+  EXPECT_THAT(RulesOf(to_api + "    ports: [{port: 80}]\n"), IsEmpty());
+}
+
+TEST_F(LintTest, TableNamesFileLineAndRuleAndRulesCanBeLeftOut) {
+  RulesOf("  podSelector:\n    matchLabels: {app: wbe}\n");
+  const CommandResult table = Run({"lint", "--manifests", "m"});
+  EXPECT_THAT(table.out, HasSubstr("policy.yaml:5: NetworkPolicy shop/p spec.podSelector: no pod of namespace shop has "
+                                   "the labels app=wbe; check them against the pods' labels [selects-nothing]"));
+  const CommandResult without = Run({"lint", "--manifests", "m", "--without", "selects-nothing"});
+  EXPECT_EQ(without.exit_code, 0);
+  EXPECT_EQ(without.out, "nothing found\n");
+  const CommandResult unknown = Run({"lint", "--manifests", "m", "--without", "nonsense"});
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("--without 'nonsense': lint has no such rule; --rules lists them"));
+}
+
+TEST_F(LintTest, SarifHasEachRuleAndPlacesEachFinding) {
+  RulesOf("  podSelector:\n    matchLabels: {app: wbe}\n");
+  const CommandResult result = Run({"lint", "--manifests", "m", "-o", "sarif"});
+  EXPECT_EQ(result.exit_code, 1);
+  const auto run = nlohmann::json::parse(result.out).at("runs").at(0);
+  std::vector<std::string> ids;
+  for (const auto& rule : run.at("tool").at("driver").at("rules")) ids.push_back(rule.at("id"));
+  EXPECT_EQ(ids.size(), LintRules().size());
+  EXPECT_TRUE(std::is_sorted(ids.begin(), ids.end()));
+  ASSERT_EQ(run.at("results").size(), 1u);
+  const auto& place = run.at("results").at(0).at("locations").at(0).at("physicalLocation");
+  EXPECT_EQ(place.at("region").at("startLine"), 5);
+  EXPECT_EQ(run.at("results").at(0).at("ruleId"), "selects-nothing");
+}
+
+TEST_F(LintTest, BadInputIsToldAndEndsWithTwo) {
+  Write("bad/policy.yaml",
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p}\nspec: {oops: 1}\n");
+  const CommandResult bad = Run({"lint", "--manifests", "bad"});
+  EXPECT_EQ(bad.exit_code, 2);
+  EXPECT_THAT(bad.err, HasSubstr("oops"));
+  EXPECT_EQ(bad.out, "");
+  EXPECT_EQ(Run({"lint", "--manifests", "missing"}).exit_code, 2);
+  EXPECT_EQ(Run({"lint"}).exit_code, 2);
+}
+
+TEST_F(LintTest, WithoutPodsItSaysWhatItCouldNotLookAt) {
+  Write("alone/p.yaml",
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: a}\n"
+        "spec: {podSelector: {matchLabels: {app: x}}}\n");
+  const CommandResult result = Run({"lint", "--manifests", "alone"});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_THAT(result.err, HasSubstr("no Pod among the manifests"));
+}
+
+}  // namespace
+}  // namespace sluice::test

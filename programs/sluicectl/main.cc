@@ -48,6 +48,7 @@ int main(int argc, char** argv) {
   sluice::AddGet(app, &exit_code);
   sluice::AddDrops(app, &exit_code);
   sluice::AddTop(app, &exit_code);
+  sluice::AddSuggest(app, &exit_code);
   sluice::AddUnused(app, &exit_code);
   sluice::AddDiff(app, &exit_code);
   sluice::AddCheck(app, &exit_code);

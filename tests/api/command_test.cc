@@ -74,6 +74,21 @@ TEST_F(LateLiveCommandTest, GenerationsBeyondTwoToTheThirtySecondAreToldWhole) {
   EXPECT_THAT(Finish(drops).second, HasSubstr("\"generation\":" + last));
 }
 
+TEST_F(LiveCommandTest, SuggestWritesPolicyFromLiveFlows) {
+  Sender sender(Connect(), "test");
+  ResolvedPolicy policy = ServerAdmitsClient();
+  for (Endpoint& endpoint : policy.endpoints) endpoint.labels = "app=" + endpoint.name + ",pod-template-hash=x1";
+  ASSERT_TRUE(sender.SendFullState(policy, 8, 1).applied());
+  const auto [code, out] = Run("suggest -n default");
+  EXPECT_EQ(code, 0) << out;
+  EXPECT_THAT(out, HasSubstr("# 1 connection with default/client"));
+  EXPECT_THAT(out, HasSubstr("      app: \"server\"\n"));
+  EXPECT_THAT(out, HasSubstr("{protocol: TCP, port: 80}"));
+  EXPECT_THAT(out, Not(HasSubstr("port: 81"))) << "it was denied";
+  const auto [nobody, why] = Run("suggest -n elsewhere");
+  EXPECT_EQ(nobody, 1) << why;
+}
+
 TEST_F(LiveCommandTest, StatusTellsWhereThePolicyIsFrom) {
   const auto [code, out] = Run("status");
   EXPECT_EQ(code, 0) << out;

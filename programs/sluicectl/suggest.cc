@@ -1,0 +1,195 @@
+// `sluicectl suggest`: NetworkPolicies for a namespace from the connections that were seen.
+#include "suggest/suggest.h"
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+#include <tuple>
+#include <vector>
+
+#include "codec/codec.h"
+#include "sluice/printable.h"
+#include "sluicectl/commands.h"
+#include "sluicectl/flow_file.h"
+#include "sluicectl/input.h"
+#include "sluicectl/judge.h"
+#include "sluicectl/live.h"
+#include "sluicectl/live_policy.h"
+#include "sluicectl/output.h"
+
+namespace sluice {
+namespace {
+
+struct SuggestSettings {
+  LiveOptions live;
+  SuggestOptions suggest;
+  std::vector<std::string> manifests;
+  std::string flows;
+  double seconds = 0;  // to look at a running sluiced
+};
+
+// Connections by what a rule can tell apart, each 5-tuple counted once however often it is looked at.
+class Seen {
+ public:
+  void Add(const reference::Flow& flow) {
+    if (!tuples_.emplace(flow.source, flow.source_port, flow.destination, flow.destination_port, flow.protocol)
+             .second) {
+      return;
+    }
+    SeenConnection& seen = alike_[{flow.source, flow.destination, flow.protocol, flow.destination_port}];
+    if (seen.source == IpAddress()) {
+      seen = {flow.source, flow.destination, flow.protocol, flow.destination_port, 0};
+    }
+    ++seen.count;
+  }
+  std::vector<SeenConnection> Take() const {
+    std::vector<SeenConnection> all;
+    for (const auto& [key, seen] : alike_) all.push_back(seen);
+    return all;
+  }
+
+ private:
+  std::set<std::tuple<IpAddress, std::uint16_t, IpAddress, std::uint16_t, std::uint8_t>> tuples_;
+  std::map<std::tuple<IpAddress, IpAddress, std::uint8_t, std::uint16_t>, SeenConnection> alike_;
+};
+
+bool ReadFlows(const std::string& path, const Cluster& cluster, Seen* seen) {
+  const PodDirectory pods(cluster);
+  FlowFile file(path, pods);
+  if (!file.Open()) return false;
+  // The lines of a file are connections, each its own.
+  std::uint16_t port = 0;
+  for (FlowLine line; file.Next(line);) {
+    if (line.flow.source_port == 0) line.flow.source_port = ++port;
+    seen->Add(line.flow);
+  }
+  return file.bad_lines() == 0;
+}
+
+// Flows that were cut were denied; whatever else is there was allowed.
+int ReadLiveFlows(const LiveOptions& live, v1::ObserveService::Stub& stub, Seen* seen) {
+  v1::ListFlowsRequest request;
+  request.set_batched(true);
+  Call call(live);
+  const auto reader = call.Open([&](Call* opened) { return stub.ListFlows(opened, request); });
+  v1::Flow message;
+  while (call.Read(*reader, &message)) {
+    ForEachFlow(message, [&](const v1::Flow& flow) {
+      const auto source = DecodeAddress(flow.source());
+      const auto destination = DecodeAddress(flow.destination());
+      if (!source || !destination || flow.state() == "cut" || flow.state() == "CUT") return;
+      seen->Add({*source, *destination, static_cast<std::uint8_t>(flow.protocol()),
+                 static_cast<std::uint16_t>(flow.source_port()), static_cast<std::uint16_t>(flow.destination_port())});
+    });
+  }
+  return Finish(live, call.Finish(*reader));
+}
+
+// Pods as they are, and connections for as long as we are to look.
+int Watch(const SuggestSettings& settings, Cluster* cluster, Seen* seen) {
+  constexpr std::chrono::seconds kBetweenLooks(2);
+  const auto stub = ConnectTo(settings.live);
+  if (!stub) return kExitBadInput;
+  if (settings.manifests.empty()) {
+    ResolvedPolicy policy;
+    if (const int code = FetchPolicy(settings.live, *stub, &policy); code != kExitFine) return code;
+    TakeLivePods(policy, cluster);
+  }
+  const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(settings.seconds);
+  while (true) {
+    if (const int code = ReadLiveFlows(settings.live, *stub, seen); code != kExitFine) return code;
+    if (std::chrono::steady_clock::now() + kBetweenLooks > end) return kExitFine;
+    std::this_thread::sleep_for(kBetweenLooks);
+  }
+}
+
+// Never shown: policies that would deny what they were made of.
+bool AdmitsAll(const Suggestion& suggestion, Cluster cluster) {
+  cluster.policies.clear();
+  for (const SuggestedPolicy& suggested : suggestion.policies) cluster.policies.push_back(suggested.policy);
+  const CompiledPolicy compiled = CompilePolicy(cluster);
+  if (compiled.table == nullptr) return false;
+  CompiledJudge judge(compiled.table, true);
+  for (const SeenConnection& seen : suggestion.allowed) {
+    const reference::Flow flow{seen.source, seen.destination, seen.protocol, 0, seen.destination_port};
+    std::array<FlowAnswer, Judge::kMaxBurst> answers;
+    judge.Answer({&flow, 1}, answers.data());
+    if (answers[0].egress.allow && answers[0].ingress.allow) continue;
+    std::fprintf(
+        stderr,
+        "error: the suggestion would deny %s -> %s port %u, which was seen; it is not shown. Please report this\n",
+        seen.source.ToString().c_str(), seen.destination.ToString().c_str(), seen.destination_port);
+    return false;
+  }
+  return true;
+}
+
+int RunSuggest(const SuggestSettings& settings) {
+  Cluster cluster;
+  bool good = true;
+  if (!settings.manifests.empty()) {
+    LoadedManifests manifests = LoadManifests(settings.manifests);
+    cluster = std::move(manifests.cluster);
+    good = manifests.good;
+  } else if (!settings.flows.empty()) {
+    return Fail("--flows needs --manifests, which say which pods have the addresses");
+  }
+  Seen seen;
+  if (!settings.flows.empty()) {
+    good = ReadFlows(settings.flows, cluster, &seen) && good;
+  } else if (const int code = Watch(settings, &cluster, &seen); code != kExitFine) {
+    return code;
+  }
+  const Suggestion suggestion = Suggest(cluster, settings.suggest, seen.Take());
+  Report(suggestion.notes);
+  if (suggestion.policies.empty()) {
+    std::fprintf(stderr,
+                 "error: no connection of a pod in namespace %s was seen; look longer (--for), or check the name\n",
+                 Printable(settings.suggest.namespace_name).c_str());
+    return kExitDiffers;
+  }
+  if (!AdmitsAll(suggestion, cluster)) return kExitBadInput;
+  Output output;
+  output << ToYaml(suggestion);
+  return output.Flush() && good ? kExitFine : kExitBadInput;
+}
+
+}  // namespace
+
+void AddSuggest(CLI::App& app, int* exit_code) {
+  CLI::App* command =
+      app.add_subcommand("suggest", "Write NetworkPolicies for a namespace from connections that were seen.");
+  auto settings = std::make_shared<SuggestSettings>();
+  AddTargetOptions(*command, settings->live);
+  command->add_option("-n,--namespace", settings->suggest.namespace_name, "the namespace to write policies for")
+      ->required()
+      ->type_name("NAMESPACE");
+  command->add_option("--for", settings->seconds, "look at the running sluiced for so long; 0: once")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("SECONDS")
+      ->capture_default_str();
+  command->add_flag("--icmp", settings->suggest.icmp,
+                    "admit ICMP that was seen, and with it every port of the two ends");
+  command
+      ->add_option("--manifests", settings->manifests,
+                   "take pods, namespaces and nodes from these files or folders instead of the running sluiced")
+      ->type_name("PATH");
+  command
+      ->add_option("--flows", settings->flows,
+                   "take connections from JSON lines, as of `check`, instead of the running sluiced")
+      ->type_name("FILE");
+  command->footer(
+      "Exit codes: 0 policies are shown, and admit all that was seen; 1 nothing was seen; 2 bad input.\n"
+      "Examples:\n"
+      "  sluicectl suggest -n shop --for 600 > shop-policies.yaml\n"
+      "  sluicectl suggest -n shop --manifests now.yaml --flows seen.jsonl");
+  command->callback([settings, exit_code] { *exit_code = RunSuggest(*settings); });
+}
+
+}  // namespace sluice

@@ -15,7 +15,7 @@
 #include <variant>
 #include <vector>
 
-#include "api/dataplane_view.h"
+#include "observe/dataplane_view.h"
 #include "api/end_filter.h"
 #include "core/drop_ring.h"
 #include "sluice/v1/observe.pb.h"

@@ -9,7 +9,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "api/dataplane_view.h"
+#include "observe/dataplane_view.h"
 #include "api/drop_feed.h"
 #include "api/read_calls.h"
 #include "sluice/v1/observe.grpc.pb.h"

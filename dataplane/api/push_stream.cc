@@ -211,6 +211,7 @@ BatchOutcome PushStream::Update(const v1::Update& message) {
     if (auto refused = CheckRecord("update", record)) return intake.Refuse(message.batch(), *std::move(refused));
   }
   const std::uint64_t decode_ns = NanosecondsSince(start);
+  intake.steps().Add(PolicyStep::kDecode, decode_ns);
   BatchOutcome outcome = intake.UpdateByPush(std::move(update), message.batch(), std::move(record), EncodeRecords);
   outcome.decode_ns = decode_ns;
   return outcome;
@@ -255,6 +256,7 @@ void PushStream::FinishFullState(const v1::FullStateChunk& last) {
       broken_ ? intake.Refuse(last.batch(), *std::move(broken_))
               : intake.ReplaceByPush(decoder_->Take(), last.state_id(), last.batch(), std::move(records_));
   outcome.decode_ns = decode_ns_;
+  intake.steps().Add(PolicyStep::kDecode, decode_ns_);
   decoder_.reset();
   records_ = {};
   Answer(outcome);

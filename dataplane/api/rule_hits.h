@@ -8,7 +8,7 @@
 #include <tuple>
 #include <vector>
 
-#include "api/dataplane_view.h"
+#include "observe/dataplane_view.h"
 #include "core/rule_counters.h"
 #include "table/table.h"
 

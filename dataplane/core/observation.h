@@ -61,6 +61,8 @@ struct Observation {
   // Of the edge; zero where there is none.
   std::uint64_t handed_over = 0;  // frames given to the worker that owns their flow
   double busy = 0;                // rounds that found work, of all: 0 to 1
+  std::uint64_t rounds = 0;       // times that it looked for frames
+  std::uint64_t busy_rounds = 0;  // ... and found some
 
   FlowReader reader;
   DropRing* drop_ring;  // never null; for one reader at a time

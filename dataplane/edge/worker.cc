@@ -300,8 +300,10 @@ Observation Worker::Observe() const {
     observation.AddLost(reason, lost(reason));
   }
   observation.handed_over = counters_.handed_over.value();
-  const std::uint64_t rounds = std::max<std::uint64_t>(counters_.rounds.value(), 1);
-  observation.busy = static_cast<double>(counters_.busy_rounds.value()) / static_cast<double>(rounds);
+  observation.busy_rounds = counters_.busy_rounds.value();
+  observation.rounds = std::max(counters_.rounds.value(), observation.busy_rounds);
+  observation.busy = static_cast<double>(observation.busy_rounds) /
+                     static_cast<double>(std::max<std::uint64_t>(observation.rounds, 1));
   return observation;
 }
 

@@ -73,7 +73,9 @@ std::optional<Diagnostic> PolicyIntake::Restore(ResolvedPolicy policy, std::uint
 
 std::optional<Diagnostic> PolicyIntake::ReplaceByManifests(ResolvedPolicy policy) {
   const auto before = store_.table();
+  const std::uint64_t start = SteadyNowNs();
   auto refused = store_.Replace(std::move(policy));
+  refused ? steps_.CountRefused() : CountApplied(start);
   const std::lock_guard lock(mutex_);
   status_.last_refusal.clear();
   if (refused) {
@@ -86,6 +88,7 @@ std::optional<Diagnostic> PolicyIntake::ReplaceByManifests(ResolvedPolicy policy
 }
 
 void PolicyIntake::RefuseManifests(Diagnostics reasons) {
+  steps_.CountRefused();
   const std::lock_guard lock(mutex_);
   status_.last_refusal = std::move(reasons);
 }
@@ -96,10 +99,25 @@ std::variant<bool, std::string> PolicyIntake::LoadKept(StateReader& reader) {
 
 std::string PolicyIntake::KeepManifests(std::vector<std::string> records) {
   file_->Save(std::move(records));
-  return file_->AwaitWritten();
+  return AwaitKept();
+}
+
+std::string PolicyIntake::AwaitKept() {
+  const std::uint64_t start = SteadyNowNs();
+  std::string not_kept = file_->AwaitWritten();
+  steps_.Add(PolicyStep::kKeep, SteadyNowNs() - start);
+  return not_kept;
+}
+
+void PolicyIntake::CountApplied(std::uint64_t started_ns) {
+  steps_.CountApplied();
+  if (published_.begun_ns < started_ns) return steps_.Add(PolicyStep::kCompile, SteadyNowNs() - started_ns);
+  steps_.Add(PolicyStep::kCompile, published_.begun_ns - started_ns);
+  steps_.Add(PolicyStep::kPublish, published_.took_ns);
 }
 
 BatchOutcome PolicyIntake::Applied(std::uint64_t state_id, std::uint64_t batch, std::uint64_t started_ns) {
+  CountApplied(started_ns);
   BatchOutcome outcome;
   outcome.batch = batch;
   outcome.applied = true;
@@ -122,6 +140,7 @@ BatchOutcome PolicyIntake::Applied(std::uint64_t state_id, std::uint64_t batch, 
 }
 
 BatchOutcome PolicyIntake::Refuse(std::uint64_t batch, Diagnostic reason) {
+  steps_.CountRefused();
   BatchOutcome outcome;
   outcome.batch = batch;
   outcome.generation = store_.table()->generation();
@@ -152,7 +171,7 @@ BatchOutcome PolicyIntake::ReplaceByPush(ResolvedPolicy policy, std::uint64_t st
   if (removal.is_large()) Tell(removal);
   if (file_ != nullptr) {
     file_->Save(std::move(records));
-    outcome.not_kept = file_->AwaitWritten();
+    outcome.not_kept = AwaitKept();
   }
   return outcome;
 }
@@ -173,7 +192,7 @@ BatchOutcome PolicyIntake::UpdateByPush(PolicyUpdate update, std::uint64_t batch
   BatchOutcome outcome = Applied(status().state_id, batch, start);
   if (file_ != nullptr) {
     KeepUpdate(std::move(record), encode);
-    outcome.not_kept = file_->AwaitWritten();
+    outcome.not_kept = AwaitKept();
   }
   return outcome;
 }

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "keep/state_file.h"
+#include "observe/step_times.h"
 #include "sluice/diagnostic.h"
 #include "sluice/policy_update.h"
 #include "sluice/resolved_policy.h"
@@ -64,6 +65,9 @@ class PolicyIntake {
 
   const PolicyStore& store() const { return store_; }
   IntakeStatus status() const;
+  // The writer's thread adds; any thread reads. What a full state's decoding took is its reader's to add.
+  StepTimes& steps() { return steps_; }
+  const StepTimes& steps() const { return steps_; }
 
   // The state file, whose records the caller understands: as StateFile::Load.
   std::variant<bool, std::string> LoadKept(StateReader& reader);
@@ -98,10 +102,12 @@ class PolicyIntake {
   void FlushState();
 
  private:
+  void CountApplied(std::uint64_t started_ns);
   void PublishTimed(std::shared_ptr<const Table> table);
   BatchOutcome Applied(std::uint64_t state_id, std::uint64_t batch, std::uint64_t started_ns);
   void Tell(const PolicyRemoval& removal);
   void KeepUpdate(std::string record, const Encode& encode);
+  std::string AwaitKept();
 
   mutable std::mutex mutex_;
   IntakeStatus status_;
@@ -116,6 +122,7 @@ class PolicyIntake {
   PolicyStore::Publish publish_;
   PolicyStore store_;
   std::unique_ptr<StateFile> file_;
+  StepTimes steps_;
   const Say say_;
 };
 

@@ -30,6 +30,8 @@ struct Config {
   std::string run = "/run/sluice";     // folder in memory: says whether `state` may be trusted
   PipelineConfig pipeline;
   CompileLimits limits;
+  std::string http;                    // HOST:PORT; empty: nothing is served
+  std::uint32_t http_policies = 2000;  // that have series of their own
   LogLevel log_level = LogLevel::kInfo;
 };
 

@@ -47,6 +47,11 @@ void AddApiKeys(Config& config, std::vector<Key>& keys) {
   keys.push_back({"tls.key", TextKey{&api.tls_key, "none"}, "", "PEM file: its private key"});
   keys.push_back({"tls.client_ca", TextKey{&api.tls_client_ca, "none"}, "",
                   "PEM file: who must have signed the certificate of whoever connects by TCP"});
+  keys.push_back(
+      {"http", TextKey{&config.http, "none"}, "",
+       "where `/metrics`, `/healthz` and `/readyz` are served: `HOST:PORT`, plain HTTP ([metrics.md](metrics.md))"});
+  keys.push_back({"http_policies", Number(config.http_policies, 0, 100'000), "policies",
+                  "that have series of their own in `/metrics`, the first that are hit; the others share one"});
   keys.push_back({"insecure", BoolKey{&api.insecure}, "", "listen at TCP addresses without TLS; said at every start"});
 }
 

@@ -20,6 +20,7 @@
 #include "common/log.h"
 #include "common/service_manager.h"
 #include "common/signals.h"
+#include "http/http_server.h"
 #include "kube/kube_source.h"
 #include "kube/kubeconfig.h"
 #include "manifest/source.h"
@@ -145,8 +146,10 @@ class Daemon {
   bool StartHttp() {
     if (settings_.http.empty()) return true;
     std::string error;
-    const auto alive = [this] { return Clock::now().time_since_epoch() - last_tick_.load() < kHangs; };
-    http_ = HttpServer::Start(settings_.http, {alive, [this] { return Unready(); }, [this] { return MetricsText(); }},
+    const auto dead = [this] {
+      return std::string(Clock::now().time_since_epoch() - last_tick_.load() < kHangs ? "" : "the main loop hangs");
+    };
+    http_ = HttpServer::Start(settings_.http, {dead, [this] { return Unready(); }, [this] { return MetricsText(); }},
                               error);
     if (!http_) spdlog::error("{}", error);
     return http_ != nullptr;

@@ -1,4 +1,4 @@
-// What sluice-sync tells Prometheus, and the HTTP server that tells it, beside liveness and readiness.
+// What sluice-sync tells Prometheus.
 #ifndef SLUICE_PROGRAMS_SLUICE_SYNC_METRICS_H_
 #define SLUICE_PROGRAMS_SLUICE_SYNC_METRICS_H_
 
@@ -10,8 +10,6 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -19,8 +17,6 @@
 #include "kube/list_watch.h"
 #include "kube/resource.h"
 #include "push/pusher.h"
-
-class CivetServer;
 
 namespace sluice {
 
@@ -72,31 +68,6 @@ class Metrics {
   // When each watch last heard of the API server, steady clock: ages are worked out when they are asked for, so that a
   // main loop that hangs does not stop them.
   std::array<std::atomic<std::int64_t>, kResourceCount> last_contact_ns_{};
-};
-
-// /healthz: 200 as long as `alive` holds. /readyz: 200 where `unready` says nothing, else 503 and what it says.
-// /metrics: the text of `metrics`. All are called in threads of the server.
-class HttpServer {
- public:
-  struct Answers {
-    std::function<bool()> alive;
-    std::function<std::string()> unready;
-    std::function<std::string()> metrics;
-  };
-
-  // "HOST:PORT", ":PORT" or "PORT". Null: `error` says why, and what helps.
-  static std::unique_ptr<HttpServer> Start(const std::string& address, Answers answers, std::string& error);
-  ~HttpServer();
-  HttpServer(const HttpServer&) = delete;
-  HttpServer& operator=(const HttpServer&) = delete;
-
- private:
-  class Handler;
-
-  HttpServer();
-
-  std::vector<std::unique_ptr<Handler>> handlers_;
-  std::unique_ptr<CivetServer> server_;
 };
 
 }  // namespace sluice

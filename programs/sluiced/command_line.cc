@@ -14,6 +14,7 @@
 #include "certificate/tls_material.h"
 #include "common/arguments.h"
 #include "edge/device.h"
+#include "http/http_server.h"
 #include "sluice/printable.h"
 
 namespace sluice {
@@ -27,6 +28,7 @@ struct Flags {
   std::string state;
   std::string run;
   std::string cores;
+  std::string http;
   bool insecure = false;
   bool no_huge = false;
   bool check_config = false;
@@ -49,6 +51,7 @@ std::optional<int> Overlay(const Flags& flags, Config& config) {
   if (!flags.listen.empty()) config.api.listen = flags.listen;
   if (!flags.state.empty()) config.state = flags.state;
   if (!flags.run.empty()) config.run = flags.run;
+  if (!flags.http.empty()) config.http = flags.http;
   config.api.insecure |= flags.insecure;
   if (!flags.cores.empty()) {
     auto cores = ParseCores(flags.cores);
@@ -73,6 +76,9 @@ std::optional<int> Check(const Config& config) {
     }
   }
   if (const auto error = CheckApiSettings(config.api)) return Refuse(*error);
+  if (!config.http.empty()) {
+    if (const auto error = CheckHttpAddress(config.http)) return Refuse(*error);
+  }
   return std::nullopt;
 }
 
@@ -113,6 +119,9 @@ std::optional<int> ReadCommandLine(int argc, char** argv, Config& config) {
       ->type_name("DIR");
   app.add_option("--run", flags.run, "folder in memory that says whether that state may be trusted [/run/sluice]")
       ->type_name("DIR");
+  app.add_option("--http", flags.http,
+                 "serve /metrics, /healthz and /readyz there: HOST:PORT or PORT (docs/metrics.md)")
+      ->type_name("ADDR");
   app.add_flag("--insecure", flags.insecure, "listen at HOST:PORT without TLS");
   app.add_option("--cores", flags.cores, "CPUs: the first for the control thread, each further one a worker")
       ->type_name("LIST");

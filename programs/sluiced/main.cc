@@ -27,7 +27,9 @@
 #include "config/config.h"
 #include "edge/dataplane.h"
 #include "edge/eal.h"
+#include "http/http_server.h"
 #include "sluiced/command_line.h"
+#include "sluiced/monitor.h"
 #include "sluiced/plane_view.h"
 #include "sluiced/policy_keeper.h"
 #include "sluiced/summary.h"
@@ -109,11 +111,27 @@ class Daemon {
     const bool skips = config_.skip_broken_manifests || !config_.pipeline.fail_closed;
     policy_ = std::make_unique<PolicyKeeper>(
         config_.manifests, skips ? PolicyKeeper::Broken::kSkip : PolicyKeeper::Broken::kNoPolicy, *intake_);
+    if (!StartHttp()) return kExitFailed;
     if (!LoadFirstPolicy()) return kExitFine;
     auto plane = Dataplane::Start(config_.edge, config_.pipeline, intake_->store().table(), say);
     if (const auto* error = std::get_if<std::string>(&plane)) return Fail(*error);
     plane_ = std::get<std::unique_ptr<Dataplane>>(std::move(plane));
     return StartApi(say);
+  }
+
+  // Before the first policy, which takes its time: probes are to see that it starts.
+  bool StartHttp() {
+    monitor_ = std::make_unique<Monitor>(
+        *intake_,
+        Monitor::Settings{config_.limits, config_.http_policies, config_.pipeline.fail_closed, !policy_->has_paths()});
+    if (config_.http.empty()) return true;
+    std::string error;
+    http_ = HttpServer::Start(config_.http,
+                              {[this] { return monitor_->Dead(); }, [this] { return monitor_->Unready(); },
+                               [this] { return monitor_->MetricsText(); }},
+                              error);
+    if (!http_) spdlog::error("{}", error);
+    return http_ != nullptr;
   }
 
   // False: a signal ends it.
@@ -149,6 +167,7 @@ class Daemon {
     service_ =
         std::make_unique<PolicyService>(*intake_, refusal, [](std::string_view line) { spdlog::info("{}", line); });
     view_ = std::make_unique<PlaneView>(*plane_, plane_mutex_);
+    monitor_->BeginTraffic(*view_);
     observe_ = std::make_unique<ObserveService>(*intake_, *view_, config_.pipeline.fail_closed);
     ApiSettings settings = config_.api;
     settings.tls_certificate = tls_.copies().certificate;
@@ -170,6 +189,7 @@ class Daemon {
     ServiceManager::SayStopping();
     signals_.Release();
     spdlog::info("draining");
+    monitor_->EndTraffic();
     service_->Stop();
     {
       const std::lock_guard lock(plane_mutex_);
@@ -189,6 +209,7 @@ class Daemon {
 
   // Waits a while for signals and for manifests that change, and does what signals ask. False: it is time to end.
   bool Listen() {
+    plane_ ? monitor_->Turn(*plane_) : monitor_->Turn();
     const int policy_ms = policy_->TimeoutMs();
     pollfd wait[] = {{signals_.fd(), POLLIN, 0}, {policy_->fd(), POLLIN, 0}};
     poll(wait, std::size(wait), policy_ms < 0 ? kWatchMs : std::min(policy_ms, kWatchMs));
@@ -214,6 +235,7 @@ class Daemon {
       LogNews(news->severity, news->text);
     }
     observe_->SetCertificateEnd(tls_.certificate_ends_unix_s());
+    monitor_->SetCertificateEnd(tls_.certificate_ends_unix_s());
     return true;
   }
 
@@ -294,6 +316,8 @@ class Daemon {
   std::unique_ptr<PlaneView> view_;
   std::unique_ptr<ObserveService> observe_;
   std::unique_ptr<ApiServer> server_;
+  std::unique_ptr<Monitor> monitor_;
+  std::unique_ptr<HttpServer> http_;  // after what it reads
   ServiceManager manager_;
   WorkerWatch workers_;
   std::chrono::steady_clock::time_point manager_told_;

@@ -5,8 +5,8 @@
 #include <mutex>
 #include <vector>
 
-#include "api/dataplane_view.h"
 #include "edge/dataplane.h"
+#include "observe/dataplane_view.h"
 
 namespace sluice {
 

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "api/dataplane_view.h"
+#include "observe/dataplane_view.h"
 #include "api/observe_service.h"
 #include "api/policy_service.h"
 #include "api/server.h"

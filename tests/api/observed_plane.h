@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "api/api_fixture.h"
-#include "api/dataplane_view.h"
+#include "observe/dataplane_view.h"
 #include "core/pipeline_fixture.h"
 
 namespace sluice {

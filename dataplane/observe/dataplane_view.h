@@ -1,8 +1,8 @@
-// What the API may see of ports and workers, whose types it does not know. Implemented where they are.
+// What others may see of ports and workers, whose types they do not know. Implemented where they are.
 //
 // Any thread; stops no worker.
-#ifndef SLUICE_DATAPLANE_API_DATAPLANE_VIEW_H_
-#define SLUICE_DATAPLANE_API_DATAPLANE_VIEW_H_
+#ifndef SLUICE_DATAPLANE_OBSERVE_DATAPLANE_VIEW_H_
+#define SLUICE_DATAPLANE_OBSERVE_DATAPLANE_VIEW_H_
 
 #include <cstdint>
 #include <string>
@@ -27,6 +27,7 @@ struct PortState {
 class DataplaneView {
  public:
   virtual ~DataplaneView() = default;
+  // In the order of the wires, two each.
   virtual std::vector<PortState> Ports() const = 0;
   // What is in them to read on lives as long as the view.
   virtual std::vector<Observation> Workers() const = 0;
@@ -34,4 +35,4 @@ class DataplaneView {
 
 }  // namespace sluice
 
-#endif  // SLUICE_DATAPLANE_API_DATAPLANE_VIEW_H_
+#endif  // SLUICE_DATAPLANE_OBSERVE_DATAPLANE_VIEW_H_

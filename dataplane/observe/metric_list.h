@@ -1,0 +1,109 @@
+// Every metric of sluiced: one list, out of which come the text for Prometheus and the table of docs/metrics.md.
+#ifndef SLUICE_DATAPLANE_OBSERVE_METRIC_LIST_H_
+#define SLUICE_DATAPLANE_OBSERVE_METRIC_LIST_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace sluice {
+
+enum class MetricKind : std::uint8_t { kCounter, kGauge, kHistogram };
+
+constexpr std::string_view Name(MetricKind kind) {
+  constexpr std::string_view kNames[] = {"counter", "gauge", "histogram"};
+  return kNames[static_cast<int>(kind)];
+}
+
+// X(enumerator, kind, name, labels with commas between, help)
+#define SLUICE_METRICS(X)                                                                                              \
+  X(kBuildInfo, kGauge, "sluice_build_info", "version", "1; the version is in the label")                              \
+  X(kStart, kGauge, "sluice_start_timestamp_seconds", "", "When the process started, since 1970")                      \
+  X(kPackets, kCounter, "sluice_packets_total", "verdict", "Packets by verdict, each in exactly one")                  \
+  X(kDrops, kCounter, "sluice_drops_total", "reason",                                                                  \
+    "Packets that were not forwarded, by drop reason; rejected ones included")                                         \
+  X(kRelated, kCounter, "sluice_related_packets_total", "", "ICMP errors that belong to a flow")                       \
+  X(kStateless, kCounter, "sluice_stateless_packets_total", "",                                                        \
+    "Packets allowed without a flow because the flow table was full")                                                  \
+  X(kAnswers, kCounter, "sluice_answers_total", "", "Resets and ICMP errors made for what was rejected")               \
+  X(kAnswersLimited, kCounter, "sluice_answers_limited_total", "", "The same, not made because of rejects_per_second") \
+  X(kFlows, kGauge, "sluice_flows", "", "Flows in the flow tables")                                                    \
+  X(kFlowCapacity, kGauge, "sluice_flow_capacity", "", "Flows that there is room for")                                 \
+  X(kFlowsCreated, kCounter, "sluice_flows_created_total", "", "Flows opened")                                         \
+  X(kFlowsExpired, kCounter, "sluice_flows_expired_total", "",                                                         \
+    "Flows whose time-out passed, or whose place a new connection took")                                               \
+  X(kFlowsEvicted, kCounter, "sluice_flows_evicted_total", "",                                                         \
+    "Unreplied flows that gave way because the flow table was full")                                                   \
+  X(kFlowsCut, kCounter, "sluice_flows_cut_total", "", "Live flows that a newer table denied")                         \
+  X(kFlowsJudgedAgain, kCounter, "sluice_flows_judged_again_total", "", "Flows judged again after a change")           \
+  X(kFlowsUnmanaged, kCounter, "sluice_flows_unmanaged_total", "",                                                     \
+    "Flows ended because no policy concerns their ends any more")                                                      \
+  X(kWorkerPackets, kCounter, "sluice_worker_packets_total", "worker", "Packets of each worker, whatever the verdict") \
+  X(kWorkerHandedOver, kCounter, "sluice_worker_handed_over_frames_total", "worker",                                   \
+    "Frames that the worker received and gave to the owner of their flow")                                             \
+  X(kWorkerRounds, kCounter, "sluice_worker_rounds_total", "worker", "Times that the worker looked for frames")        \
+  X(kWorkerBusyRounds, kCounter, "sluice_worker_busy_rounds_total", "worker",                                          \
+    "Times that it found some; divided by the rounds: its busy share")                                                 \
+  X(kPortUp, kGauge, "sluice_port_link_up", "wire,side,device", "1 while the port has a link, else 0")                 \
+  X(kPortRxPackets, kCounter, "sluice_port_rx_packets_total", "wire,side,device", "Frames received")                   \
+  X(kPortRxBytes, kCounter, "sluice_port_rx_bytes_total", "wire,side,device", "Bytes of frames received")              \
+  X(kPortTxPackets, kCounter, "sluice_port_tx_packets_total", "wire,side,device", "Frames transmitted")                \
+  X(kPortTxBytes, kCounter, "sluice_port_tx_bytes_total", "wire,side,device", "Bytes of frames transmitted")           \
+  X(kPortRxMissed, kCounter, "sluice_port_rx_missed_total", "wire,side,device",                                        \
+    "Frames that the device lost because nobody took them in time")                                                    \
+  X(kPortRxErrors, kCounter, "sluice_port_rx_errors_total", "wire,side,device",                                        \
+    "Frames that the device found damaged")                                                                            \
+  X(kPolicyInForce, kGauge, "sluice_policy_in_force", "", "1 once there is policy, 0 before the first")                \
+  X(kGeneration, kGauge, "sluice_generation", "", "Generation of the table in force")                                  \
+  X(kPublished, kGauge, "sluice_policy_published_timestamp_seconds", "",                                               \
+    "When the table in force was published, since 1970; time() less this is its age")                                  \
+  X(kSenderConnected, kGauge, "sluice_sender_connected", "",                                                           \
+    "1 while a sender's stream stands, else 0; absent where manifests say the policy")                                 \
+  X(kSenderHeard, kGauge, "sluice_sender_heard_timestamp_seconds", "",                                                 \
+    "When a sender was last heard, since 1970; absent before the first")                                               \
+  X(kPolicyKept, kGauge, "sluice_policy_kept", "",                                                                     \
+    "1 if a restart would begin with what is in force, or need not; else 0")                                           \
+  X(kPolicyRefused, kGauge, "sluice_policy_refused", "",                                                               \
+    "1 while the last batch or look at the manifests was refused")                                                     \
+  X(kBatches, kCounter, "sluice_batches_total", "outcome", "Batches of policy, applied or refused")                    \
+  X(kLargeRemovals, kCounter, "sluice_large_removals_total", "",                                                       \
+    "Full states that took away more than half of the policies in force")                                              \
+  X(kStepSeconds, kHistogram, "sluice_policy_step_seconds", "step",                                                    \
+    "Time of each step that brings policy into force: decode, compile, publish, keep")                                 \
+  X(kPolicies, kGauge, "sluice_policies", "", "Policies in force")                                                     \
+  X(kEndpoints, kGauge, "sluice_endpoints", "", "Endpoints known")                                                     \
+  X(kRules, kGauge, "sluice_rules", "", "Rules in force")                                                              \
+  X(kTableBytes, kGauge, "sluice_table_bytes", "",                                                                     \
+    "Bytes of the table in force, what it shares with older ones included")                                            \
+  X(kTableLimitRatio, kGauge, "sluice_table_limit_ratio", "limit", "Share of each of the configured limits in use")    \
+  X(kPolicyPackets, kCounter, "sluice_policy_packets_total", "policy,tier,direction,action",                           \
+    "Packets that the policy's rules decided; policy \"\" is all that there was no room for (http_policies)")          \
+  X(kPolicyBytes, kCounter, "sluice_policy_bytes_total", "policy,tier,direction,action", "Bytes of those packets")     \
+  X(kPoliciesFolded, kGauge, "sluice_policies_folded", "", "Policies that count in the series of policy \"\"")         \
+  X(kCertificateEnd, kGauge, "sluice_certificate_end_timestamp_seconds", "",                                           \
+    "When the control API's certificate ends, since 1970; absent without one")
+
+enum class Metric : std::uint8_t {
+#define X(enumerator, kind, name, labels, help) enumerator,
+  SLUICE_METRICS(X)
+#undef X
+};
+
+struct MetricInfo {
+  std::string_view name;
+  MetricKind kind;
+  std::string_view labels;
+  std::string_view help;
+};
+
+inline constexpr MetricInfo kMetricInfos[] = {
+#define X(enumerator, kind, name, labels, help) {name, MetricKind::kind, labels, help},
+    SLUICE_METRICS(X)
+#undef X
+};
+inline constexpr std::size_t kMetricCount = std::size(kMetricInfos);
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_OBSERVE_METRIC_LIST_H_

@@ -1,0 +1,67 @@
+// What sluiced tells Prometheus: made when it is asked for, out of what is counted anyway.
+#ifndef SLUICE_DATAPLANE_OBSERVE_METRICS_H_
+#define SLUICE_DATAPLANE_OBSERVE_METRICS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "core/observation.h"
+#include "observe/dataplane_view.h"
+#include "observe/policy_totals.h"
+#include "observe/step_times.h"
+#include "table/compile.h"
+#include "table/table.h"
+
+namespace sluice {
+
+// Times are nanoseconds since 1970; 0: never.
+struct PolicyFacts {
+  std::uint64_t published_unix_ns = 0;
+  std::uint64_t sender_heard_unix_ns = 0;
+  bool has_sender = true;  // policy comes from senders, not from manifests
+  bool sender_connected = false;
+  bool kept = true;
+  bool refused = false;
+  std::uint64_t large_removals = 0;
+  std::size_t policies = 0;
+  std::size_t endpoints = 0;
+};
+
+struct MetricsInput {
+  std::string version;
+  std::uint64_t start_unix_ns = 0;
+  std::vector<Observation> workers;
+  std::vector<PortState> ports;
+  std::shared_ptr<const Table> table;
+  PolicyTotals::IsInForce is_in_force;
+  PolicyFacts policy;
+  CompileLimits limits;
+  const StepTimes* steps = nullptr;
+  std::int64_t certificate_end_unix_s = 0;  // 0: there is none
+};
+
+// Any thread.
+class Metrics {
+ public:
+  // At most so many policies have series of their own.
+  explicit Metrics(std::size_t policies) : totals_(policies) {}
+
+  // The text format, version 0.0.4. Requires a table, and steps.
+  std::string Text(const MetricsInput& input);
+
+ private:
+  std::mutex mutex_;
+  PolicyTotals totals_;
+};
+
+// The table of docs/metrics.md: name, type, labels, meaning.
+std::string MetricsReference();
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_OBSERVE_METRICS_H_

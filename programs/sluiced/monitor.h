@@ -1,0 +1,72 @@
+// What sluiced serves by HTTP: whether it lives, whether it is ready, and its metrics.
+#ifndef SLUICE_PROGRAMS_SLUICED_MONITOR_H_
+#define SLUICE_PROGRAMS_SLUICED_MONITOR_H_
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <vector>
+
+#include "edge/dataplane.h"
+#include "observe/dataplane_view.h"
+#include "observe/metrics.h"
+#include "store/policy_intake.h"
+#include "table/compile.h"
+
+namespace sluice {
+
+class Monitor {
+ public:
+  struct Settings {
+    CompileLimits limits;
+    std::size_t policies = 0;  // as Metrics
+    bool fail_closed = true;
+    bool has_sender = true;  // policy comes from senders, not from manifests
+  };
+
+  // `intake` outlives it.
+  Monitor(const PolicyIntake& intake, Settings settings);
+
+  // The control thread.
+
+  // A few times a second: it lives.
+  void Turn() { turned_ = std::chrono::steady_clock::now().time_since_epoch(); }
+  // The same, and each worker that went round since the last time does, too.
+  void Turn(const Dataplane& plane);
+  void SetCertificateEnd(std::int64_t unix_s) { certificate_end_unix_s_ = unix_s; }
+  // Packets flow from now on. The view outlives the monitor, or the call of EndTraffic, which waits for those that
+  // look.
+  void BeginTraffic(const DataplaneView& view);
+  void EndTraffic();
+
+  // Any thread. Empty: all is well.
+  std::string Dead() const;
+  std::string Unready() const;
+  std::string MetricsText();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  const PolicyIntake& intake_;
+  const Settings settings_;
+  const std::uint64_t start_unix_ns_;
+  std::atomic<Clock::duration> turned_;
+  std::atomic<std::int64_t> certificate_end_unix_s_ = 0;
+  mutable std::mutex rounds_mutex_;
+  struct Rounds {
+    std::uint64_t count = 0;
+    Clock::time_point since;
+  };
+  std::vector<Rounds> rounds_;  // by worker
+  mutable std::shared_mutex view_mutex_;
+  const DataplaneView* view_ = nullptr;
+  Metrics metrics_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_PROGRAMS_SLUICED_MONITOR_H_

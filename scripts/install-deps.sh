@@ -12,7 +12,7 @@ packages=(
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc zlib1g-dev
   # test and check
   libgtest-dev libgmock-dev libre2-dev libbenchmark-dev librapidcheck-dev libpcap-dev
-  clang libclang-rt-14-dev clang-format clang-tidy shellcheck python3 openssl systemd zsh
+  clang libclang-rt-14-dev clang-format clang-tidy shellcheck python3 openssl systemd zsh prometheus
   # the quickstart's network namespaces
   iproute2 iputils-ping ethtool
 )

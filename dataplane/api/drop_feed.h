@@ -15,9 +15,9 @@
 #include <variant>
 #include <vector>
 
-#include "observe/dataplane_view.h"
 #include "api/end_filter.h"
 #include "core/drop_ring.h"
+#include "observe/dataplane_view.h"
 #include "sluice/v1/observe.pb.h"
 #include "store/policy_store.h"
 

@@ -9,9 +9,9 @@
 #include <atomic>
 #include <cstdint>
 
-#include "observe/dataplane_view.h"
 #include "api/drop_feed.h"
 #include "api/read_calls.h"
+#include "observe/dataplane_view.h"
 #include "sluice/v1/observe.grpc.pb.h"
 #include "store/policy_intake.h"
 

@@ -8,8 +8,8 @@
 #include <tuple>
 #include <vector>
 
-#include "observe/dataplane_view.h"
 #include "core/rule_counters.h"
+#include "observe/dataplane_view.h"
 #include "table/table.h"
 
 namespace sluice {

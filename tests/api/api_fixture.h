@@ -12,10 +12,10 @@
 #include <string_view>
 #include <vector>
 
-#include "observe/dataplane_view.h"
 #include "api/observe_service.h"
 #include "api/policy_service.h"
 #include "api/server.h"
+#include "observe/dataplane_view.h"
 #include "sluice/v1/policy.grpc.pb.h"
 #include "store/policy_intake.h"
 #include "table/policy_builder.h"

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "api/observed_plane.h"
+#include "codec/api_minor.h"
 
 namespace sluice {
 namespace {
@@ -213,7 +214,7 @@ TEST_F(LiveCommandTest, VersionIsOursAndTheServers) {
   const auto [code, out] = Run("version");
   EXPECT_EQ(code, 0);
   EXPECT_THAT(out, HasSubstr("client version: "));
-  EXPECT_THAT(out, HasSubstr("server api: sluice.v1 minor 4\n"));
+  EXPECT_THAT(out, HasSubstr("server api: sluice.v1 minor " + std::to_string(kApiMinor) + "\n"));
   EXPECT_THAT(Run("version -o json").second, HasSubstr("\"generation\": 1"));
 }
 

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "api/api_fixture.h"
-#include "observe/dataplane_view.h"
 #include "core/pipeline_fixture.h"
+#include "observe/dataplane_view.h"
 
 namespace sluice {
 

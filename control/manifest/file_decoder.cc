@@ -51,6 +51,10 @@ void FileDecoder::Append(FileDecoder part) {
 void FileDecoder::Broken(std::uint32_t line, std::string why) {
   result_.broken = true;
   result_.unread = true;
+  Mistaken(line, std::move(why));
+}
+
+void FileDecoder::Mistaken(std::uint32_t line, std::string why) {
   result_.diagnostics.push_back({Severity::kError, path_, line, {}, {}, std::move(why)});
   Bound();
 }

@@ -34,6 +34,7 @@ class FileDecoder : public TreeSink {
   void Item(const ValueTree& tree, const TypeMeta& item_type) override;
   void ListEnd(const ValueTree& list) override;
   void Broken(std::uint32_t line, std::string why) override;
+  void Mistaken(std::uint32_t line, std::string why) override;
   void Partial(const ValueTree& tree, const TypeMeta& item_type) override;
 
   // What the next part of the file holds, which was read by itself.

@@ -25,6 +25,14 @@ bool IsManifestName(const fs::path& name) {
   return extension == ".yaml" || extension == ".yml" || extension == ".json";
 }
 
+// A manifest's but for capital letters, which kubectl passes over as well.
+bool IsCapitalManifestName(const fs::path& name) {
+  std::string extension = name.extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return !IsManifestName(name) && IsManifestName("x" + extension);
+}
+
 FileStamp StampFrom(const struct stat& status) {
   return {status.st_dev, status.st_ino, status.st_size, Nanoseconds(status.st_mtim), Nanoseconds(status.st_ctim)};
 }
@@ -89,6 +97,13 @@ class Lister {
         Folder(child, child_status);
       } else if (S_ISREG(child_status.st_mode) && IsManifestName(name)) {
         File(child, child_status);
+      } else if (S_ISREG(child_status.st_mode) && IsCapitalManifestName(name)) {
+        list_.diagnostics.push_back({Severity::kWarning,
+                                     child,
+                                     0,
+                                     {},
+                                     {},
+                                     "is not read: only names in .yaml, .yml or .json are, in small letters"});
       }
     }
   }

@@ -22,6 +22,8 @@ class TreeSink {
   virtual void ListEnd(const ValueTree& list) = 0;
   // A document, or the rest of one, that is no YAML or JSON.
   virtual void Broken(std::uint32_t line, std::string why) = 0;
+  // Something that is wrong, and keeps nothing from being read.
+  virtual void Mistaken(std::uint32_t line, std::string why) = 0;
   // Behind Broken: what was read of the object that the text breaks off in (ValueTree::partial).
   virtual void Partial(const ValueTree& tree, const TypeMeta& item_type) = 0;
 };

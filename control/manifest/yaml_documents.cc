@@ -13,7 +13,9 @@ constexpr std::string_view kMarker = "---";
 constexpr std::string_view kEndMarker = "...";
 constexpr std::string_view kBehindMarker = " \t\r\n";
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
-constexpr std::size_t kLookahead = kByteOrderMark.size() + kMarker.size() + 1;
+constexpr std::size_t kMostDashes = 200;  // of a line that is taken for a mistyped marker
+constexpr std::size_t kLookahead = kByteOrderMark.size() + kMostDashes + 1;
+constexpr std::size_t kMostTabLines = 64;
 
 // Where the last document of `text` begins; npos: it begins with the text, or its marker is not to be told from its
 // first characters, which are all that is there. Looks at markers from `from` on.
@@ -64,7 +66,11 @@ bool YamlDocuments::Next() {
   cut_short_ = false;
   ended_ = false;
   unheard_bytes_ = 0;
-  while (Fill(kLookahead) != 0 && AtMarker(kEndMarker)) SkipLine();
+  tab_lines_.clear();
+  while (Fill(kLookahead) != 0 && (AtMarker(kEndMarker) || AtMistypedMarker())) {
+    if (AtMistypedMarker()) mistyped_markers_.push_back(line_);
+    SkipLine();
+  }
   if (Fill(1) == 0) return false;
   at_document_start_ = true;
   first_line_ = line_;
@@ -101,6 +107,7 @@ YamlDocuments::int_type YamlDocuments::FillFromDocument() {
   const auto sees_next_line = [&] { return begin_ != end_ && (held_all || end_ - begin_ >= kLookahead); };
   if (at_document_start_) behind_marker_ = AtMarker(kMarker);
   do {
+    if (at_line_start_) NoteTab();
     const char* at = buffer_.data() + begin_;
     const std::size_t most = std::min(end_ - begin_, kBufferBytes);
     const void* newline = std::memchr(at, '\n', most);
@@ -148,7 +155,27 @@ bool YamlDocuments::AtByteOrderMark() const {
   return std::string_view(buffer_.data() + begin_, end_ - begin_).starts_with(kByteOrderMark);
 }
 
-bool YamlDocuments::AtMarker() const { return AtMarker(kMarker) || AtMarker(kEndMarker); }
+bool YamlDocuments::AtMarker() const { return AtMarker(kMarker) || AtMarker(kEndMarker) || AtMistypedMarker(); }
+
+bool YamlDocuments::AtMistypedMarker() const {
+  std::string_view unread(buffer_.data() + begin_, end_ - begin_);
+  if (!unread.starts_with(kMarker)) return false;
+  const std::size_t dashes = std::min(unread.find_first_not_of('-'), unread.size());
+  if (dashes == kMarker.size() || dashes > kMostDashes) return false;
+  return dashes == unread.size() || kBehindMarker.find(unread[dashes]) != kBehindMarker.npos;
+}
+
+void YamlDocuments::NoteTab() {
+  const std::string_view unread(buffer_.data() + begin_, end_ - begin_);
+  const std::size_t tab = unread.find_first_not_of(' ');
+  if (tab == unread.npos || unread[tab] != '\t' || tab_lines_.size() == kMostTabLines) return;
+  const std::size_t text = unread.find_first_not_of(" \t\r", tab);
+  if (text != unread.npos && unread[text] != '\n') tab_lines_.push_back(line_);
+}
+
+bool YamlDocuments::IsIndentedByTab(std::uint32_t line) const {
+  return std::find(tab_lines_.begin(), tab_lines_.end(), line) != tab_lines_.end();
+}
 
 bool YamlDocuments::AtMarker(std::string_view marker) const {
   std::string_view unread(buffer_.data() + begin_, end_ - begin_);

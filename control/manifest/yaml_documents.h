@@ -1,6 +1,7 @@
 // A stream of YAML cut at its document markers: `---` and `...` at the start of a line, which YAML allows nowhere
 // within a document. So each document gets a parser of its own, and what is wrong with one cannot spoil the next; and
-// runs of documents can be read side by side.
+// runs of documents can be read side by side. A line of more than three dashes cuts as well: it was meant to, though to
+// YAML it is text.
 #ifndef SLUICE_CONTROL_MANIFEST_YAML_DOCUMENTS_H_
 #define SLUICE_CONTROL_MANIFEST_YAML_DOCUMENTS_H_
 
@@ -10,6 +11,8 @@
 #include <streambuf>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace sluice {
 
@@ -55,6 +58,10 @@ class YamlDocuments : public std::streambuf {
   bool Next();
   // 1-based, in the whole stream.
   std::uint32_t first_line() const { return first_line_; }
+  // Lines of more than three dashes since the last call: mistyped markers. Mostly empty.
+  std::vector<std::uint32_t> TakeMistypedMarkers() { return std::exchange(mistyped_markers_, {}); }
+  // A tab indents that line of the current document, as far as it was read. Told of the first 64 such lines.
+  bool IsIndentedByTab(std::uint32_t line) const;
   // The parser told an event. False: only because it took the document to have ended.
   bool Heard() {
     unheard_bytes_ = 0;
@@ -70,9 +77,13 @@ class YamlDocuments : public std::streambuf {
   // Makes at least `wanted` unread bytes available, or all that are left.
   std::size_t Fill(std::size_t wanted);
   void SkipLine();
+  // Of the line at begin_, which begins there.
+  void NoteTab();
   // Each requires kLookahead unread bytes, or all that are left. A marker may have a byte order mark before it.
   bool AtMarker(std::string_view marker) const;
-  bool AtMarker() const;  // either
+  bool AtMarker() const;  // any of them
+  // More than three dashes alone, up to kMostDashes.
+  bool AtMistypedMarker() const;
   bool AtByteOrderMark() const;
 
   std::istream* in_;
@@ -88,6 +99,8 @@ class YamlDocuments : public std::streambuf {
   std::size_t unheard_bytes_ = 0;
   std::uint32_t line_ = 1;  // of begin_
   std::uint32_t first_line_ = 0;
+  std::vector<std::uint32_t> mistyped_markers_;
+  std::vector<std::uint32_t> tab_lines_;
 };
 
 }  // namespace sluice

@@ -301,19 +301,32 @@ class DocumentHandler : public YAML::EventHandler {
   TypeMeta item_type_;
 };
 
+// True iff there is one. Tells of mistyped markers before it.
+bool NextDocument(YamlDocuments& documents, TreeSink& sink) {
+  const bool found = documents.Next();
+  for (const std::uint32_t line : documents.TakeMistypedMarkers()) {
+    sink.Mistaken(line, "more than three dashes, taken for the marker between documents; write ---");
+  }
+  return found;
+}
+
 }  // namespace
 
 void ReadYamlDocuments(YamlDocuments& documents, TreeSink& sink) {
   DocumentHandler handler(documents, sink);
-  while (documents.Next()) {
+  while (NextDocument(documents, sink)) {
     std::istream document(&documents);
     try {
       YAML::Parser parser(document);
       while (parser.HandleNextDocument(handler)) continue;
       handler.Finish();
     } catch (const YAML::Exception& error) {
-      const std::uint32_t line = error.mark.is_null() ? 0 : static_cast<std::uint32_t>(error.mark.line);
-      sink.Broken(documents.first_line() + line, "not YAML, the document is refused from here on: " + error.msg);
+      const std::uint32_t line =
+          documents.first_line() + (error.mark.is_null() ? 0 : static_cast<std::uint32_t>(error.mark.line));
+      // The parser's own words tell of what a tab keeps it from seeing.
+      const bool tab = documents.IsIndentedByTab(line);
+      sink.Broken(line, "not YAML, the document is refused from here on: " +
+                            (tab ? "a tab indents this line; YAML takes only spaces there" : error.msg));
       handler.CutShort();
     } catch (const std::exception& error) {
       sink.Broken(documents.first_line(), std::string("not YAML: ") + error.what());

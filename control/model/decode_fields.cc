@@ -131,7 +131,11 @@ std::optional<Prefix> DecodePrefix(const Field& field) {
   const auto text = field.String();
   if (!text) return std::nullopt;
   const auto prefix = Prefix::Parse(*text);
-  if (!prefix) {
+  if (const auto address = IpAddress::Parse(*text)) {
+    const std::string whole = std::to_string(AddressBits(address->family));
+    field.Error('"' + std::string(*text) + "\" has no prefix length; this address alone is " + std::string(*text) +
+                '/' + whole);
+  } else if (!prefix) {
     field.Error('"' + std::string(*text) + "\" is not a CIDR such as 10.0.0.0/8 or fd00::/64, without leading zeros");
   } else if (IpAddress::Parse(text->substr(0, text->find('/')))->IsV4Mapped()) {
     field.Error('"' + std::string(*text) + "\" is an IPv4-mapped CIDR; write it as IPv4");

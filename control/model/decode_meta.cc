@@ -13,6 +13,8 @@
 namespace sluice {
 namespace {
 
+using std::string_view_literals::operator""sv;
+
 // No label can have this value, so that no selector names it.
 constexpr std::string_view kUnreadableValue = "(unreadable)";
 
@@ -69,9 +71,24 @@ void DecodeLabels(const Field& field, ObjectMeta& meta) {
 ObjectMeta DecodeMeta(const Field& root, const ObjectKey& key) {
   ObjectMeta meta;
   const Field field = root.Get("metadata");
-  field.CheckOnly({"name", "namespace", "labels", "annotations", "creationTimestamp", "uid", "resourceVersion",
-                   "generation", "generateName", "deletionTimestamp", "deletionGracePeriodSeconds", "finalizers",
-                   "managedFields", "ownerReferences", "selfLink"});
+  const auto known = {"name"sv,
+                      "namespace"sv,
+                      "labels"sv,
+                      "annotations"sv,
+                      "creationTimestamp"sv,
+                      "uid"sv,
+                      "resourceVersion"sv,
+                      "generation"sv,
+                      "generateName"sv,
+                      "deletionTimestamp"sv,
+                      "deletionGracePeriodSeconds"sv,
+                      "finalizers"sv,
+                      "managedFields"sv,
+                      "ownerReferences"sv,
+                      "selfLink"sv};
+  // Of a pod, a node or a namespace, little is read, and what is foreign there harms nothing. A policy is all that we
+  // enforce: whatever was meant by a field of it is missing without it.
+  key.kind == "NetworkPolicy" ? field.CheckOnly(known) : field.CheckMostly(known);
   const bool namespaced = key.kind == "Pod" || key.kind == "NetworkPolicy";
   const Field name = field.Get("name");
   meta.name = key.name;

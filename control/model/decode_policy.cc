@@ -12,6 +12,8 @@ namespace sluice {
 namespace {
 
 constexpr std::int64_t kMaxPort = 65535;
+constexpr std::string_view kPeerForms =
+    "needs a podSelector, a namespaceSelector or an ipBlock; everyone is written as an empty list of peers";
 
 IpBlock DecodeIpBlock(const Field& field) {
   IpBlock block;
@@ -44,7 +46,7 @@ NetworkPolicyPeer DecodePeer(const Field& item) {
   const bool selects = pods.present() || namespaces.present();
   if (block.present() && selects) block.Error("must not stand beside a selector; make it a peer of its own");
   if (!block.present() && !selects && item.is(Value::Kind::kMap)) {
-    item.Error("needs a podSelector, a namespaceSelector or an ipBlock; everyone is written as an empty list of peers");
+    item.Error(std::string(kPeerForms));
   }
   return peer;
 }
@@ -78,14 +80,17 @@ NetworkPolicyPort DecodePort(const Field& item) {
 
 std::vector<NetworkPolicyRule> DecodeRules(const Field& field, std::string_view peers_name) {
   std::vector<NetworkPolicyRule> rules;
-  field.EachItem([&](const Field& item) {
-    NetworkPolicyRule& rule = rules.emplace_back();
-    item.CheckOnly({peers_name, "ports"});
-    const Field peers = item.Get(peers_name);
-    peers.EachItem([&](const Field& peer) { rule.peers.push_back(DecodePeer(peer)); });
-    const Field ports = item.Get("ports");
-    ports.EachItem([&](const Field& port) { rule.ports.push_back(DecodePort(port)); });
-  });
+  field.EachItem(
+      [&](const Field& item) {
+        NetworkPolicyRule& rule = rules.emplace_back();
+        item.CheckOnly({peers_name, "ports"});
+        const Field peers = item.Get(peers_name);
+        peers.EachItem([&](const Field& peer) { rule.peers.push_back(DecodePeer(peer)); }, kPeerForms);
+        const Field ports = item.Get("ports");
+        ports.EachItem([&](const Field& port) { rule.ports.push_back(DecodePort(port)); },
+                       "write {} for every TCP port, or name one");
+      },
+      "write {} for a rule that admits everything, or leave it out");
   return rules;
 }
 

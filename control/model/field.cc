@@ -37,7 +37,7 @@ Field Field::Get(std::string_view key) const& {
   return Field(*this, key, kNoIndex, value_ == nullptr ? nullptr : value_->Find(key));
 }
 
-void Field::EachItem(const std::function<void(const Field&)>& visit) const {
+void Field::EachItem(const std::function<void(const Field&)>& visit, std::string_view remedy) const {
   if (value_ == nullptr) return;
   if (value_->kind != Value::Kind::kList) return WrongType("a list");
   std::size_t index = 0;
@@ -46,7 +46,7 @@ void Field::EachItem(const std::function<void(const Field&)>& visit) const {
     if (field.present()) {
       visit(field);
     } else {
-      field.Error("is null; write {} for an empty item, or leave it out");
+      field.Error("is null; " + std::string(remedy));
     }
   }
 }
@@ -68,6 +68,19 @@ void Field::CheckOnly(std::span<const std::string_view> known) const {
     const Field field(*this, entry->key, kNoIndex, entry);
     field.KeyError("unknown field" +
                    (nearest ? "; did you mean " + std::string(*nearest) + "?" : "; known here: " + OneOf(known)));
+  }
+}
+
+void Field::CheckMostly(Names known) const {
+  if (!CheckMap()) return;
+  for (const Value* entry = value_->first; entry != nullptr; entry = entry->next) {
+    if (std::find(known.begin(), known.end(), entry->key) != known.end()) continue;
+    const Field field(*this, entry->key, kNoIndex, entry);
+    if (const auto nearest = Nearest(entry->key, {known.begin(), known.end()})) {
+      field.KeyError("unknown field; did you mean " + std::string(*nearest) + "?");
+    } else {
+      findings_.Add(Severity::kWarning, entry->key_position, field.Path(), "ignored, unknown field");
+    }
   }
 }
 

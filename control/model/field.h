@@ -53,14 +53,17 @@ class Field {
   // Requires a map or an absent field; anything else is an error, reported by the Check functions below.
   Field Get(std::string_view key) const&;
   Field Get(std::string_view key) const&& = delete;
-  // Calls with each item of a list. An item that is null is an error. Absent: no items.
-  void EachItem(const std::function<void(const Field&)>& visit) const;
+  // Calls with each item of a list. An item that is null is an error, of which `remedy` says what belongs there.
+  // Absent: no items.
+  void EachItem(const std::function<void(const Field&)>& visit, std::string_view remedy = "leave it out") const;
   // Calls with each entry of a map, whatever its value; of a key given twice with the later. Absent: no entries.
   void EachEntry(const std::function<void(const Field&)>& visit) const;
 
   // A map in which any other field is an error.
   void CheckOnly(std::span<const std::string_view> known) const;
   void CheckOnly(Names known) const { CheckOnly(std::span(known.begin(), known.end())); }
+  // The same, but a field that looks like none of them is a warning.
+  void CheckMostly(Names known) const;
   // A map of many other fields; one that looks like a mistyped one of `known` is worth a warning.
   void CheckTypos(Names known) const;
 

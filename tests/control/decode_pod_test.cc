@@ -289,6 +289,14 @@ TEST(DecodeNamespace, NP_33_NamespacesThatAreNamedButNotDeclaredAreMadeUp) {
   EXPECT_THAT(read.cluster.namespaces[2].labels, ElementsAre(Pair("kubernetes.io/metadata.name", "n2")));
 }
 
+TEST(DecodeMeta, AForeignFieldOfAPodIsIgnoredAndTold) {
+  const Manifests read = FromJson(
+      R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","team":"red"},"status":{"podIP":"10.0.0.1"}})");
+  EXPECT_THAT(Texts(read.diagnostics),
+              ElementsAre("m.json:1: warning: Pod default/a: metadata.team: ignored, unknown field"));
+  EXPECT_EQ(read.cluster.pods.size(), 1u);
+}
+
 TEST(DecodeMeta, BadNamesAndLabelsAreNamed) {
   const struct {
     const char* meta;

@@ -64,6 +64,7 @@ class Reading : public TreeSink {
   void Item(const ValueTree& tree, const TypeMeta&) override { Document(tree); }
   void ListEnd(const ValueTree&) override {}
   void Broken(std::uint32_t, std::string why) override { refusal += why + '\n'; }
+  void Mistaken(std::uint32_t, std::string why) override { refusal += why + '\n'; }
   void Partial(const ValueTree&, const TypeMeta&) override {}
 
   Json json;

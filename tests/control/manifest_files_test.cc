@@ -40,6 +40,19 @@ TEST(ManifestFiles, FoldersAreReadSortedWithTheirSubfolders) {
   EXPECT_THAT(PodNames(read.cluster), ElementsAre("a", "b", "d"));
 }
 
+TEST(ManifestFiles, AManifestWhoseNameEndsInCapitalsIsToldOf) {
+  const TempFolder folder;
+  folder.Write("a.yaml", PodText("a"));
+  folder.Write("b.YAML", PodText("b"));
+  folder.Write("c.Json", PodText("c"));
+  folder.Write("d.TXT", PodText("d"));
+  const Manifests read = ReadManifests({folder.path()});
+  EXPECT_THAT(Texts(read.diagnostics), ElementsAre(HasSubstr("/b.YAML: warning: is not read: only names in .yaml"),
+                                                   HasSubstr("/c.Json: warning: is not read")));
+  EXPECT_THAT(PodNames(read.cluster), ElementsAre("a"));
+  EXPECT_THAT(PodNames(ReadManifests({folder / "b.YAML"}).cluster), ElementsAre("b")) << "it was named";
+}
+
 TEST(ManifestFiles, AFileIsReadWhateverItsName) {
   const TempFolder folder;
   folder.Write("one.manifest", PodText("a") + PodText("b"));

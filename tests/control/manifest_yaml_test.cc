@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 
 #include "manifest/yaml_documents.h"
@@ -15,6 +16,7 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::Pair;
 using testing::SizeIs;
 using testing::StartsWith;
@@ -42,6 +44,37 @@ TEST(Yaml, ALineOfDashesWithinADocumentIsText) {
       "      -----BEGIN\n");
   EXPECT_THAT(Texts(read.diagnostics), IsEmpty());
   EXPECT_THAT(read.cluster.pods, SizeIs(1));
+}
+
+TEST(Yaml, ALineOfMoreThanThreeDashesCutsAndIsTold) {
+  for (const char* dashes : {"----", "------ ", "-----\r"}) {
+    const Manifests read = FromYaml(YamlPod("a") + dashes + '\n' + YamlPod("b") + "---\n" + YamlPod("c"));
+    EXPECT_THAT(Texts(read.diagnostics), ElementsAre(StartsWith("m.yaml:2: error: more than three dashes"))) << dashes;
+    EXPECT_THAT(read.cluster.pods, SizeIs(3)) << dashes;
+    EXPECT_THAT(read.unread, IsEmpty()) << dashes;
+  }
+  EXPECT_THAT(Texts(FromYaml("----\n" + YamlPod("a") + "----").diagnostics),
+              ElementsAre(StartsWith("m.yaml:1: error: more than"), StartsWith("m.yaml:3: error: more than")));
+  const std::string many(201, '-');
+  EXPECT_THAT(Texts(FromYaml(YamlPod("a") + many + '\n').diagnostics), ElementsAre(HasSubstr("error: not YAML")));
+}
+
+TEST(Yaml, ATabThatIndentsIsNamed) {
+  const std::string head = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n";
+  for (const std::string& text :
+       {head + "\tnamespace: b\n", head + "  labels:\n  \tx: y\nspec: {}\n", head + "spec:\n  containers:\n\t- {}\n",
+        std::string("kind: Pod\nmetadata:\n\tname: a\n")}) {
+    const Manifests read = FromYaml(YamlPod("other") + "---\n" + text);
+    ASSERT_THAT(read.diagnostics, Not(IsEmpty())) << text;
+    EXPECT_THAT(read.diagnostics[0].ToString(), HasSubstr("a tab indents this line; YAML takes only spaces there"));
+    EXPECT_EQ(read.diagnostics[0].line, 3 + std::count(text.begin(), text.begin() + text.find('\t'), '\n')) << text;
+  }
+}
+
+TEST(Yaml, ATabElsewhereIsNotBlamed) {
+  const std::string head = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  annotations:\n    x: |\n      \ty\n    ";
+  EXPECT_THAT(Texts(FromYaml(head + "z:\tw\n").diagnostics), IsEmpty());
+  EXPECT_THAT(Texts(FromYaml(head + "]\n").diagnostics), ElementsAre(Not(HasSubstr("tab"))));
 }
 
 TEST(Yaml, MarkersAtTheEdgesOfTheReadBufferAreFound) {

@@ -12,6 +12,7 @@
 #include "push/fit.h"
 #include "push/held_policies.h"
 #include "push/push_call.h"
+#include "sluice/log_text.h"
 
 namespace sluice {
 namespace {
@@ -308,7 +309,7 @@ class Pusher::Run {
       const bool holds = held_.Hold(refusal);
       held |= holds;
       observer_.OnRefused(target_, refusal, holds);
-      health_.progress.Meets("refused: " + refusal.ToString());
+      health_.progress.Meets("refused: " + LogText(refusal));
     }
     if (held) retry_held_at_ = Clock::now() + options_.hold_time;
     health_.held_policies = held_.size();

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "api/limits.h"
+#include "sluice/log_text.h"
 
 namespace sluice {
 namespace {
@@ -27,7 +28,7 @@ std::optional<std::string> LoadState(PolicyIntake& intake) {
   if (!std::get<bool>(loaded)) return std::nullopt;
   SavedState saved = reader.Take();
   const auto refused = intake.Restore(std::move(saved.policy), saved.state_id, saved.batch);
-  if (refused) return "the state file's policy is refused: " + refused->ToString();
+  if (refused) return "the state file's policy is refused: " + LogText(*refused);
   return std::nullopt;
 }
 
@@ -49,7 +50,7 @@ std::optional<std::string> PolicyRecordReader::Add(std::string_view record) {
   v1::PushRequest request;
   if (!request.ParseFromArray(record.data(), static_cast<int>(record.size()))) return "a record that is no message";
   const auto refused = Follow(request);
-  return refused ? std::optional(refused->ToString()) : std::nullopt;
+  return refused ? std::optional(LogText(*refused)) : std::nullopt;
 }
 
 std::optional<Diagnostic> PolicyRecordReader::Follow(const v1::PushRequest& request) {

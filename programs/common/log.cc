@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "sluice/log_text.h"
 #include "sluice/printable.h"
 
 namespace sluice {
@@ -48,7 +49,7 @@ void SetUpLog(spdlog::level::level_enum level) {
 }
 
 void Log(const Diagnostic& diagnostic) {
-  spdlog::log(LevelOf(diagnostic.severity, spdlog::level::debug), "{}", diagnostic.ToString());
+  spdlog::log(LevelOf(diagnostic.severity, spdlog::level::debug), "{}", LogText(diagnostic));
 }
 
 void Log(const Diagnostics& diagnostics) {

@@ -30,6 +30,7 @@
 #include "sluice-sync/cluster_follower.h"
 #include "sluice-sync/metrics.h"
 #include "sluice-sync/settings.h"
+#include "sluice/log_text.h"
 
 namespace sluice {
 namespace {
@@ -77,7 +78,7 @@ class Reports : public PushObserver {
   }
   void OnRefused(const std::string& target, const Diagnostic& refusal, bool held) override {
     metrics_.CountRefusedBatch(target);
-    spdlog::error("{}: refused: {}; {}", target, refusal.ToString(),
+    spdlog::error("{}: refused: {}; {}", target, LogText(refusal),
                   held ? "all else goes on, and whom it selects is isolated" : "what is in force there stays");
     const std::lock_guard lock(mutex_);
     refusals_.push_back({target, refusal, held});
@@ -229,8 +230,9 @@ class Daemon {
     if (!refusal.what.object.starts_with(kPolicy)) return;
     const auto subject = follower.SubjectOfPolicy(refusal.what.object.substr(kPolicy.size()));
     if (!subject) return;
-    source.PostEvent(*subject, "RefusedByDataplane",
-                     refusal.target + ": " + refusal.what.field + ": " + refusal.what.message);
+    source.PostEvent(
+        *subject, "RefusedByDataplane",
+        refusal.target + ": " + (refusal.what.field.empty() ? "" : refusal.what.field + ": ") + refusal.what.message);
   }
 
   void FollowManifests() {

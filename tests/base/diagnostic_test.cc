@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "sluice/log_text.h"
+
 namespace sluice {
 namespace {
 
@@ -14,6 +16,12 @@ TEST(Diagnostic, NamesFileLineObjectFieldAndReason) {
 TEST(Diagnostic, LeavesOutWhatIsNotKnown) {
   EXPECT_EQ((Diagnostic{Severity::kNote, "", 0, "", "", "hello"}.ToString()), "note: hello");
   EXPECT_EQ((Diagnostic{Severity::kWarning, "a.yaml", 0, "", "", "empty"}.ToString()), "a.yaml: warning: empty");
+}
+
+TEST(Diagnostic, ALogHasItsOwnSeverity) {
+  const Diagnostic whole{Severity::kError, "web.yaml", 12, "NetworkPolicy default/web", "spec", "is bad"};
+  EXPECT_EQ(LogText(whole), "web.yaml:12: NetworkPolicy default/web: spec: is bad");
+  EXPECT_EQ(LogText({Severity::kError, "", 0, "Pod a/b", "", "is bad"}), "Pod a/b: is bad");
 }
 
 TEST(Diagnostic, OnlyErrorsCountAsErrors) {

@@ -302,7 +302,7 @@ TEST_F(PusherTest, ATargetLacksSomethingFromWhenThereIsSomethingUntilItHasAll) {
   TakePod("later", "10.0.0.3");
   while (server_.refused() < 3) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   EXPECT_TRUE(lacks());
-  EXPECT_EQ(pusher_->health().progress.state().trouble, "refused: error: table: full");
+  EXPECT_EQ(pusher_->health().progress.state().trouble, "refused: table: full");
   server_.RefuseWhere(nullptr);
   ASSERT_TRUE(Arrives("later"));
   EXPECT_TRUE(becomes(false));

@@ -190,7 +190,24 @@ TEST_F(SyncedCluster, APolicyThatADataplaneRefusesIsToldOfOnThePolicy) {
   const nlohmann::json events = EventsOn("refused", "web");
   ASSERT_EQ(events.size(), 1u) << events.dump(2);
   EXPECT_EQ(events[0]["reason"], "RefusedByDataplane");
-  EXPECT_THAT(events[0]["message"].get<std::string>(), HasSubstr("there is no room for 1 rule"));
+  EXPECT_EQ(events[0]["message"], target_ + ": rules: there is no room for 1 rule");
+}
+
+TEST_F(SyncedCluster, ARefusalOfAWholePolicyNamesNoEmptyField) {
+  const std::string policies = "/apis/networking.k8s.io/v1/namespaces/whole/networkpolicies";
+  cluster().MakeNamespace("whole");
+  server_.RefuseWhere([](const ResolvedPolicy& policy) -> std::optional<Diagnostic> {
+    if (!Admits(policy, 8084)) return std::nullopt;
+    return Diagnostic{Severity::kError, "", 0, "policy whole/web", "", "is too large"};
+  });
+  server_.Start();
+  Start();
+  ASSERT_EQ(cluster().Post(policies, PolicyText(8084)).status, 201);
+  EXPECT_TRUE(Counts("sluice_sync_events_total{outcome=\"posted\"} 1")) << Log();
+  const nlohmann::json events = EventsOn("whole", "web");
+  ASSERT_EQ(events.size(), 1u) << events.dump(2);
+  EXPECT_EQ(events[0]["message"], target_ + ": is too large");
+  EXPECT_THAT(Log(), HasSubstr("refused: policy whole/web: is too large"));
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 #ifndef SLUICE_PROGRAMS_COMMON_ARGUMENTS_H_
 #define SLUICE_PROGRAMS_COMMON_ARGUMENTS_H_
 
+#include <string>
+
 namespace CLI {
 class App;
 }
@@ -11,6 +13,9 @@ namespace sluice {
 // The answer to a wrong command line becomes one line that names the error, with the argument escaped
 // (sluice/printable.h), and one that names --help.
 void AnswerInPlainLines(CLI::App& app);
+
+// A check for an option that takes a port: what is wrong with the text, or an empty text.
+std::string CheckPort(const std::string& text);
 
 }  // namespace sluice
 

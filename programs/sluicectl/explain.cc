@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "codec/codec.h"
+#include "common/arguments.h"
 #include "sluice/printable.h"
 #include "sluice/protocol.h"
 #include "sluicectl/commands.h"
@@ -232,8 +233,10 @@ void AddExplain(CLI::App& app, int* exit_code) {
   command->add_option("--src", options->source, "an address or namespace/pod")->required()->type_name("END");
   command->add_option("--dst", options->destination, "an address or namespace/pod")->required()->type_name("END");
   command->add_option("--proto", options->protocol, std::string(kProtocolForms))->required()->type_name("PROTO");
-  command->add_option("--dport", options->destination_port, "destination port")->type_name("PORT");
-  command->add_option("--sport", options->source_port, "source port; no rule reads it")->type_name("PORT");
+  command->add_option("--dport", options->destination_port, "destination port")->type_name("PORT")->check(CheckPort);
+  command->add_option("--sport", options->source_port, "source port; no rule reads it")
+      ->type_name("PORT")
+      ->check(CheckPort);
   command
       ->add_option("--manifests", options->manifests,
                    "files or folders of Kubernetes manifests, YAML or JSON; without them, the running sluiced is asked")

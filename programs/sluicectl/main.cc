@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,6 +27,23 @@ std::vector<std::string> CommandFirst(const CLI::App& app, int argc, char** argv
       std::find_if(words.begin(), words.end(), [&](const std::string& word) { return IsCommand(app, word); });
   if (command != words.end()) std::rotate(words.begin(), command, words.end());
   return words;
+}
+
+// Whether some command has this option, and it takes a value.
+bool TakesValue(const CLI::App& app, const std::string& option) {
+  const CLI::Option* own = app.get_option_no_throw(option);
+  if (own != nullptr) return own->get_expected_max() > 0;
+  const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
+  return std::any_of(commands.begin(), commands.end(), [&](const CLI::App* one) { return TakesValue(*one, option); });
+}
+
+// The first word that is neither an option nor the value of one; empty: there is none.
+std::string FirstPlainWord(const CLI::App& app, const std::vector<std::string>& words) {
+  for (auto word = words.begin(); word != words.end(); ++word) {
+    if (!word->starts_with('-')) return *word;
+    if (TakesValue(app, *word) && std::next(word) != words.end()) ++word;
+  }
+  return "";
 }
 
 }  // namespace
@@ -60,9 +78,9 @@ int main(int argc, char** argv) {
   sluice::AddCompletion(app, &exit_code);
   try {
     std::vector<std::string> words = CommandFirst(app, argc, argv);
-    if (!words.empty() && !words.front().starts_with('-') && !IsCommand(app, words.front())) {
-      std::fprintf(stderr, "error: '%s' is no command; sluicectl --help lists them\n",
-                   sluice::Printable(words.front()).c_str());
+    const bool names_command = !words.empty() && IsCommand(app, words.front());
+    if (const std::string word = FirstPlainWord(app, words); !names_command && !word.empty()) {
+      std::fprintf(stderr, "error: '%s' is no command; sluicectl --help lists them\n", sluice::Printable(word).c_str());
       return sluice::kExitBadInput;
     }
     std::reverse(words.begin(), words.end());  // as parse wants them

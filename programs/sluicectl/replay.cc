@@ -190,10 +190,10 @@ struct Waiting {
 class Replay {
  public:
   Replay(const ReplayOptions& options, const PipelineConfig& pipeline, std::vector<Stand> stands)
-      : options_(options),
-        pipeline_(pipeline),
-        stands_(std::move(stands)),
-        packets_(output_, *stands_[0].table, options.format == "json") {}
+      : options_(options), pipeline_(pipeline), stands_(std::move(stands)) {
+    // Of two stands the changes are listed, not the packets.
+    if (stands_.size() == 1) packets_.emplace(output_, *stands_[0].table, options.format == "json");
+  }
 
   void Run(CaptureReader& reader) {
     std::optional<std::uint64_t> start_ns;
@@ -215,7 +215,7 @@ class Replay {
       std::fprintf(stderr, "note: the capture holds only the beginning of %" PRIu64 " frames\n", cut_short_);
     }
     if (stands_.size() == 1) {
-      packets_.Summarise();
+      packets_->Summarise();
     } else {
       changes_.Write(output_, *stands_[0].table, *stands_[1].table, options_.format == "json");
     }
@@ -234,7 +234,7 @@ class Replay {
       waiting_.pop_front();
       ++settled_;
       if (stands_.size() == 1) {
-        packets_.Add(settled_, packet.seconds, packet.ends, stands_[0].outcomes.front());
+        packets_->Add(settled_, packet.seconds, packet.ends, stands_[0].outcomes.front());
       } else {
         changes_.Add(settled_, packet.ends, stands_[0].outcomes.front(), stands_[1].outcomes.front());
       }
@@ -246,7 +246,7 @@ class Replay {
   const PipelineConfig& pipeline_;
   std::vector<Stand> stands_;  // the manifests' and, where given, those to compare with
   Output output_;
-  PacketList packets_;
+  std::optional<PacketList> packets_;
   ChangeList changes_;
   std::deque<Waiting> waiting_;
   std::uint64_t settled_ = 0;

@@ -109,6 +109,12 @@ TEST_F(LiveCommandTest, OptionsMayStandBeforeTheCommand) {
 TEST_F(LiveCommandTest, WhatIsNoCommandIsNamed) {
   EXPECT_EQ(Run("stauts"), std::pair(2, std::string("error: 'stauts' is no command; sluicectl --help lists them\n")));
   EXPECT_THAT(Run("--bogus status"), testing::Pair(2, HasSubstr("--bogus")));
+  for (const char* words :
+       {"-o json stauts", "--target unix:/nobody stauts", "--insecure stauts", "--timeout=1 stauts"}) {
+    EXPECT_EQ(Run(words), std::pair(2, std::string("error: 'stauts' is no command; sluicectl --help lists them\n")));
+  }
+  EXPECT_THAT(Run("drops --follow --limit x"),
+              testing::Pair(2, HasSubstr("--limit: 'x' is not a number that it takes\n")));
 }
 
 TEST_F(LiveCommandTest, EveryListHasATableAndJsonAndYaml) {

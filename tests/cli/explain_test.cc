@@ -54,6 +54,15 @@ TEST_F(Explain, NamesTheRuleThatDecides) {
   EXPECT_THAT(result.out, HasSubstr("\nverdict  allow\n"));
 }
 
+TEST_F(Explain, RefusesAPortThatIsNoneByName) {
+  for (const char* port : {"70000", "-1", "http", ""}) {
+    const auto result = RunFor("shop/web", "shop/db", "tcp", port);
+    EXPECT_EQ(result.exit_code, 2);
+    EXPECT_THAT(result.err,
+                HasSubstr("--dport: '" + std::string(port) + "' is no port; wants a number from 0 to 65535"));
+  }
+}
+
 TEST_F(Explain, SaysWhyExempt) {
   EXPECT_THAT(RunFor("192.0.2.1", "shop/db", "udp", "9").out,
               HasSubstr("exempt: traffic between a pod and its own node"));

@@ -163,6 +163,9 @@ TEST_F(Replay, AgainstShowsFlowsThatChangeAndExits1) {
   const auto same = RunOn(frames, {"--against", "shop.yaml"});
   EXPECT_EQ(same.exit_code, 0) << same.err;
   EXPECT_EQ(same.out, "");
+  const auto table = Run({"replay", "--manifests", "shop.yaml", "--against", "shop.yaml", "in.pcap"});
+  EXPECT_EQ(table.out, "") << "no header without a row";
+  EXPECT_EQ(table.err, "0 flows change verdict\n");
 }
 
 TEST_F(Replay, CaptureMayStandBeforeOptions) {

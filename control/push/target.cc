@@ -6,11 +6,11 @@
 #include <grpcpp/security/tls_credentials_options.h>
 
 #include <algorithm>
-#include <charconv>
+#include <cstddef>
 #include <cstdint>
-#include <system_error>
 
 #include "codec/limits.h"
+#include "sluice/host_port.h"
 
 namespace sluice {
 namespace {
@@ -21,16 +21,6 @@ constexpr int kKeepaliveMs = 20'000;
 constexpr int kKeepaliveTimeoutMs = 10'000;
 constexpr int kConnectMostMs = 5'000;
 constexpr std::size_t kMostBufferBytes = std::size_t{128} << 20;  // of one connection
-
-bool IsHostPort(std::string_view address) {
-  const std::size_t colon = address.rfind(':');
-  if (colon == std::string_view::npos || colon == 0) return false;
-  if (address.substr(0, colon).find(':') != std::string_view::npos && address[0] != '[') return false;
-  std::uint16_t port = 0;
-  const char* const end = address.data() + address.size();
-  const auto [last, error] = std::from_chars(address.data() + colon + 1, end, port);
-  return error == std::errc() && last == end && port != 0;
-}
 
 std::shared_ptr<grpc::ChannelCredentials> Tls(const TargetSecurity& security) {
   namespace tls = grpc::experimental;
@@ -44,23 +34,29 @@ std::shared_ptr<grpc::ChannelCredentials> Tls(const TargetSecurity& security) {
 
 }  // namespace
 
-std::optional<std::string> CheckTargets(const std::vector<std::string>& addresses, const TargetSecurity& security) {
+std::vector<TargetProblem> CheckTargets(const std::vector<std::string>& addresses, const TargetSecurity& security) {
+  std::vector<TargetProblem> problems;
   const bool tls = !security.certificate.empty() || !security.key.empty() || !security.ca.empty();
   if (tls && (security.certificate.empty() || security.key.empty() || security.ca.empty())) {
-    return "TLS wants all of certificate, key and CA (--tls-certificate, --tls-key, --tls-ca)";
+    problems.push_back(
+        {std::nullopt, "TLS wants all of certificate, key and CA (--tls-certificate, --tls-key, --tls-ca)"});
   }
-  for (auto address = addresses.begin(); address != addresses.end(); ++address) {
-    const std::string what = "target '" + *address + "': ";
-    if (std::find(addresses.begin(), address, *address) != address) return what + "named twice";
-    if (address->starts_with(kUnix)) {
-      if (address->size() == kUnix.size()) return what + "wants a path after unix:";
-    } else if (!IsHostPort(*address)) {
-      return what + "wants unix:PATH or HOST:PORT, such as 10.0.0.1:7777 or [::1]:7777";
+  for (std::size_t i = 0; i < addresses.size(); ++i) {
+    const std::string& address = addresses[i];
+    const auto refuse = [&](const std::string& what) { problems.push_back({i, '\'' + address + "': " + what}); };
+    const auto here = addresses.begin() + static_cast<std::ptrdiff_t>(i);
+    const auto host_port = ParseHostPort(address);
+    if (std::find(addresses.begin(), here, address) != here) {
+      refuse("named twice; remove one");
+    } else if (address.starts_with(kUnix)) {
+      if (address.size() == kUnix.size()) refuse("wants a path after unix:");
+    } else if (!host_port || host_port->port == 0) {
+      refuse("wants unix:PATH or HOST:PORT, such as 10.0.0.1:7777 or [::1]:7777");
     } else if (!tls && !security.insecure) {
-      return what + "TCP wants mutual TLS (--tls-certificate, --tls-key, --tls-ca), or --insecure";
+      refuse("TCP wants mutual TLS (--tls-certificate, --tls-key, --tls-ca), or --insecure");
     }
   }
-  return std::nullopt;
+  return problems;
 }
 
 std::string ExplainFailure(const std::string& message, const TargetSecurity& security) {

@@ -2,6 +2,7 @@
 #ifndef SLUICE_CONTROL_PUSH_TARGET_H_
 #define SLUICE_CONTROL_PUSH_TARGET_H_
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,8 +26,13 @@ struct TargetSecurity {
   bool insecure = false;  // TCP without TLS
 };
 
-// What is wrong with an address ("unix:PATH", "HOST:PORT") or the settings together, with the remedy; or nothing.
-std::optional<std::string> CheckTargets(const std::vector<std::string>& addresses, const TargetSecurity& security);
+struct TargetProblem {
+  std::optional<std::size_t> index;  // of the address; nothing: it is the security's
+  std::string what;                  // with the remedy
+};
+
+// What is wrong with the addresses ("unix:PATH", "HOST:PORT"), each by itself and with the other settings.
+std::vector<TargetProblem> CheckTargets(const std::vector<std::string>& addresses, const TargetSecurity& security);
 
 // Why gRPC has no connection, in the operator's words.
 std::string ExplainFailure(const std::string& message, const TargetSecurity& security);

@@ -15,6 +15,8 @@
 #include <system_error>
 #include <utility>
 
+#include "sluice/host_port.h"
+
 namespace sluice {
 namespace {
 
@@ -23,19 +25,6 @@ constexpr mode_t kSocketMode = 0660;
 constexpr int kBacklog = 128;  // connections that were not accepted yet
 
 std::string Errno(const std::string& what) { return what + ": " + std::strerror(errno); }
-
-bool IsHostPort(std::string_view address) {
-  const std::size_t colon = address.rfind(':');
-  if (colon == std::string_view::npos || colon == 0 || colon + 1 == address.size()) return false;
-  if (address.substr(0, colon).find(':') != std::string_view::npos && address[0] != '[') return false;
-  std::uint32_t port = 0;
-  for (const char c : address.substr(colon + 1)) {
-    if (c < '0' || c > '9') return false;
-    port = port * 10 + static_cast<std::uint32_t>(c - '0');
-    if (port > 65535) return false;
-  }
-  return true;
-}
 
 sockaddr_un UnixName(const std::string& path) {
   sockaddr_un name{};
@@ -104,14 +93,14 @@ int ListenAt(const addrinfo& at, int port) {
 }
 
 std::variant<Listening, std::string> ListenTcp(const std::string& address) {
-  const std::size_t colon = address.rfind(':');
-  std::string host = address.substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  const auto parsed = ParseHostPort(address);
+  if (!parsed) return *CheckAddress(address);
+  const std::string& host = parsed->host;
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
   addrinfo* found = nullptr;
-  const int code = getaddrinfo(host.c_str(), address.substr(colon + 1).c_str(), &hints, &found);
+  const int code = getaddrinfo(host.c_str(), std::to_string(parsed->port).c_str(), &hints, &found);
   if (code != 0) return "'" + host + "' is no address of this host: " + gai_strerror(code);
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, freeaddrinfo);
   Listening listening;
@@ -133,7 +122,7 @@ std::string UnixPathOf(std::string_view address) { return std::string(address.su
 
 std::optional<std::string> CheckAddress(const std::string& address) {
   if (!IsUnixAddress(address)) {
-    if (IsHostPort(address)) return std::nullopt;
+    if (ParseHostPort(address)) return std::nullopt;
     return "wants unix:PATH or HOST:PORT, such as 127.0.0.1:7777 or [::1]:7777";
   }
   constexpr std::size_t kMost = sizeof(sockaddr_un::sun_path) - 1;

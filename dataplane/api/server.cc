@@ -67,25 +67,34 @@ void Bound(grpc::ServerBuilder& builder) {
 
 }  // namespace
 
-std::optional<std::string> CheckApiSettings(const ApiSettings& settings) {
+std::vector<ApiProblem> CheckApiSettings(const ApiSettings& settings) {
+  std::vector<ApiProblem> problems;
   const bool tls = !settings.tls_certificate.empty() || !settings.tls_key.empty() || !settings.tls_client_ca.empty();
   if (tls && (settings.tls_certificate.empty() || settings.tls_key.empty() || settings.tls_client_ca.empty())) {
-    return "tls wants all of certificate, key and client_ca";
+    problems.push_back({"tls", "wants all of certificate, key and client_ca"});
   }
-  for (const std::string& address : settings.listen) {
-    if (auto error = CheckAddress(address)) return "listen '" + address + "': " + *error;
-    if (!IsUnixAddress(address) && !tls && !settings.insecure) {
-      return "listen '" + address +
-             "': TCP wants mutual TLS (keys tls.certificate, tls.key and tls.client_ca), or insecure";
+  for (auto address = settings.listen.begin(); address != settings.listen.end(); ++address) {
+    const auto refuse = [&](const std::string& what) {
+      const std::string key = "listen[" + std::to_string(address - settings.listen.begin()) + ']';
+      problems.push_back({key, '\'' + *address + "': " + what});
+    };
+    if (const auto error = CheckAddress(*address)) {
+      refuse(*error);
+    } else if (std::find(settings.listen.begin(), address, *address) != address) {
+      refuse("named twice; remove one");
+    } else if (!IsUnixAddress(*address) && !tls && !settings.insecure) {
+      refuse("TCP wants mutual TLS (keys tls.certificate, tls.key and tls.client_ca), or insecure");
     }
   }
-  return std::nullopt;
+  return problems;
 }
 
 std::variant<std::unique_ptr<ApiServer>, std::string> ApiServer::Start(const ApiSettings& settings,
                                                                        const std::vector<grpc::Service*>& services,
                                                                        const Say& say) {
-  if (auto error = CheckApiSettings(settings)) return std::move(*error);
+  if (const auto problems = CheckApiSettings(settings); !problems.empty()) {
+    return problems.front().key + ": " + problems.front().what;
+  }
   static std::once_flag once;
   std::call_once(once, [] {
     grpc_init();  // and never the reverse: who ends gRPC last waits up to ten seconds for a poller of its own

@@ -28,8 +28,13 @@ namespace sluice {
 class Doorkeeper;
 class ReflectionService;
 
-// What is wrong with an address or with the settings together, without trying them; or nothing.
-std::optional<std::string> CheckApiSettings(const ApiSettings& settings);
+struct ApiProblem {
+  std::string key;   // "tls", or "listen[1]": the second address
+  std::string what;  // with the remedy
+};
+
+// What is wrong with the addresses, each by itself and with the other settings, without trying them.
+std::vector<ApiProblem> CheckApiSettings(const ApiSettings& settings);
 
 class ApiServer {
  public:

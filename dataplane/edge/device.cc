@@ -83,6 +83,7 @@ Result Memif(const PortSettings& port, Device device, std::string_view rest) {
   device.arguments = "role=" + role + ",socket=" + std::string(path) + ",socket-abstract=no,id=" + std::to_string(id);
   device.lock = "memif " + role + " " + std::string(rest);
   device.needs_peer = port.role != SocketRole::kServer;
+  if (port.role == SocketRole::kServer) device.makes = path;
   device.remedy = "its folder must exist and be writable; the other end must take the other role (key role)";
   return device;
 }
@@ -94,6 +95,7 @@ Result Vhost(const PortSettings& port, Device device, std::string_view path) {
   const std::string client = port.role == SocketRole::kClient ? "1" : "0";
   device.arguments = "iface=" + std::string(path) + ",client=" + client;
   device.lock = "vhost " + client + " " + std::string(path);
+  if (port.role != SocketRole::kClient) device.makes = path;
   device.remedy = "its folder must exist and be writable, and no stale socket may be there";
   return device;
 }
@@ -103,11 +105,13 @@ Result Capture(const PortSettings& port, Device device, std::string_view rest) {
   const std::string_view in = rest.substr(0, colon);
   if (!IsPath(in)) return Problem(port, "wants pcap:IN[:OUT], paths without commas");
   device.arguments = "rx_pcap=" + std::string(in);
+  device.reads = in;
   if (colon != std::string_view::npos) {
     const std::string_view out = rest.substr(colon + 1);
     if (!IsPath(out)) return Problem(port, "wants pcap:IN[:OUT], paths without commas");
     device.arguments += ",tx_pcap=" + std::string(out);
     device.lock = "file " + std::string(out);
+    device.makes = out;
   }
   device.remedy = "IN must be a readable capture of Ethernet frames, and the folder of OUT writable";
   return device;

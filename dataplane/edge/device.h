@@ -17,6 +17,8 @@ struct Device {
   std::string arguments;             // DPDK's device arguments, after the name
   std::string interface;             // a kernel interface that must be there, and may go and come back; else empty
   std::string lock;                  // what two processes must not both use; empty: nothing
+  std::string reads;                 // a file that must be there; empty: none
+  std::string makes;                 // a file or a socket that is made, in a folder that must be there; empty: none
   std::string remedy;                // what to try where DPDK refuses the device
   bool needs_peer = false;           // does not start while the other end is away; to be opened again after it went
   bool is_pci = false;               // probed by EAL at start, by address

@@ -34,7 +34,8 @@ std::string Join(const std::vector<std::string_view>& words) {
 // Reads one document into the fields that its keys are bound to.
 class Reader {
  public:
-  Reader(const std::string& file, Diagnostics& diagnostics) : file_(file), diagnostics_(diagnostics) {}
+  Reader(const std::string& file, Origins& origins, Diagnostics& diagnostics)
+      : file_(file), origins_(origins), diagnostics_(diagnostics) {}
 
   // `prefix` is the path of `map` in the file; the paths of `keys` go on from `section`.
   void ReadMap(const YAML::Node& map, const std::string& prefix, const std::string& section, std::vector<Key>& keys) {
@@ -56,9 +57,10 @@ class Reader {
   }
 
  private:
+  static std::uint32_t LineOf(const YAML::Node& node) { return static_cast<std::uint32_t>(node.Mark().line + 1); }
+
   void Error(const YAML::Node& node, const std::string& field, std::string message) {
-    const auto line = static_cast<std::uint32_t>(node.Mark().line + 1);
-    diagnostics_.push_back({Severity::kError, file_, line, "", field, std::move(message)});
+    diagnostics_.push_back({Severity::kError, file_, LineOf(node), "", field, std::move(message)});
   }
 
   void ReadEntry(const YAML::Node& name, const YAML::Node& value, const std::string& path, const std::string& key_path,
@@ -66,6 +68,7 @@ class Reader {
     const auto exact = std::find_if(keys.begin(), keys.end(), [&](const Key& key) { return key.path == key_path; });
     if (exact != keys.end()) {
       current_path_ = path;
+      origins_.SetLine(path, LineOf(name));
       std::visit([&](auto& target) { Read(value, target); }, exact->value);
       return;
     }
@@ -173,6 +176,7 @@ class Reader {
       const std::string path = current_path_;
       for (std::size_t i = 0; i < 2; ++i) {
         current_path_ = path + "[" + std::to_string(i) + "]";
+        origins_.SetLine(current_path_, LineOf(item[i]));
         ReadPort(item[i], wire.ports[i]);
       }
       key.target->push_back(std::move(wire));
@@ -203,6 +207,7 @@ class Reader {
     const std::string path = current_path_;
     for (std::size_t i = 0; i < node.size(); ++i) {
       current_path_ = path + "[" + std::to_string(i) + "]";
+      origins_.SetLine(current_path_, LineOf(node[i]));
       read(node[i]);
     }
     current_path_ = path;
@@ -211,6 +216,7 @@ class Reader {
   static std::string Got(const YAML::Node& node) { return node.IsScalar() ? ", not '" + node.Scalar() + "'" : ""; }
 
   const std::string& file_;
+  Origins& origins_;
   Diagnostics& diagnostics_;
   std::string current_path_;
 };
@@ -219,6 +225,7 @@ class Reader {
 
 bool ReadConfig(std::string_view text, const std::string& file_name, Config& config, Diagnostics& diagnostics) {
   const std::size_t before = diagnostics.size();
+  config.origins.SetFile(file_name);
   const auto refuse = [&](std::uint32_t line, std::string message) {
     diagnostics.push_back({Severity::kError, file_name, line, "", "", std::move(message)});
   };
@@ -228,7 +235,7 @@ bool ReadConfig(std::string_view text, const std::string& file_name, Config& con
       refuse(static_cast<std::uint32_t>(documents[1].Mark().line + 1), "wants a single YAML document");
     } else if (!documents.empty() && documents[0].IsMap()) {
       std::vector<Key> keys = KeysOf(config);
-      Reader(file_name, diagnostics).ReadMap(documents[0], "", "", keys);
+      Reader(file_name, config.origins, diagnostics).ReadMap(documents[0], "", "", keys);
     } else if (!documents.empty() && !documents[0].IsNull()) {
       refuse(1, "wants a mapping of keys");
     }

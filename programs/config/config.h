@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "api/settings.h"
+#include "common/origins.h"
 #include "core/pipeline.h"
 #include "edge/settings.h"
 #include "sluice/diagnostic.h"
@@ -33,6 +34,7 @@ struct Config {
   std::string http;                    // HOST:PORT; empty: nothing is served
   std::uint32_t http_policies = 2000;  // that have series of their own
   LogLevel log_level = LogLevel::kInfo;
+  Origins origins;  // of the above, by the keys' names in the file
 };
 
 // Fills `config`, whose values so far are the defaults, from YAML text. Appends an error for each unknown key, key

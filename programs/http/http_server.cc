@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "sluice/host_port.h"
 #include "sluice/printable.h"
 
 namespace sluice {
@@ -28,16 +29,6 @@ bool IsPort(std::string_view text) {
     port = port * 10 + static_cast<std::uint32_t>(c - '0');
   }
   return port > 0 && port <= 65535;
-}
-
-// civetweb's own syntax has more to it (lists, TLS, redirections): none of that is meant.
-bool IsHost(std::string_view text) {
-  const bool in_brackets = text.size() > 2 && text.front() == '[' && text.back() == ']';
-  const std::string_view plain = in_brackets ? text.substr(1, text.size() - 2) : text;
-  return std::all_of(plain.begin(), plain.end(), [&](char c) {
-    const bool is_name = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    return is_name || c == '.' || (in_brackets ? c == ':' : c == '-');
-  });
 }
 
 }  // namespace
@@ -74,10 +65,10 @@ HttpServer::HttpServer() = default;
 HttpServer::~HttpServer() { server_.reset(); }
 
 std::optional<std::string> CheckHttpAddress(const std::string& address) {
-  const std::size_t colon = address.rfind(':');
+  // civetweb's own syntax has more to it (lists, TLS, redirections): none of that is meant.
   const std::string_view text = address;
-  const bool fine =
-      colon == std::string::npos ? IsPort(text) : IsHost(text.substr(0, colon)) && IsPort(text.substr(colon + 1));
+  const auto host_port = ParseHostPort(text);
+  const bool fine = IsPort(text.starts_with(':') ? text.substr(1) : text) || (host_port && host_port->port != 0);
   if (fine) return std::nullopt;
   return "http '" + address + "' is no address; wants HOST:PORT, such as 127.0.0.1:9465, [::1]:9465 or :9465";
 }

@@ -1,68 +1,35 @@
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
-#include <variant>
+#include <iterator>
+#include <string>
 
-#include "certificate/tls_material.h"
 #include "common/arguments.h"
+#include "sluice-sync/check_config.h"
 #include "sluice-sync/settings.h"
 #include "sluice/printable.h"
 
 namespace sluice {
 namespace {
 
-int Refuse(const std::string& message) {
-  std::fprintf(stderr, "sluice-sync: %s\n", Printable(message).c_str());
-  return kExitBadInput;
-}
-
 // A flag that was given wins over the file.
 void Overlay(const SyncSettings& flags, SyncSettings& settings) {
-  const auto text = [](const std::string& flag, std::string& setting) {
-    if (!flag.empty()) setting = flag;
+  const auto overlay = [&](const char* key, const auto& flag, auto& setting) {
+    if (flag.empty()) return;
+    setting = flag;
+    settings.origins.SetFlag(key, std::string("--") + key);
   };
-  const auto list = [](const std::vector<std::string>& flag, std::vector<std::string>& setting) {
-    if (!flag.empty()) setting = flag;
-  };
-  text(flags.kubeconfig, settings.kubeconfig);
-  text(flags.context, settings.context);
-  list(flags.manifests, settings.manifests);
+  overlay("kubeconfig", flags.kubeconfig, settings.kubeconfig);
+  overlay("context", flags.context, settings.context);
+  overlay("manifests", flags.manifests, settings.manifests);
   settings.skip_broken_manifests |= flags.skip_broken_manifests;
-  list(flags.targets, settings.targets);
-  text(flags.security.certificate, settings.security.certificate);
-  text(flags.security.key, settings.security.key);
-  text(flags.security.ca, settings.security.ca);
+  overlay("target", flags.targets, settings.targets);
+  overlay("tls-certificate", flags.security.certificate, settings.security.certificate);
+  overlay("tls-key", flags.security.key, settings.security.key);
+  overlay("tls-ca", flags.security.ca, settings.security.ca);
   settings.security.insecure |= flags.security.insecure;
-  text(flags.node, settings.node);
-  text(flags.http, settings.http);
-  text(flags.log_level, settings.log_level);
-}
-
-std::optional<int> Check(const SyncSettings& settings) {
-  if (!settings.manifests.empty() && !settings.kubeconfig.empty()) {
-    return Refuse("kubeconfig and manifests exclude each other: policy comes from an API server or from files");
-  }
-  for (const std::string& path : settings.manifests) {
-    if (access(path.c_str(), R_OK) != 0) {
-      return Refuse("manifests '" + path + "' cannot be read: " + std::strerror(errno));
-    }
-  }
-  if (const auto error = CheckTargets(settings.targets, settings.security)) return Refuse(*error);
-  for (const char* level : {"debug", "info", "warning", "error"}) {
-    if (settings.log_level == level) return std::nullopt;
-  }
-  return Refuse("log-level '" + settings.log_level + "': wants debug, info, warning or error");
-}
-
-// Not at every start: what is half-written now may be whole when it is tried again.
-std::optional<int> CheckTlsFiles(const TargetSecurity& security) {
-  if (security.certificate.empty()) return std::nullopt;
-  const auto read = ReadSoundTls({security.certificate, security.key, security.ca});
-  if (const auto* error = std::get_if<std::string>(&read)) return Refuse(*error);
-  return std::nullopt;
+  overlay("node", flags.node, settings.node);
+  overlay("http", flags.http, settings.http);
+  overlay("log-level", flags.log_level, settings.log_level);
 }
 
 }  // namespace
@@ -101,7 +68,8 @@ std::optional<int> ReadCommandLine(int argc, char** argv, SyncSettings& settings
   app.add_option("--http", flags.http, "serve /healthz, /readyz and /metrics there: HOST:PORT or PORT")
       ->type_name("ADDR");
   app.add_option("--log-level", flags.log_level, "debug, info, warning or error [info]")->type_name("LEVEL");
-  app.add_flag("--check-config", check_config, "say whether configuration and flags are fine, and end");
+  app.add_flag("--check-config", check_config,
+               "say what would stop a start with this configuration and these flags, each with its line, and end");
   app.set_version_flag("--version", "sluice-sync " SLUICE_VERSION);
   app.footer(
       "SIGTERM: end; what is in force in the dataplanes stays.\n"
@@ -113,16 +81,23 @@ std::optional<int> ReadCommandLine(int argc, char** argv, SyncSettings& settings
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kExitFine : kExitBadInput;
   }
-  Diagnostics diagnostics;
-  if (!config.empty() && !ReadSettingsFile(config, settings, diagnostics)) {
-    for (const Diagnostic& diagnostic : diagnostics) std::fprintf(stderr, "%s\n", diagnostic.ToString().c_str());
+  Diagnostics problems;
+  if (!config.empty() && !ReadSettingsFile(config, settings, problems)) {
+    PrintProblems("sluice-sync", problems);
     return kExitBadInput;
   }
   Overlay(flags, settings);
   if (settings.targets.empty()) settings.targets.emplace_back(kDefaultTarget);
-  if (const auto code = Check(settings)) return code;
+  problems = CheckSettings(settings);
+  if (check_config) {
+    Diagnostics lacking = CheckMachine(settings);
+    problems.insert(problems.end(), std::make_move_iterator(lacking.begin()), std::make_move_iterator(lacking.end()));
+  }
+  if (!problems.empty()) {
+    PrintProblems("sluice-sync", problems);
+    return kExitBadInput;
+  }
   if (!check_config) return std::nullopt;
-  if (const auto code = CheckTlsFiles(settings.security)) return code;
   std::printf("%s: fine\n", config.empty() ? "flags" : Printable(config).c_str());
   return kExitFine;
 }

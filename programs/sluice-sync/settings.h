@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "common/origins.h"
 #include "push/target.h"
 #include "sluice/diagnostic.h"
 
@@ -25,6 +26,7 @@ struct SyncSettings {
   std::string node;  // only what its pods need; empty: all
   std::string http;  // "HOST:PORT" or "PORT"; empty: none
   std::string log_level = "info";
+  Origins origins;  // of the above, by the flags' names
 };
 
 // Fills `settings` from the command line, over the configuration file that it may name. A value: the process ends with

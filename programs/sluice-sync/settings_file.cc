@@ -1,5 +1,7 @@
 #include <yaml-cpp/yaml.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -53,6 +55,14 @@ struct Fill {
   }
 };
 
+void NoteLines(const std::string& key, const YAML::Node& name, const YAML::Node& value, Origins& origins) {
+  const auto line_of = [](const YAML::Node& node) { return static_cast<std::uint32_t>(node.Mark().line + 1); };
+  origins.SetLine(key, line_of(name));
+  if (!value.IsSequence()) return;
+  for (std::size_t i = 0; i < value.size(); ++i)
+    origins.SetLine(key + '[' + std::to_string(i) + ']', line_of(value[i]));
+}
+
 }  // namespace
 
 bool ReadSettingsFile(const std::string& path, SyncSettings& settings, Diagnostics& diagnostics) {
@@ -61,6 +71,7 @@ bool ReadSettingsFile(const std::string& path, SyncSettings& settings, Diagnosti
     diagnostics.push_back({Severity::kError, path, line, "", key, std::move(message)});
   };
   const std::size_t before = diagnostics.size();
+  settings.origins.SetFile(path);
   try {
     const YAML::Node root = YAML::LoadFile(path);
     if (!root.IsMap() && !root.IsNull()) wrong(root.Mark(), "", "wants a mapping of keys to values");
@@ -69,6 +80,7 @@ bool ReadSettingsFile(const std::string& path, SyncSettings& settings, Diagnosti
     if (root.IsMap()) {
       for (const auto& entry : root) {
         const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : "";
+        NoteLines(name, entry.first, entry.second, settings.origins);
         const auto key = keys.find(name);
         if (key == keys.end()) {
           wrong(entry.first.Mark(), name, "is no key; the keys are the names of the flags (--help)");

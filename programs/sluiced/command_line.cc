@@ -1,21 +1,18 @@
 #include "sluiced/command_line.h"
 
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
+#include <iterator>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "api/server.h"
-#include "certificate/tls_material.h"
 #include "common/arguments.h"
 #include "edge/device.h"
-#include "http/http_server.h"
 #include "sluice/printable.h"
+#include "sluiced/check_config.h"
 
 namespace sluice {
 namespace {
@@ -41,52 +38,39 @@ int Refuse(const std::string& message) {
 
 // A flag given once or more replaces the file's whole list.
 std::optional<int> Overlay(const Flags& flags, Config& config) {
-  if (!flags.wires.empty()) config.edge.wires.clear();
-  for (const std::string& text : flags.wires) {
-    auto wire = ParseWire(text);
+  Origins& origins = config.origins;
+  const auto list = [&](const std::vector<std::string>& flag, const char* key, std::vector<std::string>& setting) {
+    if (flag.empty()) return;
+    setting = flag;
+    origins.SetFlag(key, std::string("--") + key);
+  };
+  const auto text = [&](const std::string& flag, const char* key, std::string& setting) {
+    if (flag.empty()) return;
+    setting = flag;
+    origins.SetFlag(key, std::string("--") + key);
+  };
+  if (!flags.wires.empty()) {
+    config.edge.wires.clear();
+    origins.SetFlag("wires", "--wire");
+  }
+  for (const std::string& wire_text : flags.wires) {
+    auto wire = ParseWire(wire_text);
     if (const auto* error = std::get_if<std::string>(&wire)) return Refuse(*error);
     config.edge.wires.push_back(std::get<WireSettings>(std::move(wire)));
   }
-  if (!flags.manifests.empty()) config.manifests = flags.manifests;
-  if (!flags.listen.empty()) config.api.listen = flags.listen;
-  if (!flags.state.empty()) config.state = flags.state;
-  if (!flags.run.empty()) config.run = flags.run;
-  if (!flags.http.empty()) config.http = flags.http;
+  list(flags.manifests, "manifests", config.manifests);
+  list(flags.listen, "listen", config.api.listen);
+  text(flags.state, "state", config.state);
+  text(flags.run, "run", config.run);
+  text(flags.http, "http", config.http);
   config.api.insecure |= flags.insecure;
   if (!flags.cores.empty()) {
     auto cores = ParseCores(flags.cores);
     if (!cores) return Refuse("--cores '" + flags.cores + "': wants CPU numbers, none twice, such as 0,2-4");
     config.edge.cores = std::move(*cores);
+    origins.SetFlag("cores", "--cores");
   }
   config.edge.no_huge |= flags.no_huge;
-  return std::nullopt;
-}
-
-// What can be known to be wrong without touching a device.
-std::optional<int> Check(const Config& config) {
-  for (const WireSettings& wire : config.edge.wires) {
-    for (const PortSettings& port : wire.ports) {
-      const auto device = ParseDevice(port, 0);
-      if (const auto* error = std::get_if<std::string>(&device)) return Refuse(*error);
-    }
-  }
-  for (const std::string& path : config.manifests) {
-    if (access(path.c_str(), R_OK) != 0) {
-      return Refuse("manifests '" + path + "' cannot be read: " + std::strerror(errno));
-    }
-  }
-  if (const auto error = CheckApiSettings(config.api)) return Refuse(*error);
-  if (!config.http.empty()) {
-    if (const auto error = CheckHttpAddress(config.http)) return Refuse(*error);
-  }
-  return std::nullopt;
-}
-
-// Not at every start: what is half-written now may be whole when it is tried again.
-std::optional<int> CheckTlsFiles(const ApiSettings& api) {
-  if (api.tls_certificate.empty()) return std::nullopt;
-  const auto read = ReadSoundTls({api.tls_certificate, api.tls_key, api.tls_client_ca});
-  if (const auto* error = std::get_if<std::string>(&read)) return Refuse(*error);
   return std::nullopt;
 }
 
@@ -126,7 +110,8 @@ std::optional<int> ReadCommandLine(int argc, char** argv, Config& config) {
   app.add_option("--cores", flags.cores, "CPUs: the first for the control thread, each further one a worker")
       ->type_name("LIST");
   app.add_flag("--no-huge", flags.no_huge, "run on ordinary memory");
-  app.add_flag("--check-config", flags.check_config, "say whether configuration and flags are fine, and end");
+  app.add_flag("--check-config", flags.check_config,
+               "say what would stop a start with this configuration and these flags, each with its line, and end");
   app.set_version_flag("--version", "sluiced " SLUICE_VERSION);
   app.footer(
       "Prints `ready` when packets flow. SIGUSR1: a summary of counters on standard error. SIGHUP: read the manifests\n"
@@ -140,20 +125,24 @@ std::optional<int> ReadCommandLine(int argc, char** argv, Config& config) {
     return app.exit(error) == 0 ? kExitFine : kExitBadInput;
   }
 
-  Diagnostics diagnostics;
-  if (!flags.config.empty() && !ReadConfigFile(flags.config, config, diagnostics)) {
-    for (const Diagnostic& diagnostic : diagnostics) std::fprintf(stderr, "%s\n", diagnostic.ToString().c_str());
+  Diagnostics problems;
+  if (!flags.config.empty() && !ReadConfigFile(flags.config, config, problems)) {
+    PrintProblems("sluiced", problems);
     return kExitBadInput;
   }
   if (const auto code = Overlay(flags, config)) return code;
-  if (const auto code = Check(config)) return code;
+  problems = CheckSettings(config);
   if (flags.check_config) {
-    if (const auto code = CheckTlsFiles(config.api)) return code;
+    Diagnostics lacking = CheckMachine(config);
+    problems.insert(problems.end(), std::make_move_iterator(lacking.begin()), std::make_move_iterator(lacking.end()));
+  }
+  if (!problems.empty()) {
+    PrintProblems("sluiced", problems);
+    return kExitBadInput;
+  }
+  if (flags.check_config) {
     std::printf("%s: fine\n", flags.config.empty() ? "flags" : Printable(flags.config).c_str());
     return kExitFine;
-  }
-  if (config.edge.wires.empty()) {
-    return Refuse("no wire: give --wire DEV1,DEV2, or the key wires in the configuration file (see --help)");
   }
   return std::nullopt;
 }

@@ -31,15 +31,28 @@ ApiSettings At(const std::string& address) {
   return settings;
 }
 
-std::string Refusal(const ApiSettings& settings) { return CheckApiSettings(settings).value_or(""); }
+std::string Refusal(const ApiSettings& settings) {
+  std::string text;
+  for (const ApiProblem& problem : CheckApiSettings(settings)) text += problem.key + ": " + problem.what + '\n';
+  return text;
+}
 
 TEST(ApiSettings, AddressesAreUnixOrHostAndPort) {
   EXPECT_EQ(Refusal(At("unix:/run/s.sock")), "");
-  EXPECT_THAT(Refusal(At("unix:")), HasSubstr("listen 'unix:': the path"));
+  EXPECT_THAT(Refusal(At("unix:")), HasSubstr("listen[0]: 'unix:': the path"));
   EXPECT_THAT(Refusal(At("unix:" + std::string(200, 'a'))), HasSubstr("bytes long"));
-  for (const char* bad : {"7777", ":7777", "host:", "host:x", "host:65536", "::1:80", "/run/s.sock"}) {
+  for (const char* bad :
+       {"7777", ":7777", "host:", "host:x", "host:65536", "::1:80", "/run/s.sock", "10.0.0.256:80", "a b:80"}) {
     EXPECT_THAT(Refusal(At(bad)), HasSubstr("wants unix:PATH or HOST:PORT")) << bad;
   }
+}
+
+TEST(ApiSettings, EachAddressIsToldOf) {
+  ApiSettings settings;
+  settings.listen = {"unix:/run/s.sock", "7777", "10.0.0.1:7777", "unix:/run/s.sock"};
+  EXPECT_THAT(Refusal(settings),
+              AllOf(HasSubstr("listen[1]: '7777': wants"), HasSubstr("listen[2]: '10.0.0.1:7777': TCP"),
+                    HasSubstr("listen[3]: 'unix:/run/s.sock': named twice")));
 }
 
 TEST(ApiSettings, TcpWantsMutualTlsOrInsecure) {

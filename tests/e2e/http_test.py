@@ -175,7 +175,8 @@ class HttpTest(unittest.TestCase):
         self.assertIn("http 'nonsense' is no address", errors)
         for address in ("9465", ":9465", "127.0.0.1:9465", "localhost:9465", "[::1]:9465"):
             with self.subTest(address):
-                self.assertEqual(self.refused("--check-config", "--http", address)[0], 0)
+                flags = ("--check-config", "--wire", "null,null", "--http", address)
+                self.assertEqual(self.refused(*flags)[0], 0)
 
     def test_scrapers_that_never_read_and_a_thousand_that_never_ask_keep_no_probe_out_for_long(self):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
@@ -104,7 +105,7 @@ TEST_F(SluicedTest, BadInputExitsWith2AndNamesIt) {
   EXPECT_EQ(Run({}), 2);
   EXPECT_THAT(errors_, HasSubstr("no wire"));
   EXPECT_EQ(Run({"--wire", "null,null", "--manifests", "/nonexistent"}), 2);
-  EXPECT_THAT(errors_, HasSubstr("manifests '/nonexistent' cannot be read: No such file"));
+  EXPECT_EQ(errors_, "sluiced: --manifests: '/nonexistent' cannot be read: No such file or directory\n");
   EXPECT_EQ(Run({"--wire", "null,null", "--cores", "1-0"}), 2);
   EXPECT_THAT(errors_, HasSubstr("--cores '1-0'"));
   EXPECT_EQ(Run({"--no-such-flag"}), 2);
@@ -118,9 +119,72 @@ TEST_F(SluicedTest, FlagsOverrideTheFile) {
 }
 
 TEST_F(SluicedTest, FineConfigurationIsSaidToBeFine) {
-  const std::string config = folder_.Write("sluiced.yaml", "wires: [[af_packet:nosuchiface, null]]\n");
-  EXPECT_EQ(Run({"--config", config, "--check-config"}), 0);
+  const std::string config = folder_.Write("sluiced.yaml",
+                                           "wires: [[af_packet:lo, null]]\nlisten: ['0.0.0.0:7777']\n"
+                                           "insecure: true\ncores: 0\nstate: " +
+                                               folder_ / "later/state" + '\n');
+  EXPECT_EQ(Run({"--config", config, "--check-config"}), 0) << errors_;
   EXPECT_EQ(output_, config + ": fine\n");
+  EXPECT_EQ(Run({"--config", config, "--check-config", "--wire", "null,ring", "--listen", "127.0.0.1:0"}), 0)
+      << errors_;
+}
+
+TEST_F(SluicedTest, CheckConfigTellsOfAllThatWouldStopAStart) {
+  const std::string config = folder_.Write("sluiced.yaml", R"(wires:
+  - - af_packet:nosuchiface
+    - pcap:/nonexistent/in.pcap
+  - - {device: "memif:/nonexistent/memif.sock", role: server}
+    - "0000:ff:1f.7"
+  - [tap:one, tap:one]
+  - [nonsense, null]
+manifests: [/nonexistent]
+listen:
+  - unix:/proc/version/sluiced.sock
+  - 192.0.2.7:7777
+  - 10.0.0.256:7777
+tls:
+  certificate: /nonexistent/certificate.pem
+  key: /nonexistent/key.pem
+  client_ca: /nonexistent/ca.pem
+cores: [0, 4000]
+http: 10.0.0.1.2:9465
+state: /proc/version/state
+)");
+  EXPECT_EQ(Run({"--config", config, "--check-config"}), 2);
+  for (const char* line :
+       {":2: error: wires[0][0]: device 'af_packet:nosuchiface': no such interface",
+        ":3: error: wires[0][1]: device 'pcap:/nonexistent/in.pcap': '/nonexistent/in.pcap' cannot be read: No such "
+        "file",
+        ":4: error: wires[1][0]: device 'memif:/nonexistent/memif.sock': folder '/nonexistent/' cannot be written",
+        ":5: error: wires[1][1]: device '0000:ff:1f.7': there is no such PCI device",
+        ":6: error: wires[2][1]: device 'tap:one': is wires[2][0] already",
+        ":7: error: wires[3][0]: device 'nonsense': no such kind",
+        ":8: error: manifests[0]: '/nonexistent' cannot be read: No such file",
+        ":10: error: listen[0]: 'unix:/proc/version/sluiced.sock': '/proc/version' is no folder",
+        ":11: error: listen[1]: '192.0.2.7:7777': '192.0.2.7' is no address of this host",
+        ":12: error: listen[2]: '10.0.0.256:7777': wants unix:PATH or HOST:PORT",
+        ":14: error: tls.certificate: certificate '/nonexistent/certificate.pem' cannot be read: No such file",
+        ":17: error: cores: core 4000: this process may use ", ":18: error: http: http '10.0.0.1.2:9465' is no address",
+        ":19: error: state: '/proc/version' is no folder"}) {
+    EXPECT_THAT(errors_, HasSubstr(config + line));
+  }
+  EXPECT_EQ(std::count(errors_.begin(), errors_.end(), '\n'), 14) << errors_;
+  EXPECT_EQ(output_, "");
+}
+
+TEST_F(SluicedTest, CheckConfigTellsOfAnEmptyFile) {
+  const std::string config = folder_.Write("sluiced.yaml", "");
+  EXPECT_EQ(Run({"--config", config, "--check-config"}), 2);
+  EXPECT_EQ(errors_, config +
+                         ": error: no wire: give --wire DEV1,DEV2, or the key wires in the configuration file (see "
+                         "--help)\n");
+  EXPECT_EQ(Run({"--config", config, "--check-config", "--wire", "null,null"}), 0) << errors_;
+}
+
+TEST_F(SluicedTest, CheckConfigNamesTheFlagThatReplacesAKey) {
+  const std::string config = folder_.Write("sluiced.yaml", "wires: [[null, null]]\n");
+  EXPECT_EQ(Run({"--config", config, "--check-config", "--wire", "af_packet:nosuchiface,null"}), 2);
+  EXPECT_THAT(errors_, HasSubstr("sluiced: --wire: device 'af_packet:nosuchiface': no such interface"));
 }
 
 TEST_F(SluicedTest, SecondOneOnTheSameDeviceIsRefusedAndTheFirstGoesOn) {

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -67,6 +68,13 @@ class SyncTest : public testing::Test {
                                         "127.0.0.1:" + std::to_string(port_)};
     command.insert(command.end(), more.begin(), more.end());
     ASSERT_TRUE(sync_.Start(command, folder_ / "log"));
+  }
+
+  // The exit code of --check-config.
+  int Check(std::vector<std::string> flags) const {
+    flags.insert(flags.begin(), {"/bin/sh", "-c", "exec \"$@\" >>'" + (folder_ / "log") + "' 2>&1", "sh", SLUICE_SYNC,
+                                 "--check-config"});
+    return RunCommand(flags);
   }
 
   // The ingress of the policy admits this port.
@@ -253,6 +261,43 @@ TEST_F(SyncTest, BadInputEndsWithTwo) {
   WriteFile(folder_ / "config", "targets: [unix:/tmp/a]\n");
   EXPECT_EQ(RunCommand({SLUICE_SYNC, "--config", folder_ / "config"}), 2);
   EXPECT_EQ(RunCommand({SLUICE_SYNC, "--help"}), 0);
+}
+
+TEST_F(SyncTest, CheckConfigTellsOfAllThatWouldStopAStart) {
+  const std::string config = folder_ / "config";
+  WriteFile(config, R"(kubeconfig: /nonexistent/kubeconfig
+target:
+  - unix:/run/sluice/sluiced.sock
+  - 10.0.0.256:7777
+  - "[::1]:7777"
+  - 10.0.0.1:7777
+  - 10.0.0.1:7777
+tls-certificate: /nonexistent/sync.pem
+tls-key: /nonexistent/sync.key
+tls-ca: /nonexistent/ca.pem
+http: 192.0.2.7:9464
+log-level: loud
+)");
+  EXPECT_EQ(Check({"--config", config}), 2);
+  for (const char* line : {":1: error: kubeconfig: '/nonexistent/kubeconfig' cannot be read: No such file",
+                           ":4: error: target[1]: '10.0.0.256:7777': wants unix:PATH or HOST:PORT",
+                           ":7: error: target[4]: '10.0.0.1:7777': named twice",
+                           ":8: error: tls-certificate: certificate '/nonexistent/sync.pem' cannot be read",
+                           ":11: error: http: '192.0.2.7:9464': '192.0.2.7' is no address of this host",
+                           ":12: error: log-level: 'loud': wants debug"}) {
+    EXPECT_THAT(Log(), HasSubstr(config + line));
+  }
+  const std::string log = Log();
+  EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 6) << log;
+}
+
+TEST_F(SyncTest, CheckConfigNamesTheFlagThatReplacesAKey) {
+  const std::string config = folder_ / "config";
+  WriteFile(config, "manifests: [/nonexistent]\n");
+  EXPECT_EQ(Check({"--config", config, "--manifests", folder_ / "manifests"}), 0) << Log();
+  EXPECT_EQ(Check({"--config", config, "--manifests", "/elsewhere", "--http", "x"}), 2);
+  EXPECT_THAT(Log(), HasSubstr("sluice-sync: --manifests: '/elsewhere' cannot be read: No such file or directory\n"
+                               "sluice-sync: --http: http 'x' is no address"));
 }
 
 TEST_F(SyncTest, AConfigurationFileSaysWhatFlagsSay) {

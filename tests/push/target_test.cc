@@ -6,10 +6,13 @@
 namespace sluice {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 std::string Refusal(const std::vector<std::string>& addresses, const TargetSecurity& security = {}) {
-  return CheckTargets(addresses, security).value_or("");
+  std::string text;
+  for (const TargetProblem& problem : CheckTargets(addresses, security)) text += problem.what + '\n';
+  return text;
 }
 
 TEST(Targets, AUnixSocketNeedsNothing) { EXPECT_EQ(Refusal({"unix:/run/sluice/sluiced.sock"}), ""); }
@@ -24,9 +27,14 @@ TEST(Targets, TcpWantsTlsOrAnExplicitWord) {
 TEST(Targets, WhatIsNoAddressIsRefused) {
   TargetSecurity insecure;
   insecure.insecure = true;
-  for (const char* address : {"", "unix:", "host", "host:", ":7777", "host:0", "host:65536", "fd00::1:7777"}) {
+  for (const char* address :
+       {"", "unix:", "host", "host:", ":7777", "host:0", "host:65536", "fd00::1:7777", "10.0.0.256:1", "a b:1"}) {
     EXPECT_NE(Refusal({address}, insecure), "") << address;
   }
+}
+
+TEST(Targets, EachIsToldOf) {
+  EXPECT_THAT(Refusal({"unix:", "unix:/a", "host"}), AllOf(HasSubstr("'unix:': wants"), HasSubstr("'host': wants")));
 }
 
 TEST(Targets, OneNamedTwiceIsRefused) { EXPECT_THAT(Refusal({"unix:/a", "unix:/a"}), HasSubstr("twice")); }

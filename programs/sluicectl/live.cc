@@ -15,6 +15,7 @@
 #include "sluice/policy_terms.h"
 #include "sluice/printable.h"
 #include "sluicectl/commands.h"
+#include "sluicectl/connect_failure.h"
 #include "sluicectl/yaml.h"
 
 namespace sluice {
@@ -31,6 +32,11 @@ std::string CellText(const Json& value) {
   std::string text;
   for (const Json& item : value) text += (text.empty() ? "" : ",") + CellText(item);
   return text;
+}
+
+Transport TransportOf(const LiveOptions& options) {
+  if (options.target.starts_with("unix:")) return Transport::kUnix;
+  return options.insecure ? Transport::kPlainTcp : Transport::kTls;
 }
 
 }  // namespace
@@ -63,7 +69,7 @@ void AddListOptions(CLI::App& command, LiveOptions& options) {
 
 std::unique_ptr<v1::ObserveService::Stub> ConnectTo(const LiveOptions& options) {
   std::shared_ptr<grpc::ChannelCredentials> credentials;
-  if (options.target.starts_with("unix:") || options.insecure) {
+  if (TransportOf(options) != Transport::kTls) {
     credentials = grpc::InsecureChannelCredentials();
   } else {
     if (options.tls_ca.empty() || options.tls_certificate.empty() || options.tls_key.empty()) {
@@ -135,14 +141,7 @@ int Finish(const LiveOptions& options, const grpc::Status& status) {
   const std::string& why = status.error_message();
   switch (status.error_code()) {
     case grpc::StatusCode::UNAVAILABLE:
-      if (why.find("Permission denied") != why.npos) {
-        return Fail(options.target + ": permission denied; the socket is for root and its group");
-      }
-      if (why.find("failed to connect") == why.npos) {
-        return Fail("the connection to " + options.target + " broke; does sluiced still run? (" + why + ")");
-      }
-      return Fail("nobody answers at " + options.target +
-                  "; is sluiced running? --target or SLUICE_TARGET names another address (" + why + ")");
+      return Fail(ConnectFailure(options.target, TransportOf(options), why));
     case grpc::StatusCode::DEADLINE_EXCEEDED:
       return Fail("no answer from " + options.target + " for " + why +
                   " s: sluiced hangs, is stopped or is overloaded; its log says more, and --timeout waits longer");

@@ -14,6 +14,7 @@
 #include <thread>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "api/policy_service.h"
 #include "api/server.h"
@@ -61,6 +62,15 @@ class TlsLink : public testing::Test {
       const std::lock_guard lock(mutex_);
       said_ += std::string(line) + '\n';
     });
+    ASSERT_TRUE(std::holds_alternative<std::unique_ptr<ApiServer>>(started)) << std::get<std::string>(started);
+    server_ = std::get<std::unique_ptr<ApiServer>>(std::move(started));
+  }
+  void StartPlaneWithoutTls() {
+    service_ = std::make_unique<PolicyService>(intake_, "", [](std::string_view) {});
+    ApiSettings settings;
+    settings.listen = {"127.0.0.1:" + std::to_string(port_)};
+    settings.insecure = true;
+    auto started = ApiServer::Start(settings, {service_.get()}, [](std::string_view) {});
     ASSERT_TRUE(std::holds_alternative<std::unique_ptr<ApiServer>>(started)) << std::get<std::string>(started);
     server_ = std::get<std::unique_ptr<ApiServer>>(std::move(started));
   }
@@ -187,6 +197,50 @@ TEST_F(TlsLink, WithoutTlsToATlsDataplaneSaysSoAtStartAndIsRefused) {
                            "127.0.0.1:" + std::to_string(port_), "--insecure"},
                           folder_ / "log"));
   ExpectRefusal("INSECURE: policy travels to 127.0.0.1", "a client that speaks no TLS");
+}
+
+// sluicectl as its user runs it: one line, and nothing of gRPC's own.
+class TlsQuestion : public TlsLink {
+ protected:
+  std::string Ask(std::vector<std::string> flags) const {
+    flags.insert(flags.begin(), {"/bin/sh", "-c", "exec \"$@\" >'" + (folder_ / "asked") + "' 2>&1", "sh", SLUICECTL,
+                                 "status", "-o", "json", "--target", "127.0.0.1:" + std::to_string(port_)});
+    RunCommand(flags);
+    std::ostringstream text;
+    text << std::ifstream(folder_ / "asked").rdbuf();
+    const std::string all = text.str();
+    const std::size_t error = all.find("error: ");
+    return error == all.npos ? all : all.substr(error);
+  }
+  std::string AskAs(const Authority& signer, const std::string& name, const Authority& planes) const {
+    return Ask({"--tls-cert", signer.Certificate(name), "--tls-key", signer.Key(name), "--tls-ca", planes.CaFile()});
+  }
+  std::string Here() const { return "error: 127.0.0.1:" + std::to_string(port_); }
+};
+
+TEST_F(TlsQuestion, ThatFailsNamesTheCause) {
+  StartPlane(ours_, "plane", ours_);
+  other_.Sign("sync", {});
+  EXPECT_EQ(AskAs(ours_, "sync", other_),
+            Here() + ": its certificate is not one that --tls-ca signed, or has expired\n");
+  EXPECT_EQ(AskAs(other_, "sync", ours_), Here() +
+                                              " closed the connection; mostly, it does not accept our certificate "
+                                              "(--tls-cert), and its log says why\n");
+  EXPECT_EQ(Ask({"--insecure"}), Here() +
+                                     " closed the connection; mostly, it wants TLS: give --tls-ca, --tls-cert and "
+                                     "--tls-key in place of --insecure\n");
+}
+
+TEST_F(TlsQuestion, ToAnotherHostIsRefused) {
+  ours_.Sign("elsewhere", {.names = "DNS:elsewhere,IP:192.0.2.1"});
+  StartPlane(ours_, "elsewhere", ours_);
+  EXPECT_EQ(AskAs(ours_, "sync", ours_), Here() + ": its certificate names another host than --target does\n");
+}
+
+TEST_F(TlsQuestion, ToAPlaneWithoutTlsSaysSo) {
+  StartPlaneWithoutTls();
+  EXPECT_EQ(AskAs(ours_, "sync", ours_),
+            Here() + ": it speaks no TLS; to talk to a sluiced with the key insecure, give --insecure\n");
 }
 
 // All of it changes on disk, authority included; the dataplane goes and comes again, and the policy in force stays.

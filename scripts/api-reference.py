@@ -22,6 +22,9 @@ Generated from `proto/sluice/v1` by `scripts/api-reference.py`; edit the comment
 gRPC over a Unix socket (`unix:/run/sluice/sluiced.sock`), or over TCP with mutual TLS. `grpc.health.v1.Health` and server
 reflection are there too.
 
+Over TCP, a client whose certificate `tls.viewer_ca` signed may call everything but `PolicyService.Push`, which is answered
+`PERMISSION_DENIED`.
+
 **Bounds.** A message is at most 16 MB, either way; a request of `PolicyService.Push` may come in parts, of 64 MB together, and
 take 1 GB of memory at most. A full state is at most 1 GB over all its chunks. A request of `ObserveService`, and
 `Begin`, is at most 64 KB. No message may be compressed: one that says so is answered `UNIMPLEMENTED`.

@@ -1,5 +1,7 @@
 #include "api/policy_service.h"
 
+#include <grpc/grpc_security_constants.h>
+
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -8,9 +10,19 @@
 #include "api/push_stream.h"
 
 namespace sluice {
+namespace {
 
-PolicyService::PolicyService(PolicyIntake& intake, std::string refusal, Say say)
-    : intake_(intake), refusal_(std::move(refusal)), say_(std::move(say)), thread_([this] { Run(); }) {}
+constexpr std::string_view kViewerRefusal =
+    "this certificate may look and not push; pushing wants one that tls.client_ca signed, and not tls.viewer_ca";
+
+}  // namespace
+
+PolicyService::PolicyService(PolicyIntake& intake, std::string refusal, Say say, MayPush may_push)
+    : intake_(intake),
+      refusal_(std::move(refusal)),
+      say_(std::move(say)),
+      may_push_(std::move(may_push)),
+      thread_([this] { Run(); }) {}
 
 PolicyService::~PolicyService() {
   Stop();
@@ -31,7 +43,7 @@ void PolicyService::Stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* PolicyService::Push(grpc::CallbackServerContext*) {
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* PolicyService::Push(grpc::CallbackServerContext* context) {
   const auto stream = std::make_shared<PushStream>(*this);
   Waits(stream);
   stream->Start();
@@ -42,7 +54,35 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* PolicyService::Push
   }
   if (stopped) stream->End({grpc::StatusCode::UNAVAILABLE, "sluiced is shutting down"});
   if (!refusal_.empty()) stream->End({grpc::StatusCode::FAILED_PRECONDITION, refusal_});
+  if (const std::string refusal = RefusalOf(*context); !refusal.empty()) {
+    stream->End({grpc::StatusCode::PERMISSION_DENIED, refusal});
+  }
   return stream.get();
+}
+
+std::string PolicyService::RefusalOf(const grpc::CallbackServerContext& context) {
+  constexpr std::chrono::seconds kQuiet(10);
+  if (may_push_ == nullptr) return "";
+  const auto auth = context.auth_context();
+  const auto text_of = [&](const char* property) {
+    const auto values = auth->FindPropertyValues(property);
+    return values.empty() ? std::string() : std::string(values.front().data(), values.front().size());
+  };
+  if (!auth->IsPeerAuthenticated()) return "";  // a Unix socket, or `insecure`
+  // At this end of a connection, OpenSSL's chain lacks the client's own certificate.
+  const std::string own = text_of(GRPC_X509_PEM_CERT_PROPERTY_NAME);
+  if (!own.empty() && may_push_(own + '\n' + text_of(GRPC_X509_PEM_CERT_CHAIN_PROPERTY_NAME))) return "";
+  {
+    const std::lock_guard lock(mutex_);
+    const auto now = std::chrono::steady_clock::now();
+    if (told_of_viewer_ != std::chrono::steady_clock::time_point{} && now - told_of_viewer_ < kQuiet) {
+      return std::string(kViewerRefusal);
+    }
+    told_of_viewer_ = now;
+  }
+  say_("a client that may only look wanted to push: certificate '" + text_of(GRPC_X509_CN_PROPERTY_NAME) +
+       "' is not one that tls.client_ca alone signed");
+  return std::string(kViewerRefusal);
 }
 
 void PolicyService::Post(std::function<void()> job) {

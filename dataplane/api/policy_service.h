@@ -6,6 +6,7 @@
 #ifndef SLUICE_DATAPLANE_API_POLICY_SERVICE_H_
 #define SLUICE_DATAPLANE_API_POLICY_SERVICE_H_
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
@@ -26,10 +27,12 @@ class PushStream;
 class PolicyService final : public v1::PolicyService::WithRawCallbackMethod_Push<v1::PolicyService::Service> {
  public:
   using Say = std::function<void(std::string_view)>;  // a line for the log, from any thread
+  // Whether a client with these certificates (PEM, its own first) may push. From any thread.
+  using MayPush = std::function<bool(const std::string&)>;
 
   // `intake` outlives the service, which is its writer from here on. `refusal` says why nobody may push; empty: they
-  // may.
-  PolicyService(PolicyIntake& intake, std::string refusal, Say say);
+  // may. `may_push` is asked of clients that showed a certificate; null: each may.
+  PolicyService(PolicyIntake& intake, std::string refusal, Say say, MayPush may_push = nullptr);
   // Requires that the server was shut down. Waits for gRPC to be done with every stream.
   ~PolicyService() override;
 
@@ -41,6 +44,8 @@ class PolicyService final : public v1::PolicyService::WithRawCallbackMethod_Push
  private:
   friend class PushStream;
 
+  // Why this client may not push; empty: it may.
+  std::string RefusalOf(const grpc::CallbackServerContext& context);
   void Post(std::function<void()> job);
   void Run();
   void Waits(const std::shared_ptr<PushStream>& stream);
@@ -51,11 +56,13 @@ class PolicyService final : public v1::PolicyService::WithRawCallbackMethod_Push
   PolicyIntake& intake_;
   const std::string refusal_;
   const Say say_;
+  const MayPush may_push_;
 
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::function<void()>> jobs_;
   bool stop_ = false;
+  std::chrono::steady_clock::time_point told_of_viewer_{};
   std::size_t streams_ = 0;  // that gRPC is not done with
   std::shared_ptr<PushStream> sender_;
   std::deque<std::shared_ptr<PushStream>> waiting_;  // have not said Begin; oldest first

@@ -72,6 +72,8 @@ std::vector<ApiProblem> CheckApiSettings(const ApiSettings& settings) {
   const bool tls = !settings.tls_certificate.empty() || !settings.tls_key.empty() || !settings.tls_client_ca.empty();
   if (tls && (settings.tls_certificate.empty() || settings.tls_key.empty() || settings.tls_client_ca.empty())) {
     problems.push_back({"tls", "wants all of certificate, key and client_ca"});
+  } else if (!tls && !settings.tls_viewer_ca.empty()) {
+    problems.push_back({"tls.viewer_ca", "stands beside certificate, key and client_ca"});
   }
   for (auto address = settings.listen.begin(); address != settings.listen.end(); ++address) {
     const auto refuse = [&](const std::string& what) {

@@ -12,11 +12,13 @@ inline constexpr std::string_view kDefaultListen = "unix:/run/sluice/sluiced.soc
 
 struct ApiSettings {
   std::vector<std::string> listen;  // "unix:PATH" or "HOST:PORT"
-  // PEM files, all three or none, read again when they change. They must hold what they should at any time: gRPC 1.51
-  // ends the process where one is empty.
+  // PEM files, the first three or none, read again when they change. They must hold what they should at any time:
+  // gRPC 1.51 ends the process where one is empty.
   std::string tls_certificate;
   std::string tls_key;
   std::string tls_client_ca;  // who signs the clients' certificates
+  std::string tls_viewer_ca;  // who signs those of clients that may look and not push; may be empty. ApiServer does not
+                              // read it: where there are viewers, tls_client_ca holds both, and PolicyService asks
   bool insecure = false;      // TCP without TLS
 };
 

@@ -95,14 +95,30 @@ std::optional<std::string> TlsFiles::Take(TlsMaterial material) {
   // gRPC takes a pair whose time of change, in whole seconds, differs before and after reading for a torn one, and
   // reads it anew: so each exchange has a second of its own.
   ++exchanges_;
-  if (!Exchange(ca_fd_, material.ca, exchanges_) ||
+  const std::string both = material.viewer_ca.empty() ? material.ca : material.ca + '\n' + material.viewer_ca;
+  if (!Exchange(ca_fd_, both, exchanges_) ||
       !Exchange(pair_fd_, material.key + '\n' + material.certificate, exchanges_)) {
     return std::string("TLS files cannot be copied in memory: ") + std::strerror(errno);
   }
   life_ = std::get<CertificateLife>(checked);
   ends_unix_s_ = life_.ends.time_since_epoch().count();
   in_use_ = std::move(material);
+  const std::lock_guard lock(mutex_);
+  pushers_ca_ = in_use_.ca;
+  viewers_ca_ = in_use_.viewer_ca;
   return std::nullopt;
+}
+
+bool TlsFiles::MayPush(const std::string& chain) const {
+  if (names_.viewer_ca.empty()) return true;
+  std::string pushers_ca;
+  std::string viewers_ca;
+  {
+    const std::lock_guard lock(mutex_);
+    pushers_ca = pushers_ca_;
+    viewers_ca = viewers_ca_;
+  }
+  return IsSignedBy(chain, pushers_ca) && !IsSignedBy(chain, viewers_ca);
 }
 
 std::optional<TlsFiles::News> TlsFiles::Look(system_clock::time_point now) {

@@ -1,4 +1,4 @@
-// The operator's three TLS files, and the copies of them that gRPC is given.
+// The operator's TLS files, and the copies of them that gRPC is given.
 //
 // gRPC 1.51 looks at files by itself, but ends the process where one is empty, and takes whatever else it finds. So it
 // looks at copies in memory instead. These change when the files do, all together, and only to what is whole, sound and
@@ -7,13 +7,17 @@
 // Our own certificate's end is told in good time, too: in the last fifth of its life, and two weeks before its end at
 // the latest. Whoever renews by machine does so at two thirds, whoever renews by hand wants days.
 //
-// Open and Look: one thread; certificate_ends_unix_s: any.
+// Clients of a second authority, the viewers', are let in as well: the copy of `ca` holds both. What they may do is
+// told call by call (MayPush).
+//
+// Open and Look: one thread; certificate_ends_unix_s and MayPush: any.
 #ifndef SLUICE_PROGRAMS_CERTIFICATE_TLS_FILES_H_
 #define SLUICE_PROGRAMS_CERTIFICATE_TLS_FILES_H_
 
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <variant>
@@ -50,6 +54,9 @@ class TlsFiles {
   const TlsNames& copies() const { return copies_; }
   // Of the certificate in use, in seconds since 1970; 0: there is none.
   std::int64_t certificate_ends_unix_s() const { return ends_unix_s_; }
+  // Whether a client that was let in with these certificates (PEM, its own first) may change policy. With viewers, only
+  // if an authority of `ca` signed it and none of viewers did. A connection may be older than the files in use.
+  bool MayPush(const std::string& chain) const;
 
  private:
   std::optional<std::string> Take(TlsMaterial material);
@@ -62,6 +69,9 @@ class TlsFiles {
   int ca_fd_ = -1;
   std::int64_t exchanges_ = 0;
   TlsMaterial in_use_;
+  mutable std::mutex mutex_;
+  std::string pushers_ca_;  // in_use_.ca, under the mutex
+  std::string viewers_ca_;  // in_use_.viewer_ca, likewise
   CertificateLife life_{};
   std::atomic<std::int64_t> ends_unix_s_ = 0;
   std::variant<TlsMaterial, std::string> seen_;  // at the last look

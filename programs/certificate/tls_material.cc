@@ -7,6 +7,7 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <openssl/x509_vfy.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,6 +27,9 @@ using std::chrono::sys_seconds;
 
 constexpr std::size_t kMaxFileBytes = std::size_t{4} << 20;
 
+// Of pointers that others own.
+void FreeStack(STACK_OF(X509) * stack) { sk_X509_free(stack); }
+
 template <auto kFree>
 struct Freed {
   template <typename T>
@@ -37,6 +41,9 @@ using Bio = std::unique_ptr<BIO, Freed<BIO_free>>;
 using Certificate = std::unique_ptr<X509, Freed<X509_free>>;
 using Key = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
 using Context = std::unique_ptr<SSL_CTX, Freed<SSL_CTX_free>>;
+using Store = std::unique_ptr<X509_STORE, Freed<X509_STORE_free>>;
+using StoreContext = std::unique_ptr<X509_STORE_CTX, Freed<X509_STORE_CTX_free>>;
+using Stack = std::unique_ptr<STACK_OF(X509), Freed<FreeStack>>;
 
 Bio Memory(std::string_view text) { return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
 
@@ -117,6 +124,13 @@ std::variant<CertificateLife, std::string> LifeOf(const std::vector<Certificate>
   return *life;
 }
 
+bool ShareOne(const std::vector<Certificate>& some, const std::vector<Certificate>& others) {
+  return std::any_of(some.begin(), some.end(), [&](const Certificate& one) {
+    return std::any_of(others.begin(), others.end(),
+                       [&](const Certificate& other) { return X509_cmp(one.get(), other.get()) == 0; });
+  });
+}
+
 }  // namespace
 
 std::variant<TlsMaterial, std::string> ReadTls(const TlsNames& names) {
@@ -126,6 +140,10 @@ std::variant<TlsMaterial, std::string> ReadTls(const TlsNames& names) {
   }
   if (auto error = ReadInto(names.key, material.key)) return "key '" + names.key + "' " + *error;
   if (auto error = ReadInto(names.ca, material.ca)) return "CA '" + names.ca + "' " + *error;
+  if (names.viewer_ca.empty()) return material;
+  if (auto error = ReadInto(names.viewer_ca, material.viewer_ca)) {
+    return "viewer CA '" + names.viewer_ca + "' " + *error;
+  }
   return material;
 }
 
@@ -141,6 +159,15 @@ std::variant<CertificateLife, std::string> CheckTls(const TlsMaterial& material,
   EVP_PKEY* const key = std::get<Key>(read_key).get();
   const auto authorities = ReadCertificates(material.ca);
   if (const auto* error = std::get_if<std::string>(&authorities)) return "CA '" + names.ca + "' " + *error;
+  if (!names.viewer_ca.empty()) {
+    const std::string viewer_ca = "viewer CA '" + names.viewer_ca + "' ";
+    const auto viewers = ReadCertificates(material.viewer_ca);
+    if (const auto* error = std::get_if<std::string>(&viewers)) return viewer_ca + *error;
+    if (ShareOne(std::get<0>(authorities), std::get<0>(viewers))) {
+      return viewer_ca + "holds an authority of CA '" + names.ca + "', whose clients could not push then; " +
+             "viewers want an authority of their own";
+    }
+  }
 
   if (X509_check_private_key(chain.front().get(), key) != 1) {
     ERR_clear_error();
@@ -162,6 +189,25 @@ std::variant<TlsMaterial, std::string> ReadSoundTls(const TlsNames& names) {
     if (auto* error = std::get_if<std::string>(&checked)) return std::move(*error);
   }
   return read;
+}
+
+bool IsSignedBy(const std::string& chain, const std::string& ca) {
+  const auto read_chain = ReadCertificates(chain);
+  const auto read_ca = ReadCertificates(ca);
+  if (read_chain.index() != 0 || read_ca.index() != 0) return false;
+  const auto& certificates = std::get<0>(read_chain);
+  const Store store(X509_STORE_new());
+  const StoreContext context(X509_STORE_CTX_new());
+  const Stack others(sk_X509_new_null());
+  if (store == nullptr || context == nullptr || others == nullptr) return false;
+  for (const Certificate& one : std::get<0>(read_ca)) X509_STORE_add_cert(store.get(), one.get());
+  for (const Certificate& one : certificates) sk_X509_push(others.get(), one.get());
+  X509_STORE_set_flags(store.get(), X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_NO_CHECK_TIME);
+  const bool signed_by =
+      X509_STORE_CTX_init(context.get(), store.get(), certificates.front().get(), others.get()) == 1 &&
+      X509_verify_cert(context.get()) == 1;
+  ERR_clear_error();
+  return signed_by;
 }
 
 }  // namespace sluice

@@ -1,4 +1,4 @@
-// A certificate, its private key, and whose certificates are believed: as three PEM files, and as what these hold.
+// A certificate, its private key, and whose certificates are believed: as PEM files, and as what these hold.
 // Any thread.
 #ifndef SLUICE_PROGRAMS_CERTIFICATE_TLS_MATERIAL_H_
 #define SLUICE_PROGRAMS_CERTIFICATE_TLS_MATERIAL_H_
@@ -13,13 +13,15 @@ struct TlsNames {
   std::string certificate;
   std::string key;
   std::string ca;
+  std::string viewer_ca{};  // may be empty
 };
 
-// The bytes of the three files.
+// The bytes of the files.
 struct TlsMaterial {
   std::string certificate;
   std::string key;
   std::string ca;
+  std::string viewer_ca{};
 
   bool operator==(const TlsMaterial&) const = default;
 };
@@ -34,11 +36,15 @@ struct CertificateLife {
 std::variant<TlsMaterial, std::string> ReadTls(const TlsNames& names);
 
 // Whether a handshake can be made of it: whole PEM blocks, a key without a passphrase that belongs to the certificate,
-// at least one authority. Its time of validity is not judged.
+// at least one authority in each of their files, none of them in both. Its time of validity is not judged.
 std::variant<CertificateLife, std::string> CheckTls(const TlsMaterial& material, const TlsNames& names);
 
 // Both.
 std::variant<TlsMaterial, std::string> ReadSoundTls(const TlsNames& names);
+
+// Whether an authority of `ca` signed the first certificate of `chain`, perhaps by others of it. Both are PEM. What a
+// handshake judged before (time, purpose) is not judged again. False where either cannot be read.
+bool IsSignedBy(const std::string& chain, const std::string& ca);
 
 }  // namespace sluice
 

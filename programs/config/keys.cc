@@ -42,11 +42,14 @@ void AddApiKeys(Config& config, std::vector<Key>& keys) {
   keys.push_back(
       {"run", TextKey{&config.run, "`/run/sluice`"}, "",
        "folder in memory that says, over a restart, that `state` lacks policy; several `sluiced` may share it"});
-  keys.push_back({"tls.certificate", TextKey{&api.tls_certificate, "none"}, "",
-                  "PEM file: the certificate chain of TCP addresses; read again when it changes, as are the next two"});
+  keys.push_back(
+      {"tls.certificate", TextKey{&api.tls_certificate, "none"}, "",
+       "PEM file: the certificate chain of TCP addresses; read again when it changes, as are the next three"});
   keys.push_back({"tls.key", TextKey{&api.tls_key, "none"}, "", "PEM file: its private key"});
   keys.push_back({"tls.client_ca", TextKey{&api.tls_client_ca, "none"}, "",
                   "PEM file: who must have signed the certificate of whoever connects by TCP"});
+  keys.push_back({"tls.viewer_ca", TextKey{&api.tls_viewer_ca, "none"}, "",
+                  "PEM file: who else may have signed it; such a client may ask for everything and push nothing"});
   keys.push_back(
       {"http", TextKey{&config.http, "none"}, "",
        "where `/metrics`, `/healthz` and `/readyz` are served: `HOST:PORT`, plain HTTP ([metrics.md](metrics.md))"});

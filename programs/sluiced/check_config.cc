@@ -100,7 +100,8 @@ void CheckAddresses(const Config& config, Diagnostics& problems) {
 
 // The key of the file that an error of ReadSoundTls begins with.
 std::string TlsKeyOf(const std::string& error) {
-  constexpr std::pair<const char*, const char*> kKeys[] = {{"key ", "tls.key"}, {"CA ", "tls.client_ca"}};
+  constexpr std::pair<const char*, const char*> kKeys[] = {
+      {"key ", "tls.key"}, {"CA ", "tls.client_ca"}, {"viewer CA ", "tls.viewer_ca"}};
   for (const auto& [word, key] : kKeys) {
     if (error.starts_with(word)) return key;
   }
@@ -110,7 +111,7 @@ std::string TlsKeyOf(const std::string& error) {
 void CheckTlsFiles(const Config& config, Diagnostics& problems) {
   const ApiSettings& api = config.api;
   if (api.tls_certificate.empty() || api.tls_key.empty() || api.tls_client_ca.empty()) return;
-  const auto read = ReadSoundTls({api.tls_certificate, api.tls_key, api.tls_client_ca});
+  const auto read = ReadSoundTls({api.tls_certificate, api.tls_key, api.tls_client_ca, api.tls_viewer_ca});
   if (const auto* error = std::get_if<std::string>(&read)) {
     problems.push_back(config.origins.Problem(TlsKeyOf(*error), *error));
   }

@@ -57,7 +57,8 @@ class Daemon {
  public:
   explicit Daemon(Config config)
       : config_(std::move(config)),
-        tls_({config_.api.tls_certificate, config_.api.tls_key, config_.api.tls_client_ca}) {}
+        tls_({config_.api.tls_certificate, config_.api.tls_key, config_.api.tls_client_ca, config_.api.tls_viewer_ca}) {
+  }
 
   int Run() {
     const int code = Start();
@@ -164,8 +165,9 @@ class Daemon {
   int StartApi(const ApiServer::Say& say) {
     const std::string refusal =
         policy_->has_paths() ? "this sluiced follows manifests; start it without them to push policy" : "";
-    service_ =
-        std::make_unique<PolicyService>(*intake_, refusal, [](std::string_view line) { spdlog::info("{}", line); });
+    const auto say_news = [](std::string_view line) { spdlog::info("{}", line); };
+    const auto may_push = [this](const std::string& chain) { return tls_.MayPush(chain); };
+    service_ = std::make_unique<PolicyService>(*intake_, refusal, say_news, may_push);
     view_ = std::make_unique<PlaneView>(*plane_, plane_mutex_);
     monitor_->BeginTraffic(*view_);
     observe_ = std::make_unique<ObserveService>(*intake_, *view_, config_.pipeline.fail_closed);

@@ -103,6 +103,80 @@ TEST_F(TlsFilesTest, SoundFilesOfEveryKindOfKeyAreTaken) {
   EXPECT_EQ(Error(old_form), "");
 }
 
+TEST_F(TlsFilesTest, AClientOfTheViewersAuthorityMayNotPush) {
+  TlsNames names = names_;
+  names.viewer_ca = other_.CaFile();
+  TlsFiles files(names);
+  ASSERT_EQ(files.Open(), std::nullopt);
+  EXPECT_EQ(Text(files.copies().ca), Text(ours_.CaFile()) + '\n' + Text(other_.CaFile())) << "both are let in";
+  EXPECT_TRUE(files.MayPush(Text(ours_.Certificate("ours"))));
+  EXPECT_FALSE(files.MayPush(Text(other_.Certificate("ours"))));
+  EXPECT_FALSE(files.MayPush(Text(other_.Certificate("ours")) + Text(ours_.Certificate("ours")))) << "its own is first";
+  EXPECT_FALSE(files.MayPush(""));
+  TlsFiles without(names_);
+  ASSERT_EQ(without.Open(), std::nullopt);
+  EXPECT_TRUE(without.MayPush(Text(ours_.Certificate("ours"))));
+}
+
+// A viewers' authority that the other one signed, and the other way round: who both signed may only look.
+TEST_F(TlsFilesTest, AClientOfBothAuthoritiesMayOnlyLook) {
+  WriteFile(folder_ / "authority.ext", "basicConstraints=critical,CA:true\n");
+  const std::string request = folder_ / "below.csr", below = folder_ / "below.pem", key = folder_ / "below.key";
+  ASSERT_EQ(RunCommand({kOpensslPath, "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+                        "/CN=below", "-keyout", key, "-out", request}),
+            0);
+  ASSERT_EQ(RunCommand({kOpensslPath, "x509", "-req", "-in", request, "-CA", ours_.CaFile(), "-CAkey",
+                        folder_ / "ours/ca.key", "-CAcreateserial", "-days", "2", "-extfile", folder_ / "authority.ext",
+                        "-out", below}),
+            0);
+  ASSERT_EQ(RunCommand({kOpensslPath, "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+                        "/CN=client", "-keyout", folder_ / "client.key", "-out", folder_ / "client.csr"}),
+            0);
+  ASSERT_EQ(RunCommand({kOpensslPath, "x509", "-req", "-in", folder_ / "client.csr", "-CA", below, "-CAkey", key,
+                        "-CAcreateserial", "-days", "2", "-out", folder_ / "client.pem"}),
+            0);
+  const std::string chain = Text(folder_ / "client.pem") + Text(below);
+  for (const auto& [ca, viewer_ca] : {std::pair(ours_.CaFile(), below), std::pair(below, ours_.CaFile())}) {
+    TlsNames names = names_;
+    names.ca = ca;
+    names.viewer_ca = viewer_ca;
+    TlsFiles files(names);
+    ASSERT_EQ(files.Open(), std::nullopt);
+    EXPECT_FALSE(files.MayPush(chain)) << ca;
+  }
+  TlsNames names = names_;
+  names.viewer_ca = other_.CaFile();
+  TlsFiles files(names);
+  ASSERT_EQ(files.Open(), std::nullopt);
+  EXPECT_TRUE(files.MayPush(chain)) << "an authority below ours is ours";
+}
+
+TEST_F(TlsFilesTest, AViewersAuthorityThatChangesIsTaken) {
+  TlsNames names = names_;
+  names.viewer_ca = folder_ / "viewers.pem";
+  Copy(other_.CaFile(), names.viewer_ca);
+  TlsFiles files(names);
+  ASSERT_EQ(files.Open(), std::nullopt);
+  const Authority third(folder_ / "third");
+  third.Sign("ours", {});
+  Look(files);
+  Copy(third.CaFile(), names.viewer_ca);
+  EXPECT_THAT(LookTwice(files), HasSubstr("new TLS files are in use"));
+  EXPECT_FALSE(files.MayPush(Text(third.Certificate("ours"))));
+  EXPECT_FALSE(files.MayPush(Text(other_.Certificate("ours")))) << "of a connection that began before";
+  EXPECT_TRUE(files.MayPush(Text(ours_.Certificate("ours"))));
+}
+
+TEST_F(TlsFilesTest, UnsoundViewersAuthoritiesAreRefused) {
+  TlsNames names = names_;
+  names.viewer_ca = folder_ / "viewers.pem";
+  EXPECT_EQ(Error(names), "viewer CA '" + names.viewer_ca + "' cannot be read: No such file or directory");
+  WriteFile(names.viewer_ca, "");
+  EXPECT_EQ(Error(names), "viewer CA '" + names.viewer_ca + "' is empty");
+  WriteFile(names.viewer_ca, Text(other_.CaFile()) + Text(ours_.CaFile()));
+  EXPECT_THAT(Error(names), HasSubstr("holds an authority of CA '" + names.ca));
+}
+
 TEST_F(TlsFilesTest, UnsoundFilesAreRefusedByNameWithWhatIsWrong) {
   const std::string sound = Text(names_.certificate), key = Text(names_.key);
   const auto certificate = [&](const std::string& text) {

@@ -243,6 +243,55 @@ TEST_F(TlsQuestion, ToAPlaneWithoutTlsSaysSo) {
             Here() + ": it speaks no TLS; to talk to a sluiced with the key insecure, give --insecure\n");
 }
 
+// A dataplane as its operator runs it, with a second authority for those who may only look.
+class Viewers : public TlsQuestion {
+ protected:
+  Viewers() {
+    other_.Sign("viewer", {});
+    WriteFile(folder_ / "sluiced.yaml",
+              "wires: [[null, null]]\nrun: " + (folder_ / "run") + "\nlisten: ['127.0.0.1:" + std::to_string(port_) +
+                  "']\ntls:\n  certificate: " + ours_.Certificate("plane") + "\n  key: " + ours_.Key("plane") +
+                  "\n  client_ca: " + ours_.CaFile() + "\n  viewer_ca: " + other_.CaFile() + '\n');
+  }
+  ~Viewers() override { plane_.Kill(); }
+
+  bool StartProgram() {
+    return plane_.Start({SLUICED, "--config", folder_ / "sluiced.yaml", "--no-huge"}, folder_ / "plane.log") &&
+           Becomes([&] { return PlaneLog().find("ready") != std::string::npos; });
+  }
+  std::string PlaneLog() const {
+    std::ostringstream text;
+    text << std::ifstream(folder_ / "plane.log").rdbuf();
+    return text.str();
+  }
+
+  Process plane_;
+};
+
+TEST_F(Viewers, MayLookAndNotPush) {
+  ASSERT_TRUE(StartProgram()) << PlaneLog();
+  StartSync(other_, "viewer", ours_);
+  EXPECT_TRUE(Becomes([&] { return Log().find("this certificate may look and not push") != std::string::npos; }))
+      << Log();
+  EXPECT_TRUE(Becomes([&] {
+    return PlaneLog().find("a client that may only look wanted to push: certificate 'viewer'") != std::string::npos;
+  })) << PlaneLog();
+  EXPECT_THAT(AskAs(other_, "viewer", ours_), HasSubstr("\"generation\": 0")) << "it looks, and nothing was pushed";
+
+  // The other authority's client pushes as ever, and the viewer sees it.
+  sync_.Kill();
+  StartSync(ours_, "sync", ours_);
+  EXPECT_TRUE(Becomes([&] { return AskAs(other_, "viewer", ours_).find("\"generation\": 1") != std::string::npos; }))
+      << Log() << PlaneLog();
+}
+
+TEST_F(Viewers, OfNoAuthorityAreTurnedAway) {
+  ASSERT_TRUE(StartProgram()) << PlaneLog();
+  const Authority third(folder_ / "third");
+  third.Sign("viewer", {});
+  EXPECT_THAT(AskAs(third, "viewer", ours_), HasSubstr("it does not accept our certificate"));
+}
+
 // All of it changes on disk, authority included; the dataplane goes and comes again, and the policy in force stays.
 TEST_F(TlsLink, WhoseCertificatesChangeGoesOnWithThem) {
   StartPlane(ours_, "plane", ours_);

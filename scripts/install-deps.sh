@@ -10,16 +10,18 @@ packages=(
   libdpdk-dev libyaml-cpp-dev libsimdjson-dev nlohmann-json3-dev libroaring-dev libssl-dev libcurl4-openssl-dev libspdlog-dev libfmt-dev libcli11-dev
   prometheus-cpp-dev libcivetweb-dev libsystemd-dev
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc zlib1g-dev
+  # hooks in the kernel: clang compiles them, bpftool makes a header of them
+  clang bpftool libbpf-dev libmnl-dev
   # test and check
   libgtest-dev libgmock-dev libre2-dev libbenchmark-dev librapidcheck-dev libpcap-dev
-  clang libclang-rt-14-dev clang-format clang-tidy shellcheck python3 openssl systemd zsh prometheus
+  clang libclang-rt-14-dev clang-format clang-tidy shellcheck python3 python3-jsonschema openssl systemd zsh prometheus
   # the quickstart's network namespaces
-  iproute2 iputils-ping ethtool
+  iproute2 iputils-ping ethtool nftables
 )
 
 # testpmd, and those whom Sluice is measured against
 if [[ ${1:-} == bench ]]; then
-  packages+=(dpdk-dev openvswitch-switch-dpdk nftables valgrind)
+  packages+=(dpdk-dev openvswitch-switch-dpdk valgrind)
 fi
 
 missing=()

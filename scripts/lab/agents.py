@@ -84,6 +84,12 @@ class Agents:
         for agent in self._agents.values():
             agent.close()
 
+    def close_one(self, name):
+        self._agents.pop(name).close()
+
+    def open_one(self, host):
+        self._agents[host.name] = Agent(self._topology, host)
+
     def __getitem__(self, name):
         return self._agents[name]
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Every C++ file is as clang-format leaves it.
+# Every C++ file, and every program for the kernel, is as clang-format leaves it.
 set -euo pipefail
-if ! find base bench codec control dataplane include programs reference tests -name '*.cc' -print0 -o -name '*.h' -print0 |
+if ! find base bench codec control dataplane include node programs reference tests -name '*.cc' -print0 -o -name '*.h' -print0 -o -name '*.bpf.c' -print0 |
   xargs -0 clang-format --dry-run -Werror; then
   echo "mend it with: clang-format -i FILE..." >&2
   exit 1

@@ -8,7 +8,7 @@ import pathlib
 import re
 import sys
 
-ROOTS = ["base", "bench", "codec", "control", "dataplane", "include", "programs", "reference", "tests"]
+ROOTS = ["base", "bench", "codec", "control", "dataplane", "include", "node", "programs", "reference", "tests"]
 MAX_LINES = 600
 
 # (what may not be included, by whom, why). The second pattern matches the files that may not.
@@ -19,6 +19,8 @@ LAYERS = [
     (r"curl/", r"(?!control/kube/api_client|tests/)", "libcurl belongs to the API server's client"),
     (r"roaring/", r"(?!control/|tests/|bench/)", "CRoaring belongs to the resolver"),
     (r"(grpc|google/protobuf|.*\.pb\.h)", r"(?!codec/|control/push/|dataplane/api/|programs/|tests/|bench/)", "Protobuf and gRPC belong to adapters"),
+    (r"(bpf|libmnl)/", r"(?!node/|tests/)", "libbpf and libmnl belong to node/"),
+    (r"(api|store|table|core|edge|model|manifest|resolve)/", r"node/", "node/ knows neither control/ nor dataplane/"),
     (r"(table|core|edge)/", r"control/", "control/ does not know dataplane/"),
     (r"(model|manifest|resolve)/", r"dataplane/", "dataplane/ does not know control/"),
     (r"(api|store|table|core|edge|codec)/", r"dataplane/keep/", "what is kept is its owners' to understand"),

@@ -33,6 +33,7 @@ Check systemd-analyze verify "$folder"/*.service
 rm -r "$folder/sluiced.service.d"
 CheckExposure sluiced.service 30
 CheckExposure sluice-sync.service 16
+CheckExposure sluice-node.service 30
 
 # /run/sluice says, over a restart, that the state file lacks policy.
 if ! grep -q '^RuntimeDirectoryPreserve=yes$' deploy/systemd/sluiced.service; then

@@ -1,0 +1,435 @@
+#include "hook/hooks.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <dirent.h>
+#include <linux/magic.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+#include "hooks.skel.h"
+
+namespace sluice {
+namespace {
+
+// Linux 6.6; the headers that we build with may be older.
+constexpr std::uint32_t kTcxIngress = 46;  // BPF_TCX_INGRESS
+constexpr std::uint32_t kTcxEgress = 47;   // BPF_TCX_EGRESS
+constexpr std::uint32_t kFirst = 1u << 3;  // BPF_F_BEFORE, of no other program
+#ifndef SO_NETNS_COOKIE
+constexpr int SO_NETNS_COOKIE = 71;
+#endif
+
+constexpr std::array<std::pair<std::string_view, std::string_view>, SLUICE_COUNTS> kCounts = {{
+    {"to_filter", "taken to the filter"},
+    {"forwarded", "let pass by the filter, put back"},
+    {"made", "made by the filter: resets and ICMP"},
+    {"own", "of the node itself with its own pods, passed"},
+    {"control", "ARP, neighbour discovery, group membership, passed"},
+    {"unasked", "replies of a translated connection that the filter let nothing pass of, dropped"},
+    {"untranslated", "translation could not be undone for the filter, dropped"},
+    {"mark_lost", "another tc program took our mark away, dropped"},
+    {"bad_tag", "from the filter, of no interface, dropped"},
+}};
+
+// What libbpf said last, for the error of the call that made it.
+std::string& LibbpfWords() {
+  static std::string words;
+  return words;
+}
+
+int KeepWords(libbpf_print_level level, const char* format, va_list arguments) {
+  if (level != LIBBPF_WARN) return 0;
+  char line[512];
+  const int length = std::vsnprintf(line, sizeof line, format, arguments);
+  if (LibbpfWords().size() < 4096) LibbpfWords() += line;
+  return length;
+}
+
+std::string TakeWords(int code) {
+  std::string words = std::exchange(LibbpfWords(), {});
+  while (!words.empty() && words.back() == '\n') words.pop_back();
+  const std::string reason = std::strerror(code < 0 ? -code : code);
+  return words.empty() ? reason : reason + " (" + words + ")";
+}
+
+sluice_address ToWire(const IpAddress& address) {
+  sluice_address wire{};
+  std::uint8_t bytes[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  address.CopyBytes(address.is_v4() ? bytes + 12 : bytes);
+  std::memcpy(&wire, bytes, sizeof wire);
+  return wire;
+}
+
+std::uint16_t KindOf(Role role) {
+  constexpr std::uint16_t kKinds[] = {SLUICE_POD, SLUICE_UPLINK, SLUICE_BRIDGE};
+  return kKinds[static_cast<int>(role)];
+}
+
+Role RoleOf(std::uint16_t kind) {
+  return kind == SLUICE_UPLINK ? Role::kUplink : kind == SLUICE_BRIDGE ? Role::kBridge : Role::kPod;
+}
+
+// BPF_LINK_CREATE for tcx, which libbpf has from 1.3 on.
+int CreateTcxLink(int program, std::uint32_t index, bool is_ingress) {
+  struct {
+    std::uint32_t program;
+    std::uint32_t index;
+    std::uint32_t attach_type;
+    std::uint32_t flags;
+    std::uint32_t relative;
+    std::uint32_t padding;
+    std::uint64_t expected_revision;
+  } request = {static_cast<std::uint32_t>(program), index, is_ingress ? kTcxIngress : kTcxEgress, kFirst, 0, 0, 0};
+  const long fd = syscall(SYS_bpf, BPF_LINK_CREATE, &request, sizeof request);
+  return fd < 0 ? -errno : static_cast<int>(fd);
+}
+
+// The interface that a pinned link is at; 0: it went away.
+std::uint32_t InterfaceOfLink(int link) {
+  bpf_link_info info{};
+  std::uint32_t size = sizeof info;
+  if (bpf_obj_get_info_by_fd(link, &info, &size) != 0) return 0;
+  return info.xdp.ifindex;  // tcx has it at the same place
+}
+
+std::string LinkPath(const PinPath& pins, std::uint32_t index, bool is_ingress) {
+  return pins.folder + "/at-" + std::to_string(index) + (is_ingress ? "-in" : "-out");
+}
+
+struct Place {
+  bool is_attached = false;
+  bool is_first = false;
+};
+
+Place PlaceOf(const PinPath& pins, std::uint32_t index, bool is_ingress) {
+  Place place;
+  const int link = bpf_obj_get(LinkPath(pins, index, is_ingress).c_str());
+  if (link < 0) return place;
+  bpf_link_info info{};
+  std::uint32_t size = sizeof info;
+  place.is_attached = bpf_obj_get_info_by_fd(link, &info, &size) == 0 && info.xdp.ifindex == index;
+  close(link);
+  std::uint32_t programs[64];
+  std::uint32_t count = 64;
+  const auto type = static_cast<bpf_attach_type>(is_ingress ? kTcxIngress : kTcxEgress);
+  const bool is_told = bpf_prog_query(static_cast<int>(index), type, 0, nullptr, programs, &count) == 0;
+  place.is_first = place.is_attached && is_told && count > 0 && programs[0] == info.prog_id;
+  return place;
+}
+
+std::vector<std::string> FilesOf(const std::string& folder) {
+  std::vector<std::string> names;
+  DIR* const open_folder = opendir(folder.c_str());
+  if (open_folder == nullptr) return names;
+  while (const dirent* entry = readdir(open_folder)) {
+    const std::string name = entry->d_name;
+    if (name != "." && name != "..") names.push_back(name);
+  }
+  closedir(open_folder);
+  return names;
+}
+
+std::optional<std::string> MakeFolder(const std::string& path) {
+  if (mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return std::nullopt;
+  return path + ": cannot be made: " + std::strerror(errno);
+}
+
+FrameCounts SumOfCpus(int counts, std::uint32_t slot) {
+  FrameCounts sum{};
+  const int cpus = libbpf_num_possible_cpus();
+  if (cpus <= 0) return sum;
+  std::vector<sluice_counts> each(static_cast<std::size_t>(cpus));
+  if (bpf_map_lookup_elem(counts, &slot, each.data()) != 0) return sum;
+  for (const sluice_counts& cpu : each) {
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += cpu.frames[i];
+  }
+  return sum;
+}
+
+}  // namespace
+
+std::string_view CountName(int count) { return kCounts[static_cast<std::size_t>(count)].first; }
+std::string_view CountText(int count) { return kCounts[static_cast<std::size_t>(count)].second; }
+
+std::variant<PinPath, std::string> FindPinPath(const std::string& bpffs) {
+  struct statfs info {};
+  if (statfs(bpffs.c_str(), &info) != 0 || static_cast<std::uint64_t>(info.f_type) != BPF_FS_MAGIC) {
+    return bpffs + " is no BPF file system, where hooks are pinned; mount one: mount -t bpf bpf " + bpffs +
+           " (`ip netns exec` hides it: use nsenter --net=FILE)";
+  }
+  const int probe = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  std::uint64_t cookie = 0;
+  socklen_t size = sizeof cookie;
+  const bool known = probe >= 0 && getsockopt(probe, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) == 0;
+  if (probe >= 0) close(probe);
+  if (!known)
+    return std::string("this kernel does not number its network namespaces (SO_NETNS_COOKIE): it is older than 5.14");
+  PinPath pins;
+  pins.base = bpffs + "/sluice/" + std::to_string(cookie);
+  pins.folder = pins.base + "/" + std::to_string(SLUICE_LAYOUT);
+  return pins;
+}
+
+Hooks::Hooks(const PinPath& pins) : pins_(pins) {}
+
+Hooks::~Hooks() { sluice_hooks_bpf__destroy(skeleton_); }
+
+std::variant<std::unique_ptr<Hooks>, std::string> Hooks::Load(const PinPath& pins) {
+  libbpf_set_print(KeepWords);
+  std::unique_ptr<Hooks> hooks(new Hooks(pins));
+  for (const std::string& path : {pins.base.substr(0, pins.base.rfind('/')), pins.base, pins.folder}) {
+    if (auto error = MakeFolder(path)) return std::move(*error);
+  }
+  hooks->skeleton_ = sluice_hooks_bpf__open();
+  if (hooks->skeleton_ == nullptr) return "hooks: not opened: " + TakeWords(errno);
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, hooks->skeleton_->obj) {
+    if (bpf_map__is_internal(map)) continue;
+    const std::string path = pins.folder + "/" + bpf_map__name(map);
+    if (const int code = bpf_map__set_pin_path(map, path.c_str()); code != 0) return path + ": " + TakeWords(code);
+  }
+  if (const int code = sluice_hooks_bpf__load(hooks->skeleton_); code != 0) {
+    return "hooks: the kernel does not take them: " + TakeWords(code) + "; `sluice-node check` says what it lacks";
+  }
+  hooks->FindHooks();
+  return hooks;
+}
+
+// What is pinned from before.
+void Hooks::FindHooks() {
+  const int slots = bpf_map__fd(skeleton_->maps.slots);
+  const int interfaces = bpf_map__fd(skeleton_->maps.interfaces);
+  std::uint32_t index = 0;
+  for (std::uint32_t* at = nullptr; bpf_map_get_next_key(interfaces, at, &index) == 0; at = &index) {
+    sluice_interface value{};
+    if (bpf_map_lookup_elem(interfaces, &index, &value) != 0) continue;
+    Hook hook{value.slot, {index, "", RoleOf(value.kind), 0}, false};
+    const std::uint32_t slot = value.slot;
+    sluice_slot entry{};
+    if (slot != 0 && bpf_map_lookup_elem(slots, &slot, &entry) == 0) hook.planned.name = entry.name;
+    last_slot_ = std::max(last_slot_, value.slot);
+    hooks_.emplace(index, std::move(hook));
+  }
+  const int addresses = bpf_map__fd(skeleton_->maps.node_addresses);
+  sluice_address address{};
+  for (sluice_address* at = nullptr; bpf_map_get_next_key(addresses, at, &address) == 0; at = &address) {
+    std::uint8_t bytes[16];
+    std::memcpy(bytes, &address, sizeof bytes);
+    const IpAddress known = IpAddress::FromV6Bytes(bytes);
+    node_addresses_.insert(known.IsV4Mapped() ? IpAddress::FromV4Bytes(bytes + 12) : known);
+  }
+}
+
+// The one that was free longest: frames of an interface that went may still be at the filter.
+std::optional<std::uint16_t> Hooks::TakeSlot() {
+  std::set<std::uint16_t> used;
+  for (const auto& [index, hook] : hooks_) used.insert(hook.slot);
+  for (int tries = 1; tries < SLUICE_SLOTS; ++tries) {
+    last_slot_ = static_cast<std::uint16_t>(last_slot_ % (SLUICE_SLOTS - 1) + 1);
+    if (!used.contains(last_slot_)) return last_slot_;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> Hooks::Attach(std::uint32_t index, bool is_ingress, int program) {
+  const std::string path = LinkPath(pins_, index, is_ingress);
+  if (const int link = bpf_obj_get(path.c_str()); link >= 0) {
+    const bool is_there = InterfaceOfLink(link) == index;
+    const int code = is_there ? bpf_link_update(link, program, nullptr) : 0;
+    close(link);
+    if (is_there) return code == 0 ? std::nullopt : std::optional(path + ": not renewed: " + TakeWords(code));
+    unlink(path.c_str());
+  }
+  const int link = CreateTcxLink(program, index, is_ingress);
+  if (link < 0) return std::string("not attached: ") + std::strerror(-link);
+  const int code = bpf_obj_pin(link, path.c_str());
+  const int reason = errno;
+  close(link);
+  if (code != 0) return path + ": not pinned: " + std::strerror(reason);
+  return std::nullopt;
+}
+
+std::optional<std::string> Hooks::AttachSteering(std::uint32_t in, std::uint32_t out) {
+  const std::uint32_t zero = 0;
+  const sluice_settings settings{in};
+  if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.settings), &zero, &settings, BPF_ANY) != 0) {
+    return "hooks: the steering device is not noted: " + TakeWords(errno);
+  }
+  if (const auto error = Attach(out, true, bpf_program__fd(skeleton_->progs.Returning))) {
+    return "device " + std::string(kSteeringOut) + ": " + *error;
+  }
+  if (const auto error = Attach(in, true, bpf_program__fd(skeleton_->progs.Answering))) {
+    return "device " + std::string(kSteeringIn) + ": " + *error;
+  }
+  return std::nullopt;
+}
+
+void Hooks::WriteSlot(const Hook& hook) {
+  const std::uint32_t slot = hook.slot;
+  sluice_slot value{};
+  value.index = hook.planned.index;
+  hook.planned.name.copy(value.name, sizeof value.name - 1);
+  bpf_map_update_elem(bpf_map__fd(skeleton_->maps.slots), &slot, &value, BPF_ANY);
+}
+
+void Hooks::WriteRole(const Hook& hook) {
+  const sluice_interface value{hook.slot, KindOf(hook.planned.role)};
+  bpf_map_update_elem(bpf_map__fd(skeleton_->maps.interfaces), &hook.planned.index, &value, BPF_ANY);
+}
+
+// What a program needs to know of the interface is there before the program is.
+std::optional<std::string> Hooks::Add(const PlannedHook& planned) {
+  Hook& hook = hooks_[planned.index];
+  hook.planned = planned;
+  if (planned.role == Role::kBridge) {
+    WriteRole(hook);
+    hook.is_attached = true;
+    return std::nullopt;
+  }
+  if (hook.slot == 0) {
+    const auto slot = TakeSlot();
+    if (!slot) {
+      hooks_.erase(planned.index);
+      return "no more than " + std::to_string(SLUICE_SLOTS - 1) + " interfaces can be hooked";
+    }
+    hook.slot = *slot;
+    const std::uint32_t key = *slot;
+    const std::vector<sluice_counts> none(static_cast<std::size_t>(std::max(libbpf_num_possible_cpus(), 1)));
+    bpf_map_update_elem(bpf_map__fd(skeleton_->maps.counts), &key, none.data(), BPF_ANY);
+  }
+  WriteSlot(hook);
+  WriteRole(hook);
+  if (auto error = Attach(planned.index, false, bpf_program__fd(skeleton_->progs.Leaving))) return error;
+  if (auto error = Attach(planned.index, true, bpf_program__fd(skeleton_->progs.Entering))) return error;
+  hook.is_attached = true;
+  return std::nullopt;
+}
+
+void Hooks::Remove(std::uint32_t index) {
+  const auto found = hooks_.find(index);
+  if (found == hooks_.end()) return;
+  unlink(LinkPath(pins_, index, true).c_str());
+  unlink(LinkPath(pins_, index, false).c_str());
+  bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.interfaces), &index);
+  if (const std::uint32_t slot = found->second.slot; slot != 0) {
+    const sluice_slot none{};
+    bpf_map_update_elem(bpf_map__fd(skeleton_->maps.slots), &slot, &none, BPF_ANY);
+  }
+  hooks_.erase(found);
+}
+
+Hooks::Changes Hooks::Apply(const std::vector<PlannedHook>& planned) {
+  Changes changes;
+  std::set<std::uint32_t> wanted;
+  for (const PlannedHook& hook : planned) wanted.insert(hook.index);
+  std::vector<std::uint32_t> gone;
+  for (const auto& [index, hook] : hooks_) {
+    if (!wanted.contains(index)) gone.push_back(index);
+  }
+  for (const std::uint32_t index : gone) {
+    changes.done.push_back("interface " + hooks_[index].planned.name + ": no longer hooked");
+    Remove(index);
+  }
+  for (const PlannedHook& hook : planned) {
+    const auto known = hooks_.find(hook.index);
+    const bool is_known = known != hooks_.end();
+    if (is_known && known->second.is_attached && known->second.planned.role != hook.role) {
+      Remove(hook.index);
+    } else if (is_known && known->second.is_attached) {
+      if (known->second.planned.name != hook.name) {
+        changes.done.push_back("interface " + known->second.planned.name + ": is called " + hook.name + " now");
+      }
+      const bool is_renamed = known->second.planned.name != hook.name;
+      known->second.planned = hook;
+      if (is_renamed && hook.role != Role::kBridge) WriteSlot(known->second);
+      continue;
+    } else if (is_known && (known->second.planned.role == Role::kBridge) != (hook.role == Role::kBridge)) {
+      Remove(hook.index);
+    }
+    if (auto error = Add(hook)) {
+      changes.failed.push_back("interface " + hook.name + ": " + *error);
+    } else if (!is_known) {
+      changes.done.push_back(
+          "interface " + hook.name + ": " +
+          (hook.role == Role::kBridge ? "is a bridge of pods" : "hooked as " + std::string(Name(hook.role))));
+    }
+  }
+  return changes;
+}
+
+void Hooks::SetNodeAddresses(const std::vector<IpAddress>& addresses) {
+  const int map = bpf_map__fd(skeleton_->maps.node_addresses);
+  const std::set<IpAddress> wanted(addresses.begin(), addresses.end());
+  for (const IpAddress& address : wanted) {
+    if (node_addresses_.contains(address)) continue;
+    const sluice_address key = ToWire(address);
+    const std::uint8_t value = 1;
+    bpf_map_update_elem(map, &key, &value, BPF_ANY);
+  }
+  for (const IpAddress& address : node_addresses_) {
+    if (wanted.contains(address)) continue;
+    const sluice_address key = ToWire(address);
+    bpf_map_delete_elem(map, &key);
+  }
+  node_addresses_ = wanted;
+}
+
+std::optional<HooksState> ReadHooks(const PinPath& pins) {
+  const int interfaces = bpf_obj_get((pins.folder + "/interfaces").c_str());
+  const int slots = bpf_obj_get((pins.folder + "/slots").c_str());
+  const int counts = bpf_obj_get((pins.folder + "/counts").c_str());
+  std::optional<HooksState> state;
+  if (interfaces >= 0 && slots >= 0 && counts >= 0) {
+    state.emplace();
+    state->nobodys = SumOfCpus(counts, 0);
+    std::uint32_t index = 0;
+    for (std::uint32_t* at = nullptr; bpf_map_get_next_key(interfaces, at, &index) == 0; at = &index) {
+      sluice_interface value{};
+      if (bpf_map_lookup_elem(interfaces, &index, &value) != 0 || value.kind == SLUICE_BRIDGE) continue;
+      const std::uint32_t slot = value.slot;
+      sluice_slot entry{};
+      if (bpf_map_lookup_elem(slots, &slot, &entry) != 0) continue;
+      entry.name[sizeof entry.name - 1] = 0;
+      const Place in = PlaceOf(pins, index, true);
+      const Place out = PlaceOf(pins, index, false);
+      state->hooks.push_back({index, entry.name, RoleOf(value.kind), in.is_attached && out.is_attached,
+                              in.is_first && out.is_first, SumOfCpus(counts, slot)});
+    }
+    std::sort(state->hooks.begin(), state->hooks.end(),
+              [](const HookState& a, const HookState& b) { return a.index < b.index; });
+  }
+  for (const int fd : {interfaces, slots, counts}) {
+    if (fd >= 0) close(fd);
+  }
+  return state;
+}
+
+std::optional<std::string> RemoveHooks(const PinPath& pins) {
+  for (const std::string& layout : FilesOf(pins.base)) {
+    const std::string folder = pins.base + "/" + layout;
+    // Programs first, those at interfaces before those that bring frames back.
+    std::vector<std::string> files = FilesOf(folder);
+    std::sort(files.begin(), files.end());
+    for (const std::string& file : files) {
+      const std::string path = folder + "/" + file;
+      if (unlink(path.c_str()) != 0) return path + ": not removed: " + std::strerror(errno);
+    }
+    if (rmdir(folder.c_str()) != 0) return folder + ": not removed: " + std::strerror(errno);
+  }
+  if (rmdir(pins.base.c_str()) != 0 && errno != ENOENT) return pins.base + ": not removed: " + std::strerror(errno);
+  rmdir(pins.base.substr(0, pins.base.rfind('/')).c_str());  // stays where another namespace has pins
+  return std::nullopt;
+}
+
+}  // namespace sluice

@@ -1,0 +1,106 @@
+// The hooks of a network namespace: programs and maps in the kernel, pinned, so that they outlive the process. One
+// thread.
+#ifndef SLUICE_NODE_HOOK_HOOKS_H_
+#define SLUICE_NODE_HOOK_HOOKS_H_
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "hook/layout.h"
+#include "hook/plan.h"
+#include "sluice/address.h"
+
+struct sluice_hooks_bpf;
+
+namespace sluice {
+
+// Where the hooks of this network namespace are pinned. Its cookie names the folder: no other ever has it.
+
+struct PinPath {
+  std::string base;    // BPFFS/sluice/COOKIE: all that there is of this network namespace
+  std::string folder;  // of this layout, inside
+};
+std::variant<PinPath, std::string> FindPinPath(const std::string& bpffs);
+
+using FrameCounts = std::array<std::uint64_t, SLUICE_COUNTS>;
+
+// The name of a count as `status` has it, and a sentence.
+std::string_view CountName(int count);
+std::string_view CountText(int count);
+
+struct HookState {
+  std::uint32_t index = 0;
+  std::string name;
+  Role role = Role::kPod;
+  bool is_attached = false;  // both programs, at an interface that is there
+  bool is_first = false;     // no other tcx program comes before ours
+  FrameCounts frames{};
+};
+
+class Hooks {
+ public:
+  // Loads the programs; takes over what is pinned: its maps, and its places at interfaces, which get the new programs
+  // without a gap. The error says what failed and what to do.
+  static std::variant<std::unique_ptr<Hooks>, std::string> Load(const PinPath& pins);
+  ~Hooks();
+  Hooks(const Hooks&) = delete;
+  Hooks& operator=(const Hooks&) = delete;
+
+  // The devices that frames are taken to and come back by.
+  std::optional<std::string> AttachSteering(std::uint32_t in, std::uint32_t out);
+
+  // Hooks these interfaces and no others. What changed, and what failed, a line each.
+  struct Changes {
+    std::vector<std::string> done;
+    std::vector<std::string> failed;
+  };
+  Changes Apply(const std::vector<PlannedHook>& planned);
+
+  // The node's own addresses, all of them.
+  void SetNodeAddresses(const std::vector<IpAddress>& addresses);
+
+ private:
+  struct Hook {
+    std::uint16_t slot = 0;
+    PlannedHook planned;
+    bool is_attached = false;
+  };
+
+  explicit Hooks(const PinPath& pins);
+
+  void FindHooks();
+  std::optional<std::uint16_t> TakeSlot();
+  std::optional<std::string> Attach(std::uint32_t index, bool is_ingress, int program);
+  std::optional<std::string> Add(const PlannedHook& planned);
+  void Remove(std::uint32_t index);
+  void WriteSlot(const Hook& hook);
+  void WriteRole(const Hook& hook);
+
+  PinPath pins_;
+  sluice_hooks_bpf* skeleton_ = nullptr;
+  std::map<std::uint32_t, Hook> hooks_;  // by interface
+  std::set<IpAddress> node_addresses_;
+  std::uint16_t last_slot_ = 0;
+};
+
+// What is pinned there, read without loading anything. Nothing where no hooks are.
+struct HooksState {
+  std::vector<HookState> hooks;
+  FrameCounts nobodys{};  // frames that belong to no interface
+};
+std::optional<HooksState> ReadHooks(const PinPath& pins);
+
+// Takes all hooks from their interfaces and forgets what they remembered. The error names the file.
+std::optional<std::string> RemoveHooks(const PinPath& pins);
+
+}  // namespace sluice
+
+#endif  // SLUICE_NODE_HOOK_HOOKS_H_

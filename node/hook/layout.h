@@ -1,0 +1,87 @@
+// What the hooks (eBPF) and user space agree on: keys and values of the maps, and the tag of a frame. Plain C, read by
+// both.
+//
+// A frame that is taken to the filter gets an 802.1Q tag: slot << 1 | direction, and in its priority whether a second
+// tag is inside. The second is there where the connection is translated; it is the number of the address that the
+// client was hidden behind, or 0 where it was not.
+#ifndef SLUICE_NODE_HOOK_LAYOUT_H_
+#define SLUICE_NODE_HOOK_LAYOUT_H_
+
+#include <linux/types.h>
+
+// Part of the pins' path: programs of another layout share no map with these.
+#define SLUICE_LAYOUT 1
+
+#define SLUICE_SLOTS 2048      // of interfaces; 0 is nobody's
+#define SLUICE_DISGUISES 4096  // addresses that clients are hidden behind; 0: none
+#define SLUICE_TAG_TRANSLATED 0x2000
+#define SLUICE_TAG_BYTES 8  // room that tags need in a steering device's MTU
+
+enum sluice_direction {
+  SLUICE_FROM_INTERFACE = 0,  // it came in by the interface
+  SLUICE_TO_INTERFACE = 1,    // it leaves by the interface
+};
+
+enum sluice_kind {
+  SLUICE_POD = 1,     // a pod's host-side interface
+  SLUICE_UPLINK = 2,  // a way out of the node
+  SLUICE_BRIDGE = 3,  // pods' interfaces are its ports: what comes by it may be a pod's. Not hooked
+};
+
+// IPv4 as ::ffff:a.b.c.d. Network byte order.
+struct sluice_address {
+  __u32 words[4];
+};
+
+struct sluice_interface {
+  __u16 slot;
+  __u16 kind;
+};
+
+struct sluice_slot {
+  __u32 index;  // of the interface; 0: free
+  char name[16];
+};
+
+// A translated connection as its server sees it.
+struct sluice_connection {
+  struct sluice_address server;
+  struct sluice_address peer;  // the client, or what it is hidden behind
+  __u16 server_port;
+  __u16 peer_port;
+  __u32 protocol;
+};
+
+struct sluice_client {
+  struct sluice_address address;  // as the connection began
+};
+
+struct sluice_fragment {
+  struct sluice_address source;
+  struct sluice_address destination;
+  __u32 id;
+  __u32 protocol;
+};
+
+enum sluice_count {
+  SLUICE_TO_FILTER = 0,  // frames taken to the filter
+  SLUICE_FORWARDED,      // frames that the filter let pass, put back
+  SLUICE_MADE,           // frames that the filter made: resets, ICMP
+  SLUICE_OWN,            // of the node itself, to its own pods: passed
+  SLUICE_CONTROL,        // ARP, neighbour discovery, group membership: passed
+  SLUICE_UNASKED,        // replies of a translated connection that the filter did not let pass: dropped
+  SLUICE_UNTRANSLATED,   // translation could not be undone for the filter, or done behind it: dropped
+  SLUICE_MARK_LOST,      // another program took our mark away: dropped, lest it go round
+  SLUICE_BAD_TAG,        // from the filter, of no interface: dropped
+  SLUICE_COUNTS,
+};
+
+struct sluice_counts {
+  __u64 frames[SLUICE_COUNTS];
+};
+
+struct sluice_settings {
+  __u32 steering_index;  // of the device whose other end is the filter's
+};
+
+#endif  // SLUICE_NODE_HOOK_LAYOUT_H_

@@ -1,0 +1,266 @@
+#include "hook/netlink.h"
+
+#include <fcntl.h>
+#include <libmnl/libmnl.h>
+#include <linux/if_link.h>
+#include <linux/net_namespace.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <net/if.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace sluice {
+namespace {
+
+constexpr std::size_t kBuffer = 64 * 1024;
+constexpr std::size_t kEventBuffer = 4 << 20;
+
+std::string Reason(int code) { return std::strerror(code); }
+
+nlmsghdr* Request(char* buffer, std::uint16_t type, std::uint16_t flags, std::size_t header) {
+  nlmsghdr* const request = mnl_nlmsg_put_header(buffer);
+  request->nlmsg_type = type;
+  request->nlmsg_flags = NLM_F_REQUEST | flags;
+  std::memset(mnl_nlmsg_put_extra_header(request, header), 0, header);
+  return request;
+}
+
+// mnl_attr_for_each, for C++. `begin`: bytes of the header before the attributes.
+template <typename Visit>
+void ForEachAttribute(const nlmsghdr* message, std::size_t begin, Visit visit) {
+  auto* attribute = static_cast<nlattr*>(mnl_nlmsg_get_payload_offset(message, begin));
+  const auto* const end = static_cast<const char*>(mnl_nlmsg_get_payload_tail(message));
+  for (; mnl_attr_ok(attribute, static_cast<int>(end - reinterpret_cast<const char*>(attribute)));
+       attribute = mnl_attr_next(attribute)) {
+    visit(static_cast<const nlattr*>(attribute));
+  }
+}
+
+std::string KindOf(const nlattr* link_info) {
+  const auto* attribute = static_cast<const nlattr*>(mnl_attr_get_payload(link_info));
+  const char* const end = reinterpret_cast<const char*>(attribute) + mnl_attr_get_payload_len(link_info);
+  for (; mnl_attr_ok(attribute, static_cast<int>(end - reinterpret_cast<const char*>(attribute)));
+       attribute = mnl_attr_next(attribute)) {
+    if (mnl_attr_get_type(attribute) == IFLA_INFO_KIND) return mnl_attr_get_str(attribute);
+  }
+  return "";
+}
+
+Link ReadLink(const nlmsghdr* message) {
+  const auto* header = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(message));
+  Link link;
+  link.index = static_cast<std::uint32_t>(header->ifi_index);
+  link.type = header->ifi_type;
+  link.is_up = (header->ifi_flags & IFF_UP) != 0;
+  ForEachAttribute(message, sizeof *header, [&](const nlattr* attribute) {
+    switch (mnl_attr_get_type(attribute)) {
+      case IFLA_IFNAME:
+        link.name = mnl_attr_get_str(attribute);
+        break;
+      case IFLA_MTU:
+        link.mtu = mnl_attr_get_u32(attribute);
+        break;
+      case IFLA_MASTER:
+        link.master = mnl_attr_get_u32(attribute);
+        break;
+      case IFLA_LINK_NETNSID:
+        link.peer = static_cast<std::int32_t>(mnl_attr_get_u32(attribute));
+        break;
+      case IFLA_LINKINFO:
+        link.kind = KindOf(attribute);
+        break;
+      default:
+        break;
+    }
+  });
+  return link;
+}
+
+// The interfaces of a route that has a gateway.
+void ReadGatewayDevices(const nlmsghdr* message, std::vector<std::uint32_t>& devices) {
+  std::uint32_t device = 0;
+  bool has_gateway = false;
+  ForEachAttribute(message, sizeof(rtmsg), [&](const nlattr* attribute) {
+    const int type = mnl_attr_get_type(attribute);
+    if (type == RTA_OIF) device = mnl_attr_get_u32(attribute);
+    if (type == RTA_GATEWAY || type == RTA_VIA) has_gateway = true;
+    if (type != RTA_MULTIPATH) return;
+    const auto* hop = static_cast<const rtnexthop*>(mnl_attr_get_payload(attribute));
+    std::size_t left = mnl_attr_get_payload_len(attribute);
+    while (left >= sizeof *hop && hop->rtnh_len >= sizeof *hop && hop->rtnh_len <= left) {
+      if (hop->rtnh_len > sizeof *hop) devices.push_back(static_cast<std::uint32_t>(hop->rtnh_ifindex));
+      left -= std::min<std::size_t>(left, RTNH_ALIGN(hop->rtnh_len));
+      hop = RTNH_NEXT(hop);
+    }
+  });
+  if (has_gateway && device != 0) devices.push_back(device);
+}
+
+}  // namespace
+
+std::variant<Netlink, std::string> Netlink::Open() {
+  const auto refuse = [](mnl_socket* socket) {
+    const std::string words = "no netlink socket: " + Reason(errno);
+    if (socket != nullptr) mnl_socket_close(socket);
+    return words;
+  };
+  mnl_socket* const requests = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+  if (requests == nullptr || mnl_socket_bind(requests, 0, MNL_SOCKET_AUTOPID) < 0) return refuse(requests);
+  mnl_socket* const events = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  Netlink netlink(requests, events);
+  if (events == nullptr) return refuse(nullptr);
+  constexpr unsigned kGroups =
+      RTMGRP_LINK | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
+  const int size = kEventBuffer;
+  setsockopt(mnl_socket_get_fd(events), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
+  if (mnl_socket_bind(events, kGroups, MNL_SOCKET_AUTOPID) < 0) return refuse(nullptr);
+  return netlink;
+}
+
+Netlink::Netlink(Netlink&& other) noexcept
+    : requests_(std::exchange(other.requests_, nullptr)),
+      events_(std::exchange(other.events_, nullptr)),
+      sequence_(other.sequence_) {}
+
+Netlink& Netlink::operator=(Netlink&& other) noexcept {
+  std::swap(requests_, other.requests_);
+  std::swap(events_, other.events_);
+  sequence_ = other.sequence_;
+  return *this;
+}
+
+Netlink::~Netlink() {
+  if (requests_ != nullptr) mnl_socket_close(requests_);
+  if (events_ != nullptr) mnl_socket_close(events_);
+}
+
+int Netlink::event_fd() const { return mnl_socket_get_fd(events_); }
+
+// What they say is asked for anew, so that a lost one (ENOBUFS) is none.
+void Netlink::TakeEvents() {
+  char buffer[kBuffer];
+  while (mnl_socket_recvfrom(events_, buffer, sizeof buffer) > 0 || errno == ENOBUFS || errno == EINTR) {
+  }
+}
+
+template <typename Visit>
+std::optional<std::string> Netlink::Ask(nlmsghdr* request, Visit visit) {
+  request->nlmsg_seq = ++sequence_;
+  if (mnl_socket_sendto(requests_, request, request->nlmsg_len) < 0) return Reason(errno);
+  const unsigned port = mnl_socket_get_portid(requests_);
+  const auto call = [](const nlmsghdr* message, void* context) {
+    (*static_cast<Visit*>(context))(message);
+    return MNL_CB_OK;
+  };
+  std::vector<char> buffer(kBuffer);
+  while (true) {
+    const ssize_t length = mnl_socket_recvfrom(requests_, buffer.data(), buffer.size());
+    if (length < 0 && errno == EINTR) continue;
+    if (length < 0) return Reason(errno);
+    const int code = mnl_cb_run(buffer.data(), static_cast<std::size_t>(length), sequence_, port, call, &visit);
+    if (code < 0 && errno == EINTR) continue;  // the list changed while it was read: an event says so too
+    if (code < 0) return Reason(errno);
+    if (code == MNL_CB_STOP) return std::nullopt;
+  }
+}
+
+std::variant<std::vector<Link>, std::string> Netlink::Links() {
+  char buffer[256];
+  nlmsghdr* const request = Request(buffer, RTM_GETLINK, NLM_F_DUMP, sizeof(ifinfomsg));
+  std::vector<Link> links;
+  if (auto error = Ask(request, [&](const nlmsghdr* message) { links.push_back(ReadLink(message)); })) return *error;
+  return links;
+}
+
+std::variant<std::vector<std::uint32_t>, std::string> Netlink::GatewayDevices() {
+  std::vector<std::uint32_t> devices;
+  for (const int family : {AF_INET, AF_INET6}) {
+    char buffer[256];
+    nlmsghdr* const request = Request(buffer, RTM_GETROUTE, NLM_F_DUMP, sizeof(rtmsg));
+    static_cast<rtmsg*>(mnl_nlmsg_get_payload(request))->rtm_family = static_cast<unsigned char>(family);
+    if (auto error = Ask(request, [&](const nlmsghdr* message) { ReadGatewayDevices(message, devices); }))
+      return *error;
+  }
+  std::sort(devices.begin(), devices.end());
+  devices.erase(std::unique(devices.begin(), devices.end()), devices.end());
+  return devices;
+}
+
+std::variant<std::vector<IpAddress>, std::string> Netlink::Addresses() {
+  char buffer[256];
+  nlmsghdr* const request = Request(buffer, RTM_GETADDR, NLM_F_DUMP, sizeof(ifaddrmsg));
+  std::vector<IpAddress> addresses;
+  const auto error = Ask(request, [&](const nlmsghdr* message) {
+    const auto* header = static_cast<const ifaddrmsg*>(mnl_nlmsg_get_payload(message));
+    const bool is_ipv6 = header->ifa_family == AF_INET6;
+    const std::uint8_t* bytes = nullptr;
+    ForEachAttribute(message, sizeof *header, [&](const nlattr* attribute) {
+      const int type = mnl_attr_get_type(attribute);
+      // On a point-to-point link ADDRESS is the other end's.
+      if (type == IFA_LOCAL || (type == IFA_ADDRESS && bytes == nullptr)) {
+        if (mnl_attr_get_payload_len(attribute) != (is_ipv6 ? 16 : 4)) return;
+        bytes = static_cast<const std::uint8_t*>(mnl_attr_get_payload(attribute));
+      }
+    });
+    if (bytes != nullptr) addresses.push_back(is_ipv6 ? IpAddress::FromV6Bytes(bytes) : IpAddress::FromV4Bytes(bytes));
+  });
+  if (error) return *error;
+  return addresses;
+}
+
+std::optional<std::int32_t> Netlink::NamespaceId(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return std::nullopt;
+  char buffer[256];
+  nlmsghdr* const request = Request(buffer, RTM_GETNSID, NLM_F_ACK, sizeof(rtgenmsg));
+  mnl_attr_put_u32(request, NETNSA_FD, static_cast<std::uint32_t>(fd));
+  std::optional<std::int32_t> id;
+  const auto error = Ask(request, [&](const nlmsghdr* message) {
+    ForEachAttribute(message, NLMSG_ALIGN(sizeof(rtgenmsg)), [&](const nlattr* attribute) {
+      if (mnl_attr_get_type(attribute) == NETNSA_NSID) id = static_cast<std::int32_t>(mnl_attr_get_u32(attribute));
+    });
+  });
+  close(fd);
+  return error || id == NETNSA_NSID_NOT_ASSIGNED ? std::nullopt : id;
+}
+
+std::optional<std::string> Netlink::AddVethPair(const std::string& name, const std::string& peer) {
+  char buffer[1024];
+  nlmsghdr* const request = Request(buffer, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, sizeof(ifinfomsg));
+  mnl_attr_put_strz(request, IFLA_IFNAME, name.c_str());
+  nlattr* const info = mnl_attr_nest_start(request, IFLA_LINKINFO);
+  mnl_attr_put_strz(request, IFLA_INFO_KIND, "veth");
+  nlattr* const data = mnl_attr_nest_start(request, IFLA_INFO_DATA);
+  nlattr* const other = mnl_attr_nest_start(request, VETH_INFO_PEER);
+  std::memset(mnl_nlmsg_put_extra_header(request, sizeof(ifinfomsg)), 0, sizeof(ifinfomsg));
+  mnl_attr_put_strz(request, IFLA_IFNAME, peer.c_str());
+  mnl_attr_nest_end(request, other);
+  mnl_attr_nest_end(request, data);
+  mnl_attr_nest_end(request, info);
+  return Ask(request, [](const nlmsghdr*) {});
+}
+
+std::optional<std::string> Netlink::SetUp(const std::string& name, std::uint32_t mtu) {
+  char buffer[256];
+  nlmsghdr* const request = Request(buffer, RTM_NEWLINK, NLM_F_ACK, sizeof(ifinfomsg));
+  auto* const header = static_cast<ifinfomsg*>(mnl_nlmsg_get_payload(request));
+  header->ifi_flags = IFF_UP;
+  header->ifi_change = IFF_UP;
+  mnl_attr_put_strz(request, IFLA_IFNAME, name.c_str());
+  mnl_attr_put_u32(request, IFLA_MTU, mtu);
+  return Ask(request, [](const nlmsghdr*) {});
+}
+
+std::optional<std::string> Netlink::Delete(const std::string& name) {
+  char buffer[256];
+  nlmsghdr* const request = Request(buffer, RTM_DELLINK, NLM_F_ACK, sizeof(ifinfomsg));
+  mnl_attr_put_strz(request, IFLA_IFNAME, name.c_str());
+  return Ask(request, [](const nlmsghdr*) {});
+}
+
+}  // namespace sluice

@@ -1,0 +1,178 @@
+// The loop of `sluice-node run`: what interfaces, addresses and routes there are becomes hooks, after each change.
+#include <net/if.h>
+#include <poll.h>
+#include <spdlog/spdlog.h>
+#include <sys/signalfd.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "common/log.h"
+#include "hook/checks.h"
+#include "hook/hooks.h"
+#include "hook/steering.h"
+#include "sluice-node/run_lock.h"
+#include "sluice-node/settings.h"
+
+namespace sluice {
+namespace {
+
+constexpr int kTickMs = 1000;  // what failed is tried again, and the watchdog fed
+
+int Fail(const std::string& message) {
+  spdlog::error("{}", message);
+  return kExitFailed;
+}
+
+// SIGTERM and SIGINT as a descriptor.
+int OpenSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : {SIGTERM, SIGINT}) sigaddset(&set, signal);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+class Node {
+ public:
+  Node(const NodeSettings& settings, Netlink netlink) : settings_(settings), netlink_(std::move(netlink)) {}
+
+  // The error where hooks cannot be.
+  std::optional<std::string> Start() {
+    auto pins = FindPinPath(settings_.bpffs);
+    if (auto* error = std::get_if<std::string>(&pins)) return std::move(*error);
+    auto hooks = Hooks::Load(std::get<PinPath>(pins));
+    if (auto* error = std::get_if<std::string>(&hooks)) return std::move(*error);
+    hooks_ = std::get<0>(std::move(hooks));
+    return Follow();
+  }
+
+  // Brings the hooks in line with what there is. The error where nothing can be hooked; what concerns one interface is
+  // said in the log, once.
+  std::optional<std::string> Follow() {
+    const auto links = netlink_.Links();
+    const auto gateways = netlink_.GatewayDevices();
+    const auto addresses = netlink_.Addresses();
+    for (const std::string* error : {std::get_if<std::string>(&links), std::get_if<std::string>(&gateways),
+                                     std::get_if<std::string>(&addresses)}) {
+      if (error != nullptr) return "interfaces, routes and addresses cannot be listed: " + *error;
+    }
+    PlanInput input{std::get<0>(links), std::get<0>(gateways), {}, settings_.every_veth, settings_.uplinks};
+    if (!settings_.every_veth) {
+      for (const Sandbox& sandbox : FindSandboxes(netlink_, settings_.sandboxes)) {
+        if (sandbox.id >= 0) input.pod_namespaces.insert(sandbox.id);
+      }
+    }
+    const std::vector<PlannedHook> plan = Plan(input);
+    hooks_->SetNodeAddresses(std::get<0>(addresses));
+    if (auto error = PrepareSteering(input.links, plan)) return error;
+    Hooks::Changes changes = hooks_->Apply(plan);
+    for (const std::string& line : changes.done) spdlog::info("{}", line);
+    Complain(plan, changes);
+    has_failed_ = !changes.failed.empty();
+    return std::nullopt;
+  }
+
+  bool has_failed() const { return has_failed_; }
+  int event_fd() const { return netlink_.event_fd(); }
+  void TakeEvents() { netlink_.TakeEvents(); }
+
+ private:
+  std::optional<std::string> PrepareSteering(const std::vector<Link>& links, const std::vector<PlannedHook>& plan) {
+    mtu_ = std::max(mtu_, SteeringMtu(plan));  // it never shrinks: frames of before may be on the way
+    if (auto error = MakeSteering(netlink_, links, mtu_)) return error;
+    const std::pair indices(if_nametoindex(std::string(kSteeringIn).c_str()),
+                            if_nametoindex(std::string(kSteeringOut).c_str()));
+    if (indices == steering_) return std::nullopt;
+    if (auto error = hooks_->AttachSteering(indices.first, indices.second)) return error;
+    steering_ = indices;
+    return std::nullopt;
+  }
+
+  // What is wrong now and was not before.
+  void Complain(const std::vector<PlannedHook>& plan, const Hooks::Changes& changes) {
+    std::set<std::string> complaints(changes.failed.begin(), changes.failed.end());
+    const auto has = [&](const auto& matches) { return std::any_of(plan.begin(), plan.end(), matches); };
+    for (const std::string& name : settings_.uplinks) {
+      if (!has([&](const PlannedHook& hook) { return hook.name == name && hook.role == Role::kUplink; })) {
+        complaints.insert("uplink " + name +
+                          ": no such interface with an Ethernet header; it is hooked when it is there");
+      }
+    }
+    if (!has([](const PlannedHook& hook) { return hook.role == Role::kUplink; })) {
+      complaints.insert(
+          "no way out of the node found: what pods send to other nodes is judged there only; give --uplink IFACE");
+    }
+    for (const std::string& complaint : complaints) {
+      if (!complaints_.contains(complaint)) spdlog::warn("{}", complaint);
+    }
+    complaints_ = std::move(complaints);
+  }
+
+  const NodeSettings& settings_;
+  Netlink netlink_;
+  std::unique_ptr<Hooks> hooks_;
+  std::uint32_t mtu_ = 0;
+  std::pair<unsigned, unsigned> steering_;
+  std::set<std::string> complaints_;
+  bool has_failed_ = false;
+};
+
+}  // namespace
+
+int Run(const NodeSettings& settings) {
+  SetUpLog(spdlog::level::info);
+  const RunLock lock;
+  if (!lock.is_held()) return Fail("another `sluice-node run` follows this network namespace; one is enough");
+  const int signals = OpenSignals();
+  auto netlink = Netlink::Open();
+  if (const auto* error = std::get_if<std::string>(&netlink)) return Fail(*error);
+  Node node(settings, std::get<Netlink>(std::move(netlink)));
+  if (const auto error = node.Start()) return Fail(*error);
+  std::puts("ready");
+  std::fflush(stdout);
+  sd_notify(0, "READY=1");
+  std::string trouble;
+  while (true) {
+    pollfd wanted[] = {{signals, POLLIN, 0}, {node.event_fd(), POLLIN, 0}};
+    const int ready = poll(wanted, 2, kTickMs);
+    if (wanted[0].revents != 0) break;
+    if (ready > 0) node.TakeEvents();
+    sd_notify(0, "WATCHDOG=1");
+    if (ready == 0 && !node.has_failed() && trouble.empty()) continue;
+    const auto error = node.Follow();
+    if (error && *error != trouble) spdlog::error("{}; it is tried again each second", *error);
+    trouble = error.value_or("");
+  }
+  sd_notify(0, "STOPPING=1");
+  spdlog::info("ended; the hooks stay (`sluice-node remove` takes them away)");
+  return kExitFine;
+}
+
+int Remove(const NodeSettings& settings) {
+  const auto refuse = [](const std::string& message) {
+    std::fprintf(stderr, "sluice-node: %s\n", message.c_str());
+    return kExitFailed;
+  };
+  const RunLock lock;
+  if (!lock.is_held()) return refuse("`sluice-node run` is under way, and would make them again: end it first");
+  const auto pins = FindPinPath(settings.bpffs);
+  if (const auto* error = std::get_if<std::string>(&pins)) return refuse(*error);
+  if (const auto error = RemoveHooks(std::get<PinPath>(pins))) return refuse(*error);
+  auto netlink = Netlink::Open();
+  if (const auto* error = std::get_if<std::string>(&netlink)) return refuse(*error);
+  if (const auto error = RemoveSteering(std::get<Netlink>(netlink))) return refuse(*error);
+  std::puts("removed: no interface of this network namespace is hooked");
+  return kExitFine;
+}
+
+}  // namespace sluice

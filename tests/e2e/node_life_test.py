@@ -1,0 +1,119 @@
+"""Hooks that come and go, with their interfaces, with `sluice-node` and beside others': node_life_test.py bridge|routed."""
+
+import contextlib
+import pathlib
+import subprocess
+import sys
+
+import node_fixture
+from node_fixture import NodeTest, wait_for
+from lab.netns import run
+from lab.node import CLIENT, OPEN, OUTSIDE, SERVER, SERVICE, THIRD
+
+
+class Lifecycle(NodeTest):
+    is_alone = True
+
+    def test_hooks_outlive_sluice_node_and_are_taken_over(self):
+        self.assertEqual(self.reach(CLIENT, "tcp", SERVER, port=80), "open")
+        before = self.lab.frames("forwarded")
+        self.lab.node.kill()
+        self.assertEqual(self.reach(CLIENT, "tcp", SERVICE, port=80), "open")
+        self.assertEqual(self.reach(OPEN, "tcp", SERVER, port=80), "timeout")
+        code, output, _ = self.lab.ask("status")
+        self.assertEqual(code, 1)
+        self.assertIn("nobody follows them", output)
+        self.lab.restart_node()
+        self.assertEqual(self.lab.ask("status")[0], 0)
+        self.assertGreater(self.lab.frames("forwarded"), before)
+        self.assertEqual(self.reach(CLIENT, "tcp", SERVICE, port=80), "open")
+        self.assertEqual(self.reach(OPEN, "tcp", SERVER, port=80), "timeout")
+
+    def test_a_second_run_is_refused(self):
+        code, _, errors = self.lab.ask("run", "--pods", "all")
+        self.assertEqual(code, 1)
+        self.assertIn("another `sluice-node run`", errors)
+
+    def test_remove_is_refused_while_it_runs(self):
+        code, _, errors = self.lab.ask("remove")
+        self.assertEqual(code, 1)
+        self.assertIn("end it first", errors)
+
+    def test_an_interface_that_is_renamed_stays_hooked(self):
+        self.lab.topology.ip("node", "link set hopen down", "link set hopen name veth-new", "link set veth-new up")
+        wait_for(lambda: "veth-new" in self.lab.hooked(), "the new name")
+        self.assertNotIn("hopen", self.lab.hooked())
+        self.lab.topology.ip("node", "link set veth-new down", "link set veth-new name hopen", "link set hopen up")
+        wait_for(lambda: "hopen" in self.lab.hooked(), "the old name")
+        if node_fixture.is_bridge:  # routes go with a link that is down
+            self.assertEqual(self.reach(OPEN, "tcp", SERVER, port=80), "timeout")
+
+    def test_an_address_that_another_pod_takes_over_is_judged_at_the_new_interface(self):
+        third = next(host for host in self.lab.topology.pods if host is THIRD)
+        self.lab.agents.close_one(third.name)
+        self.lab.topology.remove_pod(third)
+        self.lab.topology.add_pod(third)
+        self.lab.agents.open_one(third)
+        wait_for(lambda: self.lab.topology.interface(third) in self.lab.hooked(), "the new interface")
+        self.assertEqual(self.reach(THIRD, "tcp", OUTSIDE, port=444), "timeout")
+        self.assertEqual(self.reach(THIRD, "tcp", OUTSIDE, port=443), "open")
+        self.assertEqual(self.reach(CLIENT, "tcp", THIRD, port=80), "open")
+        hooks = [hook for hook in self.lab.status()["hooks"] if hook["interface"] == self.lab.topology.interface(third)]
+        self.assertEqual(len(hooks), 1)
+
+
+class ForeignPrograms(NodeTest):
+    """Another tc program at the same interface, which clears marks."""
+
+    is_alone = True
+
+    @contextlib.contextmanager
+    def program(self, place):
+        command = [*self.lab.topology.inside("node"), sys.executable, str(pathlib.Path(__file__).with_name("mark_eraser.py"))]
+        process = subprocess.Popen([*command, "hserver", place], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            self.assertEqual(process.stdout.readline(), "ready\n")
+            yield
+        finally:
+            process.stdin.close()
+            process.wait(timeout=10)
+            process.stdout.close()
+
+    def test_behind_the_hooks_it_is_in_nobodys_way(self):
+        with self.program("behind"):
+            self.assertEqual(self.reach(CLIENT, "tcp", SERVER, port=80), "open")
+            self.assertEqual(self.reach(OPEN, "tcp", SERVER, port=80), "timeout")
+            self.assertTrue(all(hook["first"] for hook in self.lab.status()["hooks"]))
+
+    def test_ahead_of_the_hooks_it_makes_no_frame_go_round_and_lets_nothing_through(self):
+        with self.program("ahead"):
+            before = self.lab.frames("to_filter")
+            self.assertEqual(self.reach(CLIENT, "tcp", SERVER, port=80), "timeout")
+            self.assertEqual(self.reach(OPEN, "tcp", SERVER, port=80), "timeout")
+            self.assertGreater(self.lab.frames("mark_lost"), 0)
+            self.assertLess(self.lab.frames("to_filter") - before, 100)
+            _, output, _ = self.lab.ask("check")
+            self.assertIn("interface hserver: another tc program comes before the hook", output)
+        self.assertEqual(self.reach(CLIENT, "tcp", SERVER, port=80), "open")
+
+
+class Removal(NodeTest):
+    is_alone = True
+
+    def test_remove_leaves_no_trace(self):
+        self.assertEqual(self.reach(OPEN, "tcp", SERVER, port=80), "timeout")
+        self.lab.node.stop()
+        self.lab.filter.stop()
+        code, output, errors = self.lab.ask("remove")
+        self.assertEqual((code, errors), (0, ""), output)
+        self.assertFalse((self.lab.bpffs / "sluice").exists())
+        links = run("ip", "-n", self.lab.topology.namespace("node"), "link")
+        self.assertNotIn("sluice", links)
+        self.assertEqual(self.reach(OPEN, "tcp", SERVER, port=80), "open")
+        code, _, errors = self.lab.ask("status")
+        self.assertEqual(code, 1)
+        self.assertIn("no hooks in this network namespace", errors)
+
+
+if __name__ == "__main__":
+    node_fixture.main()

@@ -1,0 +1,124 @@
+"""Pods of one node kept apart by hooks at their interfaces, with real packets: node_test.py bridge|routed.
+
+Services are translated by nftables in between, as kube-proxy does it.
+"""
+
+import node_fixture
+from node_fixture import NodeTest
+from lab import node
+from lab.node import CLIENT, HOME, MIXED, NODE, OPEN, OUTSIDE, SERVER, SERVICE, THIRD
+
+
+class Pods(NodeTest):
+    def test_a_pod_that_policy_admits_is_reached(self):
+        self.assertEqual(self.reach(CLIENT, "tcp", SERVER, port=80, size=300_000), "open")
+
+    def test_a_pod_that_policy_denies_is_not(self):
+        self.assertEqual(self.reach(THIRD, "tcp", SERVER, port=80), "timeout")
+        self.assertEqual(self.reach(OPEN, "tcp", SERVER, port=80), "timeout")
+
+    def test_a_port_that_policy_denies_is_not_reached(self):
+        self.assertEqual(self.reach(CLIENT, "tcp", SERVER, port=8080), "timeout")
+        self.assertEqual(self.reach(CLIENT, "udp", SERVER, port=80), "timeout")
+        self.assertEqual(self.reach(CLIENT, "icmp", SERVER), "timeout")
+
+    def test_pods_without_policy_reach_each_other(self):
+        self.assertEqual(self.reach(CLIENT, "icmp", OPEN), "open")
+        self.assertEqual(self.reach(CLIENT, "udp", OPEN, port=53), "open")
+        self.assertEqual(self.reach(SERVER, "tcp", OPEN, port=80), "open")
+
+    def test_fragments_of_a_datagram_are_judged_with_it(self):
+        self.assertEqual(self.reach(CLIENT, "udp", OPEN, port=53, size=4000), "open")
+        self.assertEqual(self.reach(THIRD, "udp", OPEN, port=53, size=4000), "timeout")
+
+
+class Services(NodeTest):
+    def test_a_service_is_reached_by_whom_policy_admits(self):
+        self.assertEqual(self.reach(CLIENT, "tcp", SERVICE, port=80, size=300_000), "open")
+
+    def test_a_service_is_not_reached_by_whom_policy_denies(self):
+        self.assertEqual(self.reach(OPEN, "tcp", SERVICE, port=80), "timeout")
+        self.assertEqual(self.reach(THIRD, "udp", MIXED, port=53), "timeout")
+
+    def test_a_service_by_udp_with_fragments_both_ways(self):
+        self.assertEqual(self.reach(CLIENT, "udp", MIXED, port=53, size=4000), "open")
+
+    def test_a_pod_reaches_itself_by_its_service(self):
+        self.assertEqual(self.reach(SERVER, "tcp", SERVICE, port=80), "open")
+
+    def test_a_node_port_shows_the_client_to_policy(self):
+        self.assertEqual(self.reach(OUTSIDE, "tcp", NODE, port=30081, size=300_000), "open")
+        self.assertEqual(self.reach(OUTSIDE, "tcp", NODE, port=30080), "timeout")
+
+    def test_a_node_port_from_a_pod_shows_the_pod_to_policy(self):
+        self.assertEqual(self.reach(CLIENT, "tcp", NODE, port=30080), "open")
+        self.assertEqual(self.reach(OPEN, "tcp", NODE, port=30080), "timeout")
+        self.assertEqual(self.reach(CLIENT, "tcp", NODE, port=30081), "timeout")
+
+    def test_fragments_to_a_node_port(self):
+        self.assertEqual(self.reach(OUTSIDE, "udp", NODE, port=30053, size=4000), "open")
+
+
+class NodesOwn(NodeTest):
+    def test_the_node_reaches_its_pods_whatever_policy_says(self):
+        self.assertEqual(self.reach(HOME, "tcp", SERVER, port=8080), "open")
+        self.assertEqual(self.reach(HOME, "icmp", SERVER), "open")
+        self.assertEqual(self.reach(HOME, "tcp", SERVICE, port=80), "open")
+
+    def test_pods_reach_their_node(self):
+        self.assertEqual(self.reach(OPEN, "tcp", NODE, port=9000), "open")
+        self.assertEqual(self.reach(THIRD, "tcp", NODE, port=9000), "open")
+        self.assertEqual(self.reach(OPEN, "icmp", node.GATEWAY), "open")
+
+    def test_without_sluiced_the_node_reaches_its_pods_and_nobody_else_does(self):
+        self.lab.filter.kill()
+        try:
+            self.assertEqual(self.reach(HOME, "tcp", SERVER, port=80), "open")
+            self.assertEqual(self.reach(HOME, "icmp", SERVER), "open")
+            self.assertEqual(self.reach(OPEN, "tcp", NODE, port=9000), "open")
+            self.assertEqual(self.reach(HOME, "tcp", OUTSIDE, port=443), "open")
+            self.assertEqual(self.reach(CLIENT, "tcp", SERVER, port=80), "timeout")
+            self.assertEqual(self.reach(CLIENT, "tcp", SERVICE, port=80), "timeout")
+            self.assertEqual(self.reach(OPEN, "tcp", OUTSIDE, port=443), "timeout")
+        finally:
+            self.lab.restart_filter()
+        self.assertEqual(self.reach(CLIENT, "tcp", SERVER, port=80), "open")
+
+
+class Outside(NodeTest):
+    def test_what_leaves_the_node_is_judged_by_the_pod_that_sent_it(self):
+        self.assertEqual(self.reach(THIRD, "tcp", OUTSIDE, port=443, size=300_000), "open")
+        self.assertEqual(self.reach(THIRD, "tcp", OUTSIDE, port=444), "timeout")
+        self.assertEqual(self.reach(THIRD, "icmp", OUTSIDE), "timeout")
+        self.assertEqual(self.reach(OPEN, "icmp", OUTSIDE), "open")
+
+    def test_fragments_that_leave_the_node_hidden_behind_it(self):
+        self.assertEqual(self.reach(OPEN, "udp", OUTSIDE, port=443, size=4000), "open")
+
+
+class Rejects(NodeTest):
+    """What is denied is answered: the answer goes the other way through the hook."""
+
+    is_alone = True
+    config = "action_on_deny: reject"
+
+    def test_a_denied_connection_is_refused(self):
+        self.assertEqual(self.reach(OPEN, "tcp", SERVER, port=80), "refused")
+
+    def test_a_denied_connection_to_a_service_is_refused(self):
+        self.assertEqual(self.reach(OPEN, "tcp", SERVICE, port=80), "refused")
+
+    def test_a_denied_connection_to_a_node_port_is_refused(self):
+        self.assertEqual(self.reach(OUTSIDE, "tcp", NODE, port=30080), "refused")
+        self.assertEqual(self.reach(OPEN, "tcp", NODE, port=30080), "refused")
+
+    def test_a_denied_connection_out_of_the_node_is_refused(self):
+        self.assertEqual(self.reach(THIRD, "tcp", OUTSIDE, port=444), "refused")
+
+    def test_what_is_allowed_is_not(self):
+        self.assertEqual(self.reach(CLIENT, "tcp", SERVICE, port=80), "open")
+        self.assertEqual(self.reach(THIRD, "tcp", OUTSIDE, port=443), "open")
+
+
+if __name__ == "__main__":
+    node_fixture.main()

@@ -86,9 +86,10 @@ ObjectMeta DecodeMeta(const Field& root, const ObjectKey& key) {
                       "managedFields"sv,
                       "ownerReferences"sv,
                       "selfLink"sv};
-  // Of a pod, a node or a namespace, little is read, and what is foreign there harms nothing. A policy is all that we
-  // enforce: whatever was meant by a field of it is missing without it.
-  key.kind == "NetworkPolicy" ? field.CheckOnly(known) : field.CheckMostly(known);
+  // Of these kinds little is read, and what is foreign there harms nothing. A policy is all that we enforce: whatever
+  // was meant by a field of it is missing without it.
+  const bool is_policy = key.kind != "Pod" && key.kind != "Node" && key.kind != "Namespace";
+  is_policy ? field.CheckOnly(known) : field.CheckMostly(known);
   const bool namespaced = key.kind == "Pod" || key.kind == "NetworkPolicy";
   const Field name = field.Get("name");
   meta.name = key.name;

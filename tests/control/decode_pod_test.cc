@@ -250,7 +250,8 @@ TEST(DecodeNode, NP_72_AnnotationThatHoldsNoAddressIsToldOfAndIgnored) {
 }
 
 TEST(DecodeNode, BadAddressesAndCidrsAreNamed) {
-  EXPECT_THAT(Texts(FromYaml(R"(apiVersion: v1
+  EXPECT_THAT(
+      Texts(FromYaml(R"(apiVersion: v1
 kind: Node
 metadata: {name: n1}
 spec:
@@ -260,10 +261,10 @@ status:
   addresses:
   - {type: InternalIP, address: nowhere}
 )")
-                        .diagnostics),
-              ElementsAre(StartsWith("m.yaml:6: error: Node n1: spec.podCIDRs[0]: \"10.1.0.0\" is not a CIDR"),
-                          "m.yaml:9: error: Node n1: status.addresses[0].address: \"nowhere\" is not an IPv4 or IPv6 "
-                          "address"));
+                .diagnostics),
+      ElementsAre(StartsWith("m.yaml:6: error: Node n1: spec.podCIDRs[0]: \"10.1.0.0\" has no prefix length; this "),
+                  "m.yaml:9: error: Node n1: status.addresses[0].address: \"nowhere\" is not an IPv4 or IPv6 "
+                  "address"));
 }
 
 TEST(DecodeNamespace, NP_33_TheNameLabelIsMadeUpWhereMissing) {

@@ -3,13 +3,20 @@
 #
 # Each is taken from its variable (SLUICE_KUBE_APISERVER, SLUICE_ETCD, SLUICE_KUBECTL), else from the PATH, else built
 # once from its Go module (tests/kube/cluster) into ${XDG_CACHE_HOME:-$HOME/.cache}/sluice/kube-VERSION, where the tests
-# look for it. Exit 0: all are there. Exit 3: something is missing and Go is not there to build it.
+# look for it. Of the PATH, no etcd before 3.5: it does not answer JSON as the tests ask it.
+# Exit 0: all are there. Exit 3: something is missing and Go is not there to build it.
 set -euo pipefail
 cd "$(dirname "$0")/../tests/kube/cluster"
 
 version=$(sed -n 's|^\tk8s.io/kubernetes v\(.*\)$|\1|p' kubernetes/go.mod)
 folder=${XDG_CACHE_HOME:-$HOME/.cache}/sluice/kube-$version
 git_version=k8s.io/component-base/version.gitVersion=v$version
+
+# IsUsable NAME: whether the PATH has one that will do.
+IsUsable() {
+  command -v "$1" >/dev/null || return 1
+  [[ $1 != etcd ]] || [[ $("$1" --version 2>/dev/null) =~ ^etcd\ Version:\ (3\.([5-9]|[1-9][0-9])|[4-9])\. ]]
+}
 
 # Provide NAME VARIABLE MODULE PACKAGE
 Provide() {
@@ -19,11 +26,11 @@ Provide() {
     echo "build-test-cluster: $variable is '${!variable}', which cannot be run; unset it, or name $name itself" >&2
     exit 2
   fi
-  if command -v "$name" >/dev/null || [[ -x $folder/$name ]]; then
+  if IsUsable "$name" || [[ -x $folder/$name ]]; then
     return
   fi
   if ! command -v go >/dev/null; then
-    echo "build-test-cluster: no $name in $variable or on the PATH, and no Go to build it (package golang-go)" >&2
+    echo "build-test-cluster: no $name that will do in $variable or on the PATH, and no Go to build it (package golang-go)" >&2
     exit 3
   fi
   echo "build-test-cluster: building $name $version once, into $folder (a few minutes)"

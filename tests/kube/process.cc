@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -74,12 +75,14 @@ int RunCommand(const std::vector<std::string>& command) {
   return WEXITSTATUS(status);
 }
 
-std::string FindProgram(const std::string& variable, const std::string& name, const std::string& fallback) {
+std::string FindProgram(const std::string& variable, const std::string& name, const std::string& fallback,
+                        bool (*usable)(const std::string& path)) {
   if (const char* given = std::getenv(variable.c_str()); given != nullptr && *given != '\0') return given;
   const char* path = std::getenv("PATH");
   std::istringstream folders(path == nullptr ? "" : path);
   for (std::string folder; std::getline(folders, folder, ':');) {
-    if (IsProgram(folder + '/' + name)) return folder + '/' + name;
+    const std::string program = folder + '/' + name;
+    if (IsProgram(program) && (usable == nullptr || usable(program))) return program;
   }
   return IsProgram(fallback) ? fallback : std::string();
 }

@@ -33,8 +33,10 @@ class Process {
 // Runs to the end; its output is dropped. The exit code, or -1.
 int RunCommand(const std::vector<std::string>& command);
 
-// The first that is there: the environment variable, the PATH, `fallback`. Empty: none.
-std::string FindProgram(const std::string& variable, const std::string& name, const std::string& fallback);
+// The first that is there: the environment variable, the PATH, `fallback`. Empty: none. One on the PATH must also be
+// `usable(path)`, where that is given.
+std::string FindProgram(const std::string& variable, const std::string& name, const std::string& fallback,
+                        bool (*usable)(const std::string& path) = nullptr);
 
 // A port of 127.0.0.1 that nobody listens on just now.
 int FreePort();

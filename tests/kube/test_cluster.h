@@ -1,8 +1,8 @@
 // A real Kubernetes API server and etcd on 127.0.0.1, for one test binary.
 //
 // Each program is the environment's (SLUICE_KUBE_APISERVER, SLUICE_ETCD), else the PATH's, else what
-// scripts/build-test-cluster.sh built. There is no kubelet and no controller: Pods get the status that a test gives
-// them.
+// scripts/build-test-cluster.sh built; of the PATH, no etcd before 3.5. There is no kubelet and no controller: Pods get
+// the status that a test gives them.
 #ifndef SLUICE_TESTS_KUBE_TEST_CLUSTER_H_
 #define SLUICE_TESTS_KUBE_TEST_CLUSTER_H_
 
@@ -26,6 +26,7 @@ class TestCluster {
   static std::optional<int> Missing();
   // Empty: there is none.
   static std::string KubectlProgram();
+  static std::string EtcdProgram();
 
   TestCluster();
 

@@ -3,6 +3,7 @@
 // Usage: compile_bench [SHAPE [SCALE]]. Prints a JSON object a line.
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>

@@ -1,16 +1,20 @@
 #!/usr/bin/env bash
 # Builds Sluice: scripts/build.sh [PRESET [CMAKE-BUILD-ARGUMENT...]]; the programs are then in build/PRESET/bin.
-# Presets: release (the default), debug, asan, tsan, fuzz.
+# Presets: release (the default), debug, asan, tsan, fuzz. With CI=true, as in CI, warnings are errors.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 preset=${1:-release}
 shift || true
 
-# Configuring again is only needed once: ninja does it when a CMake file changes.
-if [[ ! -f build/$preset/build.ninja ]]; then
+settings=()
+[[ ${CI:-} != true ]] || settings+=(-DSLUICE_WERROR=ON)
+
+# Configuring is needed once, and when packages came or went: ninja does it again when a CMake file changes.
+if [[ ! -f build/$preset/build.ninja || build/$preset/build.ninja -ot /var/lib/dpkg/status ]] ||
+  { ((${#settings[@]})) && ! grep -q '^SLUICE_WERROR:BOOL=ON$' "build/$preset/CMakeCache.txt"; }; then
   mkdir -p "build/$preset"
-  if ! cmake --preset "$preset" >"build/$preset/configure.log" 2>&1; then
+  if ! cmake --preset "$preset" "${settings[@]}" >"build/$preset/configure.log" 2>&1; then
     cat "build/$preset/configure.log" >&2
     echo "build: cmake --preset $preset failed; scripts/install-deps.sh installs what it needs" >&2
     exit 2

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what Sluice needs to build, test and run on Debian 12: packages of the distribution, nothing else.
-# Run it as often as you like: it only asks dpkg when all is there. With `bench`, also what scripts/bench.sh measures with.
+# Installs what Sluice needs to build, test and run on Debian 12 or 13: packages of the distribution, nothing else,
+# and each by a name that both releases have. Run it as often as you like: it only asks dpkg when all is there. With
+# `bench`, also what scripts/bench.sh measures with.
 set -euo pipefail
 
 packages=(

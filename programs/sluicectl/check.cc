@@ -133,12 +133,12 @@ void Checker::CheckExpectation(const FlowLine& line, const FlowAnswer& answer) {
 }
 
 int RunCheck(const CheckOptions& options) {
-  const LoadedManifests& manifests = KeepUntilExit(LoadManifests(options.manifests));
+  const LoadedManifests& manifests = *KeepUntilExit(LoadManifests(options.manifests));
   const bool exemptions = !options.no_exemptions;
   std::unique_ptr<Judge> judge;
   std::unique_ptr<Judge> second;
   if (options.engine != "reference") {
-    const CompiledPolicy& policy = KeepUntilExit(CompilePolicy(manifests.cluster));
+    const CompiledPolicy& policy = *KeepUntilExit(CompilePolicy(manifests.cluster));
     if (policy.table == nullptr) return kExitBadInput;
     judge = std::make_unique<CompiledJudge>(policy.table, exemptions);
   }
@@ -146,7 +146,7 @@ int RunCheck(const CheckOptions& options) {
     (judge == nullptr ? judge : second) = std::make_unique<ReferenceJudge>(manifests.cluster, exemptions);
   }
 
-  const PodDirectory& pods = KeepUntilExit(PodDirectory(manifests.cluster));
+  const PodDirectory& pods = *KeepUntilExit(PodDirectory(manifests.cluster));
   FlowFile file(options.flows, pods);
   if (!file.Open()) return kExitBadInput;
   Checker checker(options, std::move(judge), std::move(second));

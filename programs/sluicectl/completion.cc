@@ -1,6 +1,7 @@
 // Shell completion, written from the commands and options that the program really has.
 #include <CLI/CLI.hpp>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>

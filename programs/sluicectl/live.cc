@@ -4,6 +4,7 @@
 #include <grpcpp/resource_quota.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <nlohmann/json.hpp>

@@ -1,5 +1,6 @@
 #include "sluicectl/live_policy.h"
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <string_view>

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "sluicectl/commands.h"
 #include "sluicectl/live.h"

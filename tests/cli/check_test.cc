@@ -1,6 +1,8 @@
 // `sluicectl check`: its answers, their form, every kind of bad input, the exit codes.
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "cli/command.h"
 
 namespace sluice::test {

@@ -1,6 +1,8 @@
 // `sluicectl verify`, and the commands that need no manifests.
 #include <gmock/gmock.h>
 
+#include <cstdlib>
+
 #include "cli/command.h"
 #include "reference/random_world.h"
 #include "reference/world.h"

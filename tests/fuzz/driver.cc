@@ -1,6 +1,7 @@
 // Runs a fuzzer on its seeds, then on random mutations of them for a time: `NAME_fuzz [--seconds N] [--seed N]
 // [FILE...]`. With FILEs it runs these instead, which is how a failure is looked into. `--write-seeds DIR` writes the
 // seeds as a corpus for libFuzzer. An input that ends the process is left in ./NAME_fuzz.failed.
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>

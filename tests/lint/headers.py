@@ -45,7 +45,8 @@ def generate_messages(folder):
 
 def compile_alone(header, flags):
     roots = ["-I" + root for root in INCLUDE_ROOTS[header.parts[0]]]
-    command = ["g++", "-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-march=native", *flags, *roots]
+    errors = ["-Werror"] if os.environ.get("CI") == "true" else []
+    command = ["g++", "-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", *errors, "-march=native", *flags, *roots]
     run = subprocess.run([*command, "-include", str(header), "-x", "c++", "/dev/null"], capture_output=True, text=True)
     return header, run.returncode, run.stderr
 

@@ -1,5 +1,6 @@
 #include "support/packet_script.h"
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <map>

@@ -4,7 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cctype>
 #include <set>
+#include <tuple>
 
 #include "resolve/resolve.h"
 #include "table/policy_builder.h"

@@ -75,6 +75,7 @@ std::string ResolvedPolicy::Dump() const {
            " subjects=" + std::to_string(section.subjects) + (section.isolates ? " isolates" : "") + '\n';
     for (const Rule& rule : section.rules) {
       out += "  rule " + std::to_string(rule.index) + ' ' + std::string(Name(rule.action)) +
+             (rule.name.empty() ? "" : " \"" + rule.name.text() + '"') +
              " peers=" + (rule.peers == kAnyPeer ? "any" : std::to_string(rule.peers)) +
              " ports=" + (rule.any_port ? "any" : Join(rule.ports, PortText)) + '\n';
     }

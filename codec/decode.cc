@@ -107,6 +107,7 @@ Error DecodeRule(const std::string& object, const v1::Rule& message, Rule& rule)
   rule.peers = message.peers() - 1;  // 0 becomes kAnyPeer
   rule.any_port = message.any_port();
   rule.index = message.index();
+  rule.name = RuleName(message.name());
   switch (message.action()) {
     case v1::ACTION_ALLOW:
       rule.action = Action::kAllow;

@@ -19,6 +19,7 @@ bool Outranks(const Pod& pod, const Pod& other) {
 Evaluator::Evaluator(const Cluster& cluster) {
   for (const Namespace& space : cluster.namespaces) namespace_labels_[space.name] = space.labels;
   for (const NodeObject& node : cluster.nodes) AddNode(node);
+  for (const NodeObject& node : cluster.nodes) node_objects_.push_back(&node);
   for (const Pod& pod : cluster.pods) {
     // NP-33: a namespace that only its pods speak of.
     namespace_labels_.try_emplace(pod.namespace_name, Labels{{"kubernetes.io/metadata.name", pod.namespace_name}});
@@ -39,6 +40,7 @@ Evaluator::Evaluator(const Cluster& cluster) {
     std::sort(policies.begin(), policies.end(),
               [](const NetworkPolicy* a, const NetworkPolicy* b) { return a->name < b->name; });
   }
+  AddClusterPolicies(cluster);
 }
 
 Answer Evaluator::Evaluate(const Flow& flow, bool exemptions) const {
@@ -112,17 +114,26 @@ Exemption Evaluator::ExemptionOf(const Flow& flow) const {
   return Exemption::kNone;
 }
 
+// CNP-01: each tier in turn, until one decides.
 Side Evaluator::Judge(Direction direction, const Flow& flow) const {
+  const Pod* subject = FindPod(direction == Direction::kEgress ? flow.source : flow.destination);
+  if (subject == nullptr) return {};  // NP-03: no managed pod, no say
+  const Side admin = JudgeByTier(Tier::kAdmin, direction, *subject, flow);
+  if (admin.decided) return admin;
+  const Side side = JudgeByNetworkPolicy(direction, *subject, flow);
+  if (side.decided) return side;  // CNP-04: final
+  return JudgeByTier(Tier::kBaseline, direction, *subject, flow);
+}
+
+Side Evaluator::JudgeByNetworkPolicy(Direction direction, const Pod& subject, const Flow& flow) const {
   const bool is_egress = direction == Direction::kEgress;
-  const Pod* subject = FindPod(is_egress ? flow.source : flow.destination);
   const IpAddress& peer = is_egress ? flow.destination : flow.source;
   Side side;
-  if (subject == nullptr) return side;  // NP-03: no managed pod, no say
-  const auto policies = policies_.find(subject->namespace_name);
+  const auto policies = policies_.find(subject.namespace_name);
   if (policies == policies_.end()) return side;
   for (const NetworkPolicy* policy : policies->second) {
     if (!(is_egress ? policy->has_egress : policy->has_ingress)) continue;
-    if (!SelectorMatches(policy->pod_selector, subject->labels)) continue;
+    if (!SelectorMatches(policy->pod_selector, subject.labels)) continue;
     if (!side.decided) {  // NP-01
       side.decided = true;
       side.allow = false;

@@ -1,4 +1,5 @@
-// The reference evaluator: what NetworkPolicy means, read off SEMANTICS.md section 1 and nothing else.
+// The reference evaluator: what NetworkPolicy and cluster policy mean, read off the rules NP-nn and CNP-nn and nothing
+// else.
 //
 // It is slow on purpose: it walks objects with plain loops and shares no code with the resolver, the compiler or the
 // classifier, so that a mistake in them cannot hide in it. Tests, `sluicectl check --engine reference` and `sluicectl
@@ -36,8 +37,9 @@ struct Side {
   bool allow = true;
   bool decided = false;  // a policy decided it; false: nothing isolates, and what follows means nothing
   Tier tier = Tier::kNetworkPolicy;
-  std::string policy;      // "namespace/name"
-  std::int32_t rule = -1;  // list index of the rule that allows; -1: the default deny of isolation
+  std::string policy;      // "namespace/name", or the name of a cluster policy
+  std::int32_t rule = -1;  // list index of the rule that decides; -1: the default deny of isolation
+  std::string rule_name = {};
 
   friend bool operator==(const Side&, const Side&) = default;
 };
@@ -57,8 +59,8 @@ class Evaluator {
   explicit Evaluator(const Cluster& cluster);
 
   // `exemptions` false: a pod's traffic with itself and with its own node is judged like any other. Of several rules
-  // that allow, the one of the first policy by name, then the first in its list, is named; of several policies that
-  // isolate where none allows, the first by name.
+  // of NetworkPolicy that allow, the one of the first policy by name, then the first in its list, is named; of several
+  // policies that isolate where none allows, the first by name.
   Answer Evaluate(const Flow& flow, bool exemptions = true) const;
 
   // The pod that has this address (NP-32, NP-82, NP-83), or null.
@@ -84,6 +86,15 @@ class Evaluator {
   void AddNode(const NodeObject& node);
   Exemption ExemptionOf(const Flow& flow) const;
   Side Judge(Direction direction, const Flow& flow) const;
+  // What NetworkPolicy says; undecided where none isolates the subject (NP-01).
+  Side JudgeByNetworkPolicy(Direction direction, const Pod& subject, const Flow& flow) const;
+  // cluster_policy.cc. What the first matching rule of a tier says; undecided where there is none, or it leaves the
+  // Admin tier to what comes next. A rule that leaves the Baseline tier leaves to the default, which allows.
+  Side JudgeByTier(Tier tier, Direction direction, const Pod& subject, const Flow& flow) const;
+  void AddClusterPolicies(const Cluster& cluster);
+  bool IsSelected(const PodSelection& selection, const Pod& pod) const;
+  bool ClusterRuleMatches(const ClusterPolicyRule& rule, const IpAddress& peer, const Flow& flow) const;
+  bool ClusterPeerMatches(const ClusterPolicyPeer& peer, const IpAddress& address) const;
   bool RuleMatches(const NetworkPolicy& policy, const NetworkPolicyRule& rule, const IpAddress& peer,
                    const Flow& flow) const;
   bool PeerMatches(const NetworkPolicy& policy, const NetworkPolicyPeer& peer, const IpAddress& address) const;
@@ -95,6 +106,13 @@ class Evaluator {
   std::set<int> pod_cidr_lengths_[2];  // theirs: IPv4, IPv6
   std::map<std::string, Labels> namespace_labels_;
   std::map<std::string, std::vector<const NetworkPolicy*>> policies_;  // by namespace, then in order of name
+  // In the order in which a tier is gone through (CNP-02): by priority, then by name.
+  struct NamedPolicy {
+    const ClusterPolicy* policy = nullptr;
+    std::string name;
+  };
+  std::map<Tier, std::vector<NamedPolicy>> tiers_;
+  std::vector<const NodeObject*> node_objects_;
 };
 
 }  // namespace sluice::reference

@@ -17,6 +17,7 @@ std::vector<Namespace>& ListOf(Cluster& cluster, const Namespace&) { return clus
 std::vector<NodeObject>& ListOf(Cluster& cluster, const NodeObject&) { return cluster.nodes; }
 std::vector<Pod>& ListOf(Cluster& cluster, const Pod&) { return cluster.pods; }
 std::vector<NetworkPolicy>& ListOf(Cluster& cluster, const NetworkPolicy&) { return cluster.policies; }
+std::vector<ClusterPolicy>& ListOf(Cluster& cluster, const ClusterPolicy&) { return cluster.cluster_policies; }
 
 // Of two places of an object, the later one counts unless the earlier has a better version.
 int Rank(Outcome outcome) { return outcome == Outcome::kAccepted ? 2 : outcome == Outcome::kKept ? 1 : 0; }

@@ -46,8 +46,8 @@ auto Fields(T& object) {
 }
 template <Is<NodeObject> T>
 auto Fields(T& object) {
-  auto& [name, addresses, pod_cidrs, annotated_addresses, addresses_are_all] = object;
-  return std::tie(name, addresses, pod_cidrs, annotated_addresses, addresses_are_all);
+  auto& [name, addresses, pod_cidrs, annotated_addresses, addresses_are_all, labels] = object;
+  return std::tie(name, addresses, pod_cidrs, annotated_addresses, addresses_are_all, labels);
 }
 template <Is<ContainerPort> T>
 auto Fields(T& object) {
@@ -83,6 +83,31 @@ template <Is<NetworkPolicy> T>
 auto Fields(T& object) {
   auto& [space, name, selector, has_ingress, has_egress, ingress, egress, refused] = object;
   return std::tie(space, name, selector, has_ingress, has_egress, ingress, egress, refused);
+}
+template <Is<PodSelection> T>
+auto Fields(T& object) {
+  auto& [namespaces, pods] = object;
+  return std::tie(namespaces, pods);
+}
+template <Is<ClusterPolicyPeer> T>
+auto Fields(T& object) {
+  auto& [pods, nodes, networks, domain_names] = object;
+  return std::tie(pods, nodes, networks, domain_names);
+}
+template <Is<ClusterPolicyPort> T>
+auto Fields(T& object) {
+  auto& [protocol, first, last, name] = object;
+  return std::tie(protocol, first, last, name);
+}
+template <Is<ClusterPolicyRule> T>
+auto Fields(T& object) {
+  auto& [name, action, everyone, peers, any_port, ports] = object;
+  return std::tie(name, action, everyone, peers, any_port, ports);
+}
+template <Is<ClusterPolicy> T>
+auto Fields(T& object) {
+  auto& [kind, name, tier, priority, subject, ingress, egress, refused] = object;
+  return std::tie(kind, name, tier, priority, subject, ingress, egress, refused);
 }
 template <Is<ObjectKey> T>
 auto Fields(T& object) {

@@ -24,7 +24,7 @@ std::string NameOf(const Value* value) {
   return std::all_of(value->text.begin(), value->text.end(), printable) ? std::string(value->text) : std::string();
 }
 
-bool HasNamespace(std::string_view kind) { return kind != "Namespace" && kind != "Node"; }
+bool HasNamespace(std::string_view kind) { return kind != "Namespace" && kind != "Node" && !ClusterPolicyKindOf(kind); }
 
 // `kind` is what it is, or is meant to be; one that is not ours may have a namespace.
 ObjectKey ReadKey(const Value& object, std::string_view kind) {
@@ -98,9 +98,9 @@ TypeMeta ItemTypeOf(const Value& list) {
 }
 
 DecodedObject DecodeObject(const ValueTree& tree, const Value& object, const TypeMeta& item_type,
-                           const std::string& file, Diagnostics& diagnostics) {
+                           const std::string& file, Diagnostics& diagnostics, Origin origin) {
   DecodedObject decoded;
-  Findings findings(tree, file, diagnostics);
+  Findings findings(tree, file, diagnostics, origin);
   const Field root(findings, object);
   decoded.line = tree.LineOf(object.position);
   if (object.kind != Value::Kind::kMap) {
@@ -139,6 +139,15 @@ DecodedObject DecodeObject(const ValueTree& tree, const Value& object, const Typ
     decoded.unclear = !placed || !labels_readable;
     // Without an address there is nothing to bind.
     if (findings.errors() == 0 || !pod.addresses.empty()) decoded.object = std::move(pod);
+  } else if (const auto cluster_kind = ClusterPolicyKindOf(recognised.kind)) {
+    ClusterPolicy policy = DecodeClusterPolicy(root, *cluster_kind, std::move(meta));
+    if (findings.errors() == 0) {
+      decoded.object = std::move(policy);
+    } else if (auto refused = RefusedClusterPolicy(object, std::move(policy))) {
+      decoded.object = *std::move(refused);
+    } else {
+      decoded.unclear = true;
+    }
   } else {
     NetworkPolicy policy = DecodeNetworkPolicy(root, std::move(meta));
     if (findings.errors() != 0) policy = RefusedPolicy(object, std::move(policy));
@@ -146,6 +155,7 @@ DecodedObject DecodeObject(const ValueTree& tree, const Value& object, const Typ
     decoded.unclear = !placed;
   }
   decoded.outcome = findings.errors() == 0 ? Outcome::kAccepted : Outcome::kRefused;
+  decoded.failed_closed = findings.TakeClosed();
   if (!placed) decoded.object = std::monostate();
   return decoded;
 }

@@ -12,7 +12,9 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
+#include "model/field.h"
 #include "model/objects.h"
 #include "model/value.h"
 #include "sluice/diagnostic.h"
@@ -47,16 +49,19 @@ struct DecodedObject {
   };
 
   Outcome outcome = Outcome::kRefused;
-  // Refused, and what stands for it may bind less than it was meant to: its namespace, or a Pod's or Namespace's
-  // labels, cannot be read at all.
+  // Refused, and what stands for it may bind less than it was meant to: its namespace, a Pod's or Namespace's labels,
+  // or a ClusterPolicy's tier or subject, cannot be read at all.
   bool unclear = false;
   std::uint32_t line = 0;
   // Of what it was meant to be: the kind is one of ours also where it is mistyped. Empty kind or name: not readable.
   ObjectKey key;
   // The object. Of a refused one: what stands for it where it has no last good version (NP-16), or nothing if it is
   // none of ours. A NetworkPolicy then isolates whom it selects; of its selector, what cannot be read is left out, so
-  // that it selects the more. A Pod, Node or Namespace lacks what cannot be read. It may be there without a name.
-  std::variant<std::monostate, Namespace, NodeObject, Pod, NetworkPolicy> object;
+  // that it selects the more. A ClusterPolicy has no Accepts then. A Pod, Node or Namespace lacks what cannot be read.
+  // It may be there without a name.
+  std::variant<std::monostate, Namespace, NodeObject, Pod, NetworkPolicy, ClusterPolicy> object;
+  // Of a ClusterPolicy: the fields that this version does not know or support, which failed closed (CNP-08).
+  std::vector<std::string> failed_closed;
   // Where its fields stand, if its reader was asked to keep that (manifest/field_lines.h); the decoder leaves it alone.
   std::shared_ptr<const FieldLines> lines;
 };
@@ -64,7 +69,7 @@ struct DecodedObject {
 // Decodes `object`, which is in `tree` (its root, or an item of a list). `item_type` is what an item that names no
 // type of its own inherits from its list (items of a PodList). Appends to `diagnostics`, under `file`.
 DecodedObject DecodeObject(const ValueTree& tree, const Value& object, const TypeMeta& item_type,
-                           const std::string& file, Diagnostics& diagnostics);
+                           const std::string& file, Diagnostics& diagnostics, Origin origin = Origin::kManifest);
 
 // True iff the kind ends in "List", in upper or lower case: kubectl takes what has items for a list, whatever its kind.
 bool IsListKind(std::string_view kind);

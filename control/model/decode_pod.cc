@@ -115,6 +115,7 @@ void SetNamespaceNameLabel(Namespace& result) {
 NodeObject DecodeNode(const Field& root, ObjectMeta meta) {
   NodeObject node;
   node.name = std::move(meta.name);
+  node.labels = std::move(meta.labels);
   root.CheckTypos({"apiVersion", "kind", "metadata", "spec", "status"});
   const Field spec = root.Get("spec");
   spec.CheckTypos({"podCIDR", "podCIDRs"});

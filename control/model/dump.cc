@@ -61,6 +61,23 @@ std::string Text(const NetworkPolicyPort& port) {
   return text;
 }
 
+std::string Text(const PodSelection& pods) {
+  return "pods[" + SelectorText(pods.pods) + "] in namespaces[" + SelectorText(pods.namespaces) + ']';
+}
+
+std::string Text(const ClusterPolicyPeer& peer) {
+  if (peer.pods) return Text(*peer.pods);
+  if (peer.nodes) return "nodes[" + SelectorText(*peer.nodes) + ']';
+  if (!peer.networks.empty()) return Text(peer.networks);
+  return Join(peer.domain_names, ",", [](const std::string& name) { return name; });
+}
+
+std::string Text(const ClusterPolicyPort& port) {
+  if (!port.name.empty()) return port.name;
+  std::string text = std::string(ProtocolText(port.protocol)) + '/' + std::to_string(port.first);
+  return port.first == port.last ? text : text + '-' + std::to_string(port.last);
+}
+
 void Append(std::string_view name, const std::string& value, std::string* line) {
   if (value.empty()) return;
   *line += ' ';
@@ -103,6 +120,29 @@ void AppendPolicy(const NetworkPolicy& policy, std::string* out) {
   AppendRules("egress", policy.egress, out);
 }
 
+void AppendRules(std::string_view direction, const std::vector<ClusterPolicyRule>& rules, std::string* out) {
+  const auto text = [](const auto& item) { return Text(item); };
+  for (std::size_t i = 0; i < rules.size(); ++i) {
+    const ClusterPolicyRule& rule = rules[i];
+    const std::string peers = rule.everyone ? "any" : rule.peers.empty() ? "none" : Join(rule.peers, " or ", text);
+    const std::string ports = rule.any_port ? "any" : rule.ports.empty() ? "none" : Join(rule.ports, ",", text);
+    *out += "  ";
+    *out += direction;
+    *out += '[' + std::to_string(i) + "] " + std::string(Name(rule.action));
+    if (!rule.name.empty()) *out += " \"" + rule.name + '"';
+    *out += " peers={" + peers + "} ports=" + ports + '\n';
+  }
+}
+
+void AppendPolicy(const ClusterPolicy& policy, std::string* out) {
+  *out += std::string(Name(policy.kind)) + ' ' + policy.name + " tier=" + std::string(Name(policy.tier)) +
+          " priority=" + std::to_string(policy.priority) + ' ' + Text(policy.subject);
+  if (policy.refused) *out += " refused";
+  *out += '\n';
+  AppendRules("ingress", policy.ingress, out);
+  AppendRules("egress", policy.egress, out);
+}
+
 }  // namespace
 
 std::string Dump(const Cluster& cluster) {
@@ -114,6 +154,7 @@ std::string Dump(const Cluster& cluster) {
   }
   for (const NodeObject& node : cluster.nodes) {
     std::string line = "node " + node.name;
+    Append("labels", Text(node.labels), &line);
     Append("addresses", Text(node.addresses), &line);
     Append("podCIDRs", Text(node.pod_cidrs), &line);
     Append("annotated", Text(node.annotated_addresses), &line);
@@ -121,6 +162,7 @@ std::string Dump(const Cluster& cluster) {
   }
   for (const Pod& pod : cluster.pods) AppendPod(pod, &out);
   for (const NetworkPolicy& policy : cluster.policies) AppendPolicy(policy, &out);
+  for (const ClusterPolicy& policy : cluster.cluster_policies) AppendPolicy(policy, &out);
   return out;
 }
 

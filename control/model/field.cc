@@ -84,6 +84,21 @@ void Field::CheckMostly(Names known) const {
   }
 }
 
+bool Field::HasUnknown(Names known) const {
+  if (findings_.origin() == Origin::kManifest) {
+    const std::size_t before = findings_.errors();
+    CheckOnly(known);
+    return findings_.errors() != before;
+  }
+  bool unknown = false;
+  EachEntry([&](const Field& entry) {
+    if (std::find(known.begin(), known.end(), entry.key()) != known.end()) return;
+    unknown = true;
+    entry.Unknown("is not known to this version");
+  });
+  return unknown;
+}
+
 void Field::CheckTypos(Names known) const {
   if (!CheckMap()) return;
   for (const Value* entry = value_->first; entry != nullptr; entry = entry->next) {
@@ -139,6 +154,16 @@ void Field::Error(std::string message) const { findings_.Add(Severity::kError, p
 
 void Field::Warning(std::string message) const {
   findings_.Add(Severity::kWarning, position_, Path(), std::move(message));
+}
+
+void Field::Unknown(std::string message) const {
+  if (findings_.origin() == Origin::kManifest) return Error(std::move(message));
+  Closed(std::move(message));
+}
+
+void Field::Closed(std::string message) const {
+  findings_.AddClosed(Path());
+  Warning(std::move(message));
 }
 
 void Field::KeyError(std::string message) const {

@@ -13,17 +13,28 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "model/value.h"
 #include "sluice/diagnostic.h"
 
 namespace sluice {
 
+// Where an object comes from. An API server has held it against a schema, maybe of a newer version than ours: what we
+// do not know of a rule there is no mistake, and fails closed (CNP-08). In a manifest it is a mistake.
+enum class Origin : std::uint8_t { kManifest, kApiServer };
+
 // Where a decoder's findings about one object go.
 class Findings {
  public:
-  Findings(const ValueTree& tree, const std::string& file, Diagnostics& diagnostics)
-      : tree_(tree), file_(file), diagnostics_(diagnostics) {}
+  Findings(const ValueTree& tree, const std::string& file, Diagnostics& diagnostics, Origin origin = Origin::kManifest)
+      : tree_(tree), file_(file), diagnostics_(diagnostics), origin_(origin) {}
+
+  Origin origin() const { return origin_; }
+  // Fields that failed closed, by path.
+  void AddClosed(std::string field) { closed_.push_back(std::move(field)); }
+  std::vector<std::string> TakeClosed() { return std::move(closed_); }
 
   // Names the object in what is added from now on.
   void SetObject(std::string object) { object_ = std::move(object); }
@@ -39,7 +50,9 @@ class Findings {
   const ValueTree& tree_;
   const std::string& file_;
   Diagnostics& diagnostics_;
+  const Origin origin_;
   std::string object_;
+  std::vector<std::string> closed_;
   std::size_t errors_ = 0;
   std::size_t told_ = 0;
 };
@@ -64,6 +77,9 @@ class Field {
   void CheckOnly(Names known) const { CheckOnly(std::span(known.begin(), known.end())); }
   // The same, but a field that looks like none of them is a warning.
   void CheckMostly(Names known) const;
+  // The same, but where an API server may know more than we do: true iff there is another field. That is an error in a
+  // manifest, and else fails closed.
+  bool HasUnknown(Names known) const;
   // A map of many other fields; one that looks like a mistyped one of `known` is worth a warning.
   void CheckTypos(Names known) const;
 
@@ -88,6 +104,10 @@ class Field {
 
   void Error(std::string message) const;
   void Warning(std::string message) const;
+  // What this version does not know or support: an error in a manifest, else a warning.
+  void Unknown(std::string message) const;
+  // A warning: what the field says is not done, so that it fails closed.
+  void Closed(std::string message) const;
   // Of an entry's key, rather than its value.
   void KeyError(std::string message) const;
 

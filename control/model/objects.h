@@ -7,33 +7,13 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "model/cluster_policy.h"
+#include "model/label_selector.h"
 #include "sluice/address.h"
 
 namespace sluice {
-
-// metadata.labels: sorted by key, keys unique.
-using Labels = std::vector<std::pair<std::string, std::string>>;
-
-// metav1.LabelSelectorRequirement. matchLabels `k: v` is decoded as `k In (v)`, which means the same (NP-34).
-struct LabelRequirement {
-  enum class Operator : std::uint8_t { kIn, kNotIn, kExists, kDoesNotExist };
-
-  std::string key;
-  Operator op = Operator::kIn;
-  std::vector<std::string> values;  // sorted, unique; empty for kExists and kDoesNotExist
-
-  friend auto operator<=>(const LabelRequirement&, const LabelRequirement&) = default;
-};
-
-// metav1.LabelSelector: requirements are ANDed; none selects everything. Sorted, unique.
-struct LabelSelector {
-  std::vector<LabelRequirement> requirements;
-
-  friend auto operator<=>(const LabelSelector&, const LabelSelector&) = default;
-};
 
 struct Namespace {
   std::string name;
@@ -50,6 +30,7 @@ struct NodeObject {
   std::vector<IpAddress> annotated_addresses;
   // Made from resolved policy: `addresses` are all of its own, and its pod CIDRs tell of no others.
   bool addresses_are_all = false;
+  Labels labels = {};  // by which `nodes` peers select it (CNP-07)
 
   friend bool operator==(const NodeObject&, const NodeObject&) = default;
 };
@@ -135,6 +116,7 @@ struct Cluster {
   std::vector<NodeObject> nodes;
   std::vector<Pod> pods;  // unique by namespace, name
   std::vector<NetworkPolicy> policies;
+  std::vector<ClusterPolicy> cluster_policies;  // unique by kind, name
 };
 
 }  // namespace sluice

@@ -17,6 +17,16 @@ constexpr std::string_view kPolicyKind = "NetworkPolicy";
 constexpr std::array<std::string_view, 2> kOldNetworking = {"extensions/v1beta1", "networking.k8s.io/v1beta1"};
 constexpr std::array<std::string_view, 3> kCoreKinds = {"Namespace", "Node", "Pod"};
 constexpr std::array<std::string_view, 1> kNetworkingKinds = {kPolicyKind};
+constexpr std::array<std::string_view, 3> kClusterPolicyKinds = {Name(ClusterPolicyKind::kClusterNetworkPolicy),
+                                                                 Name(ClusterPolicyKind::kAdminNetworkPolicy),
+                                                                 Name(ClusterPolicyKind::kBaselineAdminNetworkPolicy)};
+constexpr std::string_view kClusterPolicyGroup = "policy.networking.k8s.io";
+constexpr std::array<std::string_view, 4> kClusterPolicyGroups = {kClusterPolicyGroup, "networking.k8s.io",
+                                                                  "extensions", kCore};
+// Versions of a ClusterNetworkPolicy, which are equal; then the one of the older two kinds.
+constexpr std::array<std::string_view, 2> kClusterPolicyVersions = {"policy.networking.k8s.io/v1alpha2",
+                                                                    "policy.networking.k8s.io/v1beta1"};
+constexpr std::string_view kAdminPolicyVersion = "policy.networking.k8s.io/v1alpha1";
 // Where a NetworkPolicy is ours, or was meant to be: the last is an apiVersion without a group.
 constexpr std::array<std::string_view, 3> kPolicyGroups = {"networking.k8s.io", "extensions", kCore};
 
@@ -28,12 +38,24 @@ std::optional<std::string_view> Meant(std::string_view text, const std::array<st
 
 std::string Quoted(std::string_view text) { return '"' + std::string(text) + '"'; }
 
-bool SelectsPods(const Value& object) {
+bool SpecHas(const Value& object, std::string_view field) {
   const Value* spec = object.Find("spec");
-  return spec != nullptr && spec->Find("podSelector") != nullptr;
+  return spec != nullptr && spec->Find(field) != nullptr;
 }
 
-std::string_view VersionOf(std::string_view kind) { return kind == kPolicyKind ? kNetworking : kCore; }
+// The one that messages name.
+std::string_view VersionOf(std::string_view kind) {
+  if (const auto cluster_kind = ClusterPolicyKindOf(kind)) {
+    return *cluster_kind == ClusterPolicyKind::kClusterNetworkPolicy ? kClusterPolicyVersions[0] : kAdminPolicyVersion;
+  }
+  return kind == kPolicyKind ? kNetworking : kCore;
+}
+
+bool IsVersion(std::string_view version, std::string_view kind) {
+  return version == VersionOf(kind) || (kind == Name(ClusterPolicyKind::kClusterNetworkPolicy) &&
+                                        std::find(kClusterPolicyVersions.begin(), kClusterPolicyVersions.end(),
+                                                  version) != kClusterPolicyVersions.end());
+}
 
 bool IsOldVersion(std::string_view version, std::string_view kind) {
   return kind == kPolicyKind &&
@@ -42,18 +64,33 @@ bool IsOldVersion(std::string_view version, std::string_view kind) {
 
 }  // namespace
 
+std::optional<ClusterPolicyKind> ClusterPolicyKindOf(std::string_view kind) {
+  const auto found = std::find(kClusterPolicyKinds.begin(), kClusterPolicyKinds.end(), kind);
+  if (found == kClusterPolicyKinds.end()) return std::nullopt;
+  return static_cast<ClusterPolicyKind>(found - kClusterPolicyKinds.begin());
+}
+
 Recognised Recognise(const Value& object, const TypeMeta& type) {
   const std::string_view version = type.api_version;
   const std::string_view group = version.substr(0, version.find('/'));
+  if (version.empty() || Meant(group, kClusterPolicyGroups)) {
+    if (const auto kind = Meant(type.kind, kClusterPolicyKinds)) {
+      return {type.kind == *kind && IsVersion(version, *kind) ? Ours::kYes : Ours::kMeant, *kind};
+    }
+  }
+  // No other kind of this group has a subject.
+  if (Meant(group, std::array{kClusterPolicyGroup}) && SpecHas(object, "subject")) {
+    return {Ours::kMeant, Name(ClusterPolicyKind::kClusterNetworkPolicy)};
+  }
   const bool policy_group = version.empty() || Meant(group, kPolicyGroups);
   // No other kind of these groups has a podSelector.
   const bool is_policy =
-      policy_group && (Meant(type.kind, kNetworkingKinds) || (group != kCore && SelectsPods(object)));
+      policy_group && (Meant(type.kind, kNetworkingKinds) || (group != kCore && SpecHas(object, "podSelector")));
   const bool core_group = version.find('/') == version.npos;
   const auto core_kind = core_group && !is_policy ? Meant(type.kind, kCoreKinds) : std::nullopt;
   if (!is_policy && !core_kind) return {type.kind.empty() || version.empty() ? Ours::kUnknown : Ours::kNo, {}};
   const std::string_view kind = is_policy ? kPolicyKind : *core_kind;
-  const bool is_version = version == VersionOf(kind) || IsOldVersion(version, kind);
+  const bool is_version = IsVersion(version, kind) || IsOldVersion(version, kind);
   return {type.kind == kind && is_version ? Ours::kYes : Ours::kMeant, kind};
 }
 
@@ -71,7 +108,7 @@ void ReportType(const Field& root, const TypeMeta& type, const Recognised& recog
     if (!version.present() || version.String() == "") version.Error("is required");
   } else if (IsOldVersion(type.api_version, meant)) {
     version.Warning("is an old one, which no API server takes any more; read as " + std::string(VersionOf(meant)));
-  } else if (!meant.empty() && type.api_version != VersionOf(meant)) {
+  } else if (!meant.empty() && !IsVersion(type.api_version, meant)) {
     version.Error("must be " + std::string(VersionOf(meant)) + " for a " + meant + ", is " + Quoted(type.api_version));
   }
 }

@@ -3,6 +3,7 @@
 #define SLUICE_CONTROL_MODEL_RECOGNISE_H_
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "model/decode.h"
@@ -19,12 +20,16 @@ enum class Ours : std::uint8_t {
 
 struct Recognised {
   Ours ours;
-  std::string_view kind;  // kYes, kMeant: Namespace, Node, Pod or NetworkPolicy
+  std::string_view kind;  // kYes, kMeant: Namespace, Node, Pod, NetworkPolicy or one of ClusterPolicyKind
 };
+
+// Nothing of any other kind.
+std::optional<ClusterPolicyKind> ClusterPolicyKindOf(std::string_view kind);
 
 // `type` is the object's, or its list's where it has none; empty texts where they are none. Only the groups
 // networking.k8s.io and extensions have a NetworkPolicy that is ours; one of v1, or of a group that is a slip of the
-// pen away from these, was meant to be.
+// pen away from these, was meant to be. Cluster policy is ours in the group policy.networking.k8s.io, and was meant to
+// be there in these groups, too.
 Recognised Recognise(const Value& object, const TypeMeta& type);
 
 // Says what is wrong with the type, or old, of an object that is not kNo.

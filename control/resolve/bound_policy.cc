@@ -1,8 +1,11 @@
 #include "resolve/bound_policy.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <utility>
+
+#include "sluice/protocol.h"
 
 namespace sluice {
 namespace {
@@ -40,6 +43,30 @@ std::vector<std::pair<std::string, std::uint8_t>> PortNames(const NetworkPolicyR
   return names;
 }
 
+std::vector<PortRange> NumberedPorts(const ClusterPolicyRule& rule) {
+  std::vector<PortRange> ranges;
+  for (const ClusterPolicyPort& port : rule.ports) {
+    if (port.name.empty()) ranges.push_back({port.protocol, port.first, port.last});
+  }
+  return Merged(std::move(ranges));
+}
+
+// CNP-09: a name is of any protocol.
+std::vector<std::pair<std::string, std::uint8_t>> PortNames(const ClusterPolicyRule& rule) {
+  std::vector<std::pair<std::string, std::uint8_t>> names;
+  for (const ClusterPolicyPort& port : rule.ports) {
+    if (port.name.empty()) continue;
+    for (const std::uint8_t protocol : {kProtoTcp, kProtoUdp, kProtoSctp}) names.emplace_back(port.name, protocol);
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+void Append(std::vector<CidrBlock> added, std::vector<CidrBlock>* blocks) {
+  std::move(added.begin(), added.end(), std::back_inserter(*blocks));
+}
+
 std::vector<PortRange> ToRanges(std::uint8_t protocol, const PortNumbers& numbers) {
   std::vector<PortRange> ranges;
   for (const std::uint16_t number : numbers) ranges.push_back({protocol, number, number});
@@ -55,16 +82,25 @@ void ForEachSplit(const BoundPolicy& policy, Visit visit) {
   }
 }
 
+Section MakeSection(const BoundPolicy& policy, const BoundDirection& direction, GroupId subjects) {
+  Section section;
+  section.policy = policy.title;
+  section.direction = direction.direction;
+  section.tier = policy.tier;
+  section.priority = policy.priority;
+  section.subjects = subjects;
+  section.isolates = false;
+  return section;
+}
+
 // The section that isolates comes first. It holds what all subjects share. A named port is the destination pod's
 // (NP-51): in egress it splits the peers, so each part is a rule of its own with the part as its peers. In ingress it
 // splits the subjects, so each part is a section of its own, which does not isolate: the first one does that already,
 // and a default deny counted twice would be two rules.
 void AddSections(const BoundPolicy& policy, const BoundDirection& direction, const GroupOf& group_of,
                  std::vector<Section>* sections) {
-  Section isolating;
-  isolating.policy = policy.title;
-  isolating.direction = direction.direction;
-  isolating.subjects = group_of(policy.subjects, Role::kSubjects);
+  Section isolating = MakeSection(policy, direction, group_of(policy.subjects, Role::kSubjects));
+  isolating.isolates = policy.isolates;
   isolating.rules.reserve(direction.rules.size());
   std::map<GroupId, std::vector<Rule>> by_subjects;
   for (const BoundRule& rule : direction.rules) {
@@ -72,7 +108,9 @@ void AddSections(const BoundPolicy& policy, const BoundDirection& direction, con
       rules->push_back({.peers = group_of(peers, Role::kPeers),
                         .ports = std::move(ports),
                         .any_port = rule.any_port,
-                        .index = rule.index});
+                        .action = rule.action,
+                        .index = rule.index,
+                        .name = rule.name});
     };
     if (rule.any_port || !rule.ports.empty()) add(&isolating.rules, rule.peers, rule.ports);
     for (const PortSplitPtr& split : rule.by_name) {
@@ -88,11 +126,7 @@ void AddSections(const BoundPolicy& policy, const BoundDirection& direction, con
   }
   sections->push_back(std::move(isolating));
   for (auto& [subjects, rules] : by_subjects) {
-    Section section;
-    section.policy = policy.title;
-    section.direction = direction.direction;
-    section.subjects = subjects;
-    section.isolates = false;
+    Section section = MakeSection(policy, direction, subjects);
     section.rules = std::move(rules);
     sections->push_back(std::move(section));
   }
@@ -102,6 +136,10 @@ void AddSections(const BoundPolicy& policy, const BoundDirection& direction, con
 
 std::string PolicyTitle(const std::string& namespace_name, const std::string& name) {
   return namespace_name + '/' + name;
+}
+
+std::string ClusterPolicyTitle(ClusterPolicyKind kind, const std::string& name) {
+  return std::string(Name(kind)) + '/' + name;
 }
 
 BoundPolicy Bind(const NetworkPolicy& policy, Selections* selections, PortSplits* splits) {
@@ -127,6 +165,50 @@ BoundPolicy Bind(const NetworkPolicy& policy, Selections* selections, PortSplits
   };
   if (policy.has_egress) bind(Direction::kEgress, policy.egress);
   if (policy.has_ingress) bind(Direction::kIngress, policy.ingress);
+  return bound;
+}
+
+BoundPolicy Bind(const ClusterPolicy& policy, std::string title, const NodeBlocksOf& node_blocks,
+                 Selections* selections, PortSplits* splits) {
+  BoundPolicy bound;
+  bound.title = std::move(title);
+  bound.tier = policy.tier;
+  bound.priority = policy.priority;
+  bound.isolates = false;  // CNP-05
+  bound.subjects = selections->Pods(policy.subject.namespaces, policy.subject.pods);
+  const auto bind = [&](Direction direction, const std::vector<ClusterPolicyRule>& rules) {
+    BoundDirection& one = bound.directions.emplace_back();
+    one.direction = direction;
+    for (const ClusterPolicyRule& source : rules) {
+      if (source.matches_nothing()) continue;
+      std::vector<SelectionPtr> pods;
+      std::vector<CidrBlock> blocks;
+      for (const ClusterPolicyPeer& peer : source.peers) {
+        if (peer.pods) pods.push_back(selections->Pods(peer.pods->namespaces, peer.pods->pods));
+        if (peer.nodes) Append(node_blocks(*peer.nodes), &blocks);
+        for (const Prefix& network : peer.networks) blocks.push_back({network, {}});
+      }
+      if (!source.everyone && pods.empty() && blocks.empty()) continue;
+      BoundRule& rule = one.rules.emplace_back();
+      rule.index = static_cast<std::int32_t>(&source - rules.data());
+      rule.action = source.action;
+      rule.name = RuleName(source.name);
+      rule.peers = source.everyone ? selections->everyone() : selections->Union(pods, std::move(blocks));
+      rule.any_port = source.any_port;
+      rule.ports = NumberedPorts(source);
+      for (const auto& [name, protocol] : PortNames(source)) {
+        // CNP-13: of an egress rule's peers, only pods have named ports.
+        if (direction == Direction::kIngress) {
+          rule.by_name.push_back(splits->Find(bound.subjects, protocol, name));
+        } else if (!pods.empty()) {
+          rule.by_name.push_back(splits->Find(selections->Union(pods, {}), protocol, name));
+        }
+      }
+    }
+  };
+  if (!policy.egress.empty()) bind(Direction::kEgress, policy.egress);
+  // One section at least, so that a policy without rules is seen.
+  if (!policy.ingress.empty() || policy.egress.empty()) bind(Direction::kIngress, policy.ingress);
   return bound;
 }
 

@@ -1,4 +1,4 @@
-// A NetworkPolicy in terms of selections, and the sections that it makes.
+// A policy of any kind in terms of selections, and the sections that it makes.
 #ifndef SLUICE_CONTROL_RESOLVE_BOUND_POLICY_H_
 #define SLUICE_CONTROL_RESOLVE_BOUND_POLICY_H_
 
@@ -17,6 +17,8 @@ namespace sluice {
 
 struct BoundRule {
   std::int32_t index = 0;
+  Action action = Action::kAllow;
+  RuleName name;
   SelectionPtr peers;
   bool any_port = true;
   std::vector<PortRange> ports;       // by number; sorted, merged
@@ -33,7 +35,10 @@ struct BoundDirection {
 };
 
 struct BoundPolicy {
-  std::string title;  // "namespace/name"
+  std::string title;  // Section::policy
+  Tier tier = Tier::kNetworkPolicy;
+  std::uint32_t priority = 0;
+  bool isolates = true;
   SelectionPtr subjects;
   std::vector<BoundDirection> directions;
 
@@ -41,8 +46,15 @@ struct BoundPolicy {
 };
 
 std::string PolicyTitle(const std::string& namespace_name, const std::string& name);
+// "AdminNetworkPolicy/name", where another kind has the name already.
+std::string ClusterPolicyTitle(ClusterPolicyKind kind, const std::string& name);
+
+// The addresses of the nodes that a selector selects.
+using NodeBlocksOf = std::function<std::vector<CidrBlock>(const LabelSelector&)>;
 
 BoundPolicy Bind(const NetworkPolicy& policy, Selections* selections, PortSplits* splits);
+BoundPolicy Bind(const ClusterPolicy& policy, std::string title, const NodeBlocksOf& node_blocks,
+                 Selections* selections, PortSplits* splits);
 
 // Lists the policy with its subjects and splits, which must be undone before either changes.
 void Enlist(BoundPolicy* policy);
@@ -51,8 +63,8 @@ void Delist(BoundPolicy* policy);
 enum class Role : std::uint8_t { kSubjects, kPeers };
 using GroupOf = std::function<GroupId(const SelectionPtr& selection, Role role)>;
 
-// A section for each direction that isolates, and one more for each group of subjects for which the named ports of
-// ingress rules stand for numbers of their own. Asks for the group of whatever they name.
+// A section for each direction, and one more for each group of subjects for which the named ports of ingress rules
+// stand for numbers of their own. Asks for the group of whatever they name.
 void AppendSections(const BoundPolicy& policy, const GroupOf& group_of, std::vector<Section>* sections);
 
 }  // namespace sluice

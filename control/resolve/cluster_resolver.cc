@@ -27,9 +27,11 @@ void ClusterResolver::Load(const Cluster& cluster) {
   for (const NodeObject& object : cluster.nodes) Upsert(object);
   order.ForEach(cluster.pods, [this](const Pod& object) { state_.AddPod(object); });
   order.ForEach(cluster.policies, [this](const NetworkPolicy& object) { Upsert(object); });
+  for (const ClusterPolicy& object : cluster.cluster_policies) Upsert(object);
   for (std::uint32_t pod = 0; pod < state_.pod_limit(); ++pod) {
     if (state_.pod(pod).IsEndpoint()) OnPod(pod);
   }
+  FollowNodes();
 }
 
 template <typename Change>
@@ -73,8 +75,15 @@ void ClusterResolver::ChangeNamespace(const std::string& name, const Namespace* 
   for (const std::uint32_t pod : pods) OnPod(pod);
 }
 
-void ClusterResolver::Upsert(const NodeObject& object) { state_.nodes().Upsert(object); }
-void ClusterResolver::DeleteNode(const std::string& name) { state_.nodes().Delete(name); }
+void ClusterResolver::Upsert(const NodeObject& object) {
+  nodes_changed_ |= state_.nodes().Upsert(object);
+  FollowNodes();
+}
+
+void ClusterResolver::DeleteNode(const std::string& name) {
+  state_.nodes().Delete(name);
+  FollowNodes();
+}
 
 void ClusterResolver::Upsert(const Pod& object) {
   std::uint32_t pod = state_.FindPod(object.namespace_name, object.name);
@@ -99,6 +108,7 @@ void ClusterResolver::Upsert(const Pod& object) {
   if (is_endpoint) OnPod(pod);
   if (was_endpoint && !is_endpoint) OnPodGone(pod);
   for (const std::uint32_t rival : rivals) OnPod(rival);
+  FollowNodes();
 }
 
 void ClusterResolver::DeletePod(const std::string& namespace_name, const std::string& name) {
@@ -115,10 +125,12 @@ void ClusterResolver::DeletePod(const std::string& namespace_name, const std::st
   });
   if (was_endpoint) OnPodGone(pod);
   for (const std::uint32_t rival : rivals) OnPod(rival);
+  FollowNodes();
 }
 
-void ClusterResolver::Upsert(const NetworkPolicy& object) {
-  BoundPolicy bound = Bind(object, &selections_, &splits_);
+void ClusterResolver::Upsert(const NetworkPolicy& object) { Put(Bind(object, &selections_, &splits_)); }
+
+void ClusterResolver::Put(BoundPolicy bound) {
   const std::size_t count = policies_.size();
   // Lists of policies come in order: what comes next is mostly the last.
   BoundPolicy& policy = policies_.try_emplace(policies_.end(), bound.title)->second;
@@ -132,11 +144,64 @@ void ClusterResolver::Upsert(const NetworkPolicy& object) {
 }
 
 void ClusterResolver::DeletePolicy(const std::string& namespace_name, const std::string& name) {
-  const auto known = policies_.find(PolicyTitle(namespace_name, name));
+  Remove(PolicyTitle(namespace_name, name));
+}
+
+void ClusterResolver::Remove(const std::string& title) {
+  const auto known = policies_.find(title);
   if (known == policies_.end()) return;
   for (PolicyView* view : views_) view->OnPolicyGone(&known->second);
   Delist(&known->second);
   policies_.erase(known);
+}
+
+void ClusterResolver::Upsert(const ClusterPolicy& object) {
+  cluster_policies_[object.name].insert_or_assign(object.kind, object);
+  BindClusterPolicies(object.name);
+}
+
+void ClusterResolver::DeleteClusterPolicy(ClusterPolicyKind kind, const std::string& name) {
+  const auto known = cluster_policies_.find(name);
+  if (known == cluster_policies_.end() || known->second.erase(kind) == 0) return;
+  BindClusterPolicies(name);
+  if (known->second.empty()) cluster_policies_.erase(known);
+}
+
+// Kind by kind, the first one takes the name for its title, others one with their kind.
+void ClusterResolver::BindClusterPolicies(const std::string& name) {
+  std::set<std::string> titles;
+  with_nodes_.erase(name);
+  const auto node_blocks = [this](const LabelSelector& selector) {
+    const auto [blocks, added] = node_blocks_.try_emplace(selector);
+    if (added) blocks->second = state_.NodeBlocks(selector);
+    return blocks->second;
+  };
+  std::vector<BoundPolicy> bound;
+  for (const auto& [kind, policy] : cluster_policies_.at(name)) {
+    std::string title = titles.empty() ? name : ClusterPolicyTitle(kind, name);
+    titles.insert(title);
+    bound.push_back(Bind(policy, std::move(title), node_blocks, &selections_, &splits_));
+    const auto names_nodes = [](const ClusterPolicyRule& rule) {
+      return std::any_of(rule.peers.begin(), rule.peers.end(), [](const auto& peer) { return peer.nodes.has_value(); });
+    };
+    if (std::any_of(policy.egress.begin(), policy.egress.end(), names_nodes)) with_nodes_.insert(name);
+  }
+  std::vector<std::string> before = {name};
+  for (const auto kind : {ClusterPolicyKind::kAdminNetworkPolicy, ClusterPolicyKind::kBaselineAdminNetworkPolicy}) {
+    before.push_back(ClusterPolicyTitle(kind, name));
+  }
+  for (const std::string& title : before) {
+    if (!titles.contains(title)) Remove(title);
+  }
+  for (BoundPolicy& policy : bound) Put(std::move(policy));
+}
+
+void ClusterResolver::FollowNodes() {
+  if (!nodes_changed_) return;
+  nodes_changed_ = false;
+  node_blocks_.clear();
+  const std::set<std::string> names = with_nodes_;
+  for (const std::string& name : names) BindClusterPolicies(name);
 }
 
 void ClusterResolver::OnPod(std::uint32_t pod) {
@@ -152,6 +217,7 @@ void ClusterResolver::OnPolicy(BoundPolicy* policy) {
 }
 
 void ClusterResolver::OnNode(const std::string& name) {
+  nodes_changed_ = true;
   for (PolicyView* view : views_) view->OnNode(name);
 }
 

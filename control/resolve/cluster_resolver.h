@@ -15,6 +15,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -47,11 +48,15 @@ class ClusterResolver {
   void Upsert(const Pod& object);
   void Upsert(const NetworkPolicy& object);  // one that was refused and has no good version included (NP-16)
 
+  // The policies of the same name of other kinds may get other titles by this.
+  void Upsert(const ClusterPolicy& object);
+
   // Of an object that isn't there: nothing. Pods outlive their Namespace and Node objects.
   void DeleteNamespace(const std::string& name);
   void DeleteNode(const std::string& name);
   void DeletePod(const std::string& namespace_name, const std::string& name);
   void DeletePolicy(const std::string& namespace_name, const std::string& name);
+  void DeleteClusterPolicy(ClusterPolicyKind kind, const std::string& name);
 
   // Does after Load what the first change of a pod would otherwise pay for.
   void PrepareForChanges() { state_.IndexPods(); }
@@ -77,11 +82,20 @@ class ClusterResolver {
   void OnPodGone(std::uint32_t pod);  // an endpoint went
   void OnPolicy(BoundPolicy* policy);
   void OnNode(const std::string& name);
+  void Put(BoundPolicy bound);
+  void Remove(const std::string& title);
+  void BindClusterPolicies(const std::string& name);
+  // Once everything else has followed: what `nodes` peers stand for may have changed.
+  void FollowNodes();
 
   ClusterState state_;
   Selections selections_;
   PortSplits splits_;
-  std::map<std::string, BoundPolicy> policies_;  // by title
+  std::map<std::string, BoundPolicy> policies_;                                         // by title
+  std::map<std::string, std::map<ClusterPolicyKind, ClusterPolicy>> cluster_policies_;  // by name
+  std::set<std::string> with_nodes_;                                                    // those that have such peers
+  std::map<LabelSelector, std::vector<CidrBlock>> node_blocks_;  // worked out since nodes_changed_ was last set
+  bool nodes_changed_ = false;
   std::vector<PolicyView*> views_;
 };
 

@@ -239,6 +239,15 @@ std::vector<IpAddress> ClusterState::NodeAddresses(const NodeEntry& node) const 
   return addresses;
 }
 
+std::vector<CidrBlock> ClusterState::NodeBlocks(const LabelSelector& selector) const {
+  std::vector<CidrBlock> blocks;
+  for (const IpAddress& address : nodes_.StatusAddresses(selector)) {
+    if (claims_.IsClaimed(address)) continue;
+    blocks.push_back({Prefix::Make(address, static_cast<std::uint8_t>(AddressBits(address.family))), {}});
+  }
+  return blocks;
+}
+
 std::string ClusterState::Title(std::uint32_t pod) const {
   return "Pod " + spaces_[pods_[pod].space].name + '/' + pods_[pod].name;
 }

@@ -19,6 +19,7 @@
 #include "resolve/pod_set.h"
 #include "resolve/port_index.h"
 #include "sluice/diagnostic.h"
+#include "sluice/resolved_policy.h"
 #include "sluice/stable_vector.h"
 
 namespace sluice {
@@ -93,6 +94,8 @@ class ClusterState {
   const NodeTable& nodes() const { return nodes_; }
   // A node's addresses less those that an endpoint claims, so that it doesn't gain the node's rights (NP-70, NP-72).
   std::vector<IpAddress> NodeAddresses(const NodeEntry& node) const;
+  // Those of NodeTable::StatusAddresses that no endpoint claims.
+  std::vector<CidrBlock> NodeBlocks(const LabelSelector& selector) const;
 
   // What two objects claim and one loses: a warning each.
   Diagnostics Conflicts() const;

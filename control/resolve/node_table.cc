@@ -19,6 +19,27 @@ void KeepFirstOfEach(std::vector<NodeAddress>* addresses) {
   addresses->erase(std::unique(addresses->begin(), addresses->end(), same), addresses->end());
 }
 
+// NP-34.
+bool Selects(const LabelSelector& selector, const Labels& labels) {
+  return std::all_of(selector.requirements.begin(), selector.requirements.end(), [&](const LabelRequirement& term) {
+    const auto label = std::lower_bound(labels.begin(), labels.end(), term.key,
+                                        [](const auto& entry, const std::string& key) { return entry.first < key; });
+    const bool present = label != labels.end() && label->first == term.key;
+    const bool listed = present && std::binary_search(term.values.begin(), term.values.end(), label->second);
+    switch (term.op) {
+      case LabelRequirement::Operator::kIn:
+        return listed;
+      case LabelRequirement::Operator::kNotIn:
+        return !listed;
+      case LabelRequirement::Operator::kExists:
+        return present;
+      case LabelRequirement::Operator::kDoesNotExist:
+        return !present;
+    }
+    return false;
+  });
+}
+
 std::vector<NodeAddress> AddressesOf(const NodeObject& object) {
   std::vector<NodeAddress> addresses;
   for (const IpAddress& address : object.addresses) addresses.push_back({address, AddressOrigin::kStatus});
@@ -78,17 +99,24 @@ void NodeTable::DropIfGone(const std::string& name) {
   if (!node->second.exists()) nodes_.erase(node);
 }
 
-void NodeTable::Upsert(NodeObject object) {
+bool NodeTable::Upsert(NodeObject object) {
   std::vector<NodeAddress> addresses = AddressesOf(object);
   SortUnique(&object.pod_cidrs);
   NodeEntry& node = Entry(object.name);
-  if (node.has_object && node.object_addresses == addresses && node.pod_cidrs == object.pod_cidrs) return;
+  if (node.has_object && node.object_addresses == addresses && node.pod_cidrs == object.pod_cidrs) {
+    // Labels are no business of those who are told of changes.
+    if (node.labels == object.labels) return false;
+    node.labels = std::move(object.labels);
+    return true;
+  }
   LeaveObject(node);
   node.has_object = true;
+  node.labels = std::move(object.labels);
   node.object_addresses = std::move(addresses);
   node.pod_cidrs = std::move(object.pod_cidrs);
   EnterObject(node);
   changed_(object.name);
+  return true;
 }
 
 void NodeTable::Delete(const std::string& name) {
@@ -98,6 +126,7 @@ void NodeTable::Delete(const std::string& name) {
   LeaveObject(node);
   node.has_object = false;
   node.object_addresses.clear();
+  node.labels.clear();
   node.pod_cidrs.clear();
   changed_(name);
   DropIfGone(name);
@@ -160,6 +189,18 @@ std::vector<NodeAddress> NodeTable::Addresses(const NodeEntry& node) const {
   std::erase_if(addresses, [this](const NodeAddress& own) {
     return own.origin == AddressOrigin::kPodCidr && IsStated(own.address);
   });
+  return addresses;
+}
+
+std::vector<IpAddress> NodeTable::StatusAddresses(const LabelSelector& selector) const {
+  std::vector<IpAddress> addresses;
+  for (const auto& [name, node] : nodes_) {
+    if (!node.has_object || !Selects(selector, node.labels)) continue;
+    for (const NodeAddress& own : node.object_addresses) {
+      if (own.origin == AddressOrigin::kStatus) addresses.push_back(own.address);
+    }
+  }
+  SortUnique(&addresses);
   return addresses;
 }
 

@@ -34,6 +34,7 @@ struct NodeAddress {
 struct NodeEntry {
   std::string name;
   bool has_object = false;
+  Labels labels;                                     // of the object
   std::vector<NodeAddress> object_addresses;         // sorted, an address once
   std::vector<Prefix> pod_cidrs;                     // sorted, unique
   std::map<IpAddress, std::uint32_t> pod_addresses;  // host addresses of its pods; how many pods say so
@@ -49,7 +50,8 @@ class NodeTable {
   // claims one of these addresses.
   explicit NodeTable(std::function<void(const std::string& name)> changed) : changed_(std::move(changed)) {}
 
-  void Upsert(NodeObject object);
+  // False: the object is as it was, its labels included.
+  bool Upsert(NodeObject object);
   void Delete(const std::string& name);
 
   // An unfinished pod that names the node and knows these addresses of it.
@@ -66,6 +68,8 @@ class NodeTable {
   const NodeEntry* Find(const std::string& name) const;
   // Those that exist, by name.
   std::vector<const NodeEntry*> ByName() const;
+  // The addresses in the status of the objects that the selector selects, sorted, unique (CNP-07).
+  std::vector<IpAddress> StatusAddresses(const LabelSelector& selector) const;
   // What the node claims by its object and its pods, less the guesses that another node's statement outweighs: sorted,
   // an address once, with the first of its origins.
   std::vector<NodeAddress> Addresses(const NodeEntry& node) const;

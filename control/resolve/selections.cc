@@ -97,6 +97,10 @@ SelectionPtr Selections::Pods(const std::string& namespace_name, const LabelSele
   return InScope(ScopeByName(namespace_name), PodsText(namespace_name, selector), selector);
 }
 
+SelectionPtr Selections::Pods(const LabelSelector& namespaces, const LabelSelector& pods) {
+  return InScope(ScopeBySelector(namespaces), PodsText(namespaces, pods), pods);
+}
+
 SelectionPtr Selections::Peers(const std::string& namespace_name, const std::vector<NetworkPolicyPeer>& peers) {
   if (peers.empty()) return everyone_;
   std::vector<SelectionPtr> terms;
@@ -105,13 +109,15 @@ SelectionPtr Selections::Peers(const std::string& namespace_name, const std::vec
     if (peer.ip_block) {
       blocks.push_back(ToBlock(*peer.ip_block));
     } else if (peer.namespace_selector) {
-      const LabelSelector& pods = peer.pod_selector ? *peer.pod_selector : kEverything;
-      terms.push_back(
-          InScope(ScopeBySelector(*peer.namespace_selector), PodsText(*peer.namespace_selector, pods), pods));
+      terms.push_back(Pods(*peer.namespace_selector, peer.pod_selector ? *peer.pod_selector : kEverything));
     } else if (peer.pod_selector) {
       terms.push_back(Pods(namespace_name, *peer.pod_selector));
     }
   }
+  return Union(std::move(terms), std::move(blocks));
+}
+
+SelectionPtr Selections::Union(std::vector<SelectionPtr> terms, std::vector<CidrBlock> blocks) {
   SortUnique(&blocks);
   std::sort(terms.begin(), terms.end(), [](const SelectionPtr& a, const SelectionPtr& b) { return a->text < b->text; });
   terms.erase(std::unique(terms.begin(), terms.end()), terms.end());
@@ -126,6 +132,7 @@ SelectionPtr Selections::Peers(const std::string& namespace_name, const std::vec
     if (!text.empty()) text += " or ";
     text += BlocksText(blocks);
   }
+  if (text.empty()) text = "nobody";
   const auto known = selections_.find(text);
   if (known != selections_.end()) return known->second->shared_from_this();
   std::shared_ptr<Selection> whole(new Selection, [this](Selection* gone) { Drop(gone); });

@@ -64,6 +64,10 @@ class Selections {
 
   // The pods of `namespace_name` that `selector` selects (NP-13, NP-30).
   SelectionPtr Pods(const std::string& namespace_name, const LabelSelector& selector);
+  // The pods whose namespaces and whose own labels are selected.
+  SelectionPtr Pods(const LabelSelector& namespaces, const LabelSelector& pods);
+  // Of all of them, and of all that blocks hold; nobody where both are empty.
+  SelectionPtr Union(std::vector<SelectionPtr> terms, std::vector<CidrBlock> blocks);
   // The union of a policy's from or to.
   SelectionPtr Peers(const std::string& namespace_name, const std::vector<NetworkPolicyPeer>& peers);
   const SelectionPtr& everyone() const { return everyone_; }

@@ -81,6 +81,7 @@ void AddSection(const ResolvedPolicy& policy, const Section& section, NamedPolic
   for (const Rule& rule : section.rules) {
     v1::RuleInfo* added = add(rule.index);
     added->set_action(static_cast<v1::Action>(static_cast<int>(rule.action) + 1));
+    if (!rule.name.empty()) added->set_name(ShownName(rule.name.text()));
     AddText(rule.peers == kAnyPeer ? "any" : policy.groups[rule.peers].key, added->mutable_peers());
     AddText(PortsText(rule), added->mutable_ports());
   }

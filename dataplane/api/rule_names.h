@@ -28,6 +28,7 @@ inline void SetRule(const Table& table, RuleId id, v1::RuleName* name) {
   name->set_policy(ShownName(rule.policy));
   name->set_tier(EncodeTier(rule.tier));
   name->set_index(rule.index);
+  if (!rule.name.empty()) name->set_name(ShownName(rule.name.text()));
 }
 
 inline std::string PodName(const Endpoint& endpoint) {

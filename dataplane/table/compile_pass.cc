@@ -42,7 +42,7 @@ std::uint32_t CompilePass::BitOf(GroupId group) {
 // again.
 CompilePass::InternedSection CompilePass::Intern(const Section& section) {
   InternedSection interned;
-  TableRule rule{section.policy, section.tier, section.direction, Action::kAllow, section.priority, 0};
+  TableRule rule{section.policy, section.tier, section.direction, Action::kAllow, section.priority, 0, {}};
   std::vector<RuleMatch> matches;
   for (const Rule& source : section.rules) {
     RuleMatch match{RuleMatch::kAnyPeerBit, RuleMatch::kAnyPortSet, kNoRule, section.tier, source.action};
@@ -54,6 +54,7 @@ CompilePass::InternedSection CompilePass::Intern(const Section& section) {
     if (!source.any_port) interned.port_sets.push_back(match.port_set = interner_.rules().PortSet(source.ports));
     rule.action = source.action;
     rule.index = source.index;
+    rule.name = source.name;
     match.rule = interner_.rules().Rule(rule, peer, match.port_set);
     matches.push_back(match);
   }
@@ -61,6 +62,7 @@ CompilePass::InternedSection CompilePass::Intern(const Section& section) {
   if (section.isolates) {
     rule.action = Action::kDeny;
     rule.index = -1;
+    rule.name = {};
     default_deny = interner_.rules().Rule(rule, RuleInterner::kAnyPeer, RuleMatch::kAnyPortSet);
   }
   interned.rules = static_cast<std::uint32_t>(matches.size()) + (section.isolates ? 1 : 0);

@@ -38,6 +38,11 @@ std::uint64_t BytesOf(const std::vector<PortRange>& key) { return kNodeBytes + k
 // Of what does not fit in the string itself.
 std::uint64_t HeapBytes(const std::string& text) { return text.size() < sizeof(std::string) / 2 ? 0 : text.size() + 1; }
 
+std::uint64_t NameBytes(const TableRule& rule) {
+  const std::string& name = rule.name.text();
+  return HeapBytes(rule.policy) + (name.empty() ? 0 : sizeof(std::string) + HeapBytes(name));
+}
+
 }  // namespace
 
 RuleInterner::RuleInterner() : epoch_(NextEpoch()), rules_(std::make_shared<StableVector<TableRule>>()) {
@@ -68,11 +73,12 @@ RuleId RuleInterner::Rule(const TableRule& rule, std::uint32_t peer, std::uint32
   std::string key;
   AppendBytes(key, rule.tier, rule.direction, rule.action, rule.priority, rule.index, peer, port_set);
   key += rule.policy;
+  if (!rule.name.empty()) key.append(1, '\0') += rule.name.text();
   const auto [place, added] = rule_ids_.Find(std::move(key));
   if (added) {
     key_bytes_ += BytesOf(place->first);
     place->second = rules_->push_back(rule);
-    name_bytes_ += HeapBytes(rule.policy);
+    name_bytes_ += NameBytes(rule);
   }
   return place->second;
 }
@@ -88,7 +94,7 @@ void RuleInterner::RollBack(const Mark& mark) {
   if (RuleCount() != mark.rules) erase_from(rule_ids_, mark.rules);
   if (next_peer_ != mark.peers) erase_from(peers_, mark.peers);
   if (PortSetCount() != mark.port_sets) erase_from(port_set_ids_, mark.port_sets);
-  for (RuleId rule = mark.rules; rule < RuleCount(); ++rule) name_bytes_ -= HeapBytes((*rules_)[rule].policy);
+  for (RuleId rule = mark.rules; rule < RuleCount(); ++rule) name_bytes_ -= NameBytes((*rules_)[rule]);
   rules_->Truncate(mark.rules);
   next_peer_ = mark.peers;
   port_sets_.resize(mark.port_sets);

@@ -82,7 +82,7 @@ class RuleInterner {
   Ids<std::map<std::vector<PortRange>, std::uint32_t>> port_set_ids_;
   std::vector<const std::vector<PortRange>*> port_sets_;  // keys of port_set_ids_; null once forgotten
   std::uint64_t key_bytes_ = 0;                           // of the keys of all three
-  std::uint64_t name_bytes_ = 0;                          // of long policy names in rules_
+  std::uint64_t name_bytes_ = 0;                          // of long policy names and of rules' own in rules_
 };
 
 }  // namespace sluice

@@ -105,7 +105,7 @@ std::string Table::Dump() const {
       const TableRule& named = rule(match.rule);
       out += "  rule " + std::to_string(match.rule) + ' ' + named.policy + ' ' + std::string(Name(named.direction)) +
              '[' + std::to_string(named.index) + "] " + std::string(Name(named.action)) +
-             " tier=" + std::string(Name(named.tier)) +
+             (named.name.empty() ? "" : " \"" + named.name.text() + '"') + " tier=" + std::string(Name(named.tier)) +
              " peers=" + (match.peer_bit == RuleMatch::kAnyPeerBit ? "any" : std::to_string(match.peer_bit)) +
              " ports=" + (match.port_set == RuleMatch::kAnyPortSet ? "any" : std::to_string(match.port_set)) + '\n';
     }

@@ -27,6 +27,7 @@
 #include "sluice/id_set.h"
 #include "sluice/policy_terms.h"
 #include "sluice/resolved_policy.h"
+#include "sluice/rule_name.h"
 #include "sluice/stable_vector.h"
 #include "table/address_changes.h"
 #include "table/address_map.h"
@@ -65,6 +66,7 @@ struct TableRule {
   Action action = Action::kAllow;
   std::uint32_t priority = 0;
   std::int32_t index = -1;  // -1: the default deny of isolation
+  RuleName name = {};
 };
 
 // The outcome for one direction.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sluice/policy_terms.h"
+#include "sluice/rule_name.h"
 
 namespace sluice {
 
@@ -29,6 +30,7 @@ struct Rule {
   bool any_port = true;          // every port and every protocol (NP-22, NP-61)
   Action action = Action::kAllow;
   std::int32_t index = 0;  // place in the object's list, from 0; several rules may share it (named ports, NP-51)
+  RuleName name = {};      // for people
 
   friend bool operator==(const Rule&, const Rule&) = default;
 };
@@ -36,7 +38,9 @@ struct Rule {
 // One direction of one policy for one group of subjects. A policy whose named ports resolve differently on its subjects
 // yields one section for what all subjects share (it isolates) and one for each resolution (those don't).
 struct Section {
-  std::string policy;  // "namespace/name", or "name" for a cluster-scoped policy
+  // "namespace/name", or "name" for a cluster-scoped policy: "AdminNetworkPolicy/name" where a ClusterNetworkPolicy has
+  // the same name.
+  std::string policy;
   Direction direction = Direction::kIngress;
   Tier tier = Tier::kNetworkPolicy;
   std::uint32_t priority = 0;  // lower first; 0 in the NetworkPolicy tier

@@ -179,7 +179,7 @@ void KubeFollower::LoadGathered() {
   std::erase_if(cluster->pods, went);
   std::erase_if(cluster->policies, went);
   spdlog::info("all is listed: {} namespaces, {} nodes, {} pods, {} policies", cluster->namespaces.size(),
-               cluster->nodes.size(), cluster->pods.size(), cluster->policies.size());
+               cluster->nodes.size(), cluster->pods.size(), cluster->policies.size() + cluster->cluster_policies.size());
   feed_.Change({}, [&](ClusterResolver& resolver) { resolver.Load(*cluster); });
 }
 
@@ -205,6 +205,8 @@ std::optional<EventSubject> KubeFollower::SubjectOfPolicy(const std::string& nam
 void ManifestFollower::Follow(const Cluster& cluster, const ChangeTime& time) {
   std::array<std::unordered_set<std::string>, kResourceCount> now;
   const auto of = [&now](Resource resource) -> auto& { return now[static_cast<std::size_t>(resource)]; };
+  std::set<std::pair<ClusterPolicyKind, std::string>> cluster_policies;
+  for (const ClusterPolicy& object : cluster.cluster_policies) cluster_policies.emplace(object.kind, object.name);
   const bool first = !std::exchange(loaded_, true);
   feed_.Change(time, [&](ClusterResolver& resolver) {
     for (const Namespace& object : cluster.namespaces) of(Resource::kNamespaces).insert(object.name);
@@ -219,12 +221,17 @@ void ManifestFollower::Follow(const Cluster& cluster, const ChangeTime& time) {
         if (!of(resource).contains(name)) Delete(resolver, resource, name);
       }
     }
+    for (const auto& [kind, name] : cluster_policies_) {
+      if (!cluster_policies.contains({kind, name})) resolver.DeleteClusterPolicy(kind, name);
+    }
     for (const Namespace& object : cluster.namespaces) resolver.Upsert(object);
     for (const NodeObject& object : cluster.nodes) resolver.Upsert(object);
     for (const Pod& object : cluster.pods) resolver.Upsert(object);
     for (const NetworkPolicy& object : cluster.policies) resolver.Upsert(object);
+    for (const ClusterPolicy& object : cluster.cluster_policies) resolver.Upsert(object);
   });
   names_ = std::move(now);
+  cluster_policies_ = std::move(cluster_policies);
 }
 
 }  // namespace sluice

@@ -7,9 +7,11 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "kube/event_poster.h"
 #include "kube/object_sink.h"
@@ -87,6 +89,7 @@ class ManifestFollower {
   PolicyFeed& feed_;
   bool loaded_ = false;
   std::array<std::unordered_set<std::string>, kResourceCount> names_;  // of what is in the feed
+  std::set<std::pair<ClusterPolicyKind, std::string>> cluster_policies_;
 };
 
 }  // namespace sluice

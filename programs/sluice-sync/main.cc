@@ -259,7 +259,8 @@ class Daemon {
       const Cluster& cluster = manifests.cluster;
       spdlog::log(synced_ ? spdlog::level::debug : spdlog::level::info,
                   "manifests are read: {} namespaces, {} nodes, {} pods, {} policies", cluster.namespaces.size(),
-                  cluster.nodes.size(), cluster.pods.size(), cluster.policies.size());
+                  cluster.nodes.size(), cluster.pods.size(),
+                  cluster.policies.size() + cluster.cluster_policies.size());
       follower.Follow(cluster, heard);
       feed_.Publish();
       synced_ = true;

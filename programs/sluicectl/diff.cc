@@ -59,16 +59,27 @@ void CompleteByLivePods(const ResolvedPolicy& live, Cluster* cluster) {
     return std::any_of(selector.requirements.begin(), selector.requirements.end(),
                        [](const LabelRequirement& term) { return term.key != "kubernetes.io/metadata.name"; });
   };
+  const auto warn = [&] {
+    std::fprintf(stderr,
+                 "warning: policies select namespaces by label, and %zu namespaces of live endpoints are not "
+                 "in the manifests ('%s' for one): of those only the name is known\n",
+                 unknown.size(), Printable(*unknown.begin()).c_str());
+  };
+  if (unknown.empty()) return;
+  for (const ClusterPolicy& policy : cluster->cluster_policies) {
+    bool asks = asks_labels(policy.subject.namespaces);
+    for (const auto* rules : {&policy.ingress, &policy.egress}) {
+      for (const ClusterPolicyRule& rule : *rules) {
+        for (const ClusterPolicyPeer& peer : rule.peers) asks |= peer.pods && asks_labels(peer.pods->namespaces);
+      }
+    }
+    if (asks) return warn();
+  }
   for (const NetworkPolicy& policy : cluster->policies) {
     for (const auto* rules : {&policy.ingress, &policy.egress}) {
       for (const NetworkPolicyRule& rule : *rules) {
         for (const NetworkPolicyPeer& peer : rule.peers) {
-          if (unknown.empty() || !peer.namespace_selector || !asks_labels(*peer.namespace_selector)) continue;
-          std::fprintf(stderr,
-                       "warning: policies select namespaces by label, and %zu namespaces of live endpoints are not "
-                       "in the manifests ('%s' for one): of those only the name is known\n",
-                       unknown.size(), Printable(*unknown.begin()).c_str());
-          return;
+          if (peer.namespace_selector && asks_labels(*peer.namespace_selector)) return warn();
         }
       }
     }
@@ -82,6 +93,7 @@ std::string DeniedBy(const Table& table, const Classification& answer) {
     const TableRule& rule = table.rule(side.rule);
     text += (text.empty() ? "" : ", ") + rule.policy + ' ' + std::string(Name(rule.direction));
     text += rule.index < 0 ? " default deny" : " rule " + std::to_string(rule.index);
+    if (!rule.name.empty()) text += " \"" + rule.name.text() + '"';
   }
   return text.empty() ? "no endpoint has an address (unknown_endpoint)" : text;
 }

@@ -42,6 +42,7 @@ std::string DeniedBy(const v1::DropEvent& drop) {
     if (!text.empty()) text += ", ";
     text += rule.policy() + ' ' + direction;
     text += rule.index() < 0 ? " default deny" : " rule " + std::to_string(rule.index());
+    if (!rule.name().empty()) text += " \"" + rule.name() + '"';
   };
   add(drop.egress(), "egress");
   add(drop.ingress(), "ingress");
@@ -56,7 +57,9 @@ std::string WhoText(const std::string& pod, const std::string& address, std::uin
 
 Json RuleJson(const v1::RuleName& rule) {
   if (rule.policy().empty()) return nullptr;
-  return {{"tier", TierText(rule.tier())}, {"policy", rule.policy()}, {"rule", rule.index()}};
+  Json json = {{"tier", TierText(rule.tier())}, {"policy", rule.policy()}, {"rule", rule.index()}};
+  if (!rule.name().empty()) json["rule_name"] = rule.name();
+  return json;
 }
 
 Json ToJson(const v1::DropEvent& drop, bool for_people) {

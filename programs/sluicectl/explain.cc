@@ -45,6 +45,7 @@ Json ToJson(const SideExplanation& side) {
   if (side.answer.decided) {
     json["policy"] = side.answer.policy;
     json["rule"] = side.answer.rule;
+    if (!side.answer.rule_name.empty()) json["rule_name"] = side.answer.rule_name;
   }
   json["policies"] = Json::array();
   for (const PolicyExplanation& policy : side.policies) {
@@ -56,8 +57,13 @@ Json ToJson(const SideExplanation& side) {
                        {"peers_match", rule.peers_match},
                        {"ports", rule.ports},
                        {"ports_match", rule.ports_match}});
+      if (!rule.name.empty()) rules.back()["rule_name"] = rule.name;
     }
-    json["policies"].push_back({{"policy", policy.policy}, {"isolates", policy.isolates}, {"rules", rules}});
+    json["policies"].push_back({{"policy", policy.policy},
+                                {"tier", Name(policy.tier)},
+                                {"priority", policy.priority},
+                                {"isolates", policy.isolates},
+                                {"rules", rules}});
   }
   return json;
 }
@@ -86,9 +92,9 @@ std::string ToText(const EndExplanation& end) {
 }
 
 void WriteRule(Output& output, const RuleExplanation& rule, Direction direction) {
-  output << "    [" << std::int64_t{rule.index} << "] " << Name(rule.action)
-         << (direction == Direction::kEgress ? " to " : " from ") << Shown(rule.peers) << "; " << rule.ports
-         << "\n        ";
+  output << "    [" << std::int64_t{rule.index} << "] " << (rule.name.empty() ? "" : '"' + Shown(rule.name) + "\" ")
+         << Name(rule.action) << (direction == Direction::kEgress ? " to " : " from ") << Shown(rule.peers) << "; "
+         << rule.ports << "\n        ";
   if (rule.peers_match && rule.ports_match) {
     output << "matches" << (rule.decides ? ", and decides" : "") << "\n";
   } else {
@@ -106,7 +112,11 @@ void WriteSide(Output& output, Direction direction, const SideExplanation& side,
     return;
   }
   for (const PolicyExplanation& policy : side.policies) {
-    output << "  " << Shown(policy.policy) << (policy.isolates ? " isolates it" : " speaks of it") << "\n";
+    output << "  " << Shown(policy.policy) << (policy.isolates ? " isolates it" : " speaks of it");
+    if (policy.tier != Tier::kNetworkPolicy) {
+      output << " in the " << Name(policy.tier) << " tier, priority " << std::int64_t{policy.priority};
+    }
+    output << "\n";
     for (const RuleExplanation& rule : policy.rules) WriteRule(output, rule, direction);
     if (policy.rules.empty()) output << "    no rule that could match here\n";
   }
@@ -114,6 +124,8 @@ void WriteSide(Output& output, Direction direction, const SideExplanation& side,
   output << "  => " << VerdictName(side.answer.allow);
   if (side.answer.decided && side.answer.rule >= 0) {
     output << " by " << Shown(side.answer.policy) << " [" << std::int64_t{side.answer.rule} << "]";
+    if (!side.answer.rule_name.empty()) output << " \"" << Shown(side.answer.rule_name) << "\"";
+    if (side.answer.tier != Name(Tier::kNetworkPolicy)) output << " in the " << side.answer.tier << " tier";
   } else if (side.answer.decided) {
     output << ": isolated by " << Shown(side.answer.policy) << ", and no rule matches";
   }

@@ -1,6 +1,7 @@
 #include "sluicectl/explanation.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "sluice/protocol.h"
 #include "table/classify.h"
@@ -73,6 +74,7 @@ RuleExplanation ExplainRule(const ResolvedPolicy& policy, const Rule& rule, cons
                             const Endpoint* peer_endpoint, const reference::Flow& flow) {
   RuleExplanation step;
   step.index = rule.index;
+  step.name = rule.name.text();
   step.action = rule.action;
   step.peers = rule.peers == kAnyPeer ? "everyone" : policy.groups[rule.peers].key;
   step.ports = PortsText(rule);
@@ -92,7 +94,7 @@ SideExplanation ExplainSide(const ResolvedPolicy& policy, Direction direction, c
     if (section.direction != direction || !policy.member_sets.Contains(subject->members, section.subjects)) continue;
     // Sections of one policy stand together and differ in what named ports stand for.
     if (side.policies.empty() || side.policies.back().policy != section.policy) {
-      side.policies.push_back({section.policy, false, {}});
+      side.policies.push_back({section.policy, section.tier, section.priority, false, {}});
     }
     PolicyExplanation& step = side.policies.back();
     step.isolates = step.isolates || section.isolates;
@@ -107,6 +109,10 @@ SideExplanation ExplainSide(const ResolvedPolicy& policy, Direction direction, c
     std::stable_sort(step.rules.begin(), step.rules.end(),
                      [](const RuleExplanation& a, const RuleExplanation& b) { return a.index < b.index; });
   }
+  std::stable_sort(side.policies.begin(), side.policies.end(),
+                   [](const PolicyExplanation& a, const PolicyExplanation& b) {
+                     return std::tie(a.tier, a.priority, a.policy) < std::tie(b.tier, b.priority, b.policy);
+                   });
   return side;
 }
 

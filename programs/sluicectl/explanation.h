@@ -26,6 +26,7 @@ struct EndExplanation {
 
 struct RuleExplanation {
   std::int32_t index = 0;
+  std::string name;  // empty: it has none
   Action action = Action::kAllow;
   std::string peers;
   std::string ports;
@@ -36,13 +37,15 @@ struct RuleExplanation {
 
 struct PolicyExplanation {
   std::string policy;
+  Tier tier = Tier::kNetworkPolicy;
+  std::uint32_t priority = 0;
   bool isolates = true;
   std::vector<RuleExplanation> rules;  // by index; a rule whose ports have names may take several lines, or none
 };
 
 struct SideExplanation {
-  bool managed = false;  // the end is a pod of the pod network
-  std::vector<PolicyExplanation> policies;
+  bool managed = false;                     // the end is a pod of the pod network
+  std::vector<PolicyExplanation> policies;  // in the order in which they are asked
   SideAnswer answer;
 };
 

@@ -9,7 +9,7 @@ namespace {
 
 SideAnswer ToAnswer(const reference::Side& side) {
   if (!side.decided) return {};
-  return {side.allow, true, Name(side.tier), side.policy, side.rule};
+  return {side.allow, true, Name(side.tier), side.policy, side.rule, side.rule_name};
 }
 
 }  // namespace
@@ -19,13 +19,14 @@ std::string_view VerdictName(bool allow) { return allow ? "allow" : "deny"; }
 SideAnswer ToAnswer(const Table& table, const Decision& decision) {
   if (decision.rule == kNoRule) return {};
   const TableRule& rule = table.rule(decision.rule);
-  return {decision.allow, true, Name(rule.tier), rule.policy, rule.index};
+  return {decision.allow, true, Name(rule.tier), rule.policy, rule.index, rule.name.text()};
 }
 
 void WriteSideJson(Output& output, const SideAnswer& side) {
   output << R"({"verdict":")" << VerdictName(side.allow) << R"(","tier":")" << side.tier << "\"";
   if (side.decided) {
     output << R"(,"policy":)" << JsonText(side.policy) << R"(,"rule":)" << std::int64_t{side.rule};
+    if (!side.rule_name.empty()) output << R"(,"rule_name":)" << JsonText(side.rule_name);
   }
   output << "}";
 }
@@ -35,7 +36,10 @@ std::string ToText(const SideAnswer& side) {
   std::string text(VerdictName(side.allow));
   text += ' ';
   text += Printable(side.policy);
-  return text + (side.rule < 0 ? " (default)" : '[' + std::to_string(side.rule) + ']');
+  text += side.rule < 0 ? " (default)" : '[' + std::to_string(side.rule) + ']';
+  if (!side.rule_name.empty()) text += " \"" + Printable(side.rule_name) + '"';
+  if (side.tier != Name(Tier::kNetworkPolicy)) text += " in " + std::string(side.tier);
+  return text;
 }
 
 std::string ToText(const FlowAnswer& answer) {

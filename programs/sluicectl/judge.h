@@ -25,6 +25,7 @@ struct SideAnswer {
   std::string_view tier;  // "Admin", "NetworkPolicy" or "Baseline"
   std::string_view policy;
   std::int32_t rule = -1;  // -1: the default deny of isolation
+  std::string_view rule_name = {};
 
   friend bool operator==(const SideAnswer&, const SideAnswer&) = default;
 };
@@ -41,9 +42,11 @@ struct FlowAnswer {
 
 SideAnswer ToAnswer(const Table& table, const Decision& decision);
 
-// {"verdict","tier","policy","rule"}; policy and rule are absent where nothing isolates.
+// {"verdict","tier","policy","rule","rule_name"}; policy and rule are absent where no policy decides, and rule_name
+// where the rule has none.
 void WriteSideJson(Output& output, const SideAnswer& side);
-// "allow ns/policy[2]", "deny ns/policy (default)", or "-" where nothing isolates.
+// "allow ns/policy[2]", "deny ns/policy (default)", "deny policy[2] "its name" in Admin", or "-" where no policy
+// decides.
 std::string ToText(const SideAnswer& side);
 // "allow; egress ...; ingress ...".
 std::string ToText(const FlowAnswer& answer);

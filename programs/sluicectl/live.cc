@@ -237,7 +237,9 @@ std::string TierText(v1::Tier tier) {
 
 std::string RuleText(const v1::RuleName& rule) {
   if (rule.policy().empty()) return "-";
-  return rule.policy() + (rule.index() < 0 ? " (default)" : '[' + std::to_string(rule.index()) + ']');
+  std::string text = rule.policy() + (rule.index() < 0 ? " (default)" : '[' + std::to_string(rule.index()) + ']');
+  if (!rule.name().empty()) text += " \"" + rule.name() + '"';
+  return text;
 }
 
 std::string AgeText(std::uint64_t unix_ns) {

@@ -29,11 +29,13 @@ std::string PortsText(const std::vector<PortRange>& ports) {
 
 std::string RuleLine(const ResolvedPolicy& policy, const Section& section, const Rule& rule) {
   std::string text(Name(section.direction));
-  text += " rule " + std::to_string(rule.index) + ": " + std::string(Name(rule.action));
+  text += " rule " + std::to_string(rule.index) + (rule.name.empty() ? "" : " \"" + rule.name.text() + '"') + ": " +
+          std::string(Name(rule.action));
   text += section.direction == Direction::kEgress ? " to " : " from ";
   text += rule.peers == kAnyPeer ? "anyone" : policy.groups[rule.peers].key;
   text += ", " + (rule.any_port ? "any port" : PortsText(rule.ports));
-  // Of a policy that isolates its subjects, only the named ports' numbers are of some of them.
+  // Of a policy that isolates its subjects, only the named ports' numbers are of some of them. A cluster policy
+  // isolates none, so each rule says whom it binds.
   if (!section.isolates) text += "; for " + policy.groups[section.subjects].key;
   return text;
 }

@@ -48,7 +48,8 @@ int Take(const LiveOptions& live, v1::ObserveService::Stub& stub, Sample& sample
   while (policies.Read(*policy_reader, &info)) {
     for (const v1::RuleInfo& rule : info.rules()) {
       const std::string direction = rule.direction() == v1::DIRECTION_EGRESS ? " egress" : " ingress";
-      const std::string index = rule.index() < 0 ? " (default)" : '[' + std::to_string(rule.index()) + ']';
+      std::string index = rule.index() < 0 ? " (default)" : '[' + std::to_string(rule.index()) + ']';
+      if (!rule.name().empty()) index += " \"" + rule.name() + '"';
       sample.rules[info.policy() + direction + index] = rule.packets();
     }
   }

@@ -74,6 +74,14 @@ void ForEachRule(const Cluster& cluster, Visit visit) {
   }
 }
 
+template <typename Visit>
+void ForEachClusterRule(const Cluster& cluster, Visit visit) {
+  for (const ClusterPolicy& policy : cluster.cluster_policies) {
+    for (const ClusterPolicyRule& rule : policy.ingress) visit(rule);
+    for (const ClusterPolicyRule& rule : policy.egress) visit(rule);
+  }
+}
+
 Partition<IpAddress> DivideAddresses(const Cluster& cluster, const Table& table, Family family) {
   Partition<IpAddress> partition({family, 0, 0});
   std::set<Prefix> prefixes;
@@ -82,6 +90,13 @@ Partition<IpAddress> DivideAddresses(const Cluster& cluster, const Table& table,
       if (!peer.ip_block || peer.ip_block->cidr.base.family != family) continue;
       prefixes.insert(peer.ip_block->cidr);
       prefixes.insert(peer.ip_block->excepts.begin(), peer.ip_block->excepts.end());
+    }
+  });
+  ForEachClusterRule(cluster, [&](const ClusterPolicyRule& rule) {
+    for (const ClusterPolicyPeer& peer : rule.peers) {
+      for (const Prefix& network : peer.networks) {
+        if (network.base.family == family) prefixes.insert(network);
+      }
     }
   });
   for (const NodeObject& node : cluster.nodes) {
@@ -166,6 +181,11 @@ std::vector<Service> DivideServices(const Cluster& cluster, const Table& table) 
       for (const NetworkPolicyPort& port : rule.ports) {
         if (port.protocol != protocol || !port.port) continue;
         ranges.emplace(*port.port, std::uint32_t{port.end_port.value_or(*port.port)} + 1);
+      }
+    });
+    ForEachClusterRule(cluster, [&](const ClusterPolicyRule& rule) {
+      for (const ClusterPolicyPort& port : rule.ports) {
+        if (port.protocol == protocol) ranges.emplace(port.first, std::uint32_t{port.last} + 1);
       }
     });
     for (const Pod& pod : cluster.pods) {

@@ -33,7 +33,7 @@ TEST_F(Verify, SaysThatItTookASample) {
 }
 
 TEST_F(Verify, RandomWorldHoldsThroughItsManifests) {
-  const RandomWorld world(TestSeed(), {});
+  const RandomWorld world(TestSeed(), {.cluster_policies = 0});
   Write("world.json", ToManifest(world.cluster()));
   const auto result = Run({"verify", "--manifests", "world.json", "--budget", "500000"});
   EXPECT_NE(result.exit_code, 1) << "SLUICE_TEST_SEED=" << TestSeed() << '\n' << result.out << result.err;

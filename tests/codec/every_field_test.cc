@@ -17,7 +17,7 @@ Prefix Net(const char* text) { return *Prefix::Parse(text); }
 
 // What has every field, and none with the value that a message leaves out.
 PortRange SomePorts() { return {6, 80, 90}; }
-Rule SomeRule() { return {0, {SomePorts()}, false, Action::kPass, 4}; }
+Rule SomeRule() { return {0, {SomePorts()}, false, Action::kPass, 4, RuleName("four")}; }
 Section SomeSection() { return {"shop/web", Direction::kIngress, Tier::kAdmin, 17, 1, true, {SomeRule()}}; }
 Group SomeGroup() { return {"pods", {{Net("10.0.0.0/8"), {Net("10.1.0.0/16")}}}}; }
 Node SomeNode() { return {"n1", {Ip("192.0.2.1")}, {Net("10.0.0.0/24")}}; }
@@ -64,12 +64,12 @@ std::vector<PortRange> PortRanges() {
 }
 
 std::vector<Rule> Rules() {
-  [[maybe_unused]] const auto& [peers, ports, any_port, action, index] = Rule{};
+  [[maybe_unused]] const auto& [peers, ports, any_port, action, index, name] = Rule{};
   std::vector<Rule> rules = EachFieldChanged<Rule>(
       SomeRule(), {[](auto& rule) { rule.peers = 1; }, [](auto& rule) { rule.peers = kAnyPeer; },
                    [](auto& rule) { rule.ports.clear(); }, [](auto& rule) { rule.any_port = true; },
                    [](auto& rule) { rule.action = Action::kAllow; }, [](auto& rule) { rule.action = Action::kDeny; },
-                   [](auto& rule) { rule.index = 5; }});
+                   [](auto& rule) { rule.index = 5; }, [](auto& rule) { rule.name = RuleName("five"); }});
   for (const PortRange& range : PortRanges()) {
     rules.push_back(SomeRule());
     rules.back().ports = {range};

@@ -33,7 +33,9 @@ class MovingWorld {
   std::size_t Below(std::size_t limit) { return random_() % limit; }
 
   std::string Change() {
-    switch (Below(8)) {
+    switch (Below(9)) {
+      case 8:
+        return Toggle("cluster policy ", world_.cluster().cluster_policies, &hidden_);
       case 0:
         return Toggle("namespace ", world_.cluster().namespaces, &hidden_);
       case 1:
@@ -64,6 +66,7 @@ class MovingWorld {
     hide("node ", now.nodes);
     hide("pod ", now.pods);
     hide("policy ", now.policies);
+    hide("cluster policy ", now.cluster_policies);
     return now;
   }
 
@@ -72,6 +75,7 @@ class MovingWorld {
  private:
   template <typename T>
   std::string Toggle(const std::string& kind, const std::vector<T>& objects, std::set<std::string>* names) {
+    if (objects.empty()) return "nothing";
     const std::string name = kind + objects[Below(objects.size())].name;
     if (names->erase(name) == 0) names->insert(name);
     return name;
@@ -101,6 +105,10 @@ void Tell(const Cluster& before, const Cluster& now, MovingWorld* world, Cluster
   compare(before.pods, now.pods, path, [&](const auto& o) { resolver->DeletePod(o.namespace_name, o.name); });
   compare(before.policies, now.policies, path,
           [&](const auto& o) { resolver->DeletePolicy(o.namespace_name, o.name); });
+  compare(
+      before.cluster_policies, now.cluster_policies,
+      [](const auto& o) { return std::string(Name(o.kind)) + '/' + o.name; },
+      [&](const auto& o) { resolver->DeleteClusterPolicy(o.kind, o.name); });
   for (std::size_t i = steps.size(); i > 1; --i) std::swap(steps[i - 1], steps[world->Below(i)]);
   for (const auto& step : steps) step();
 }

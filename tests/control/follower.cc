@@ -15,7 +15,8 @@ std::string GroupName(const ResolvedPolicy& policy, GroupId id) {
 }
 
 std::string InNames(const ResolvedPolicy& policy, const Rule& rule) {
-  std::string text = " rule " + std::to_string(rule.index) + ' ' + GroupName(policy, rule.peers);
+  std::string text = " rule " + std::to_string(rule.index) + ' ' + std::string(Name(rule.action)) + " \"" +
+                     rule.name.text() + "\" " + GroupName(policy, rule.peers);
   if (rule.any_port) return text + " any port";
   for (const PortRange& range : rule.ports) {
     text += ' ' + std::to_string(range.protocol) + '/' + std::to_string(range.first) + '-' + std::to_string(range.last);
@@ -25,6 +26,7 @@ std::string InNames(const ResolvedPolicy& policy, const Rule& rule) {
 
 std::string InNames(const ResolvedPolicy& policy, const Section& section) {
   std::string text = "section " + section.policy + ' ' + std::string(Name(section.direction)) + ' ' +
+                     std::string(Name(section.tier)) + ' ' + std::to_string(section.priority) + ' ' +
                      GroupName(policy, section.subjects) + (section.isolates ? " isolates" : "");
   for (const Rule& rule : section.rules) text += InNames(policy, rule);
   return text;

@@ -23,7 +23,7 @@ metadata: {name: shop, labels: {tier: front, team: "7"}}
 ---
 apiVersion: v1
 kind: Node
-metadata: {name: n1, annotations: {flannel.alpha.coreos.com/public-ip: 192.0.2.9}}
+metadata: {name: n1, labels: {zone: x}, annotations: {flannel.alpha.coreos.com/public-ip: 192.0.2.9}}
 spec: {podCIDRs: [10.244.0.0/24, "fd00:10:244::/64"]}
 status: {addresses: [{type: InternalIP, address: 192.0.2.1}, {type: ExternalIP, address: "2001:db8::1"}]}
 ---
@@ -52,6 +52,19 @@ spec:
       ports: [{port: 80}, {port: 8000, endPort: 8080, protocol: UDP}, {port: http}, {protocol: SCTP}]
     - {}
   egress: [{to: [{ipBlock: {cidr: "::/0"}}]}]
+---
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: guard}
+spec:
+  tier: Baseline
+  priority: 7
+  subject: {pods: {namespaceSelector: {matchLabels: {team: red}}, podSelector: {matchLabels: {app: web}}}}
+  ingress: [{name: first, action: Pass, from: [{namespaces: {}}], protocols: [{destinationNamedPort: http}]}]
+  egress:
+    - action: Deny
+      to: [{nodes: {matchLabels: {zone: x}}}, {networks: [10.0.0.0/8]}]
+      protocols: [{udp: {destinationPort: {range: {start: 5, end: 7}}}}]
 )";
 
 std::deque<DecodedObject> Read(const std::string& text) {
@@ -75,7 +88,7 @@ bool Decode(const std::vector<std::string>& records, KeptManifests* kept) {
 
 TEST(KeptManifests, EveryFieldOfEveryKindComesBack) {
   const std::deque<DecodedObject> objects = Read(kEveryField);
-  ASSERT_THAT(objects, SizeIs(5));
+  ASSERT_THAT(objects, SizeIs(6));
   KeptManifestsEncoder encoder;
   encoder.BeginFile("empty.yaml");
   encoder.BeginFile("file.yaml");
@@ -87,7 +100,7 @@ TEST(KeptManifests, EveryFieldOfEveryKindComesBack) {
   ASSERT_THAT(kept.files, SizeIs(2));
   EXPECT_EQ(kept.files[0].path, "empty.yaml");
   EXPECT_EQ(kept.files[1].path, "file.yaml");
-  ASSERT_THAT(kept.files[1].objects, SizeIs(5));
+  ASSERT_THAT(kept.files[1].objects, SizeIs(6));
   for (std::size_t i = 0; i < objects.size(); ++i) {
     const DecodedObject& object = kept.files[1].objects[i];
     EXPECT_EQ(object.outcome, DecodedObject::Outcome::kAccepted);

@@ -20,12 +20,13 @@ using reference::Side;
 Side ToSide(const Table& table, const Decision& decision) {
   if (decision.rule == kNoRule) return {};
   const TableRule& rule = table.rule(decision.rule);
-  return {decision.allow, true, rule.tier, rule.policy, rule.index};
+  return {decision.allow, true, rule.tier, rule.policy, rule.index, rule.name.text()};
 }
 
 std::string ToText(const Side& side) {
   if (!side.decided) return side.allow ? "allow" : "deny without a policy";
-  return (side.allow ? "allow by " : "deny by ") + side.policy + '[' + std::to_string(side.rule) + ']';
+  return (side.allow ? "allow by " : "deny by ") + side.policy + '[' + std::to_string(side.rule) + "] \"" +
+         side.rule_name + "\" in " + std::string(Name(side.tier));
 }
 
 void AddEnds(const Prefix& prefix, std::set<IpAddress>& addresses) {
@@ -101,6 +102,13 @@ std::vector<IpAddress> Addresses(const Cluster& cluster) {
       }
     }
   }
+  for (const ClusterPolicy& policy : cluster.cluster_policies) {
+    for (const ClusterPolicyRule& rule : policy.egress) {
+      for (const ClusterPolicyPeer& peer : rule.peers) {
+        for (const Prefix& network : peer.networks) AddEnds(network, addresses);
+      }
+    }
+  }
   return {addresses.begin(), addresses.end()};
 }
 
@@ -123,6 +131,17 @@ std::vector<Service> Services(const Cluster& cluster) {
         for (const NetworkPolicyPort& port : rule.ports) {
           if (port.port) around(port.protocol, *port.port);
           if (port.end_port) around(port.protocol, *port.end_port);
+        }
+      }
+    }
+  }
+  for (const ClusterPolicy& policy : cluster.cluster_policies) {
+    for (const auto* rules : {&policy.ingress, &policy.egress}) {
+      for (const ClusterPolicyRule& rule : *rules) {
+        for (const ClusterPolicyPort& port : rule.ports) {
+          if (!port.name.empty()) continue;
+          around(port.protocol, port.first);
+          around(port.protocol, port.last);
         }
       }
     }

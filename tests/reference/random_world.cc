@@ -7,6 +7,7 @@
 #include <map>
 
 #include "reference/world.h"
+#include "sluice/policy_terms.h"
 #include "sluice/protocol.h"
 #include "support/cluster_builder.h"
 
@@ -31,6 +32,7 @@ RandomWorld::RandomWorld(std::uint64_t seed, WorldSize size) : random_(seed), si
   for (int i = 0; i < size.policies; ++i) {
     cluster_.policies.push_back(RandomPolicy(NamespaceName(), "policy" + std::to_string(names_made_++)));
   }
+  for (int i = 0; i < size.cluster_policies; ++i) AddClusterPolicy();
 }
 
 bool RandomWorld::Chance(double probability) { return std::bernoulli_distribution(probability)(random_); }
@@ -121,6 +123,7 @@ NodeObject RandomWorld::RandomNode(std::string name) {
   node.addresses.push_back(RandomNodeAddress(node.name));
   if (Chance(0.5)) node.addresses.push_back(IpAddress::V6(0x2001'0db8'0000'0000, node.addresses[0].lo));
   node.pod_cidrs = RandomPodCidrs();
+  node.labels = RandomLabels();
   for (int i = Pick<int>({0, 0, 1, 2}); i > 0; --i) {
     node.annotated_addresses.push_back(Chance(0.5) ? RandomNodeAddress(node.name)
                                                    : RandomPodAddress(Chance(0.7) ? Family::kIpv4 : Family::kIpv6));
@@ -225,6 +228,7 @@ std::string RandomWorld::Mutate() {
   auto& pods = cluster_.pods;
   auto& policies = cluster_.policies;
   const auto pod = [&]() -> Pod& { return pods[static_cast<std::size_t>(Below(static_cast<int>(pods.size())))]; };
+  if (size_.cluster_policies > 0 && Chance(0.2)) return MutateClusterPolicy();
   const int kind = Below(10);
   if (kind == 0 || pods.size() < 3) {
     pods.push_back(RandomPod());
@@ -277,6 +281,97 @@ std::string RandomWorld::Mutate() {
   }
   policy = RandomPolicy(policy.namespace_name, name);
   return "changed " + name;
+}
+
+ClusterPolicyPeer RandomWorld::RandomClusterPeer(Direction direction) {
+  switch (Below(direction == Direction::kEgress ? 5 : 2)) {
+    case 0:
+      return InNamespaces(RandomSelector());
+    case 1:
+      return InPods(RandomSelector(), RandomSelector());
+    case 2:
+      return OfNodes(RandomSelector());
+    default: {
+      ClusterPolicyPeer peer;
+      for (int i = Pick<int>({1, 1, 2}); i > 0; --i) peer.networks.push_back(RandomBlock().cidr);
+      return peer;
+    }
+  }
+}
+
+// Now and then a rule in which something failed closed (CNP-08).
+std::vector<ClusterPolicyRule> RandomWorld::RandomClusterRules(Direction direction) {
+  std::vector<ClusterPolicyRule> rules(static_cast<std::size_t>(Pick<int>({0, 1, 2, 3})));
+  for (ClusterPolicyRule& rule : rules) {
+    rule.action = Pick<Action>({Action::kAllow, Action::kDeny, Action::kPass});
+    if (Chance(0.3)) rule.name = "rule " + std::to_string(Below(5));
+    if (Chance(0.03)) {
+      rule.everyone = true;
+      continue;
+    }
+    for (int i = Pick<int>({1, 1, 2, 3}) - (Chance(0.05) ? 1 : 0); i > 0; --i) {
+      rule.peers.push_back(RandomClusterPeer(direction));
+    }
+    rule.any_port = Chance(0.3);
+    for (int i = rule.any_port ? 0 : Pick<int>({0, 1, 1, 2}); i > 0; --i) {
+      if (Chance(0.3)) {
+        rule.ports.push_back(OnNamed(Pick(kPortNames)));
+        continue;
+      }
+      const auto first = static_cast<std::uint16_t>(Pick(kPorts));
+      const auto last = Chance(0.5) ? first : static_cast<std::uint16_t>(Pick(kPorts));
+      rule.ports.push_back(OnPorts(Pick(kProtocols), std::min(first, last), std::max(first, last)));
+    }
+  }
+  return rules;
+}
+
+ClusterPolicy RandomWorld::RandomClusterPolicy(ClusterPolicyKind kind, std::string name) {
+  const bool baseline = kind == ClusterPolicyKind::kBaselineAdminNetworkPolicy ||
+                        (kind == ClusterPolicyKind::kClusterNetworkPolicy && Chance(0.5));
+  ClusterPolicy policy = MakeClusterPolicy(std::move(name), baseline ? Tier::kBaseline : Tier::kAdmin,
+                                           static_cast<std::uint32_t>(Below(4)), {RandomSelector(), RandomSelector()});
+  policy.kind = kind;
+  policy.ingress = RandomClusterRules(Direction::kIngress);
+  policy.egress = RandomClusterRules(Direction::kEgress);
+  return policy;
+}
+
+void RandomWorld::AddClusterPolicy() {
+  const auto kind =
+      Pick<ClusterPolicyKind>({ClusterPolicyKind::kClusterNetworkPolicy, ClusterPolicyKind::kClusterNetworkPolicy,
+                               ClusterPolicyKind::kAdminNetworkPolicy, ClusterPolicyKind::kBaselineAdminNetworkPolicy});
+  auto& all = cluster_.cluster_policies;
+  std::string name = "cluster" + std::to_string(names_made_++);
+  if (!all.empty() && Chance(0.3)) {
+    const std::string other = Pick(all).name;
+    const bool taken = std::any_of(all.begin(), all.end(),
+                                   [&](const auto& policy) { return policy.kind == kind && policy.name == other; });
+    if (!taken) name = other;
+  }
+  all.push_back(RandomClusterPolicy(kind, std::move(name)));
+}
+
+std::string RandomWorld::MutateClusterPolicy() {
+  auto& all = cluster_.cluster_policies;
+  const int kind = Below(4);
+  if (kind == 0 && !cluster_.nodes.empty()) {
+    NodeObject& node = cluster_.nodes[static_cast<std::size_t>(Below(static_cast<int>(cluster_.nodes.size())))];
+    node.labels = RandomLabels();
+    return "relabelled " + node.name;
+  }
+  if (kind == 1 || all.size() < 3) {
+    AddClusterPolicy();
+    return "added " + std::string(Name(all.back().kind)) + ' ' + all.back().name;
+  }
+  ClusterPolicy& policy = all[static_cast<std::size_t>(Below(static_cast<int>(all.size())))];
+  const std::string title = std::string(Name(policy.kind)) + ' ' + policy.name;
+  if (kind == 2) {
+    all.erase(all.begin() + (&policy - all.data()));
+    return "removed " + title;
+  }
+  policy = RandomClusterPolicy(policy.kind, policy.name);
+  return "changed " + title;
 }
 
 std::vector<reference::Flow> RandomWorld::Flows(std::size_t count) {

@@ -17,6 +17,7 @@ struct WorldSize {
   int nodes = 4;
   int pods = 60;
   int policies = 40;
+  int cluster_policies = 6;
 };
 
 class RandomWorld {
@@ -25,7 +26,7 @@ class RandomWorld {
 
   const Cluster& cluster() const { return cluster_; }
   // Changes one thing: a pod comes, goes, moves, is relabelled or changes its ports; a policy comes, goes or changes;
-  // a namespace is relabelled; a node's addresses change, or its pod CIDRs. Returns what it did.
+  // a namespace or a node is relabelled; a node's addresses change, or its pod CIDRs. Returns what it did.
   std::string Mutate();
   // Flows between addresses and to ports that the world's objects name, and their neighbours.
   std::vector<reference::Flow> Flows(std::size_t count);
@@ -51,6 +52,12 @@ class RandomWorld {
   NetworkPolicyPort RandomPort();
   std::vector<NetworkPolicyRule> RandomRules();
   NetworkPolicy RandomPolicy(std::string space, std::string name);
+  ClusterPolicyPeer RandomClusterPeer(Direction direction);
+  std::vector<ClusterPolicyRule> RandomClusterRules(Direction direction);
+  ClusterPolicy RandomClusterPolicy(ClusterPolicyKind kind, std::string name);
+  // A new one, of a name that one of another kind may have.
+  void AddClusterPolicy();
+  std::string MutateClusterPolicy();
   void RelabelNamespace(Namespace& space);
 
   std::mt19937_64 random_;

@@ -69,6 +69,50 @@ Json ToJson(const NetworkPolicy& policy) {
   return json;
 }
 
+Json ToJson(const ClusterPolicyPeer& peer) {
+  Json json = Json::object();
+  if (peer.pods) {
+    json["pods"] = {{"namespaceSelector", ToJson(peer.pods->namespaces)}, {"podSelector", ToJson(peer.pods->pods)}};
+  }
+  if (peer.nodes) json["nodes"] = ToJson(*peer.nodes);
+  for (const Prefix& network : peer.networks) json["networks"].push_back(network.ToString());
+  return json;
+}
+
+// As a ClusterNetworkPolicy says it; what failed closed has no text of its own.
+Json ToJson(const ClusterPolicyRule& rule, const char* peers_key) {
+  static constexpr const char* kActions[] = {"Accept", "Deny", "Pass"};
+  Json json = {{"name", rule.name}, {"action", kActions[static_cast<int>(rule.action)]}};
+  for (const ClusterPolicyPeer& peer : rule.peers) json[peers_key].push_back(ToJson(peer));
+  for (const ClusterPolicyPort& port : rule.ports) {
+    Json item;
+    if (!port.name.empty()) {
+      item["destinationNamedPort"] = port.name;
+    } else {
+      const char* protocol = port.protocol == kProtoTcp ? "tcp" : port.protocol == kProtoUdp ? "udp" : "sctp";
+      Json& destination = item[protocol]["destinationPort"];
+      if (port.first == port.last) destination["number"] = port.first;
+      if (port.first != port.last) destination["range"] = {{"start", port.first}, {"end", port.last}};
+    }
+    json["protocols"].push_back(item);
+  }
+  return json;
+}
+
+Json ToJson(const ClusterPolicy& policy) {
+  Json json = {{"apiVersion", "policy.networking.k8s.io/v1alpha2"},
+               {"kind", "ClusterNetworkPolicy"},
+               {"metadata", {{"name", policy.name}}}};
+  Json& spec = json["spec"];
+  spec["tier"] = Name(policy.tier);
+  spec["priority"] = policy.priority;
+  spec["subject"]["pods"] = {{"namespaceSelector", ToJson(policy.subject.namespaces)},
+                             {"podSelector", ToJson(policy.subject.pods)}};
+  for (const ClusterPolicyRule& rule : policy.ingress) spec["ingress"].push_back(ToJson(rule, "from"));
+  for (const ClusterPolicyRule& rule : policy.egress) spec["egress"].push_back(ToJson(rule, "to"));
+  return json;
+}
+
 std::string TimeText(std::int64_t seconds) {
   const std::time_t time = seconds;
   std::tm parts{};
@@ -99,7 +143,8 @@ Json ToJson(const Pod& pod) {
 }
 
 Json ToJson(const NodeObject& node) {
-  Json json = {{"apiVersion", "v1"}, {"kind", "Node"}, {"metadata", {{"name", node.name}}}};
+  Json json = {
+      {"apiVersion", "v1"}, {"kind", "Node"}, {"metadata", {{"name", node.name}, {"labels", ToJson(node.labels)}}}};
   for (std::size_t i = 0; i < node.annotated_addresses.size(); ++i) {
     json["metadata"]["annotations"][kNodeAddressAnnotations.at(i)] = node.annotated_addresses[i].ToString();
   }
@@ -150,6 +195,7 @@ std::string ToManifest(const Cluster& cluster) {
   for (const NodeObject& node : cluster.nodes) list["items"].push_back(ToJson(node));
   for (const Pod& pod : cluster.pods) list["items"].push_back(ToJson(pod));
   for (const NetworkPolicy& policy : cluster.policies) list["items"].push_back(ToJson(policy));
+  for (const ClusterPolicy& policy : cluster.cluster_policies) list["items"].push_back(ToJson(policy));
   return list.dump(1);
 }
 

@@ -19,7 +19,8 @@ NetworkPolicy MakePolicy(std::string space, std::string name, LabelSelector subj
 NetworkPolicy Ingress(NetworkPolicy policy, std::vector<NetworkPolicyRule> rules);
 NetworkPolicy Egress(NetworkPolicy policy, std::vector<NetworkPolicyRule> rules);
 
-// The world as a Kubernetes List in JSON, which `sluicectl --manifests` reads.
+// The world as a Kubernetes List in JSON, which `sluicectl --manifests` reads. Cluster policies are all of one kind in
+// it.
 std::string ToManifest(const Cluster& cluster);
 
 }  // namespace sluice::test

@@ -102,6 +102,55 @@ NetworkPolicyPort PortOf(std::uint8_t protocol, std::string name) {
   return {protocol, std::nullopt, std::nullopt, std::move(name)};
 }
 
+ClusterPolicyPeer InNamespaces(LabelSelector namespaces) { return InPods(std::move(namespaces), {}); }
+ClusterPolicyPeer InPods(LabelSelector namespaces, LabelSelector pods) {
+  ClusterPolicyPeer peer;
+  peer.pods = {std::move(namespaces), std::move(pods)};
+  return peer;
+}
+ClusterPolicyPeer OfNodes(LabelSelector nodes) {
+  ClusterPolicyPeer peer;
+  peer.nodes = std::move(nodes);
+  return peer;
+}
+ClusterPolicyPeer OfNetworks(std::vector<std::string> networks) {
+  ClusterPolicyPeer peer;
+  for (const std::string& network : networks) peer.networks.push_back(Cidr(network));
+  return peer;
+}
+ClusterPolicyPort OnPorts(std::uint8_t protocol, std::uint16_t first, std::uint16_t last) {
+  return {protocol, first, last, {}};
+}
+ClusterPolicyPort OnTcp(std::uint16_t port) { return OnPorts(kProtoTcp, port, port); }
+ClusterPolicyPort OnNamed(std::string name) { return {0, 0, 0, std::move(name)}; }
+
+ClusterPolicyRule MakeRule(Action action, std::vector<ClusterPolicyPeer> peers, std::vector<ClusterPolicyPort> ports,
+                           std::string name) {
+  ClusterPolicyRule rule;
+  rule.name = std::move(name);
+  rule.action = action;
+  rule.peers = std::move(peers);
+  rule.any_port = ports.empty();
+  rule.ports = std::move(ports);
+  return rule;
+}
+ClusterPolicy MakeClusterPolicy(std::string name, Tier tier, std::uint32_t priority, PodSelection subject) {
+  ClusterPolicy policy;
+  policy.name = std::move(name);
+  policy.tier = tier;
+  policy.priority = priority;
+  policy.subject = std::move(subject);
+  return policy;
+}
+ClusterPolicy WithIngress(ClusterPolicy policy, std::vector<ClusterPolicyRule> rules) {
+  policy.ingress = std::move(rules);
+  return policy;
+}
+ClusterPolicy WithEgress(ClusterPolicy policy, std::vector<ClusterPolicyRule> rules) {
+  policy.egress = std::move(rules);
+  return policy;
+}
+
 ClusterBuilder& ClusterBuilder::Namespace(std::string name, Labels labels) {
   cluster_.namespaces.push_back(MakeNamespace(std::move(name), std::move(labels)));
   return *this;
@@ -112,6 +161,12 @@ ClusterBuilder& ClusterBuilder::Node(std::string name, std::vector<std::string> 
   NodeObject node{std::move(name), Addresses(addresses), {}, {}};
   for (const std::string& cidr : pod_cidrs) node.pod_cidrs.push_back(Cidr(cidr));
   cluster_.nodes.push_back(std::move(node));
+  return *this;
+}
+
+ClusterBuilder& ClusterBuilder::Labelled(Labels labels) {
+  SortUnique(&labels);
+  cluster_.nodes.back().labels = std::move(labels);
   return *this;
 }
 
@@ -181,6 +236,11 @@ ClusterBuilder& ClusterBuilder::DenyEgress() {
 }
 ClusterBuilder& ClusterBuilder::Refused() {
   cluster_.policies.back().refused = true;
+  return *this;
+}
+
+ClusterBuilder& ClusterBuilder::Add(ClusterPolicy policy) {
+  cluster_.cluster_policies.push_back(std::move(policy));
   return *this;
 }
 

@@ -54,12 +54,30 @@ inline NetworkPolicyPort Udp(std::uint16_t port) { return PortOf(kProtoUdp, port
 inline NetworkPolicyPort Udp(std::string name) { return PortOf(kProtoUdp, std::move(name)); }
 inline NetworkPolicyPort Sctp(std::uint16_t port) { return PortOf(kProtoSctp, port); }
 
+// Items of from / to of a cluster policy, and of its protocols.
+ClusterPolicyPeer InNamespaces(LabelSelector namespaces);
+ClusterPolicyPeer InPods(LabelSelector namespaces, LabelSelector pods);
+ClusterPolicyPeer OfNodes(LabelSelector nodes);
+ClusterPolicyPeer OfNetworks(std::vector<std::string> networks);
+ClusterPolicyPort OnPorts(std::uint8_t protocol, std::uint16_t first, std::uint16_t last);
+ClusterPolicyPort OnTcp(std::uint16_t port);
+ClusterPolicyPort OnNamed(std::string name);
+
+// Of any port, where none is given.
+ClusterPolicyRule MakeRule(Action action, std::vector<ClusterPolicyPeer> peers,
+                           std::vector<ClusterPolicyPort> ports = {}, std::string name = "");
+// Of every pod, without rules.
+ClusterPolicy MakeClusterPolicy(std::string name, Tier tier, std::uint32_t priority, PodSelection subject = {});
+ClusterPolicy WithIngress(ClusterPolicy policy, std::vector<ClusterPolicyRule> rules);
+ClusterPolicy WithEgress(ClusterPolicy policy, std::vector<ClusterPolicyRule> rules);
+
 class ClusterBuilder {
  public:
   // Adds kubernetes.io/metadata.name where `labels` lacks it (NP-33).
   ClusterBuilder& Namespace(std::string name, Labels labels = {});
   ClusterBuilder& Node(std::string name, std::vector<std::string> addresses = {},
                        std::vector<std::string> pod_cidrs = {});
+  ClusterBuilder& Labelled(Labels labels);  // the node added last
   // Of the node added last: what network plugins say of it.
   ClusterBuilder& Annotated(std::vector<std::string> addresses);
 
@@ -79,6 +97,8 @@ class ClusterBuilder {
   ClusterBuilder& DenyIngress();  // the direction, without a rule
   ClusterBuilder& DenyEgress();
   ClusterBuilder& Refused();
+
+  ClusterBuilder& Add(ClusterPolicy policy);
 
   // Adds the namespaces that pods and policies name and Namespace did not.
   Cluster Build() const;

@@ -72,6 +72,7 @@ int main(int argc, char** argv) {
   sluice::AddCheck(app, &exit_code);
   sluice::AddExplain(app, &exit_code);
   sluice::AddLint(app, &exit_code);
+  sluice::AddConvert(app, &exit_code);
   sluice::AddReplay(app, &exit_code);
   sluice::AddVerify(app, &exit_code);
   sluice::AddVersion(app, &exit_code);

@@ -6,22 +6,47 @@
 namespace sluice {
 
 KubeSource::KubeSource(const KubeAccess& access, const KubeOptions& options, ObjectSink& sink)
-    : client_(access), events_(options.events, client_, event_health_) {
-  std::uint64_t seed = options.seed != 0 ? options.seed : std::random_device()();
+    : options_(options),
+      sink_(sink),
+      seed_(options.seed != 0 ? options.seed : std::random_device()()),
+      client_(access),
+      events_(options.events, client_, event_health_),
+      discovery_(options.discovery, client_, sink, seed_++) {
   for (const Resource resource : kResources) {
     const auto index = static_cast<std::size_t>(resource);
     watches_[index] =
-        std::make_unique<ListWatch>(resource, options.watches[index], client_, sink, health_[index], seed++);
+        std::make_unique<ListWatch>(resource, options.watches[index], client_, sink, health_[index], seed_++);
   }
 }
 
 KubeSource::~KubeSource() = default;
 
+// A resource that goes takes its objects with it, one by one. Where it is not found any more and its objects are still
+// there, they stay in force, and it goes on being asked for.
+void KubeSource::FollowDiscovery() {
+  for (const Resource resource : kOptionalResources) {
+    const auto index = static_cast<std::size_t>(resource);
+    const std::string version = discovery_.VersionOf(resource);
+    if (version == versions_[index]) continue;
+    if (version.empty() && (!watches_[index]->synced() || sink_.Holds(resource))) continue;
+    versions_[index] = version;
+    watches_[index].reset();
+    health_[index].synced = false;
+    if (version.empty()) continue;
+    WatchOptions watch = options_.optional_watches;
+    watch.api_version = version;
+    watches_[index] = std::make_unique<ListWatch>(resource, watch, client_, sink_, health_[index], seed_++);
+  }
+}
+
 void KubeSource::Poll(std::chrono::milliseconds timeout) {
   using std::chrono::milliseconds;
   const auto now = ListWatch::Clock::now();
-  auto until = now + timeout;
+  discovery_.Tick(now);
+  FollowDiscovery();
+  auto until = std::min(now + timeout, discovery_.Due());
   for (const auto& watch : watches_) {
+    if (watch == nullptr) continue;
     watch->Tick(now);
     until = std::min(until, watch->Due());
   }
@@ -32,7 +57,11 @@ void KubeSource::Poll(std::chrono::milliseconds timeout) {
 void KubeSource::Wake() { client_.Wake(); }
 
 bool KubeSource::synced() const {
-  return std::all_of(watches_.begin(), watches_.end(), [](const auto& watch) { return watch->synced(); });
+  return discovery_.known() &&
+         std::all_of(kOptionalResources.begin(), kOptionalResources.end(),
+                     [this](Resource each) { return discovery_.VersionOf(each).empty() || watches(each); }) &&
+         std::all_of(watches_.begin(), watches_.end(),
+                     [](const auto& watch) { return watch == nullptr || watch->synced(); });
 }
 
 void KubeSource::PostEvent(const EventSubject& subject, const std::string& reason, const std::string& message) {

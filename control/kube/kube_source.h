@@ -1,5 +1,6 @@
 // A cluster's objects from its API server, as ManifestSource has them from files: lists and watches Namespaces, Nodes,
-// Pods and NetworkPolicies, and posts Events on objects that are refused.
+// Pods and NetworkPolicies, cluster policies where the API server has them, and posts Events on objects that are
+// refused.
 //
 // Everything happens in the thread that calls Poll, its caller's; there is no other.
 //
@@ -22,6 +23,7 @@
 #include <string>
 
 #include "kube/access.h"
+#include "kube/discovery.h"
 #include "kube/event_poster.h"
 #include "kube/list_watch.h"
 #include "kube/object_sink.h"
@@ -32,6 +34,8 @@ namespace sluice {
 struct KubeOptions {
   // By Resource. Only the selectors differ, as a rule: pods of one node are "spec.nodeName=NAME".
   std::array<WatchOptions, kResourceCount> watches;
+  WatchOptions optional_watches;  // of the optional resources
+  DiscoveryOptions discovery;
   EventOptions events;
   std::uint64_t seed = 0;  // of all randomness (back-off, time-outs); 0: a random one
 };
@@ -49,21 +53,31 @@ class KubeSource {
   // Ends a Poll that waits. Any thread.
   void Wake();
 
-  // Every resource has been listed whole since the start.
+  // Every resource that the API server has, optional ones included, has been listed whole since the start.
   bool synced() const;
   // Posts a Kubernetes Event on the object, at some later Poll; see EventPoster::Post.
   void PostEvent(const EventSubject& subject, const std::string& reason, const std::string& message);
+
+  // False of an optional resource that the API server does not have, or of which that is not known yet.
+  bool watches(Resource resource) const { return watches_[static_cast<std::size_t>(resource)] != nullptr; }
 
   // Any thread.
   const WatchHealth& health(Resource resource) const { return health_[static_cast<std::size_t>(resource)]; }
   const EventHealth& event_health() const { return event_health_; }
 
  private:
-  std::array<WatchHealth, kResourceCount> health_;
+  void FollowDiscovery();
+
+  const KubeOptions options_;
+  ObjectSink& sink_;
+  std::uint64_t seed_;
+  std::array<WatchHealth, kAllResourceCount> health_;
   EventHealth event_health_;
   ApiClient client_;
   EventPoster events_;
-  std::array<std::unique_ptr<ListWatch>, kResourceCount> watches_;
+  Discovery discovery_;
+  std::array<std::unique_ptr<ListWatch>, kAllResourceCount> watches_;
+  std::array<std::string, kAllResourceCount> versions_;  // of the optional ones that are watched
 };
 
 }  // namespace sluice

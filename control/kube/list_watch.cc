@@ -66,7 +66,7 @@ ListWatch::ListWatch(Resource resource, const WatchOptions& options, ApiClient& 
       sink_(sink),
       health_(health),
       backoff_(options.backoff_least, options.backoff_most, seed),
-      reader_(resource, client.access().server.url),
+      reader_(resource, client.access().server.url, options.api_version),
       stage_(options.streaming_list ? Stage::kStreamingList : Stage::kPagedList),
       next_attempt_(Clock::now()) {}
 
@@ -95,6 +95,7 @@ void ListWatch::Tick(Clock::time_point now) {
 
 std::string ListWatch::PathOf(Stage stage) {
   std::string path(InfoOf(resource_).path);
+  if (!options_.api_version.empty()) path = "/apis/" + options_.api_version + '/' + std::string(InfoOf(resource_).name);
   auto add = [&path, separator = '?'](std::string_view name, std::string_view value) mutable {
     path += separator;
     path.append(name) += '=';

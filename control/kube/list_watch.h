@@ -38,6 +38,7 @@
 namespace sluice {
 
 struct WatchOptions {
+  std::string api_version;     // "policy.networking.k8s.io/v1beta1"; empty: what InfoOf says
   std::string field_selector;  // "spec.nodeName=node-1"; empty: all
   std::string label_selector;
   bool streaming_list = true;  // ask for it; a server that hasn't it gets paged lists all the same

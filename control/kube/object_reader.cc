@@ -67,6 +67,7 @@ constexpr Keep kPodSpec[] = {{"nodeName"}, {"hostNetwork"}, {"containers", kCont
 constexpr Keep kPodStatus[] = {{"phase"}, {"podIP"}, {"podIPs"}, {"hostIP"}, {"hostIPs"}};
 constexpr Keep kPod[] = {{"kind"}, {"apiVersion"}, {"metadata", kMetadata}, {"spec", kPodSpec}, {"status", kPodStatus}};
 
+// Of cluster policies, too.
 constexpr Keep kNetworkPolicy[] = {{"kind"}, {"apiVersion"}, {"metadata", kMetadata}, {"spec"}};
 
 Kept KeptOf(Resource resource) {
@@ -78,6 +79,9 @@ Kept KeptOf(Resource resource) {
     case Resource::kPods:
       return kPod;
     case Resource::kNetworkPolicies:
+    case Resource::kClusterNetworkPolicies:
+    case Resource::kAdminNetworkPolicies:
+    case Resource::kBaselineAdminNetworkPolicies:
       return kNetworkPolicy;
   }
   return {};
@@ -176,9 +180,10 @@ WatchEvent::Type TypeOf(std::string_view type) {
 
 class ObjectReader::State {
  public:
-  State(Resource resource, std::string origin)
+  State(Resource resource, std::string origin, std::string api_version)
       : kept_(KeptOf(resource)),
-        type_{std::string(InfoOf(resource).api_version), std::string(InfoOf(resource).kind)},
+        type_{api_version.empty() ? std::string(InfoOf(resource).api_version) : std::move(api_version),
+              std::string(InfoOf(resource).kind)},
         origin_(std::move(origin)) {}
 
   WatchEvent ReadEvent(std::string_view json) {
@@ -296,7 +301,7 @@ class ObjectReader::State {
   // `failure`: why of the object there is no more than its name; empty: there is.
   ReceivedObject Decode(const std::string& failure) {
     ReceivedObject received;
-    received.decoded = DecodeObject(tree_, *tree_.root(), type_, origin_, received.diagnostics);
+    received.decoded = DecodeObject(tree_, *tree_.root(), type_, origin_, received.diagnostics, Origin::kApiServer);
     if (!failure.empty()) {
       received.decoded.outcome = DecodedObject::Outcome::kRefused;
       received.decoded.object = {};
@@ -366,8 +371,8 @@ class ObjectReader::State {
   ValueTree tree_;
 };
 
-ObjectReader::ObjectReader(Resource resource, std::string origin)
-    : state_(std::make_unique<State>(resource, std::move(origin))) {}
+ObjectReader::ObjectReader(Resource resource, std::string origin, std::string api_version)
+    : state_(std::make_unique<State>(resource, std::move(origin), std::move(api_version))) {}
 ObjectReader::~ObjectReader() = default;
 
 WatchEvent ObjectReader::ReadEvent(std::string_view json) { return state_->ReadEvent(json); }

@@ -58,8 +58,8 @@ struct ListMeta {
 // is fit for a log (printable.h).
 class ObjectReader {
  public:
-  // `origin` stands for the file in diagnostics.
-  ObjectReader(Resource resource, std::string origin);
+  // `origin` stands for the file in diagnostics. `api_version`: of the objects, where it is another than InfoOf has.
+  ObjectReader(Resource resource, std::string origin, std::string api_version = {});
   ~ObjectReader();
   ObjectReader(const ObjectReader&) = delete;
   ObjectReader& operator=(const ObjectReader&) = delete;

@@ -36,6 +36,8 @@ class ObjectSink {
   virtual void OnReplaceEnd(Resource resource) = 0;
   // Between the two: what OnReplaceEnd would remove.
   virtual Removal RemovalOf(Resource resource) const = 0;
+  // Whether any object of the resource is known.
+  virtual bool Holds(Resource) const { return true; }
 
   // An object that is new, changed, or (in a replacement) as it was: resource_version tells. Refused ones come too.
   virtual void OnUpsert(Resource resource, ReceivedObject object, const Arrival& arrival) = 0;

@@ -9,11 +9,24 @@
 
 namespace sluice {
 
-enum class Resource : std::uint8_t { kNamespaces, kNodes, kPods, kNetworkPolicies };
+enum class Resource : std::uint8_t {
+  kNamespaces,
+  kNodes,
+  kPods,
+  kNetworkPolicies,
+  kClusterNetworkPolicies,
+  kAdminNetworkPolicies,
+  kBaselineAdminNetworkPolicies,
+};
 
+// Those that every API server has.
 inline constexpr std::size_t kResourceCount = 4;
 inline constexpr std::array<Resource, kResourceCount> kResources = {Resource::kNamespaces, Resource::kNodes,
                                                                     Resource::kPods, Resource::kNetworkPolicies};
+// Those that an API server has where their CustomResourceDefinitions are installed (Discovery).
+inline constexpr std::array<Resource, 3> kOptionalResources = {
+    Resource::kClusterNetworkPolicies, Resource::kAdminNetworkPolicies, Resource::kBaselineAdminNetworkPolicies};
+inline constexpr std::size_t kAllResourceCount = kResourceCount + kOptionalResources.size();
 
 struct ResourceInfo {
   std::string_view name;         // as RBAC names it
@@ -22,11 +35,19 @@ struct ResourceInfo {
   std::string_view path;  // of the list over all namespaces
 };
 
-inline constexpr std::array<ResourceInfo, kResourceCount> kResourceInfos = {{
+// An optional one: of the version that is read where the API server does not say which it has.
+
+inline constexpr std::array<ResourceInfo, kAllResourceCount> kResourceInfos = {{
     {"namespaces", "v1", "Namespace", "/api/v1/namespaces"},
     {"nodes", "v1", "Node", "/api/v1/nodes"},
     {"pods", "v1", "Pod", "/api/v1/pods"},
     {"networkpolicies", "networking.k8s.io/v1", "NetworkPolicy", "/apis/networking.k8s.io/v1/networkpolicies"},
+    {"clusternetworkpolicies", "policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy",
+     "/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies"},
+    {"adminnetworkpolicies", "policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy",
+     "/apis/policy.networking.k8s.io/v1alpha1/adminnetworkpolicies"},
+    {"baselineadminnetworkpolicies", "policy.networking.k8s.io/v1alpha1", "BaselineAdminNetworkPolicy",
+     "/apis/policy.networking.k8s.io/v1alpha1/baselineadminnetworkpolicies"},
 }};
 
 constexpr const ResourceInfo& InfoOf(Resource resource) { return kResourceInfos[static_cast<std::size_t>(resource)]; }

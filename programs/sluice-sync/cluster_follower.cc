@@ -40,6 +40,15 @@ void Delete(ClusterResolver& resolver, Resource resource, const std::string& joi
     case Resource::kNetworkPolicies:
       resolver.DeletePolicy(namespace_name, name);
       break;
+    case Resource::kClusterNetworkPolicies:
+      resolver.DeleteClusterPolicy(ClusterPolicyKind::kClusterNetworkPolicy, joined);
+      break;
+    case Resource::kAdminNetworkPolicies:
+      resolver.DeleteClusterPolicy(ClusterPolicyKind::kAdminNetworkPolicy, joined);
+      break;
+    case Resource::kBaselineAdminNetworkPolicies:
+      resolver.DeleteClusterPolicy(ClusterPolicyKind::kBaselineAdminNetworkPolicy, joined);
+      break;
   }
 }
 
@@ -65,7 +74,7 @@ void KubeFollower::OnReplaceEnd(Resource resource) {
     feed_.Change(ChangeTime::Now(), [&](ClusterResolver& resolver) {
       for (const std::string& joined : gone) Delete(resolver, resource, joined);
     });
-  } else if (std::all_of(kept_.begin(), kept_.end(), [](const Kept& each) { return each.listed; })) {
+  } else if (std::all_of(kResources.begin(), kResources.end(), [this](Resource each) { return Of(each).listed; })) {
     LoadGathered();
   }
 }
@@ -114,6 +123,7 @@ void KubeFollower::OnUpsert(Resource resource, ReceivedObject object, const Arri
     known.good |= !refused;
   }
   if (refused) refused_(subject, object.diagnostics);
+  if (!refused && !decoded.failed_closed.empty() && failed_closed_) failed_closed_(subject, object.diagnostics);
 }
 
 void KubeFollower::OnDelete(Resource resource, const ObjectKey& key, const Arrival& arrival) {
@@ -149,6 +159,7 @@ void KubeFollower::Gather(const DecodedObject& decoded, Known& known) {
         if constexpr (std::is_same_v<Object, NodeObject>) put(gathered_->nodes, value);
         if constexpr (std::is_same_v<Object, Pod>) put(gathered_->pods, value);
         if constexpr (std::is_same_v<Object, NetworkPolicy>) put(gathered_->policies, value);
+        if constexpr (std::is_same_v<Object, ClusterPolicy>) put(gathered_->cluster_policies, value);
       },
       decoded.object);
 }
@@ -168,6 +179,11 @@ void KubeFollower::Ungather(Resource resource, const Known& known) {
     case Resource::kNetworkPolicies:
       gathered_->policies[known.gathered].name.clear();
       break;
+    case Resource::kClusterNetworkPolicies:
+    case Resource::kAdminNetworkPolicies:
+    case Resource::kBaselineAdminNetworkPolicies:
+      gathered_->cluster_policies[known.gathered].name.clear();
+      break;
   }
 }
 
@@ -178,8 +194,10 @@ void KubeFollower::LoadGathered() {
   std::erase_if(cluster->nodes, went);
   std::erase_if(cluster->pods, went);
   std::erase_if(cluster->policies, went);
+  std::erase_if(cluster->cluster_policies, went);
   spdlog::info("all is listed: {} namespaces, {} nodes, {} pods, {} policies", cluster->namespaces.size(),
-               cluster->nodes.size(), cluster->pods.size(), cluster->policies.size() + cluster->cluster_policies.size());
+               cluster->nodes.size(), cluster->pods.size(),
+               cluster->policies.size() + cluster->cluster_policies.size());
   feed_.Change({}, [&](ClusterResolver& resolver) { resolver.Load(*cluster); });
 }
 
@@ -194,12 +212,20 @@ void KubeFollower::OnNotice(Resource resource, const std::string& message) {
 void KubeFollower::OnRecovered(Resource resource) { spdlog::info("{}: the API server is back", InfoOf(resource).name); }
 
 std::optional<EventSubject> KubeFollower::SubjectOfPolicy(const std::string& name) const {
-  const auto& policies = Of(Resource::kNetworkPolicies).objects;
-  const auto found = policies.find(name);
-  if (found == policies.end()) return std::nullopt;
-  auto [namespace_name, own_name] = Split(name);
-  return EventSubject{Resource::kNetworkPolicies, std::move(namespace_name), std::move(own_name), found->second.uid,
-                      ""};
+  const auto subject = [this](Resource resource, const std::string& joined) -> std::optional<EventSubject> {
+    const auto found = Of(resource).objects.find(joined);
+    if (found == Of(resource).objects.end()) return std::nullopt;
+    auto [namespace_name, own_name] = Split(joined);
+    return EventSubject{resource, std::move(namespace_name), std::move(own_name), found->second.uid, ""};
+  };
+  if (auto policy = subject(Resource::kNetworkPolicies, name)) return policy;
+  // A cluster policy's title: its name, or kind and name where another kind has the name.
+  const auto [kind, own_name] = Split(name);
+  for (const Resource resource : kOptionalResources) {
+    if (!kind.empty() && kind != InfoOf(resource).kind) continue;
+    if (auto policy = subject(resource, own_name)) return policy;
+  }
+  return std::nullopt;
 }
 
 void ManifestFollower::Follow(const Cluster& cluster, const ChangeTime& time) {

@@ -28,11 +28,16 @@ class KubeFollower : public ObjectSink {
   // Errors of one object; what stands for it (its last good version, or what isolates) is in the feed already.
   using Refused = std::function<void(const EventSubject&, const Diagnostics&)>;
 
-  KubeFollower(PolicyFeed& feed, Refused refused) : feed_(feed), refused_(std::move(refused)) {}
+  // What failed closed in a cluster policy that is in force (CNP-08): warnings.
+  using FailedClosed = std::function<void(const EventSubject&, const Diagnostics&)>;
+
+  KubeFollower(PolicyFeed& feed, Refused refused, FailedClosed failed_closed = {})
+      : feed_(feed), refused_(std::move(refused)), failed_closed_(std::move(failed_closed)) {}
 
   void OnReplaceBegin(Resource resource) override;
   void OnReplaceEnd(Resource resource) override;
   Removal RemovalOf(Resource resource) const override;
+  bool Holds(Resource resource) const override { return objects(resource) > 0; }
   void OnUpsert(Resource resource, ReceivedObject object, const Arrival& arrival) override;
   void OnDelete(Resource resource, const ObjectKey& key, const Arrival& arrival) override;
   void OnTrouble(Resource resource, const std::string& message) override;
@@ -70,7 +75,8 @@ class KubeFollower : public ObjectSink {
 
   PolicyFeed& feed_;
   const Refused refused_;
-  std::array<Kept, kResourceCount> kept_;
+  const FailedClosed failed_closed_;
+  std::array<Kept, kAllResourceCount> kept_;
   std::unique_ptr<Cluster> gathered_ =
       std::make_unique<Cluster>();  // those without a name went again; null: all listed
 };

@@ -196,15 +196,23 @@ class Daemon {
     KubeOptions options;
     options.events.host = settings_.node;
     KubeSource* poster = nullptr;
-    KubeFollower follower(feed_, [&](const EventSubject& subject, const Diagnostics& diagnostics) {
-      metrics_.CountRefused(std::string(InfoOf(subject.resource).kind));
-      for (const Diagnostic& diagnostic : diagnostics) {
-        Log(diagnostic);
-        if (diagnostic.severity != Severity::kError || subject.name.empty()) continue;
-        poster->PostEvent(subject, "Refused",
-                          (diagnostic.field.empty() ? "" : diagnostic.field + ": ") + diagnostic.message);
-      }
-    });
+    KubeFollower follower(
+        feed_,
+        [&](const EventSubject& subject, const Diagnostics& diagnostics) {
+          metrics_.CountRefused(std::string(InfoOf(subject.resource).kind));
+          for (const Diagnostic& diagnostic : diagnostics) {
+            Log(diagnostic);
+            if (diagnostic.severity != Severity::kError || subject.name.empty()) continue;
+            poster->PostEvent(subject, "Refused",
+                              (diagnostic.field.empty() ? "" : diagnostic.field + ": ") + diagnostic.message);
+          }
+        },
+        [&](const EventSubject& subject, const Diagnostics& diagnostics) {
+          for (const Diagnostic& diagnostic : diagnostics) {
+            Log(diagnostic);
+            poster->PostEvent(subject, "PartiallyInvalid", diagnostic.field + ": " + diagnostic.message);
+          }
+        });
     KubeSource source(access, options, follower);
     poster = &source;
     spdlog::info("following {} ({})", access.server.url, access.origin);
@@ -218,6 +226,11 @@ class Daemon {
       Tick([&] {
         for (const Resource resource : kResources) {
           metrics_.SetSource(resource, follower.objects(resource), source.health(resource));
+        }
+        for (const Resource resource : kOptionalResources) {
+          if (source.watches(resource)) {
+            metrics_.SetSource(resource, follower.objects(resource), source.health(resource));
+          }
         }
         metrics_.SetEvents(source.event_health());
       });
@@ -259,8 +272,7 @@ class Daemon {
       const Cluster& cluster = manifests.cluster;
       spdlog::log(synced_ ? spdlog::level::debug : spdlog::level::info,
                   "manifests are read: {} namespaces, {} nodes, {} pods, {} policies", cluster.namespaces.size(),
-                  cluster.nodes.size(), cluster.pods.size(),
-                  cluster.policies.size() + cluster.cluster_policies.size());
+                  cluster.nodes.size(), cluster.pods.size(), cluster.policies.size() + cluster.cluster_policies.size());
       follower.Follow(cluster, heard);
       feed_.Publish();
       synced_ = true;

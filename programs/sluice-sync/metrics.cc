@@ -135,8 +135,9 @@ void Metrics::SetCertificate(const std::string& file, std::int64_t ends_unix_s) 
 }
 
 std::string Metrics::Text() {
-  for (const Resource resource : kResources) {
-    const std::int64_t last = last_contact_ns_[static_cast<std::size_t>(resource)];
+  for (std::size_t index = 0; index < kAllResourceCount; ++index) {
+    const auto resource = static_cast<Resource>(index);
+    const std::int64_t last = last_contact_ns_[index];
     if (last == kNever) continue;
     const auto age = std::chrono::steady_clock::now().time_since_epoch() - std::chrono::nanoseconds(last);
     watch_age_.Add({{"resource", std::string(InfoOf(resource).name)}}).Set(std::chrono::duration<double>(age).count());

@@ -67,7 +67,7 @@ class Metrics {
   prometheus::Family<prometheus::Histogram>& changed_to_live_;
   // When each watch last heard of the API server, steady clock: ages are worked out when they are asked for, so that a
   // main loop that hangs does not stop them.
-  std::array<std::atomic<std::int64_t>, kResourceCount> last_contact_ns_{};
+  std::array<std::atomic<std::int64_t>, kAllResourceCount> last_contact_ns_{};
 };
 
 }  // namespace sluice

@@ -71,7 +71,11 @@ class FollowerTest : public testing::Test {
 
   PolicyFeed feed_;
   int refused_ = 0;
-  KubeFollower follower_{feed_, [this](const EventSubject&, const Diagnostics&) { ++refused_; }};
+  std::string closed_;
+  KubeFollower follower_{feed_, [this](const EventSubject&, const Diagnostics&) { ++refused_; },
+                         [this](const EventSubject&, const Diagnostics& warnings) {
+                           for (const Diagnostic& warning : warnings) closed_ += warning.field + ": " + warning.message;
+                         }};
 };
 
 TEST_F(FollowerTest, ListThatBeginsAnewForgetsWhatTheOneBeforeNamed) {
@@ -139,6 +143,52 @@ TEST_F(FollowerTest, DeletedAndMadeAgainByTheWatchIsTheNewOne) {
   follower_.OnDelete(kPods, {"Pod", "shop", "web"}, {});
   Put(kPods, PodOf("web", "10", "10.0.0.9"));
   EXPECT_THAT(InForce(), AllOf(Not(HasSubstr("10.0.0.1 ")), HasSubstr("10.0.0.9")));
+}
+
+std::string ClusterPolicyOf(const std::string& uid, const std::string& rest) {
+  return R"({"metadata":{"name":"guard","uid":")" + uid +
+         R"("},"spec":{"tier":"Admin","priority":1,"subject":{"namespaces":{}},"ingress":[)" + rest + "]}}";
+}
+constexpr char kDenyPods[] = R"({"name":"no pods","action":"Deny","from":[{"namespaces":{}}]})";
+
+TEST_F(FollowerTest, ClusterPoliciesAreFollowedWhetherTheyAreListedBeforeTheOthersOrAfter) {
+  constexpr auto kGuards = Resource::kClusterNetworkPolicies;
+  List(kGuards, {ClusterPolicyOf("1", kDenyPods)});
+  ListAll({PodOf("web", "2", "10.0.0.1")}, {});
+  EXPECT_THAT(InForce(),
+              HasSubstr("section guard ingress tier=Admin priority=1 subjects=0\n  rule 0 deny \"no pods\""));
+  EXPECT_EQ(follower_.SubjectOfPolicy("guard")->uid, "1");
+  EXPECT_FALSE(follower_.SubjectOfPolicy("AdminNetworkPolicy/guard"));
+  List(kGuards, {});
+  EXPECT_THAT(InForce(), Not(HasSubstr("guard")));
+  List(Resource::kAdminNetworkPolicies,
+       {R"({"metadata":{"name":"guard","uid":"3"},"spec":{"priority":5,"subject":{"namespaces":{}},"ingress":[)" +
+        std::string(kDenyPods) + "]}}"});
+  EXPECT_THAT(InForce(), HasSubstr("section guard ingress tier=Admin priority=5"));
+  EXPECT_EQ(follower_.SubjectOfPolicy("guard")->uid, "3");
+  EXPECT_EQ(follower_.SubjectOfPolicy("AdminNetworkPolicy/guard")->uid, "3");
+}
+
+TEST_F(FollowerTest, RefusedClusterPolicyKeepsItsLastGoodVersionAndWithoutOneDeniesItsSubject) {
+  constexpr auto kGuards = Resource::kClusterNetworkPolicies;
+  const std::string bad = R"({"action":"Pass","from":[]})";
+  ListAll({PodOf("web", "2", "10.0.0.1")}, {});
+  List(kGuards, {ClusterPolicyOf("1", bad)});
+  EXPECT_THAT(InForce(), HasSubstr("rule 0 deny peers=any ports=any"));
+  Put(kGuards, ClusterPolicyOf("1", kDenyPods));
+  EXPECT_THAT(InForce(), HasSubstr("rule 0 deny \"no pods\""));
+  Put(kGuards, ClusterPolicyOf("1", bad));
+  EXPECT_THAT(InForce(), HasSubstr("rule 0 deny \"no pods\""));
+  EXPECT_EQ(refused_, 2);
+}
+
+TEST_F(FollowerTest, CNP_08_WhatFailedClosedIsTold) {
+  ListAll({PodOf("web", "2", "10.0.0.1")}, {});
+  List(Resource::kClusterNetworkPolicies,
+       {ClusterPolicyOf("1", R"({"action":"Deny","from":[{"serviceAccounts":{}}]})")});
+  EXPECT_EQ(refused_, 0);
+  EXPECT_EQ(closed_, "spec.ingress[0].from[0].serviceAccounts: is not known to this version");
+  EXPECT_THAT(InForce(), HasSubstr("rule 0 deny peers=any ports=any"));
 }
 
 }  // namespace

@@ -82,6 +82,9 @@ TEST(Role, GrantsNothingElse) {
   for (const Resource resource : kResources) {
     for (const char* verb : {"list ", "watch "}) wanted.push_back(verb + std::string(InfoOf(resource).name));
   }
+  for (const Resource resource : kOptionalResources) {
+    for (const char* verb : {"list ", "watch "}) wanted.push_back(verb + std::string(InfoOf(resource).name));
+  }
   EXPECT_THAT(allowed, testing::UnorderedElementsAreArray(wanted));
 }
 

@@ -94,7 +94,7 @@ class RecordingSink : public ObjectSink {
   }
   Kept& Of(Resource resource) { return kept_[static_cast<std::size_t>(resource)]; }
 
-  std::array<Kept, kResourceCount> kept_;
+  std::array<Kept, kAllResourceCount> kept_;
 };
 
 }  // namespace sluice

@@ -115,6 +115,8 @@ void ScriptedServer::Serve(int socket) {
       targets_.push_back(target);
     }
     steps_[index](reply);
+  } else if (target == "/apis") {
+    Send(R"({"kind":"APIGroupList","apiVersion":"v1","groups":[]})")(reply);
   } else {
     SendAndHold(EmptyStream(target))(reply);
   }

@@ -1,0 +1,156 @@
+#include "kube/discovery.h"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "kube/api_status.h"
+#include "sluice/printable.h"
+
+namespace sluice {
+namespace {
+
+using nlohmann::json;
+
+constexpr long kOk = 200;
+constexpr std::size_t kLongestAnswer = 4 << 20;
+constexpr std::string_view kGroup = "policy.networking.k8s.io";
+
+struct Offer {
+  std::string_view version;
+  Resource resource;
+};
+// The first that the API server has is taken.
+constexpr std::array<Offer, 4> kOffers = {{
+    {"policy.networking.k8s.io/v1beta1", Resource::kClusterNetworkPolicies},
+    {"policy.networking.k8s.io/v1alpha2", Resource::kClusterNetworkPolicies},
+    {"policy.networking.k8s.io/v1alpha1", Resource::kAdminNetworkPolicies},
+    {"policy.networking.k8s.io/v1alpha1", Resource::kBaselineAdminNetworkPolicies},
+}};
+
+std::string TextAt(const json& object, const char* key) {
+  const auto found = object.is_object() ? object.find(key) : object.end();
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+// The list, or null where it is none.
+const json* ListAt(const json& object, const char* key) {
+  const auto found = object.is_object() ? object.find(key) : object.end();
+  return found != object.end() && found->is_array() ? &*found : nullptr;
+}
+
+}  // namespace
+
+Discovery::Discovery(const DiscoveryOptions& options, ApiClient& client, ObjectSink& sink, std::uint64_t seed)
+    : options_(options),
+      client_(client),
+      sink_(sink),
+      backoff_(options.backoff_least, options.backoff_most, seed),
+      next_(Clock::now()) {}
+
+Discovery::~Discovery() { client_.Cancel(*this); }
+
+std::string Discovery::VersionOf(Resource resource) const {
+  const auto found = versions_.find(resource);
+  return found == versions_.end() ? std::string() : found->second;
+}
+
+void Discovery::Tick(Clock::time_point now) {
+  if (now < next_) return;
+  if (under_way_) {
+    client_.Cancel(*this);
+    under_way_ = false;
+    return Fail("nothing came in time");
+  }
+  to_ask_.clear();
+  asked_.clear();
+  found_.clear();
+  Ask(now);
+}
+
+void Discovery::Ask(Clock::time_point now) {
+  under_way_ = true;
+  status_ = 0;
+  body_.clear();
+  next_ = now + options_.answer_timeout;
+  client_.Start({ApiRequest::Method::kGet, asked_.empty() ? "/apis" : "/apis/" + asked_, {}}, *this);
+}
+
+void Discovery::OnHeaders(long status) { status_ = status; }
+
+bool Discovery::OnBody(std::string_view bytes) {
+  body_ += bytes;
+  return body_.size() <= kLongestAnswer;
+}
+
+void Discovery::OnDone(const ApiResult& result) {
+  under_way_ = false;
+  if (!result.error.empty()) return Fail(result.error);
+  if (result.status != kOk) {
+    const ApiStatus status = ReadApiStatus(result.status, body_);
+    return Fail("HTTP " + std::to_string(result.status) + ' ' + status.reason + ": " + status.message);
+  }
+  const std::string wrong = asked_.empty() ? ReadGroups() : ReadResources();
+  if (!wrong.empty()) return Fail(wrong);
+  if (!to_ask_.empty()) {
+    asked_ = std::move(to_ask_.back());
+    to_ask_.pop_back();
+    return Ask(Clock::now());
+  }
+  versions_ = std::move(found_);
+  known_ = true;
+  backoff_.Reset();
+  next_ = Clock::now() + options_.interval;
+  if (trouble_.empty()) return;
+  trouble_.clear();
+  sink_.OnRecovered(Resource::kClusterNetworkPolicies);
+}
+
+std::string Discovery::ReadGroups() {
+  const json answer = json::parse(body_, nullptr, false);
+  const json* groups = ListAt(answer, "groups");
+  if (TextAt(answer, "kind") != "APIGroupList" || groups == nullptr) return "the answer to /apis is no APIGroupList";
+  for (const json& group : *groups) {
+    const json* versions = ListAt(group, "versions");
+    if (TextAt(group, "name") != kGroup || versions == nullptr) continue;
+    for (const json& version : *versions) {
+      const std::string name = TextAt(version, "groupVersion");
+      const bool ours =
+          std::any_of(kOffers.begin(), kOffers.end(), [&](const Offer& offer) { return offer.version == name; });
+      if (ours) to_ask_.push_back(name);
+    }
+  }
+  return {};
+}
+
+std::string Discovery::ReadResources() {
+  const json answer = json::parse(body_, nullptr, false);
+  const json* resources = ListAt(answer, "resources");
+  if (TextAt(answer, "kind") != "APIResourceList" || TextAt(answer, "groupVersion") != asked_ || resources == nullptr) {
+    return "the answer to /apis/" + asked_ + " is no APIResourceList of it";
+  }
+  for (const json& resource : *resources) {
+    const std::string name = TextAt(resource, "name");
+    for (const Offer& offer : kOffers) {
+      if (offer.version != asked_ || InfoOf(offer.resource).name != name) continue;
+      const auto rank = [&](std::string_view version) {
+        return std::find_if(kOffers.begin(), kOffers.end(), [&](const Offer& each) { return each.version == version; });
+      };
+      const auto [known, added] = found_.try_emplace(offer.resource, asked_);
+      if (!added && rank(asked_) < rank(known->second)) known->second = asked_;
+    }
+  }
+  return {};
+}
+
+// What was known stays so.
+void Discovery::Fail(const std::string& why) {
+  next_ = Clock::now() + backoff_.Next();
+  const std::string message = "whether the API server has cluster policies is not known: " + Printable(why, 1000);
+  if (message == trouble_) return;
+  trouble_ = message;
+  sink_.OnTrouble(Resource::kClusterNetworkPolicies, message);
+}
+
+}  // namespace sluice

@@ -2,8 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "kube/kube_source.h"
 #include "kube/recording_sink.h"
@@ -56,9 +59,19 @@ class ClusterPolicies : public testing::Test {
     options_.discovery.interval = std::chrono::milliseconds(200);
     options_.optional_watches = options_.watches[0];
   }
+  // Leaves no definition behind, nor a group that has one: other tests begin without.
   ~ClusterPolicies() override {
     for (const char* plural : {"clusternetworkpolicies", "adminnetworkpolicies"}) {
       cluster().Delete(std::string(kDefinitions) + '/' + plural + '.' + kGroup);
+    }
+    constexpr long kNotFound = 404;
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (cluster().Get(std::string("/apis/") + kGroup).status != kNotFound) {
+      if (std::chrono::steady_clock::now() > deadline) {
+        ADD_FAILURE() << "the definitions do not go";
+        break;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
     }
   }
 
@@ -94,6 +107,7 @@ TEST_F(ClusterPolicies, AreFoundWhenTheKindComesAndGoWithIt) {
 
   ASSERT_EQ(cluster().Delete(std::string(kDefinitions) + "/clusternetworkpolicies." + kGroup).status, 200);
   ASSERT_TRUE(PollUntil(source, [&] { return !sink_.Has(kPolicies, "guard"); }));
+  ASSERT_TRUE(PollUntil(source, [&] { return !source.watches(kPolicies); }));
   EXPECT_TRUE(source.synced());
 }
 

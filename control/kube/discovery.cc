@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr long kOk = 200;
+constexpr long kHttpOk = 200;
 constexpr std::size_t kLongestAnswer = 4 << 20;
 constexpr std::string_view kGroup = "policy.networking.k8s.io";
 
@@ -29,13 +29,13 @@ constexpr std::array<Offer, 4> kOffers = {{
     {"policy.networking.k8s.io/v1alpha1", Resource::kBaselineAdminNetworkPolicies},
 }};
 
-std::string TextAt(const json& object, const char* key) {
+std::string MemberText(const json& object, const char* key) {
   const auto found = object.is_object() ? object.find(key) : object.end();
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
 // The list, or null where it is none.
-const json* ListAt(const json& object, const char* key) {
+const json* MemberList(const json& object, const char* key) {
   const auto found = object.is_object() ? object.find(key) : object.end();
   return found != object.end() && found->is_array() ? &*found : nullptr;
 }
@@ -87,7 +87,7 @@ bool Discovery::OnBody(std::string_view bytes) {
 void Discovery::OnDone(const ApiResult& result) {
   under_way_ = false;
   if (!result.error.empty()) return Fail(result.error);
-  if (result.status != kOk) {
+  if (result.status != kHttpOk) {
     const ApiStatus status = ReadApiStatus(result.status, body_);
     return Fail("HTTP " + std::to_string(result.status) + ' ' + status.reason + ": " + status.message);
   }
@@ -109,13 +109,14 @@ void Discovery::OnDone(const ApiResult& result) {
 
 std::string Discovery::ReadGroups() {
   const json answer = json::parse(body_, nullptr, false);
-  const json* groups = ListAt(answer, "groups");
-  if (TextAt(answer, "kind") != "APIGroupList" || groups == nullptr) return "the answer to /apis is no APIGroupList";
+  const json* groups = MemberList(answer, "groups");
+  if (MemberText(answer, "kind") != "APIGroupList" || groups == nullptr)
+    return "the answer to /apis is no APIGroupList";
   for (const json& group : *groups) {
-    const json* versions = ListAt(group, "versions");
-    if (TextAt(group, "name") != kGroup || versions == nullptr) continue;
+    const json* versions = MemberList(group, "versions");
+    if (MemberText(group, "name") != kGroup || versions == nullptr) continue;
     for (const json& version : *versions) {
-      const std::string name = TextAt(version, "groupVersion");
+      const std::string name = MemberText(version, "groupVersion");
       const bool ours =
           std::any_of(kOffers.begin(), kOffers.end(), [&](const Offer& offer) { return offer.version == name; });
       if (ours) to_ask_.push_back(name);
@@ -126,12 +127,13 @@ std::string Discovery::ReadGroups() {
 
 std::string Discovery::ReadResources() {
   const json answer = json::parse(body_, nullptr, false);
-  const json* resources = ListAt(answer, "resources");
-  if (TextAt(answer, "kind") != "APIResourceList" || TextAt(answer, "groupVersion") != asked_ || resources == nullptr) {
+  const json* resources = MemberList(answer, "resources");
+  if (MemberText(answer, "kind") != "APIResourceList" || MemberText(answer, "groupVersion") != asked_ ||
+      resources == nullptr) {
     return "the answer to /apis/" + asked_ + " is no APIResourceList of it";
   }
   for (const json& resource : *resources) {
-    const std::string name = TextAt(resource, "name");
+    const std::string name = MemberText(resource, "name");
     for (const Offer& offer : kOffers) {
       if (offer.version != asked_ || InfoOf(offer.resource).name != name) continue;
       const auto rank = [&](std::string_view version) {

@@ -36,7 +36,7 @@ bool SameSide(const SideAnswer& a, const SideAnswer& b) {
 
 // Compares what the objects as they were mean (by the reference) with what the converted ones compile to, on every
 // class of traffic or a sample of them. Returns how many were compared; nothing, and a line, where they differ.
-std::optional<std::uint64_t> Compare(const Cluster& before, const Cluster& after, std::uint64_t budget) {
+std::optional<std::uint64_t> ComparedClasses(const Cluster& before, const Cluster& after, std::uint64_t budget) {
   const CompiledPolicy compiled = CompilePolicy(after);
   if (compiled.table == nullptr) return std::nullopt;
   const TrafficClasses classes(before, *compiled.table);
@@ -70,7 +70,7 @@ std::optional<std::uint64_t> Compare(const Cluster& before, const Cluster& after
   return wanted;
 }
 
-void Write(Output& output, const std::string& format, const std::vector<ClusterPolicy>& policies) {
+void WriteManifests(Output& output, const std::string& format, const std::vector<ClusterPolicy>& policies) {
   if (format == "json") {
     nlohmann::ordered_json list = {{"apiVersion", "v1"}, {"kind", "List"}, {"items", nlohmann::ordered_json::array()}};
     for (const ClusterPolicy& policy : policies) list["items"].push_back(ToManifest(policy));
@@ -103,10 +103,10 @@ int RunConvert(const ConvertOptions& options) {
   conversion.cluster.namespaces = manifests.cluster.namespaces;
   conversion.cluster.nodes = manifests.cluster.nodes;
   conversion.cluster.pods = manifests.cluster.pods;
-  const auto compared = Compare(manifests.cluster, conversion.cluster, options.budget);
+  const auto compared = ComparedClasses(manifests.cluster, conversion.cluster, options.budget);
   if (!compared) return kExitDiffers;
   Output output;
-  Write(output, options.format, conversion.made);
+  WriteManifests(output, options.format, conversion.made);
   if (!output.Flush()) return kExitBadInput;
   std::fprintf(
       stderr,

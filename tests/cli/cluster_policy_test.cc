@@ -9,7 +9,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr std::string_view kPods = R"(
+constexpr std::string_view kGuardedPods = R"(
 {apiVersion: v1, kind: Namespace, metadata: {name: a, labels: {team: red}}}
 ---
 {apiVersion: v1, kind: Node, metadata: {name: n1, labels: {zone: x}}, status: {addresses: [{type: InternalIP, address: 192.0.2.1}]}}
@@ -40,7 +40,7 @@ spec:
   - action: Deny
     to: [{nodes: {}}]
 )";
-constexpr std::string_view kFlows =
+constexpr std::string_view kGuardedFlows =
     R"({"id":"1","src":"b/far","dst":"a/web","proto":"tcp","dport":80}
 {"id":"2","src":"b/far","dst":"a/web","proto":"tcp","dport":81}
 {"id":"3","src":"a/web","dst":"192.0.2.1","proto":"tcp","dport":22}
@@ -49,9 +49,9 @@ constexpr std::string_view kFlows =
 class ClusterPolicyCommands : public CommandTest {
  protected:
   ClusterPolicyCommands() {
-    Write("m/pods.yaml", kPods);
+    Write("m/pods.yaml", kGuardedPods);
     Write("m/guard.yaml", kGuard);
-    Write("flows.jsonl", kFlows);
+    Write("flows.jsonl", kGuardedFlows);
   }
 };
 

@@ -35,9 +35,7 @@ class RecordingSink : public ObjectSink {
     ++kept.replacements;
   }
 
-  bool Holds(Resource resource) const override {
-    return !kept_[static_cast<std::size_t>(resource)].objects.empty();
-  }
+  bool Holds(Resource resource) const override { return !kept_[static_cast<std::size_t>(resource)].objects.empty(); }
   Removal RemovalOf(Resource resource) const override {
     const Kept& kept = kept_[static_cast<std::size_t>(resource)];
     Removal removal;

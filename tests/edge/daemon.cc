@@ -82,13 +82,13 @@ bool Daemon::HasEnded() {
 }
 
 bool Daemon::WaitUntilReady() {
-  return Eventually(20, [this] { return output() == "ready\n" || HasEnded(); }) && !HasEnded();
+  return Eventually(60, [this] { return output() == "ready\n" || HasEnded(); }) && !HasEnded();
 }
 
 void Daemon::Signal(int number) const { kill(pid_, number); }
 
 int Daemon::Wait() {
-  if (!Eventually(10, [this] { return HasEnded(); })) return 1000;
+  if (!Eventually(30, [this] { return HasEnded(); })) return 1000;
   return WIFSIGNALED(status_) ? -WTERMSIG(status_) : WEXITSTATUS(status_);
 }
 
@@ -96,7 +96,7 @@ std::string Daemon::output() const { return Content(output_path_); }
 std::string Daemon::errors() const { return Content(errors_path_); }
 
 bool Daemon::WaitForSummary(const std::string& text) const {
-  return Eventually(10, [&] {
+  return Eventually(30, [&] {
     Signal(SIGUSR1);
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     return errors().find(text) != std::string::npos;
@@ -104,7 +104,7 @@ bool Daemon::WaitForSummary(const std::string& text) const {
 }
 
 bool Daemon::WaitForLog(const std::string& text) const {
-  return Eventually(10, [&] { return errors().find(text) != std::string::npos; });
+  return Eventually(30, [&] { return errors().find(text) != std::string::npos; });
 }
 
 }  // namespace sluice

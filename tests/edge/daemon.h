@@ -36,17 +36,17 @@ class Daemon {
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
 
-  // Waits for the line `ready` on standard output; false where it ended or 20 seconds passed.
+  // Waits for the line `ready` on standard output; false where it ended or 60 seconds passed.
   bool WaitUntilReady();
   void Signal(int number) const;
-  // Waits for its end. The exit code; negative: the signal that killed it; 1000: it did not end in 10 seconds.
+  // Waits for its end. The exit code; negative: the signal that killed it; 1000: it did not end in 30 seconds.
   int Wait();
 
   std::string output() const;  // standard output so far
   std::string errors() const;  // standard error so far
-  // Waits until standard error holds `text`, asking for summaries (SIGUSR1) meanwhile; false after 10 seconds.
+  // Waits until standard error holds `text`, asking for summaries (SIGUSR1) meanwhile; false after 30 seconds.
   bool WaitForSummary(const std::string& text) const;
-  // Waits until standard error holds `text`; false after 10 seconds.
+  // Waits until standard error holds `text`; false after 30 seconds.
   bool WaitForLog(const std::string& text) const;
 
  private:

@@ -88,7 +88,7 @@ class TlsLink : public testing::Test {
 
   template <typename Holds>
   static bool Becomes(Holds holds) {
-    for (int i = 0; i < 1000 && !holds(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    for (int i = 0; i < 6000 && !holds(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
     return holds();
   }
   bool HasPods(std::size_t count) {

@@ -139,12 +139,14 @@ Side Evaluator::JudgeByNetworkPolicy(Direction direction, const Pod& subject, co
       side.allow = false;
       side.policy = policy->namespace_name + '/' + policy->name;
     }
+    side.isolated_by.push_back(policy->namespace_name + '/' + policy->name);
     const std::vector<NetworkPolicyRule>& rules = is_egress ? policy->egress : policy->ingress;
     for (std::size_t i = 0; i < rules.size(); ++i) {  // NP-02
       if (!RuleMatches(*policy, rules[i], peer, flow)) continue;
       side.allow = true;
       side.policy = policy->namespace_name + '/' + policy->name;
       side.rule = static_cast<std::int32_t>(i);
+      side.isolated_by.clear();
       return side;
     }
   }

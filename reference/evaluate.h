@@ -40,6 +40,7 @@ struct Side {
   std::string policy;      // "namespace/name", or the name of a cluster policy
   std::int32_t rule = -1;  // list index of the rule that decides; -1: the default deny of isolation
   std::string rule_name = {};
+  std::vector<std::string> isolated_by = {};  // beside a default deny: all policies that isolate, by name
 
   friend bool operator==(const Side&, const Side&) = default;
 };

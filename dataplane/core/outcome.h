@@ -25,6 +25,9 @@ struct Outcome {
   Exemption exemption = Exemption::kNone;
   Decision egress;
   Decision ingress;
+  // As in Classification: of a side that is denied, the sections that bind it.
+  IdSetId egress_sections = kEmptyIdSet;
+  IdSetId ingress_sections = kEmptyIdSet;
 };
 
 // What a call left to be done with buffers. The owner clears it between calls. Held fragments appear in none of the

@@ -83,14 +83,25 @@ class RuleAccount {
     Current().Add(answer.egress.rule, 1, length, now_ns);
     Current().Add(answer.ingress.rule, 1, length, now_ns);
   }
-  // A packet that was denied: to the rules that did.
-  void AddDenied(const Classification& answer, std::uint32_t length, std::uint64_t now_ns) {
-    for (const Decision& side : {answer.egress, answer.ingress}) {
-      if (!side.allow) Current().Add(side.rule, 1, length, now_ns);
-    }
+  // A packet that was denied: to the rules that did, which for a default deny are those of all policies that isolate.
+  // Of a pod that more than kMostSections bind, only the first by name is counted: to find the others takes time.
+  static constexpr std::size_t kMostSections = 256;
+  void AddDenied(const Table& table, const Classification& answer, std::uint32_t length, std::uint64_t now_ns) {
+    AddDenied(table, answer.egress, answer.egress_sections, length, now_ns);
+    AddDenied(table, answer.ingress, answer.ingress_sections, length, now_ns);
   }
 
  private:
+  void AddDenied(const Table& table, const Decision& side, IdSetId sections, std::uint32_t length,
+                 std::uint64_t now_ns) {
+    if (side.allow) return;
+    Current().Add(side.rule, 1, length, now_ns);
+    if (table.rule(side.rule).index >= 0 || table.interned().section_sets.Size(sections) > kMostSections) return;
+    table.ForEachDefaultDeny(sections, [&](RuleId deny) {
+      if (deny != side.rule) Current().Add(deny, 1, length, now_ns);
+    });
+  }
+
   RuleCounters& Current() { return counters_[current_.load(std::memory_order_relaxed)]; }
   const RuleCounters& Current() const { return counters_[current_.load(std::memory_order_relaxed)]; }
   // Where a flow that this generation judged is to be counted.

@@ -258,6 +258,8 @@ void JudgeStage::NoteDecision(std::uint32_t index, const Classification& answer)
   outcome.exemption = answer.exemption;
   outcome.egress = answer.egress;
   outcome.ingress = answer.ingress;
+  outcome.egress_sections = answer.egress_sections;
+  outcome.ingress_sections = answer.ingress_sections;
 }
 
 // A later fragment takes its first one's verdict, but not its name: then it is called alike whenever it comes.
@@ -265,7 +267,7 @@ void JudgeStage::Deny(std::uint32_t index, DropReason reason, const Classificati
   NoteDecision(index, answer);
   burst_->Drop(index, burst_->IsLaterFragment(index) ? DropReason::kFragmentDenied : reason);
   if (burst_->fates[index] != DropReason::kPolicyDenied && burst_->fates[index] != DropReason::kFlowCut) return;
-  keeper_.account().AddDenied(answer, LengthAt(index), keeper_.now_ns());
+  keeper_.account().AddDenied(keeper_.table(), answer, LengthAt(index), keeper_.now_ns());
   if (rejecter_.enabled() &&
       rejecter_.AppendAnswer(burst_->frames[index], burst_->PacketAt(index), reset_both, keeper_.now_ns(), *made_)) {
     burst_->verdicts[index] = Verdict::kReject;

@@ -189,6 +189,9 @@ void Classifier::Classify(const Table& table, std::span<const ClassifyQuery> que
     result.egress = Unpacked(answer.egress);
     result.ingress = Unpacked(answer.ingress);
     result.allow = result.egress.allow && result.ingress.allow;
+    if (result.allow) continue;
+    if (!result.egress.allow) result.egress_sections = table.identity(from.identity).egress;
+    if (!result.ingress.allow) result.ingress_sections = table.identity(to.identity).ingress;
   }
 }
 

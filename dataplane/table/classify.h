@@ -31,6 +31,9 @@ struct Classification {
   Exemption exemption = Exemption::kNone;
   Decision egress;   // of the source, where it is a managed pod
   Decision ingress;  // of the destination, where it is one
+  // Where a side is denied: the sections that bind it, all of which that isolate deny together.
+  IdSetId egress_sections = kEmptyIdSet;
+  IdSetId ingress_sections = kEmptyIdSet;
 };
 
 class Classifier {

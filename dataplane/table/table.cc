@@ -53,6 +53,13 @@ RuleId Table::DefaultDeny(IdSetId sections) const {
   return first;
 }
 
+std::vector<RuleId> Table::DefaultDenies(IdSetId sections) const {
+  std::vector<RuleId> denies;
+  ForEachDefaultDeny(sections, [&](RuleId deny) { denies.push_back(deny); });
+  std::sort(denies.begin(), denies.end(), [&](RuleId a, RuleId b) { return Precedes(rule(a), rule(b)); });
+  return denies;
+}
+
 std::string Table::Dump() const {
   const InternedPolicy& interned = *interned_;
   const auto ids = [](const IdSetPool& pool, IdSetId set) {

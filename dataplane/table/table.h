@@ -141,8 +141,18 @@ class Table {
   Decision Decide(IdSetId sections, IdSetId peer_class, PortClassId port_class) const;
 
   const TableRule& rule(RuleId id) const { return (*interned_->rules)[id]; }
-  // What denies where `sections` isolate and no rule admits: kNoRule where none isolates.
+  // What denies where `sections` isolate and no rule admits: kNoRule where none isolates. Of several policies that
+  // isolate, the first by name.
   RuleId DefaultDeny(IdSetId sections) const;
+  // Calls visit(RuleId) for the default deny of each section that isolates, in no order.
+  template <typename Visit>
+  void ForEachDefaultDeny(IdSetId sections, Visit visit) const {
+    interned_->section_sets.ForEach(sections, [&](SectionId id) {
+      if (const RuleId deny = interned_->sections[id].default_deny; deny != kNoRule) visit(deny);
+    });
+  }
+  // The default denies of all sections that isolate, by policy name. They deny together: none of them alone.
+  std::vector<RuleId> DefaultDenies(IdSetId sections) const;
   // Ids that this generation may name are below these.
   RuleId rule_limit() const { return rule_limit_; }
   IdentityId identity_limit() const { return identity_limit_; }

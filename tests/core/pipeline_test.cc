@@ -74,6 +74,47 @@ TEST(Pipeline, BothRulesOfAFlowCountAllItsPackets) {
   EXPECT_EQ(fixture.CountOf(denied.egress.rule).packets, 7u);
 }
 
+TEST(Pipeline, DefaultDenyCountsForEachPolicyThatIsolates) {
+  PolicyBuilder builder;
+  const GroupId client = builder.Group("client");
+  const GroupId server = builder.Group("server");
+  builder.Endpoint("client", {Ip("10.0.0.1")}, {client})
+      .Endpoint("server", {Ip("10.0.0.2")}, {server})
+      .Section("default/a", Direction::kIngress, server, {AllowRule(client, {TcpPort(80)})})
+      .Section("default/b", Direction::kIngress, server, {})
+      .Section("default/c", Direction::kIngress, client, {})
+      .Section("default/d", Direction::kIngress, server, {});
+  PipelineFixture fixture;
+  fixture.Load(builder.policy());
+  const Outcome denied = fixture.Send(ClientTcp(kTcpSyn, 1000, 81));
+  EXPECT_EQ(Told(denied), "drop none policy_denied");
+  fixture.Send(ClientTcp(kTcpSyn, 1000, 82));
+  const std::vector<RuleId> denies = fixture.table().DefaultDenies(denied.ingress_sections);
+  ASSERT_EQ(denies.size(), 3u);
+  EXPECT_EQ(denies[0], denied.ingress.rule);
+  for (const RuleId deny : denies) {
+    EXPECT_EQ(fixture.CountOf(deny).packets, 2u) << fixture.table().rule(deny).policy;
+    EXPECT_EQ(fixture.CountOf(deny).bytes, 2 * ClientTcp(kTcpSyn).Bytes().size());
+  }
+  for (RuleId rule = 1; rule < fixture.table().rule_limit(); ++rule) {
+    if (fixture.table().rule(rule).policy == "default/c") EXPECT_EQ(fixture.CountOf(rule).packets, 0u);
+  }
+}
+
+TEST(Pipeline, OfThousandsOfIsolatingPoliciesADenialCountsForTheFirst) {
+  PolicyBuilder builder;
+  const GroupId server = builder.Group("server");
+  builder.Endpoint("server", {Ip("10.0.0.2")}, {server});
+  for (int i = 1000; i < 4000; ++i) builder.Section("default/" + std::to_string(i), Direction::kIngress, server, {});
+  PipelineFixture fixture;
+  fixture.Load(builder.policy());
+  const Outcome denied = fixture.Send(ClientTcp(kTcpSyn, 1000, 81));
+  EXPECT_EQ(fixture.table().rule(denied.ingress.rule).policy, "default/1000");
+  for (RuleId rule = 1; rule < fixture.table().rule_limit(); ++rule) {
+    EXPECT_EQ(fixture.CountOf(rule).packets, rule == denied.ingress.rule ? 1u : 0u);
+  }
+}
+
 TEST(Pipeline, DuplicatesOfANewKeyInOneBurstOpenOneFlow) {
   PipelineFixture fixture;
   fixture.Load(ServerAdmitsClient());

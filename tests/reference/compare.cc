@@ -17,16 +17,21 @@ using reference::Evaluator;
 using reference::Flow;
 using reference::Side;
 
-Side ToSide(const Table& table, const Decision& decision) {
+Side ToSide(const Table& table, const Decision& decision, IdSetId sections) {
   if (decision.rule == kNoRule) return {};
   const TableRule& rule = table.rule(decision.rule);
-  return {decision.allow, true, rule.tier, rule.policy, rule.index, rule.name.text()};
+  Side side{decision.allow, true, rule.tier, rule.policy, rule.index, rule.name.text()};
+  if (rule.index >= 0) return side;
+  for (const RuleId deny : table.DefaultDenies(sections)) side.isolated_by.push_back(table.rule(deny).policy);
+  return side;
 }
 
 std::string ToText(const Side& side) {
   if (!side.decided) return side.allow ? "allow" : "deny without a policy";
-  return (side.allow ? "allow by " : "deny by ") + side.policy + '[' + std::to_string(side.rule) + "] \"" +
-         side.rule_name + "\" in " + std::string(Name(side.tier));
+  std::string text = (side.allow ? "allow by " : "deny by ") + side.policy + '[' + std::to_string(side.rule) + "] \"" +
+                     side.rule_name + "\" in " + std::string(Name(side.tier));
+  for (const std::string& policy : side.isolated_by) text += ", isolated by " + policy;
+  return text;
 }
 
 void AddEnds(const Prefix& prefix, std::set<IpAddress>& addresses) {
@@ -65,7 +70,8 @@ std::vector<Answer> Classify(const Table& table, Classifier& classifier, std::sp
     classifier.Classify(table, std::span(queries).first(count), results.data(), exemptions);
     for (std::size_t i = 0; i < count; ++i) {
       const Classification& result = results[i];
-      answers.push_back({result.allow, ToSide(table, result.egress), ToSide(table, result.ingress), result.exemption,
+      answers.push_back({result.allow, ToSide(table, result.egress, result.egress_sections),
+                         ToSide(table, result.ingress, result.ingress_sections), result.exemption,
                          result.unknown_endpoint});
     }
     flows = flows.subspan(count);

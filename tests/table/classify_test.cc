@@ -57,6 +57,15 @@ TEST_F(ClassifyTest, DefaultDenyNamesTheFirstIsolatingPolicy) {
   EXPECT_EQ(Rule(*table_, seen.ingress), "deny default/a[-1]");
 }
 
+TEST_F(ClassifyTest, DefaultDenyIsOfAllPoliciesThatIsolate) {
+  const Classification seen = Classify(*table_, "203.0.113.9", "10.0.0.1", kProtoTcp, 443);
+  std::vector<std::string> names;
+  for (const RuleId deny : table_->DefaultDenies(seen.ingress_sections)) names.push_back(table_->rule(deny).policy);
+  EXPECT_EQ(names, (std::vector<std::string>{"default/a", "default/b"}));
+  EXPECT_EQ(seen.egress_sections, kEmptyIdSet);
+  EXPECT_EQ(Classify(*table_, "198.51.100.7", "10.0.0.1", kProtoTcp, 443).ingress_sections, kEmptyIdSet);
+}
+
 TEST_F(ClassifyTest, CidrsAdmitExternalAddressesLessTheirExcepts) {
   EXPECT_TRUE(Classify(*table_, "198.51.100.7", "10.0.0.1", kProtoTcp, 443).allow);
   EXPECT_FALSE(Classify(*table_, "198.51.100.7", "10.0.0.1", kProtoTcp, 444).allow);

@@ -116,7 +116,10 @@ Compiler::Result Compiler::Compile(const ResolvedPolicy& policy) {
     RuleInterner& rules = state_->interner.rules();
     const RuleInterner::Mark mark = rules.TakeMark();
     Result result = CompileInto(*state_, policy);
-    if (std::holds_alternative<std::shared_ptr<const Table>>(result)) return result;
+    if (std::holds_alternative<std::shared_ptr<const Table>>(result)) {
+      rules.RetireAllBut(policy.sections);
+      return result;
+    }
     rules.RollBack(mark);
     if (first) {  // what it interned is of no use
       state_ = std::make_unique<State>();

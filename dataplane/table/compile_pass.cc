@@ -13,11 +13,12 @@ constexpr std::size_t kMostListedMemberships = std::size_t{1} << 22;  // 16 MB
 constexpr std::uint32_t kPodCidrBit = 0xfffffffe;                     // in CIDR cells only: the cell lies in a pod CIDR
 constexpr std::size_t kBlocksTried = 16;  // against each address, one by one; of more, the address's cell is looked up
 
-Diagnostic TooLarge(std::string object, std::string_view what, std::uint64_t limit) {
+// `key`: of the configuration.
+Diagnostic TooLarge(std::string object, std::string_view what, std::uint64_t limit, const char* key) {
   Diagnostic diagnostic;
   diagnostic.object = std::move(object);
   diagnostic.message = "the policy does not fit: with this object it needs more than " + std::to_string(limit) + ' ' +
-                       std::string(what) + "; the table in force stays. Raise the limit or narrow the policy";
+                       std::string(what) + " (" + key + "); the table in force stays. Raise " + key + " or narrow the policy";
   return diagnostic;
 }
 
@@ -258,12 +259,12 @@ std::optional<Diagnostic> CompilePass::Whole() {
   std::uint64_t rules = 0;
   for (const Section& section : policy_.sections) {
     rules += section.rules.size() + (section.isolates ? 1 : 0);
-    if (rules > limits_.rules) return TooLarge("policy " + section.policy, "rules", limits_.rules);
+    if (rules > limits_.rules) return TooLarge("policy " + section.policy, "rules", limits_.rules, "limits.rules");
   }
   const auto too_many_bytes = [&] { return interner_.TableBytes() > limits_.table_bytes; };
   for (const Section& section : policy_.sections) {
     AddSection(section);
-    if (too_many_bytes()) return TooLarge("policy " + section.policy, "bytes", limits_.table_bytes);
+    if (too_many_bytes()) return TooLarge("policy " + section.policy, "bytes", limits_.table_bytes, "limits.table_bytes");
   }
   BuildPorts();
   for (const Node& node : policy_.nodes) AddNode(node);
@@ -283,9 +284,9 @@ std::optional<Diagnostic> CompilePass::Whole() {
     }
     const auto object = [&] { return "endpoint " + endpoint.namespace_name + '/' + endpoint.name; };
     if (interner_.policy().identities.size() > limits_.identities) {
-      return TooLarge(object(), "identities", limits_.identities);
+      return TooLarge(object(), "identities", limits_.identities, "limits.identities");
     }
-    if (too_many_bytes()) return TooLarge(object(), "bytes", limits_.table_bytes);
+    if (too_many_bytes()) return TooLarge(object(), "bytes", limits_.table_bytes, "limits.table_bytes");
   }
   for (const auto& [address, node] : in_force_.node_addresses) {
     if (!in_force_.owners.contains(address)) hosts.emplace_back(address, *HostEntry(address));
@@ -300,7 +301,7 @@ std::optional<Diagnostic> CompilePass::Whole() {
   table_.addresses_.SetAll(hosts);
   CountStats();
   if (table_.stats_.bytes > limits_.table_bytes) {
-    return TooLarge("address map (pods and CIDR cells)", "bytes", limits_.table_bytes);
+    return TooLarge("address map (pods and CIDR cells)", "bytes", limits_.table_bytes, "limits.table_bytes");
   }
   NoteChanges(hosts);
   Publish();
@@ -398,6 +399,9 @@ void CompilePass::Update(const PolicyChange& change) {
     in_force_.groups[id] = {};
   }
   for (const Section& section : change.sections_came) AddSection(section);
+  for (const Section& section : change.sections_left) {
+    if (policy_.sections.Find(section.policy).empty()) interner_.rules().Retire(section.policy);
+  }
   BuildPorts();
 
   for (const auto& [id, endpoint] : change.endpoints_left) {

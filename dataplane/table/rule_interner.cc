@@ -70,10 +70,14 @@ std::uint32_t RuleInterner::PortSet(std::vector<PortRange> ranges) {
 }
 
 RuleId RuleInterner::Rule(const TableRule& rule, std::uint32_t peer, std::uint32_t port_set) {
+  const auto [policy, is_new] = policies_.Find(std::string(rule.policy));
+  if (is_new) {
+    key_bytes_ += BytesOf(policy->first);
+    policy->second = next_policy_++;
+  }
   std::string key;
-  AppendBytes(key, rule.tier, rule.direction, rule.action, rule.priority, rule.index, peer, port_set);
-  key += rule.policy;
-  if (!rule.name.empty()) key.append(1, '\0') += rule.name.text();
+  AppendBytes(key, rule.tier, rule.direction, rule.action, rule.priority, rule.index, peer, port_set, policy->second);
+  if (!rule.name.empty()) key += rule.name.text();
   const auto [place, added] = rule_ids_.Find(std::move(key));
   if (added) {
     key_bytes_ += BytesOf(place->first);
@@ -81,6 +85,21 @@ RuleId RuleInterner::Rule(const TableRule& rule, std::uint32_t peer, std::uint32
     name_bytes_ += NameBytes(rule);
   }
   return place->second;
+}
+
+void RuleInterner::Retire(const std::string& policy) {
+  const auto found = policies_.known.find(policy);
+  if (found == policies_.known.end()) return;
+  key_bytes_ -= BytesOf(found->first);
+  policies_.known.erase(found);
+}
+
+void RuleInterner::RetireAllBut(const SectionList& sections) {
+  std::erase_if(policies_.known, [&](const auto& entry) {
+    if (!sections.Find(entry.first).empty()) return false;
+    key_bytes_ -= BytesOf(entry.first);
+    return true;
+  });
 }
 
 void RuleInterner::RollBack(const Mark& mark) {
@@ -92,10 +111,12 @@ void RuleInterner::RollBack(const Mark& mark) {
     });
   };
   if (RuleCount() != mark.rules) erase_from(rule_ids_, mark.rules);
+  if (next_policy_ != mark.policies) erase_from(policies_, mark.policies);
   if (next_peer_ != mark.peers) erase_from(peers_, mark.peers);
   if (PortSetCount() != mark.port_sets) erase_from(port_set_ids_, mark.port_sets);
   for (RuleId rule = mark.rules; rule < RuleCount(); ++rule) name_bytes_ -= NameBytes((*rules_)[rule]);
   rules_->Truncate(mark.rules);
+  next_policy_ = mark.policies;
   next_peer_ = mark.peers;
   port_sets_.resize(mark.port_sets);
 }
@@ -103,6 +124,7 @@ void RuleInterner::RollBack(const Mark& mark) {
 void RuleInterner::BeginSweep() {
   const auto begin = [](auto& ids) { std::swap(ids.known, ids.old); };
   begin(rule_ids_);
+  begin(policies_);
   begin(peers_);
   begin(port_set_ids_);
 }
@@ -114,6 +136,7 @@ void RuleInterner::EndSweep() {
     ids.old = {};
   };
   end(rule_ids_);
+  end(policies_);
   end(peers_);
   end(port_set_ids_);
 }

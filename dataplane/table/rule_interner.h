@@ -38,16 +38,23 @@ class RuleInterner {
   // Requires a set that was asked for since the last sweep began.
   const std::vector<PortRange>& Ranges(std::uint32_t port_set) const { return *port_sets_[port_set]; }
 
-  // The rule and what it matches: a rule that is edited is a new one, and counts anew. `peer`: of Peer, or kAnyPeer.
+  // The rule and what it matches: a rule that is edited is a new one, and counts anew; so are all rules of a policy
+  // that was retired and is made again. `peer`: of Peer, or kAnyPeer.
   RuleId Rule(const TableRule& rule, std::uint32_t peer, std::uint32_t port_set);
+
+  // The policy is not in force any more: none of its rules is, nor will be. Requires that nothing asks for them.
+  void Retire(const std::string& policy);
+  // The same of all policies without a section there.
+  void RetireAllBut(const SectionList& sections);
 
   // What was interned since the mark was taken never was: of a policy that was refused.
   struct Mark {
     RuleId rules = 0;
+    std::uint32_t policies = 0;
     std::uint32_t peers = 0;
     std::uint32_t port_sets = 0;
   };
-  Mark TakeMark() const { return {RuleCount(), next_peer_, PortSetCount()}; }
+  Mark TakeMark() const { return {RuleCount(), next_policy_, next_peer_, PortSetCount()}; }
   void RollBack(const Mark& mark);
 
   // What is not asked for between the two is forgotten.
@@ -77,11 +84,13 @@ class RuleInterner {
   const std::uint64_t epoch_;
   std::shared_ptr<StableVector<TableRule>> rules_;
   Ids<std::unordered_map<std::string, RuleId>> rule_ids_;
+  Ids<std::unordered_map<std::string, std::uint32_t>> policies_;  // by name: the number of the present one of that name
+  std::uint32_t next_policy_ = 0;
   Ids<std::unordered_map<std::string, std::uint32_t>> peers_;  // by group key
   std::uint32_t next_peer_ = 0;
   Ids<std::map<std::vector<PortRange>, std::uint32_t>> port_set_ids_;
   std::vector<const std::vector<PortRange>*> port_sets_;  // keys of port_set_ids_; null once forgotten
-  std::uint64_t key_bytes_ = 0;                           // of the keys of all three
+  std::uint64_t key_bytes_ = 0;                           // of the keys of all four
   std::uint64_t name_bytes_ = 0;                          // of long policy names and of rules' own in rules_
 };
 

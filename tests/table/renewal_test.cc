@@ -231,7 +231,7 @@ INSTANTIATE_TEST_SUITE_P(Ways, FlappingTest,
                                            Way{"AnyOfThese", &Flapping::FlapAny, 3000}),
                          [](const auto& way) { return std::string(way.param.name); });
 
-// A policy that comes back has its rules' ids, so their counts go on, however often all else was numbered anew.
+// A policy that stays keeps its rules' ids, so their counts go on, however often all else was numbered anew.
 TEST(Renewal, RulesKeepTheirIdsAndNothingIsSaidToHaveChanged) {
   Flapping flapping(3);
   const ClassifyQuery query{IpAddress::V4(0x0a000001), IpAddress::V4(0x0a000002), kProtoTcp, 80};
@@ -259,6 +259,68 @@ TEST(Renewal, RulesKeepTheirIdsAndNothingIsSaidToHaveChanged) {
   for (int i = 0; i < 500; ++i) flapping.FlapPeers();
   EXPECT_GT(flapping.renewals(), 0);
   EXPECT_EQ(rule(), before);
+}
+
+// A policy that was deleted and is made again counts anew: all of its rules, its default deny included. One that is
+// replaced in a single update stays what it was.
+TEST(Renewal, PolicyThatIsMadeAgainHasNewRulesAndOneThatIsReplacedHasNot) {
+  const auto in = [](const GroupId peers, const char* name) {
+    PolicyBuilder builder;
+    const GroupId web = builder.Group("web");
+    builder.Endpoint("web", {Ip("10.0.0.1")}, {web});
+    for (const char* policy : {"default/kept", name}) {
+      if (policy[0] != 0) builder.Section(policy, Direction::kIngress, web, {AllowRule(peers, {TcpPort(80)})});
+    }
+    return std::move(builder.policy());
+  };
+  const auto ids_of = [](const Table& table, std::string_view name) {
+    std::vector<RuleId> ids;
+    const Identity& web = table.identity(table.Lookup(Ip("10.0.0.1")).identity);
+    table.interned().section_sets.ForEach(web.ingress, [&](SectionId id) {
+      const TableSection& section = table.interned().sections[id];
+      if (table.rule(section.default_deny).policy != name) return;
+      ids.push_back(section.default_deny);
+      ids.push_back(section.rules[0].rule);
+    });
+    return ids;
+  };
+  const auto made = [](const char* name) {
+    Section section;
+    section.policy = name;
+    section.rules = {AllowRule(kAnyPeer, {TcpPort(80)})};
+    return section;
+  };
+  for (const bool whole : {false, true}) {
+    Compiler compiler;
+    ResolvedPolicy policy = in(kAnyPeer, "default/other");
+    auto table = MustCompile(compiler, policy);
+    const auto kept = ids_of(*table, "default/kept");
+    const auto other = ids_of(*table, "default/other");
+    ASSERT_EQ(other.size(), 2u);
+    const auto update = [&](PolicyUpdate change) {
+      ASSERT_FALSE(Check(policy, change));
+      table = std::get<0>(compiler.Update(policy, Apply(std::move(change), policy)));
+    };
+    if (whole) {
+      table = MustCompile(compiler, in(kAnyPeer, ""));
+      table = MustCompile(compiler, in(kAnyPeer, "default/other"));
+    } else {
+      PolicyUpdate replaced;
+      replaced.sections = {{"default/other", {made("default/other")}}};
+      update(replaced);
+      EXPECT_EQ(ids_of(*table, "default/other"), other);
+      PolicyUpdate gone;
+      gone.removed_policies = {"default/other"};
+      update(gone);
+      PolicyUpdate back;
+      back.sections = {{"default/other", {made("default/other")}}};
+      update(back);
+    }
+    EXPECT_EQ(ids_of(*table, "default/kept"), kept) << whole;
+    const auto again = ids_of(*table, "default/other");
+    ASSERT_EQ(again.size(), 2u);
+    for (const RuleId id : again) EXPECT_EQ(std::count(other.begin(), other.end(), id), 0) << whole;
+  }
 }
 
 TEST(Renewal, OfManyPodsThatWentLittleIsLeft) {

@@ -47,7 +47,7 @@ Window Wire::Totals() const {
     totals.received += port.received.value();
     totals.sent += port.sent.value();
   }
-  const Observation observation = worker.Observe();
+  const Observation observation = plane_->Observe().front();
   totals.dropped = observation.dropped() + observation.rejected;
   totals.seconds = Seconds();
   return totals;

@@ -23,12 +23,19 @@ Observation::Observation(const FlowKeeper& keeper, const PipelineCounters& count
       reader(keeper),
       drop_ring(&ring) {
   for (std::size_t i = 0; i < kDropReasonCount; ++i) dropped_by[i] = counters.drops[i].value();
+  received = packets();
 }
 
 // A rejected packet has a drop reason too; the two counters are read at different moments.
 std::uint64_t Observation::dropped() const {
   const std::uint64_t all = std::accumulate(dropped_by.begin(), dropped_by.end(), std::uint64_t{0});
-  return all - std::min(all, rejected);
+  const std::uint64_t others = rejected + dropped_by[static_cast<std::size_t>(DropReason::kNoMemory)];
+  return all - std::min(all, others);
+}
+
+void Observation::SetReceived(std::uint64_t count) {
+  held = count - std::min(count, packets());
+  received = packets() + held;
 }
 
 void Observation::AddLostForwarded(DropReason reason, std::uint64_t frames) {

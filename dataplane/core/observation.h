@@ -37,13 +37,18 @@ class FlowReader {
 struct Observation {
   Observation(const FlowKeeper& keeper, const PipelineCounters& counters, DropRing& ring);
 
-  // Packets, each in exactly one of these once its fate is known. What the filter forwarded and the device did not take
-  // is dropped, not forwarded.
+  // Packets that came for this worker to filter, each in exactly one of these: received = forwarded + dropped() +
+  // rejected + held. What the filter forwarded and the device did not take is dropped, not forwarded.
+  std::uint64_t received = 0;
   std::uint64_t forwarded = 0;
   std::uint64_t rejected = 0;
-  std::array<std::uint64_t, kDropReasonCount> dropped_by{};  // by DropReason, rejected ones included
-  std::uint64_t dropped() const;                             // in all, without those that were rejected
+  std::uint64_t held = 0;  // fate not known yet: fragments that wait, and what is under way at this moment
+  // By DropReason, rejected ones included. kNoMemory is of answers to rejected packets, not of packets that came.
+  std::array<std::uint64_t, kDropReasonCount> dropped_by{};
+  std::uint64_t dropped() const;  // in all, without those that were rejected
   std::uint64_t packets() const { return forwarded + rejected + dropped(); }
+  // Those whose fate is known, and what is held.
+  void SetReceived(std::uint64_t packets);
 
   std::uint64_t flows = 0;
   std::uint64_t flow_capacity = 0;
@@ -57,6 +62,7 @@ struct Observation {
   std::uint64_t related = 0;
   std::uint64_t answers = 0;
   std::uint64_t answers_limited = 0;
+  std::uint64_t answers_lost = 0;  // of those that were made: no device took them, or there was no buffer
 
   // Of the edge; zero where there is none.
   std::uint64_t handed_over = 0;  // frames given to the worker that owns their flow

@@ -4,6 +4,7 @@
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
+#include <rte_mbuf_dyn.h>
 
 #include <algorithm>
 #include <chrono>
@@ -101,6 +102,10 @@ std::variant<std::unique_ptr<Dataplane>, std::string> Dataplane::Start(const Edg
     return "no memory for " + std::to_string(count) + " packet buffers of " + std::to_string(bytes) + " bytes (" +
            rte_strerror(rte_errno) + "): lower rx_descriptors, tx_descriptors or fragments.held, or raise memory_mb";
   }
+  constexpr rte_mbuf_dynflag kMade{.name = "sluice_made", .flags = 0};
+  const int made = rte_mbuf_dynflag_register(&kMade);
+  if (made < 0) return std::string("no flag of packet buffers is left: ") + rte_strerror(rte_errno);
+  place.made_flag = std::uint64_t{1} << made;
   for (std::uint32_t index = 0; index < 2 * edge.wires.size(); ++index) {
     auto port =
         Port::Open(edge.wires[index / 2].ports[index % 2], edge, index, workers, place.buffers, plane->readers_);
@@ -162,6 +167,12 @@ std::vector<std::shared_ptr<const Table>> Dataplane::Watch() {
     if (const auto line = port->Watch()) say_(*line);
   }
   return tables_->Reclaim();
+}
+
+std::vector<Observation> Dataplane::Observe() const {
+  std::vector<Observation> observations;
+  for (const std::unique_ptr<Worker>& worker : workers_) observations.push_back(worker->Observe(workers_));
+  return observations;
 }
 
 bool Dataplane::RingsAreEmpty() const {

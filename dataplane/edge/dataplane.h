@@ -46,6 +46,8 @@ class Dataplane {
   const std::shared_ptr<const Table>& table() const { return tables_->current(); }
   const std::vector<std::unique_ptr<Port>>& ports() const { return ports_; }
   const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
+  // Of each worker, in their order. Any thread; what is in them to read on lives as long as the plane.
+  std::vector<Observation> Observe() const;
 
  private:
   Dataplane(const PipelineConfig& pipeline, std::uint32_t workers, std::shared_ptr<const Table> first, Say say);

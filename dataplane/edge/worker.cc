@@ -66,6 +66,8 @@ Worker::Worker(std::uint32_t index, Workplace& place, std::unique_ptr<Pipeline> 
       to_port_(place.ports.size()),
       to_worker_(place.workers) {
   counters_.ports = std::vector<PortTraffic>(place.ports.size());
+  counters_.lost = std::vector<LostFrames>(place.workers);
+  counters_.handed_over = std::vector<Counter>(place.workers);
 }
 
 Worker::~Worker() = default;
@@ -127,8 +129,10 @@ std::uint32_t Worker::ReceiveFrom(std::uint32_t port, std::uint16_t queue) {
     return count;
   }
   output_.Clear();
-  if (pipeline_->ProcessBurst(*table_, now_ns_, std::span(frames_).first(count), output_)) [[likely]]
-    Transmit(out_port, mbufs, count, bytes);
+  if (pipeline_->ProcessBurst(*table_, now_ns_, std::span(frames_).first(count), output_)) [[likely]] {
+    counters_.ports[port].passed.Add(count);
+    Transmit(out_port, mbufs, count, bytes, index_);
+  }
   Emit();
   return count;
 }
@@ -151,8 +155,9 @@ void Worker::HandToOwners(std::uint32_t port, std::uint32_t count) {
     } else {
       void** pointers = reinterpret_cast<void**>(batch.frames.data());
       const std::uint32_t taken = place_.handover[owner][index_]->Put(pointers, batch.count);
-      counters_.handed_over.Add(taken);
-      Drop(batch.frames.data() + taken, batch.count - taken, port, DropReason::kHandoverFull);
+      counters_.handed_over[owner].Add(taken);
+      counters_.ports[port].dropped.Add(batch.count - taken);
+      Drop(batch.frames.data() + taken, batch.count - taken, port, DropReason::kHandoverFull, index_);
     }
     batch.count = 0;
   }
@@ -208,16 +213,27 @@ void Worker::Finish() {
 }
 
 void Worker::Emit() {
+  CountByPort(output_.forward, &PortTraffic::passed);
+  CountByPort(output_.drop, &PortTraffic::dropped);
   for (const Frame& frame : output_.forward) Queue(frame.out_port, MbufOf(frame));
   for (const Frame& frame : output_.drop) rte_pktmbuf_free(MbufOf(frame));
   for (MadeFrame& made : output_.made) SendMade(made);
   for (std::uint32_t port = 0; port < to_port_.size(); ++port) Flush(port);
 }
 
+// One addition for each run of frames that came in by one port: mostly all of them.
+void Worker::CountByPort(const std::vector<Frame>& frames, Counter PortTraffic::*counter) {
+  for (std::size_t begin = 0, end = 0; begin < frames.size(); begin = end) {
+    while (end < frames.size() && frames[end].port == frames[begin].port) ++end;
+    (counters_.ports[frames[begin].port].*counter).Add(end - begin);
+  }
+}
+
 void Worker::SendMade(MadeFrame& made) {
   rte_mbuf* mbuf = rte_pktmbuf_alloc(place_.buffers);
   if (mbuf == nullptr) {
-    counters_.dropped[static_cast<std::size_t>(DropReason::kNoMemory)].Add(1);
+    counters_.lost_answers.Add(1);
+    counters_.unmade_answers.Add(1);
     if (pipeline_->drop_ring().Watches(DropReason::kNoMemory)) {
       const Frame frame{.data = made.bytes, .length = made.length, .frame_length = made.length, .port = made.out_port};
       pipeline_->RecordLost(frame, DropReason::kNoMemory);
@@ -225,6 +241,7 @@ void Worker::SendMade(MadeFrame& made) {
     return;
   }
   std::memcpy(rte_pktmbuf_append(mbuf, made.length), made.bytes, made.length);
+  mbuf->ol_flags |= place_.made_flag;
   Queue(made.out_port, mbuf);
 }
 
@@ -239,27 +256,28 @@ void Worker::Flush(std::uint32_t port) {
   if (batch.count == 0) return;
   const PortView& view = *place_.ports[port];
   if (view.to_home.empty() || view.home == index_) {
-    Transmit(port, batch.frames.data(), batch.count, Bytes(batch.frames.data(), batch.count));
+    Transmit(port, batch.frames.data(), batch.count, Bytes(batch.frames.data(), batch.count), index_);
   } else {
     void** pointers = reinterpret_cast<void**>(batch.frames.data());
     const std::uint32_t taken = view.to_home[index_]->Put(pointers, batch.count);
-    Drop(batch.frames.data() + taken, batch.count - taken, view.peer, DropReason::kTxFull);
+    Drop(batch.frames.data() + taken, batch.count - taken, view.peer, DropReason::kTxFull, index_);
   }
   batch.count = 0;
 }
 
-// `bytes`: of all of them.
-void Worker::Transmit(std::uint32_t port, rte_mbuf** frames, std::uint32_t count, std::uint64_t bytes) {
+// `bytes`: of all of them. `filterer`: the worker that forwarded them.
+void Worker::Transmit(std::uint32_t port, rte_mbuf** frames, std::uint32_t count, std::uint64_t bytes,
+                      std::uint32_t filterer) {
   const PortView& view = *place_.ports[port];
   if (!view.usable.load(std::memory_order_acquire) || !view.link_up.load(std::memory_order_relaxed)) {
-    Drop(frames, count, view.peer, DropReason::kPortDown);
+    Drop(frames, count, view.peer, DropReason::kPortDown, filterer);
     return;
   }
   const auto queue = static_cast<std::uint16_t>(view.tx_queues > 1 ? index_ : 0);
   const std::uint32_t sent = rte_eth_tx_burst(view.id, queue, frames, static_cast<std::uint16_t>(count));
   counters_.ports[port].sent.Add(sent);
   counters_.ports[port].sent_bytes.Add(bytes - Bytes(frames + sent, count - sent));
-  Drop(frames + sent, count - sent, view.peer, DropReason::kTxFull);
+  Drop(frames + sent, count - sent, view.peer, DropReason::kTxFull, filterer);
 }
 
 std::uint32_t Worker::TransmitForOthers() {
@@ -268,42 +286,59 @@ std::uint32_t Worker::TransmitForOthers() {
   for (std::uint32_t port = 0; port < place_.ports.size(); ++port) {
     const PortView& view = *place_.ports[port];
     if (view.to_home.empty() || view.home != index_) continue;
-    for (const std::unique_ptr<FrameRing>& ring : view.to_home) {
+    for (std::uint32_t from = 0; from < place_.workers; ++from) {
       rte_mbuf* burst[kBurst];
-      const std::uint32_t count = ring->Take(reinterpret_cast<void**>(burst), kBurst);
-      if (count > 0) Transmit(port, burst, count, Bytes(burst, count));
+      const std::uint32_t count = view.to_home[from]->Take(reinterpret_cast<void**>(burst), kBurst);
+      if (count > 0) Transmit(port, burst, count, Bytes(burst, count), from);
       frames += count;
     }
   }
   return frames;
 }
 
-// `port`: by which they came in, which is the one that they would not have left by.
-void Worker::Drop(rte_mbuf** frames, std::uint32_t count, std::uint32_t port, DropReason reason) {
+// `port`: by which they came in, which is the one that they would not have left by. Of frames that were made here, only
+// their number is known: no packet that was received is missing.
+void Worker::Drop(rte_mbuf** frames, std::uint32_t count, std::uint32_t port, DropReason reason,
+                  std::uint32_t filterer) {
   if (count == 0) return;
-  if (pipeline_->drop_ring().Watches(reason)) [[unlikely]] {
-    for (std::uint32_t i = 0; i < count; ++i) {
+  const bool watched = pipeline_->drop_ring().Watches(reason);
+  std::uint32_t made = 0;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if ((frames[i]->ol_flags & place_.made_flag) != 0) {
+      ++made;
+    } else if (watched) {
       pipeline_->RecordLost(FrameOf(frames[i], port, port), reason);
     }
   }
   rte_pktmbuf_free_bulk(frames, count);
-  counters_.dropped[static_cast<std::size_t>(reason)].Add(count);
+  counters_.lost_answers.Add(made);
+  counters_.lost[filterer][static_cast<std::size_t>(reason)].Add(count - made);
+  if (reason != DropReason::kHandoverFull) counters_.ports[port].lost.Add(count - made);
 }
 
-Observation Worker::Observe() const {
+// What came in is read last: what is under way meanwhile is then held, and never more than came.
+Observation Worker::Observe(std::span<const std::unique_ptr<Worker>> all) const {
   Observation observation = pipeline_->Observe();
-  const auto lost = [this](DropReason reason) { return counters_.dropped[static_cast<std::size_t>(reason)].value(); };
-  for (const DropReason reason : {DropReason::kTxFull, DropReason::kPortDown}) {
-    observation.AddLostForwarded(reason, lost(reason));
+  for (const std::unique_ptr<Worker>& worker : all) {
+    const LostFrames& lost = worker->counters().lost[index_];
+    for (const DropReason reason : {DropReason::kTxFull, DropReason::kPortDown}) {
+      observation.AddLostForwarded(reason, lost[static_cast<std::size_t>(reason)].value());
+    }
+    observation.AddLost(DropReason::kHandoverFull, lost[static_cast<std::size_t>(DropReason::kHandoverFull)].value());
   }
-  for (const DropReason reason : {DropReason::kHandoverFull, DropReason::kNoMemory}) {
-    observation.AddLost(reason, lost(reason));
-  }
-  observation.handed_over = counters_.handed_over.value();
+  observation.AddLost(DropReason::kNoMemory, counters_.unmade_answers.value());
+  observation.answers_lost = counters_.lost_answers.value();
+  std::uint64_t given = 0;
+  for (const Counter& frames : counters_.handed_over) given += frames.value();
+  observation.handed_over = given;
   observation.busy_rounds = counters_.busy_rounds.value();
   observation.rounds = std::max(counters_.rounds.value(), observation.busy_rounds);
   observation.busy = static_cast<double>(observation.busy_rounds) /
                      static_cast<double>(std::max<std::uint64_t>(observation.rounds, 1));
+  std::uint64_t came = 0;
+  for (const PortTraffic& port : counters_.ports) came += port.received.value();
+  for (const std::unique_ptr<Worker>& worker : all) came += worker->counters().handed_over[index_].value();
+  observation.SetReceived(came - given);
   return observation;
 }
 

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "core/counters.h"
@@ -39,6 +40,7 @@ struct Workplace {
   rte_mempool* buffers = nullptr;
   Readers* readers = nullptr;
   TableSlot* tables = nullptr;
+  std::uint64_t made_flag = 0;  // of an mbuf's ol_flags: the frame was made here, not received
   std::atomic<Phase> phase{Phase::kRun};
   // handover[to][from]: frames whose owner is `to`, received by `from`.
   std::vector<std::vector<std::unique_ptr<FrameRing>>> handover;
@@ -49,13 +51,23 @@ struct PortTraffic {
   Counter received_bytes;
   Counter sent;
   Counter sent_bytes;
+  // Of what came in by it: what the filter let pass, and how much of that was lost on the way out; and what was dropped
+  // before that, or by the filter.
+  Counter passed;
+  Counter lost;
+  Counter dropped;
 };
+
+// What the edge lost of the frames that one worker filters. The pipeline counts its own drops.
+using LostFrames = std::array<Counter, kDropReasonCount>;
 
 // Advanced by the worker, read by any thread.
 struct WorkerCounters {
-  std::vector<PortTraffic> ports;                   // by index; what this worker itself received and transmitted
-  std::array<Counter, kDropReasonCount> dropped{};  // by the edge; the pipeline counts its own
-  Counter handed_over;                              // given to their owners
+  std::vector<PortTraffic> ports;    // by index; what this worker itself received, judged and transmitted
+  std::vector<LostFrames> lost;      // by the worker that filters them: one sends for all who share its port
+  std::vector<Counter> handed_over;  // by worker: given to their owner
+  Counter lost_answers;              // made frames that no device took, or that there was no buffer for
+  Counter unmade_answers;            // ... of these, the latter
   Counter busy_rounds;
   Counter rounds;
 };
@@ -71,8 +83,9 @@ class Worker {
 
   // Any thread.
   const WorkerCounters& counters() const { return counters_; }
-  // The filter's and the edge's counters as one; a made frame that was lost counts as dropped.
-  Observation Observe() const;
+  // The filter's and the edge's counters as one. `all` are the plane's workers, this one among them: a frame counts for
+  // the worker that filters it, whoever received it and whoever was to send it.
+  Observation Observe(std::span<const std::unique_ptr<Worker>> all) const;
   Pipeline& pipeline() { return *pipeline_; }
 
  private:
@@ -95,9 +108,11 @@ class Worker {
   void Queue(std::uint32_t port, rte_mbuf* frame);
   void SendMade(MadeFrame& made);
   void Flush(std::uint32_t port);
-  void Transmit(std::uint32_t port, rte_mbuf** frames, std::uint32_t count, std::uint64_t bytes);
+  void Transmit(std::uint32_t port, rte_mbuf** frames, std::uint32_t count, std::uint64_t bytes,
+                std::uint32_t filterer);
   std::uint32_t TransmitForOthers();
-  void Drop(rte_mbuf** frames, std::uint32_t count, std::uint32_t port, DropReason reason);
+  void Drop(rte_mbuf** frames, std::uint32_t count, std::uint32_t port, DropReason reason, std::uint32_t filterer);
+  void CountByPort(const std::vector<Frame>& frames, Counter PortTraffic::*counter);
   void Rest(bool found_work);
 
   const std::uint32_t index_;

@@ -4,6 +4,7 @@
 #ifndef SLUICE_DATAPLANE_OBSERVE_DATAPLANE_VIEW_H_
 #define SLUICE_DATAPLANE_OBSERVE_DATAPLANE_VIEW_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -22,6 +23,12 @@ struct PortState {
   std::uint64_t tx_bytes = 0;
   std::uint64_t rx_missed = 0;
   std::uint64_t rx_errors = 0;
+  // Of the packets that came in by it, rx_packets: those that left by the other port of the wire, and those that did
+  // not (rejected ones included). The others are held.
+  std::uint64_t forwarded = 0;
+  std::uint64_t dropped = 0;
+
+  std::uint64_t held() const { return rx_packets - std::min(rx_packets, forwarded + dropped); }
 };
 
 class DataplaneView {

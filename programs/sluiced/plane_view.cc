@@ -1,5 +1,6 @@
 #include "sluiced/plane_view.h"
 
+#include <algorithm>
 #include <cstddef>
 
 namespace sluice {
@@ -9,16 +10,21 @@ std::vector<PortState> ObservePorts(const Dataplane& plane) {
   for (std::size_t i = 0; i < plane.ports().size(); ++i) {
     const Port& port = *plane.ports()[i];
     PortState& state = states.emplace_back();
+    std::uint64_t lost = 0;
     state.wire = static_cast<std::uint32_t>(i / 2);
     state.device = port.device().text;
     state.link_up = port.view().usable && port.view().link_up;
     for (const auto& worker : plane.workers()) {
       const PortTraffic& traffic = worker->counters().ports[i];
+      lost += traffic.lost.value();
+      state.dropped += traffic.dropped.value() + traffic.lost.value();
+      state.forwarded += traffic.passed.value();
       state.rx_packets += traffic.received.value();
       state.rx_bytes += traffic.received_bytes.value();
       state.tx_packets += traffic.sent.value();
       state.tx_bytes += traffic.sent_bytes.value();
     }
+    state.forwarded -= std::min(state.forwarded, lost);
     const PortCounters device = port.counters();
     state.rx_missed = device.missed + device.no_buffer;
     state.rx_errors = device.errors;
@@ -26,17 +32,11 @@ std::vector<PortState> ObservePorts(const Dataplane& plane) {
   return states;
 }
 
-std::vector<Observation> ObserveWorkers(const Dataplane& plane) {
-  std::vector<Observation> observations;
-  for (const auto& worker : plane.workers()) observations.push_back(worker->Observe());
-  return observations;
-}
-
 std::vector<PortState> PlaneView::Ports() const {
   const std::lock_guard lock(mutex_);
   return ObservePorts(plane_);
 }
 
-std::vector<Observation> PlaneView::Workers() const { return ObserveWorkers(plane_); }
+std::vector<Observation> PlaneView::Workers() const { return plane_.Observe(); }
 
 }  // namespace sluice

@@ -12,8 +12,6 @@ namespace sluice {
 
 // While no other thread watches, opens or closes ports.
 std::vector<PortState> ObservePorts(const Dataplane& plane);
-// Any thread; what is in them to read on lives as long as the plane.
-std::vector<Observation> ObserveWorkers(const Dataplane& plane);
 
 class PlaneView final : public DataplaneView {
  public:

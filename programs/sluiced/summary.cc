@@ -75,6 +75,7 @@ void WriteFlows(const Workers& workers, Out out) {
   line("passed without a flow", &Observation::stateless);
   line("answers to rejects", &Observation::answers);
   line("answers over the limit", &Observation::answers_limited);
+  line("answers lost", &Observation::answers_lost);
 }
 
 void WriteRules(const Table& table, const Workers& workers, Out out) {
@@ -122,9 +123,11 @@ std::string Summary(const Dataplane& plane, std::chrono::seconds age) {
   } else {
     fmt::format_to(out, "no policy yet\n");
   }
-  const Workers workers = ObserveWorkers(plane);
-  fmt::format_to(out, "\nverdicts: {} forward, {} drop, {} reject\n", Sum(workers, &Observation::forwarded),
-                 Sum(workers, &Observation::dropped), Sum(workers, &Observation::rejected));
+  const Workers workers = plane.Observe();
+  fmt::format_to(out, "\nverdicts: {} forward, {} drop, {} reject; {} held, of {} received\n",
+                 Sum(workers, &Observation::forwarded), Sum(workers, &Observation::dropped),
+                 Sum(workers, &Observation::rejected), Sum(workers, &Observation::held),
+                 Sum(workers, &Observation::received));
   fmt::format_to(out, "\n");
   WritePorts(ObservePorts(plane), out);
   fmt::format_to(out, "\n");
@@ -137,6 +140,6 @@ std::string Summary(const Dataplane& plane, std::chrono::seconds age) {
   return text;
 }
 
-std::uint64_t FlowsCut(const Dataplane& plane) { return Sum(ObserveWorkers(plane), &Observation::flows_cut); }
+std::uint64_t FlowsCut(const Dataplane& plane) { return Sum(plane.Observe(), &Observation::flows_cut); }
 
 }  // namespace sluice

@@ -6,6 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
 
 #include <array>
 #include <atomic>
@@ -22,6 +24,7 @@
 #include "edge/owner.h"
 #include "edge/ring_wire.h"
 #include "resolve/resolve.h"
+#include "sluiced/plane_view.h"
 #include "support/cluster_builder.h"
 #include "support/packet_builder.h"
 #include "table/compile.h"
@@ -69,14 +72,67 @@ class DataplaneTest : public testing::Test {
   std::uint64_t Dropped(DropReason reason) const {
     const auto index = static_cast<std::size_t>(reason);
     std::uint64_t sum = 0;
-    for (const auto& worker : plane_->workers()) {
-      sum += worker->Observe().dropped_by[index];
-    }
+    for (const Observation& worker : plane_->Observe()) sum += worker.dropped_by[index];
     return sum;
   }
 
+  // Waits until the books hold: of `sent` frames each is in one counter, in all, of each worker and of each port; and
+  // the drops by reason, which `Dropped` reads, are those that the views show.
+  void ExpectBooksToHold(std::uint64_t sent, std::uint64_t held = 0) const {
+    std::string wrong;
+    EXPECT_TRUE(Eventually([&] { return (wrong = WrongBooks(sent, held)).empty(); })) << wrong;
+  }
+
+  std::string WrongBooks(std::uint64_t sent, std::uint64_t held) const {
+    const auto line = [](const char* what, std::size_t index, auto... numbers) {
+      std::string text = what + std::to_string(index) + ':';
+      ((text += ' ' + std::to_string(numbers)), ...);
+      return text + '\n';
+    };
+    std::string wrong;
+    std::uint64_t received = 0;
+    std::uint64_t all_held = 0;
+    std::uint64_t by_reason = 0;
+    std::uint64_t dropped = 0;
+    const std::vector<Observation> workers = plane_->Observe();
+    for (std::size_t i = 0; i < workers.size(); ++i) {
+      const Observation& w = workers[i];
+      if (w.received != w.forwarded + w.dropped() + w.rejected + w.held)
+        wrong += line("worker ", i, w.received, w.forwarded, w.dropped(), w.rejected, w.held);
+      received += w.received;
+      all_held += w.held;
+      dropped += w.dropped() + w.rejected;
+      for (std::size_t reason = 0; reason < kDropReasonCount; ++reason) {
+        if (reason != static_cast<std::size_t>(DropReason::kNoMemory)) by_reason += w.dropped_by[reason];
+      }
+    }
+    std::uint64_t port_received = 0;
+    std::uint64_t port_dropped = 0;
+    std::uint64_t port_held = 0;
+    const std::vector<PortState> ports = ObservePorts(*plane_);
+    for (std::size_t i = 0; i < ports.size(); ++i) {
+      if (ports[i].rx_packets != ports[i].forwarded + ports[i].dropped + ports[i].held())
+        wrong += line("port ", i, ports[i].rx_packets, ports[i].forwarded, ports[i].dropped, ports[i].held());
+      port_received += ports[i].rx_packets;
+      port_dropped += ports[i].dropped;
+      port_held += ports[i].held();
+    }
+    if (received != sent || port_received != sent) wrong += line("of ", sent, received, port_received);
+    if (all_held != held || port_held != held) wrong += line("held ", held, all_held, port_held);
+    if (by_reason != dropped || port_dropped != dropped) wrong += line("dropped ", dropped, by_reason, port_dropped);
+    return wrong;
+  }
+
+  // The frames of worker `owner` that a client may send: those of pods that it owns.
+  ByteVector QueryOwnedBy(std::uint32_t owner) const {
+    for (int pod = 1; pod <= 40; ++pod) {
+      if (OwnerOfPod(pod) == owner) return Query(pod);
+    }
+    throw std::runtime_error("no pod's flow is that worker's");
+  }
+
   bool Eventually(const std::function<bool()>& holds) const {
-    for (int i = 0; i < 2000; ++i) {
+    for (int i = 0; i < 20'000; ++i) {
       if (holds()) return true;
       std::this_thread::sleep_for(milliseconds(1));
     }
@@ -120,8 +176,10 @@ class HeldAtReception {
  public:
   HeldAtReception() {
     std::uint16_t port = 0;
-    RTE_ETH_FOREACH_DEV(port) callbacks_.emplace_back(port, rte_eth_add_rx_callback(port, 0, OnReceive, this));
+    RTE_ETH_FOREACH_DEV(port) Hold(port);
   }
+  // That of one port's.
+  explicit HeldAtReception(std::uint16_t port) { Hold(port); }
   ~HeldAtReception() {
     for (const auto& [port, callback] : callbacks_) rte_eth_remove_rx_callback(port, 0, callback);
   }
@@ -134,6 +192,7 @@ class HeldAtReception {
   void GoOn() { go_on_ = true; }
 
  private:
+  void Hold(std::uint16_t port) { callbacks_.emplace_back(port, rte_eth_add_rx_callback(port, 0, OnReceive, this)); }
   static std::uint16_t OnReceive(std::uint16_t, std::uint16_t, rte_mbuf*[], std::uint16_t count, std::uint16_t,
                                  void* self) {
     auto& held = *static_cast<HeldAtReception*>(self);
@@ -206,7 +265,7 @@ TEST_F(DataplaneTest, HandOverKeepsEachFlowWholeAndRepliesPass) {
   // Ingress is denied, so an answer passes only where its query's flow is.
   for (int pod = 1; pod <= 40; ++pod) ASSERT_TRUE(wire_.Send(kOther, Answer(pod)));
   EXPECT_EQ(wire_.ReceiveSome(kPods, 40).size(), 40u);
-  for (std::uint32_t i = 0; i < kWorkers; ++i) EXPECT_EQ(plane_->workers()[i]->Observe().flows, flows_of[i]);
+  for (std::uint32_t i = 0; i < kWorkers; ++i) EXPECT_EQ(plane_->Observe()[i].flows, flows_of[i]);
   EXPECT_EQ(Dropped(DropReason::kPolicyDenied), 0u);
 }
 
@@ -285,8 +344,7 @@ TEST_F(DataplaneTest, FlowThatTheNewTableDeniesIsCutAndOldTablesAreFreed) {
   const std::weak_ptr<const Table> old = plane_->table();
   plane_->Publish(NextTable(/*allow_dns=*/false));
   // Nothing is sent: the sweep cuts it.
-  const Worker& owner = *plane_->workers()[OwnerOfPod(1)];
-  EXPECT_TRUE(Eventually([&] { return owner.Observe().flows_cut == 1; }));
+  EXPECT_TRUE(Eventually([&] { return plane_->Observe()[OwnerOfPod(1)].flows_cut == 1; }));
   EXPECT_TRUE(Eventually([&] {
     plane_->Watch();
     return old.expired();
@@ -314,12 +372,111 @@ TEST_F(DataplaneTest, EveryFrameEndsInOneCounter) {
     sent += wire_.Send(kOther, PacketBuilder().Ethernet().Arp().Bytes());
     sent += wire_.Send(kOther, ByteVector(13 + (i % 30)));
   }
-  const auto counted = [&] {
+  ExpectBooksToHold(sent);
+}
+
+// The rings out hold a few thousand frames, which nobody takes: the device refuses the rest.
+TEST_F(DataplaneTest, FramesThatNoDeviceTookAreInOneCounter) {
+  Start(NextTable());
+  std::uint64_t sent = 0;
+  for (int round = 0; round < 100 && Dropped(DropReason::kTxFull) < 500; ++round) {
+    for (int i = 0; i < 500; ++i) sent += wire_.Send(kPods, Query(1 + (i % 40)));
+    EXPECT_TRUE(Eventually([&] { return wire_.Waiting() == 0; }));
+  }
+  EXPECT_GE(Dropped(DropReason::kTxFull), 500u);
+  ExpectBooksToHold(sent);
+}
+
+TEST_F(DataplaneTest, FramesTowardADeadLinkAreInOneCounter) {
+  Start(NextTable());
+  const PortView& view = plane_->ports()[kOther]->view();
+  ASSERT_EQ(rte_eth_dev_set_link_down(view.id), 0);
+  ASSERT_TRUE(Eventually([&] {
+    plane_->Watch();
+    return !view.link_up;
+  }));
+  std::uint64_t sent = 0;
+  for (int i = 0; i < 100; ++i) sent += wire_.Send(kPods, Query(1 + (i % 40)));
+  for (int i = 0; i < 10; ++i) sent += wire_.Send(kPods, Query(1, 1, 80));
+  EXPECT_TRUE(Eventually([&] { return Dropped(DropReason::kPortDown) == 100; })) << Dropped(DropReason::kPortDown);
+  ExpectBooksToHold(sent);
+  EXPECT_EQ(Dropped(DropReason::kPolicyDenied), 10u);
+  ASSERT_EQ(rte_eth_dev_set_link_up(view.id), 0);
+}
+
+TEST_F(DataplaneTest, FramesThatTheirOwnersRingDidNotTakeAreInOneCounter) {
+  if (kWorkers < 2) GTEST_SKIP() << "one worker hands nothing over";
+  Start(NextTable());
+  constexpr std::uint32_t kSender = kPods % kWorkers;  // the home of the port that they come in by
+  constexpr std::uint32_t kOwner = kOther % kWorkers;
+  std::uint64_t sent = 0;
+  {
+    HeldAtReception hold(plane_->ports()[kOther]->view().id);
+    sent += wire_.Send(kOther, Answer(1));
+    hold.AwaitFrames();
+    const ByteVector query = QueryOwnedBy(kOwner);
+    for (int round = 0; round < 100 && Dropped(DropReason::kHandoverFull) == 0; ++round) {
+      for (int i = 0; i < 500; ++i) sent += wire_.Send(kPods, query);
+      EXPECT_TRUE(Eventually([&] { return wire_.Waiting() == 0; }));
+    }
+    EXPECT_GT(plane_->Observe()[kOwner].held, 0u);
+    hold.GoOn();
+    ExpectBooksToHold(sent);
+  }
+  EXPECT_GT(plane_->Observe()[kSender].dropped_by[static_cast<std::size_t>(DropReason::kHandoverFull)], 0u);
+}
+
+TEST_F(DataplaneTest, AnswersThatNoBufferIsLeftForLeaveTheBooksAsTheyAre) {
+  PipelineConfig pipeline = SmallPipeline();
+  pipeline.action_on_deny = ActionOnDeny::kReject;
+  Start(NextTable(), pipeline);
+  rte_mempool* const buffers = rte_mempool_lookup("sluice");
+  ASSERT_NE(buffers, nullptr);
+  std::vector<rte_mbuf*> taken;
+  while (rte_mbuf* const mbuf = rte_pktmbuf_alloc(buffers)) taken.push_back(mbuf);
+  std::uint64_t sent = 0;
+  for (int i = 0; i < 10; ++i) sent += wire_.Send(kPods, Query(1 + i, 1, 80));
+  EXPECT_TRUE(Eventually([&] { return Dropped(DropReason::kNoMemory) == 10; })) << Dropped(DropReason::kNoMemory);
+  ExpectBooksToHold(sent);
+  EXPECT_EQ(Dropped(DropReason::kPolicyDenied), 10u);
+  for (rte_mbuf* const mbuf : taken) rte_pktmbuf_free(mbuf);
+}
+
+TEST_F(DataplaneTest, AnswersThatNoDeviceTookLeaveTheBooksAsTheyAre) {
+  PipelineConfig pipeline = SmallPipeline();
+  pipeline.action_on_deny = ActionOnDeny::kReject;
+  Start(NextTable(), pipeline);
+  const PortView& view = plane_->ports()[kPods]->view();
+  ASSERT_EQ(rte_eth_dev_set_link_down(view.id), 0);
+  ASSERT_TRUE(Eventually([&] {
+    plane_->Watch();
+    return !view.link_up;
+  }));
+  std::uint64_t sent = 0;
+  for (int i = 0; i < 10; ++i) sent += wire_.Send(kPods, Query(1 + i, 1, 80));
+  const auto lost = [&] {
     std::uint64_t sum = 0;
-    for (const auto& worker : plane_->workers()) sum += worker->Observe().packets();
+    for (const Observation& worker : plane_->Observe()) sum += worker.answers_lost;
     return sum;
   };
-  EXPECT_TRUE(Eventually([&] { return counted() == sent; })) << counted() << " of " << sent;
+  EXPECT_TRUE(Eventually([&] { return lost() == 10; })) << lost();
+  ExpectBooksToHold(sent);
+  EXPECT_EQ(Dropped(DropReason::kPortDown), 0u);
+  ASSERT_EQ(rte_eth_dev_set_link_up(view.id), 0);
+}
+
+TEST_F(DataplaneTest, FragmentsThatWaitAreHeldAndThenDropped) {
+  PipelineConfig pipeline = SmallPipeline();
+  Start(NextTable(), pipeline);
+  const auto fragments = SplitIntoFragments(
+      PacketBuilder().Ethernet().Ipv4("10.0.0.1", "192.0.2.1").Udp(1000, 53).Payload(900).Bytes(), 400, 7);
+  ASSERT_EQ(fragments.size(), 3u);
+  ASSERT_TRUE(wire_.Send(kPods, fragments[2]));
+  ASSERT_TRUE(wire_.Send(kPods, fragments[1]));
+  ExpectBooksToHold(2, 2);
+  plane_->Stop();
+  ExpectBooksToHold(2);
+  EXPECT_EQ(Dropped(DropReason::kFragmentOrphan), 2u);
 }
 
 TEST_F(DataplaneTest, DeviceOfTwoWiresIsRefusedByName) {

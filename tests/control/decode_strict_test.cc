@@ -120,7 +120,7 @@ TEST(DecodeStrict, OtherKindsAreSkippedWithANote) {
 kind: Deployment
 metadata: {name: web, namespace: shop}
 ---
-apiVersion: policy.networking.k8s.io/v1alpha2
+apiVersion: crd.antrea.io/v1beta1
 kind: ClusterNetworkPolicy
 metadata: {name: all}
 ---
@@ -135,7 +135,7 @@ metadata: {name: s}
   EXPECT_THAT(Texts(read.diagnostics),
               ElementsAre("m.yaml:1: note: Deployment shop/web: skipped, Sluice does not read apps/v1 Deployment",
                           "m.yaml:5: note: ClusterNetworkPolicy all: skipped, Sluice does not read "
-                          "policy.networking.k8s.io/v1alpha2 ClusterNetworkPolicy",
+                          "crd.antrea.io/v1beta1 ClusterNetworkPolicy",
                           "m.yaml:9: note: NetworkPolicy d/c: skipped, Sluice does not read crd.projectcalico.org/v1 "
                           "NetworkPolicy",
                           "m.yaml:13: note: Service s: skipped, Sluice does not read v1 Service"));

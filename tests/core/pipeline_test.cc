@@ -97,7 +97,8 @@ TEST(Pipeline, DefaultDenyCountsForEachPolicyThatIsolates) {
     EXPECT_EQ(fixture.CountOf(deny).bytes, 2 * ClientTcp(kTcpSyn).Bytes().size());
   }
   for (RuleId rule = 1; rule < fixture.table().rule_limit(); ++rule) {
-    if (fixture.table().rule(rule).policy == "default/c") EXPECT_EQ(fixture.CountOf(rule).packets, 0u);
+    if (fixture.table().rule(rule).policy != "default/c") continue;
+    EXPECT_EQ(fixture.CountOf(rule).packets, 0u);
   }
 }
 

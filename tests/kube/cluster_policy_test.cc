@@ -84,7 +84,9 @@ class ClusterPolicies : public testing::Test {
     ASSERT_EQ(answer.status, 201) << answer.body;
   }
   // Once the API server serves the kind.
-  void Make(KubeSource& source, const std::string& version, const json& policy) {
+  void Make(KubeSource& source, const std::string& version, json policy) {
+    policy["apiVersion"] = std::string(kGroup) + '/' + version;
+    policy["kind"] = "ClusterNetworkPolicy";
     ASSERT_TRUE(PollUntil(source, [&] { return cluster().Post(PathOf(version), policy.dump()).status == 201; }));
   }
 

@@ -189,7 +189,9 @@ v1::DropEvent DropFeed::Describe(const Record& record) const {
   }
   event.set_generation(drop.generation);
   event.set_wire(drop.port / 2);
-  if (drop.port < devices_.size()) event.set_device(devices_[drop.port]);
+  std::string hooked_at = plane_.HookedAt(drop.port, drop.tag);
+  if (hooked_at.empty() && drop.port < devices_.size()) hooked_at = devices_[drop.port];
+  event.set_device(std::move(hooked_at));
   event.set_length(drop.frame_length);
   event.set_worker(record.worker);
   return event;

@@ -30,6 +30,7 @@ struct DropRecord {
   std::uint16_t source_port = 0;
   std::uint16_t destination_port = 0;
   std::uint16_t port = 0;  // Frame::port
+  std::uint16_t tag = 0;   // the outermost 802.1Q tag; 0: none
   std::uint8_t protocol = 0;
   DropReason reason = DropReason::kNone;
   Verdict verdict = Verdict::kDrop;

@@ -1,6 +1,14 @@
 #include "core/stage_emit.h"
 
 namespace sluice {
+namespace {
+
+std::uint16_t OuterTag(const Frame& frame) {
+  if (frame.length < 16 || frame.data[12] != 0x81 || frame.data[13] != 0) return 0;
+  return static_cast<std::uint16_t>(frame.data[14] << 8 | frame.data[15]);
+}
+
+}  // namespace
 
 bool EmitStage::EmitFates(Burst& burst, PipelineOutput& out) {
   if (burst.tells) {
@@ -42,6 +50,7 @@ DropRecord EmitStage::MakeRecord(const Frame& frame, const ParsedPacket& packet,
           .source_port = packet.source_port,
           .destination_port = packet.destination_port,
           .port = frame.port,
+          .tag = OuterTag(frame),
           .protocol = packet.protocol,
           .reason = reason};
 }

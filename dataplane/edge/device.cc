@@ -187,12 +187,16 @@ std::uint32_t PacketSocketFrame(std::uint32_t mtu) {
 }
 
 std::variant<WireSettings, std::string> ParseWire(std::string_view text) {
+  WireSettings wire;
+  if (text == kHooksWire) {
+    wire.is_hooks = true;
+    return wire;
+  }
   const std::size_t comma = text.find(',');
   if (comma == std::string_view::npos || text.find(',', comma + 1) != std::string_view::npos) {
     return "--wire '" + std::string(text) +
-           "': wants DEV1,DEV2; a device string that has commas goes into the configuration file";
+           "': wants DEV1,DEV2, or hooks; a device string that has commas goes into the configuration file";
   }
-  WireSettings wire;
   wire.ports[0].device = text.substr(0, comma);
   wire.ports[1].device = text.substr(comma + 1);
   return wire;

@@ -30,11 +30,13 @@ struct Device {
 // `index` makes the DPDK name unique in the process. The error names the device and what would be right.
 std::variant<Device, std::string> ParseDevice(const PortSettings& port, std::uint32_t index);
 
+inline constexpr std::string_view kHooksWire = "hooks";  // what a wire of hooks is called in place of its devices
+
 // The receive frame that an af_packet socket needs for frames of an interface with this MTU; a multiple of the page
 // size where it is larger than a page.
 std::uint32_t PacketSocketFrame(std::uint32_t mtu);
 
-// "DEV1,DEV2" of --wire; the error says what is wrong.
+// "DEV1,DEV2" or "hooks" of --wire; the error says what is wrong.
 std::variant<WireSettings, std::string> ParseWire(std::string_view text);
 
 }  // namespace sluice

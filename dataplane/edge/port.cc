@@ -47,9 +47,14 @@ std::string Reason(int code) {
 
 std::uint32_t BufferBytes(const Device& device, const PortSettings& settings) {
   constexpr std::uint32_t kLinkLayer = 14 + 2 * 4 + 4;  // Ethernet, two VLAN tags, checksum
+  constexpr std::uint32_t kXdpHeadroom = 256;           // which the kernel takes of an AF_XDP buffer
   std::uint32_t bytes = RTE_ETHER_MAX_LEN;
   if (settings.mtu != 0) bytes = settings.mtu + kLinkLayer;
-  if (const auto state = QueryInterface(device.interface)) bytes = PacketSocketFrame(std::min(state->mtu, kMaxMtu));
+  if (const auto state = QueryInterface(device.interface)) {
+    const std::uint32_t mtu = std::min(state->mtu, kMaxMtu);
+    // An AF_XDP buffer must lie within a page, so it has no byte to spare.
+    bytes = device.text.starts_with("af_xdp:") ? mtu + kLinkLayer + kXdpHeadroom : PacketSocketFrame(mtu);
+  }
   return std::max<std::uint32_t>(bytes, RTE_MBUF_DEFAULT_DATAROOM);
 }
 

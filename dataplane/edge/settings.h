@@ -24,6 +24,7 @@ struct PortSettings {
 // Frames that enter one port leave by the other, filtered.
 struct WireSettings {
   std::array<PortSettings, 2> ports;
+  bool is_hooks = false;  // frames of hooks at kernel interfaces: FillHooksWires says by which ports
 };
 
 enum class Idle : std::uint8_t {
@@ -42,6 +43,7 @@ struct EdgeSettings {
   std::uint32_t tx_descriptors = 1024;
   std::uint32_t handover_frames = 4096;  // a ring's size; a power of two
   Idle idle = Idle::kAuto;
+  std::string bpffs = "/sys/fs/bpf";  // where hooks are pinned
 };
 
 }  // namespace sluice

@@ -3,11 +3,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <dirent.h>
-#include <linux/magic.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,9 +23,6 @@ namespace {
 constexpr std::uint32_t kTcxIngress = 46;  // BPF_TCX_INGRESS
 constexpr std::uint32_t kTcxEgress = 47;   // BPF_TCX_EGRESS
 constexpr std::uint32_t kFirst = 1u << 3;  // BPF_F_BEFORE, of no other program
-#ifndef SO_NETNS_COOKIE
-constexpr int SO_NETNS_COOKIE = 71;
-#endif
 
 constexpr std::array<std::pair<std::string_view, std::string_view>, SLUICE_COUNTS> kCounts = {{
     {"to_filter", "taken to the filter"},
@@ -161,25 +155,6 @@ FrameCounts SumOfCpus(int counts, std::uint32_t slot) {
 
 std::string_view CountName(int count) { return kCounts[static_cast<std::size_t>(count)].first; }
 std::string_view CountText(int count) { return kCounts[static_cast<std::size_t>(count)].second; }
-
-std::variant<PinPath, std::string> FindPinPath(const std::string& bpffs) {
-  struct statfs info {};
-  if (statfs(bpffs.c_str(), &info) != 0 || static_cast<std::uint64_t>(info.f_type) != BPF_FS_MAGIC) {
-    return bpffs + " is no BPF file system, where hooks are pinned; mount one: mount -t bpf bpf " + bpffs +
-           " (`ip netns exec` hides it: use nsenter --net=FILE)";
-  }
-  const int probe = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  std::uint64_t cookie = 0;
-  socklen_t size = sizeof cookie;
-  const bool known = probe >= 0 && getsockopt(probe, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) == 0;
-  if (probe >= 0) close(probe);
-  if (!known)
-    return std::string("this kernel does not number its network namespaces (SO_NETNS_COOKIE): it is older than 5.14");
-  PinPath pins;
-  pins.base = bpffs + "/sluice/" + std::to_string(cookie);
-  pins.folder = pins.base + "/" + std::to_string(SLUICE_LAYOUT);
-  return pins;
-}
 
 Hooks::Hooks(const PinPath& pins) : pins_(pins) {}
 

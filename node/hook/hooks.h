@@ -15,20 +15,13 @@
 #include <vector>
 
 #include "hook/layout.h"
+#include "hook/pins.h"
 #include "hook/plan.h"
 #include "sluice/address.h"
 
 struct sluice_hooks_bpf;
 
 namespace sluice {
-
-// Where the hooks of this network namespace are pinned. Its cookie names the folder: no other ever has it.
-
-struct PinPath {
-  std::string base;    // BPFFS/sluice/COOKIE: all that there is of this network namespace
-  std::string folder;  // of this layout, inside
-};
-std::variant<PinPath, std::string> FindPinPath(const std::string& bpffs);
 
 using FrameCounts = std::array<std::uint64_t, SLUICE_COUNTS>;
 

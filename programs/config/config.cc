@@ -12,6 +12,7 @@
 
 #include "config/keys.h"
 #include "config/suggest.h"
+#include "edge/device.h"
 
 namespace sluice {
 namespace {
@@ -168,8 +169,12 @@ class Reader {
   void Read(const YAML::Node& node, WiresKey& key) {
     key.target->clear();
     ForEach(node, "a list of wires", [&](const YAML::Node& item) {
+      if (item.IsScalar() && item.Scalar() == kHooksWire) {
+        key.target->emplace_back().is_hooks = true;
+        return;
+      }
       if (!item.IsSequence() || item.size() != 2) {
-        Error(item, current_path_, "wants a wire of two ports: [DEV, DEV]");
+        Error(item, current_path_, "wants a wire of two ports, [DEV, DEV], or hooks");
         return;
       }
       WireSettings wire;

@@ -115,6 +115,8 @@ void AddEdgeKeys(EdgeSettings& edge, std::vector<Key>& keys) {
       {"idle", Choice(edge.idle, {"auto", "poll", "sleep"}), "",
        "what a worker does when no packet comes: `poll` on, or `sleep` for some tens of microseconds; `auto` "
        "sleeps where every port is a kernel interface, or worker and control share a core"});
+  keys.push_back({"bpffs", TextKey{&edge.bpffs, "`/sys/fs/bpf`"}, "",
+                  "where `sluice-node` pins the hooks, whose interfaces `sluicectl drops` names"});
   keys.push_back({"no_huge", BoolKey{&edge.no_huge}, "",
                   "take ordinary memory; so it does by itself, and says so, where no hugepages are free"});
   keys.push_back(
@@ -130,8 +132,10 @@ void AddEdgeKeys(EdgeSettings& edge, std::vector<Key>& keys) {
 
 std::vector<Key> KeysOf(Config& config) {
   std::vector<Key> keys;
-  keys.push_back({"wires", WiresKey{&config.edge.wires}, "",
-                  "pairs of ports: `[DEV, DEV]`; a DEV is a text, or a mapping of the keys below"});
+  keys.push_back(
+      {"wires", WiresKey{&config.edge.wires}, "",
+       "pairs of ports: `[DEV, DEV]`; a DEV is a text, or a mapping of the keys below. `hooks` is the wire of a "
+       "[node's hooks](node.md)"});
   keys.push_back({"manifests", TextListKey{&config.manifests}, "",
                   "files and folders of Kubernetes [manifests](manifests.md), watched for changes"});
   keys.push_back(

@@ -26,10 +26,11 @@ namespace {
 
 std::string Item(const std::string& list, std::size_t index) { return list + '[' + std::to_string(index) + ']'; }
 
-// Calls `visit(key, device or error)` for each port of each wire.
+// Calls `visit(key, device or error)` for each port of each wire. The ports of hooks are known once sluice-node runs.
 template <typename Visit>
 void ForEachDevice(const Config& config, Visit visit) {
   for (std::size_t wire = 0; wire < config.edge.wires.size(); ++wire) {
+    if (config.edge.wires[wire].is_hooks) continue;
     for (std::size_t port = 0; port < 2; ++port) {
       visit(Item(Item("wires", wire), port), ParseDevice(config.edge.wires[wire].ports[port], 0));
     }
@@ -123,7 +124,7 @@ Diagnostics CheckSettings(const Config& config) {
   Diagnostics problems;
   if (config.edge.wires.empty()) {
     problems.push_back(config.origins.Problem(
-        "no wire: give --wire DEV1,DEV2, or the key wires in the configuration file (see --help)"));
+        "no wire: give --wire DEV1,DEV2 or --wire hooks, or the key wires in the configuration file (see --help)"));
   }
   ForEachDevice(config, [&](const std::string& key, const std::variant<Device, std::string>& parsed) {
     if (const auto* error = std::get_if<std::string>(&parsed)) problems.push_back(config.origins.Problem(key, *error));

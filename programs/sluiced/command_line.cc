@@ -85,8 +85,9 @@ std::optional<int> ReadCommandLine(int argc, char** argv, Config& config) {
       ->type_name("FILE");
   app.add_option("--wire", flags.wires,
                  "two devices; what enters one leaves by the other. DEV: a PCI address, af_packet:IFACE, af_xdp:IFACE, "
-                 "tap:NAME, memif:SOCKET[:ID], vhost:SOCKET, pcap:IN[:OUT], null, ring. Repeatable")
-      ->type_name("DEV1,DEV2")
+                 "tap:NAME, memif:SOCKET[:ID], vhost:SOCKET, pcap:IN[:OUT], null, ring. Or the hooks of sluice-node. "
+                 "Repeatable")
+      ->type_name("DEV1,DEV2|hooks")
       ->expected(1)
       ->take_all();
   app.add_option("--manifests", flags.manifests, "file or folder of manifests, watched for changes. Repeatable")
@@ -118,7 +119,8 @@ std::optional<int> ReadCommandLine(int argc, char** argv, Config& config) {
       "again. SIGTERM: drain and exit 0; a second one exits at once.\n"
       "Exit codes: 0 fine; 1 it could not run; 2 bad input.\n"
       "Example: sluiced --wire af_packet:eth1,af_packet:eth2 --manifests /etc/sluice/manifests\n"
-      "         sluiced --wire af_packet:eth1,af_packet:eth2 --state /var/lib/sluice    (policy comes by gRPC)");
+      "         sluiced --wire af_packet:eth1,af_packet:eth2 --state /var/lib/sluice    (policy comes by gRPC)\n"
+      "         sluiced --wire hooks --state /var/lib/sluice    (between a node's pods; beside: sluice-node run)");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

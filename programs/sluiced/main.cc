@@ -27,7 +27,8 @@
 #include "config/config.h"
 #include "edge/dataplane.h"
 #include "edge/eal.h"
-#include "http/http_server.h"
+monitor_->BeginTraffic(*view_);
+#include "edge/hooks_wire.h"
 #include "sluiced/command_line.h"
 #include "sluiced/monitor.h"
 #include "sluiced/plane_view.h"
@@ -83,6 +84,10 @@ class Daemon {
       return kExitBadInput;
     }
     if (const auto error = tls_.Open()) return Fail(*error);
+    if (const auto error = FillHooksWires(config_.edge)) return Fail(*error);
+    for (const WireSettings& wire : config_.edge.wires) {
+      if (wire.is_hooks) spdlog::info("the wire of hooks: {} and {}", wire.ports[0].device, wire.ports[1].device);
+    }
     EalSettings eal;
     eal.cores = std::get<std::vector<std::uint32_t>>(std::move(cores));
     eal.no_huge = config_.edge.no_huge;
@@ -165,11 +170,10 @@ class Daemon {
   int StartApi(const ApiServer::Say& say) {
     const std::string refusal =
         policy_->has_paths() ? "this sluiced follows manifests; start it without them to push policy" : "";
-    const auto say_news = [](std::string_view line) { spdlog::info("{}", line); };
-    const auto may_push = [this](const std::string& chain) { return tls_.MayPush(chain); };
-    service_ = std::make_unique<PolicyService>(*intake_, refusal, say_news, may_push);
-    view_ = std::make_unique<PlaneView>(*plane_, plane_mutex_);
     monitor_->BeginTraffic(*view_);
+    service_ =
+        std::make_unique<PolicyService>(*intake_, refusal, [](std::string_view line) { spdlog::info("{}", line); });
+    view_ = std::make_unique<PlaneView>(*plane_, plane_mutex_, config_.edge);
     observe_ = std::make_unique<ObserveService>(*intake_, *view_, config_.pipeline.fail_closed);
     ApiSettings settings = config_.api;
     settings.tls_certificate = tls_.copies().certificate;

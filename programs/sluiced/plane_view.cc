@@ -39,4 +39,9 @@ std::vector<PortState> PlaneView::Ports() const {
 
 std::vector<Observation> PlaneView::Workers() const { return plane_.Observe(); }
 
+std::string PlaneView::HookedAt(std::uint32_t port, std::uint16_t tag) const {
+  const std::size_t wire = port / 2;
+  return wire < edge_.wires.size() && edge_.wires[wire].is_hooks ? names_.InterfaceOf(tag) : "";
+}
+
 }  // namespace sluice

@@ -2,10 +2,13 @@
 #ifndef SLUICE_PROGRAMS_SLUICED_PLANE_VIEW_H_
 #define SLUICE_PROGRAMS_SLUICED_PLANE_VIEW_H_
 
+#include <cstdint>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "edge/dataplane.h"
+#include "hook/pins.h"
 #include "observe/dataplane_view.h"
 
 namespace sluice {
@@ -15,15 +18,20 @@ std::vector<PortState> ObservePorts(const Dataplane& plane);
 
 class PlaneView final : public DataplaneView {
  public:
-  // Both outlive the view. The mutex is held wherever ports are watched, opened or closed.
-  PlaneView(const Dataplane& plane, std::mutex& mutex) : plane_(plane), mutex_(mutex) {}
+  // All outlive the view. The mutex is held wherever ports are watched, opened or closed.
+  // `edge` is what the plane was started with.
+  PlaneView(const Dataplane& plane, std::mutex& mutex, const EdgeSettings& edge)
+      : plane_(plane), mutex_(mutex), edge_(edge), names_(edge.bpffs) {}
 
   std::vector<PortState> Ports() const override;
   std::vector<Observation> Workers() const override;
+  std::string HookedAt(std::uint32_t port, std::uint16_t tag) const override;
 
  private:
   const Dataplane& plane_;
   std::mutex& mutex_;
+  const EdgeSettings& edge_;
+  mutable HookNames names_;
 };
 
 }  // namespace sluice

@@ -56,7 +56,7 @@ class Lab:
         self.manifests.mkdir()
         (self.manifests / "cluster.yaml").write_text(node.manifests())
         self.config = self.folder / "sluiced.yaml"
-        self.config.write_text(config)
+        self.config.write_text(f"bpffs: {self.bpffs}\n{config}\n")
         self.node = self.stack.enter_context(self.sluice_node())
         self.filter = self.stack.enter_context(self.sluiced())
 
@@ -73,7 +73,7 @@ class Lab:
         return Program("sluice-node", self.node_command("run", "--pods", "all", *words), self.folder)
 
     def sluiced(self):
-        command = [*self.topology.inside("node"), BIN / "sluiced", "--wire", "af_xdp:sluice-p0,af_xdp:sluice-p1"]
+        command = [*self.topology.inside("node"), BIN / "sluiced", "--wire", "hooks"]
         command += ["--manifests", self.manifests, "--listen", f"unix:{self.folder}/sluiced.sock", "--no-huge"]
         command += ["--config", self.config]
         return Program("sluiced", command, self.folder)
@@ -88,6 +88,20 @@ class Lab:
         if not output:
             raise AssertionError(f"sluice-node status: exit {code}\n{errors}")
         return json.loads(output)
+
+    def watch_drops(self):
+        """From now on; returns a function that tells all so far."""
+        path = self.folder / "drops.jsonl"
+        command = [BIN / "sluicectl", "drops", "--follow", "--target", f"unix:{self.folder}/sluiced.sock", "-o", "json"]
+        with path.open("w") as output:
+            process = subprocess.Popen(list(map(str, command)), stdout=output)
+
+        def stop():
+            process.kill()
+            process.wait()
+
+        self.stack.callback(stop)
+        return lambda: [json.loads(line) for line in path.read_text().splitlines()]
 
     def frames(self, what):
         """Of all interfaces."""

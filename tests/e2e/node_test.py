@@ -4,7 +4,7 @@ Services are translated by nftables in between, as kube-proxy does it.
 """
 
 import node_fixture
-from node_fixture import NodeTest
+from node_fixture import NodeTest, wait_for
 from lab import node
 from lab.node import CLIENT, HOME, MIXED, NODE, OPEN, OUTSIDE, SERVER, SERVICE, THIRD
 
@@ -85,6 +85,19 @@ class NodesOwn(NodeTest):
         self.assertEqual(self.reach(CLIENT, "tcp", SERVER, port=80), "open")
 
 
+class Drops(NodeTest):
+    def test_a_drop_names_the_interface_where_it_would_have_left(self):
+        drops = self.lab.watch_drops()  # which does not say when it has begun
+
+        def are_seen():
+            self.reach(OPEN, "tcp", SERVER, port=80)
+            self.reach(THIRD, "tcp", OUTSIDE, port=444)
+            return {"hserver", "eth0"} <= {drop["device"] for drop in drops()}
+
+        wait_for(are_seen, "drops at both interfaces")
+        self.assertEqual({drop["device"] for drop in drops()}, {"hserver", "eth0"})
+
+
 class Outside(NodeTest):
     def test_what_leaves_the_node_is_judged_by_the_pod_that_sent_it(self):
         self.assertEqual(self.reach(THIRD, "tcp", OUTSIDE, port=443, size=300_000), "open")
@@ -118,6 +131,27 @@ class Rejects(NodeTest):
     def test_what_is_allowed_is_not(self):
         self.assertEqual(self.reach(CLIENT, "tcp", SERVICE, port=80), "open")
         self.assertEqual(self.reach(THIRD, "tcp", OUTSIDE, port=443), "open")
+
+
+class LargeFrames(NodeTest):
+    is_alone = True
+    mtu = 3000
+
+    def test_frames_of_3000_bytes_pass_whole(self):
+        self.assertEqual(self.reach(CLIENT, "icmp", OPEN, size=2900, do_not_fragment=True), "open")
+        self.assertEqual(self.reach(CLIENT, "tcp", SERVICE, port=80, size=300_000), "open")
+
+
+class VeryLargeFrames(NodeTest):
+    """More than an AF_XDP buffer holds: packet sockets carry them."""
+
+    is_alone = True
+    mtu = 9000
+
+    def test_frames_of_9000_bytes_pass_whole(self):
+        self.assertIn("af_packet:sluice-p0", self.lab.filter.words())
+        self.assertEqual(self.reach(CLIENT, "icmp", OPEN, size=8900, do_not_fragment=True), "open")
+        self.assertEqual(self.reach(CLIENT, "tcp", SERVICE, port=80, size=300_000), "open")
 
 
 if __name__ == "__main__":

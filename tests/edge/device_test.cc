@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "edge/device_lock.h"
+#include "edge/hooks_wire.h"
 #include "edge/kernel_interface.h"
 
 namespace sluice {
@@ -110,6 +111,35 @@ TEST(Wire, TextOfTwoDevicesIsRead) {
   ASSERT_TRUE(std::holds_alternative<WireSettings>(wire));
   EXPECT_EQ(std::get<WireSettings>(wire).ports[0].device, "af_packet:a");
   EXPECT_EQ(std::get<WireSettings>(wire).ports[1].device, "pcap:in:out");
+}
+
+TEST(Wire, HooksNameNoDevices) {
+  const auto wire = ParseWire("hooks");
+  ASSERT_TRUE(std::holds_alternative<WireSettings>(wire));
+  EXPECT_TRUE(std::get<WireSettings>(wire).is_hooks);
+}
+
+TEST(Wire, HooksGoByXdpWhereAFrameFitsItsBuffers) {
+  EXPECT_EQ(HooksPortKind(1508), "af_xdp");
+  EXPECT_EQ(HooksPortKind(3008), "af_xdp");
+  EXPECT_EQ(HooksPortKind(9008), "af_packet");
+}
+
+TEST(Wire, HooksWithoutTheirDevicesNameWhatMakesThem) {
+  EdgeSettings edge;
+  edge.wires.emplace_back().is_hooks = true;
+  const auto error = FillHooksWires(edge);
+  ASSERT_TRUE(error);
+  EXPECT_NE(error->find("`sluice-node run`"), std::string::npos) << *error;
+}
+
+TEST(Wire, HooksGivenTwiceAreRefused) {
+  EdgeSettings edge;
+  edge.wires.emplace_back().is_hooks = true;
+  edge.wires.emplace_back().is_hooks = true;
+  const auto error = FillHooksWires(edge);
+  ASSERT_TRUE(error);
+  EXPECT_NE(error->find("given twice"), std::string::npos) << *error;
 }
 
 TEST(Wire, TextOfOneOrThreeDevicesIsRefused) {

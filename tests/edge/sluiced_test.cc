@@ -175,9 +175,11 @@ state: /proc/version/state
 TEST_F(SluicedTest, CheckConfigTellsOfAnEmptyFile) {
   const std::string config = folder_.Write("sluiced.yaml", "");
   EXPECT_EQ(Run({"--config", config, "--check-config"}), 2);
-  EXPECT_EQ(errors_, config +
-                         ": error: no wire: give --wire DEV1,DEV2, or the key wires in the configuration file (see "
-                         "--help)\n");
+  EXPECT_EQ(
+      errors_,
+      config +
+          ": error: no wire: give --wire DEV1,DEV2 or --wire hooks, or the key wires in the configuration file (see "
+          "--help)\n");
   EXPECT_EQ(Run({"--config", config, "--check-config", "--wire", "null,null"}), 0) << errors_;
 }
 

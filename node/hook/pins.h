@@ -1,0 +1,42 @@
+// Where the hooks of a network namespace are pinned, and what others read there.
+#ifndef SLUICE_NODE_HOOK_PINS_H_
+#define SLUICE_NODE_HOOK_PINS_H_
+
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <variant>
+
+namespace sluice {
+
+// The cookie of the network namespace names the folder: no other ever has it.
+struct PinPath {
+  std::string base;    // BPFFS/sluice/COOKIE: all that there is of this network namespace
+  std::string folder;  // of this layout, inside
+};
+
+// Of the calling thread's network namespace. The error says what is wrong with the BPF file system.
+std::variant<PinPath, std::string> FindPinPath(const std::string& bpffs);
+
+// Names the interfaces that hooks take frames at, by the frames' tags. Any thread; a call or two to the kernel each.
+class HookNames {
+ public:
+  explicit HookNames(std::string bpffs) : bpffs_(std::move(bpffs)) {}
+  ~HookNames();
+  HookNames(const HookNames&) = delete;
+  HookNames& operator=(const HookNames&) = delete;
+
+  // Empty: no hook has that tag, or the pins cannot be read.
+  std::string InterfaceOf(std::uint16_t tag);
+
+ private:
+  const std::string bpffs_;
+  std::mutex mutex_;
+  int slots_ = -1;
+  std::chrono::steady_clock::time_point opened_;  // hooks may be made anew meanwhile
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_NODE_HOOK_PINS_H_

@@ -82,6 +82,22 @@ struct {
   __type(value, __u8);
 } node_addresses SEC(".maps");
 
+// By pods' interfaces.
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 16384);
+  __type(key, struct sluice_owned);
+  __type(value, __u8);
+} owned SEC(".maps");
+
+// Other nodes, as far as routes and tunnels name them.
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 16384);
+  __type(key, struct sluice_address);
+  __type(value, __u8);
+} other_nodes SEC(".maps");
+
 struct {
   __uint(type, BPF_MAP_TYPE_LRU_HASH);
   __uint(max_entries, 131072);
@@ -246,6 +262,45 @@ static __always_inline int IsNode(const struct sluice_address* address) {
   return bpf_map_lookup_elem(&node_addresses, address) != 0;
 }
 
+static __always_inline int Owns(__u32 index, const struct sluice_address* address) {
+  const struct sluice_owned key = {.address = *address, .index = index};
+  return bpf_map_lookup_elem(&owned, &key) != 0;
+}
+
+// VXLAN (RFC 7348, and as Linux had it before), Geneve; IP in IP, IPv6 in IP, GRE.
+static __always_inline int IsTunnel(const struct packet* packet) {
+  if (packet->protocol == 4 || packet->protocol == 41 || packet->protocol == 47) return 1;
+  if (packet->protocol != PROTO_UDP) return 0;
+  const __u16 port = bpf_ntohs(packet->destination_port);
+  return packet->fragment != LATER && (port == 4789 || port == 8472 || port == 6081);
+}
+
+// What is wrong with a frame that a pod sent, as a count of that name; SLUICE_COUNTS: nothing. An interface whose pod's
+// addresses are not known yet has none.
+static __always_inline __u32 SpoofOf(struct __sk_buff* skb, const struct packet* packet, int is_ip, __u32 index) {
+  if (skb->protocol == bpf_htons(ETH_ARP)) {
+    __u32 sender = 0;
+    struct sluice_address address;
+    if (bpf_skb_load_bytes(skb, ETH_HEADER + 14, &sender, 4)) return SLUICE_SPOOFED_SOURCE;
+    SetIpv4(&address, sender);
+    return sender == 0 || Owns(index, &address) ? SLUICE_COUNTS : SLUICE_SPOOFED_SOURCE;
+  }
+  if (!is_ip) return SLUICE_COUNTS;
+  if (IsControl(skb, packet)) {
+    const struct sluice_address* from = &packet->source;
+    const int is_unspecified = !(from->words[0] | from->words[1] | from->words[2] | from->words[3]);
+    if (!is_unspecified && !Owns(index, from)) return SLUICE_SPOOFED_SOURCE;
+    struct sluice_address target;
+    if (packet->icmp_type != 136) return SLUICE_COUNTS;  // a neighbour advertisement says who has its target
+    if (bpf_skb_load_bytes(skb, packet->transport + 8, &target, 16)) return SLUICE_SPOOFED_SOURCE;
+    return Owns(index, &target) ? SLUICE_COUNTS : SLUICE_SPOOFED_SOURCE;
+  }
+  if (!Owns(index, &packet->source)) return SLUICE_SPOOFED_SOURCE;
+  if (!IsTunnel(packet)) return SLUICE_COUNTS;
+  const int is_to_node = IsNode(&packet->destination) || bpf_map_lookup_elem(&other_nodes, &packet->destination);
+  return is_to_node ? SLUICE_SPOOFED_TUNNEL : SLUICE_COUNTS;
+}
+
 // Writes `to` over the packet's source or destination, which is `from`; checksums follow. 0: it cannot be done.
 static __always_inline int Rewrite(struct __sk_buff* skb, const struct packet* packet, int is_source,
                                    struct sluice_address* from, struct sluice_address* to) {
@@ -371,7 +426,15 @@ int Entering(struct __sk_buff* skb) {
   if (TakeMark(skb, slot, 1, &verdict)) return verdict;
 
   struct packet packet = {};
-  if (!Read(skb, &packet)) return PASS;
+  const int is_ip = Read(skb, &packet);
+  if (interface->kind == SLUICE_POD) {
+    const __u32 spoof = SpoofOf(skb, &packet, is_ip, index);
+    if (spoof != SLUICE_COUNTS) {
+      Count(slot, spoof);
+      return DROP;
+    }
+  }
+  if (!is_ip) return PASS;
   if (packet.fragment == LATER) {
     struct sluice_fragment key = {.source = packet.source,
                                   .destination = packet.destination,

@@ -30,6 +30,8 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, SLUICE_COUNT
     {"made", "made by the filter: resets and ICMP"},
     {"own", "of the node itself with its own pods, passed"},
     {"control", "ARP, neighbour discovery, group membership, passed"},
+    {"spoofed_source", "from a pod, with a source address that is not its own, dropped"},
+    {"spoofed_tunnel", "from a pod to a node's address, as tunnels between nodes are, dropped"},
     {"unasked", "replies of a translated connection that the filter let nothing pass of, dropped"},
     {"untranslated", "translation could not be undone for the filter, dropped"},
     {"mark_lost", "another tc program took our mark away, dropped"},
@@ -63,6 +65,48 @@ sluice_address ToWire(const IpAddress& address) {
   address.CopyBytes(address.is_v4() ? bytes + 12 : bytes);
   std::memcpy(&wire, bytes, sizeof wire);
   return wire;
+}
+
+IpAddress FromWire(const sluice_address& wire) {
+  std::uint8_t bytes[16];
+  std::memcpy(bytes, &wire, sizeof bytes);
+  const IpAddress address = IpAddress::FromV6Bytes(bytes);
+  return address.IsV4Mapped() ? IpAddress::FromV4Bytes(bytes + 12) : address;
+}
+
+std::set<IpAddress> ReadAddresses(int map) {
+  std::set<IpAddress> addresses;
+  sluice_address address{};
+  for (sluice_address* at = nullptr; bpf_map_get_next_key(map, at, &address) == 0; at = &address) {
+    addresses.insert(FromWire(address));
+  }
+  return addresses;
+}
+
+// Makes the keys of a map these; `known` is what they are.
+void SetAddresses(int map, const std::vector<IpAddress>& addresses, std::set<IpAddress>& known) {
+  std::set<IpAddress> wanted(addresses.begin(), addresses.end());
+  for (const IpAddress& address : wanted) {
+    if (known.contains(address)) continue;
+    const sluice_address key = ToWire(address);
+    const std::uint8_t value = 1;
+    bpf_map_update_elem(map, &key, &value, BPF_ANY);
+  }
+  for (const IpAddress& address : known) {
+    if (wanted.contains(address)) continue;
+    const sluice_address key = ToWire(address);
+    bpf_map_delete_elem(map, &key);
+  }
+  known = std::move(wanted);
+}
+
+std::vector<std::pair<std::uint32_t, IpAddress>> ReadOwned(int map) {
+  std::vector<std::pair<std::uint32_t, IpAddress>> owned;
+  sluice_owned key{};
+  for (sluice_owned* at = nullptr; bpf_map_get_next_key(map, at, &key) == 0; at = &key) {
+    owned.emplace_back(key.index, FromWire(key.address));
+  }
+  return owned;
 }
 
 std::uint16_t KindOf(Role role) {
@@ -196,14 +240,8 @@ void Hooks::FindHooks() {
     last_slot_ = std::max(last_slot_, value.slot);
     hooks_.emplace(index, std::move(hook));
   }
-  const int addresses = bpf_map__fd(skeleton_->maps.node_addresses);
-  sluice_address address{};
-  for (sluice_address* at = nullptr; bpf_map_get_next_key(addresses, at, &address) == 0; at = &address) {
-    std::uint8_t bytes[16];
-    std::memcpy(bytes, &address, sizeof bytes);
-    const IpAddress known = IpAddress::FromV6Bytes(bytes);
-    node_addresses_.insert(known.IsV4Mapped() ? IpAddress::FromV4Bytes(bytes + 12) : known);
-  }
+  node_addresses_ = ReadAddresses(bpf_map__fd(skeleton_->maps.node_addresses));
+  other_nodes_ = ReadAddresses(bpf_map__fd(skeleton_->maps.other_nodes));
 }
 
 // The one that was free longest: frames of an interface that went may still be at the filter.
@@ -344,28 +382,35 @@ Hooks::Changes Hooks::Apply(const std::vector<PlannedHook>& planned) {
 }
 
 void Hooks::SetNodeAddresses(const std::vector<IpAddress>& addresses) {
-  const int map = bpf_map__fd(skeleton_->maps.node_addresses);
-  const std::set<IpAddress> wanted(addresses.begin(), addresses.end());
-  for (const IpAddress& address : wanted) {
-    if (node_addresses_.contains(address)) continue;
-    const sluice_address key = ToWire(address);
-    const std::uint8_t value = 1;
-    bpf_map_update_elem(map, &key, &value, BPF_ANY);
-  }
-  for (const IpAddress& address : node_addresses_) {
-    if (wanted.contains(address)) continue;
-    const sluice_address key = ToWire(address);
-    bpf_map_delete_elem(map, &key);
-  }
-  node_addresses_ = wanted;
+  SetAddresses(bpf_map__fd(skeleton_->maps.node_addresses), addresses, node_addresses_);
+}
+
+void Hooks::SetOtherNodes(const std::vector<IpAddress>& addresses) {
+  SetAddresses(bpf_map__fd(skeleton_->maps.other_nodes), addresses, other_nodes_);
+}
+
+void Hooks::AddOwned(std::uint32_t index, const IpAddress& address) {
+  const sluice_owned key{ToWire(address), index};
+  const std::uint8_t value = 1;
+  bpf_map_update_elem(bpf_map__fd(skeleton_->maps.owned), &key, &value, BPF_ANY);
+}
+
+void Hooks::RemoveOwned(std::uint32_t index, const IpAddress& address) {
+  const sluice_owned key{ToWire(address), index};
+  bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.owned), &key);
+}
+
+std::vector<std::pair<std::uint32_t, IpAddress>> Hooks::Owned() const {
+  return ReadOwned(bpf_map__fd(skeleton_->maps.owned));
 }
 
 std::optional<HooksState> ReadHooks(const PinPath& pins) {
   const int interfaces = bpf_obj_get((pins.folder + "/interfaces").c_str());
   const int slots = bpf_obj_get((pins.folder + "/slots").c_str());
   const int counts = bpf_obj_get((pins.folder + "/counts").c_str());
+  const int owned = bpf_obj_get((pins.folder + "/owned").c_str());
   std::optional<HooksState> state;
-  if (interfaces >= 0 && slots >= 0 && counts >= 0) {
+  if (interfaces >= 0 && slots >= 0 && counts >= 0 && owned >= 0) {
     state.emplace();
     state->nobodys = SumOfCpus(counts, 0);
     std::uint32_t index = 0;
@@ -378,13 +423,24 @@ std::optional<HooksState> ReadHooks(const PinPath& pins) {
       entry.name[sizeof entry.name - 1] = 0;
       const Place in = PlaceOf(pins, index, true);
       const Place out = PlaceOf(pins, index, false);
-      state->hooks.push_back({index, entry.name, RoleOf(value.kind), in.is_attached && out.is_attached,
-                              in.is_first && out.is_first, SumOfCpus(counts, slot)});
+      state->hooks.push_back({index,
+                              entry.name,
+                              RoleOf(value.kind),
+                              in.is_attached && out.is_attached,
+                              in.is_first && out.is_first,
+                              SumOfCpus(counts, slot),
+                              {}});
     }
+    for (const auto& [owner, address] : ReadOwned(owned)) {
+      for (HookState& hook : state->hooks) {
+        if (hook.index == owner) hook.addresses.push_back(address);
+      }
+    }
+    for (HookState& hook : state->hooks) std::sort(hook.addresses.begin(), hook.addresses.end());
     std::sort(state->hooks.begin(), state->hooks.end(),
               [](const HookState& a, const HookState& b) { return a.index < b.index; });
   }
-  for (const int fd : {interfaces, slots, counts}) {
+  for (const int fd : {interfaces, slots, counts, owned}) {
     if (fd >= 0) close(fd);
   }
   return state;

@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -36,6 +37,7 @@ struct HookState {
   bool is_attached = false;  // both programs, at an interface that is there
   bool is_first = false;     // no other tcx program comes before ours
   FrameCounts frames{};
+  std::vector<IpAddress> addresses;  // a pod's own
 };
 
 class Hooks {
@@ -57,8 +59,15 @@ class Hooks {
   };
   Changes Apply(const std::vector<PlannedHook>& planned);
 
-  // The node's own addresses, all of them.
+  // The node's own addresses, all of them, and those of other nodes.
   void SetNodeAddresses(const std::vector<IpAddress>& addresses);
+  void SetOtherNodes(const std::vector<IpAddress>& addresses);
+
+  // What a pod's interface may have as a source.
+  void AddOwned(std::uint32_t index, const IpAddress& address);
+  void RemoveOwned(std::uint32_t index, const IpAddress& address);
+  // All of them, by interface.
+  std::vector<std::pair<std::uint32_t, IpAddress>> Owned() const;
 
  private:
   struct Hook {
@@ -81,6 +90,7 @@ class Hooks {
   sluice_hooks_bpf* skeleton_ = nullptr;
   std::map<std::uint32_t, Hook> hooks_;  // by interface
   std::set<IpAddress> node_addresses_;
+  std::set<IpAddress> other_nodes_;
   std::uint16_t last_slot_ = 0;
 };
 

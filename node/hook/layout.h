@@ -38,6 +38,12 @@ struct sluice_interface {
   __u16 kind;
 };
 
+// A pod's interface may have this address as a source.
+struct sluice_owned {
+  struct sluice_address address;
+  __u32 index;
+};
+
 struct sluice_slot {
   __u32 index;  // of the interface; 0: free
   char name[16];
@@ -64,15 +70,17 @@ struct sluice_fragment {
 };
 
 enum sluice_count {
-  SLUICE_TO_FILTER = 0,  // frames taken to the filter
-  SLUICE_FORWARDED,      // frames that the filter let pass, put back
-  SLUICE_MADE,           // frames that the filter made: resets, ICMP
-  SLUICE_OWN,            // of the node itself, to its own pods: passed
-  SLUICE_CONTROL,        // ARP, neighbour discovery, group membership: passed
-  SLUICE_UNASKED,        // replies of a translated connection that the filter did not let pass: dropped
-  SLUICE_UNTRANSLATED,   // translation could not be undone for the filter, or done behind it: dropped
-  SLUICE_MARK_LOST,      // another program took our mark away: dropped, lest it go round
-  SLUICE_BAD_TAG,        // from the filter, of no interface: dropped
+  SLUICE_TO_FILTER = 0,   // frames taken to the filter
+  SLUICE_FORWARDED,       // frames that the filter let pass, put back
+  SLUICE_MADE,            // frames that the filter made: resets, ICMP
+  SLUICE_OWN,             // of the node itself, to its own pods: passed
+  SLUICE_CONTROL,         // ARP, neighbour discovery, group membership: passed
+  SLUICE_SPOOFED_SOURCE,  // from a pod, with a source that is not its own: dropped
+  SLUICE_SPOOFED_TUNNEL,  // from a pod to a node's address, as if another node had sent it: dropped
+  SLUICE_UNASKED,         // replies of a translated connection that the filter did not let pass: dropped
+  SLUICE_UNTRANSLATED,    // translation could not be undone for the filter, or done behind it: dropped
+  SLUICE_MARK_LOST,       // another program took our mark away: dropped, lest it go round
+  SLUICE_BAD_TAG,         // from the filter, of no interface: dropped
   SLUICE_COUNTS,
 };
 

@@ -2,8 +2,11 @@
 
 #include <fcntl.h>
 #include <libmnl/libmnl.h>
+#include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/net_namespace.h>
+#include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
@@ -68,6 +71,9 @@ Link ReadLink(const nlmsghdr* message) {
       case IFLA_MASTER:
         link.master = mnl_attr_get_u32(attribute);
         break;
+      case IFLA_LINK:
+        link.peer_index = mnl_attr_get_u32(attribute);
+        break;
       case IFLA_LINK_NETNSID:
         link.peer = static_cast<std::int32_t>(mnl_attr_get_u32(attribute));
         break;
@@ -79,6 +85,23 @@ Link ReadLink(const nlmsghdr* message) {
     }
   });
   return link;
+}
+
+// Of an interface, or of all where the index is 0.
+void ReadAddress(const nlmsghdr* message, std::uint32_t index, std::vector<IpAddress>& addresses) {
+  const auto* header = static_cast<const ifaddrmsg*>(mnl_nlmsg_get_payload(message));
+  if (index != 0 && header->ifa_index != index) return;
+  const bool is_ipv6 = header->ifa_family == AF_INET6;
+  const std::uint8_t* bytes = nullptr;
+  ForEachAttribute(message, sizeof *header, [&](const nlattr* attribute) {
+    const int type = mnl_attr_get_type(attribute);
+    // On a point-to-point link ADDRESS is the other end's.
+    if (type == IFA_LOCAL || (type == IFA_ADDRESS && bytes == nullptr)) {
+      if (mnl_attr_get_payload_len(attribute) != (is_ipv6 ? 16 : 4)) return;
+      bytes = static_cast<const std::uint8_t*>(mnl_attr_get_payload(attribute));
+    }
+  });
+  if (bytes != nullptr) addresses.push_back(is_ipv6 ? IpAddress::FromV6Bytes(bytes) : IpAddress::FromV4Bytes(bytes));
 }
 
 // The interfaces of a route that has a gateway.
@@ -116,6 +139,9 @@ std::variant<Netlink, std::string> Netlink::Open() {
   if (events == nullptr) return refuse(nullptr);
   constexpr unsigned kGroups =
       RTMGRP_LINK | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
+  // Else the kernel does not look at what is asked of another namespace.
+  const int strict = 1;
+  setsockopt(mnl_socket_get_fd(requests), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &strict, sizeof strict);
   const int size = kEventBuffer;
   setsockopt(mnl_socket_get_fd(events), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
   if (mnl_socket_bind(events, kGroups, MNL_SOCKET_AUTOPID) < 0) return refuse(nullptr);
@@ -195,22 +221,48 @@ std::variant<std::vector<IpAddress>, std::string> Netlink::Addresses() {
   char buffer[256];
   nlmsghdr* const request = Request(buffer, RTM_GETADDR, NLM_F_DUMP, sizeof(ifaddrmsg));
   std::vector<IpAddress> addresses;
-  const auto error = Ask(request, [&](const nlmsghdr* message) {
-    const auto* header = static_cast<const ifaddrmsg*>(mnl_nlmsg_get_payload(message));
-    const bool is_ipv6 = header->ifa_family == AF_INET6;
-    const std::uint8_t* bytes = nullptr;
-    ForEachAttribute(message, sizeof *header, [&](const nlattr* attribute) {
-      const int type = mnl_attr_get_type(attribute);
-      // On a point-to-point link ADDRESS is the other end's.
-      if (type == IFA_LOCAL || (type == IFA_ADDRESS && bytes == nullptr)) {
-        if (mnl_attr_get_payload_len(attribute) != (is_ipv6 ? 16 : 4)) return;
-        bytes = static_cast<const std::uint8_t*>(mnl_attr_get_payload(attribute));
-      }
+  if (auto error = Ask(request, [&](const nlmsghdr* message) { ReadAddress(message, 0, addresses); })) return *error;
+  return addresses;
+}
+
+std::variant<std::vector<IpAddress>, std::string> Netlink::AddressesOf(std::int32_t peer, std::uint32_t index) {
+  char buffer[256];
+  nlmsghdr* const request = Request(buffer, RTM_GETADDR, NLM_F_DUMP, sizeof(ifaddrmsg));
+  mnl_attr_put_u32(request, IFA_TARGET_NETNSID, static_cast<std::uint32_t>(peer));
+  std::vector<IpAddress> addresses;
+  if (auto error = Ask(request, [&](const nlmsghdr* message) { ReadAddress(message, index, addresses); }))
+    return *error;
+  return addresses;
+}
+
+std::variant<std::vector<IpAddress>, std::string> Netlink::OtherNodes() {
+  std::vector<IpAddress> nodes;
+  const auto add = [&](const nlattr* attribute) {
+    const auto* bytes = static_cast<const std::uint8_t*>(mnl_attr_get_payload(attribute));
+    if (mnl_attr_get_payload_len(attribute) == 4) nodes.push_back(IpAddress::FromV4Bytes(bytes));
+    if (mnl_attr_get_payload_len(attribute) == 16) nodes.push_back(IpAddress::FromV6Bytes(bytes));
+  };
+  for (const int family : {AF_INET, AF_INET6}) {
+    char buffer[256];
+    nlmsghdr* const request = Request(buffer, RTM_GETROUTE, NLM_F_DUMP, sizeof(rtmsg));
+    static_cast<rtmsg*>(mnl_nlmsg_get_payload(request))->rtm_family = static_cast<unsigned char>(family);
+    const auto error = Ask(request, [&](const nlmsghdr* message) {
+      ForEachAttribute(message, sizeof(rtmsg), [&](const nlattr* attribute) {
+        if (mnl_attr_get_type(attribute) == RTA_GATEWAY) add(attribute);
+      });
     });
-    if (bytes != nullptr) addresses.push_back(is_ipv6 ? IpAddress::FromV6Bytes(bytes) : IpAddress::FromV4Bytes(bytes));
+    if (error) return *error;
+  }
+  char buffer[256];
+  nlmsghdr* const request = Request(buffer, RTM_GETNEIGH, NLM_F_DUMP, sizeof(ndmsg));
+  static_cast<ndmsg*>(mnl_nlmsg_get_payload(request))->ndm_family = AF_BRIDGE;
+  const auto error = Ask(request, [&](const nlmsghdr* message) {
+    ForEachAttribute(message, sizeof(ndmsg), [&](const nlattr* attribute) {
+      if (mnl_attr_get_type(attribute) == NDA_DST) add(attribute);
+    });
   });
   if (error) return *error;
-  return addresses;
+  return nodes;
 }
 
 std::optional<std::int32_t> Netlink::NamespaceId(const std::string& path) {

@@ -22,6 +22,7 @@ struct Link {
   std::string kind;                  // "veth", "bridge", "vxlan", ...; empty: a device of its own
   std::uint32_t master = 0;          // the bridge whose port it is; 0: none
   std::optional<std::int32_t> peer;  // the namespace id of the other end, where that is in another namespace
+  std::uint32_t peer_index = 0;      // of the other end, in its namespace
   std::uint32_t mtu = 0;
   std::uint16_t type = 0;  // ARPHRD_...
   bool is_up = false;
@@ -44,6 +45,10 @@ class Netlink {
   // Interfaces that have a route to a gateway, in any table; each once.
   std::variant<std::vector<std::uint32_t>, std::string> GatewayDevices();
   std::variant<std::vector<IpAddress>, std::string> Addresses();
+  // Of an interface in the network namespace of that id.
+  std::variant<std::vector<IpAddress>, std::string> AddressesOf(std::int32_t peer, std::uint32_t index);
+  // Other nodes: gateways of routes, and the other ends of VXLAN devices.
+  std::variant<std::vector<IpAddress>, std::string> OtherNodes();
 
   // The id that this namespace knows another one by; nothing where it knows none.
   std::optional<std::int32_t> NamespaceId(const std::string& path);

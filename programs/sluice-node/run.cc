@@ -7,9 +7,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <iterator>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -17,6 +20,7 @@
 #include <vector>
 
 #include "common/log.h"
+#include "hook/address_book.h"
 #include "hook/checks.h"
 #include "hook/hooks.h"
 #include "hook/steering.h"
@@ -27,6 +31,7 @@ namespace sluice {
 namespace {
 
 constexpr int kTickMs = 1000;  // what failed is tried again, and the watchdog fed
+constexpr int kSoonMs = 20;    // while a plugin gives a pod its addresses
 
 int Fail(const std::string& message) {
   spdlog::error("{}", message);
@@ -53,6 +58,7 @@ class Node {
     auto hooks = Hooks::Load(std::get<PinPath>(pins));
     if (auto* error = std::get_if<std::string>(&hooks)) return std::move(*error);
     hooks_ = std::get<0>(std::move(hooks));
+    for (const auto& [index, address] : hooks_->Owned()) addresses_.Restore(index, address);
     return Follow();
   }
 
@@ -62,8 +68,9 @@ class Node {
     const auto links = netlink_.Links();
     const auto gateways = netlink_.GatewayDevices();
     const auto addresses = netlink_.Addresses();
+    const auto others = netlink_.OtherNodes();
     for (const std::string* error : {std::get_if<std::string>(&links), std::get_if<std::string>(&gateways),
-                                     std::get_if<std::string>(&addresses)}) {
+                                     std::get_if<std::string>(&addresses), std::get_if<std::string>(&others)}) {
       if (error != nullptr) return "interfaces, routes and addresses cannot be listed: " + *error;
     }
     PlanInput input{std::get<0>(links), std::get<0>(gateways), {}, settings_.every_veth, settings_.uplinks};
@@ -74,6 +81,10 @@ class Node {
     }
     const std::vector<PlannedHook> plan = Plan(input);
     hooks_->SetNodeAddresses(std::get<0>(addresses));
+    hooks_->SetOtherNodes(std::get<0>(others));
+    addresses_.SetNodeAddresses({std::get<0>(addresses).begin(), std::get<0>(addresses).end()});
+    NotePods(input.links, plan);
+    ObserveAddresses();
     if (auto error = PrepareSteering(input.links, plan)) return error;
     Hooks::Changes changes = hooks_->Apply(plan);
     for (const std::string& line : changes.done) spdlog::info("{}", line);
@@ -82,11 +93,40 @@ class Node {
     return std::nullopt;
   }
 
+  // What pods' interfaces have as addresses, while their plugin sets them up. True: look again soon.
+  bool ObserveAddresses() {
+    const auto now = std::chrono::steady_clock::now();
+    for (const Link& pod : pods_) {
+      if (!addresses_.IsOpen(pod.index, now)) continue;
+      const auto seen = netlink_.AddressesOf(*pod.peer, pod.peer_index);
+      if (!std::holds_alternative<std::vector<IpAddress>>(seen)) continue;  // its namespace is going away
+      const AddressBook::Change change = addresses_.Observe(pod.index, std::get<0>(seen), now);
+      for (const IpAddress& address : change.added) hooks_->AddOwned(pod.index, address);
+      for (const std::string& refused : change.refused) spdlog::warn("interface {}: {}", pod.name, refused);
+    }
+    return addresses_.Awaits(now);
+  }
+
   bool has_failed() const { return has_failed_; }
   int event_fd() const { return netlink_.event_fd(); }
   void TakeEvents() { netlink_.TakeEvents(); }
 
  private:
+  // Interfaces that are pods' now; what those had that are gone is nobody's.
+  void NotePods(const std::vector<Link>& links, const std::vector<PlannedHook>& plan) {
+    std::set<std::uint32_t> indices;
+    for (const PlannedHook& hook : plan) {
+      if (hook.role == Role::kPod) indices.insert(hook.index);
+    }
+    pods_.clear();
+    std::copy_if(links.begin(), links.end(), std::back_inserter(pods_),
+                 [&](const Link& link) { return indices.contains(link.index); });
+    for (const std::uint32_t index : addresses_.Interfaces()) {
+      if (indices.contains(index)) continue;
+      for (const IpAddress& address : addresses_.Forget(index)) hooks_->RemoveOwned(index, address);
+    }
+  }
+
   std::optional<std::string> PrepareSteering(const std::vector<Link>& links, const std::vector<PlannedHook>& plan) {
     mtu_ = std::max(mtu_, SteeringMtu(plan));  // it never shrinks: frames of before may be on the way
     if (auto error = MakeSteering(netlink_, links, mtu_)) return error;
@@ -121,6 +161,8 @@ class Node {
   const NodeSettings& settings_;
   Netlink netlink_;
   std::unique_ptr<Hooks> hooks_;
+  AddressBook addresses_;
+  std::vector<Link> pods_;
   std::uint32_t mtu_ = 0;
   std::pair<unsigned, unsigned> steering_;
   std::set<std::string> complaints_;
@@ -144,7 +186,7 @@ int Run(const NodeSettings& settings) {
   std::string trouble;
   while (true) {
     pollfd wanted[] = {{signals, POLLIN, 0}, {node.event_fd(), POLLIN, 0}};
-    const int ready = poll(wanted, 2, kTickMs);
+    const int ready = poll(wanted, 2, node.ObserveAddresses() ? kSoonMs : kTickMs);
     if (wanted[0].revents != 0) break;
     if (ready > 0) node.TakeEvents();
     sd_notify(0, "WATCHDOG=1");

@@ -19,7 +19,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-int Fail(const std::string& message) {
+int FailWith(const std::string& message) {
   std::fprintf(stderr, "sluice-node: %s\n", message.c_str());
   return kExitFailed;
 }
@@ -33,11 +33,14 @@ Json CountsAsJson(const FrameCounts& frames) {
 std::string AsJson(const HooksState& state, bool is_followed, bool has_steering) {
   Json hooks = Json::array();
   for (const HookState& hook : state.hooks) {
+    Json addresses = Json::array();
+    for (const IpAddress& address : hook.addresses) addresses.push_back(address.ToString());
     hooks.push_back({{"interface", Printable(hook.name)},
                      {"index", hook.index},
                      {"role", Name(hook.role)},
                      {"attached", hook.is_attached},
                      {"first", hook.is_first},
+                     {"addresses", std::move(addresses)},
                      {"frames", CountsAsJson(hook.frames)}});
   }
   const Json status = {{"followed", is_followed},
@@ -78,9 +81,9 @@ std::string AsTable(const HooksState& state, bool is_followed, bool has_steering
 
 int ShowStatus(const NodeSettings& settings) {
   const auto pins = FindPinPath(settings.bpffs);
-  if (const auto* error = std::get_if<std::string>(&pins)) return Fail(*error);
+  if (const auto* error = std::get_if<std::string>(&pins)) return FailWith(*error);
   const auto state = ReadHooks(std::get<PinPath>(pins));
-  if (!state) return Fail("no hooks in this network namespace; `sluice-node run` makes them");
+  if (!state) return FailWith("no hooks in this network namespace; `sluice-node run` makes them");
   const bool is_followed = !RunLock().is_held();
   bool is_whole = is_followed;
   for (const HookState& hook : state->hooks) is_whole = is_whole && hook.is_attached;
@@ -94,7 +97,7 @@ int ShowStatus(const NodeSettings& settings) {
 
 int Check(const NodeSettings& settings) {
   auto netlink = Netlink::Open();
-  if (const auto* error = std::get_if<std::string>(&netlink)) return Fail(*error);
+  if (const auto* error = std::get_if<std::string>(&netlink)) return FailWith(*error);
   int code = kExitFine;
   for (const Finding& finding : CheckNode(std::get<Netlink>(netlink), {settings.bpffs, settings.sandboxes})) {
     constexpr const char* kWords[] = {"fine", "warning", "error"};

@@ -1,9 +1,13 @@
 """Hooks that come and go, with their interfaces, with `sluice-node` and beside others': node_life_test.py bridge|routed."""
 
 import contextlib
+import os
 import pathlib
 import subprocess
 import sys
+import threading
+import time
+from random import Random
 
 import node_fixture
 from node_fixture import NodeTest, wait_for
@@ -62,6 +66,25 @@ class Lifecycle(NodeTest):
         self.assertEqual(len(hooks), 1)
 
 
+    def test_an_address_that_a_pod_gives_itself_later_is_not_its_own(self):
+        topology = self.lab.topology
+        name = topology.interface(OPEN)
+
+        def hook():
+            return next(hook for hook in self.lab.status()["hooks"] if hook["interface"] == name)
+
+        wait_for(lambda: OPEN.addresses[6] in hook()["addresses"], "the pod's addresses")
+        time.sleep(3)  # the time that a plugin has
+        topology.ip(OPEN.short, "addr add 192.0.2.1/32 dev eth0", "addr add 198.51.100.9/32 dev eth0")
+        before = hook()["frames"]["spoofed_source"]
+        for address in ("192.0.2.1", "198.51.100.9"):
+            done = subprocess.run([*topology.inside(OPEN.short), "ping", "-c", "1", "-W", "1", "-I", address, SERVER.addresses[4]])
+            self.assertNotEqual(done.returncode, 0)
+        topology.ip(OPEN.short, "addr del 192.0.2.1/32 dev eth0", "addr del 198.51.100.9/32 dev eth0")
+        self.assertGreaterEqual(hook()["frames"]["spoofed_source"] - before, 2)
+        self.assertEqual(self.reach(OPEN, "tcp", CLIENT, port=80), "open")
+
+
 class ForeignPrograms(NodeTest):
     """Another tc program at the same interface, which clears marks."""
 
@@ -95,6 +118,39 @@ class ForeignPrograms(NodeTest):
             _, output, _ = self.lab.ask("check")
             self.assertIn("interface hserver: another tc program comes before the hook", output)
         self.assertEqual(self.reach(CLIENT, "tcp", SERVER, port=80), "open")
+
+
+class Kills(NodeTest):
+    """kill -9 of each program, in any order, under forbidden traffic: SLUICE_KILLS rounds of it."""
+
+    is_alone = True
+
+    def try_what_is_denied(self, is_over, outcomes):
+        while not is_over.is_set():
+            for destination, port in ((SERVER, 80), (SERVICE, 80), (SERVER, 8080)):
+                outcomes.append(self.reach(OPEN, "tcp", destination, port=port, timeout=0.3))
+
+    def test_nothing_that_policy_denies_gets_through(self):
+        seed = int(os.environ.get("SLUICE_SEED", time.time_ns() % 1_000_000))
+        print(f"seed {seed}", file=sys.stderr)
+        random = Random(seed)
+        is_over, outcomes = threading.Event(), []
+        thread = threading.Thread(target=self.try_what_is_denied, args=(is_over, outcomes))
+        thread.start()
+        try:
+            for _ in range(int(os.environ.get("SLUICE_KILLS", 4))):
+                killed = random.sample(["node", "filter"], random.randint(1, 2))
+                for name in killed:
+                    getattr(self.lab, name).kill()
+                random.shuffle(killed)
+                for name in killed:
+                    getattr(self.lab, f"restart_{name}")()
+                self.assertEqual(self.reach(CLIENT, "tcp", SERVICE, port=80, timeout=5), "open")
+        finally:
+            is_over.set()
+            thread.join()
+        self.assertGreater(len(outcomes), 0)
+        self.assertEqual(set(outcomes), {"timeout"})
 
 
 class Removal(NodeTest):

@@ -3,10 +3,16 @@
 Services are translated by nftables in between, as kube-proxy does it.
 """
 
+import pathlib
+import sys
+
 import node_fixture
-from node_fixture import NodeTest, wait_for
+from node_fixture import FAMILIES, NodeTest, wait_for
 from lab import node
+from lab.netns import run
 from lab.node import CLIENT, HOME, MIXED, NODE, OPEN, OUTSIDE, SERVER, SERVICE, THIRD
+
+TCP, UDP = 6, 17
 
 
 class Pods(NodeTest):
@@ -107,6 +113,64 @@ class Outside(NodeTest):
 
     def test_fragments_that_leave_the_node_hidden_behind_it(self):
         self.assertEqual(self.reach(OPEN, "udp", OUTSIDE, port=443, size=4000), "open")
+
+
+class Spoofing(NodeTest):
+    """What a pod sends under another's name is dropped at its own interface."""
+
+    def send(self, pod, source, destination, protocol, port=0, count=5):
+        """As `pod`, by IPv4 and IPv6."""
+        for family in FAMILIES:
+            addresses = [ends[family] for ends in (source, destination)]
+            sender = str(pathlib.Path(__file__).with_name("raw_sender.py"))
+            run(*self.lab.topology.inside(pod.short), sys.executable, sender, *addresses, str(protocol), str(port), str(count))
+
+    def frames_of(self, pod, what):
+        name = self.lab.topology.interface(pod)
+        return next(hook["frames"][what] for hook in self.lab.status()["hooks"] if hook["interface"] == name)
+
+    def counts_all(self, what, *arguments, **keywords):
+        before, given = self.frames_of(OPEN, what), self.frames_of(SERVER, "to_filter")
+        self.send(OPEN, *arguments, **keywords)
+        wait_for(lambda: self.frames_of(OPEN, what) - before >= 10, f"10 frames counted as {what}")
+        self.assertEqual(self.frames_of(OPEN, what) - before, 10)
+        self.assertEqual(self.frames_of(SERVER, "to_filter"), given)
+
+    def test_another_pods_address_is_not_sent_from(self):
+        self.counts_all("spoofed_source", CLIENT.addresses, SERVER.addresses, TCP, port=80)
+
+    def test_the_nodes_address_is_not_sent_from(self):
+        self.counts_all("spoofed_source", NODE, SERVER.addresses, TCP, port=80)
+        self.counts_all("spoofed_source", node.GATEWAY, SERVER.addresses, UDP, port=80)
+
+    def test_an_outsiders_address_is_not_sent_from(self):
+        self.counts_all("spoofed_source", OUTSIDE.addresses, SERVER.addresses, TCP, port=8080)
+
+    def test_a_pods_own_address_is_sent_from(self):
+        before, passed = self.frames_of(OPEN, "spoofed_source"), self.frames_of(SERVER, "to_filter")
+        self.send(OPEN, OPEN.addresses, SERVER.addresses, UDP, port=80)
+        wait_for(lambda: self.frames_of(SERVER, "to_filter") - passed >= 10, "10 frames at the filter")
+        self.assertEqual(self.frames_of(OPEN, "spoofed_source"), before)
+
+    def test_tunnels_to_nodes_are_not_opened_by_pods(self):
+        for port in (4789, 8472, 6081):
+            self.counts_all("spoofed_tunnel", OPEN.addresses, NODE, UDP, port=port)
+        for protocol in (4, 41, 47):
+            self.counts_all("spoofed_tunnel", OPEN.addresses, NODE, protocol)
+        self.counts_all("spoofed_tunnel", OPEN.addresses, OUTSIDE.addresses, UDP, port=8472)  # a gateway is a node, too
+
+    def test_tunnels_between_pods_are_theirs(self):
+        before = self.frames_of(OPEN, "spoofed_tunnel")
+        passed = self.frames_of(SERVER, "to_filter")
+        self.send(OPEN, OPEN.addresses, SERVER.addresses, UDP, port=8472)
+        wait_for(lambda: self.frames_of(SERVER, "to_filter") - passed >= 10, "10 frames at the filter")
+        self.assertEqual(self.frames_of(OPEN, "spoofed_tunnel"), before)
+
+    def test_status_tells_each_pods_addresses(self):
+        name = self.lab.topology.interface(OPEN)
+        hook = next(hook for hook in self.lab.status()["hooks"] if hook["interface"] == name)
+        self.assertLessEqual(set(OPEN.addresses.values()), set(hook["addresses"]))
+        self.assertFalse(set(NODE.values()) & set(hook["addresses"]))
 
 
 class Rejects(NodeTest):

@@ -13,11 +13,8 @@
 
 #include "core/flow_key.h"
 #include "core/flow_state.h"
+#include "table/simd.h"
 #include "table/table.h"
-
-#if defined(__AVX2__)
-#include <immintrin.h>
-#endif
 
 namespace sluice {
 
@@ -96,17 +93,10 @@ struct alignas(Key::kWords == 2 ? 32 : 64) FlowEntry : FlowRulesHere<kRulesInEnt
   bool Has(std::uint8_t flag) const { return (flags() & flag) != 0; }
   // Branch-free, as the answer is nearly always yes and the words are in one line.
   bool Is(const Key& key) const {
-#if defined(__AVX2__)
-    if constexpr (Key::kWords == 2) {
-      const __m128i own = _mm_loadu_si128(reinterpret_cast<const __m128i*>(words.data()));
-      const __m128i other = _mm_loadu_si128(reinterpret_cast<const __m128i*>(key.words.data()));
-      const __m128i bits = _mm_set_epi64x(static_cast<std::int64_t>(kKeyBits), -1);
-      return _mm_testz_si128(_mm_xor_si128(own, other), bits) != 0;
-    } else {
-      const __m256i own = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words.data()));
-      const __m256i other = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(key.words.data()));
-      const __m256i differs = _mm256_xor_si256(own, other);
-      return (_mm256_testz_si256(differs, differs) & ((last_word() ^ key.words[4]) << 16 == 0)) != 0;
+#if SLUICE_SIMD
+    if constexpr (Key::kWords == 2) return simd::Same2(words.data(), key.words.data(), kKeyBits) != 0;
+    if constexpr (Key::kWords == 5) {
+      return (simd::Same4(words.data(), key.words.data()) & ((last_word() ^ key.words[4]) << 16 == 0)) != 0;
     }
 #endif
     std::uint64_t differs = (words[Key::kWords - 1] ^ key.words[Key::kWords - 1]) & kKeyBits;

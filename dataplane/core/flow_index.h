@@ -14,9 +14,7 @@
 #include <cstdint>
 #include <span>
 
-#if defined(__AVX2__)
-#include <immintrin.h>
-#endif
+#include "table/simd.h"
 
 namespace sluice {
 
@@ -95,10 +93,8 @@ class FlowIndex {
     return matches;
   }
   static std::uint32_t MatchTags(const Bucket& bucket, std::uint16_t tag) {
-#if defined(__AVX2__)
-    const __m256i line = _mm256_load_si256(reinterpret_cast<const __m256i*>(&bucket));
-    const __m256i equal = _mm256_cmpeq_epi16(line, _mm256_set1_epi16(static_cast<std::int16_t>(tag)));
-    return static_cast<std::uint32_t>(_mm256_movemask_epi8(equal)) & ((1u << 2 * kSlots) - 1);
+#if SLUICE_SIMD
+    return simd::EqualOf16(&bucket, tag) & ((1u << 2 * kSlots) - 1);
 #else
     return MatchTagsPortable(bucket, tag);
 #endif

@@ -16,10 +16,7 @@
 
 #include "sluice/address.h"
 #include "sluice/resolved_policy.h"
-
-#if defined(__AVX2__)
-#include <immintrin.h>
-#endif
+#include "table/simd.h"
 
 namespace sluice {
 
@@ -133,12 +130,9 @@ struct alignas(64) HostMap<Key>::Line {
   // Bit i: slot i has this key.
   std::uint32_t Match(const Key& key) const {
     std::uint32_t equal = 0;
-#if defined(__AVX2__)
+#if SLUICE_SIMD
     if constexpr (sizeof(Key) == 4) {  // the three behind the keys are compared too, and left out
-      const __m256i all = _mm256_load_si256(reinterpret_cast<const __m256i*>(keys));
-      const __m256i same = _mm256_cmpeq_epi32(all, _mm256_set1_epi32(static_cast<int>(key)));
-      equal = static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(same)));
-      return equal & used & ((1u << kSlots) - 1);
+      return simd::EqualOf8(keys, key) & used & ((1u << kSlots) - 1);
     }
 #endif
     for (std::size_t slot = 0; slot < kSlots; ++slot) equal |= std::uint32_t{keys[slot] == key} << slot;

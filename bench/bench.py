@@ -71,8 +71,10 @@ def main():
             parser.error(f"no section '{name}'; there are {', '.join(SECTIONS)}")
     run = Run(arguments.build, arguments.out, arguments.quick)
     about = machine.describe(arguments.build)
+    sections = arguments.sections or SECTIONS
+    run.planned = len(sections)
     with precedence():
-        for name in arguments.sections or SECTIONS:
+        for name in sections:
             with run.section(name):
                 SECTIONS[name](run)
     goals = report.write(run, about, machine.tsc_ghz())

@@ -73,11 +73,14 @@ def main(arguments):
         commit[:12]: Run(folder / "build/release", arguments.out, quick=True),
         "this tree": Run("build/release", arguments.out, quick=True),
     }
+    sections = arguments.sections or ("structures", "hits")
+    for run in trees.values():
+        run.planned = arguments.rounds * len(sections)
     for turn in range(arguments.rounds):
         # Who goes first changes, so that what drifts favours nobody.
         for name, run in sorted(trees.items(), reverse=turn % 2 == 1):
             run.say(f"turn {turn + 1}: {name}")
-            for section in arguments.sections or ("structures", "hits"):
+            for section in sections:
                 with run.section(section):
                     SECTIONS[section](run)
     text = "\n".join(lines(trees)) + "\n"

@@ -10,6 +10,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import threading
 import time
 
 
@@ -25,6 +26,8 @@ class Run:
         self.results = []
         self.skipped = []  # (section, what, why)
         self.seconds = {}  # by section
+        self.planned = 1  # sections in all, and how many of them are over: for `alive` to say how far it is
+        self.over = 0
         (self.out / "captures").mkdir(parents=True, exist_ok=True)
         self.core_of_worker = str(sorted(os.sched_getaffinity(0))[-1])
         self.core_of_control = str(sorted(os.sched_getaffinity(0))[0])
@@ -43,15 +46,44 @@ class Run:
         self.skipped.append((section, what, why))
 
     @contextlib.contextmanager
+    def alive(self, name):
+        """Shows meanwhile how far it is: a bar on a terminal, else a line every five seconds. A millisecond of the control
+        core's each time, which no measurement of five seconds shows."""
+        terminal = sys.stderr.isatty()
+        start = time.monotonic()
+        over = threading.Event()
+
+        def show():
+            while not over.wait(1 if terminal else 5):
+                text = f"{100 * self.over // self.planned}% {self.over} of {self.planned}, {time.monotonic() - start:.0f} s: {name}"
+                if terminal:
+                    bar = "#" * (24 * self.over // self.planned)
+                    print(f"\r\x1b[Kbench: [{bar:24}] {text}", end="", file=sys.stderr, flush=True)
+                else:
+                    self.say(text)
+            if terminal:
+                print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+        thread = threading.Thread(target=show, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    @contextlib.contextmanager
     def section(self, name):
         """What goes wrong inside is reported, and the others go on."""
         self.say(name)
         start = time.monotonic()
         try:
-            yield
+            with self.alive(name):
+                yield
         except (Failed, subprocess.TimeoutExpired, OSError) as problem:
             self.skip(name, "the rest of it", str(problem))
         self.seconds[name] = time.monotonic() - start
+        self.over += 1
 
     def program(self, section, name, *arguments, timeout=240, env=None, **on):
         """Runs a program of ours and takes over its results; returns them."""

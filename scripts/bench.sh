@@ -11,7 +11,12 @@ cd "$(dirname "$0")/.."
 
 scripts/install-deps.sh bench >&2
 echo "bench: building release" >&2
-scripts/build.sh release --target bench_programs >&2
+mkdir -p build/release
+if ! SLUICE_PROGRESS_INDENT='bench: ' scripts/progress.sh build/release/build.log scripts/build.sh release --target bench_programs >&2; then
+  tail -n 50 build/release/build.log >&2
+  echo "bench: the build failed; all of it is in build/release/build.log" >&2
+  exit 1
+fi
 
 # Packets of a million flows stay in their buffers: of each contender 2.5 GB, in hugepages where the machine has them to
 # give. Four of them side by side compare best; half of the memory is left for the rest.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds Sluice: scripts/build.sh [PRESET [CMAKE-BUILD-ARGUMENT...]]; the programs are then in build/PRESET/bin.
-# Presets: release (the default), debug, asan, tsan, fuzz. With CI=true, as in CI, warnings are errors.
+# Presets: release (the default), quick, debug, asan, tsan, fuzz. With CI=true, as in CI, warnings are errors.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,6 +14,7 @@ settings=()
 if [[ ! -f build/$preset/build.ninja || build/$preset/build.ninja -ot /var/lib/dpkg/status ]] ||
   { ((${#settings[@]})) && ! grep -q '^SLUICE_WERROR:BOOL=ON$' "build/$preset/CMakeCache.txt"; }; then
   mkdir -p "build/$preset"
+  echo "configuring build/$preset"
   if ! cmake --preset "$preset" "${settings[@]}" >"build/$preset/configure.log" 2>&1; then
     cat "build/$preset/configure.log" >&2
     echo "build: cmake --preset $preset failed; scripts/install-deps.sh installs what it needs" >&2

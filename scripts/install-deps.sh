@@ -1,8 +1,12 @@
 #!/usr/bin/env bash
-# Installs what Sluice needs to build, test and run on Debian 12 or 13: packages of the distribution, nothing else,
-# and each by a name that both releases have. Run it as often as you like: it only asks dpkg when all is there. With
-# `bench`, also what scripts/bench.sh measures with.
+# Installs what Sluice needs to build, test and run on Debian 12 or 13: packages of the distribution, nothing
+# else, and each by a name that both releases have. Run it as often as you like: it only asks dpkg when all is there.
+#
+#   scripts/install-deps.sh          all that scripts/test.sh needs
+#   scripts/install-deps.sh run      what the programs are built from, and the quickstart
+#   scripts/install-deps.sh bench    all, and what scripts/bench.sh measures with
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 packages=(
   # build
@@ -10,20 +14,29 @@ packages=(
   # link
   libdpdk-dev libyaml-cpp-dev libsimdjson-dev nlohmann-json3-dev libroaring-dev libssl-dev libcurl4-openssl-dev libspdlog-dev libfmt-dev libcli11-dev
   prometheus-cpp-dev libcivetweb-dev libsystemd-dev
-  libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc zlib1g-dev
+  libgrpc++-dev libabsl-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc zlib1g-dev
+  libpcap-dev
   # hooks in the kernel: clang compiles them, bpftool makes a header of them
   clang bpftool libbpf-dev libmnl-dev
-  # test and check
-  libgtest-dev libgmock-dev libre2-dev libbenchmark-dev librapidcheck-dev libpcap-dev
-  clang libclang-rt-14-dev clang-format clang-tidy shellcheck python3 python3-jsonschema openssl systemd zsh prometheus
   # the quickstart's network namespaces
-  iproute2 iputils-ping ethtool nftables
+  python3 iproute2 iputils-ping ethtool nftables
 )
+tests=(
+  libgtest-dev libgmock-dev libre2-dev libbenchmark-dev librapidcheck-dev
+  libclang-rt-dev clang-format clang-tidy shellcheck python3-jsonschema openssl systemd zsh prometheus
+)
+# testpmd, and the programs that Sluice is measured against
+bench=(dpdk-dev openvswitch-switch-dpdk valgrind)
 
-# testpmd, and those whom Sluice is measured against
-if [[ ${1:-} == bench ]]; then
-  packages+=(dpdk-dev openvswitch-switch-dpdk valgrind)
-fi
+case ${1:-test} in
+  run) ;;
+  test) packages+=("${tests[@]}") ;;
+  bench) packages+=("${tests[@]}" "${bench[@]}") ;;
+  *)
+    echo "install-deps: no set of packages is called '$1'; there are: run, test (the default), bench" >&2
+    exit 2
+    ;;
+esac
 
 missing=()
 for package in "${packages[@]}"; do
@@ -47,10 +60,11 @@ fi
 echo "install-deps: installing ${#missing[@]} of ${#packages[@]} packages with apt-get: ${missing[*]}"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-if ! { "${as_root[@]}" apt-get -qq update &&
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends "${missing[@]}"; } \
-  >"$log" 2>&1; then
-  tail -n 20 "$log" >&2
+if ! scripts/progress.sh "$log" "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive sh -c '
+  echo "reading the lists of packages"
+  apt-get -qq update &&
+  exec apt-get -qq -o APT::Status-Fd=1 install --yes --no-install-recommends "$@"' sh "${missing[@]}"; then
+  grep -v -E "^(dl|pm)status:" "$log" | tail -n 20 >&2
   echo "install-deps: apt-get failed (its last lines are above)" >&2
   exit 2
 fi

@@ -5,14 +5,15 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 echo "[1/5] installing what is missing"
-scripts/install-deps.sh
+scripts/install-deps.sh run
 
-echo "[2/5] building sluiced, sluice-sync and sluicectl (build/release)"
-mkdir -p build/release
-if ! scripts/build.sh release --target sluiced sluice-sync sluicectl >build/release/build.log 2>&1; then
-  tail -n 50 build/release/build.log >&2
-  echo "quickstart: the build failed; all of it is in build/release/build.log" >&2
+echo "[2/5] building sluiced, sluice-sync and sluicectl (build/quick)"
+mkdir -p build/quick
+if ! scripts/progress.sh build/quick/build.log scripts/build.sh quick --target sluiced sluice-sync sluicectl; then
+  tail -n 50 build/quick/build.log >&2
+  echo "quickstart: the build failed; all of it is in build/quick/build.log" >&2
   exit 2
 fi
 
+export SLUICE_BIN=$PWD/build/quick/bin
 exec python3 scripts/lab/quickstart.py "$@"

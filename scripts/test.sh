@@ -44,12 +44,17 @@ scripts/install-deps.sh
 
 # For the tests of the Kubernetes side. Where it cannot be had they are skipped, saying so; in CI that is a failure.
 Step "finding or building a Kubernetes API server"
-scripts/build-test-cluster.sh || [[ $? == 3 && ${CI:-} != true ]]
+mkdir -p build/tests
+scripts/progress.sh build/tests/cluster.log scripts/build-test-cluster.sh || {
+  code=$?
+  tail -n 20 build/tests/cluster.log >&2
+  [[ $code == 3 && ${CI:-} != true ]] || exit "$code"
+}
 
 for preset in "${presets[@]}"; do
   Step "building $preset"
   mkdir -p "build/$preset"
-  if ! scripts/build.sh "$preset" --target checks >"build/$preset/build.log" 2>&1; then
+  if ! scripts/progress.sh "build/$preset/build.log" scripts/build.sh "$preset" --target checks; then
     grep -E -A 20 'error|FAILED|Error' "build/$preset/build.log" | head -n 100 >&2 || tail -n 50 "build/$preset/build.log" >&2
     echo "test: building $preset failed; all of it is in build/$preset/build.log" >&2
     exit 1
@@ -57,12 +62,11 @@ for preset in "${presets[@]}"; do
 done
 
 # One ctest run over the chosen builds.
-mkdir -p build/tests
 for preset in "${presets[@]}"; do
   echo "subdirs(\"$PWD/build/$preset\")"
 done >build/tests/CTestTestfile.cmake
 
 labels=$(IFS='|' && echo "${parts[*]}")
 Step "testing: ${parts[*]}"
-ctest --test-dir build/tests --label-regex "^($labels)\$" --parallel "$(nproc)" --output-on-failure --progress --no-label-summary \
-  --no-tests=error
+scripts/progress.sh --rest build/tests/ctest.log ctest --test-dir build/tests --label-regex "^($labels)\$" \
+  --parallel "$(nproc)" --output-on-failure --no-label-summary --no-tests=error

@@ -40,11 +40,20 @@ class EtcdOnPath : public testing::Test {
   std::string etcd_ = Variable("SLUICE_ETCD");
 };
 
-TEST_F(EtcdOnPath, OfDebian12IsNotTaken) { EXPECT_NE(Put("3.4.23"), TestCluster::EtcdProgram()); }
+TEST_F(EtcdOnPath, OfDebian12IsNotTaken) {
+  const std::string program = Put("3.4.23");
+  EXPECT_NE(program, TestCluster::EtcdProgram());
+}
 
-TEST_F(EtcdOnPath, OfDebian13IsTaken) { EXPECT_EQ(Put("3.5.16"), TestCluster::EtcdProgram()); }
+TEST_F(EtcdOnPath, OfDebian13IsTaken) {
+  const std::string program = Put("3.5.16");
+  EXPECT_EQ(program, TestCluster::EtcdProgram());
+}
 
-TEST_F(EtcdOnPath, OfAnUnknownVersionIsNotTaken) { EXPECT_NE(Put("of today"), TestCluster::EtcdProgram()); }
+TEST_F(EtcdOnPath, OfAnUnknownVersionIsNotTaken) {
+  const std::string program = Put("of today");
+  EXPECT_NE(program, TestCluster::EtcdProgram());
+}
 
 }  // namespace
 }  // namespace sluice

@@ -74,6 +74,7 @@ bool Pipeline::Housekeep(const Table& table, std::uint64_t now_ns, std::uint32_t
   keeper_.BeginRound(table, now_ns);
   read_.BeginGathering({}, keeper_);
   RunGatheredBursts(out);
+  if (emit_.denies() != nullptr) emit_.denies()->Turn();
   keeper_.JudgeIdle(entries);
   return keeper_.Sweep(entries);
 }

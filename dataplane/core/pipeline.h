@@ -69,6 +69,8 @@ class Pipeline {
 
   // Told of each flow that ends; null: nobody is. Set before the worker starts.
   void Listen(FlowListener* listener) { keeper_.Listen(listener); }
+  // Counts what policy denies there, as Listen.
+  void CountDenies(DenyTable* denies) { emit_.CountDenies(denies); }
 
   // Any thread.
   const PipelineCounters& counters() const { return counters_; }

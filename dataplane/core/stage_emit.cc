@@ -31,7 +31,7 @@ bool EmitStage::EmitFates(Burst& burst, PipelineOutput& out) {
     out.drop.push_back(frame);
     counters_.verdicts[static_cast<std::size_t>(burst.verdicts[i])].Add(1);
     counters_.drops[static_cast<std::size_t>(fate)].Add(1);
-    if (drop_ring_->Watches(fate)) [[unlikely]]
+    if (drop_ring_->Watches(fate) || (denies_ != nullptr && DenyTable::Holds(fate))) [[unlikely]]
       RecordDrop(burst, i);
     if (!burst.IsPlain(i) && burst.packets[i].Is(ParsedPacket::kFirstFragment)) {
       reader_.MarkDropped(frame, burst.packets[i]);
@@ -65,7 +65,8 @@ void EmitStage::RecordDrop(Burst& burst, std::uint32_t index) {
     if (!outcome.egress.allow) record.egress_rule = outcome.egress.rule;
     if (!outcome.ingress.allow) record.ingress_rule = outcome.ingress.rule;
   }
-  drop_ring_->Put(record);
+  if (drop_ring_->Watches(record.reason)) drop_ring_->Put(record);
+  if (denies_ != nullptr && DenyTable::Holds(record.reason)) denies_->Add(record);
 }
 
 void EmitStage::RecordLost(const Frame& frame, const ParsedPacket& packet, DropReason reason) {

@@ -1,7 +1,7 @@
 // Emit: frames and their fates -> what leaves, what is freed, and exactly one counter for each packet.
 //
 // In: `frames`, `fates`, `verdicts`. Out: the lists of PipelineOutput, the counters of verdicts and drop reasons, and a
-// record of each drop that somebody watches.
+// record of each drop that somebody watches, or counts.
 //
 // One a worker; any thread reads the counters and the ring's other end.
 #ifndef SLUICE_DATAPLANE_CORE_STAGE_EMIT_H_
@@ -12,6 +12,7 @@
 
 #include "core/burst.h"
 #include "core/counters.h"
+#include "core/deny_table.h"
 #include "core/drop_ring.h"
 #include "core/flow_keeper.h"
 #include "core/outcome.h"
@@ -30,6 +31,9 @@ class EmitStage {
   void RecordLost(const Frame& frame, const ParsedPacket& packet, DropReason reason);
 
   DropRing& drop_ring() const { return *drop_ring_; }
+  // Counts what policy denies there; null: nowhere. Before the worker starts; the table outlives it.
+  void CountDenies(DenyTable* denies) { denies_ = denies; }
+  DenyTable* denies() const { return denies_; }
 
  private:
   DropRecord MakeRecord(const Frame& frame, const ParsedPacket& packet, DropReason reason) const;
@@ -38,6 +42,7 @@ class EmitStage {
   const FlowKeeper& keeper_;
   ReadStage& reader_;
   PipelineCounters& counters_;
+  DenyTable* denies_ = nullptr;
   const std::unique_ptr<DropRing> drop_ring_ = std::make_unique<DropRing>();
 };
 

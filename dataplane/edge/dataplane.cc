@@ -89,7 +89,8 @@ Dataplane::Dataplane(const PipelineConfig& pipeline, std::uint32_t workers, std:
 
 std::variant<std::unique_ptr<Dataplane>, std::string> Dataplane::Start(const EdgeSettings& edge,
                                                                        const PipelineConfig& pipeline,
-                                                                       std::shared_ptr<const Table> first, Say say) {
+                                                                       std::shared_ptr<const Table> first, Say say,
+                                                                       const Prepare& prepare) {
   const std::uint32_t workers = rte_lcore_count() - 1;
   std::unique_ptr<Dataplane> plane(new Dataplane(pipeline, workers, std::move(first), std::move(say)));
   Workplace& place = plane->place_;
@@ -126,6 +127,7 @@ std::variant<std::unique_ptr<Dataplane>, std::string> Dataplane::Start(const Edg
     if (const auto* error = std::get_if<Diagnostic>(&created)) return error->ToString();
     auto worker_pipeline = std::get<std::unique_ptr<Pipeline>>(std::move(created));
     worker_pipeline->Reserve(*plane->table());
+    if (prepare) prepare(*worker_pipeline);
     plane->workers_.push_back(std::make_unique<Worker>(i, place, std::move(worker_pipeline)));
   }
   unsigned lcore = 0;

@@ -24,11 +24,15 @@ class Dataplane {
   // MB of packet buffers that Start will want of EAL, for so many workers.
   static std::uint32_t MemoryMb(const EdgeSettings& edge, const PipelineConfig& pipeline, std::uint32_t workers);
 
+  // Of each worker's pipeline, before the worker starts.
+  using Prepare = std::function<void(Pipeline&)>;
+
   // Opens the ports and starts a worker on each of EAL's worker cores. Requires EAL. The error names the device, or
   // what there was no memory for, and a remedy; then nothing runs.
   static std::variant<std::unique_ptr<Dataplane>, std::string> Start(const EdgeSettings& edge,
                                                                      const PipelineConfig& pipeline,
-                                                                     std::shared_ptr<const Table> first, Say say);
+                                                                     std::shared_ptr<const Table> first, Say say,
+                                                                     const Prepare& prepare = {});
   ~Dataplane();
   Dataplane(const Dataplane&) = delete;
   Dataplane& operator=(const Dataplane&) = delete;

@@ -81,6 +81,9 @@ constexpr std::string_view Name(MetricKind kind) {
     "Packets that the policy's rules decided; policy \"\" is all that there was no room for (http_policies)")          \
   X(kPolicyBytes, kCounter, "sluice_policy_bytes_total", "policy,tier,direction,action", "Bytes of those packets")     \
   X(kPoliciesFolded, kGauge, "sluice_policies_folded", "", "Policies that count in the series of policy \"\"")         \
+  X(kFlowLogLines, kCounter, "sluice_flow_log_lines_total", "sink", "Lines that a sink of the flow log took")          \
+  X(kEventsLost, kCounter, "sluice_events_lost_total", "sink,cause",                                                   \
+    "Lines that a sink of the flow log did not get, by cause")                                                         \
   X(kCertificateEnd, kGauge, "sluice_certificate_end_timestamp_seconds", "",                                           \
     "When the control API's certificate ends, since 1970; absent without one")
 

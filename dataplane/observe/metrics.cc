@@ -143,6 +143,15 @@ void AddSteps(const StepTimes& steps, Page& page) {
   }
 }
 
+void AddFlowLog(const std::vector<FlowLog::SinkCounts>& sinks, Page& page) {
+  for (const FlowLog::SinkCounts& sink : sinks) {
+    page.Set(Metric::kFlowLogLines, sink.lines, {sink.sink});
+    for (std::size_t i = 0; i < kLogLossNames.size(); ++i) {
+      page.Set(Metric::kEventsLost, sink.lost[i], {sink.sink, std::string(kLogLossNames[i])});
+    }
+  }
+}
+
 void AddPolicy(const MetricsInput& input, Page& page) {
   const PolicyFacts& policy = input.policy;
   const TableStats& stats = input.table->stats();
@@ -180,6 +189,7 @@ std::string Metrics::Text(const MetricsInput& input) {
   AddPorts(input.ports, page);
   AddPolicy(input, page);
   AddSteps(*input.steps, page);
+  AddFlowLog(input.flow_log, page);
   {
     const std::lock_guard lock(mutex_);
     totals_.Update(*input.table, input.workers, input.is_in_force);

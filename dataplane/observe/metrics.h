@@ -12,6 +12,7 @@
 
 #include "core/observation.h"
 #include "observe/dataplane_view.h"
+#include "observe/flow_log.h"
 #include "observe/policy_totals.h"
 #include "observe/step_times.h"
 #include "table/compile.h"
@@ -42,6 +43,7 @@ struct MetricsInput {
   PolicyFacts policy;
   CompileLimits limits;
   const StepTimes* steps = nullptr;
+  std::vector<FlowLog::SinkCounts> flow_log;
   std::int64_t certificate_end_unix_s = 0;  // 0: there is none
 };
 

@@ -188,6 +188,22 @@ class Reader {
     });
   }
 
+  void Read(const YAML::Node& node, FlowLogsKey& key) {
+    key.target->clear();
+    ForEach(node, "a list of mappings, each with the key to", [&](const YAML::Node& item) {
+      FlowLogSinkSettings sink;
+      const std::string path = current_path_;
+      if (!item.IsMap()) {
+        Error(item, path, "wants a mapping with the key to" + Got(item));
+        return;
+      }
+      std::vector<Key> keys = KeysOf(sink);
+      ReadMap(item, path, "", keys);
+      if (auto error = CheckLogPlace(sink.to)) Error(item, path + ".to", *std::move(error));
+      key.target->push_back(std::move(sink));
+    });
+  }
+
   void ReadPort(const YAML::Node& node, PortSettings& port) {
     if (node.IsMap()) {
       std::vector<Key> keys = KeysOf(port);

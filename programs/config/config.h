@@ -15,6 +15,7 @@
 #include "common/origins.h"
 #include "core/pipeline.h"
 #include "edge/settings.h"
+#include "observe/flow_log_settings.h"
 #include "sluice/diagnostic.h"
 #include "table/compile.h"
 
@@ -33,6 +34,7 @@ struct Config {
   CompileLimits limits;
   std::string http;                    // HOST:PORT; empty: nothing is served
   std::uint32_t http_policies = 2000;  // that have series of their own
+  FlowLogSettings flow_log;
   LogLevel log_level = LogLevel::kInfo;
   Origins origins;  // of the above, by the keys' names in the file
 };

@@ -145,11 +145,26 @@ std::vector<Key> KeysOf(Config& config) {
   AddApiKeys(config, keys);
   keys.push_back({"log_level", Choice(config.log_level, {"debug", "info", "warning", "error"}), "",
                   "lines below it are not written to standard error"});
+  keys.push_back(
+      {"flow_logs", FlowLogsKey{&config.flow_log.sinks}, "",
+       "where flows that ended and denials are written ([flow-logs.md](flow-logs.md)): a list of the keys below"});
+  keys.push_back({"flow_log_deny_interval", Number(config.flow_log.deny_interval_s, 1, 3600), "s",
+                  "denials are counted up for so long before they are written"});
   AddPolicyKeys(config.pipeline, keys);
   AddTimeoutKeys(config.pipeline.timeouts, keys);
   AddSizeKeys(config, keys);
   AddEdgeKeys(config.edge, keys);
   return keys;
+}
+
+std::vector<Key> KeysOf(FlowLogSinkSettings& sink) {
+  return {{"to", TextKey{&sink.to}, "", "`file:PATH`, `stdout`, or `unix:PATH`: a socket that a collector listens at"},
+          {"only", Choice(sink.only, {"all", "ended", "denied"}), "", "flows that ended, denials, or both"},
+          {"namespaces", TextListKey{&sink.namespaces, "any"}, "", "of either end"},
+          {"lines_per_second", Number(sink.lines_per_second, 0, 10'000'000), "lines", "0: all"},
+          {"most_mb", Number(sink.most_mb, 1, 1u << 20), "MB", "of a file, before the next one begins"},
+          {"kept", Number(sink.kept, 0, 1000), "files", "of before: `PATH.1` is the newest"},
+          {"gzip", BoolKey{&sink.gzip}, "", "of those: `PATH.1.gz`"}};
 }
 
 std::vector<Key> KeysOf(PortSettings& port) {

@@ -49,9 +49,14 @@ struct WiresKey {
   std::vector<WireSettings>* target = nullptr;
 };
 
+struct FlowLogsKey {
+  std::vector<FlowLogSinkSettings>* target = nullptr;
+};
+
 struct Key {
   std::string path;  // "timeouts.udp": key udp of the mapping timeouts
-  std::variant<NumberKey, ChoiceKey, BoolKey, TextKey, TextListKey, CoresKey, EtherTypesKey, WiresKey> value;
+  std::variant<NumberKey, ChoiceKey, BoolKey, TextKey, TextListKey, CoresKey, EtherTypesKey, WiresKey, FlowLogsKey>
+      value;
   std::string_view unit;
   std::string_view text;
 };
@@ -61,6 +66,9 @@ std::vector<Key> KeysOf(Config& config);
 
 // The keys of one port in the long form of `wires`, bound to `port`.
 std::vector<Key> KeysOf(PortSettings& port);
+
+// The keys of one item of `flow_logs`, bound to `sink`.
+std::vector<Key> KeysOf(FlowLogSinkSettings& sink);
 
 }  // namespace sluice
 

@@ -28,6 +28,7 @@ struct Describe {
   TypeAndDefault operator()(const CoresKey&) const { return {"list of numbers", "empty"}; }
   TypeAndDefault operator()(const EtherTypesKey&) const { return {"list of 0x600 to 0xffff", "none"}; }
   TypeAndDefault operator()(const WiresKey&) const { return {"list of pairs", "none"}; }
+  TypeAndDefault operator()(const FlowLogsKey&) const { return {"list of mappings", "none"}; }
 };
 
 std::string MarkdownTable(const std::vector<Key>& keys) {
@@ -45,7 +46,9 @@ std::string MarkdownTable(const std::vector<Key>& keys) {
 std::string ConfigReference() {
   Config config;
   PortSettings port;
-  return MarkdownTable(KeysOf(config)) + "\nA port of a wire in its long form:\n\n" + MarkdownTable(KeysOf(port));
+  FlowLogSinkSettings sink;
+  return MarkdownTable(KeysOf(config)) + "\nA port of a wire in its long form:\n\n" + MarkdownTable(KeysOf(port)) +
+         "\nAn item of `flow_logs`:\n\n" + MarkdownTable(KeysOf(sink));
 }
 
 }  // namespace sluice

@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <random>
 #include <string>
 #include <utility>
 #include <variant>
@@ -33,6 +34,7 @@ monitor_->BeginTraffic(*view_);
 #include "sluiced/monitor.h"
 #include "sluiced/plane_view.h"
 #include "sluiced/policy_keeper.h"
+#include "sluiced/store_names.h"
 #include "sluiced/summary.h"
 #include "sluiced/worker_watch.h"
 #include "store/policy_intake.h"
@@ -66,6 +68,7 @@ class Daemon {
     if (code == kExitFine && plane_) {
       std::puts("ready");
       std::fflush(stdout);
+      if (flow_log_) flow_log_->Start();
       ServiceManager::SayReady();
       while (Wait()) {
         TellManager();
@@ -117,19 +120,35 @@ class Daemon {
     const bool skips = config_.skip_broken_manifests || !config_.pipeline.fail_closed;
     policy_ = std::make_unique<PolicyKeeper>(
         config_.manifests, skips ? PolicyKeeper::Broken::kSkip : PolicyKeeper::Broken::kNoPolicy, *intake_);
+    MakeFlowLog(say);
     if (!StartHttp()) return kExitFailed;
     if (!LoadFirstPolicy()) return kExitFine;
-    auto plane = Dataplane::Start(config_.edge, config_.pipeline, intake_->store().table(), say);
+    auto plane = Dataplane::Start(config_.edge, config_.pipeline, intake_->store().table(), say,
+                                  [this](Pipeline& pipeline) { Tap(pipeline); });
     if (const auto* error = std::get_if<std::string>(&plane)) return Fail(*error);
     plane_ = std::get<std::unique_ptr<Dataplane>>(std::move(plane));
     return StartApi(say);
   }
 
+  void MakeFlowLog(const FlowLog::Say& say) {
+    if (config_.flow_log.sinks.empty()) return;
+    names_ = std::make_unique<StoreNames>(intake_->store());
+    flow_log_ = std::make_unique<FlowLog>(config_.flow_log, *names_, say);
+  }
+
+  void Tap(Pipeline& pipeline) {
+    if (!flow_log_) return;
+    std::random_device device;
+    WorkerTap& tap = flow_log_->AddTap(std::uint64_t{device()} << 32 | device());
+    pipeline.Listen(&tap.ends);
+    pipeline.CountDenies(&tap.denies);
+  }
+
   // Before the first policy, which takes its time: probes are to see that it starts.
   bool StartHttp() {
     monitor_ = std::make_unique<Monitor>(
-        *intake_,
-        Monitor::Settings{config_.limits, config_.http_policies, config_.pipeline.fail_closed, !policy_->has_paths()});
+        *intake_, Monitor::Settings{config_.limits, config_.http_policies, config_.pipeline.fail_closed,
+                                    !policy_->has_paths(), flow_log_.get()});
     if (config_.http.empty()) return true;
     std::string error;
     http_ = HttpServer::Start(config_.http,
@@ -201,6 +220,7 @@ class Daemon {
       const std::lock_guard lock(plane_mutex_);
       plane_->Stop();
     }
+    if (flow_log_) flow_log_->Stop(ObserveWorkers(*plane_));
     PrintSummary();
     server_.reset();
     const std::lock_guard lock(plane_mutex_);
@@ -315,8 +335,11 @@ class Daemon {
   TlsFiles tls_;
   const Signals signals_{SIGTERM, SIGINT, SIGHUP, SIGUSR1};
   std::mutex plane_mutex_;  // over what several threads do with plane_: publish, watch, read, stop
-  std::unique_ptr<Dataplane> plane_;
+  // The intake and the flow log are gone after the workers, which write into it.
   std::unique_ptr<PolicyIntake> intake_;
+  std::unique_ptr<StoreNames> names_;
+  std::unique_ptr<FlowLog> flow_log_;
+  std::unique_ptr<Dataplane> plane_;
   std::unique_ptr<PolicyKeeper> policy_;
   std::unique_ptr<PolicyService> service_;
   std::unique_ptr<PlaneView> view_;

@@ -83,6 +83,7 @@ std::string Monitor::MetricsText() {
   input.policy.endpoints = size.endpoints;
   input.limits = settings_.limits;
   input.steps = &intake_.steps();
+  if (settings_.flow_log != nullptr) input.flow_log = settings_.flow_log->Counts();
   input.certificate_end_unix_s = certificate_end_unix_s_;
   const std::shared_lock lock(view_mutex_);  // observations are good as long as the view
   if (view_ != nullptr) {

@@ -13,6 +13,7 @@
 
 #include "edge/dataplane.h"
 #include "observe/dataplane_view.h"
+#include "observe/flow_log.h"
 #include "observe/metrics.h"
 #include "store/policy_intake.h"
 #include "table/compile.h"
@@ -26,9 +27,10 @@ class Monitor {
     std::size_t policies = 0;  // as Metrics
     bool fail_closed = true;
     bool has_sender = true;  // policy comes from senders, not from manifests
+    const FlowLog* flow_log = nullptr;
   };
 
-  // `intake` outlives it.
+  // `intake` and the flow log outlive it.
   Monitor(const PolicyIntake& intake, Settings settings);
 
   // The control thread.

@@ -25,6 +25,7 @@ class MetricsTest : public testing::Test {
   MetricsTest() {
     input_.version = "1.2.3";
     input_.steps = &steps_;
+    input_.flow_log = {{"stdout", 5, {1, 2, 3}}};
     input_.policy.published_unix_ns = 1'500'000'000;
     input_.policy.sender_heard_unix_ns = 2'000'000'000;
     input_.certificate_end_unix_s = 5000;
@@ -87,7 +88,8 @@ TEST_F(MetricsTest, CountsAreTheWorkers) {
         "sluice_policy_published_timestamp_seconds 1.5\n",
         "sluice_port_rx_packets_total{wire=\"0\",side=\"1\",device=\"null\"} 7\n",
         "sluice_port_link_up{wire=\"0\",side=\"2\",device=\"null\"} 0\n",
-        "sluice_certificate_end_timestamp_seconds 5000\n",
+        "sluice_certificate_end_timestamp_seconds 5000\n", "sluice_flow_log_lines_total{sink=\"stdout\"} 5\n",
+        "sluice_events_lost_total{sink=\"stdout\",cause=\"rate\"} 3\n",
         "sluice_policy_packets_total{policy=\"default/server\",tier=\"NetworkPolicy\",direction=\"ingress\",action="
         "\"deny\"} 1\n"}) {
     EXPECT_THAT(text, HasSubstr(line));

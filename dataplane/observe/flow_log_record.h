@@ -1,0 +1,56 @@
+// A line of the flow log: what it says, and its text. Values; any thread.
+#ifndef SLUICE_DATAPLANE_OBSERVE_FLOW_LOG_RECORD_H_
+#define SLUICE_DATAPLANE_OBSERVE_FLOW_LOG_RECORD_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "sluice/address.h"
+#include "table/table.h"
+
+namespace sluice {
+
+// Whose an address is; empty texts where nobody's.
+struct FlowLogOwner {
+  std::string namespace_name;
+  std::string pod;
+  std::string node;
+};
+
+struct FlowLogRecord {
+  struct End {
+    IpAddress address;
+    std::uint16_t port = 0;
+    FlowLogOwner owner;
+  };
+
+  std::uint64_t unix_ns = 0;  // when the flow had ended; of denials, when their interval had
+  bool is_deny = false;
+  // Of a deny, each present only where it is known: beyond what can be told apart, a record is of a whole rule.
+  std::optional<End> source;
+  std::optional<End> destination;
+  std::uint8_t protocol = 0;
+  std::string_view verdict;  // "forward", "drop", "reject"
+  std::string_view reason;   // of a deny: the drop reason
+  std::string_view state;    // of an ended flow
+  std::string_view cause;    // ... why it ended
+  std::optional<TableRule> egress;
+  std::optional<TableRule> ingress;
+  std::uint64_t generation = 0;
+  std::uint64_t packets = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t first_unix_ns = 0;  // of a deny
+  std::uint64_t last_unix_ns = 0;   // its last packet
+};
+
+// A line of JSON, with its end. What does not apply is left out.
+std::string ToJsonLine(const FlowLogRecord& record);
+
+// "2026-11-30T03:25:27.123Z"
+std::string Rfc3339(std::uint64_t unix_ns);
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_OBSERVE_FLOW_LOG_RECORD_H_

@@ -1,0 +1,154 @@
+#include "observe/log_sink.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <utility>
+
+#include "observe/rotating_file.h"
+
+namespace sluice {
+namespace {
+
+using SinkClock = std::chrono::steady_clock;
+
+constexpr std::string_view kFile = "file:";
+constexpr std::string_view kUnix = "unix:";
+constexpr std::size_t kMostWaiting = std::size_t{1} << 20;  // bytes for a reader that is slow
+constexpr std::chrono::seconds kBetweenTries(1);
+
+class FileSink final : public LogSink {
+ public:
+  FileSink(std::string path, const Rotation& rotation)
+      : file_(std::move(path), rotation.most_bytes, rotation.kept, rotation.gzip) {}
+
+  bool Write(std::string_view line) override {
+    // A full disk is not asked for each line.
+    if (!problem().empty() && SinkClock::now() < try_again_) return false;
+    std::string error = file_.Append(line);
+    if (error.empty()) return Succeed();
+    try_again_ = SinkClock::now() + kBetweenTries;
+    return Fail(std::move(error));
+  }
+
+ private:
+  RotatingFile file_;
+  SinkClock::time_point try_again_;
+};
+
+// Bytes for a descriptor that may take none: they wait, bounded, and lines come whole.
+class WaitingSink : public LogSink {
+ public:
+  bool Write(std::string_view line) override {
+    if (!IsOpen()) return false;  // the problem says why
+    if (waiting_.size() > kMostWaiting) Send();
+    if (waiting_.size() > kMostWaiting) return Fail("whoever reads it is too slow");
+    waiting_ += line;
+    return Succeed();
+  }
+  void Tend() override {
+    if (IsOpen()) Send();
+  }
+  void Finish() override { Tend(); }
+
+ protected:
+  // Opens it where that is due.
+  virtual bool IsOpen() = 0;
+  // Bytes that were taken; -1 and errno.
+  virtual ssize_t SendSome(const char* bytes, std::size_t count) = 0;
+  virtual void Lost(int error) = 0;
+
+ private:
+  void Send() {
+    std::size_t sent = 0;
+    while (sent < waiting_.size()) {
+      const ssize_t taken = SendSome(waiting_.data() + sent, waiting_.size() - sent);
+      if (taken < 0 && errno == EINTR) continue;
+      if (taken < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
+      if (taken < 0) {
+        const int error = errno;
+        LoseLater(static_cast<std::uint64_t>(
+            std::count(waiting_.begin() + static_cast<std::ptrdiff_t>(sent), waiting_.end(), '\n')));
+        waiting_.clear();
+        return Lost(error);
+      }
+      sent += static_cast<std::size_t>(taken);
+    }
+    waiting_.erase(0, sent);
+  }
+
+  std::string waiting_;
+};
+
+class StandardOutput final : public WaitingSink {
+ private:
+  bool IsOpen() override { return !broken_; }
+  // Others may share the descriptor, so it stays as it is: bytes are given only where they are taken at once.
+  ssize_t SendSome(const char* bytes, std::size_t count) override {
+    pollfd wait{STDOUT_FILENO, POLLOUT, 0};
+    if (poll(&wait, 1, 0) <= 0) {
+      errno = EAGAIN;
+      return -1;
+    }
+    return write(STDOUT_FILENO, bytes, std::min(count, std::size_t{PIPE_BUF}));  // a pipe that is ready takes as many
+  }
+  // For good: nobody can open it again.
+  void Lost(int error) override {
+    broken_ = true;
+    Fail(std::string("standard output: ") + std::strerror(error));
+  }
+
+  bool broken_ = false;
+};
+
+class UnixSocket final : public WaitingSink {
+ public:
+  explicit UnixSocket(std::string path) : path_(std::move(path)) {}
+  ~UnixSocket() override { Close(); }
+
+ private:
+  bool IsOpen() override {
+    if (fd_ >= 0) return true;
+    const auto now = SinkClock::now();
+    if (now < try_again_) return false;
+    try_again_ = now + kBetweenTries;
+    sockaddr_un name{};
+    name.sun_family = AF_UNIX;
+    path_.copy(name.sun_path, sizeof name.sun_path - 1);
+    fd_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd_ >= 0 && connect(fd_, reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0) return Succeed();
+    Lost(errno);
+    return false;
+  }
+  ssize_t SendSome(const char* bytes, std::size_t count) override { return send(fd_, bytes, count, MSG_NOSIGNAL); }
+  void Lost(int error) override {
+    Close();
+    Fail(path_ + ": " + std::strerror(error) + "; whoever collects the log listens there");
+  }
+  void Close() {
+    if (fd_ >= 0) close(fd_);
+    fd_ = -1;
+  }
+
+  const std::string path_;
+  int fd_ = -1;
+  SinkClock::time_point try_again_;
+};
+
+}  // namespace
+
+std::unique_ptr<LogSink> LogSink::Of(const std::string& to, const Rotation& rotation) {
+  if (to.starts_with(kFile)) return std::make_unique<FileSink>(to.substr(kFile.size()), rotation);
+  if (to.starts_with(kUnix)) return std::make_unique<UnixSocket>(to.substr(kUnix.size()));
+  return std::make_unique<StandardOutput>();
+}
+
+}  // namespace sluice

@@ -1,0 +1,44 @@
+// A file that lines are appended to, and that makes room for the next one when it is large: PATH becomes PATH.1 (or
+// PATH.1.gz), PATH.1 becomes PATH.2, and what is too old goes.
+//
+// One thread. A line is in the file whole or not at all, also where the disk is full.
+#ifndef SLUICE_DATAPLANE_OBSERVE_ROTATING_FILE_H_
+#define SLUICE_DATAPLANE_OBSERVE_ROTATING_FILE_H_
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace sluice {
+
+class RotatingFile {
+ public:
+  // Opens nothing. `kept`: how many of before are kept; 0: none.
+  RotatingFile(std::string path, std::uint64_t most_bytes, std::uint32_t kept, bool gzip);
+  ~RotatingFile();
+  RotatingFile(const RotatingFile&) = delete;
+  RotatingFile& operator=(const RotatingFile&) = delete;
+
+  // Opens the file where it is not, or where another program took it away. Empty, or why the line is not there.
+  std::string Append(std::string_view line);
+
+ private:
+  std::string Open();
+  std::string Rotate();
+  std::string NameOf(std::uint32_t number) const;
+  bool WasTakenAway() const;
+  void Close();
+
+  const std::string path_;
+  const std::uint64_t most_bytes_;
+  const std::uint32_t kept_;
+  const bool gzip_;
+  int fd_ = -1;
+  std::uint64_t bytes_ = 0;
+  std::chrono::steady_clock::time_point looked_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_OBSERVE_ROTATING_FILE_H_

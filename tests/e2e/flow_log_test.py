@@ -1,0 +1,216 @@
+"""The flow log of a running sluiced: what its lines say, where they go, and what becomes of those that go nowhere."""
+
+import gzip
+import json
+import os
+import pathlib
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import unittest
+
+from http_test import BIN, POLICY, Sluiced, udp_frame, wait_until
+
+
+def udp_from(source, port):
+    """As udp_frame, from another port of the pod."""
+    frame = bytearray(udp_frame(port))
+    frame[34:36] = struct.pack("!H", source)
+    return bytes(frame)
+
+
+def to_host(number, port):
+    """As udp_frame, to one of many hosts."""
+    frame = bytearray(udp_frame(port))
+    frame[30:34] = bytes([198, 18, number >> 8, number & 255])
+    frame[24:26] = b"\0\0"
+    return bytes(frame)
+
+
+class FlowLogTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="sluice-flows-")
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        (self.folder / "policy.yaml").write_text(POLICY)
+        self.file = self.folder / "flows.jsonl"
+
+    def start(self, frames, *sinks, **keys):
+        config = {"flow_logs": list(sinks), "flow_log_deny_interval": 1, "timeouts": {"udp": 1}, **keys}
+        (self.folder / "sluiced.yaml").write_text(json.dumps(config))
+        sluiced = Sluiced(self.folder, frames, "--config", str(self.folder / "sluiced.yaml"),
+                          "--manifests", str(self.folder / "policy.yaml"))
+        self.addCleanup(sluiced.__exit__, None, None, None)
+        return sluiced.__enter__()
+
+    def to_file(self, **keys):
+        return {"to": f"file:{self.file}", **keys}
+
+    def lines(self, path=None):
+        """Whole lines: the last one may be under way, and the file may just be renamed."""
+        try:
+            return [json.loads(line) for line in (path or self.file).read_text().split("\n")[:-1]]
+        except FileNotFoundError:
+            return []
+
+    def wait_for(self, holds):
+        self.assertTrue(wait_until(lambda: any(holds(line) for line in self.lines())), self.lines())
+        return next(line for line in self.lines() if holds(line))
+
+    def test_an_ended_flow_has_its_ends_rules_and_counts(self):
+        self.start([udp_frame(53)] * 3, self.to_file())
+        line = self.wait_for(lambda line: line["type"] == "end")
+        for key in ("time", "last"):
+            self.assertRegex(line.pop(key), r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+        self.assertEqual(line, {
+            "type": "end", "src": "10.0.0.1", "sport": 1000, "src_namespace": "a", "src_pod": "p", "dst": "192.0.2.1",
+            "dport": 53, "proto": "udp", "verdict": "forward", "state": line["state"],
+            "egress": {"verdict": "allow", "tier": "NetworkPolicy", "policy": "a/dns", "rule": 0},
+            "generation": 1, "packets": 3, "bytes": 186, "cause": "expired"})
+
+    def test_denials_are_counted_by_pair_port_and_rule(self):
+        self.start([udp_frame(80)] * 5 + [udp_from(2000, 81)] * 2, self.to_file(only="denied"))
+        line = self.wait_for(lambda line: line.get("dport") == 80)
+        for key in ("time", "first", "last"):
+            self.assertRegex(line.pop(key), r"Z$")
+        self.assertEqual(line, {
+            "type": "deny", "src": "10.0.0.1", "sport": 1000, "src_namespace": "a", "src_pod": "p", "dst": "192.0.2.1",
+            "dport": 80, "proto": "udp", "verdict": "drop", "reason": "policy_denied",
+            "egress": {"verdict": "deny", "tier": "NetworkPolicy", "policy": "a/dns", "rule": -1},
+            "generation": 1, "packets": 5, "bytes": 310})
+        self.assertEqual(self.wait_for(lambda line: line.get("dport") == 81)["packets"], 2)
+
+    def test_each_of_many_denied_pairs_is_in_the_log_with_its_exact_count(self):
+        hosts = 3000
+        self.start([to_host(number, 80) for number in range(hosts)] * 3, self.to_file(only="denied"))
+
+        def totals():
+            counts = {}
+            for line in self.lines():
+                counts[line["dst"]] = counts.get(line["dst"], 0) + line["packets"]
+            return counts
+
+        self.assertTrue(wait_until(lambda: sum(totals().values()) == 3 * hosts), sum(totals().values()))
+        self.assertEqual(set(totals().values()), {3})
+
+    def test_flows_that_live_at_the_end_are_written_as_stopped(self):
+        sluiced = self.start([udp_frame(53)], self.to_file(only="ended"), timeouts={"udp": 1000})
+        self.assertTrue(wait_until(lambda: sluiced.metrics()["sluice_flows"] == 1))
+        self.assertEqual(self.lines(), [])
+        sluiced.process.send_signal(signal.SIGTERM)
+        self.assertEqual(sluiced.process.wait(30), 0)
+        self.assertEqual([(line["dport"], line["cause"]) for line in self.lines()], [(53, "stopped")])
+
+    def test_a_sink_takes_the_namespaces_and_kinds_that_it_names(self):
+        frames = [udp_frame(53), udp_frame(80)]
+        others = self.folder / "others.jsonl"
+        self.start(frames, self.to_file(only="ended", namespaces=["a"]), {"to": f"file:{others}", "namespaces": ["b"]})
+        self.wait_for(lambda line: line["type"] == "end")
+        self.assertEqual({line["type"] for line in self.lines()}, {"end"})
+        self.assertEqual(self.lines(others), [])
+
+    def test_lines_beyond_the_rate_are_counted_in_the_stream_and_as_a_metric(self):
+        sluiced = self.start([to_host(number, 80) for number in range(500)], self.to_file(only="denied", lines_per_second=10))
+        lost = self.wait_for(lambda line: line["type"] == "lost")
+        self.assertEqual(lost["cause"], "rate")
+        self.assertTrue(wait_until(lambda: sum(line.get("not_logged", line.get("packets")) for line in self.lines()) == 500))
+        told = sum(line.get("not_logged", 0) for line in self.lines())
+        metrics = sluiced.metrics()
+        self.assertEqual(metrics[f'sluice_events_lost_total{{sink="file:{self.file}",cause="rate"}}'], told)
+        self.assertEqual(metrics[f'sluice_flow_log_lines_total{{sink="file:{self.file}"}}'], len(self.lines()))
+
+    def test_a_file_rotates_and_what_was_is_compressed(self):
+        hosts = 9000
+        self.start([to_host(number, 80) for number in range(hosts)], self.to_file(only="denied", most_mb=1, kept=9))
+        older = lambda: sorted(self.folder.glob("flows.jsonl.*.gz"))
+
+        def all_lines():
+            lines = self.lines()
+            for path in older():
+                try:
+                    lines += [json.loads(line) for line in gzip.open(path, "rt")]
+                except (EOFError, OSError):  # it is being compressed, or renamed
+                    return []
+            return lines
+
+        expected = {f"198.18.{n >> 8}.{n & 255}" for n in range(hosts)}
+        self.assertTrue(wait_until(lambda: older() and {line["dst"] for line in all_lines()} == expected))
+        for path in older():
+            self.assertLessEqual(len(gzip.decompress(path.read_bytes())), 1 << 20)
+        self.assertEqual(os.stat(self.file).st_mode & 0o777, 0o640)
+
+    def test_only_as_many_files_are_kept_as_it_says(self):
+        self.start([to_host(number, 80) for number in range(15000)], self.to_file(only="denied", most_mb=1, kept=1, gzip=False))
+        self.assertTrue(wait_until(lambda: (self.folder / "flows.jsonl.1").exists() and any(
+            line["dst"] == "198.18.58.151" for line in self.lines())))
+        self.assertEqual(sorted(path.name for path in self.folder.glob("flows.jsonl*")), ["flows.jsonl", "flows.jsonl.1"])
+
+    def test_a_file_that_another_program_renames_is_begun_anew(self):
+        sluiced = self.start([udp_frame(80), udp_frame(53)], self.to_file())
+        self.wait_for(lambda line: line["type"] == "deny")
+        self.file.rename(self.folder / "taken")
+        self.wait_for(lambda line: line["type"] == "end") if not any(
+            line["type"] == "end" for line in self.lines(self.folder / "taken")) else None
+        self.assertTrue(wait_until(lambda: sluiced.get("/healthz")[0] == 200))
+
+    def test_a_sink_that_takes_nothing_is_named_once_and_packets_go_on(self):
+        places = ["file:/nonexistent/flows", "file:/dev/full", f"file:{self.folder}", f"unix:{self.folder}/nobody"]
+        sluiced = self.start([udp_frame(53)] * 3 + [udp_frame(80)], *({"to": place} for place in places))
+        self.assertTrue(wait_until(lambda: sluiced.metrics()['sluice_packets_total{verdict="forward"}'] == 3))
+        for place in places:
+            said = f"flow log {place}: lines are lost until it takes them again: "
+            self.assertTrue(wait_until(lambda: said in sluiced.log_text()), sluiced.log_text())
+            self.assertTrue(wait_until(lambda: sluiced.metrics()[f'sluice_events_lost_total{{sink="{place}",cause="sink"}}'] == 2))
+            self.assertEqual(sluiced.log_text().count(said), 1)
+        self.assertEqual(sluiced.get("/healthz")[0], 200)
+
+    def test_a_collector_at_a_socket_gets_lines_and_hears_what_it_missed(self):
+        path = f"{self.folder}/collector"
+        sluiced = self.start([udp_frame(53), udp_frame(80)], {"to": f"unix:{path}"}, timeouts={"udp": 1})
+        lost = lambda: sluiced.metrics()[f'sluice_events_lost_total{{sink="unix:{path}",cause="sink"}}']
+        self.assertTrue(wait_until(lambda: lost() == 2))
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(path)
+            server.listen()
+            server.settimeout(60)
+            client = server.accept()[0]
+            with client, client.makefile() as lines:
+                client.settimeout(60)
+                line = json.loads(lines.readline())
+        self.assertEqual((line["type"], line["not_logged"], line["cause"]), ("lost", 2, "sink"))
+        self.assertIn("takes lines again", sluiced.log_text())
+
+    def test_standard_output_has_ready_and_then_lines(self):
+        sluiced = self.start([udp_frame(80)], {"to": "stdout"})
+        line = json.loads(sluiced.process.stdout.readline())
+        self.assertEqual((line["type"], line["dport"]), ("deny", 80))
+
+    def test_a_reader_of_standard_output_that_reads_nothing_keeps_nothing_from_ending(self):
+        sluiced = self.start([to_host(number, 80) for number in range(5000)], {"to": "stdout"})
+        self.assertTrue(wait_until(lambda: sluiced.metrics()['sluice_packets_total{verdict="drop"}'] == 5000))
+        self.assertTrue(wait_until(lambda: sluiced.metrics()['sluice_flow_log_lines_total{sink="stdout"}'] > 0))
+        sluiced.process.send_signal(signal.SIGTERM)
+        self.assertEqual(sluiced.process.wait(30), 0)
+
+    def test_what_is_wrong_in_the_configuration_is_named_with_its_line(self):
+        config = self.folder / "bad.yaml"
+        for text, told in (
+                ("flow_logs:\n- {}\n", "bad.yaml:2: error: flow_logs[0].to: is missing; wants file:PATH, stdout or unix:PATH"),
+                ("flow_logs:\n- {to: /var/log/x}\n", "flow_logs[0].to: wants file:PATH, stdout or unix:PATH, not '/var/log/x'"),
+                ("flow_logs:\n- {to: stdout, namespace: [a]}\n", "flow_logs[0].namespace: no such key; did you mean namespaces?"),
+                ("flow_logs:\n- {to: stdout, only: some}\n", "flow_logs[0].only: wants one of all, ended, denied, not 'some'"),
+                ("flow_logs:\n- stdout\n", "flow_logs[0]: wants a mapping with the key to, not 'stdout'"),
+                ("flow_logs: stdout\n", "flow_logs: wants a list of mappings, each with the key to, not 'stdout'"),
+                (f"flow_logs:\n- to: unix:/{'x' * 107}\n", "names a path that is too long for a socket: 107 bytes at most"),
+                ("flow_log_deny_interval: 0\n", "flow_log_deny_interval: wants a number from 1 to 3600, not '0'")):
+            with self.subTest(text):
+                config.write_text(text)
+                run = subprocess.run([BIN / "sluiced", "--config", config, "--check-config"], capture_output=True, text=True, timeout=60)
+                self.assertEqual(run.returncode, 2)
+                self.assertIn(told, run.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,180 @@
+// The flow log without a daemon: whose rule a line names, and what is told of lines that were lost.
+#include "observe/flow_log.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/pipeline_fixture.h"
+
+namespace sluice {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+using testing::SizeIs;
+
+class FakeNames final : public FlowLogNames {
+ public:
+  std::vector<FlowLogOwner> OwnersOf(std::span<const IpAddress> addresses) const override {
+    std::vector<FlowLogOwner> owners;
+    for (const IpAddress& address : addresses) {
+      const auto known = owners_.find(address);
+      owners.push_back(known == owners_.end() ? FlowLogOwner() : known->second);
+    }
+    return owners;
+  }
+  std::shared_ptr<const Table> table() const override { return table_; }
+
+  std::shared_ptr<const Table> table_;
+  std::map<IpAddress, FlowLogOwner> owners_;
+};
+
+class FlowLogTest : public testing::Test {
+ protected:
+  FlowLogTest() {
+    std::string path = (std::filesystem::temp_directory_path() / "sluice-flows-XXXXXX").string();
+    EXPECT_NE(mkdtemp(path.data()), nullptr);
+    folder_ = path;
+    settings_.sinks.emplace_back().to = "file:" + (folder_ / "flows").string();
+    settings_.sinks[0].most_mb = 100;
+  }
+  ~FlowLogTest() override { std::filesystem::remove_all(folder_); }
+
+  // All that was written so far; the log has no thread of its own here.
+  std::vector<std::string> LinesOf(FlowLog& log, const std::vector<Observation>& workers = {}) {
+    log.Stop(workers);
+    std::ifstream file(folder_ / "flows");
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(file, line);) lines.push_back(line);
+    return lines;
+  }
+  std::unique_ptr<FlowLog> MakeLog() {
+    return std::make_unique<FlowLog>(settings_, names_, [this](std::string_view line) { said_.emplace_back(line); });
+  }
+  static FlowView Flow(RuleId rule, std::uint64_t generation) {
+    FlowView flow;
+    flow.source = {Ip("10.0.0.1"), 1000};
+    flow.destination = {Ip("10.0.0.2"), 80};
+    flow.protocol = kProtoTcp;
+    flow.ingress_rule = rule;
+    flow.generation = generation;
+    return flow;
+  }
+
+  std::filesystem::path folder_;
+  FlowLogSettings settings_;
+  FakeNames names_;
+  std::vector<std::string> said_;
+};
+
+TEST_F(FlowLogTest, APipelinesFlowsAndDenialsAreNamed) {
+  PipelineFixture worker;
+  worker.Load(ServerAdmitsClient());
+  names_.table_ = std::shared_ptr<const Table>(std::shared_ptr<const Table>(), &worker.table());
+  names_.owners_[Ip("10.0.0.2")] = {"default", "server\n\"", "n1"};
+  const auto log = MakeLog();
+  WorkerTap& tap = log->AddTap(1);
+  worker.pipeline().Listen(&tap.ends);
+  worker.pipeline().CountDenies(&tap.denies);
+  worker.Send(ClientTcp(kTcpSyn, 1000, 80));
+  worker.Send(ClientTcp(kTcpSyn, 1001, 81));
+  const std::vector<std::string> lines = LinesOf(*log, {worker.pipeline().Observe()});
+  ASSERT_THAT(lines, SizeIs(2));
+  EXPECT_THAT(lines[0], AllOf(HasSubstr(R"("type":"deny","src":"10.0.0.1","sport":1001,"dst":"10.0.0.2","dport":81)"),
+                              HasSubstr(R"("dst_pod":"server\\n\"")"), HasSubstr(R"("dst_node":"n1")"),
+                              HasSubstr(R"("policy":"default/server","rule":-1)"), HasSubstr(R"("packets":1)")));
+  EXPECT_THAT(lines[1], AllOf(HasSubstr(R"("type":"end")"), HasSubstr(R"("policy":"default/server","rule":0)"),
+                              HasSubstr(R"("cause":"stopped")")));
+}
+
+TEST_F(FlowLogTest, AFlowOfAnEpochThatIsOverIsNotGivenAnotherRulesName) {
+  Compiler before;
+  const auto older = MustCompile(before, ServerAdmitsClient());
+  ResolvedPolicy renamed = ServerAdmitsClient();
+  for (Section& section : renamed.sections) section.policy = "default/renamed";
+  Compiler after({}, older->generation() + 4);
+  const auto newer = MustCompile(after, renamed);
+  ASSERT_EQ(newer->generation(), older->generation() + 5);
+  const auto log = MakeLog();
+  WorkerTap& tap = log->AddTap(1);
+  const auto last_line_of = [&](std::uint64_t generation) {
+    tap.ends.FlowEnded(Flow(1, generation), FlowEndCause::kExpired, 0);
+    return LinesOf(*log).back();
+  };
+  names_.table_ = older;
+  EXPECT_THAT(last_line_of(older->generation()), HasSubstr("default/server"));
+  names_.table_ = newer;
+  EXPECT_THAT(last_line_of(newer->generation()), HasSubstr("default/renamed"));
+  EXPECT_THAT(last_line_of(older->generation()), HasSubstr("default/server"));
+  // Nobody saw which epoch was in force then.
+  EXPECT_THAT(last_line_of(older->generation() + 2), Not(HasSubstr("policy")));
+}
+
+TEST_F(FlowLogTest, WhatAFullRingLostIsToldInTheStream) {
+  PipelineFixture worker;
+  names_.table_ = std::shared_ptr<const Table>(std::shared_ptr<const Table>(), &worker.table());
+  settings_.sinks.push_back(settings_.sinks[0]);
+  settings_.sinks[1].to = "file:" + (folder_ / "denied").string();
+  settings_.sinks[1].only = FlowLogOnly::kDenied;
+  const auto log = MakeLog();
+  WorkerTap& tap = log->AddTap(1);
+  for (std::uint32_t i = 0; i < FlowEndRing::kCapacity + 7; ++i) {
+    tap.ends.FlowEnded(Flow(kNoRule, 1), FlowEndCause::kExpired, 0);
+  }
+  const std::vector<std::string> lines = LinesOf(*log);
+  ASSERT_THAT(lines, SizeIs(FlowEndRing::kCapacity + 1));
+  EXPECT_THAT(lines.back(), HasSubstr(R"("type":"lost","not_logged":7,"cause":"ring"})"));
+  EXPECT_EQ(log->Counts()[0].lost[0], 7u);
+  EXPECT_EQ(log->Counts()[1].lost[0], 0u) << "it wants no flows that ended";
+}
+
+TEST_F(FlowLogTest, DenialsThatCannotBeToldApartHaveNoEnds) {
+  PipelineFixture worker;
+  worker.Load(ServerAdmitsClient());
+  names_.table_ = std::shared_ptr<const Table>(std::shared_ptr<const Table>(), &worker.table());
+  const auto log = MakeLog();
+  WorkerTap& tap = log->AddTap(1);
+  DropRecord denied;
+  denied.reason = DropReason::kUnknownEndpoint;
+  denied.epoch = worker.table().epoch();
+  denied.frame_length = 60;
+  for (std::uint32_t i = 0; i < DenyTable::kMostPairs + 5; ++i) {
+    denied.source = IpAddress::V4(i);
+    tap.denies.Add(denied);
+  }
+  const std::vector<std::string> lines = LinesOf(*log);
+  ASSERT_THAT(lines, SizeIs(DenyTable::kMostPairs + 1));
+  EXPECT_THAT(lines.back(), AllOf(HasSubstr(R"("type":"deny","verdict":"drop","reason":"unknown_endpoint")"),
+                                  HasSubstr(R"("packets":5,"bytes":300)"), Not(HasSubstr("src"))));
+}
+
+TEST_F(FlowLogTest, AFileThatCannotBeWrittenIsSaidOnceWithItsReason) {
+  PipelineFixture worker;
+  names_.table_ = std::shared_ptr<const Table>(std::shared_ptr<const Table>(), &worker.table());
+  settings_.sinks[0].to = "file:" + (folder_ / "missing/flows").string();
+  const auto log = MakeLog();
+  WorkerTap& tap = log->AddTap(1);
+  for (int i = 0; i < 3; ++i) tap.ends.FlowEnded(Flow(kNoRule, 1), FlowEndCause::kExpired, 0);
+  log->Stop({});
+  ASSERT_THAT(said_, SizeIs(1));
+  EXPECT_THAT(said_[0], AllOf(HasSubstr("flow log file:"), HasSubstr("No such file or directory")));
+  EXPECT_EQ(log->Counts()[0].lost[1], 3u);
+}
+
+TEST(Rfc3339, HasMillisecondsAndTheEndOfTime) {
+  EXPECT_EQ(Rfc3339(0), "1970-01-01T00:00:00.000Z");
+  EXPECT_EQ(Rfc3339(1'796'009'127'123'999'999), "2026-11-30T03:25:27.123Z");
+}
+
+}  // namespace
+}  // namespace sluice

@@ -19,6 +19,7 @@ void AddConvert(CLI::App& app, int* exit_code);
 void AddDiff(CLI::App& app, int* exit_code);
 void AddDrops(CLI::App& app, int* exit_code);
 void AddExplain(CLI::App& app, int* exit_code);
+void AddFlows(CLI::App& app, int* exit_code);
 void AddGet(CLI::App& app, int* exit_code);
 void AddLint(CLI::App& app, int* exit_code);
 void AddReplay(CLI::App& app, int* exit_code);

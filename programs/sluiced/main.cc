@@ -28,8 +28,8 @@
 #include "config/config.h"
 #include "edge/dataplane.h"
 #include "edge/eal.h"
-monitor_->BeginTraffic(*view_);
 #include "edge/hooks_wire.h"
+#include "http/http_server.h"
 #include "sluiced/command_line.h"
 #include "sluiced/monitor.h"
 #include "sluiced/plane_view.h"
@@ -189,10 +189,11 @@ class Daemon {
   int StartApi(const ApiServer::Say& say) {
     const std::string refusal =
         policy_->has_paths() ? "this sluiced follows manifests; start it without them to push policy" : "";
-    monitor_->BeginTraffic(*view_);
-    service_ =
-        std::make_unique<PolicyService>(*intake_, refusal, [](std::string_view line) { spdlog::info("{}", line); });
+    const auto say_news = [](std::string_view line) { spdlog::info("{}", line); };
+    const auto may_push = [this](const std::string& chain) { return tls_.MayPush(chain); };
+    service_ = std::make_unique<PolicyService>(*intake_, refusal, say_news, may_push);
     view_ = std::make_unique<PlaneView>(*plane_, plane_mutex_, config_.edge);
+    monitor_->BeginTraffic(*view_);
     observe_ = std::make_unique<ObserveService>(*intake_, *view_, config_.pipeline.fail_closed);
     ApiSettings settings = config_.api;
     settings.tls_certificate = tls_.copies().certificate;
@@ -220,7 +221,7 @@ class Daemon {
       const std::lock_guard lock(plane_mutex_);
       plane_->Stop();
     }
-    if (flow_log_) flow_log_->Stop(ObserveWorkers(*plane_));
+    if (flow_log_) flow_log_->Stop(plane_->Observe());
     PrintSummary();
     server_.reset();
     const std::lock_guard lock(plane_mutex_);

@@ -38,7 +38,8 @@ class DataplaneView {
   virtual std::vector<PortState> Ports() const = 0;
   // What is in them to read on lives as long as the view.
   virtual std::vector<Observation> Workers() const = 0;
-  // The kernel interface at which a hook took a frame that came in by this port under this 802.1Q tag; empty: no hook did.
+  // The kernel interface at which a hook took a frame that came in by this port under this 802.1Q tag; empty: no hook
+  // did.
   virtual std::string HookedAt(std::uint32_t /*port*/, std::uint16_t /*tag*/) const { return ""; }
 };
 

@@ -18,7 +18,8 @@ Diagnostic TooLarge(std::string object, std::string_view what, std::uint64_t lim
   Diagnostic diagnostic;
   diagnostic.object = std::move(object);
   diagnostic.message = "the policy does not fit: with this object it needs more than " + std::to_string(limit) + ' ' +
-                       std::string(what) + " (" + key + "); the table in force stays. Raise " + key + " or narrow the policy";
+                       std::string(what) + " (" + key + "); the table in force stays. Raise " + key +
+                       " or narrow the policy";
   return diagnostic;
 }
 
@@ -264,7 +265,8 @@ std::optional<Diagnostic> CompilePass::Whole() {
   const auto too_many_bytes = [&] { return interner_.TableBytes() > limits_.table_bytes; };
   for (const Section& section : policy_.sections) {
     AddSection(section);
-    if (too_many_bytes()) return TooLarge("policy " + section.policy, "bytes", limits_.table_bytes, "limits.table_bytes");
+    if (too_many_bytes())
+      return TooLarge("policy " + section.policy, "bytes", limits_.table_bytes, "limits.table_bytes");
   }
   BuildPorts();
   for (const Node& node : policy_.nodes) AddNode(node);

@@ -12,8 +12,8 @@ namespace sluice {
 // and 1.6 s in one run). Called once, before threads; where a part is not to be had, all works as without it.
 void PrepareHeap();
 
-// `value`, which nothing takes apart: that of a cluster takes a sixth of the whole, and the process ends anyway. A pointer,
-// never null, because compilers take a reference for one into the argument.
+// `value`, which nothing takes apart: that of a cluster takes a sixth of the whole, and the process ends anyway. A
+// pointer, never null, because compilers take a reference for one into the argument.
 template <typename T>
 T* KeepUntilExit(T value) {
   static std::vector<T*>* const kept = new std::vector<T*>;

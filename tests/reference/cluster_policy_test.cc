@@ -19,7 +19,9 @@ constexpr Action kDeny = Action::kDeny;
 constexpr Action kPass = Action::kPass;
 
 Side By(Tier tier, bool allow, const char* policy, int rule, const char* name = "") {
-  return {allow, true, tier, policy, rule, name};
+  Side side{allow, true, tier, policy, rule, name};
+  if (rule == -1) side.isolated_by = {policy};
+  return side;
 }
 const Side kUndecided;
 

@@ -15,7 +15,10 @@ using reference::Side;
 
 const Side kUndecided;
 Side AllowedBy(const char* policy, int rule) { return {true, true, Tier::kNetworkPolicy, policy, rule}; }
-Side DeniedBy(const char* policy) { return {false, true, Tier::kNetworkPolicy, policy, -1}; }
+Side DeniedBy(std::vector<std::string> policies) {
+  return {false, true, Tier::kNetworkPolicy, policies.front(), -1, {}, policies};
+}
+Side DeniedBy(const char* policy) { return DeniedBy(std::vector<std::string>{policy}); }
 
 // Namespaces a {team: red} and b {team: blue}; pods web (named port http: TCP 80) and db in a, web in b; an outsider.
 class Reference : public testing::Test {
@@ -62,7 +65,7 @@ TEST_F(Reference, NP_02_RulesOfAllPoliciesAreUnitedAndTheFirstByNameIsNamed) {
                       Ingress(MakePolicy("a", "m"), {{{}, {Tcp(443)}}}), Ingress(MakePolicy("a", "b"), {})};
   EXPECT_EQ(Ask(outside, a_web, 80).ingress, AllowedBy("a/z", 0));
   EXPECT_EQ(Ask(outside, a_web, 443).ingress, AllowedBy("a/m", 0));
-  EXPECT_EQ(Ask(outside, a_web, 22).ingress, DeniedBy("a/b"));
+  EXPECT_EQ(Ask(outside, a_web, 22).ingress, DeniedBy({"a/b", "a/m", "a/z"}));
 }
 
 TEST_F(Reference, NP_03_BothEndsMustPass) {

@@ -148,17 +148,17 @@ std::int64_t ParseExpiry(const std::string& text) {
 }
 
 std::optional<ExecCredential> ReadCredential(const ExecPlugin& plugin, const std::string& text, std::string& why) {
-  const nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const nlohmann::json printed = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   const std::string name = "exec plugin " + plugin.command;
-  if (!json.is_object() || json.value("kind", nlohmann::json()) != "ExecCredential") {
+  if (!printed.is_object() || printed.value("kind", nlohmann::json()) != "ExecCredential") {
     why = name + " printed no ExecCredential: run it by hand and look";
     return std::nullopt;
   }
-  if (json.value("apiVersion", nlohmann::json()) != plugin.api_version) {
+  if (printed.value("apiVersion", nlohmann::json()) != plugin.api_version) {
     why = name + " printed an ExecCredential of another apiVersion than exec.apiVersion, " + plugin.api_version;
     return std::nullopt;
   }
-  const nlohmann::json status = json.value("status", nlohmann::json::object());
+  const nlohmann::json status = printed.value("status", nlohmann::json::object());
   const auto text_of = [&status](const char* field) {
     const auto found = status.find(field);
     return found != status.end() && found->is_string() ? found->get<std::string>() : std::string();

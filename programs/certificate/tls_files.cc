@@ -40,7 +40,7 @@ std::string SpanText(seconds span) {
 }
 
 // A file in memory, or -1.
-int Store(std::string_view content, std::int64_t changed_unix_s) {
+int StoreInMemory(std::string_view content, std::int64_t changed_unix_s) {
   const int fd = memfd_create("sluice-tls", MFD_CLOEXEC);
   if (fd < 0) return -1;
   const timespec times[] = {{0, UTIME_OMIT}, {changed_unix_s, 0}};
@@ -56,7 +56,7 @@ int Store(std::string_view content, std::int64_t changed_unix_s) {
 
 // Puts `content` in place of what the descriptor held, at once; -1 becomes a new descriptor. False: see errno.
 bool Exchange(int& fd, std::string_view content, std::int64_t changed_unix_s) {
-  const int stored = Store(content, changed_unix_s);
+  const int stored = StoreInMemory(content, changed_unix_s);
   if (stored < 0) return false;
   if (fd < 0) {
     fd = stored;

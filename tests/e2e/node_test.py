@@ -197,7 +197,15 @@ class Rejects(NodeTest):
         self.assertEqual(self.reach(THIRD, "tcp", OUTSIDE, port=443), "open")
 
 
-class LargeFrames(NodeTest):
+class Sizes(NodeTest):
+    """In a node of its own; the first exchange, by which neighbours find each other, is not what is tried."""
+
+    def setUp(self):
+        wait_for(lambda: self.reach(CLIENT, "icmp", OPEN) == "open", "the first ping")
+        wait_for(lambda: self.reach(CLIENT, "tcp", SERVICE, port=80) == "open", "the first connection")
+
+
+class LargeFrames(Sizes):
     is_alone = True
     mtu = 3000
 
@@ -206,7 +214,7 @@ class LargeFrames(NodeTest):
         self.assertEqual(self.reach(CLIENT, "tcp", SERVICE, port=80, size=300_000), "open")
 
 
-class VeryLargeFrames(NodeTest):
+class VeryLargeFrames(Sizes):
     """More than an AF_XDP buffer holds: packet sockets carry them."""
 
     is_alone = True

@@ -155,14 +155,14 @@ TEST(Suggest, AdmitsAllThatWasSeenInRandomWorlds) {
   for (int world = 0; world < 50; ++world) {
     ClusterBuilder builder;
     builder.Node("n1", {"192.0.2.1"}, {"10.0.0.0/24"});
-    std::vector<IpAddress> addresses = {Ip("192.0.2.1"), Ip("198.51.100.1")};
+    std::vector<IpAddress> addresses = {*IpAddress::Parse("192.0.2.1"), *IpAddress::Parse("198.51.100.1")};
     for (int i = 0; i < 8; ++i) {
       Labels labels;
       if (pick(4) != 0) labels.emplace_back("app", "a" + std::to_string(pick(3)));
       if (pick(2) != 0) labels.emplace_back("tier", "t" + std::to_string(pick(2)));
       const std::string address = "10.0.0." + std::to_string(10 + i);
       builder.Pod((pick(3) == 0 ? "other/p" : "shop/p") + std::to_string(i), labels, {address}).OnNode("n1");
-      addresses.push_back(Ip(address));
+      addresses.push_back(*IpAddress::Parse(address));
     }
     Cluster cluster = builder.Build();
     std::vector<SeenConnection> seen;

@@ -323,7 +323,7 @@ TEST(DecodeClusterPolicy, ARefusedOneWhoseTierOrSubjectIsUnreadableIsUnclear) {
 }
 
 TEST(DecodeClusterPolicy, NoneIsEverSkipped) {
-  constexpr char kRest[] =
+  constexpr char kDenyAll[] =
       "\nmetadata: {name: default}\nspec: {tier: Admin, priority: 1, subject: {namespaces: {}}, ingress: [{action: "
       "Deny, "
       "from: [{namespaces: {}}]}]}\n";
@@ -335,13 +335,13 @@ TEST(DecodeClusterPolicy, NoneIsEverSkipped) {
         "apiVersion: policy.networking.k8s.io/v1alpha2\nkind: ClusterNetworkPolicies",
         "apiVersion: policy.networking.k8s.io/v1alpha2\nkind: AdminNetworkPolicy",
         "apiVersion: policy.networking.k8s.io/v1alpha2\nkind: BaselineAdminNetworkPolicy"}) {
-    const Manifests read = FromYaml(type + std::string(kRest));
+    const Manifests read = FromYaml(type + std::string(kDenyAll));
     EXPECT_TRUE(HasErrors(read.diagnostics)) << type;
     EXPECT_THAT(Policies(read), HasSubstr("refused\n  ingress[0] deny peers={any}")) << type;
   }
   // Antrea's, which is another kind.
   const Manifests other =
-      FromYaml("apiVersion: crd.antrea.io/v1beta1\nkind: ClusterNetworkPolicy" + std::string(kRest));
+      FromYaml("apiVersion: crd.antrea.io/v1beta1\nkind: ClusterNetworkPolicy" + std::string(kDenyAll));
   EXPECT_FALSE(HasErrors(other.diagnostics));
   EXPECT_EQ(Policies(other), "");
 }

@@ -2,9 +2,9 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstring>
 
 namespace sluice {
 namespace {
@@ -40,7 +40,7 @@ IpAddress IpAddress::FromV6Bytes(const std::uint8_t* bytes) {
 std::optional<IpAddress> IpAddress::Parse(std::string_view text) {
   std::array<char, INET6_ADDRSTRLEN + 1> buffer;  // inet_pton wants a terminated string
   if (text.size() >= buffer.size() || text.find('\0') != text.npos) return std::nullopt;
-  std::memcpy(buffer.data(), text.data(), text.size());
+  std::copy(text.begin(), text.end(), buffer.begin());
   buffer[text.size()] = '\0';
   std::array<std::uint8_t, 16> bytes;
   if (text.find(':') != text.npos) {

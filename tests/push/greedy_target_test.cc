@@ -68,7 +68,10 @@ TEST_P(GreedyTargetTest, AnAnswerThatIsCompressedOrTooLongIsNotTakenAndOthersAre
   for (int i = 0; i < 3000 && greedy.answered() < 2; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
   EXPECT_GE(greedy.answered(), 2);
   EXPECT_TRUE(sync.running());
-  EXPECT_LT(PeakMb(sync.pid()), 300);
+  [[maybe_unused]] const long peak_mb = PeakMb(sync.pid());
+#if !defined(__SANITIZE_ADDRESS__)  // which keeps memory that was freed
+  EXPECT_LT(peak_mb, 300);
+#endif
   sync.Kill();
   server->Shutdown(std::chrono::system_clock::now());
 }

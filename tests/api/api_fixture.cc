@@ -87,11 +87,6 @@ std::vector<std::string> ApiFixture::said() const {
 
 void ApiFixture::StartServer(const std::string& state_folder, const std::string& push_refusal) {
   const auto say = [this](std::string_view line) { Say(line); };
-  say("");  // while there are descriptors: the sanitizers look at an object's class by one, the first time
-  {
-    const std::lock_guard lock(mutex_);
-    std::erase(said_, "");
-  }
   std::unique_ptr<StateFile> file;
   if (!state_folder.empty()) {
     StateSettings settings = PolicyStateSettings(state_folder, RunFolder());

@@ -59,6 +59,9 @@ class FewDescriptors {
 
 // gRPC's own listeners would be deaf from then on.
 TEST_F(ConnectionsTest, WhenDescriptorsWereUsedUpConnectionsAreAcceptedAfterwards) {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "without descriptors the sanitizers cannot look at an object's class";
+#endif
   {
     const FewDescriptors few(
         static_cast<rlim_t>(std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {})) + 8);

@@ -164,6 +164,8 @@ class NodeTopology:
     def _add_namespace(self, short):
         run("ip", "netns", "add", self.namespace(short))
         self.made.append(self.namespace(short))
+        # Link-local addresses too are usable at once: neighbours are asked for by them.
+        self.sysctl(short, net__ipv6__conf__default__accept_dad=0, net__ipv6__conf__all__accept_dad=0)
         self.ip(short, "link set lo up")
 
     def _build(self):

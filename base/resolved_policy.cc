@@ -6,16 +6,8 @@ namespace sluice {
 namespace {
 
 std::string ProtocolName(std::uint8_t protocol) {
-  switch (protocol) {
-    case kProtoTcp:
-      return "TCP";
-    case kProtoUdp:
-      return "UDP";
-    case kProtoSctp:
-      return "SCTP";
-    default:
-      return std::to_string(protocol);
-  }
+  const std::string_view name = ApiNameOf(protocol);
+  return name.empty() ? std::to_string(protocol) : std::string(name);
 }
 
 std::string PortText(const PortRange& range) {

@@ -61,12 +61,8 @@ bool AdmitsPort(const std::vector<NetworkPolicyRule>& rules, std::uint8_t protoc
                      [&](const NetworkPolicyRule& rule) { return AdmitsPort(rule, protocol, number); });
 }
 
-std::string_view ProtocolText(std::uint8_t protocol) {
-  return protocol == kProtoUdp ? "UDP" : protocol == kProtoSctp ? "SCTP" : "TCP";
-}
-
 std::string PortText(const NetworkPolicyPort& port) {
-  std::string text(ProtocolText(port.protocol));
+  std::string text(ApiNameOf(port.protocol));
   if (!port.name.empty()) return text + " port '" + port.name + '\'';
   text += " port " + std::to_string(*port.port);
   if (port.end_port) text += " to " + std::to_string(*port.end_port);

@@ -9,10 +9,6 @@
 namespace sluice {
 namespace {
 
-std::string_view ProtocolText(std::uint8_t protocol) {
-  return protocol == kProtoTcp ? "TCP" : protocol == kProtoUdp ? "UDP" : "SCTP";
-}
-
 std::string_view PhaseText(Pod::Phase phase) {
   constexpr std::string_view kNames[] = {"Pending", "Running", "Succeeded", "Failed", "Unknown"};
   return kNames[static_cast<int>(phase)];
@@ -41,7 +37,7 @@ std::string Text(const Labels& labels) {
 }
 
 std::string Text(const ContainerPort& port) {
-  return port.name + ':' + std::string(ProtocolText(port.protocol)) + '/' + std::to_string(port.port);
+  return port.name + ':' + std::string(ApiNameOf(port.protocol)) + '/' + std::to_string(port.port);
 }
 
 std::string Text(const NetworkPolicyPeer& peer) {
@@ -54,7 +50,7 @@ std::string Text(const NetworkPolicyPeer& peer) {
 }
 
 std::string Text(const NetworkPolicyPort& port) {
-  std::string text(ProtocolText(port.protocol));
+  std::string text(ApiNameOf(port.protocol));
   if (!port.name.empty()) return text + '/' + port.name;
   if (port.port) text += '/' + std::to_string(*port.port);
   if (port.end_port) text += '-' + std::to_string(*port.end_port);
@@ -74,7 +70,7 @@ std::string Text(const ClusterPolicyPeer& peer) {
 
 std::string Text(const ClusterPolicyPort& port) {
   if (!port.name.empty()) return port.name;
-  std::string text = std::string(ProtocolText(port.protocol)) + '/' + std::to_string(port.first);
+  std::string text = std::string(ApiNameOf(port.protocol)) + '/' + std::to_string(port.first);
   return port.first == port.last ? text : text + '-' + std::to_string(port.last);
 }
 

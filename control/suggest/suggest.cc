@@ -59,10 +59,6 @@ std::string Plural(std::uint64_t count, const std::string& noun) {
   return std::to_string(count) + ' ' + noun + (count == 1 ? "" : "s");
 }
 
-std::string ProtocolText(std::uint8_t protocol) {
-  return protocol == kProtoTcp ? "TCP" : protocol == kProtoUdp ? "UDP" : "SCTP";
-}
-
 // Ports that are more than a rule should list become one range from the first to the last.
 std::set<Service> Gathered(const std::set<Service>& services, bool* widened) {
   std::map<std::uint8_t, std::vector<Service>> by_protocol;
@@ -369,7 +365,7 @@ void AppendRules(const std::vector<SuggestedRule>& rules, const std::string& dir
     for (const NetworkPolicyPeer& peer : suggested.rule.peers) AppendPeer(peer, yaml);
     if (!suggested.rule.ports.empty()) *yaml += "    ports:\n";
     for (const NetworkPolicyPort& port : suggested.rule.ports) {
-      *yaml += "    - {protocol: " + ProtocolText(port.protocol) + ", port: " + std::to_string(*port.port);
+      *yaml += "    - {protocol: " + std::string(ApiNameOf(port.protocol)) + ", port: " + std::to_string(*port.port);
       if (port.end_port) *yaml += ", endPort: " + std::to_string(*port.end_port);
       *yaml += "}\n";
     }

@@ -29,10 +29,6 @@ struct NamedPolicy {
   std::map<std::pair<v1::Direction, std::int32_t>, int> places;
 };
 
-std::string ProtocolText(std::uint8_t protocol) {
-  return protocol == kProtoTcp ? "tcp" : protocol == kProtoUdp ? "udp" : "sctp";  // what rules may name (NP-50)
-}
-
 // Another part of a list, once. A list that is too long says so at its end.
 void AddText(const std::string& part, std::string* text) {
   constexpr std::string_view kMore = "; ...";
@@ -51,7 +47,7 @@ std::string PortsText(const Rule& rule) {
   for (const PortRange& range : rule.ports) {
     if (text.size() > kTextBytes) return text + ",...";
     if (!text.empty()) text += ',';
-    text += ProtocolText(range.protocol);
+    text += ToolNameOf(range.protocol);
     if (range.first == 0 && range.last == 65535) continue;
     text += '/' + std::to_string(range.first);
     if (range.last != range.first) text += '-' + std::to_string(range.last);

@@ -16,20 +16,8 @@ using Json = nlohmann::ordered_json;
 constexpr std::size_t kNameBytes = 1024;
 
 Json ProtocolOf(std::uint8_t protocol) {
-  switch (protocol) {
-    case kProtoTcp:
-      return "tcp";
-    case kProtoUdp:
-      return "udp";
-    case kProtoSctp:
-      return "sctp";
-    case kProtoIcmp:
-      return "icmp";
-    case kProtoIcmpv6:
-      return "icmpv6";
-    default:
-      return protocol;
-  }
+  const std::string_view name = ToolNameOf(protocol);
+  return name.empty() ? Json(protocol) : Json(std::string(name));
 }
 
 void AddEnd(const std::optional<FlowLogRecord::End>& end, const std::string& name, Json& json) {

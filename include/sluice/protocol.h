@@ -3,6 +3,7 @@
 #define SLUICE_PROTOCOL_H_
 
 #include <cstdint>
+#include <string_view>
 
 namespace sluice {
 
@@ -25,6 +26,29 @@ inline constexpr std::uint8_t kProtoShim6 = 140;
 // True for the protocols whose ports a rule can name (NP-60): TCP, UDP, SCTP.
 constexpr bool HasPorts(std::uint8_t protocol) {
   return protocol == kProtoTcp || protocol == kProtoUdp || protocol == kProtoSctp;
+}
+
+// "TCP", "UDP", "SCTP": as the Kubernetes API spells the protocols that have ports. Empty for others.
+constexpr std::string_view ApiNameOf(std::uint8_t protocol) {
+  return protocol == kProtoTcp ? "TCP" : protocol == kProtoUdp ? "UDP" : protocol == kProtoSctp ? "SCTP" : "";
+}
+
+// "tcp", "udp", "sctp", "icmp", "icmpv6": as the tools and logs spell them. Empty for others.
+constexpr std::string_view ToolNameOf(std::uint8_t protocol) {
+  switch (protocol) {
+    case kProtoTcp:
+      return "tcp";
+    case kProtoUdp:
+      return "udp";
+    case kProtoSctp:
+      return "sctp";
+    case kProtoIcmp:
+      return "icmp";
+    case kProtoIcmpv6:
+      return "icmpv6";
+    default:
+      return "";
+  }
 }
 
 }  // namespace sluice

@@ -154,8 +154,7 @@ Json ToJson(const ClusterPolicyPort& port) {
   } else {
     destination["range"] = {{"start", port.first}, {"end", port.last}};
   }
-  const char* protocol = port.protocol == kProtoTcp ? "tcp" : port.protocol == kProtoUdp ? "udp" : "sctp";
-  return {{protocol, {{"destinationPort", destination}}}};
+  return {{std::string(ToolNameOf(port.protocol)), {{"destinationPort", destination}}}};
 }
 
 Json ToJson(const ClusterPolicyRule& rule, const char* peers) {

@@ -72,20 +72,8 @@ std::string JsonText(const nlohmann::ordered_json& value, int indent) {
 }
 
 std::string ProtocolName(std::uint8_t protocol) {
-  switch (protocol) {
-    case kProtoTcp:
-      return "tcp";
-    case kProtoUdp:
-      return "udp";
-    case kProtoSctp:
-      return "sctp";
-    case kProtoIcmp:
-      return "icmp";
-    case kProtoIcmpv6:
-      return "icmpv6";
-    default:
-      return std::to_string(protocol);
-  }
+  const std::string_view name = ToolNameOf(protocol);
+  return name.empty() ? std::to_string(protocol) : std::string(name);
 }
 
 }  // namespace sluice

@@ -34,10 +34,12 @@ struct SuggestSettings {
   double seconds = 0;  // to look at a running sluiced
 };
 
-// Connections by what a rule can tell apart, each 5-tuple counted once however often it is looked at.
+// Connections by what a rule can tell apart. A 5-tuple that is looked at again counts once, as far as it is remembered:
+// however long the look, the memory for that is bounded.
 class Seen {
  public:
   void Add(const reference::Flow& flow) {
+    if (tuples_.size() == kMostTuples) tuples_.clear();
     if (!tuples_.emplace(flow.source, flow.source_port, flow.destination, flow.destination_port, flow.protocol)
              .second) {
       return;
@@ -55,6 +57,8 @@ class Seen {
   }
 
  private:
+  static constexpr std::size_t kMostTuples = 1'000'000;
+
   std::set<std::tuple<IpAddress, std::uint16_t, IpAddress, std::uint16_t, std::uint8_t>> tuples_;
   std::map<std::tuple<IpAddress, IpAddress, std::uint8_t, std::uint16_t>, SeenConnection> alike_;
 };
@@ -83,7 +87,7 @@ int ReadLiveFlows(const LiveOptions& live, v1::ObserveService::Stub& stub, Seen*
     ForEachFlow(message, [&](const v1::Flow& flow) {
       const auto source = DecodeAddress(flow.source());
       const auto destination = DecodeAddress(flow.destination());
-      if (!source || !destination || flow.state() == "cut" || flow.state() == "CUT") return;
+      if (!source || !destination || flow.state() == "CUT") return;
       seen->Add({*source, *destination, static_cast<std::uint8_t>(flow.protocol()),
                  static_cast<std::uint16_t>(flow.source_port()), static_cast<std::uint16_t>(flow.destination_port())});
     });

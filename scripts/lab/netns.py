@@ -56,14 +56,11 @@ def missing_privilege():
     return None
 
 
-class Topology:
-    """Use it as a context manager: on the way out everything that it made is gone."""
+class Namespaces:
+    """Network namespaces by short name. Use it as a context manager: on the way out everything that it made is gone."""
 
-    def __init__(self, hosts, segment=()):
-        self.hosts = (*hosts, *segment)
-        self._routed = hosts
-        self._segment = segment
-        self.prefix = f"sl{os.getpid()}-"
+    def __init__(self, prefix):
+        self.prefix = prefix
         self.made = []
 
     def __enter__(self):
@@ -83,6 +80,14 @@ class Topology:
 
     def namespace(self, short):
         return self.prefix + short
+
+
+class Topology(Namespaces):
+    def __init__(self, hosts, segment=()):
+        super().__init__(f"sl{os.getpid()}-")
+        self.hosts = (*hosts, *segment)
+        self._routed = hosts
+        self._segment = segment
 
     def inside(self, short):
         """The words that run a command inside the namespace of that short name."""

@@ -10,10 +10,9 @@ hidden behind the node; so is a pod that reaches itself by a service; what pods 
 """
 
 import dataclasses
-import subprocess
 
 from lab.hosts import Host
-from lab.netns import NO_DAD, run
+from lab.netns import NO_DAD, Namespaces, run
 
 LENGTH = {4: 24, 6: 64}
 GATEWAY = {4: "10.77.0.1", 6: "fd77::1"}
@@ -118,33 +117,12 @@ class Shape:
     mtu: int = 1500
 
 
-class NodeTopology:
-    """Use it as a context manager: on the way out everything that it made is gone."""
-
+class NodeTopology(Namespaces):
     def __init__(self, prefix, shape, pods=PODS):
-        self.prefix = prefix
+        super().__init__(prefix)
         self.shape = shape
         self.pods = pods
         self.hosts = (*pods, HOME, OUTSIDE)
-        self.made = []
-
-    def __enter__(self):
-        try:
-            self._build()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def close(self):
-        while self.made:
-            subprocess.run(["ip", "netns", "del", self.made.pop()], capture_output=True)
-
-    def namespace(self, short):
-        return self.prefix + short
 
     def inside(self, short):
         """Words that run a command in the namespace of that short name, and leave the file systems as they are."""

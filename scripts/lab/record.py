@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Draws what a command printed as an SVG that plays it line by line.
 
-  scripts/quickstart.sh | scripts/lab/record.py > docs/quickstart.svg
+  scripts/quickstart.sh | grep -vE "^ {6}([0-9]+%|[0-9]+ s:|done in)" | scripts/lab/record.py > docs/quickstart.svg
 
 Viewers without animation, and people who asked their browser for less motion, see all lines at once.
 """

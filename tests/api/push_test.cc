@@ -2,7 +2,10 @@
 #include <gmock/gmock.h>
 
 #include <chrono>
+#include <memory>
+#include <semaphore>
 #include <thread>
+#include <vector>
 
 #include "api/api_fixture.h"
 #include "api/limits.h"
@@ -258,20 +261,28 @@ TEST_F(PushTest, StreamsThatNeverBeginDoNotKeepASenderOut) {
   StartServer();
   const auto channel = Connect();
   const auto stub = v1::PolicyService::NewStub(channel);
+  constexpr std::size_t kTooMany = 4;
   std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
   std::vector<std::unique_ptr<grpc::ClientReaderWriter<v1::PushRequest, v1::PushResponse>>> streams;
-  for (std::size_t i = 0; i < kMaxWaitingSenders + 4; ++i) {
+  for (std::size_t i = 0; i < kMaxWaitingSenders + kTooMany; ++i) {
     contexts.push_back(std::make_unique<grpc::ClientContext>());
     streams.push_back(stub->Push(contexts.back().get()));
   }
-  // All have come once those that were too many have ended, the oldest.
-  for (std::size_t i = 0; i < 4; ++i) {
-    v1::PushResponse none;
-    EXPECT_FALSE(streams[i]->Read(&none));
+  // All have come once as many have ended as were too many. Which ones is not known here: they raced to the server.
+  std::counting_semaphore<> ended{0};
+  std::vector<std::jthread> readers;
+  for (const auto& stream : streams) {
+    readers.emplace_back([&ended, &stream] {
+      v1::PushResponse none;
+      EXPECT_FALSE(stream->Read(&none));
+      ended.release();
+    });
   }
+  for (std::size_t i = 0; i < kTooMany; ++i) ended.acquire();
   Sender sender(Connect(), "test");
   EXPECT_TRUE(sender.SendFullState(WebIsolated(), kState, 1).applied());
   for (const auto& context : contexts) context->TryCancel();
+  readers.clear();
   for (const auto& stream : streams) stream->Finish();
 }
 

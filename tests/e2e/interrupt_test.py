@@ -18,7 +18,11 @@ SKIPPED = 77
 class Interrupted(unittest.TestCase):
     def interrupt(self, number):
         process = subprocess.Popen(
-            [sys.executable, str(ROOT / "scripts/lab/quickstart.py")], stdout=subprocess.PIPE, text=True
+            [sys.executable, str(ROOT / "scripts/lab/quickstart.py")],
+            stdout=subprocess.PIPE,
+            text=True,
+            # As on a terminal: a runner that is a shell's background job hands down an ignored SIGINT.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.kill)

@@ -5,22 +5,15 @@
 #include <map>
 #include <utility>
 
+#include "sluice/port_ranges.h"
 #include "sluice/protocol.h"
 
 namespace sluice {
 namespace {
 
 std::vector<PortRange> Merged(std::vector<PortRange> ranges) {
-  std::sort(ranges.begin(), ranges.end());
-  std::vector<PortRange> merged;
-  for (const PortRange& range : ranges) {
-    if (!merged.empty() && merged.back().protocol == range.protocol && range.first <= merged.back().last + 1) {
-      merged.back().last = std::max(merged.back().last, range.last);
-    } else {
-      merged.push_back(range);
-    }
-  }
-  return merged;
+  SortAndMerge(ranges);
+  return ranges;
 }
 
 std::vector<PortRange> NumberedPorts(const NetworkPolicyRule& rule) {

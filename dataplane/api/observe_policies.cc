@@ -10,8 +10,8 @@
 #include "api/observe_service.h"
 #include "api/rule_hits.h"
 #include "api/rule_names.h"
+#include "sluice/port_ranges.h"
 #include "sluice/printable.h"
-#include "sluice/protocol.h"
 
 namespace sluice {
 namespace {
@@ -47,10 +47,7 @@ std::string PortsText(const Rule& rule) {
   for (const PortRange& range : rule.ports) {
     if (text.size() > kTextBytes) return text + ",...";
     if (!text.empty()) text += ',';
-    text += ToolNameOf(range.protocol);
-    if (range.first == 0 && range.last == 65535) continue;
-    text += '/' + std::to_string(range.first);
-    if (range.last != range.first) text += '-' + std::to_string(range.last);
+    text += ToText(range);
   }
   return text.empty() ? "none" : text;
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <atomic>
 
+#include "sluice/port_ranges.h"
+
 namespace sluice {
 namespace {
 
@@ -14,19 +16,6 @@ std::uint64_t NextEpoch() {
 template <typename... Values>
 void AppendBytes(std::string& bytes, const Values&... values) {
   (bytes.append(reinterpret_cast<const char*>(&values), sizeof(values)), ...);
-}
-
-void SortAndMerge(std::vector<PortRange>& ranges) {
-  std::sort(ranges.begin(), ranges.end());
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < ranges.size(); ++i) {
-    if (kept > 0 && ranges[i].protocol == ranges[kept - 1].protocol && ranges[i].first <= ranges[kept - 1].last + 1) {
-      ranges[kept - 1].last = std::max(ranges[kept - 1].last, ranges[i].last);
-    } else {
-      ranges[kept++] = ranges[i];
-    }
-  }
-  ranges.resize(kept);
 }
 
 // What a node of a map takes beside its key's own memory: links, key, id, a share of the buckets.

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "sluice/port_ranges.h"
 #include "sluicectl/output.h"
 
 namespace sluice {
@@ -19,10 +20,7 @@ std::string PortsText(const std::vector<PortRange>& ports) {
   std::string text;
   for (const PortRange& range : ports) {
     if (!text.empty()) text += ',';
-    text += ProtocolName(range.protocol);
-    if (range.first == 0 && range.last == 65535) continue;
-    text += '/' + std::to_string(range.first);
-    if (range.last != range.first) text += '-' + std::to_string(range.last);
+    text += ToText(range);
   }
   return text.empty() ? "no port" : text;
 }

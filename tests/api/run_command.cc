@@ -9,14 +9,19 @@
 #include <array>
 #include <chrono>
 #include <csignal>
+#include <filesystem>
 #include <fstream>
+#include <system_error>
 
 namespace sluice {
 namespace {
 
 constexpr int kLookMs = 5;
 
+// Of sluicectl alone: before exec the process has the memory of the one that forked it.
 long PeakKb(pid_t pid) {
+  std::error_code gone;
+  if (std::filesystem::read_symlink("/proc/" + std::to_string(pid) + "/exe", gone) != SLUICECTL) return 0;
   std::ifstream status("/proc/" + std::to_string(pid) + "/status");
   for (std::string word; status >> word;) {
     if (long kb = 0; word == "VmHWM:" && status >> kb) return kb;

@@ -5,6 +5,7 @@
 
 #include "core/flow_state.h"
 #include "sluice/printable.h"
+#include "sluice/time_text.h"
 
 namespace sluice {
 namespace {

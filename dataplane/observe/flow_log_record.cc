@@ -1,11 +1,10 @@
 #include "observe/flow_log_record.h"
 
-#include <cstdio>
-#include <ctime>
 #include <nlohmann/json.hpp>
 
 #include "sluice/printable.h"
 #include "sluice/protocol.h"
+#include "sluice/time_text.h"
 
 namespace sluice {
 namespace {
@@ -20,16 +19,15 @@ Json ProtocolOf(std::uint8_t protocol) {
   return name.empty() ? Json(protocol) : Json(std::string(name));
 }
 
-void AddEnd(const std::optional<FlowLogRecord::End>& end, const std::string& name, Json& json) {
+void AddEnd(const std::optional<FlowLogRecord::End>& end, const char* name, Json& json) {
   if (!end) return;
-  json[name] = end->address.ToString();
-  json[name.substr(0, 1) + "port"] = end->port;
+  Json& shown = json[name] = {{"address", end->address.ToString()}, {"port", end->port}};
   const auto add = [&](const char* what, const std::string& text) {
-    if (!text.empty()) json[name + what] = Printable(text, kNameBytes);
+    if (!text.empty()) shown[what] = Printable(text, kNameBytes);
   };
-  add("_namespace", end->owner.namespace_name);
-  add("_pod", end->owner.pod);
-  add("_node", end->owner.node);
+  add("namespace", end->owner.namespace_name);
+  add("pod", end->owner.pod);
+  add("node", end->owner.node);
 }
 
 void AddRule(const std::optional<TableRule>& rule, const char* name, Json& json) {
@@ -38,21 +36,10 @@ void AddRule(const std::optional<TableRule>& rule, const char* name, Json& json)
                     {"tier", std::string(Name(rule->tier))},
                     {"policy", Printable(rule->policy, kNameBytes)},
                     {"rule", rule->index}};
+  if (!rule->name.empty()) json[name]["rule_name"] = Printable(rule->name.text(), kNameBytes);
 }
 
 }  // namespace
-
-std::string Rfc3339(std::uint64_t unix_ns) {
-  constexpr std::uint64_t kNsInSecond = 1'000'000'000;
-  const auto seconds = static_cast<std::time_t>(unix_ns / kNsInSecond);
-  std::tm time{};
-  gmtime_r(&seconds, &time);
-  char text[64];
-  const std::size_t length = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &time);
-  std::snprintf(text + length, sizeof text - length, ".%03uZ",
-                static_cast<unsigned>(unix_ns % kNsInSecond / 1'000'000));
-  return text;
-}
 
 std::string ToJsonLine(const FlowLogRecord& record) {
   Json json{{"time", Rfc3339(record.unix_ns)}, {"type", record.is_deny ? "deny" : "end"}};

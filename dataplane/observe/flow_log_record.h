@@ -48,9 +48,6 @@ struct FlowLogRecord {
 // A line of JSON, with its end. What does not apply is left out.
 std::string ToJsonLine(const FlowLogRecord& record);
 
-// "2026-11-30T03:25:27.123Z"
-std::string Rfc3339(std::uint64_t unix_ns);
-
 }  // namespace sluice
 
 #endif  // SLUICE_DATAPLANE_OBSERVE_FLOW_LOG_RECORD_H_

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "resolve/resolve.h"
 #include "sluice/printable.h"
 #include "sluicectl/commands.h"
 #include "sluicectl/flow_file.h"
@@ -15,6 +16,7 @@
 #include "sluicectl/input.h"
 #include "sluicectl/judge.h"
 #include "sluicectl/output.h"
+#include "sluicectl/traffic_end.h"
 
 namespace sluice {
 namespace {
@@ -42,34 +44,35 @@ void WriteJson(Output& output, const FlowLine& line, const FlowAnswer& answer) {
   output << R"(,"exempt":")" << Name(answer.exemption) << "\"}\n";
 }
 
-std::vector<std::string> TableRow(const FlowLine& line, const FlowAnswer& answer) {
+std::vector<std::string> TableRow(const FlowLine& line, const FlowAnswer& answer, const EndNames& names) {
   std::string verdict(VerdictName(answer.allow));
   if (answer.exemption != Exemption::kNone) verdict += " (" + std::string(Name(answer.exemption)) + ')';
-  std::string expected;
+  std::string expected = "-";
   if (line.expect_allow) {
     expected = VerdictName(*line.expect_allow);
     if (*line.expect_allow != answer.allow) expected += " NOT MET";
   }
   const bool quoted = line.id.front() == '"';
   return {quoted ? line.id.substr(1, line.id.size() - 2) : line.id,
-          line.flow.source.ToString(),
-          line.flow.destination.ToString(),
+          ToText(names.Of(line.flow.source, line.flow.source_port)),
+          ToText(names.Of(line.flow.destination, line.flow.destination_port)),
           ProtocolName(line.flow.protocol),
-          std::to_string(line.flow.destination_port),
           verdict,
-          ToText(answer.egress),
-          ToText(answer.ingress),
+          ToText(answer.egress, Direction::kEgress),
+          ToText(answer.ingress, Direction::kIngress),
           expected};
 }
 
 // Judges flows a burst at a time, by one engine or by both.
 class Checker {
  public:
-  Checker(const CheckOptions& options, std::unique_ptr<Judge> judge, std::unique_ptr<Judge> second)
-      : options_(options), judge_(std::move(judge)), second_(std::move(second)) {
+  // `names` outlives this.
+  Checker(const CheckOptions& options, std::unique_ptr<Judge> judge, std::unique_ptr<Judge> second,
+          const EndNames& names)
+      : options_(options), judge_(std::move(judge)), second_(std::move(second)), names_(names) {
     if (options.format == "table") {
-      table_.emplace(output_, std::vector<std::string>{"ID", "SOURCE", "DESTINATION", "PROTO", "PORT", "VERDICT",
-                                                       "EGRESS", "INGRESS", "EXPECTED"});
+      table_.emplace(output_,
+                     std::vector<std::string>{"ID", "FROM", "TO", "PROTO", "VERDICT", "EGRESS", "INGRESS", "EXPECTED"});
     }
   }
 
@@ -96,6 +99,7 @@ class Checker {
   const CheckOptions& options_;
   std::unique_ptr<Judge> judge_;
   std::unique_ptr<Judge> second_;  // null: one engine only
+  const EndNames& names_;          // for the table
   Output output_;
   std::optional<TextTable> table_;
   CheckCounts counts_;
@@ -110,7 +114,7 @@ void Checker::CheckBurst(const FlowLine* lines, std::size_t count) {
   if (second_ != nullptr) second_->Answer(std::span(flows).first(count), second_answers.data());
   for (std::size_t i = 0; i < count; ++i) {
     if (table_) {
-      table_->AddRow(TableRow(lines[i], answers[i]));
+      table_->AddRow(TableRow(lines[i], answers[i], names_));
     } else {
       WriteJson(output_, lines[i], answers[i]);
     }
@@ -137,10 +141,14 @@ int RunCheck(const CheckOptions& options) {
   const bool exemptions = !options.no_exemptions;
   std::unique_ptr<Judge> judge;
   std::unique_ptr<Judge> second;
+  const ResolvedPolicy* resolved = nullptr;
   if (options.engine != "reference") {
     const CompiledPolicy& policy = *KeepUntilExit(CompilePolicy(manifests.cluster));
     if (policy.table == nullptr) return kExitBadInput;
     judge = std::make_unique<CompiledJudge>(policy.table, exemptions);
+    resolved = &policy.resolved;
+  } else {
+    resolved = KeepUntilExit(Resolve(manifests.cluster, nullptr));  // for names alone
   }
   if (options.engine != "compiled") {
     (judge == nullptr ? judge : second) = std::make_unique<ReferenceJudge>(manifests.cluster, exemptions);
@@ -149,7 +157,8 @@ int RunCheck(const CheckOptions& options) {
   const PodDirectory& pods = *KeepUntilExit(PodDirectory(manifests.cluster));
   FlowFile file(options.flows, pods);
   if (!file.Open()) return kExitBadInput;
-  Checker checker(options, std::move(judge), std::move(second));
+  const EndNames names(*resolved);
+  Checker checker(options, std::move(judge), std::move(second), names);
   checker.Run(file);
   const bool written = checker.Flush();
 

@@ -15,9 +15,11 @@
 #include "codec/codec.h"
 #include "resolve/cluster_resolver.h"
 #include "resolve/policy_view.h"
+#include "sluice/drop_reason.h"
 #include "sluice/printable.h"
 #include "sluicectl/commands.h"
 #include "sluicectl/input.h"
+#include "sluicectl/judge.h"
 #include "sluicectl/live.h"
 #include "sluicectl/live_policy.h"
 #include "sluicectl/policy_diff.h"
@@ -36,7 +38,16 @@ struct DiffOptions {
 
 struct CutFlow {
   v1::Flow flow;
-  std::string denied_by;
+  TrafficEnd source;
+  TrafficEnd destination;
+  SideAnswer egress;  // of the table that the manifests make
+  SideAnswer ingress;
+
+  // What would deny it.
+  std::string DeniedBy() const {
+    const std::string rules = sluice::DeniedBy(egress, ingress);
+    return rules.empty() ? "no endpoint has an address (unknown_endpoint)" : rules;
+  }
 };
 
 struct FlowsDiff {
@@ -86,18 +97,6 @@ void CompleteByLivePods(const ResolvedPolicy& live, Cluster* cluster) {
   }
 }
 
-std::string DeniedBy(const Table& table, const Classification& answer) {
-  std::string text;
-  for (const Decision& side : {answer.egress, answer.ingress}) {
-    if (side.allow) continue;
-    const TableRule& rule = table.rule(side.rule);
-    text += (text.empty() ? "" : ", ") + rule.policy + ' ' + std::string(Name(rule.direction));
-    text += rule.index < 0 ? " default deny" : " rule " + std::to_string(rule.index);
-    if (!rule.name.empty()) text += " \"" + rule.name.text() + '"';
-  }
-  return text.empty() ? "no endpoint has an address (unknown_endpoint)" : text;
-}
-
 // Runs the live flows through the table that the manifests make, as sluiced would after the change.
 int CompareFlows(const DiffOptions& options, v1::ObserveService::Stub& stub, const Table& table, FlowsDiff* diff) {
   Classifier classifier;
@@ -113,7 +112,13 @@ int CompareFlows(const DiffOptions& options, v1::ObserveService::Stub& stub, con
     classifier.Classify(table, std::span(queries).first(flows.size()), answers.data());
     for (std::size_t i = 0; i < flows.size(); ++i) {
       if (answers[i].allow && !answers[i].unknown_endpoint) continue;
-      if (++diff->cut <= options.max_flows) diff->shown.push_back({flows[i], DeniedBy(table, answers[i])});
+      if (++diff->cut > options.max_flows) continue;
+      const v1::Flow& flow = flows[i];
+      diff->shown.push_back({flow,
+                             {AddressText(flow.source()), flow.source_port(), flow.source_pod(), {}},
+                             {AddressText(flow.destination()), flow.destination_port(), flow.destination_pod(), {}},
+                             ToAnswer(table, answers[i].egress),
+                             ToAnswer(table, answers[i].ingress)});
     }
     flows.clear();
   };
@@ -150,13 +155,14 @@ Json ToJson(const std::vector<ObjectChange>& changes) {
 
 Json ToJson(const FlowsDiff& flows) {
   Json json = {{"live", flows.live}, {"cut", flows.cut}, {"shown", Json::array()}};
-  for (const auto& [flow, denied_by] : flows.shown) {
-    json["shown"].push_back({{"proto", ProtocolName(static_cast<std::uint8_t>(flow.protocol()))},
-                             {"source", EndText(flow.source(), flow.source_port())},
-                             {"destination", EndText(flow.destination(), flow.destination_port())},
-                             {"source_pod", flow.source_pod()},
-                             {"destination_pod", flow.destination_pod()},
-                             {"denied_by", denied_by}});
+  for (const CutFlow& cut : flows.shown) {
+    Json row = {{"proto", ProtocolJson(static_cast<std::uint8_t>(cut.flow.protocol()))},
+                {"src", ToJson(cut.source)},
+                {"dst", ToJson(cut.destination)},
+                {"egress", ToJson(cut.egress)},
+                {"ingress", ToJson(cut.ingress)}};
+    if (DeniedBy(cut.egress, cut.ingress).empty()) row["reason"] = Name(DropReason::kUnknownEndpoint);
+    json["shown"].push_back(std::move(row));
   }
   return json;
 }
@@ -195,13 +201,9 @@ void WriteText(Output& output, const PolicyDiff& diff, const FlowsDiff& flows, c
   if (!flows.shown.empty()) {
     output << "live flows that would be cut" << (flows.cut > flows.shown.size() ? " (some of them)" : "") << ":\n";
     TextTable table(output, {"  PROTO", "FROM", "TO", "DENIED BY"});
-    const auto who = [](const std::string& address, std::uint32_t port, const std::string& pod) {
-      return EndText(address, port) + (pod.empty() ? "" : " (" + pod + ")");
-    };
-    for (const auto& [flow, denied_by] : flows.shown) {
-      table.AddRow({"  " + ProtocolName(static_cast<std::uint8_t>(flow.protocol())),
-                    who(flow.source(), flow.source_port(), flow.source_pod()),
-                    who(flow.destination(), flow.destination_port(), flow.destination_pod()), denied_by});
+    for (const CutFlow& cut : flows.shown) {
+      table.AddRow({"  " + ProtocolName(static_cast<std::uint8_t>(cut.flow.protocol())), ToText(cut.source),
+                    ToText(cut.destination), cut.DeniedBy()});
     }
   }
   output << CountText("policies", diff.policies) << CountText("endpoints", diff.endpoints)
@@ -252,7 +254,7 @@ void AddDiff(CLI::App& app, int* exit_code) {
   CLI::App* command =
       app.add_subcommand("diff", "Tell what manifests would change against the policy that is in force.");
   auto options = std::make_shared<DiffOptions>();
-  command->add_option("--manifests,-f", options->manifests, "files or folders of Kubernetes manifests, YAML or JSON")
+  command->add_option("--manifests", options->manifests, "files or folders of Kubernetes manifests, YAML or JSON")
       ->required()
       ->type_name("PATH");
   command->add_option("--node", options->node, "as sluice-sync --node: only what the pods of this node need")

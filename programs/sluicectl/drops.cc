@@ -6,6 +6,7 @@
 
 #include "sluice/drop_reason.h"
 #include "sluice/protocol.h"
+#include "sluice/time_text.h"
 #include "sluicectl/get.h"
 
 namespace sluice {
@@ -18,75 +19,45 @@ struct DropsOptions : GetOptions {
   std::uint32_t rate = 1000;
 };
 
-// UTC with milliseconds, or the time of day alone, where people are.
-std::string TimeText(std::uint64_t unix_ns, bool for_people) {
+// The time of day where the reader is, with milliseconds.
+std::string TimeOfDay(std::uint64_t unix_ns) {
   const auto seconds = static_cast<std::time_t>(unix_ns / 1'000'000'000);
   std::tm time{};
-  if (for_people) {
-    localtime_r(&seconds, &time);
-  } else {
-    gmtime_r(&seconds, &time);
-  }
+  localtime_r(&seconds, &time);
   char text[40];
-  char fraction[8];
-  std::strftime(text, sizeof text, for_people ? "%H:%M:%S" : "%Y-%m-%dT%H:%M:%S", &time);
-  std::snprintf(fraction, sizeof fraction, ".%03u", static_cast<unsigned>(unix_ns / 1'000'000 % 1000));
-  return std::string(text) + fraction + (for_people ? "" : "Z");
-}
-
-// "shop/backend ingress default deny": who denied it, both where both sides did.
-std::string DeniedBy(const v1::DropEvent& drop) {
-  std::string text;
-  const auto add = [&](const v1::RuleName& rule, const char* direction) {
-    if (rule.policy().empty()) return;
-    if (!text.empty()) text += ", ";
-    text += rule.policy() + ' ' + direction;
-    text += rule.index() < 0 ? " default deny" : " rule " + std::to_string(rule.index());
-    if (!rule.name().empty()) text += " \"" + rule.name() + '"';
-  };
-  add(drop.egress(), "egress");
-  add(drop.ingress(), "ingress");
-  return text.empty() ? "-" : text;
-}
-
-// A pod by its name, anybody else by the address.
-std::string WhoText(const std::string& pod, const std::string& address, std::uint32_t port) {
-  if (pod.empty()) return address.empty() ? "-" : EndText(address, port);
-  return port == 0 ? pod : pod + ':' + std::to_string(port);
-}
-
-Json RuleJson(const v1::RuleName& rule) {
-  if (rule.policy().empty()) return nullptr;
-  Json json = {{"tier", TierText(rule.tier())}, {"policy", rule.policy()}, {"rule", rule.index()}};
-  if (!rule.name().empty()) json["rule_name"] = rule.name();
-  return json;
+  const std::size_t length = std::strftime(text, sizeof text, "%H:%M:%S", &time);
+  std::snprintf(text + length, sizeof text - length, ".%03u", static_cast<unsigned>(unix_ns / 1'000'000 % 1000));
+  return text;
 }
 
 Json ToJson(const v1::DropEvent& drop, bool for_people) {
   const auto protocol = static_cast<std::uint8_t>(drop.protocol());
-  const std::uint32_t source_port = HasPorts(protocol) ? drop.source_port() : 0;
-  const std::uint32_t destination_port = HasPorts(protocol) ? drop.destination_port() : 0;
-  Json json = {{"time", TimeText(drop.unix_ns(), for_people)},
+  const bool has_ports = HasPorts(protocol);
+  const TrafficEnd source{AddressText(drop.source()), has_ports ? drop.source_port() : 0, drop.source_pod(), {}};
+  const TrafficEnd destination{
+      AddressText(drop.destination()), has_ports ? drop.destination_port() : 0, drop.destination_pod(), {}};
+  const SideAnswer egress = ToAnswer(drop.egress(), false);
+  const SideAnswer ingress = ToAnswer(drop.ingress(), false);
+  Json json = {{"time", for_people ? TimeOfDay(drop.unix_ns()) : Rfc3339(drop.unix_ns())},
                {"reason", drop.reason()},
-               {"verdict", drop.verdict()},
-               {"proto", drop.source().empty() ? "" : ProtocolName(protocol)},
-               {"source", EndText(drop.source(), source_port)},
-               {"destination", EndText(drop.destination(), destination_port)},
-               {"source_pod", drop.source_pod()},
-               {"destination_pod", drop.destination_pod()}};
+               {"verdict", drop.verdict()}};
+  if (!drop.source().empty()) json["proto"] = ProtocolJson(protocol);
   if (for_people) {
-    json["from"] = WhoText(drop.source_pod(), drop.source(), source_port);
-    json["to"] = WhoText(drop.destination_pod(), drop.destination(), destination_port);
-    json["by"] = DeniedBy(drop);
+    json["from"] = ToText(source);
+    json["to"] = ToText(destination);
+    json["from_address"] = AddressText(source);
+    json["to_address"] = AddressText(destination);
+    json["by"] = DeniedBy(egress, ingress);
   } else {
-    json["unix_ns"] = drop.unix_ns();
-    json["egress"] = RuleJson(drop.egress());
-    json["ingress"] = RuleJson(drop.ingress());
+    if (!drop.source().empty()) json["src"] = ToJson(source);
+    if (!drop.destination().empty()) json["dst"] = ToJson(destination);
+    if (egress.decided) json["egress"] = ToJson(egress);
+    if (ingress.decided) json["ingress"] = ToJson(ingress);
   }
   json["generation"] = drop.generation();
   json["wire"] = drop.wire();
   json["device"] = drop.device();
-  json["length"] = drop.length();
+  json["length_bytes"] = drop.length();
   json["worker"] = drop.worker();
   return json;
 }
@@ -134,10 +105,10 @@ int Follow(const DropsOptions& options, Stub& stub) {
                                           {"DENIED BY", "by", false, 40},
                                           {"GENERATION", "generation"},
                                           {"VERDICT", "verdict", true},
-                                          {"SOURCE", "source", true},
-                                          {"DESTINATION", "destination", true},
+                                          {"FROM ADDRESS", "from_address", true},
+                                          {"TO ADDRESS", "to_address", true},
                                           {"DEVICE", "device", true},
-                                          {"LENGTH", "length", true},
+                                          {"BYTES", "length_bytes", true},
                                           {"WORKER", "worker", true}},
                       Rows::kStream);
     }
@@ -161,7 +132,7 @@ int Follow(const DropsOptions& options, Stub& stub) {
 void AddDrops(CLI::App& app, int* exit_code) {
   CLI::App* command = app.add_subcommand("drops", "Show what a running sluiced drops, and why.");
   auto options = std::make_shared<DropsOptions>();
-  command->add_flag("-f,--follow", options->follow, "show each drop as it comes, until interrupted");
+  command->add_flag("--follow", options->follow, "show each drop as it comes, until interrupted");
   AddNamespaceOption(*command, *options);
   AddTrafficOptions(*command, options->filter);
   const std::vector<std::string> reasons(std::begin(kDropReasonNames) + 1, std::end(kDropReasonNames));

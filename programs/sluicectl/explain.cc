@@ -14,6 +14,7 @@
 #include "sluicectl/explanation.h"
 #include "sluicectl/input.h"
 #include "sluicectl/judge.h"
+#include "sluicectl/labels.h"
 #include "sluicectl/live.h"
 #include "sluicectl/live_policy.h"
 #include "sluicectl/output.h"
@@ -32,21 +33,15 @@ struct ExplainOptions {
   LiveOptions live;
 };
 
-Json ToJson(const EndExplanation& end) {
-  Json json = {{"address", end.address.ToString()}, {"kind", end.kind}};
-  if (!end.name.empty()) json["name"] = end.name;
-  if (!end.labels.empty()) json["labels"] = end.labels;
-  if (!end.node.empty()) json["node"] = end.node;
+Json ToJson(const EndExplanation& end, std::uint32_t port) {
+  Json json = ToJson(TrafficEnd{end.address.ToString(), port, end.kind == "pod" ? end.name : "", end.node});
+  json["kind"] = end.kind;
+  if (end.kind == "pod") json["labels"] = LabelsJson(end.labels);
   return json;
 }
 
 Json ToJson(const SideExplanation& side) {
-  Json json = {{"verdict", VerdictName(side.answer.allow)}, {"tier", side.answer.tier}};
-  if (side.answer.decided) {
-    json["policy"] = side.answer.policy;
-    json["rule"] = side.answer.rule;
-    if (!side.answer.rule_name.empty()) json["rule_name"] = side.answer.rule_name;
-  }
+  Json json = ToJson(side.answer);
   json["policies"] = Json::array();
   for (const PolicyExplanation& policy : side.policies) {
     Json rules = Json::array();
@@ -69,10 +64,13 @@ Json ToJson(const SideExplanation& side) {
 }
 
 Json ToJson(const Explanation& explanation, const reference::Flow& flow) {
-  return {{"src", ToJson(explanation.source)},         {"dst", ToJson(explanation.destination)},
-          {"proto", ProtocolName(flow.protocol)},      {"dport", flow.destination_port},
-          {"verdict", VerdictName(explanation.allow)}, {"egress", ToJson(explanation.egress)},
-          {"ingress", ToJson(explanation.ingress)},    {"exempt", Name(explanation.exemption)}};
+  return {{"src", ToJson(explanation.source, flow.source_port)},
+          {"dst", ToJson(explanation.destination, flow.destination_port)},
+          {"proto", ProtocolJson(flow.protocol)},
+          {"verdict", VerdictName(explanation.allow)},
+          {"egress", ToJson(explanation.egress)},
+          {"ingress", ToJson(explanation.ingress)},
+          {"exempt", Name(explanation.exemption)}};
 }
 
 std::string Shown(std::string_view name) { return Printable(name, kPrintableBytes); }
@@ -92,9 +90,9 @@ std::string ToText(const EndExplanation& end) {
 }
 
 void WriteRule(Output& output, const RuleExplanation& rule, Direction direction) {
-  output << "    [" << std::int64_t{rule.index} << "] " << (rule.name.empty() ? "" : '"' + Shown(rule.name) + "\" ")
-         << Name(rule.action) << (direction == Direction::kEgress ? " to " : " from ") << Shown(rule.peers) << "; "
-         << rule.ports << "\n        ";
+  output << "    " << RuleText(direction, rule.index, rule.name) << " " << Name(rule.action)
+         << (direction == Direction::kEgress ? " to " : " from ") << Shown(rule.peers) << "; " << rule.ports
+         << "\n        ";
   if (rule.peers_match && rule.ports_match) {
     output << "matches" << (rule.decides ? ", and decides" : "") << "\n";
   } else {
@@ -123,11 +121,9 @@ void WriteSide(Output& output, Direction direction, const SideExplanation& side,
   if (side.policies.empty()) output << "  no policy selects it in this direction\n";
   output << "  => " << VerdictName(side.answer.allow);
   if (side.answer.decided && side.answer.rule >= 0) {
-    output << " by " << Shown(side.answer.policy) << " [" << std::int64_t{side.answer.rule} << "]";
-    if (!side.answer.rule_name.empty()) output << " \"" << Shown(side.answer.rule_name) << "\"";
-    if (side.answer.tier != Name(Tier::kNetworkPolicy)) output << " in the " << side.answer.tier << " tier";
+    output << " by " << RuleText(side.answer, direction);
   } else if (side.answer.decided) {
-    output << ": isolated by " << Shown(side.answer.policy) << ", and no rule matches";
+    output << " by " << RuleText(side.answer, direction) << ": it isolates, and no rule matches";
   }
   output << "\n\n";
 }

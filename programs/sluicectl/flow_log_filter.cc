@@ -19,6 +19,13 @@ std::string TextOf(const Json& line, const std::string& field) {
   return found != line.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
+// What a line says of an end; null where it says nothing.
+const Json& EndOf(const Json& line, const std::string& end) {
+  static const Json kNothing;
+  const auto found = line.find(end);
+  return found != line.end() && found->is_object() ? *found : kNothing;
+}
+
 // The ends that a condition asks: "from" the one that opened the flow, "to" the other, else either.
 std::vector<std::string> EndsOf(std::string_view name) {
   if (name.starts_with("from-")) return {"src"};
@@ -110,23 +117,25 @@ std::optional<std::string> FlowLogFilter::Add(const std::string& name, const std
   if (name.ends_with("pod")) {
     const bool has_namespace = value.find('/') != std::string::npos;
     holds = AnyEnd(name, [value, has_namespace](const Json& line, const std::string& end) {
-      const std::string pod = TextOf(line, end + "_pod");
-      return !pod.empty() && value == (has_namespace ? TextOf(line, end + "_namespace") + '/' + pod : pod);
+      const Json& owner = EndOf(line, end);
+      const std::string pod = TextOf(owner, "pod");
+      return !pod.empty() && value == (has_namespace ? TextOf(owner, "namespace") + '/' + pod : pod);
     });
   } else if (name.ends_with("namespace")) {
-    holds = AnyEnd(
-        name, [value](const Json& line, const std::string& end) { return TextOf(line, end + "_namespace") == value; });
+    holds = AnyEnd(name, [value](const Json& line, const std::string& end) {
+      return TextOf(EndOf(line, end), "namespace") == value;
+    });
   } else if (name.ends_with("address")) {
     const auto prefix = ParsePrefix(value);
     if (!prefix) return "wants an address or a CIDR";
     holds = AnyEnd(name, [prefix](const Json& line, const std::string& end) {
-      const auto address = IpAddress::Parse(TextOf(line, end));
+      const auto address = IpAddress::Parse(TextOf(EndOf(line, end), "address"));
       return address && address->family == prefix->base.family && prefix->Contains(*address);
     });
   } else if (name == "port") {
     const auto port = ParsePort(value);
     if (!port) return "wants a port, 0 to 65535";
-    holds = [port](const Json& line) { return IsNumber(line, "dport", *port); };
+    holds = [port](const Json& line) { return IsNumber(EndOf(line, "dst"), "port", *port); };
   } else if (name == "policy") {
     holds = [value](const Json& line) { return HasPolicy(line, value); };
   } else {

@@ -43,27 +43,31 @@ std::string TextOf(const Json& line, const char* field) {
   return found->is_string() ? found->get<std::string>() : found->dump();
 }
 
-// A pod by its name, anybody else by the address; with the port.
-std::string Who(const Json& line, const std::string& end) {
-  const std::string address = TextOf(line, end.c_str());
-  if (address.empty()) return "-";
-  const std::string pod = TextOf(line, (end + "_pod").c_str());
-  const bool is_ipv6 = pod.empty() && address.find(':') != std::string::npos;
-  const std::string name =
-      pod.empty() ? (is_ipv6 ? '[' + address + ']' : address) : TextOf(line, (end + "_namespace").c_str()) + '/' + pod;
-  const std::string port = TextOf(line, end == "src" ? "sport" : "dport");
-  return port.empty() || port == "0" ? name : name + ':' + port;
+TrafficEnd EndOf(const Json& line, const char* name) {
+  const auto found = line.find(name);
+  if (found == line.end() || !found->is_object()) return {};
+  TrafficEnd end;
+  end.address = TextOf(*found, "address");
+  const auto port = found->find("port");
+  if (port != found->end() && port->is_number_unsigned()) end.port = port->get<std::uint32_t>();
+  const std::string pod = TextOf(*found, "pod");
+  if (!pod.empty()) end.pod = TextOf(*found, "namespace") + '/' + pod;
+  return end;
 }
 
-// "shop/backend ingress default deny": whose rules decided.
+// "shop/backend ingress default": whose rules decided.
 std::string DecidedBy(const Json& line) {
   std::string text;
-  for (const char* direction : {"egress", "ingress"}) {
-    const auto rule = line.find(direction);
-    if (rule == line.end() || !rule->is_object()) continue;
-    const std::string index = TextOf(*rule, "rule");
-    text += (text.empty() ? "" : ", ") + TextOf(*rule, "policy") + ' ' + direction +
-            (index == "-1" ? " default deny" : " rule " + index);
+  for (const Direction direction : {Direction::kEgress, Direction::kIngress}) {
+    const auto decision = line.find(std::string(Name(direction)));
+    if (decision == line.end() || !decision->is_object()) continue;
+    const auto number = decision->find("rule");
+    const bool has_rule = number != decision->end() && number->is_number_integer();
+    const std::string policy = TextOf(*decision, "policy");
+    const std::string tier = TextOf(*decision, "tier");
+    const std::string rule_name = TextOf(*decision, "rule_name");
+    const SideAnswer side{true, true, tier, policy, has_rule ? number->get<std::int32_t>() : -1, rule_name};
+    text += (text.empty() ? "" : ", ") + RuleText(side, direction);
   }
   return text.empty() ? "-" : text;
 }
@@ -74,7 +78,7 @@ class Reader {
       : options_(options), filter_(filter), is_wide_(options.format == "wide") {
     if (options.format == "json") return;
     std::vector<std::string> headers = {"TIME", "VERDICT", "PROTO", "FROM", "TO", "PACKETS", "BYTES", "DECIDED BY"};
-    if (is_wide_) headers.insert(headers.end(), {"WHY", "STATE", "GENERATION", "SRC", "DST"});
+    if (is_wide_) headers.insert(headers.end(), {"WHY", "STATE", "GENERATION", "FROM ADDRESS", "TO ADDRESS"});
     table_ =
         std::make_unique<TextTable>(output_, std::move(headers), std::vector<std::size_t>{24, 7, 5, 24, 24, 7, 9, 10});
   }
@@ -162,13 +166,14 @@ class Reader {
 
   void Add(const Json& line) { output_ << JsonText(line) << "\n"; }
   void AddRow(const Json& line) {
-    std::vector<std::string> cells = {TextOf(line, "time"),  TextOf(line, "verdict"), TextOf(line, "proto"),
-                                      Who(line, "src"),      Who(line, "dst"),        TextOf(line, "packets"),
-                                      TextOf(line, "bytes"), DecidedBy(line)};
+    std::vector<std::string> cells = {
+        TextOf(line, "time"),       TextOf(line, "verdict"), TextOf(line, "proto"), ToText(EndOf(line, "src")),
+        ToText(EndOf(line, "dst")), TextOf(line, "packets"), TextOf(line, "bytes"), DecidedBy(line)};
     if (is_wide_) {
       const std::string reason = TextOf(line, "reason");
-      cells.insert(cells.end(), {reason.empty() ? TextOf(line, "cause") : reason, TextOf(line, "state"),
-                                 TextOf(line, "generation"), TextOf(line, "src"), TextOf(line, "dst")});
+      cells.insert(cells.end(),
+                   {reason.empty() ? TextOf(line, "cause") : reason, TextOf(line, "state"), TextOf(line, "generation"),
+                    AddressText(EndOf(line, "src")), AddressText(EndOf(line, "dst"))});
     }
     table_->AddRow(std::move(cells));
   }

@@ -101,7 +101,7 @@ int NameFilter::Finish(const char* noun) const {
 
 bool ChangedRows::IsNew(const Json& row) {
   Json lasting = row;
-  for (const char* key : {"last_hit", "idle_ms", "busy_percent"}) lasting.erase(key);
+  for (const char* key : {"last_hit", "idle", "idle_ms", "busy_percent"}) lasting.erase(key);
   const std::string text = lasting.dump();
   now_.insert(text);
   return !before_.contains(text);

@@ -12,9 +12,17 @@ std::string ActionText(v1::Action action) {
                                                                : std::string(Name(static_cast<Action>(action - 1)));
 }
 
-std::string DirectionText(v1::Direction direction) { return direction == v1::DIRECTION_EGRESS ? "egress" : "ingress"; }
+Direction DirectionOf(v1::Direction direction) {
+  return direction == v1::DIRECTION_EGRESS ? Direction::kEgress : Direction::kIngress;
+}
 
-std::string LastHit(std::uint64_t unix_ns) { return unix_ns == 0 ? "never" : AgeText(unix_ns) + " ago"; }
+SideAnswer RuleOf(const v1::PolicyInfo& info, const v1::RuleInfo& rule) {
+  return {rule.action() != v1::ACTION_DENY, true, TierText(info.tier()), info.policy(), rule.index(), rule.name()};
+}
+
+Json LastHit(std::uint64_t unix_ns, bool for_people) { return for_people ? Json(AgoText(unix_ns)) : TimeJson(unix_ns); }
+
+bool IsForPeople(const GetOptions& options) { return options.live.format == "table" || options.live.format == "wide"; }
 
 v1::ListPoliciesRequest PoliciesRequest(const GetOptions& options) {
   v1::ListPoliciesRequest request;
@@ -27,28 +35,32 @@ v1::ListPoliciesRequest PoliciesRequest(const GetOptions& options) {
 
 int ListRules(const GetOptions& options, Stub& stub, const v1::ListPoliciesRequest& request, const char* nouns) {
   NameFilter names(options);
+  const bool for_people = IsForPeople(options);
   const auto add = [&](auto show, const v1::PolicyInfo& info) {
     if (!names.Matches(info.policy())) return;
     for (const v1::RuleInfo& rule : info.rules()) {
-      show({{"policy", info.policy()},
-            {"direction", DirectionText(rule.direction())},
-            {"rule", rule.index()},
-            {"name", rule.name()},
-            {"action", ActionText(rule.action())},
-            {"peers", rule.peers()},
-            {"ports", rule.ports()},
-            {"packets", rule.packets()},
-            {"bytes", rule.bytes()},
-            {"last_hit_unix_ns", rule.last_hit_unix_ns()},
-            {"last_hit", LastHit(rule.last_hit_unix_ns())}});
+      Json row;
+      if (for_people) {
+        row["rule"] = RuleText(RuleOf(info, rule), DirectionOf(rule.direction()));
+      } else {
+        row = {{"tier", TierText(info.tier())},
+               {"policy", info.policy()},
+               {"direction", Name(DirectionOf(rule.direction()))},
+               {"rule", rule.index()}};
+        if (!rule.name().empty()) row["rule_name"] = rule.name();
+      }
+      row["action"] = ActionText(rule.action());
+      row["peers"] = rule.peers();
+      row["ports"] = rule.ports();
+      row["packets"] = rule.packets();
+      row["bytes"] = rule.bytes();
+      row["last_hit"] = LastHit(rule.last_hit_unix_ns(), for_people);
+      show(row);
     }
   };
   const int code = List<v1::PolicyInfo>(
       options, nouns,
-      {{"POLICY", "policy"},
-       {"DIRECTION", "direction"},
-       {"RULE", "rule"},
-       {"NAME", "name", true},
+      {{"RULE", "rule"},
        {"ACTION", "action"},
        {"PORTS", "ports"},
        {"PACKETS", "packets"},
@@ -79,7 +91,7 @@ int GetEndpoints(const GetOptions& options, Stub& stub) {
           {"name", info.name()},
           {"addresses", addresses},
           {"node", info.node()},
-          {"labels", info.labels()},
+          {"labels", IsForPeople(options) ? Json(info.labels()) : LabelsJson(info.labels())},
           {"identity", info.identity()},
           {"egress_policies", std::vector(info.egress_policies().begin(), info.egress_policies().end())},
           {"ingress_policies", std::vector(info.ingress_policies().begin(), info.ingress_policies().end())}});
@@ -112,7 +124,7 @@ int GetPolicies(const GetOptions& options, Stub& stub) {
       packets += rule.packets();
       last_hit = std::max(last_hit, rule.last_hit_unix_ns());
       if (rule.index() < 0) {
-        isolates.push_back(DirectionText(rule.direction()));
+        isolates.push_back(Name(DirectionOf(rule.direction())));
       } else {
         ++rules;
       }
@@ -125,8 +137,7 @@ int GetPolicies(const GetOptions& options, Stub& stub) {
           {"isolates", isolates},
           {"rules", rules},
           {"packets", packets},
-          {"last_hit_unix_ns", last_hit},
-          {"last_hit", LastHit(last_hit)}});
+          {"last_hit", LastHit(last_hit, IsForPeople(options))}});
     packets = last_hit = rules = 0;
     isolates = Json::array();
   };

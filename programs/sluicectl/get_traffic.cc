@@ -1,4 +1,6 @@
 // Lists of what goes through: flows, ports, workers and drops.
+#include <cmath>
+
 #include "sluicectl/get.h"
 
 namespace sluice {
@@ -9,19 +11,32 @@ int GetFlows(const GetOptions& options, Stub& stub) {
   request.set_state(options.state);
   request.set_limit(options.limit);
   request.set_batched(true);
+  const bool for_people = options.live.format == "table" || options.live.format == "wide";
   Json row;  // one for all: of a million, the keys alone would be a second's work
-  const auto add_one = [&row](auto show, const v1::Flow& flow) {
-    row["proto"] = ProtocolName(static_cast<std::uint8_t>(flow.protocol()));
-    row["source"] = EndText(flow.source(), flow.source_port());
-    row["destination"] = EndText(flow.destination(), flow.destination_port());
-    row["source_pod"] = flow.source_pod();
-    row["destination_pod"] = flow.destination_pod();
+  const auto add_one = [&row, for_people](auto show, const v1::Flow& flow) {
+    const TrafficEnd source{AddressText(flow.source()), flow.source_port(), flow.source_pod(), {}};
+    const TrafficEnd destination{AddressText(flow.destination()), flow.destination_port(), flow.destination_pod(), {}};
+    const SideAnswer egress = ToAnswer(flow.egress(), flow.egress().index() >= 0);
+    const SideAnswer ingress = ToAnswer(flow.ingress(), flow.ingress().index() >= 0);
+    row["proto"] = ProtocolJson(static_cast<std::uint8_t>(flow.protocol()));
+    if (for_people) {
+      row["from"] = ToText(source);
+      row["to"] = ToText(destination);
+      row["from_address"] = AddressText(source);
+      row["to_address"] = AddressText(destination);
+      row["idle"] = SpanText(static_cast<std::int64_t>(flow.idle_ms() / 1000));
+      row["egress"] = RuleText(egress, Direction::kEgress);
+      row["ingress"] = RuleText(ingress, Direction::kIngress);
+    } else {
+      row["src"] = ToJson(source);
+      row["dst"] = ToJson(destination);
+      row["idle_ms"] = flow.idle_ms();
+      row["egress"] = ToJson(egress);
+      row["ingress"] = ToJson(ingress);
+    }
     row["state"] = flow.state();
     row["packets"] = flow.packets();
     row["bytes"] = flow.bytes();
-    row["idle_ms"] = flow.idle_ms();
-    row["egress"] = RuleText(flow.egress());
-    row["ingress"] = RuleText(flow.ingress());
     row["generation"] = flow.generation();
     row["guessed"] = flow.guessed();
     row["worker"] = flow.worker();
@@ -33,14 +48,14 @@ int GetFlows(const GetOptions& options, Stub& stub) {
   return List<v1::Flow>(
       options, "flows",
       {{"PROTO", "proto"},
-       {"SOURCE", "source"},
-       {"DESTINATION", "destination"},
+       {"FROM", "from"},
+       {"TO", "to"},
        {"STATE", "state"},
        {"PACKETS", "packets"},
        {"BYTES", "bytes"},
-       {"IDLE MS", "idle_ms"},
-       {"SOURCE POD", "source_pod", true},
-       {"DESTINATION POD", "destination_pod", true},
+       {"IDLE", "idle"},
+       {"FROM ADDRESS", "from_address", true},
+       {"TO ADDRESS", "to_address", true},
        {"EGRESS", "egress", true},
        {"INGRESS", "ingress", true},
        {"GENERATION", "generation", true},
@@ -77,8 +92,6 @@ int GetPorts(const GetOptions& options, Stub& stub) {
 
 int GetWorkers(const GetOptions& options, Stub& stub) {
   const auto add = [](auto show, const v1::WorkerInfo& info) {
-    char busy[16];
-    std::snprintf(busy, sizeof busy, "%.1f", 100 * info.busy());
     show({{"worker", info.worker()},
           {"packets", info.packets()},
           {"forwarded", info.forwarded()},
@@ -92,7 +105,7 @@ int GetWorkers(const GetOptions& options, Stub& stub) {
           {"flows_cut", info.flows_cut()},
           {"flows_judged_again", info.flows_judged_again()},
           {"handed_over", info.handed_over()},
-          {"busy_percent", busy}});
+          {"busy_percent", std::round(1000 * info.busy()) / 10}});
   };
   return List<v1::WorkerInfo>(
       options, "workers",

@@ -2,8 +2,6 @@
 
 #include <string>
 
-#include "sluice/printable.h"
-
 namespace sluice {
 namespace {
 
@@ -14,39 +12,18 @@ SideAnswer ToAnswer(const reference::Side& side) {
 
 }  // namespace
 
-std::string_view VerdictName(bool allow) { return allow ? "allow" : "deny"; }
-
 SideAnswer ToAnswer(const Table& table, const Decision& decision) {
   if (decision.rule == kNoRule) return {};
   const TableRule& rule = table.rule(decision.rule);
   return {decision.allow, true, Name(rule.tier), rule.policy, rule.index, rule.name.text()};
 }
 
-void WriteSideJson(Output& output, const SideAnswer& side) {
-  output << R"({"verdict":")" << VerdictName(side.allow) << R"(","tier":")" << side.tier << "\"";
-  if (side.decided) {
-    output << R"(,"policy":)" << JsonText(side.policy) << R"(,"rule":)" << std::int64_t{side.rule};
-    if (!side.rule_name.empty()) output << R"(,"rule_name":)" << JsonText(side.rule_name);
-  }
-  output << "}";
-}
-
-std::string ToText(const SideAnswer& side) {
-  if (!side.decided) return "-";
-  std::string text(VerdictName(side.allow));
-  text += ' ';
-  text += Printable(side.policy);
-  text += side.rule < 0 ? " (default)" : '[' + std::to_string(side.rule) + ']';
-  if (!side.rule_name.empty()) text += " \"" + Printable(side.rule_name) + '"';
-  if (side.tier != Name(Tier::kNetworkPolicy)) text += " in " + std::string(side.tier);
-  return text;
-}
-
 std::string ToText(const FlowAnswer& answer) {
   std::string text(VerdictName(answer.allow));
   if (answer.unknown_endpoint) text += ", but for an unknown endpoint";
   if (answer.exemption != Exemption::kNone) return text + " (exempt: " + std::string(Name(answer.exemption)) + ')';
-  return text + "; egress " + ToText(answer.egress) + "; ingress " + ToText(answer.ingress);
+  return text + "; egress: " + ToText(answer.egress, Direction::kEgress) +
+         "; ingress: " + ToText(answer.ingress, Direction::kIngress);
 }
 
 void CompiledJudge::Answer(std::span<const reference::Flow> flows, FlowAnswer* answers) {

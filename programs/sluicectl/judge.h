@@ -10,25 +10,11 @@
 
 #include "reference/evaluate.h"
 #include "sluice/policy_terms.h"
-#include "sluicectl/output.h"
+#include "sluicectl/decision.h"
 #include "table/classify.h"
 #include "table/table.h"
 
 namespace sluice {
-
-// As every command spells a verdict.
-std::string_view VerdictName(bool allow);
-
-struct SideAnswer {
-  bool allow = true;
-  bool decided = false;   // a policy decided it; else what follows is empty
-  std::string_view tier;  // "Admin", "NetworkPolicy" or "Baseline"
-  std::string_view policy;
-  std::int32_t rule = -1;  // -1: the default deny of isolation
-  std::string_view rule_name = {};
-
-  friend bool operator==(const SideAnswer&, const SideAnswer&) = default;
-};
 
 struct FlowAnswer {
   bool allow = true;
@@ -42,13 +28,7 @@ struct FlowAnswer {
 
 SideAnswer ToAnswer(const Table& table, const Decision& decision);
 
-// {"verdict","tier","policy","rule","rule_name"}; policy and rule are absent where no policy decides, and rule_name
-// where the rule has none.
-void WriteSideJson(Output& output, const SideAnswer& side);
-// "allow ns/policy[2]", "deny ns/policy (default)", "deny policy[2] "its name" in Admin", or "-" where no policy
-// decides.
-std::string ToText(const SideAnswer& side);
-// "allow; egress ...; ingress ...".
+// "allow; egress: allow shop/web egress[0]; ingress: deny shop/db ingress default".
 std::string ToText(const FlowAnswer& answer);
 
 class Judge {

@@ -15,8 +15,10 @@
 #include "codec/limits.h"
 #include "sluice/policy_terms.h"
 #include "sluice/printable.h"
+#include "sluice/time_text.h"
 #include "sluicectl/commands.h"
 #include "sluicectl/connect_failure.h"
+#include "sluicectl/labels.h"
 #include "sluicectl/yaml.h"
 
 namespace sluice {
@@ -27,9 +29,10 @@ constexpr std::size_t kMostBufferBytes = std::size_t{128} << 20;
 constexpr int kKeepaliveTimeoutMs = 10'000;
 
 std::string CellText(const Json& value) {
+  if (value.empty() || value == "") return "-";
   if (value.is_string()) return value.get<std::string>();
   if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
-  if (!value.is_array()) return value.is_null() ? "" : value.dump();
+  if (!value.is_array()) return value.dump();
   std::string text;
   for (const Json& item : value) text += (text.empty() ? "" : ",") + CellText(item);
   return text;
@@ -225,28 +228,28 @@ std::string AddressText(std::string_view bytes) {
   return address ? address->ToString() : "";
 }
 
-std::string EndText(const std::string& address, std::uint32_t port) {
-  const std::string text = AddressText(address);
-  if (port == 0) return text;
-  return (address.size() == 4 ? text : '[' + text + ']') + ':' + std::to_string(port);
+std::string_view TierText(v1::Tier tier) {
+  return tier < v1::TIER_ADMIN || tier > v1::TIER_BASELINE ? "" : Name(static_cast<Tier>(tier - 1));
 }
 
-std::string TierText(v1::Tier tier) {
-  return tier < v1::TIER_ADMIN || tier > v1::TIER_BASELINE ? "" : std::string(Name(static_cast<Tier>(tier - 1)));
+SideAnswer ToAnswer(const v1::RuleName& rule, bool allow) {
+  if (rule.policy().empty()) return {};
+  return {allow, true, TierText(rule.tier()), rule.policy(), rule.index(), rule.name()};
 }
 
-std::string RuleText(const v1::RuleName& rule) {
-  if (rule.policy().empty()) return "-";
-  std::string text = rule.policy() + (rule.index() < 0 ? " (default)" : '[' + std::to_string(rule.index()) + ']');
-  if (!rule.name().empty()) text += " \"" + rule.name() + '"';
-  return text;
+Json TimeJson(std::uint64_t unix_ns) { return unix_ns == 0 ? Json() : Json(Rfc3339(unix_ns)); }
+
+Json LabelsJson(std::string_view labels) {
+  Json json = Json::object();
+  for (const auto& [key, value] : ParseLabels(labels)) json[key] = value;
+  return json;
 }
 
-std::string AgeText(std::uint64_t unix_ns) {
+std::string AgoText(std::uint64_t unix_ns) {
   if (unix_ns == 0) return "never";
   const auto now = std::chrono::system_clock::now().time_since_epoch() / std::chrono::seconds(1);
   const auto then = static_cast<std::int64_t>(unix_ns / 1'000'000'000);
-  return SpanText(std::max<std::int64_t>(now - then, 0));
+  return SpanText(std::max<std::int64_t>(now - then, 0)) + " ago";
 }
 
 std::string SpanText(std::int64_t seconds) {

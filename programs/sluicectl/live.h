@@ -19,7 +19,9 @@
 #include <vector>
 
 #include "sluice/v1/observe.grpc.pb.h"
+#include "sluicectl/decision.h"
 #include "sluicectl/output.h"
+#include "sluicectl/traffic_end.h"
 
 namespace CLI {
 class App;
@@ -170,13 +172,15 @@ class Listing {
 void WriteObject(Output& output, std::string_view format, const Json& object);
 
 std::string AddressText(std::string_view bytes);
-// "10.0.0.1:80", "[fd00::1]:80"; without the port where it is 0.
-std::string EndText(const std::string& address, std::uint32_t port);
-std::string TierText(v1::Tier tier);
-// "ns/policy[2]", "ns/policy (default)", or "-" where there is none.
-std::string RuleText(const v1::RuleName& rule);
-// How long ago a time was; "never" for 0.
-std::string AgeText(std::uint64_t unix_ns);
+std::string_view TierText(v1::Tier tier);
+// A rule of an answer, as the decision that it made; refers to the rule.
+SideAnswer ToAnswer(const v1::RuleName& rule, bool allow);
+// "2026-11-30T03:25:27.123Z" (RFC 3339); null for 0.
+Json TimeJson(std::uint64_t unix_ns);
+// "app=web,tier=front" as {"app":"web","tier":"front"}.
+Json LabelsJson(std::string_view labels);
+// How long ago a time was: "5m12s ago"; "never" for 0.
+std::string AgoText(std::uint64_t unix_ns);
 // "3d4h", "5m12s"
 std::string SpanText(std::int64_t seconds);
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <string>
-#include <string_view>
 #include <thread>
 #include <utility>
 #include <variant>
@@ -11,25 +10,10 @@
 #include "codec/codec.h"
 #include "codec/parts.h"
 #include "sluicectl/commands.h"
+#include "sluicectl/labels.h"
 #include "table/compile.h"
 
 namespace sluice {
-namespace {
-
-// "app=web,tier=front", sorted by key: neither keys nor values hold a comma, nor keys an equals sign.
-Labels ParseLabels(std::string_view text) {
-  Labels labels;
-  while (!text.empty()) {
-    const std::string_view label = text.substr(0, text.find(','));
-    text.remove_prefix(std::min(label.size() + 1, text.size()));
-    const std::size_t equals = std::min(label.find('='), label.size());
-    labels.emplace_back(label.substr(0, equals), label.substr(std::min(equals + 1, label.size())));
-  }
-  return labels;
-}
-
-}  // namespace
-
 int FetchPolicy(const LiveOptions& live, v1::ObserveService::Stub& stub, ResolvedPolicy* policy) {
   constexpr std::chrono::milliseconds kBetweenAttempts(100);
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::duration<double>(live.timeout);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "sluice/port_ranges.h"
+#include "sluicectl/decision.h"
 #include "sluicectl/output.h"
 
 namespace sluice {
@@ -26,9 +27,7 @@ std::string PortsText(const std::vector<PortRange>& ports) {
 }
 
 std::string RuleLine(const ResolvedPolicy& policy, const Section& section, const Rule& rule) {
-  std::string text(Name(section.direction));
-  text += " rule " + std::to_string(rule.index) + (rule.name.empty() ? "" : " \"" + rule.name.text() + '"') + ": " +
-          std::string(Name(rule.action));
+  std::string text = RuleText(section.direction, rule.index, rule.name.text()) + ": " + std::string(Name(rule.action));
   text += section.direction == Direction::kEgress ? " to " : " from ";
   text += rule.peers == kAnyPeer ? "anyone" : policy.groups[rule.peers].key;
   text += ", " + (rule.any_port ? "any port" : PortsText(rule.ports));
@@ -43,7 +42,7 @@ Objects DescribePolicies(const ResolvedPolicy& policy) {
   for (const Section& section : policy.sections) {
     Lines& lines = objects[section.policy];
     if (section.isolates) {
-      lines.push_back(std::string(Name(section.direction)) + " isolates " + policy.groups[section.subjects].key);
+      lines.push_back(RuleText(section.direction, -1, "") + ": deny; isolates " + policy.groups[section.subjects].key);
     }
     if (section.tier != Tier::kNetworkPolicy) {
       lines.push_back(std::string(Name(section.tier)) + " tier, priority " + std::to_string(section.priority));

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,11 +15,13 @@
 #include "config/config.h"
 #include "sluicectl/capture.h"
 #include "sluicectl/commands.h"
+#include "sluicectl/decision.h"
 #include "sluicectl/input.h"
 #include "sluicectl/judge.h"
 #include "sluicectl/output.h"
 #include "sluicectl/packet_ends.h"
 #include "sluicectl/replay_run.h"
+#include "sluicectl/traffic_end.h"
 
 namespace sluice {
 namespace {
@@ -39,16 +42,11 @@ std::string_view Name(PacketState state) {
 
 // One policy, and the run through it.
 struct Stand {
+  ResolvedPolicy policy;
   std::shared_ptr<const Table> table;
   std::unique_ptr<ReplayRun> run;
   std::deque<Outcome> outcomes;  // of packets in order; only where two stands wait for each other
 };
-
-std::string EndText(const IpAddress& address, std::uint16_t port) {
-  if (port == 0) return address.ToString();
-  return address.is_v4() ? address.ToString() + ':' + std::to_string(port)
-                         : '[' + address.ToString() + "]:" + std::to_string(port);
-}
 
 std::string RulesText(const Table& table, const Outcome& outcome) {
   if (outcome.exemption != Exemption::kNone) return "exempt: " + std::string(Name(outcome.exemption));
@@ -57,7 +55,7 @@ std::string RulesText(const Table& table, const Outcome& outcome) {
        {std::pair{Direction::kEgress, outcome.egress}, std::pair{Direction::kIngress, outcome.ingress}}) {
     if (decision.rule == kNoRule) continue;
     if (!text.empty()) text += "; ";
-    text += std::string(Name(direction)) + ' ' + ToText(ToAnswer(table, decision));
+    text += ToText(ToAnswer(table, decision), direction);
   }
   return text;
 }
@@ -75,12 +73,15 @@ void WriteOutcomeJson(Output& output, const Table& table, const Outcome& outcome
 }
 
 // A line a packet.
+std::string OrNothing(std::string_view text) { return text.empty() ? "-" : std::string(text); }
+
 class PacketList {
  public:
-  PacketList(Output& output, const Table& table, bool json) : output_(output), table_(table) {
+  PacketList(Output& output, const Table& table, const EndNames& names, bool json)
+      : output_(output), table_(table), names_(names) {
     if (!json) {
-      rows_.emplace(output, std::vector<std::string>{"PACKET", "SECONDS", "SOURCE", "DESTINATION", "PROTO", "VERDICT",
-                                                     "REASON", "STATE", "RULES"});
+      rows_.emplace(output, std::vector<std::string>{"PACKET", "SECONDS", "FROM", "TO", "PROTO", "VERDICT", "REASON",
+                                                     "STATE", "RULES"});
     }
   }
 
@@ -95,10 +96,11 @@ class PacketList {
     }
     char since[32];
     std::snprintf(since, sizeof since, "%.6f", seconds);
-    rows_->AddRow({std::to_string(number), since, ends ? EndText(ends->source, ends->source_port) : "-",
-                   ends ? EndText(ends->destination, ends->destination_port) : "-",
+    rows_->AddRow({std::to_string(number), since, ends ? ToText(names_.Of(ends->source, ends->source_port)) : "-",
+                   ends ? ToText(names_.Of(ends->destination, ends->destination_port)) : "-",
                    ends ? ProtocolName(ends->protocol) : "-", std::string(Name(outcome.verdict)),
-                   std::string(Name(outcome.reason)), std::string(Name(outcome.state)), RulesText(table_, outcome)});
+                   OrNothing(Name(outcome.reason)), std::string(Name(outcome.state)),
+                   OrNothing(RulesText(table_, outcome))});
   }
 
   void Summarise() {
@@ -116,6 +118,7 @@ class PacketList {
  private:
   Output& output_;
   const Table& table_;
+  const EndNames& names_;
   std::optional<TextTable> rows_;
   std::array<std::uint64_t, 3> verdicts_{};
   std::map<std::string_view, std::uint64_t> reasons_;
@@ -132,16 +135,16 @@ class ChangeList {
     ++changes_[place->second].packets;
   }
 
-  void Write(Output& output, const Table& table, const Table& against_table, bool json) const {
+  void Write(Output& output, const EndNames& names, const Table& table, const Table& against_table, bool json) const {
     if (json) {
-      for (const Change& change : changes_) WriteJson(output, change, table, against_table);
+      for (const Change& change : changes_) WriteJson(output, change, names, table, against_table);
     } else if (!changes_.empty()) {
-      TextTable rows(output, {"SOURCE", "DESTINATION", "PROTO", "PACKETS", "FIRST", "MANIFESTS", "AGAINST"});
+      TextTable rows(output, {"FROM", "TO", "PROTO", "PACKETS", "FIRST", "MANIFESTS", "AGAINST"});
       for (const Change& change : changes_) {
-        rows.AddRow({EndText(change.ends.source, change.ends.source_port),
-                     EndText(change.ends.destination, change.ends.destination_port), ProtocolName(change.ends.protocol),
-                     std::to_string(change.packets), std::to_string(change.first), ToText(change.outcome, table),
-                     ToText(change.against, against_table)});
+        rows.AddRow({sluice::ToText(names.Of(change.ends.source, change.ends.source_port)),
+                     sluice::ToText(names.Of(change.ends.destination, change.ends.destination_port)),
+                     ProtocolName(change.ends.protocol), std::to_string(change.packets), std::to_string(change.first),
+                     ToText(change.outcome, table), ToText(change.against, against_table)});
       }
     }
     std::fprintf(stderr, "%zu flow%s change verdict\n", changes_.size(), changes_.size() == 1 ? "" : "s");
@@ -165,12 +168,12 @@ class ChangeList {
     return rules.empty() ? text : text + ' ' + rules;
   }
 
-  static void WriteJson(Output& output, const Change& change, const Table& table, const Table& against_table) {
-    output << R"({"src":")" << change.ends.source.ToString() << R"(","dst":")" << change.ends.destination.ToString()
-           << R"(","proto":")" << ProtocolName(change.ends.protocol) << R"(","sport":)"
-           << std::int64_t{change.ends.source_port} << R"(,"dport":)" << std::int64_t{change.ends.destination_port}
-           << R"(,"packet":)" << static_cast<std::int64_t>(change.first) << R"(,"packets":)"
-           << static_cast<std::int64_t>(change.packets) << R"(,"manifests":{)";
+  static void WriteJson(Output& output, const Change& change, const EndNames& names, const Table& table,
+                        const Table& against_table) {
+    output << R"({"src":)" << JsonText(ToJson(names.Of(change.ends.source, change.ends.source_port))) << R"(,"dst":)"
+           << JsonText(ToJson(names.Of(change.ends.destination, change.ends.destination_port))) << R"(,"proto":)"
+           << JsonText(ProtocolJson(change.ends.protocol)) << R"(,"packet":)" << static_cast<std::int64_t>(change.first)
+           << R"(,"packets":)" << static_cast<std::int64_t>(change.packets) << R"(,"manifests":{)";
     WriteOutcomeJson(output, table, change.outcome);
     output << R"(},"against":{)";
     WriteOutcomeJson(output, against_table, change.against);
@@ -190,9 +193,9 @@ struct Waiting {
 class Replay {
  public:
   Replay(const ReplayOptions& options, const PipelineConfig& pipeline, std::vector<Stand> stands)
-      : options_(options), pipeline_(pipeline), stands_(std::move(stands)) {
+      : options_(options), pipeline_(pipeline), stands_(std::move(stands)), names_(stands_[0].policy) {
     // Of two stands the changes are listed, not the packets.
-    if (stands_.size() == 1) packets_.emplace(output_, *stands_[0].table, options.format == "json");
+    if (stands_.size() == 1) packets_.emplace(output_, *stands_[0].table, names_, options.format == "json");
   }
 
   void Run(CaptureReader& reader) {
@@ -217,7 +220,7 @@ class Replay {
     if (stands_.size() == 1) {
       packets_->Summarise();
     } else {
-      changes_.Write(output_, *stands_[0].table, *stands_[1].table, options_.format == "json");
+      changes_.Write(output_, names_, *stands_[0].table, *stands_[1].table, options_.format == "json");
     }
     return !changes_.empty();
   }
@@ -245,6 +248,7 @@ class Replay {
   const ReplayOptions& options_;
   const PipelineConfig& pipeline_;
   std::vector<Stand> stands_;  // the manifests' and, where given, those to compare with
+  EndNames names_;             // of the manifests
   Output output_;
   std::optional<PacketList> packets_;
   ChangeList changes_;
@@ -293,8 +297,10 @@ int RunReplay(ReplayOptions options) {
     const LoadedManifests manifests = LoadManifests(*paths);
     good = good && manifests.good;
     Stand stand;
-    stand.table = CompilePolicy(manifests.cluster, config.limits).table;
-    if (stand.table == nullptr) return kExitBadInput;
+    CompiledPolicy compiled = CompilePolicy(manifests.cluster, config.limits);
+    if (compiled.table == nullptr) return kExitBadInput;
+    stand.table = std::move(compiled.table);
+    stand.policy = std::move(compiled.resolved);
     const bool writes = stands.empty() && !options.write.empty();
     if (writes) {
       if (const auto error = writer.Open(options.write)) {

@@ -11,8 +11,10 @@
 namespace sluice {
 namespace {
 
+constexpr std::uint64_t kNsInSecond = 1'000'000'000;
+
 std::string EndText(std::int64_t unix_s) {
-  if (unix_s == 0) return "no TLS";
+  if (unix_s == 0) return "-";
   const std::int64_t left_s = unix_s - std::chrono::system_clock::now().time_since_epoch() / std::chrono::seconds(1);
   return left_s > 0 ? "in " + SpanText(left_s) : SpanText(-left_s) + " ago";
 }
@@ -20,13 +22,9 @@ std::string EndText(std::int64_t unix_s) {
 Json ToJson(const v1::Status& status, bool for_people) {
   Json json = {{"version", status.version()}};
   const auto time = [&](const char* name, std::uint64_t unix_ns) {
-    if (for_people) {
-      json[name] = unix_ns == 0 ? "never" : AgeText(unix_ns) + " ago";
-    } else {
-      json[std::string(name) + "_unix_ns"] = unix_ns;
-    }
+    json[name] = for_people ? Json(AgoText(unix_ns)) : TimeJson(unix_ns);
   };
-  time("start", status.start_unix_ns());
+  time("started", status.start_unix_ns());
   json["policy from"] = status.source();
   json["generation"] = status.generation();
   time("published", status.published_unix_ns());
@@ -37,11 +35,8 @@ Json ToJson(const v1::Status& status, bool for_people) {
   json["not kept"] = status.not_kept();
   json["large removals"] = status.large_removals();
   const std::int64_t end_s = status.certificate_end_unix_s();
-  if (for_people) {
-    json["certificate ends"] = EndText(end_s);
-  } else {
-    json["certificate_end_unix_s"] = end_s;
-  }
+  json["certificate ends"] =
+      for_people ? Json(EndText(end_s)) : TimeJson(static_cast<std::uint64_t>(end_s) * kNsInSecond);
   json["fail closed"] = status.fail_closed();
   json["endpoints"] = status.endpoints();
   json["policies"] = status.policies();
@@ -58,12 +53,7 @@ Json ToJson(const v1::Status& status, bool for_people) {
     const std::string where = problem.object() + (problem.field().empty() ? "" : ": " + problem.field());
     json["last refusal"].push_back(where + ": " + problem.reason());
   }
-  if (for_people) {
-    for (auto& [key, value] : json.items()) {
-      if (value == "" || value.empty()) value = "none";
-    }
-    return json;
-  }
+  if (for_people) return json;
   Json keyed;  // keys that scripts need not quote
   for (const auto& [key, value] : json.items()) {
     std::string name = key;

@@ -47,10 +47,9 @@ int Take(const LiveOptions& live, v1::ObserveService::Stub& stub, Sample& sample
   v1::PolicyInfo info;
   while (policies.Read(*policy_reader, &info)) {
     for (const v1::RuleInfo& rule : info.rules()) {
-      const std::string direction = rule.direction() == v1::DIRECTION_EGRESS ? " egress" : " ingress";
-      std::string index = rule.index() < 0 ? " (default)" : '[' + std::to_string(rule.index()) + ']';
-      if (!rule.name().empty()) index += " \"" + rule.name() + '"';
-      sample.rules[info.policy() + direction + index] = rule.packets();
+      const Direction direction = rule.direction() == v1::DIRECTION_EGRESS ? Direction::kEgress : Direction::kIngress;
+      const SideAnswer side{true, true, TierText(info.tier()), info.policy(), rule.index(), rule.name()};
+      sample.rules[RuleText(side, direction)] = rule.packets();
     }
   }
   if (const int code = Finish(live, policies.Finish(*policy_reader)); code != kExitFine) return code;
@@ -87,8 +86,8 @@ void Write(Output& output, const Sample& before, const Sample& after) {
   const v1::Status& was = before.status;
   const v1::Status& is = after.status;
   output << "generation " << static_cast<std::int64_t>(is.generation()) << ", published "
-         << AgeText(is.published_unix_ns()) << " ago; flows " << static_cast<std::int64_t>(is.flows())
-         << "; forwarded/s " << Rate(was.forwarded(), is.forwarded(), seconds) << ", dropped/s "
+         << AgoText(is.published_unix_ns()) << "; flows " << static_cast<std::int64_t>(is.flows()) << "; forwarded/s "
+         << Rate(was.forwarded(), is.forwarded(), seconds) << ", dropped/s "
          << Rate(was.dropped(), is.dropped(), seconds) << ", rejected/s "
          << Rate(was.rejected(), is.rejected(), seconds) << "\n";
   WriteRates(output, "WORKER", before.workers, after.workers, seconds);

@@ -22,9 +22,9 @@ Json ServerJson(const v1::Status& status, bool for_people) {
   Json json = {
       {"version", status.version()}, {"api", ApiText(status.api_minor())}, {"generation", status.generation()}};
   if (for_people) {
-    json["up for"] = AgeText(status.start_unix_ns());
+    json["started"] = AgoText(status.start_unix_ns());
   } else {
-    json["start_unix_ns"] = status.start_unix_ns();
+    json["started"] = TimeJson(status.start_unix_ns());
   }
   return json;
 }

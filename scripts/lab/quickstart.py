@@ -9,6 +9,7 @@ not run.
 import argparse
 import concurrent.futures
 import contextlib
+import datetime
 import os
 import pathlib
 import shutil
@@ -53,8 +54,8 @@ def reason(decision):
         side = decision[direction]
         if "policy" not in side or (decision["verdict"] == "deny" and side["verdict"] == "allow"):
             continue
-        rule = "default deny" if side["rule"] < 0 else f"rule {side['rule']}"
-        parts.append(f"{side['policy']} {direction} {rule}")
+        rule = " default" if side["rule"] < 0 else f"[{side['rule']}]"
+        parts.append(f"{side['policy']} {direction}{rule}")
     return ", ".join(parts) or "no policy"
 
 
@@ -135,7 +136,7 @@ def cut_and_restore(agents, manifests, target):
     text = policy.read_text()
     before = programs.status(target)["generation"]
     policy.write_text(text.replace(*EDIT))
-    written_ns = time.time_ns()
+    written = datetime.datetime.now(datetime.timezone.utc)
     cut = wait_until(
         lambda: all(frontend.ask("say", name=name, timeout=0.3) == "timeout" for name in names.values()), 10
     )
@@ -144,8 +145,8 @@ def cut_and_restore(agents, manifests, target):
         return 1
     print(f"  ok  {EDITED} no longer admits the frontend: both open connections are dead")
     status = programs.status(target)
-    live_ms = (status["published_unix_ns"] - written_ns) / 1e6
-    print(f"      from file to live in {live_ms:.0f} ms: generation {before} -> {status['generation']}")
+    live = datetime.datetime.fromisoformat(status["published"]) - written
+    print(f"      from file to live in {live / datetime.timedelta(milliseconds=1):.0f} ms: generation {before} -> {status['generation']}")
 
     policy.write_text(text)
     restored = wait_until(

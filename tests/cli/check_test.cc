@@ -62,7 +62,7 @@ TEST_F(Check, PodNamesStandForAddressesOfAFamilyThatBothHave) {
       "{\"id\":2,\"src\":\"2001:db8::9\",\"dst\":\"shop/web\",\"proto\":\"tcp\",\"dport\":80}\n",
       {});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_THAT(result.out, AllOf(HasSubstr("10.0.0.1     10.0.0.2"), HasSubstr("2001:db8::9  fd00::1")));
+  EXPECT_THAT(result.out, AllOf(HasSubstr("shop/web     shop/db:5432"), HasSubstr("2001:db8::9  shop/web:80")));
 }
 
 TEST_F(Check, ExemptionsAreNamedAndCanBeTurnedOff) {
@@ -106,8 +106,8 @@ TEST_F(Check, TableIsAlignedAndSaysWhatWasExpected) {
       {});
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_EQ(result.out,
-            "ID  SOURCE    DESTINATION  PROTO  PORT  VERDICT  EGRESS             INGRESS  EXPECTED\n"
-            "1   10.0.0.1  203.0.113.1  tcp    443   allow    allow shop/web[0]  -        deny NOT MET\n");
+            "ID  FROM      TO               PROTO  VERDICT  EGRESS                    INGRESS  EXPECTED\n"
+            "1   shop/web  203.0.113.1:443  tcp    allow    allow shop/web egress[0]  -        deny NOT MET\n");
 }
 
 struct BadLine {

@@ -77,12 +77,12 @@ TEST_F(ClusterPolicyCommands, ExplainTellsTiersInTheOrderInWhichTheyAreAsked) {
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.out, HasSubstr(R"(ingress of a/web
   guard speaks of it in the Admin tier, priority 10
-    [0] "no strangers" deny from pods[] in namespaces[!team]; tcp 80
+    ingress[0] "no strangers" deny from pods[] in namespaces[!team]; tcp 80
         matches, and decides
   a/open isolates it
-    [0] allow from everyone; every protocol and port
+    ingress[0] allow from everyone; every protocol and port
         matches
-  => deny by guard [0] "no strangers" in the Admin tier
+  => deny by guard ingress[0] "no strangers" in Admin
 )"));
 }
 

@@ -33,11 +33,11 @@ egress of shop/web
   shop/deny isolates it
     no rule that could match here
   shop/web isolates it
-    [0] allow to 203.0.113.0/24 except 203.0.113.128/25; every protocol and port
+    egress[0] allow to 203.0.113.0/24 except 203.0.113.128/25; every protocol and port
         does not match: the peer is not among them
-    [1] allow to pods[app=db] in shop; tcp 5432
+    egress[1] allow to pods[app=db] in shop; tcp 5432
         does not match: the peer is not among them
-  => deny: isolated by shop/deny, and no rule matches
+  => deny by shop/deny egress default: it isolates, and no rule matches
 
 ingress of 203.0.113.200
   not a managed pod: this side passes
@@ -49,8 +49,8 @@ verdict  deny
 TEST_F(Explain, NamesTheRuleThatDecides) {
   const auto result = RunFor("198.51.100.9", "shop/web", "tcp", "80");
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_THAT(result.out, HasSubstr("    [0] allow from everyone; tcp 80\n        matches, and decides\n"));
-  EXPECT_THAT(result.out, HasSubstr("  => allow by shop/web [0]\n"));
+  EXPECT_THAT(result.out, HasSubstr("    ingress[0] allow from everyone; tcp 80\n        matches, and decides\n"));
+  EXPECT_THAT(result.out, HasSubstr("  => allow by shop/web ingress[0]\n"));
   EXPECT_THAT(result.out, HasSubstr("\nverdict  allow\n"));
 }
 
@@ -89,9 +89,8 @@ TEST_F(Explain, NP_72_TellsWhoseAnAddressInAPodCidrIs) {
 TEST_F(Explain, JsonHoldsTheSameSteps) {
   const auto result = RunFor("shop/web", "shop/db", "tcp", "5432", {"-o", "json"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  for (const char* part :
-       {R"("verdict": "deny")", R"("kind": "pod")", R"("name": "shop/web")", R"("policy": "shop/web")",
-        R"("peers": "pods[app=db] in shop")", R"("peers_match": true)", R"("exempt": "")"}) {
+  for (const char* part : {R"("verdict": "deny")", R"("kind": "pod")", R"("pod": "web")", R"("policy": "shop/web")",
+                           R"("peers": "pods[app=db] in shop")", R"("peers_match": true)", R"("exempt": "")"}) {
     EXPECT_THAT(result.out, HasSubstr(part));
   }
 }

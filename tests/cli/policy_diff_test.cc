@@ -41,8 +41,8 @@ TEST(PolicyDiff, ChangedRuleIsShownAsItWasAndAsItIs) {
   ASSERT_EQ(diff.policies.size(), 1u);
   EXPECT_EQ(diff.policies[0].kind, kChanged);
   EXPECT_EQ(diff.policies[0].name, "default/web");
-  EXPECT_THAT(diff.policies[0].left, ElementsAre("ingress rule 0: allow from clients, tcp/80"));
-  EXPECT_THAT(diff.policies[0].came, ElementsAre("ingress rule 0: allow from admins, tcp/80"));
+  EXPECT_THAT(diff.policies[0].left, ElementsAre("ingress[0]: allow from clients, tcp/80"));
+  EXPECT_THAT(diff.policies[0].came, ElementsAre("ingress[0]: allow from admins, tcp/80"));
   EXPECT_THAT(diff.endpoints, IsEmpty());
   EXPECT_THAT(diff.nodes, IsEmpty());
 }
@@ -52,7 +52,8 @@ TEST(PolicyDiff, WhatComesAndGoesIsNamed) {
   const PolicyDiff came = Compare(none.policy(), Web("clients"));
   ASSERT_EQ(came.policies.size(), 1u);
   EXPECT_EQ(came.policies[0].kind, kAdded);
-  EXPECT_THAT(came.policies[0].came, ElementsAre("ingress isolates web", "ingress rule 0: allow from clients, tcp/80"));
+  EXPECT_THAT(came.policies[0].came,
+              ElementsAre("ingress default: deny; isolates web", "ingress[0]: allow from clients, tcp/80"));
   EXPECT_EQ(Count(came.endpoints, kAdded), 1u);
   EXPECT_EQ(Count(came.nodes, kAdded), 1u);
   const PolicyDiff went = Compare(Web("clients"), none.policy());

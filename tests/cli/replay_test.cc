@@ -155,7 +155,8 @@ TEST_F(Replay, AgainstShowsFlowsThatChangeAndExits1) {
   const auto result = RunOn(frames, {"--against", "open.yaml"});
   EXPECT_EQ(result.exit_code, 1) << result.err;
   EXPECT_EQ(result.out,
-            R"({"src":"198.51.100.9","dst":"10.0.0.2","proto":"tcp","sport":4001,"dport":5432,"packet":2,"packets":2,)"
+            R"({"src":{"address":"198.51.100.9","port":4001},"dst":{"address":"10.0.0.2","port":5432,)"
+            R"("namespace":"shop","pod":"db","node":"n1"},"proto":"tcp","packet":2,"packets":2,)"
             R"("manifests":{"verdict":"drop","reason":"policy_denied","state":"none","ingress":{"verdict":"deny",)"
             R"("tier":"NetworkPolicy","policy":"shop/deny","rule":-1}},"against":{"verdict":"forward","reason":"",)"
             R"("state":"new"}})"
@@ -172,9 +173,9 @@ TEST_F(Replay, CaptureMayStandBeforeOptions) {
   WriteCapture({{0, TcpFrame(kOutsider, kWeb, 4000, 80)}});
   const auto result = Run({"replay", "--manifests", "shop.yaml", "in.pcap", "-o", "table"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_THAT(result.out, MatchesRegex("PACKET  SECONDS   SOURCE +DESTINATION +PROTO +VERDICT +REASON +STATE +RULES\n"
-                                       "1       0\\.000000  198.51.100.9:4000  10.0.0.1:80  tcp    forward +new    "
-                                       "ingress allow shop/web\\[0\\]\n"));
+  EXPECT_THAT(result.out, MatchesRegex("PACKET  SECONDS   FROM +TO +PROTO +VERDICT +REASON +STATE +RULES\n"
+                                       "1       0\\.000000  198.51.100.9:4000  shop/web:80  tcp    forward +- +new    "
+                                       "allow shop/web ingress\\[0\\]\n"));
 }
 
 TEST_F(Replay, BadCapturesExit2) {

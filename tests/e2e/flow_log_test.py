@@ -29,6 +29,11 @@ def to_host(number, port):
     return bytes(frame)
 
 
+def port_of(line):
+    """The port that was spoken to; None where the line has no ends."""
+    return line.get("dst", {}).get("port")
+
+
 class FlowLogTest(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory(prefix="sluice-flows-")
@@ -65,22 +70,22 @@ class FlowLogTest(unittest.TestCase):
         for key in ("time", "last"):
             self.assertRegex(line.pop(key), r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
         self.assertEqual(line, {
-            "type": "end", "src": "10.0.0.1", "sport": 1000, "src_namespace": "a", "src_pod": "p", "dst": "192.0.2.1",
-            "dport": 53, "proto": "udp", "verdict": "forward", "state": line["state"],
+            "type": "end", "src": {"address": "10.0.0.1", "port": 1000, "namespace": "a", "pod": "p"},
+            "dst": {"address": "192.0.2.1", "port": 53}, "proto": "udp", "verdict": "forward", "state": line["state"],
             "egress": {"verdict": "allow", "tier": "NetworkPolicy", "policy": "a/dns", "rule": 0},
             "generation": 1, "packets": 3, "bytes": 186, "cause": "expired"})
 
     def test_denials_are_counted_by_pair_port_and_rule(self):
         self.start([udp_frame(80)] * 5 + [udp_from(2000, 81)] * 2, self.to_file(only="denied"))
-        line = self.wait_for(lambda line: line.get("dport") == 80)
+        line = self.wait_for(lambda line: port_of(line) == 80)
         for key in ("time", "first", "last"):
             self.assertRegex(line.pop(key), r"Z$")
         self.assertEqual(line, {
-            "type": "deny", "src": "10.0.0.1", "sport": 1000, "src_namespace": "a", "src_pod": "p", "dst": "192.0.2.1",
-            "dport": 80, "proto": "udp", "verdict": "drop", "reason": "policy_denied",
+            "type": "deny", "src": {"address": "10.0.0.1", "port": 1000, "namespace": "a", "pod": "p"},
+            "dst": {"address": "192.0.2.1", "port": 80}, "proto": "udp", "verdict": "drop", "reason": "policy_denied",
             "egress": {"verdict": "deny", "tier": "NetworkPolicy", "policy": "a/dns", "rule": -1},
             "generation": 1, "packets": 5, "bytes": 310})
-        self.assertEqual(self.wait_for(lambda line: line.get("dport") == 81)["packets"], 2)
+        self.assertEqual(self.wait_for(lambda line: port_of(line) == 81)["packets"], 2)
 
     def test_each_of_many_denied_pairs_is_in_the_log_with_its_exact_count(self):
         hosts = 3000
@@ -89,7 +94,8 @@ class FlowLogTest(unittest.TestCase):
         def totals():
             counts = {}
             for line in self.lines():
-                counts[line["dst"]] = counts.get(line["dst"], 0) + line["packets"]
+                address = line["dst"]["address"]
+                counts[address] = counts.get(address, 0) + line["packets"]
             return counts
 
         self.assertTrue(wait_until(lambda: sum(totals().values()) == 3 * hosts), sum(totals().values()))
@@ -101,7 +107,7 @@ class FlowLogTest(unittest.TestCase):
         self.assertEqual(self.lines(), [])
         sluiced.process.send_signal(signal.SIGTERM)
         self.assertEqual(sluiced.process.wait(30), 0)
-        self.assertEqual([(line["dport"], line["cause"]) for line in self.lines()], [(53, "stopped")])
+        self.assertEqual([(port_of(line), line["cause"]) for line in self.lines()], [(53, "stopped")])
 
     def test_a_sink_takes_the_namespaces_and_kinds_that_it_names(self):
         frames = [udp_frame(53), udp_frame(80)]
@@ -136,7 +142,7 @@ class FlowLogTest(unittest.TestCase):
             return lines
 
         expected = {f"198.18.{n >> 8}.{n & 255}" for n in range(hosts)}
-        self.assertTrue(wait_until(lambda: older() and {line["dst"] for line in all_lines()} == expected))
+        self.assertTrue(wait_until(lambda: older() and {line["dst"]["address"] for line in all_lines()} == expected))
         for path in older():
             self.assertLessEqual(len(gzip.decompress(path.read_bytes())), 1 << 20)
         self.assertEqual(os.stat(self.file).st_mode & 0o777, 0o640)
@@ -144,7 +150,7 @@ class FlowLogTest(unittest.TestCase):
     def test_only_as_many_files_are_kept_as_it_says(self):
         self.start([to_host(number, 80) for number in range(15000)], self.to_file(only="denied", most_mb=1, kept=1, gzip=False))
         self.assertTrue(wait_until(lambda: (self.folder / "flows.jsonl.1").exists() and any(
-            line["dst"] == "198.18.58.151" for line in self.lines())))
+            line["dst"]["address"] == "198.18.58.151" for line in self.lines())))
         self.assertEqual(sorted(path.name for path in self.folder.glob("flows.jsonl*")), ["flows.jsonl", "flows.jsonl.1"])
 
     def test_a_file_that_another_program_renames_is_begun_anew(self):
@@ -185,7 +191,7 @@ class FlowLogTest(unittest.TestCase):
     def test_standard_output_has_ready_and_then_lines(self):
         sluiced = self.start([udp_frame(80)], {"to": "stdout"})
         line = json.loads(sluiced.process.stdout.readline())
-        self.assertEqual((line["type"], line["dport"]), ("deny", 80))
+        self.assertEqual((line["type"], port_of(line)), ("deny", 80))
 
     def test_a_reader_of_standard_output_that_reads_nothing_keeps_nothing_from_ending(self):
         sluiced = self.start([to_host(number, 80) for number in range(5000)], {"to": "stdout"})

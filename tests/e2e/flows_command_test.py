@@ -12,9 +12,9 @@ BIN = pathlib.Path(os.environ["SLUICE_BIN"])
 
 
 def end(number, **fields):
-    line = {"time": f"2026-11-30T03:25:{number:02}.000Z", "type": "end", "src": "10.0.0.1", "sport": 1000,
-            "src_namespace": "shop", "src_pod": "web-0", "dst": "10.0.0.2", "dport": 53, "dst_namespace": "dns",
-            "dst_pod": "dns-1", "proto": "udp", "verdict": "forward", "state": "REPLIED",
+    line = {"time": f"2026-11-30T03:25:{number:02}.000Z", "type": "end",
+            "src": {"address": "10.0.0.1", "port": 1000, "namespace": "shop", "pod": "web-0"},
+            "dst": {"address": "10.0.0.2", "port": 53, "namespace": "dns", "pod": "dns-1"}, "proto": "udp", "verdict": "forward", "state": "REPLIED",
             "egress": {"verdict": "allow", "tier": "NetworkPolicy", "policy": "shop/dns", "rule": 0},
             "generation": 7, "packets": 4, "bytes": 312, "last": "2026-11-30T03:23:27.101Z", "cause": "expired"}
     line.update(fields)
@@ -22,8 +22,9 @@ def end(number, **fields):
 
 
 def deny(number, **fields):
-    line = {"time": f"2026-11-30T03:25:{number:02}.000Z", "type": "deny", "src": "10.0.0.1", "sport": 1001,
-            "src_namespace": "shop", "src_pod": "web-0", "dst": "192.0.2.1", "dport": 80, "proto": "tcp",
+    line = {"time": f"2026-11-30T03:25:{number:02}.000Z", "type": "deny",
+            "src": {"address": "10.0.0.1", "port": 1001, "namespace": "shop", "pod": "web-0"},
+            "dst": {"address": "192.0.2.1", "port": 80}, "proto": "tcp",
             "verdict": "drop", "reason": "policy_denied",
             "egress": {"verdict": "deny", "tier": "NetworkPolicy", "policy": "shop/dns", "rule": -1},
             "generation": 7, "packets": 5, "bytes": 310}
@@ -34,8 +35,9 @@ def deny(number, **fields):
 LINES = [
     end(0),
     deny(1),
-    deny(2, src="fd00::1", src_namespace="bank", src_pod="web-0", dst="fd00::2", dport=443, verdict="reject"),
-    end(3, proto=132, dport=9, cause="cut", ingress={"verdict": "allow", "tier": "Admin", "policy": "all", "rule": 3}),
+    deny(2, src={"address": "fd00::1", "port": 1001, "namespace": "bank", "pod": "web-0"},
+         dst={"address": "fd00::2", "port": 443}, verdict="reject"),
+    end(3, proto=132, dst=end(0)["dst"] | {"port": 9}, cause="cut", ingress={"verdict": "allow", "tier": "Admin", "policy": "all", "rule": 3}),
     {"time": "2026-11-30T03:25:04.000Z", "type": "deny", "reason": "flow_cut", "verdict": "drop", "generation": 8,
      "packets": 9, "bytes": 900},
 ]
@@ -101,8 +103,8 @@ class FlowsTest(unittest.TestCase):
         self.assertEqual(run.returncode, 0, run.stderr)
         rows = [line.split() for line in run.stdout.splitlines()]
         self.assertEqual(rows[0], ["TIME", "VERDICT", "PROTO", "FROM", "TO", "PACKETS", "BYTES", "DECIDED", "BY"])
-        self.assertEqual(rows[1][1:], ["forward", "udp", "shop/web-0:1000", "dns/dns-1:53", "4", "312", "shop/dns", "egress", "rule", "0"])
-        self.assertEqual(rows[2][3:5] + rows[2][7:], ["shop/web-0:1001", "192.0.2.1:80", "shop/dns", "egress", "default", "deny"])
+        self.assertEqual(rows[1][1:], ["forward", "udp", "shop/web-0:1000", "dns/dns-1:53", "4", "312", "shop/dns", "egress[0]"])
+        self.assertEqual(rows[2][3:5] + rows[2][7:], ["shop/web-0:1001", "192.0.2.1:80", "shop/dns", "egress", "default"])
         self.assertEqual(rows[3][4], "[fd00::2]:443")
         self.assertEqual(rows[5][1:], ["drop", "-", "-", "9", "900", "-"])
         wide = self.run_flows("--input", self.log, "-o", "wide").stdout.splitlines()
@@ -142,7 +144,7 @@ class FlowsTest(unittest.TestCase):
         self.assertEqual(self.run_flows("--input", log, "-o", "wide").returncode, 2)
 
     def test_hostile_names_do_not_reach_the_terminal(self):
-        log = self.write("hostile", [end(0, src_pod="a\x1b[2J\n\u202eb")])
+        log = self.write("hostile", [end(0, src={"address": "10.0.0.1", "namespace": "shop", "pod": "a\x1b[2J\n\u202eb"})])
         for output in ("compact", "json"):
             run = self.run_flows("--input", log, "-o", output)
             self.assertEqual(run.returncode, 0)

@@ -130,8 +130,7 @@ def is_known(road, generator):
     others = {policy for policy, _ in versions} - {*wanted, f"{MARKER.namespace}/{MARKER.name}"}
     roles = {}
     for pod in listed(road, "endpoints"):
-        labels = dict(label.split("=") for label in pod["labels"].split(","))
-        roles[pod["namespace"] + pod["name"]] = labels.get("role")
+        roles[pod["namespace"] + pod["name"]] = pod["labels"].get("role")
     return (
         not others
         and all((name, ports) in versions for name, ports in wanted.items())

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/pipeline_fixture.h"
+#include "sluice/time_text.h"
 
 namespace sluice {
 namespace {
@@ -90,9 +91,12 @@ TEST_F(FlowLogTest, APipelinesFlowsAndDenialsAreNamed) {
   worker.Send(ClientTcp(kTcpSyn, 1001, 81));
   const std::vector<std::string> lines = LinesOf(*log, {worker.pipeline().Observe()});
   ASSERT_THAT(lines, SizeIs(2));
-  EXPECT_THAT(lines[0], AllOf(HasSubstr(R"("type":"deny","src":"10.0.0.1","sport":1001,"dst":"10.0.0.2","dport":81)"),
-                              HasSubstr(R"("dst_pod":"server\\n\"")"), HasSubstr(R"("dst_node":"n1")"),
-                              HasSubstr(R"("policy":"default/server","rule":-1)"), HasSubstr(R"("packets":1)")));
+  EXPECT_THAT(
+      lines[0],
+      AllOf(
+          HasSubstr(R"("type":"deny","src":{"address":"10.0.0.1","port":1001},"dst":{"address":"10.0.0.2","port":81,)"),
+          HasSubstr(R"("namespace":"default","pod":"server\\n\"","node":"n1"})"),
+          HasSubstr(R"("policy":"default/server","rule":-1)"), HasSubstr(R"("packets":1)")));
   EXPECT_THAT(lines[1], AllOf(HasSubstr(R"("type":"end")"), HasSubstr(R"("policy":"default/server","rule":0)"),
                               HasSubstr(R"("cause":"stopped")")));
 }

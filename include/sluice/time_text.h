@@ -1,0 +1,15 @@
+// Moments as text. Pure; any thread.
+#ifndef SLUICE_TIME_TEXT_H_
+#define SLUICE_TIME_TEXT_H_
+
+#include <cstdint>
+#include <string>
+
+namespace sluice {
+
+// "2026-11-30T03:25:27.123Z" (RFC 3339).
+std::string Rfc3339(std::uint64_t unix_ns);
+
+}  // namespace sluice
+
+#endif  // SLUICE_TIME_TEXT_H_

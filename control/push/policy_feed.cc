@@ -45,8 +45,11 @@ void PolicyFeed::Change(const ChangeTime& time, const std::function<void(Cluster
   change(resolver_);
   for (Receiver* receiver : receivers_) {
     const std::uint64_t heard = receiver->view_->heard();
-    if (std::exchange(receiver->heard_, heard) != heard) receiver->times_.Add(time);
+    if (std::exchange(receiver->heard_, heard) == heard) continue;
+    receiver->times_.Add(time);
+    ++receiver->concerned_;
   }
+  changed_.notify_all();
 }
 
 void PolicyFeed::Publish() {
@@ -55,6 +58,23 @@ void PolicyFeed::Publish() {
   for (Receiver* receiver : receivers_) {
     if (first || receiver->view_->HasChanges()) receiver->wake_();
   }
+  if (first) changed_.notify_all();
+}
+
+bool PolicyFeed::Await(std::chrono::steady_clock::time_point deadline, const std::function<bool()>& done) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_until(lock, deadline, [&] { return published_ && done(); });
+}
+
+bool PolicyFeed::AwaitInForce(std::chrono::steady_clock::time_point deadline) {
+  std::unique_lock lock(mutex_);
+  std::vector<std::pair<const Receiver*, std::uint64_t>> wanted;
+  for (const Receiver* receiver : receivers_) wanted.emplace_back(receiver, receiver->concerned_);
+  const auto holds = [this](const auto& one) {
+    const bool is_there = std::find(receivers_.begin(), receivers_.end(), one.first) != receivers_.end();
+    return is_there && one.first->in_force_ >= one.second;
+  };
+  return changed_.wait_until(lock, deadline, [&] { return std::all_of(wanted.begin(), wanted.end(), holds); });
 }
 
 Diagnostics PolicyFeed::Conflicts() const {
@@ -75,6 +95,7 @@ bool PolicyFeed::Receiver::FullDue() const {
 ResolvedPolicy PolicyFeed::Receiver::Full(ChangeTimes* times) {
   const std::lock_guard lock(feed_.mutex_);
   *times = std::exchange(times_, {});
+  taken_ = concerned_;
   return view_->Full();
 }
 
@@ -86,9 +107,21 @@ void PolicyFeed::Receiver::PrepareForChanges() {
 std::optional<PolicyUpdate> PolicyFeed::Receiver::TakeChanges(ChangeTimes* times) {
   const std::lock_guard lock(feed_.mutex_);
   *times = std::exchange(times_, {});
+  taken_ = concerned_;
   PolicyUpdate update = view_->TakeChanges();
   if (IsEmpty(update)) return std::nullopt;
   return update;
+}
+
+void PolicyFeed::Receiver::Confirm() {
+  const std::lock_guard lock(feed_.mutex_);
+  in_force_ = taken_;
+  feed_.changed_.notify_all();
+}
+
+void PolicyFeed::Receiver::Doubt() {
+  const std::lock_guard lock(feed_.mutex_);
+  in_force_ = 0;
 }
 
 }  // namespace sluice

@@ -5,6 +5,8 @@
 #ifndef SLUICE_CONTROL_PUSH_POLICY_FEED_H_
 #define SLUICE_CONTROL_PUSH_POLICY_FEED_H_
 
+#include <chrono>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -70,10 +72,18 @@ class PolicyFeed {
   // What is known is worth sending: once all was listed, and then after each round of changes. Any thread.
   void Publish();
 
+  // Wait for what comes by other threads, each at most until `deadline`. Any thread; false: it did not come.
+  //
+  // For `done`, which is called under the feed's lock: at once if something was published, and at each change.
+  bool Await(std::chrono::steady_clock::time_point deadline, const std::function<bool()>& done);
+  // Until every receiver holds all changes that were made before the call; see Receiver::Confirm.
+  bool AwaitInForce(std::chrono::steady_clock::time_point deadline);
+
   Diagnostics Conflicts() const;
 
  private:
   mutable std::mutex mutex_;
+  std::condition_variable changed_;
   ClusterResolver resolver_;
   std::vector<Receiver*> receivers_;
   bool published_ = false;
@@ -98,6 +108,11 @@ class PolicyFeed::Receiver {
   // Nothing: no change concerns this receiver. Requires a Full before.
   std::optional<PolicyUpdate> TakeChanges(ChangeTimes* times);
 
+  // Whoever it was taken for holds all that was taken, and it is in force there.
+  void Confirm();
+  // What it holds is not known, until the next Confirm.
+  void Doubt();
+
  private:
   friend class PolicyFeed;
 
@@ -108,6 +123,11 @@ class PolicyFeed::Receiver {
   std::unique_ptr<PolicyView> view_;
   std::uint64_t heard_ = 0;  // the view's, after the last change
   ChangeTimes times_;        // of what was not taken yet
+  // Changes that concern it, counted: those there are (what there was when it was made is one), those of them that were
+  // taken, and those that are in force.
+  std::uint64_t concerned_ = 1;
+  std::uint64_t taken_ = 0;
+  std::uint64_t in_force_ = 0;
 };
 
 }  // namespace sluice

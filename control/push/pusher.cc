@@ -50,6 +50,7 @@ class Pusher::Run {
       const std::string why = Session();
       health_.connected = false;
       health_.in_step = false;
+      receiver_->Doubt();
       if (Stopped()) return;
       health_.progress.Lacks();
       health_.progress.Meets(why);
@@ -153,6 +154,7 @@ class Pusher::Run {
     if (pending_) return;  // it is not in step yet
     if (untold_.oldest_ns() != 0) Applied(true, std::exchange(untold_, {}), UnixNowNs(), hello.generation(), {});
     health_.in_step = true;
+    receiver_->Confirm();
   }
 
   // One batch, or a wait for one. False: the stream is over.
@@ -174,7 +176,10 @@ class Pusher::Run {
     if (!receiver_->HasNews()) return false;
     Pending pending;
     std::optional<PolicyUpdate> update = receiver_->TakeChanges(&pending.changes);
-    if (!update) return false;
+    if (!update) {
+      receiver_->Confirm();  // nothing is under way, and none of it concerns this dataplane
+      return false;
+    }
     if (held_.Release(*update) && emptied_) full_due_ = true;  // the dataplane has their groups empty
     health_.held_policies = held_.size();
     pending.update = *std::move(update);
@@ -283,6 +288,7 @@ class Pusher::Run {
     health_.generation = generation;
     health_.held_policies = held_.size();
     health_.in_step = true;
+    receiver_->Confirm();
     health_.progress.Took();
     refused_backoff_.Reset();
     AppliedBatch batch{full, std::move(changes), live_ns, generation, "", sending};

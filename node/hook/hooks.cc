@@ -14,6 +14,7 @@
 #include <cstring>
 #include <utility>
 
+#include "hook/wire_address.h"
 #include "hooks.skel.h"
 
 namespace sluice {
@@ -57,21 +58,6 @@ std::string TakeWords(int code) {
   while (!words.empty() && words.back() == '\n') words.pop_back();
   const std::string reason = std::strerror(code < 0 ? -code : code);
   return words.empty() ? reason : reason + " (" + words + ")";
-}
-
-sluice_address ToWire(const IpAddress& address) {
-  sluice_address wire{};
-  std::uint8_t bytes[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-  address.CopyBytes(address.is_v4() ? bytes + 12 : bytes);
-  std::memcpy(&wire, bytes, sizeof wire);
-  return wire;
-}
-
-IpAddress FromWire(const sluice_address& wire) {
-  std::uint8_t bytes[16];
-  std::memcpy(bytes, &wire, sizeof bytes);
-  const IpAddress address = IpAddress::FromV6Bytes(bytes);
-  return address.IsV4Mapped() ? IpAddress::FromV4Bytes(bytes + 12) : address;
 }
 
 std::set<IpAddress> ReadAddresses(int map) {
@@ -139,10 +125,6 @@ std::uint32_t InterfaceOfLink(int link) {
   std::uint32_t size = sizeof info;
   if (bpf_obj_get_info_by_fd(link, &info, &size) != 0) return 0;
   return info.xdp.ifindex;  // tcx has it at the same place
-}
-
-std::string LinkPath(const PinPath& pins, std::uint32_t index, bool is_ingress) {
-  return pins.folder + "/at-" + std::to_string(index) + (is_ingress ? "-in" : "-out");
 }
 
 struct Place {

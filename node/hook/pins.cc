@@ -36,6 +36,10 @@ std::variant<PinPath, std::string> FindPinPath(const std::string& bpffs) {
   return pins;
 }
 
+std::string LinkPath(const PinPath& pins, std::uint32_t index, bool is_ingress) {
+  return pins.folder + "/at-" + std::to_string(index) + (is_ingress ? "-in" : "-out");
+}
+
 HookNames::~HookNames() {
   if (slots_ >= 0) close(slots_);
 }

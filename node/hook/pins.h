@@ -19,6 +19,9 @@ struct PinPath {
 // Of the calling thread's network namespace. The error says what is wrong with the BPF file system.
 std::variant<PinPath, std::string> FindPinPath(const std::string& bpffs);
 
+// Where the hook at an interface is pinned.
+std::string LinkPath(const PinPath& pins, std::uint32_t index, bool is_ingress);
+
 // Names the interfaces that hooks take frames at, by the frames' tags. Any thread; a call or two to the kernel each.
 class HookNames {
  public:

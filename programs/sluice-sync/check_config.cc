@@ -17,6 +17,7 @@
 #include "common/own_host.h"
 #include "http/http_server.h"
 #include "kube/kubeconfig.h"
+#include "sluice-sync/plugin_server.h"
 #include "sluice/host_port.h"
 
 namespace sluice {
@@ -56,6 +57,10 @@ Diagnostics CheckSettings(const SyncSettings& settings) {
   }
   for (const TargetProblem& problem : CheckTargets(settings.targets, settings.security)) {
     refuse(problem.index ? Item("target", *problem.index) : "tls-certificate", problem.what);
+  }
+  if (!settings.socket.empty()) {
+    if (auto error = CheckSocketPath(settings.socket); !error.empty()) refuse("socket", std::move(error));
+    if (settings.node.empty()) refuse("socket", "wants node, the name of the node whose pods the plugin tells of");
   }
   if (!settings.http.empty()) {
     if (auto error = CheckHttpAddress(settings.http)) refuse("http", *std::move(error));

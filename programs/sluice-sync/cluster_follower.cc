@@ -25,7 +25,11 @@ std::pair<std::string, std::string> Split(const std::string& joined) {
   return {joined.substr(0, slash), joined.substr(slash + 1)};
 }
 
-void Delete(ClusterResolver& resolver, Resource resource, const std::string& joined) {
+void UpsertPod(ClusterResolver& resolver, LocalPods* local_pods, const Pod& pod, const std::string& uid) {
+  resolver.Upsert(local_pods == nullptr ? pod : local_pods->Note(pod, uid));
+}
+
+void Delete(ClusterResolver& resolver, LocalPods* local_pods, Resource resource, const std::string& joined) {
   const auto [namespace_name, name] = Split(joined);
   switch (resource) {
     case Resource::kNamespaces:
@@ -35,6 +39,7 @@ void Delete(ClusterResolver& resolver, Resource resource, const std::string& joi
       resolver.DeleteNode(joined);
       break;
     case Resource::kPods:
+      if (local_pods != nullptr) local_pods->Forget(namespace_name, name);
       resolver.DeletePod(namespace_name, name);
       break;
     case Resource::kNetworkPolicies:
@@ -72,7 +77,7 @@ void KubeFollower::OnReplaceEnd(Resource resource) {
   kept.listed = true;
   if (!gathering()) {
     feed_.Change(ChangeTime::Now(), [&](ClusterResolver& resolver) {
-      for (const std::string& joined : gone) Delete(resolver, resource, joined);
+      for (const std::string& joined : gone) Delete(resolver, local_pods_, resource, joined);
     });
   } else if (std::all_of(kResources.begin(), kResources.end(), [this](Resource each) { return Of(each).listed; })) {
     LoadGathered();
@@ -115,7 +120,12 @@ void KubeFollower::OnUpsert(Resource resource, ReceivedObject object, const Arri
       feed_.Change(TimeOf(arrival, object.changed_s), [&](ClusterResolver& resolver) {
         std::visit(
             [&](const auto& value) {
-              if constexpr (!std::is_same_v<std::decay_t<decltype(value)>, std::monostate>) resolver.Upsert(value);
+              using Object = std::decay_t<decltype(value)>;
+              if constexpr (std::is_same_v<Object, Pod>) {
+                UpsertPod(resolver, local_pods_, value, object.uid);
+              } else if constexpr (!std::is_same_v<Object, std::monostate>) {
+                resolver.Upsert(value);
+              }
             },
             decoded.object);
       });
@@ -140,7 +150,7 @@ void KubeFollower::Forget(Resource resource, const std::string& joined, Known& k
     known.gathered = kNone;
     return;
   }
-  feed_.Change(TimeOf(arrival, 0), [&](ClusterResolver& resolver) { Delete(resolver, resource, joined); });
+  feed_.Change(TimeOf(arrival, 0), [&](ClusterResolver& resolver) { Delete(resolver, local_pods_, resource, joined); });
 }
 
 void KubeFollower::Gather(const DecodedObject& decoded, Known& known) {
@@ -198,7 +208,12 @@ void KubeFollower::LoadGathered() {
   spdlog::info("all is listed: {} namespaces, {} nodes, {} pods, {} policies", cluster->namespaces.size(),
                cluster->nodes.size(), cluster->pods.size(),
                cluster->policies.size() + cluster->cluster_policies.size());
-  feed_.Change({}, [&](ClusterResolver& resolver) { resolver.Load(*cluster); });
+  feed_.Change({}, [&](ClusterResolver& resolver) {
+    resolver.Load(*cluster);
+    if (local_pods_ == nullptr) return;
+    const auto& known = Of(Resource::kPods).objects;
+    for (const Pod& pod : cluster->pods) local_pods_->Note(pod, known.at(Join(pod.namespace_name, pod.name)).uid);
+  });
 }
 
 void KubeFollower::OnTrouble(Resource resource, const std::string& message) {
@@ -241,10 +256,16 @@ void ManifestFollower::Follow(const Cluster& cluster, const ChangeTime& time) {
     for (const NetworkPolicy& object : cluster.policies) {
       of(Resource::kNetworkPolicies).insert(Join(object.namespace_name, object.name));
     }
-    if (first) return resolver.Load(cluster);
+    if (first) {
+      resolver.Load(cluster);
+      for (const Pod& object : cluster.pods) {
+        if (local_pods_ != nullptr) local_pods_->Note(object, "");
+      }
+      return;
+    }
     for (const Resource resource : kResources) {
       for (const std::string& name : names_[static_cast<std::size_t>(resource)]) {
-        if (!of(resource).contains(name)) Delete(resolver, resource, name);
+        if (!of(resource).contains(name)) Delete(resolver, local_pods_, resource, name);
       }
     }
     for (const auto& [kind, name] : cluster_policies_) {
@@ -252,7 +273,7 @@ void ManifestFollower::Follow(const Cluster& cluster, const ChangeTime& time) {
     }
     for (const Namespace& object : cluster.namespaces) resolver.Upsert(object);
     for (const NodeObject& object : cluster.nodes) resolver.Upsert(object);
-    for (const Pod& object : cluster.pods) resolver.Upsert(object);
+    for (const Pod& object : cluster.pods) UpsertPod(resolver, local_pods_, object, "");
     for (const NetworkPolicy& object : cluster.policies) resolver.Upsert(object);
     for (const ClusterPolicy& object : cluster.cluster_policies) resolver.Upsert(object);
   });

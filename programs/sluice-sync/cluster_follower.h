@@ -17,6 +17,7 @@
 #include "kube/object_sink.h"
 #include "model/objects.h"
 #include "push/policy_feed.h"
+#include "sluice-sync/local_pods.h"
 #include "sluice/diagnostic.h"
 
 namespace sluice {
@@ -31,8 +32,9 @@ class KubeFollower : public ObjectSink {
   // What failed closed in a cluster policy that is in force (CNP-08): warnings.
   using FailedClosed = std::function<void(const EventSubject&, const Diagnostics&)>;
 
-  KubeFollower(PolicyFeed& feed, Refused refused, FailedClosed failed_closed = {})
-      : feed_(feed), refused_(std::move(refused)), failed_closed_(std::move(failed_closed)) {}
+  // `local_pods`: where a network plugin tells of this node's pods; else null.
+  KubeFollower(PolicyFeed& feed, Refused refused, FailedClosed failed_closed = {}, LocalPods* local_pods = nullptr)
+      : feed_(feed), refused_(std::move(refused)), failed_closed_(std::move(failed_closed)), local_pods_(local_pods) {}
 
   void OnReplaceBegin(Resource resource) override;
   void OnReplaceEnd(Resource resource) override;
@@ -76,6 +78,7 @@ class KubeFollower : public ObjectSink {
   PolicyFeed& feed_;
   const Refused refused_;
   const FailedClosed failed_closed_;
+  LocalPods* const local_pods_;
   std::array<Kept, kAllResourceCount> kept_;
   std::unique_ptr<Cluster> gathered_ =
       std::make_unique<Cluster>();  // those without a name went again; null: all listed
@@ -84,7 +87,7 @@ class KubeFollower : public ObjectSink {
 // Of manifests, which are always known whole. Any one thread.
 class ManifestFollower {
  public:
-  explicit ManifestFollower(PolicyFeed& feed) : feed_(feed) {}
+  explicit ManifestFollower(PolicyFeed& feed, LocalPods* local_pods = nullptr) : feed_(feed), local_pods_(local_pods) {}
 
   // The feed's cluster becomes `cluster`.
   void Follow(const Cluster& cluster, const ChangeTime& time);
@@ -93,6 +96,7 @@ class ManifestFollower {
 
  private:
   PolicyFeed& feed_;
+  LocalPods* const local_pods_;
   bool loaded_ = false;
   std::array<std::unordered_set<std::string>, kResourceCount> names_;  // of what is in the feed
   std::set<std::pair<ClusterPolicyKind, std::string>> cluster_policies_;

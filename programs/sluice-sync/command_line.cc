@@ -3,6 +3,7 @@
 #include <iterator>
 #include <string>
 
+#include "cni/attachment.h"
 #include "common/arguments.h"
 #include "sluice-sync/check_config.h"
 #include "sluice-sync/settings.h"
@@ -28,6 +29,7 @@ void Overlay(const SyncSettings& flags, SyncSettings& settings) {
   overlay("tls-ca", flags.security.ca, settings.security.ca);
   settings.security.insecure |= flags.security.insecure;
   overlay("node", flags.node, settings.node);
+  overlay("socket", flags.socket, settings.socket);
   overlay("http", flags.http, settings.http);
   overlay("log-level", flags.log_level, settings.log_level);
 }
@@ -65,6 +67,9 @@ std::optional<int> ReadCommandLine(int argc, char** argv, SyncSettings& settings
   app.add_option("--tls-ca", flags.security.ca, "who signs the dataplanes' certificates (PEM)")->type_name("FILE");
   app.add_flag("--insecure", flags.security.insecure, "push to HOST:PORT without TLS");
   app.add_option("--node", flags.node, "push only what the pods of this node need")->type_name("NAME");
+  app.add_option("--socket", flags.socket,
+                 "hear of this node's pods from the CNI plugin there, before the API server does; wants --node")
+      ->type_name("PATH");
   app.add_option("--http", flags.http, "serve /healthz, /readyz and /metrics there: HOST:PORT or PORT")
       ->type_name("ADDR");
   app.add_option("--log-level", flags.log_level, "debug, info, warning or error [info]")->type_name("LEVEL");
@@ -75,7 +80,9 @@ std::optional<int> ReadCommandLine(int argc, char** argv, SyncSettings& settings
       "SIGTERM: end; what is in force in the dataplanes stays.\n"
       "Exit codes: 0 fine; 1 it could not run; 2 bad input.\n"
       "Example: sluice-sync --kubeconfig ~/.kube/config --target unix:/run/sluice/sluiced.sock --http :9464\n"
-      "         sluice-sync --manifests /etc/sluice/manifests");
+      "         sluice-sync --manifests /etc/sluice/manifests\n"
+      "         sluice-sync --node node1 --socket " +
+      std::string(kDefaultPluginSocket));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -28,7 +28,10 @@
 #include "push/pusher.h"
 #include "push/stall.h"
 #include "sluice-sync/cluster_follower.h"
+#include "sluice-sync/local_pods.h"
 #include "sluice-sync/metrics.h"
+#include "sluice-sync/plugin_calls.h"
+#include "sluice-sync/plugin_server.h"
 #include "sluice-sync/settings.h"
 #include "sluice/log_text.h"
 
@@ -135,10 +138,12 @@ class Daemon {
     }
     if (!StartHttp()) return kExitFailed;
     StartPushers();
+    if (!StartPluginServer()) return kExitFailed;
     access ? FollowApiServer(*access) : FollowManifests();
     ServiceManager::SayStopping();
     spdlog::info("ending; what is in force in the dataplanes stays");
     http_.reset();
+    plugin_server_.reset();
     pushers_.clear();
     return kExitFine;
   }
@@ -173,10 +178,25 @@ class Daemon {
     pushers_started_ = true;
   }
 
+  bool StartPluginServer() {
+    if (settings_.socket.empty()) return true;
+    std::string error;
+    plugin_server_ = PluginServer::Start(
+        settings_.socket, [this](const std::string& request) { return plugin_calls_.Answer(request); }, error);
+    if (!plugin_server_) spdlog::error("socket: {}", error);
+    return plugin_server_ != nullptr;
+  }
+
+  LocalPods* local_pods() { return settings_.socket.empty() ? nullptr : &local_pods_; }
+
   // Any thread.
   std::string Unready() const {
     if (!synced_) return "the source was not read whole yet";
-    if (!pushers_started_) return "starting";
+    return pushers_started_ ? Lacking() : "starting";
+  }
+
+  // Any thread, once pushers are started.
+  std::string Lacking() const {
     for (const auto& pusher : pushers_) {
       if (auto stall = DescribeStall(pusher->target(), pusher->health(), Clock::now())) return *std::move(stall);
       if (!pusher->health().in_step) return pusher->target() + " is not in step";
@@ -212,7 +232,8 @@ class Daemon {
             Log(diagnostic);
             poster->PostEvent(subject, "PartiallyInvalid", diagnostic.field + ": " + diagnostic.message);
           }
-        });
+        },
+        local_pods());
     KubeSource source(access, options, follower);
     poster = &source;
     spdlog::info("following {} ({})", access.server.url, access.origin);
@@ -249,7 +270,7 @@ class Daemon {
   }
 
   void FollowManifests() {
-    ManifestFollower follower(feed_);
+    ManifestFollower follower(feed_, local_pods());
     ManifestSource source(settings_.manifests);
     ChangeTime heard;  // of the first load: the first state is no change
     const auto load = [&] {
@@ -339,6 +360,8 @@ class Daemon {
   const Signals signals_{SIGTERM, SIGINT};
   Metrics metrics_;
   PolicyFeed feed_;
+  LocalPods local_pods_{settings_.node};
+  PluginCalls plugin_calls_{feed_, local_pods_, [this] { return Lacking(); }};
   Reports reports_;
   StallTeller stalls_;
   TlsFiles tls_;
@@ -350,8 +373,9 @@ class Daemon {
   bool said_ready_ = false;
   Clock::time_point told_;
   Clock::time_point conflicts_told_;
-  std::set<std::string> conflicts_;   // those that were told
-  std::unique_ptr<HttpServer> http_;  // last: it reads the others
+  std::set<std::string> conflicts_;              // those that were told
+  std::unique_ptr<PluginServer> plugin_server_;  // these last: they read the others
+  std::unique_ptr<HttpServer> http_;
 };
 
 }  // namespace

@@ -23,8 +23,9 @@ struct SyncSettings {
   bool skip_broken_manifests = false;  // at a start, what cannot be read of them
   std::vector<std::string> targets;    // none: kDefaultTarget
   TargetSecurity security;
-  std::string node;  // only what its pods need; empty: all
-  std::string http;  // "HOST:PORT" or "PORT"; empty: none
+  std::string node;    // only what its pods need; empty: all
+  std::string socket;  // where the CNI plugin asks; empty: nowhere
+  std::string http;    // "HOST:PORT" or "PORT"; empty: none
   std::string log_level = "info";
   Origins origins;  // of the above, by the flags' names
 };

@@ -26,6 +26,7 @@ std::map<std::string, Target> KeysOf(SyncSettings& settings) {
           {"tls-ca", &settings.security.ca},
           {"insecure", &settings.security.insecure},
           {"node", &settings.node},
+          {"socket", &settings.socket},
           {"http", &settings.http},
           {"log-level", &settings.log_level}};
 }

@@ -22,6 +22,7 @@ namespace {
 
 constexpr std::size_t kBuffer = 64 * 1024;
 constexpr std::size_t kEventBuffer = 4 << 20;
+constexpr int kMostTries = 200;  // of a list that changes while it is read
 
 std::string Reason(int code) { return std::strerror(code); }
 
@@ -31,6 +32,19 @@ nlmsghdr* Request(char* buffer, std::uint16_t type, std::uint16_t flags, std::si
   request->nlmsg_flags = NLM_F_REQUEST | flags;
   std::memset(mnl_nlmsg_put_extra_header(request, header), 0, header);
   return request;
+}
+
+// False: the list changed while it was read, so that what was there all the time may be missing. Takes the flag away,
+// at which libmnl would leave the rest of the buffer unread.
+bool TakeInterruption(char* buffer, ssize_t length) {
+  bool is_whole = true;
+  auto left = static_cast<int>(length);
+  for (auto* message = reinterpret_cast<nlmsghdr*>(buffer); mnl_nlmsg_ok(message, left);
+       message = mnl_nlmsg_next(message, &left)) {
+    is_whole &= (message->nlmsg_flags & NLM_F_DUMP_INTR) == 0;
+    message->nlmsg_flags = static_cast<std::uint16_t>(message->nlmsg_flags & ~NLM_F_DUMP_INTR);
+  }
+  return is_whole;
 }
 
 // mnl_attr_for_each, for C++. `begin`: bytes of the header before the attributes.
@@ -175,7 +189,7 @@ void Netlink::TakeEvents() {
 }
 
 template <typename Visit>
-std::optional<std::string> Netlink::Ask(nlmsghdr* request, Visit visit) {
+std::variant<bool, std::string> Netlink::AskOnce(nlmsghdr* request, Visit visit) {
   request->nlmsg_seq = ++sequence_;
   if (mnl_socket_sendto(requests_, request, request->nlmsg_len) < 0) return Reason(errno);
   const unsigned port = mnl_socket_get_portid(requests_);
@@ -184,22 +198,43 @@ std::optional<std::string> Netlink::Ask(nlmsghdr* request, Visit visit) {
     return MNL_CB_OK;
   };
   std::vector<char> buffer(kBuffer);
+  bool is_whole = true;
   while (true) {
     const ssize_t length = mnl_socket_recvfrom(requests_, buffer.data(), buffer.size());
     if (length < 0 && errno == EINTR) continue;
     if (length < 0) return Reason(errno);
+    is_whole &= TakeInterruption(buffer.data(), length);
     const int code = mnl_cb_run(buffer.data(), static_cast<std::size_t>(length), sequence_, port, call, &visit);
-    if (code < 0 && errno == EINTR) continue;  // the list changed while it was read: an event says so too
     if (code < 0) return Reason(errno);
-    if (code == MNL_CB_STOP) return std::nullopt;
+    if (code == MNL_CB_STOP) return is_whole;
   }
+}
+
+template <typename Visit>
+std::optional<std::string> Netlink::Ask(nlmsghdr* request, Visit visit) {
+  const auto answer = AskOnce(request, visit);
+  if (const auto* error = std::get_if<std::string>(&answer)) return *error;
+  return std::nullopt;
+}
+
+template <typename Item, typename Read>
+std::optional<std::string> Netlink::List(nlmsghdr* request, std::vector<Item>& items, Read read) {
+  const auto before = static_cast<std::ptrdiff_t>(items.size());
+  for (int tries = 0; tries < kMostTries; ++tries) {
+    const auto answer = AskOnce(request, read);
+    if (const auto* error = std::get_if<std::string>(&answer)) return *error;
+    if (std::get<bool>(answer)) return std::nullopt;
+    items.erase(items.begin() + before, items.end());
+  }
+  return "they change faster than they can be listed";
 }
 
 std::variant<std::vector<Link>, std::string> Netlink::Links() {
   char buffer[256];
   nlmsghdr* const request = Request(buffer, RTM_GETLINK, NLM_F_DUMP, sizeof(ifinfomsg));
   std::vector<Link> links;
-  if (auto error = Ask(request, [&](const nlmsghdr* message) { links.push_back(ReadLink(message)); })) return *error;
+  const auto read = [&](const nlmsghdr* message) { links.push_back(ReadLink(message)); };
+  if (auto error = List(request, links, read)) return *error;
   return links;
 }
 
@@ -209,8 +244,8 @@ std::variant<std::vector<std::uint32_t>, std::string> Netlink::GatewayDevices() 
     char buffer[256];
     nlmsghdr* const request = Request(buffer, RTM_GETROUTE, NLM_F_DUMP, sizeof(rtmsg));
     static_cast<rtmsg*>(mnl_nlmsg_get_payload(request))->rtm_family = static_cast<unsigned char>(family);
-    if (auto error = Ask(request, [&](const nlmsghdr* message) { ReadGatewayDevices(message, devices); }))
-      return *error;
+    const auto read = [&](const nlmsghdr* message) { ReadGatewayDevices(message, devices); };
+    if (auto error = List(request, devices, read)) return *error;
   }
   std::sort(devices.begin(), devices.end());
   devices.erase(std::unique(devices.begin(), devices.end()), devices.end());
@@ -221,7 +256,8 @@ std::variant<std::vector<IpAddress>, std::string> Netlink::Addresses() {
   char buffer[256];
   nlmsghdr* const request = Request(buffer, RTM_GETADDR, NLM_F_DUMP, sizeof(ifaddrmsg));
   std::vector<IpAddress> addresses;
-  if (auto error = Ask(request, [&](const nlmsghdr* message) { ReadAddress(message, 0, addresses); })) return *error;
+  const auto read = [&](const nlmsghdr* message) { ReadAddress(message, 0, addresses); };
+  if (auto error = List(request, addresses, read)) return *error;
   return addresses;
 }
 
@@ -230,8 +266,8 @@ std::variant<std::vector<IpAddress>, std::string> Netlink::AddressesOf(std::int3
   nlmsghdr* const request = Request(buffer, RTM_GETADDR, NLM_F_DUMP, sizeof(ifaddrmsg));
   mnl_attr_put_u32(request, IFA_TARGET_NETNSID, static_cast<std::uint32_t>(peer));
   std::vector<IpAddress> addresses;
-  if (auto error = Ask(request, [&](const nlmsghdr* message) { ReadAddress(message, index, addresses); }))
-    return *error;
+  const auto read = [&](const nlmsghdr* message) { ReadAddress(message, index, addresses); };
+  if (auto error = List(request, addresses, read)) return *error;
   return addresses;
 }
 
@@ -246,7 +282,7 @@ std::variant<std::vector<IpAddress>, std::string> Netlink::OtherNodes() {
     char buffer[256];
     nlmsghdr* const request = Request(buffer, RTM_GETROUTE, NLM_F_DUMP, sizeof(rtmsg));
     static_cast<rtmsg*>(mnl_nlmsg_get_payload(request))->rtm_family = static_cast<unsigned char>(family);
-    const auto error = Ask(request, [&](const nlmsghdr* message) {
+    const auto error = List(request, nodes, [&](const nlmsghdr* message) {
       ForEachAttribute(message, sizeof(rtmsg), [&](const nlattr* attribute) {
         if (mnl_attr_get_type(attribute) == RTA_GATEWAY) add(attribute);
       });
@@ -256,7 +292,7 @@ std::variant<std::vector<IpAddress>, std::string> Netlink::OtherNodes() {
   char buffer[256];
   nlmsghdr* const request = Request(buffer, RTM_GETNEIGH, NLM_F_DUMP, sizeof(ndmsg));
   static_cast<ndmsg*>(mnl_nlmsg_get_payload(request))->ndm_family = AF_BRIDGE;
-  const auto error = Ask(request, [&](const nlmsghdr* message) {
+  const auto error = List(request, nodes, [&](const nlmsghdr* message) {
     ForEachAttribute(message, sizeof(ndmsg), [&](const nlattr* attribute) {
       if (mnl_attr_get_type(attribute) == NDA_DST) add(attribute);
     });

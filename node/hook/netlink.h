@@ -61,9 +61,14 @@ class Netlink {
  private:
   Netlink(mnl_socket* requests, mnl_socket* events) : requests_(requests), events_(events) {}
 
-  // Sends, and calls visit for each message of the answer.
+  // Sends, and calls visit for each message of the answer. False: it is a list that changed meanwhile.
+  template <typename Visit>
+  std::variant<bool, std::string> AskOnce(nlmsghdr* request, Visit visit);
   template <typename Visit>
   std::optional<std::string> Ask(nlmsghdr* request, Visit visit);
+  // Asks for a list until it is whole; `read` appends to `items`. What is not in it is not there.
+  template <typename Item, typename Read>
+  std::optional<std::string> List(nlmsghdr* request, std::vector<Item>& items, Read read);
 
   mnl_socket* requests_ = nullptr;
   mnl_socket* events_ = nullptr;

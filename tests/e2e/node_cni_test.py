@@ -257,7 +257,7 @@ class StartRace(CniTest):
         seconds = sorted(result[4] for result in results)
         print(f"{RACERS} pods: ADD took {seconds[len(seconds) // 2]:.3f} s (median), {seconds[-1]:.3f} s at most", file=sys.stderr)
         self.assertEqual([(pod.name, error) for pod, _, error, _, _ in results if error], [])
-        self.assertEqual([(pod.name, failed) for pod, _, _, failed, _ in results if failed], [])
+        self.assertEqual([(pod.name, failed, self.hook(pod)) for pod, _, _, failed, _ in results if failed], [])
         self.assertEqual([(pod.name, sockets.through()) for pod, sockets, _, _, _ in results if sockets.through()], [])
 
     def test_a_pod_that_does_not_wait_is_seen(self):
@@ -271,10 +271,12 @@ class StartRace(CniTest):
         sockets.act(OPEN)
         wait_for(sockets.through, "what is forbidden to pass")
 
-    def owns(self, pod):
+    def hook(self, pod):
         name = self.lab.topology.interface(pod)
-        hook = next(hook for hook in self.lab.status()["hooks"] if hook["interface"] == name)
-        return set(pod.addresses.values()) <= set(hook["addresses"])
+        return next(hook for hook in self.lab.status()["hooks"] if hook["interface"] == name)
+
+    def owns(self, pod):
+        return set(pod.addresses.values()) <= set(self.hook(pod)["addresses"])
 
 
 class Plugin(CniTest):

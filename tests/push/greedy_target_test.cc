@@ -65,7 +65,7 @@ TEST_P(GreedyTargetTest, AnAnswerThatIsCompressedOrTooLongIsNotTakenAndOthersAre
                           "unix:" + (folder / "honest.sock")},
                          folder / "log"));
   EXPECT_TRUE(honest.WaitUntil([](const ResolvedPolicy& policy) { return policy.endpoints.size() == 1; }));
-  for (int i = 0; i < 3000 && greedy.answered() < 2; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  for (int i = 0; i < 12000 && greedy.answered() < 2; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
   EXPECT_GE(greedy.answered(), 2);
   EXPECT_TRUE(sync.running());
   [[maybe_unused]] const long peak_mb = PeakMb(sync.pid());

@@ -1,12 +1,12 @@
 #include "hook/pins.h"
 
-#include <bpf/bpf.h>
 #include <linux/magic.h>
 #include <sys/socket.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "hook/layout.h"
+#include "hook/pinned_map.h"
 
 namespace sluice {
 namespace {
@@ -40,9 +40,8 @@ std::string LinkPath(const PinPath& pins, std::uint32_t index, bool is_ingress) 
   return pins.folder + "/at-" + std::to_string(index) + (is_ingress ? "-in" : "-out");
 }
 
-HookNames::~HookNames() {
-  if (slots_ >= 0) close(slots_);
-}
+HookNames::HookNames(std::string bpffs) : bpffs_(std::move(bpffs)) {}
+HookNames::~HookNames() = default;
 
 std::string HookNames::InterfaceOf(std::uint16_t tag) {
   constexpr std::chrono::seconds kFresh(1);
@@ -50,15 +49,14 @@ std::string HookNames::InterfaceOf(std::uint16_t tag) {
   if (slot == 0) return "";
   const std::lock_guard lock(mutex_);
   const auto now = std::chrono::steady_clock::now();
-  if (slots_ < 0 || now - opened_ > kFresh) {
-    if (slots_ >= 0) close(slots_);
+  if (slots_ == nullptr || now - opened_ > kFresh) {
     const auto pins = FindPinPath(bpffs_);
-    slots_ =
-        std::holds_alternative<PinPath>(pins) ? bpf_obj_get((std::get<PinPath>(pins).folder + "/slots").c_str()) : -1;
+    const auto* path = std::get_if<PinPath>(&pins);
+    slots_ = std::make_unique<PinnedMap>(path == nullptr ? "" : path->folder + "/slots");
     opened_ = now;
   }
   sluice_slot value{};
-  if (slots_ < 0 || bpf_map_lookup_elem(slots_, &slot, &value) != 0 || value.index == 0) return "";
+  if (!slots_->Find(slot, value) || value.index == 0) return "";
   value.name[sizeof value.name - 1] = 0;
   return value.name;
 }

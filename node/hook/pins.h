@@ -4,11 +4,14 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <variant>
 
 namespace sluice {
+
+class PinnedMap;
 
 // The cookie of the network namespace names the folder: no other ever has it.
 struct PinPath {
@@ -25,7 +28,7 @@ std::string LinkPath(const PinPath& pins, std::uint32_t index, bool is_ingress);
 // Names the interfaces that hooks take frames at, by the frames' tags. Any thread; a call or two to the kernel each.
 class HookNames {
  public:
-  explicit HookNames(std::string bpffs) : bpffs_(std::move(bpffs)) {}
+  explicit HookNames(std::string bpffs);
   ~HookNames();
   HookNames(const HookNames&) = delete;
   HookNames& operator=(const HookNames&) = delete;
@@ -36,7 +39,7 @@ class HookNames {
  private:
   const std::string bpffs_;
   std::mutex mutex_;
-  int slots_ = -1;
+  std::unique_ptr<PinnedMap> slots_;
   std::chrono::steady_clock::time_point opened_;  // hooks may be made anew meanwhile
 };
 

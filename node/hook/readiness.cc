@@ -1,6 +1,5 @@
 #include "hook/readiness.h"
 
-#include <bpf/bpf.h>
 #include <net/if.h>
 #include <unistd.h>
 
@@ -9,31 +8,14 @@
 #include <variant>
 
 #include "hook/layout.h"
+#include "hook/pinned_map.h"
 #include "hook/pins.h"
 #include "hook/wire_address.h"
 
 namespace sluice {
 namespace {
 
-class Map {
- public:
-  explicit Map(const std::string& path) : fd_(bpf_obj_get(path.c_str())) {}
-  ~Map() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Map(const Map&) = delete;
-  Map& operator=(const Map&) = delete;
-  bool is_there() const { return fd_ >= 0; }
-  template <typename Key, typename Value>
-  bool Find(const Key& key, Value& value) const {
-    return bpf_map_lookup_elem(fd_, &key, &value) == 0;
-  }
-
- private:
-  const int fd_;
-};
-
-bool IsHooked(const PinPath& pins, const Map& interfaces, std::uint32_t index) {
+bool IsHooked(const PinPath& pins, const PinnedMap& interfaces, std::uint32_t index) {
   sluice_interface value{};
   return index != 0 && interfaces.Find(index, value) && value.kind == SLUICE_POD &&
          access(LinkPath(pins, index, true).c_str(), F_OK) == 0 &&
@@ -45,7 +27,7 @@ bool IsHooked(const PinPath& pins, const Map& interfaces, std::uint32_t index) {
 std::string WhyNoHooks(const std::string& bpffs) {
   const auto pins = FindPinPath(bpffs);
   if (const auto* error = std::get_if<std::string>(&pins)) return *error;
-  const Map interfaces(std::get<PinPath>(pins).folder + "/interfaces");
+  const PinnedMap interfaces(std::get<PinPath>(pins).folder + "/interfaces");
   return interfaces.is_there() ? "" : "no hooks in this network namespace; is `sluice-node run` under way?";
 }
 
@@ -53,8 +35,8 @@ std::string WhatHooksLack(const std::string& bpffs, const std::vector<std::strin
                           const std::vector<IpAddress>& addresses) {
   if (std::string why = WhyNoHooks(bpffs); !why.empty()) return why;
   const PinPath pins = std::get<PinPath>(FindPinPath(bpffs));
-  const Map roles(pins.folder + "/interfaces");
-  const Map owned(pins.folder + "/owned");
+  const PinnedMap roles(pins.folder + "/interfaces");
+  const PinnedMap owned(pins.folder + "/owned");
   std::vector<std::uint32_t> hooked;
   for (const std::string& name : interfaces) {
     const std::uint32_t index = if_nametoindex(name.c_str());

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <string>
 #include <utility>
 
 #include "kube/deploy_manifests.h"
@@ -54,8 +55,13 @@ TEST_P(Deploy, IsRefusedWithAFieldThatTheApiDoesNotHave) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Manifests, Deploy, testing::Values("node.yaml", "gateway.yaml"),
-                         [](const auto& test) { return std::string(test.param, std::string(test.param).find('.')); });
+INSTANTIATE_TEST_SUITE_P(Manifests, Deploy, testing::Values("node.yaml", "node-remove.yaml", "gateway.yaml"),
+                         [](const auto& test) {
+                           std::string name = test.param;
+                           name.resize(name.find('.'));
+                           std::erase(name, '-');
+                           return name;
+                         });
 
 TEST(Role, IsEnough) {
   RecordingSink sink;

@@ -34,6 +34,7 @@ rm -r "$folder/sluiced.service.d"
 CheckExposure sluiced.service 30
 CheckExposure sluice-sync.service 16
 CheckExposure sluice-node.service 30
+CheckExposure sluice-cni.service 16
 
 # /run/sluice says, over a restart, that the state file lacks policy.
 if ! grep -q '^RuntimeDirectoryPreserve=yes$' deploy/systemd/sluiced.service; then

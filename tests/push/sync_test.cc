@@ -291,6 +291,21 @@ log-level: loud
   EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 6) << log;
 }
 
+TEST_F(SyncTest, ASocketForThePluginWantsANodeAndAPath) {
+  const std::vector<std::string> manifests = {"--manifests", folder_ / "manifests"};
+  const auto check = [&](std::vector<std::string> flags) {
+    flags.insert(flags.end(), manifests.begin(), manifests.end());
+    return Check(flags);
+  };
+  EXPECT_EQ(check({"--node", "n1", "--socket", folder_ / "cni.sock"}), 0) << Log();
+  EXPECT_EQ(check({"--socket", folder_ / "cni.sock"}), 2);
+  EXPECT_THAT(Log(), HasSubstr("--socket: wants node"));
+  EXPECT_EQ(check({"--node", "n1", "--socket", "cni.sock"}), 2);
+  EXPECT_THAT(Log(), HasSubstr("--socket: 'cni.sock': wants a path that begins with /"));
+  EXPECT_EQ(check({"--node", "n1", "--socket", folder_ / "manifests"}), 2);
+  EXPECT_THAT(Log(), HasSubstr("no socket"));
+}
+
 TEST_F(SyncTest, CheckConfigNamesTheFlagThatReplacesAKey) {
   const std::string config = folder_ / "config";
   WriteFile(config, "manifests: [/nonexistent]\n");

@@ -31,7 +31,7 @@ take 1 GB of memory at most. A full state is at most 1 GB over all its chunks. A
 
 There are at most 128 connections by Unix sockets and 128 by TCP; when they are used up, the process or host with the most of
 them loses its oldest to one that has fewer. A connection has at most 32 calls at once. Calls that read are worked on 24 at a
-time, among them at most 8 that watch drops and 2 that read the whole policy; a connection's share of these is 8, 4 and 1.
+time, among them at most 8 that watch drops or flows and 2 that read the whole policy; a connection's share of these is 8, 4 and 1.
 Further calls wait. After five seconds such a call is answered `RESOURCE_EXHAUSTED`, and the message names the limit. A call
 whose client reads nothing is cancelled after a minute, and after a second where another call waits for its place.
 """

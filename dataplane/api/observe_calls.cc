@@ -61,6 +61,12 @@ ObserveService::Stream* ObserveService::WatchDrops(Context* context, const Bytes
       [this](const auto& asked, AnswerWriter& writer) { return WatchDrops(asked, writer); });
 }
 
+ObserveService::Stream* ObserveService::WatchFlows(Context* context, const Bytes* request) {
+  return calls_.Stream<v1::WatchFlowsRequest>(
+      context, request, ReadKind::kWatch,
+      [this](const auto& asked, AnswerWriter& writer) { return WatchFlows(asked, writer); });
+}
+
 ObserveService::Stream* ObserveService::GetPolicy(Context* context, const Bytes* request) {
   return calls_.Stream<v1::GetPolicyRequest>(
       context, request, ReadKind::kWholePolicy,

@@ -97,10 +97,11 @@ std::optional<std::vector<IpAddress>> AddressesOf(const PolicyStore& store, std:
 }  // namespace
 
 ObserveService::ObserveService(const PolicyIntake& intake, const DataplaneView& plane, bool fail_closed,
-                               const ReadLimits& limits)
+                               const ReadLimits& limits, FlowLog* flow_log)
     : intake_(intake),
       plane_(plane),
       fail_closed_(fail_closed),
+      flow_log_(flow_log),
       start_unix_ns_(UnixNowNs()),
       drops_(intake.store(), plane),
       calls_(limits) {}

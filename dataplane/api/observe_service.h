@@ -12,6 +12,7 @@
 #include "api/drop_feed.h"
 #include "api/read_calls.h"
 #include "observe/dataplane_view.h"
+#include "observe/flow_log.h"
 #include "sluice/v1/observe.grpc.pb.h"
 #include "store/policy_intake.h"
 
@@ -24,14 +25,17 @@ using RawObserveService = v1::ObserveService::WithRawCallbackMethod_GetStatus<
             v1::ObserveService::WithRawCallbackMethod_ListPorts<v1::ObserveService::WithRawCallbackMethod_ListWorkers<
                 v1::ObserveService::WithRawCallbackMethod_ListDrops<
                     v1::ObserveService::WithRawCallbackMethod_WatchDrops<
-                        v1::ObserveService::WithRawCallbackMethod_Explain<
-                            v1::ObserveService::WithRawCallbackMethod_GetPolicy<v1::ObserveService::Service>>>>>>>>>>>;
+                        v1::ObserveService::WithRawCallbackMethod_WatchFlows<
+                            v1::ObserveService::WithRawCallbackMethod_Explain<
+                                v1::ObserveService::WithRawCallbackMethod_GetPolicy<
+                                    v1::ObserveService::Service>>>>>>>>>>>>;
 
 class ObserveService final : public RawObserveService {
  public:
-  // Both outlive the service, which outlives its server. `fail_closed`: what happens before any policy.
+  // All outlive the service, which outlives its server. `fail_closed`: what happens before any policy. `flow_log`: null
+  // where nothing is kept of flows that ended.
   ObserveService(const PolicyIntake& intake, const DataplaneView& plane, bool fail_closed,
-                 const ReadLimits& limits = {});
+                 const ReadLimits& limits = {}, FlowLog* flow_log = nullptr);
 
   // Of the certificate that TCP clients are shown, in seconds since 1970; 0: there is none. Any thread.
   void SetCertificateEnd(std::int64_t unix_s) { certificate_end_unix_s_ = unix_s; }
@@ -52,6 +56,7 @@ class ObserveService final : public RawObserveService {
   Stream* ListWorkers(Context*, const Bytes*) override;
   Stream* ListDrops(Context*, const Bytes*) override;
   Stream* WatchDrops(Context*, const Bytes*) override;
+  Stream* WatchFlows(Context*, const Bytes*) override;
   Unary* Explain(Context*, const Bytes*, Bytes*) override;
   Stream* GetPolicy(Context*, const Bytes*) override;
 
@@ -65,12 +70,14 @@ class ObserveService final : public RawObserveService {
   grpc::Status ListWorkers(const v1::ListWorkersRequest&, AnswerWriter& writer);
   grpc::Status ListDrops(const v1::ListDropsRequest&, AnswerWriter& writer);
   grpc::Status WatchDrops(const v1::WatchDropsRequest& request, AnswerWriter& writer);
+  grpc::Status WatchFlows(const v1::WatchFlowsRequest& request, AnswerWriter& writer);
   grpc::Status Explain(const v1::ExplainRequest& request, AnswerWriter& writer);
   grpc::Status GetPolicy(const v1::GetPolicyRequest& request, AnswerWriter& writer);
 
   const PolicyIntake& intake_;
   const DataplaneView& plane_;
   const bool fail_closed_;
+  FlowLog* const flow_log_;
   const std::uint64_t start_unix_ns_;
   DropFeed drops_;
   std::atomic<std::int64_t> certificate_end_unix_s_ = 0;

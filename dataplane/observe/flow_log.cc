@@ -11,6 +11,8 @@ namespace sluice {
 namespace {
 
 constexpr std::chrono::milliseconds kInterval(100);
+constexpr std::chrono::milliseconds kHurriedInterval(2);  // while somebody waits for what workers still have
+constexpr std::size_t kMostOwners = 65536;                // remembered, so that records share them
 constexpr std::uint32_t kBatch = 4096;
 constexpr std::size_t kEpochsKept = 4;
 constexpr std::chrono::seconds kMostTimeAtTheEnd(2);
@@ -25,11 +27,6 @@ std::string_view Name(FlowEndCause cause) {
   return kNames[static_cast<int>(cause)];
 }
 
-std::optional<TableRule> RuleOf(const Table* table, RuleId rule) {
-  if (table == nullptr || rule == kNoRule || rule >= table->rule_limit()) return std::nullopt;
-  return table->rule(rule);
-}
-
 }  // namespace
 
 // One thread, but for the counters.
@@ -40,8 +37,8 @@ struct FlowLog::Sink {
     if (settings.only != FlowLogOnly::kAll && (settings.only == FlowLogOnly::kDenied) != record.is_deny) return false;
     if (settings.namespaces.empty()) return true;
     const auto is_named = [&](const std::optional<FlowLogRecord::End>& end) {
-      return end && !end->owner.namespace_name.empty() &&
-             std::find(settings.namespaces.begin(), settings.namespaces.end(), end->owner.namespace_name) !=
+      return end && end->owner != nullptr &&
+             std::find(settings.namespaces.begin(), settings.namespaces.end(), end->owner->namespace_name) !=
                  settings.namespaces.end();
     };
     // Of a whole rule nobody knows whose packets they were: they may be of these namespaces.
@@ -92,7 +89,10 @@ struct FlowLog::Sink {
 };
 
 FlowLog::FlowLog(const FlowLogSettings& settings, const FlowLogNames& names, Say say)
-    : names_(names), say_(std::move(say)), deny_interval_(settings.deny_interval_s) {
+    : names_(names),
+      say_(std::move(say)),
+      deny_interval_(settings.deny_interval_s),
+      history_(settings.history == 0 ? nullptr : std::make_unique<FlowHistory>(settings.history)) {
   for (const FlowLogSinkSettings& sink : settings.sinks) {
     auto out = LogSink::Of(sink.to, {std::uint64_t{sink.most_mb} << 20, sink.kept, sink.gzip});
     sinks_.push_back(std::make_unique<Sink>(sink, std::move(out)));
@@ -102,9 +102,9 @@ FlowLog::FlowLog(const FlowLogSettings& settings, const FlowLogNames& names, Say
 FlowLog::~FlowLog() { End(); }
 
 WorkerTap& FlowLog::AddTap(std::uint64_t seed) {
-  asked_.push_back(false);
-  ring_lost_.push_back(0);
-  return *taps_.emplace_back(std::make_unique<WorkerTap>(seed));
+  TapState& state = taps_.emplace_back();
+  state.tap = std::make_unique<WorkerTap>(seed, sinks_.empty());
+  return *state.tap;
 }
 
 void FlowLog::Start() {
@@ -119,13 +119,14 @@ void FlowLog::End() {
     stops_ = true;
   }
   wake_.notify_one();
+  refresh_done_.notify_all();
   thread_.join();
 }
 
 void FlowLog::Stop(const std::vector<Observation>& workers) {
   End();
   while (TakeEnds()) continue;
-  TakeDenies(true);
+  TakeDenies(true, 0);
   const auto deadline = Clock::now() + kMostTimeAtTheEnd;
   std::uint64_t too_many = 0;
   std::vector<FlowEndRecord> live;
@@ -164,17 +165,42 @@ std::vector<FlowLog::SinkCounts> FlowLog::Counts() const {
   return counts;
 }
 
+void FlowLog::Refresh(std::chrono::milliseconds patience) {
+  std::unique_lock lock(mutex_);
+  const std::uint64_t asked = ++refresh_asked_;
+  wake_.notify_one();
+  refresh_done_.wait_for(lock, patience, [&] { return stops_ || refreshed_ >= asked; });
+}
+
+// Where no sink wants all there is, a round takes one batch of each worker: the history is not worth the core on which
+// policy is compiled.
 void FlowLog::Run() {
   std::unique_lock lock(mutex_);
   while (!stops_) {
+    const std::uint64_t asked = refresh_asked_;
+    const bool hurries = refreshed_ < asked;
     lock.unlock();
     const bool more = TakeEnds();
-    TakeDenies(false);
+    TakeDenies(false, asked);
     CountRingLosses();
     TendSinks();
+    const bool is_refreshed = hurries && !more && IsRefreshed(asked);
     lock.lock();
-    if (!more && !stops_) wake_.wait_for(lock, kInterval);
+    if (is_refreshed) {
+      refreshed_ = asked;
+      refresh_done_.notify_all();
+    }
+    if (stops_ || (more && !sinks_.empty())) continue;
+    if (refreshed_ < refresh_asked_) {
+      wake_.wait_for(lock, kHurriedInterval);
+    } else {
+      wake_.wait_for(lock, kInterval, [&] { return stops_ || refreshed_ < refresh_asked_; });
+    }
   }
+}
+
+bool FlowLog::IsRefreshed(std::uint64_t asked) const {
+  return std::all_of(taps_.begin(), taps_.end(), [&](const TapState& tap) { return tap.taken_for >= asked; });
 }
 
 // What is taken from the workers afterwards names no newer rules.
@@ -185,34 +211,49 @@ void FlowLog::LookAtTable() {
     return;
   }
   const std::uint64_t generation = tables_.empty() ? 0 : table->generation();
-  tables_.insert(tables_.begin(), {std::move(table), generation});
+  tables_.insert(tables_.begin(), {std::move(table), generation, {}});
   if (tables_.size() > kEpochsKept) tables_.pop_back();
 }
 
-const Table* FlowLog::TableOfEpoch(std::uint64_t epoch) const {
-  for (const KnownTable& known : tables_) {
-    if (known.table->epoch() == epoch) return known.table.get();
+FlowLog::KnownTable* FlowLog::TableOfEpoch(std::uint64_t epoch) {
+  for (KnownTable& known : tables_) {
+    if (known.table->epoch() == epoch) return &known;
   }
   return nullptr;
 }
 
 // Null for generations that came and went between two looks, across the end of an epoch: no name is better than another
 // rule's.
-const Table* FlowLog::TableOfGeneration(std::uint64_t generation) const {
+FlowLog::KnownTable* FlowLog::TableOfGeneration(std::uint64_t generation) {
   for (std::size_t i = 0; i < tables_.size(); ++i) {
     const bool is_known = i == 0 || generation <= tables_[i].table->generation();
-    if (generation >= tables_[i].first_generation) return is_known ? tables_[i].table.get() : nullptr;
+    if (generation >= tables_[i].first_generation) return is_known ? &tables_[i] : nullptr;
   }
   return nullptr;
+}
+
+std::shared_ptr<const TableRule> FlowLog::RuleOf(KnownTable* known, RuleId rule) {
+  if (known == nullptr || rule == kNoRule || rule >= known->table->rule_limit()) return nullptr;
+  auto& shared = known->rules[rule];
+  if (shared == nullptr) shared = std::make_shared<TableRule>(known->table->rule(rule));
+  return shared;
+}
+
+std::shared_ptr<const FlowLogOwner> FlowLog::Share(const IpAddress& address, FlowLogOwner owner) {
+  if (owner.pod.empty() && owner.namespace_name.empty()) return nullptr;
+  if (owners_.size() >= kMostOwners) owners_.clear();
+  auto& shared = owners_[address];
+  if (shared == nullptr || *shared != owner) shared = std::make_shared<FlowLogOwner>(std::move(owner));
+  return shared;
 }
 
 // True where a ring had more than was taken.
 bool FlowLog::TakeEnds() {
   bool more = false;
   std::vector<FlowEndRecord> ends;
-  for (const auto& tap : taps_) {
+  for (const TapState& state : taps_) {
     ends.clear();
-    more = tap->ends.Take(kBatch, [&](const FlowEndRecord& end) { ends.push_back(end); }) == kBatch || more;
+    more = state.tap->ends.Take(kBatch, [&](const FlowEndRecord& end) { ends.push_back(end); }) == kBatch || more;
     if (ends.empty()) continue;
     LookAtTable();  // taken after the records, it is no older than any table that they name
     WriteEnds(ends);
@@ -230,11 +271,12 @@ void FlowLog::WriteEnds(std::span<const FlowEndRecord> ends) {
   const std::uint64_t now_ns = UnixNs();
   for (std::size_t i = 0; i < ends.size(); ++i) {
     const FlowView& flow = ends[i].flow;
-    const Table* table = TableOfGeneration(flow.generation);
+    KnownTable* table = TableOfGeneration(flow.generation);
     FlowLogRecord record;
     record.unix_ns = now_ns;
-    record.source = {flow.source.address, flow.source.port, std::move(owners[2 * i])};
-    record.destination = {flow.destination.address, flow.destination.port, std::move(owners[2 * i + 1])};
+    record.source = {flow.source.address, flow.source.port, Share(flow.source.address, std::move(owners[2 * i]))};
+    record.destination = {flow.destination.address, flow.destination.port,
+                          Share(flow.destination.address, std::move(owners[2 * i + 1]))};
     record.protocol = flow.protocol;
     record.verdict = sluice::Name(Verdict::kForward);
     record.state = sluice::Name(flow.state);
@@ -245,18 +287,20 @@ void FlowLog::WriteEnds(std::span<const FlowEndRecord> ends) {
     record.packets = flow.packets;
     record.bytes = flow.bytes;
     record.last_unix_ns = now_ns - std::min(now_ns, ends[i].idle_ms * kNsPerMs);
-    Write(record);
+    Write(std::move(record));
   }
 }
 
-void FlowLog::TakeDenies(bool is_last) {
+// `refresh`: the newest call that wants to see them now.
+void FlowLog::TakeDenies(bool is_last, std::uint64_t refresh) {
   const auto now = Clock::now();
-  if (now >= denies_due_) {
-    denies_due_ = now + deny_interval_;
-    for (std::size_t i = 0; i < taps_.size(); ++i) {
-      if (!asked_[i]) taps_[i]->denies.Ask();
-      asked_[i] = true;
-    }
+  const bool is_due = now >= denies_due_;
+  if (is_due) denies_due_ = now + deny_interval_;
+  for (TapState& state : taps_) {
+    if (state.asked || !(is_due || state.taken_for < refresh)) continue;
+    state.asked = true;
+    state.asked_for = refresh;
+    state.tap->denies.Ask();
   }
   const std::uint64_t now_ns = UnixNs();
   std::vector<DenyTable::Entry> entries;
@@ -270,12 +314,14 @@ void FlowLog::TakeDenies(bool is_last) {
     entries.push_back(entry);
     if (entries.size() == kBatch) write();
   };
-  for (std::size_t i = 0; i < taps_.size(); ++i) {
+  for (TapState& state : taps_) {
+    DenyTable& denies = state.tap->denies;
     if (is_last) {
-      taps_[i]->denies.TakeAll(visit);
-    } else if (asked_[i] && taps_[i]->denies.IsTurned()) {
-      asked_[i] = false;
-      taps_[i]->denies.Take(visit);
+      denies.TakeAll(visit);
+    } else if (state.asked && denies.IsTurned()) {
+      state.asked = false;
+      state.taken_for = state.asked_for;
+      denies.Take(visit);
     }
     write();
   }
@@ -290,13 +336,14 @@ void FlowLog::WriteDenies(std::span<const DenyTable::Entry> entries, std::uint64
   std::vector<FlowLogOwner> owners = names_.OwnersOf(addresses);
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const DenyTable::Entry& entry = entries[i];
-    const Table* table = TableOfEpoch(entry.key.epoch);
+    KnownTable* table = TableOfEpoch(entry.key.epoch);
     FlowLogRecord record;
     record.unix_ns = now_ns;
     record.is_deny = true;
     if (entry.scope == DenyTable::Entry::Scope::kPair) {
-      record.source = {entry.key.source, entry.source_port, std::move(owners[2 * i])};
-      record.destination = {entry.key.destination, entry.key.destination_port, std::move(owners[2 * i + 1])};
+      record.source = {entry.key.source, entry.source_port, Share(entry.key.source, std::move(owners[2 * i]))};
+      record.destination = {entry.key.destination, entry.key.destination_port,
+                            Share(entry.key.destination, std::move(owners[2 * i + 1]))};
       record.protocol = entry.key.protocol;
     }
     if (entry.scope != DenyTable::Entry::Scope::kRest) {
@@ -310,11 +357,11 @@ void FlowLog::WriteDenies(std::span<const DenyTable::Entry> entries, std::uint64
     record.bytes = entry.bytes;
     record.first_unix_ns = entry.first_ns;
     record.last_unix_ns = entry.last_ns;
-    Write(record);
+    Write(std::move(record));
   }
 }
 
-void FlowLog::Write(const FlowLogRecord& record) {
+void FlowLog::Write(FlowLogRecord record) {
   std::string line;
   const auto now = Clock::now();
   for (const auto& sink : sinks_) {
@@ -326,18 +373,19 @@ void FlowLog::Write(const FlowLogRecord& record) {
     if (line.empty()) line = ToJsonLine(record);
     if (!sink->WriteLine(line)) sink->Lose(LogLoss::kSink, 1);
   }
+  if (history_ != nullptr) history_->Add(std::move(record));
 }
 
 // Of the flows that a full ring lost nobody knows who wanted them.
 void FlowLog::CountRingLosses() {
-  for (std::size_t i = 0; i < taps_.size(); ++i) {
-    const std::uint64_t lost = taps_[i]->ends.lost();
-    const std::uint64_t since = lost - std::exchange(ring_lost_[i], lost);
-    LoseEnds(since);
+  for (TapState& state : taps_) {
+    const std::uint64_t lost = state.tap->ends.lost();
+    LoseEnds(lost - std::exchange(state.lost_seen, lost));
   }
 }
 
 void FlowLog::LoseEnds(std::uint64_t count) {
+  if (history_ != nullptr) history_->AddLost(count);
   for (const auto& sink : sinks_) {
     if (sink->settings.only != FlowLogOnly::kDenied) sink->Lose(LogLoss::kRing, count);
   }

@@ -1,5 +1,6 @@
 // The flow log: a line for each flow that ended, and one for each (source, destination, port, rule) that was denied,
-// with how often. Sinks take the lines that they want; what a sink does not get is counted, in its own stream too.
+// with how often. Sinks take the lines that they want; what a sink does not get is counted, in its own stream too. The
+// newest ones stay in memory for a while (flow_history.h).
 //
 // It has a thread of its own, which the workers never wait for: they write into a ring and a table (WorkerTap).
 #ifndef SLUICE_DATAPLANE_OBSERVE_FLOW_LOG_H_
@@ -18,11 +19,13 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "core/deny_table.h"
 #include "core/observation.h"
 #include "observe/flow_end_ring.h"
+#include "observe/flow_history.h"
 #include "observe/flow_log_record.h"
 #include "observe/flow_log_settings.h"
 #include "observe/log_sink.h"
@@ -41,7 +44,12 @@ class FlowLogNames {
 
 // What one worker writes into.
 struct WorkerTap {
-  explicit WorkerTap(std::uint64_t seed) : denies(seed) {}
+  // Where no sink wants all there is, it is small: a worker then touches little memory for each denied packet.
+  WorkerTap(std::uint64_t seed, bool small)
+      : ends(small ? kSmall : FlowEndRing::kCapacity),
+        denies(seed, small ? kSmall : DenyTable::kMostPairs, small ? kSmall / 4 : DenyTable::kMostRules) {}
+
+  static constexpr std::uint32_t kSmall = 8192;
 
   FlowEndRing ends;
   DenyTable denies;
@@ -79,7 +87,12 @@ class FlowLog {
   void Stop(const std::vector<Observation>& workers);
 
   // Any thread.
+
   std::vector<SinkCounts> Counts() const;
+  // Null where settings want none.
+  const FlowHistory* history() const { return history_.get(); }
+  // Waits until the history has what ended and was denied before, or for `patience`.
+  void Refresh(std::chrono::milliseconds patience);
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -88,18 +101,29 @@ class FlowLog {
   struct KnownTable {
     std::shared_ptr<const Table> table;
     std::uint64_t first_generation = 0;
+    std::unordered_map<RuleId, std::shared_ptr<const TableRule>> rules;  // those that records named
+  };
+  struct TapState {
+    std::unique_ptr<WorkerTap> tap;
+    bool asked = false;           // its other half is due
+    std::uint64_t asked_for = 0;  // the newest Refresh when it was asked, ...
+    std::uint64_t taken_for = 0;  // ... and when the half was asked for that was taken last
+    std::uint64_t lost_seen = 0;  // of the ring
   };
 
   void Run();
   void End();
   void LookAtTable();
-  const Table* TableOfEpoch(std::uint64_t epoch) const;
-  const Table* TableOfGeneration(std::uint64_t generation) const;
+  KnownTable* TableOfEpoch(std::uint64_t epoch);
+  KnownTable* TableOfGeneration(std::uint64_t generation);
+  static std::shared_ptr<const TableRule> RuleOf(KnownTable* known, RuleId rule);
+  std::shared_ptr<const FlowLogOwner> Share(const IpAddress& address, FlowLogOwner owner);
   bool TakeEnds();
   void WriteEnds(std::span<const FlowEndRecord> ends);
-  void TakeDenies(bool is_last);
+  void TakeDenies(bool is_last, std::uint64_t refresh);
   void WriteDenies(std::span<const DenyTable::Entry> entries, std::uint64_t now_ns);
-  void Write(const FlowLogRecord& record);
+  bool IsRefreshed(std::uint64_t asked) const;
+  void Write(FlowLogRecord record);
   void CountRingLosses();
   void LoseEnds(std::uint64_t count);
   void TendSinks();
@@ -108,15 +132,18 @@ class FlowLog {
   const Say say_;
   const std::chrono::seconds deny_interval_;
   std::vector<std::unique_ptr<Sink>> sinks_;
-  std::vector<std::unique_ptr<WorkerTap>> taps_;
-  std::vector<bool> asked_;               // by tap: its other half is due
-  std::vector<std::uint64_t> ring_lost_;  // by tap, as last seen
-  std::vector<KnownTable> tables_;        // newest first
+  const std::unique_ptr<FlowHistory> history_;
+  std::vector<TapState> taps_;
+  std::vector<KnownTable> tables_;  // newest first
+  std::unordered_map<IpAddress, std::shared_ptr<const FlowLogOwner>> owners_;
   Clock::time_point denies_due_;
 
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stops_ = false;
+  std::uint64_t refresh_asked_ = 0;  // calls of Refresh
+  std::uint64_t refreshed_ = 0;      // ... up to which the history has all
+  std::condition_variable refresh_done_;
   std::thread thread_;
 };
 

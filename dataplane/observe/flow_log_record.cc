@@ -22,16 +22,17 @@ Json ProtocolOf(std::uint8_t protocol) {
 void AddEnd(const std::optional<FlowLogRecord::End>& end, const char* name, Json& json) {
   if (!end) return;
   Json& shown = json[name] = {{"address", end->address.ToString()}, {"port", end->port}};
+  if (end->owner == nullptr) return;
   const auto add = [&](const char* what, const std::string& text) {
     if (!text.empty()) shown[what] = Printable(text, kNameBytes);
   };
-  add("namespace", end->owner.namespace_name);
-  add("pod", end->owner.pod);
-  add("node", end->owner.node);
+  add("namespace", end->owner->namespace_name);
+  add("pod", end->owner->pod);
+  add("node", end->owner->node);
 }
 
-void AddRule(const std::optional<TableRule>& rule, const char* name, Json& json) {
-  if (!rule) return;
+void AddRule(const std::shared_ptr<const TableRule>& rule, const char* name, Json& json) {
+  if (rule == nullptr) return;
   json[name] = Json{{"verdict", rule->action == Action::kDeny ? "deny" : "allow"},
                     {"tier", std::string(Name(rule->tier))},
                     {"policy", Printable(rule->policy, kNameBytes)},
@@ -41,7 +42,7 @@ void AddRule(const std::optional<TableRule>& rule, const char* name, Json& json)
 
 }  // namespace
 
-std::string ToJsonLine(const FlowLogRecord& record) {
+Json ToJson(const FlowLogRecord& record) {
   Json json{{"time", Rfc3339(record.unix_ns)}, {"type", record.is_deny ? "deny" : "end"}};
   AddEnd(record.source, "src", json);
   AddEnd(record.destination, "dst", json);
@@ -57,7 +58,11 @@ std::string ToJsonLine(const FlowLogRecord& record) {
   if (record.is_deny) json["first"] = Rfc3339(record.first_unix_ns);
   json["last"] = Rfc3339(record.last_unix_ns);
   if (!record.is_deny) json["cause"] = record.cause;
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
+  return json;
+}
+
+std::string ToJsonLine(const FlowLogRecord& record) {
+  return ToJson(record).dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
 }
 
 }  // namespace sluice

@@ -3,6 +3,8 @@
 #define SLUICE_DATAPLANE_OBSERVE_FLOW_LOG_RECORD_H_
 
 #include <cstdint>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,13 +19,16 @@ struct FlowLogOwner {
   std::string namespace_name;
   std::string pod;
   std::string node;
+
+  friend bool operator==(const FlowLogOwner&, const FlowLogOwner&) = default;
 };
 
+// Names are shared by the records of the same end or rule.
 struct FlowLogRecord {
   struct End {
     IpAddress address;
     std::uint16_t port = 0;
-    FlowLogOwner owner;
+    std::shared_ptr<const FlowLogOwner> owner;  // null: nobody's
   };
 
   std::uint64_t unix_ns = 0;  // when the flow had ended; of denials, when their interval had
@@ -32,12 +37,12 @@ struct FlowLogRecord {
   std::optional<End> source;
   std::optional<End> destination;
   std::uint8_t protocol = 0;
-  std::string_view verdict;  // "forward", "drop", "reject"
-  std::string_view reason;   // of a deny: the drop reason
-  std::string_view state;    // of an ended flow
-  std::string_view cause;    // ... why it ended
-  std::optional<TableRule> egress;
-  std::optional<TableRule> ingress;
+  std::string_view verdict;                 // "forward", "drop", "reject"
+  std::string_view reason;                  // of a deny: the drop reason
+  std::string_view state;                   // of an ended flow
+  std::string_view cause;                   // ... why it ended
+  std::shared_ptr<const TableRule> egress;  // null: none decided
+  std::shared_ptr<const TableRule> ingress;
   std::uint64_t generation = 0;
   std::uint64_t packets = 0;
   std::uint64_t bytes = 0;
@@ -45,7 +50,9 @@ struct FlowLogRecord {
   std::uint64_t last_unix_ns = 0;   // its last packet
 };
 
-// A line of JSON, with its end. What does not apply is left out.
+// What does not apply is left out.
+nlohmann::ordered_json ToJson(const FlowLogRecord& record);
+// A line of JSON, with its end.
 std::string ToJsonLine(const FlowLogRecord& record);
 
 }  // namespace sluice

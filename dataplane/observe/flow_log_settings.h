@@ -27,6 +27,10 @@ struct FlowLogSinkSettings {
 struct FlowLogSettings {
   std::vector<FlowLogSinkSettings> sinks;
   std::uint32_t deny_interval_s = 10;  // denials are counted up for so long
+  std::uint32_t history = 65536;       // flows that ended and denials that stay in memory; 0: none
+
+  // Whether anything wants to know of flows that end and of denials.
+  bool wanted() const { return history != 0 || !sinks.empty(); }
 };
 
 // Nothing, or why lines cannot be meant to go there.

@@ -150,6 +150,8 @@ std::vector<Key> KeysOf(Config& config) {
        "where flows that ended and denials are written ([flow-logs.md](flow-logs.md)): a list of the keys below"});
   keys.push_back({"flow_log_deny_interval", Number(config.flow_log.deny_interval_s, 1, 3600), "s",
                   "denials are counted up for so long before they are written"});
+  keys.push_back({"flow_history", Number(config.flow_log.history, 0, 1u << 20), "flows and denials",
+                  "stay in memory for `sluicectl flows --since` and `--follow`; 0: none, and neither works"});
   AddPolicyKeys(config.pipeline, keys);
   AddTimeoutKeys(config.pipeline.timeouts, keys);
   AddSizeKeys(config, keys);

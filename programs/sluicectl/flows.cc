@@ -1,23 +1,30 @@
-// `sluicectl flows`: flow logs, through filters.
+// `sluicectl flows`: flows that ended and denials, of flow logs or of a running sluiced, through filters.
 #include <unistd.h>
 #include <zlib.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
+#include "observe/flow_log_filter.h"
 #include "sluice/printable.h"
+#include "sluice/time_text.h"
 #include "sluicectl/commands.h"
-#include "sluicectl/flow_log_filter.h"
 #include "sluicectl/live.h"
 #include "sluicectl/output.h"
 
@@ -30,7 +37,10 @@ constexpr std::size_t kMostLineBytes = std::size_t{1} << 20;
 constexpr std::uint64_t kToldErrors = 10;
 
 struct FlowsOptions {
+  LiveOptions live;
   std::vector<std::string> inputs;
+  std::string since;
+  bool follow = false;
   std::string format = "compact";
   std::uint64_t limit = 0;
   std::int64_t negations = 0;
@@ -70,6 +80,34 @@ std::string DecidedBy(const Json& line) {
     text += (text.empty() ? "" : ", ") + RuleText(side, direction);
   }
   return text.empty() ? "-" : text;
+}
+
+// "90s", "5m", "2h", "7d" ago, or a time as lines have it; in ns since 1970.
+std::optional<std::uint64_t> ParseSince(const std::string& text) {
+  constexpr std::uint64_t kNsInSecond = 1'000'000'000;
+  const std::uint64_t now_ns =
+      static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
+  std::uint64_t number = 0;
+  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string_view unit(rest, static_cast<std::size_t>(text.data() + text.size() - rest));
+  constexpr std::pair<std::string_view, std::uint64_t> kUnits[] = {{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+  for (const auto& [name, seconds] : kUnits) {
+    if (error != std::errc() || unit != name) continue;
+    return number > now_ns / kNsInSecond / seconds ? 1 : now_ns - number * seconds * kNsInSecond;
+  }
+  std::tm time{};
+  const char* end = strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &time);
+  if (end == nullptr) return std::nullopt;
+  std::uint64_t fraction_ns = 0;
+  if (*end == '.') {
+    std::uint64_t digit_ns = kNsInSecond / 10;
+    for (++end; *end >= '0' && *end <= '9'; ++end, digit_ns /= 10) {
+      fraction_ns += static_cast<std::uint64_t>(*end - '0') * digit_ns;
+    }
+  }
+  const std::time_t seconds = timegm(&time);
+  if (std::string_view(end) != "Z" || seconds < 0) return std::nullopt;
+  return static_cast<std::uint64_t>(seconds) * kNsInSecond + fraction_ns;
 }
 
 class Reader {
@@ -124,6 +162,18 @@ class Reader {
     return more;
   }
 
+  // Of a running sluiced, which has chosen them. False as of ReadFile.
+  bool ReadMessage(const v1::WatchFlowsResponse& message) {
+    for (const std::string& line : message.lines()) {
+      if (!ReadLine("sluiced", 0, line)) return Flush() && false;
+    }
+    Tell(message.not_shown(), "reader",
+         "flows and denials, matching or not, were overwritten before they could be shown");
+    Tell(message.not_recorded(), "ring", "flows, matching or not, ended too fast to be recorded");
+    return Flush();
+  }
+  bool has_enough() const { return options_.limit != 0 && shown_ == options_.limit; }
+
   int Finish() {
     if (!Flush()) return kExitBadInput;
     if (not_logged_ != 0) {
@@ -140,6 +190,17 @@ class Reader {
   bool Flush() {
     if (table_) table_->Flush();
     return output_.Flush();
+  }
+
+  // What is missing is said where it is missing: among the lines for scripts, beside them for people.
+  void Tell(std::uint64_t count, const char* cause, const char* text) {
+    if (count == 0) return;
+    if (!table_) {
+      output_ << JsonText(Json{{"type", "lost"}, {"not_logged", count}, {"cause", cause}}) << "\n";
+      return;
+    }
+    Flush();
+    std::fprintf(stderr, "... %llu more %s\n", static_cast<unsigned long long>(count), text);
   }
 
   void Complain(const std::string& problem) {
@@ -188,28 +249,84 @@ class Reader {
   std::uint64_t errors_ = 0;
 };
 
-int Show(const CLI::App& command, const FlowsOptions& options) {
-  FlowLogFilter filter;
+// The conditions in the order in which they were given, or what is wrong with them.
+std::variant<std::vector<v1::FlowCondition>, std::string> ConditionsOf(const CLI::App& command,
+                                                                       const FlowsOptions& options) {
+  const std::string dangling = "--not wants a condition after it, such as --not --verdict forward";
+  std::vector<v1::FlowCondition> conditions;
   std::map<std::string, std::size_t> taken;
   bool negated = false;
   for (const CLI::Option* option : command.parse_order()) {
     const std::string name = option->get_lnames().empty() ? "" : option->get_lnames()[0];
     if (name == "not") {
-      if (negated) return Fail("--not twice in a row: say it once, before what is not wanted");
+      if (negated) return "--not twice in a row: say it once, before what is not wanted";
       negated = true;
       continue;
     }
     const auto values = options.values.find(name);
     if (values == options.values.end()) {
-      if (negated) return Fail("--not wants a condition after it, such as --not --verdict forward");
+      if (negated) return dangling;
       continue;
     }
-    const std::string& value = values->second[taken[name]++];
-    if (const auto error = filter.Add(name, value, negated)) return Fail("--" + name + " '" + value + "' " + *error);
-    negated = false;
+    v1::FlowCondition& condition = conditions.emplace_back();
+    condition.set_name(name);
+    condition.set_value(values->second[taken[name]++]);
+    condition.set_negated(std::exchange(negated, false));
   }
-  if (negated) return Fail("--not wants a condition after it, such as --not --verdict forward");
+  if (negated) return dangling;
+  return conditions;
+}
+
+int Watch(const FlowsOptions& options, std::uint64_t since_ns, const std::vector<v1::FlowCondition>& conditions,
+          Reader& shown) {
+  const auto stub = ConnectTo(options.live);
+  if (stub == nullptr) return kExitBadInput;
+  v1::WatchFlowsRequest request;
+  request.set_since_unix_ns(since_ns);
+  request.set_follow(options.follow);
+  request.mutable_conditions()->Assign(conditions.begin(), conditions.end());
+  Call call(options.live);
+  const auto reader = call.Open([&](Call* opened) { return stub->WatchFlows(opened, request); });
+  call.AwaitBegin(*reader);
+  v1::WatchFlowsResponse message;
+  while (reader->Read(&message)) {
+    if (since_ns != 0 && message.begin_unix_ns() > since_ns) {
+      std::fprintf(stderr, "... what sluiced remembers begins at %s\n", Rfc3339(message.begin_unix_ns()).c_str());
+    }
+    if (shown.ReadMessage(message)) continue;
+    call.TryCancel();
+    reader->Finish();
+    return shown.has_enough() ? kExitFine : kExitBadInput;
+  }
+  const grpc::Status status = call.Finish(*reader);
+  if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED) {
+    return Fail("this sluiced is older and keeps no flows that ended; --input reads its flow logs");
+  }
+  return std::max(Finish(options.live, status), shown.Finish());
+}
+
+int Show(const CLI::App& command, const FlowsOptions& options) {
+  const auto conditions = ConditionsOf(command, options);
+  if (const auto* error = std::get_if<std::string>(&conditions)) return Fail(*error);
+  FlowLogFilter filter;
+  for (const v1::FlowCondition& one : std::get<std::vector<v1::FlowCondition>>(conditions)) {
+    if (const auto error = filter.Add(one.name(), one.value(), one.negated())) {
+      return Fail("--" + one.name() + " '" + one.value() + "' " + *error);
+    }
+  }
+  const bool is_live = options.follow || !options.since.empty();
+  if (is_live == !options.inputs.empty()) {
+    return Fail("wants --input FILE, or --follow and --since TIME of a running sluiced");
+  }
+  std::uint64_t since_ns = 0;
+  if (!options.since.empty()) {
+    const auto since = ParseSince(options.since);
+    if (!since)
+      return Fail("--since '" + options.since + "' wants 90s, 5m, 2h, 7d, or a time such as 2026-11-30T03:25:27Z");
+    since_ns = *since;
+  }
   Reader reader(options, filter);
+  if (is_live) return Watch(options, since_ns, std::get<std::vector<v1::FlowCondition>>(conditions), reader);
   for (const std::string& path : options.inputs) {
     if (!reader.ReadFile(path)) break;
   }
@@ -219,13 +336,16 @@ int Show(const CLI::App& command, const FlowsOptions& options) {
 }  // namespace
 
 void AddFlows(CLI::App& app, int* exit_code) {
-  CLI::App* command = app.add_subcommand("flows", "Read flow logs of sluiced, through filters.");
+  CLI::App* command =
+      app.add_subcommand("flows", "Show flows that ended and denials, of a running sluiced or of flow logs.");
   auto options = std::make_shared<FlowsOptions>();
   command->add_option("--input", options->inputs, "a flow log, also a compressed one; -: standard input. Repeatable")
       ->type_name("FILE")
-      ->required()
       ->allow_extra_args(false)
       ->take_all();
+  command->add_option("--since", options->since, "what a running sluiced remembers: so long ago, or since a time")
+      ->type_name("90s|5m|2h|7d|TIME");
+  command->add_flag("-f,--follow", options->follow, "what comes from now on, until interrupted");
   for (const FlowLogFilter::Condition& condition : FlowLogFilter::Conditions()) {
     command->add_option("--" + condition.name, options->values[condition.name], condition.text)
         ->type_name(condition.value)
@@ -237,9 +357,12 @@ void AddFlows(CLI::App& app, int* exit_code) {
   command->add_option("-o,--output", options->format, "how to show them")
       ->check(CLI::IsMember({"compact", "wide", "json"}))
       ->capture_default_str();
+  AddTargetOptions(*command, options->live);
   command->footer(
       "Of the same condition given twice, one must hold; of different ones, all. docs/flow-logs.md has the lines.\n"
       "Examples:\n"
+      "  sluicectl flows --since 5m --verdict drop --to-namespace shop\n"
+      "  sluicectl flows --since 1h --follow --policy shop/backend -o json\n"
       "  sluicectl flows --input /var/log/sluice/flows.jsonl --verdict drop --to-namespace shop\n"
       "  sluicectl flows --input flows.jsonl.1.gz --not --policy shop/dns --from-pod shop/web-0 -o wide\n"
       "  tail -f flows.jsonl | sluicectl flows --input - --type deny -o json");

@@ -131,7 +131,7 @@ class Daemon {
   }
 
   void MakeFlowLog(const FlowLog::Say& say) {
-    if (config_.flow_log.sinks.empty()) return;
+    if (!config_.flow_log.wanted()) return;
     names_ = std::make_unique<StoreNames>(intake_->store());
     flow_log_ = std::make_unique<FlowLog>(config_.flow_log, *names_, say);
   }
@@ -194,7 +194,8 @@ class Daemon {
     service_ = std::make_unique<PolicyService>(*intake_, refusal, say_news, may_push);
     view_ = std::make_unique<PlaneView>(*plane_, plane_mutex_, config_.edge);
     monitor_->BeginTraffic(*view_);
-    observe_ = std::make_unique<ObserveService>(*intake_, *view_, config_.pipeline.fail_closed);
+    observe_ =
+        std::make_unique<ObserveService>(*intake_, *view_, config_.pipeline.fail_closed, ReadLimits(), flow_log_.get());
     ApiSettings settings = config_.api;
     settings.tls_certificate = tls_.copies().certificate;
     settings.tls_key = tls_.copies().key;

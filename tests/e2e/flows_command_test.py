@@ -152,7 +152,7 @@ class FlowsTest(unittest.TestCase):
 
     def test_bad_input_is_refused_with_its_reason(self):
         for arguments, told in (
-                ((), "--input is required"),
+                ((), "wants --input FILE, or --follow and --since TIME of a running sluiced"),
                 (("--input", "/nonexistent"), "/nonexistent: No such file"),
                 (("--input", str(self.folder)), str(self.folder)),
                 (("--input", self.log, "--address", "10.0.0"), "--address '10.0.0' wants an address or a CIDR"),

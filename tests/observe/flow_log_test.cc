@@ -4,12 +4,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <memory>
 #include <span>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -48,6 +51,7 @@ class FlowLogTest : public testing::Test {
     folder_ = path;
     settings_.sinks.emplace_back().to = "file:" + (folder_ / "flows").string();
     settings_.sinks[0].most_mb = 100;
+    settings_.history = 100;
   }
   ~FlowLogTest() override { std::filesystem::remove_all(folder_); }
 
@@ -173,6 +177,94 @@ TEST_F(FlowLogTest, AFileThatCannotBeWrittenIsSaidOnceWithItsReason) {
   ASSERT_THAT(said_, SizeIs(1));
   EXPECT_THAT(said_[0], AllOf(HasSubstr("flow log file:"), HasSubstr("No such file or directory")));
   EXPECT_EQ(log->Counts()[0].lost[1], 3u);
+}
+
+TEST_F(FlowLogTest, TheHistoryHasTheSameRecordsAndSharesTheirNames) {
+  PipelineFixture worker;
+  worker.Load(ServerAdmitsClient());
+  names_.table_ = std::shared_ptr<const Table>(std::shared_ptr<const Table>(), &worker.table());
+  names_.owners_[Ip("10.0.0.2")] = {"default", "server", "n1"};
+  const auto log = MakeLog();
+  WorkerTap& tap = log->AddTap(1);
+  for (int i = 0; i < 2; ++i) {
+    tap.ends.FlowEnded(Flow(1, worker.table().generation()), FlowEndCause::kExpired, 0);
+  }
+  const std::vector<std::string> lines = LinesOf(*log);
+  const FlowHistory::Slice slice = log->history()->Read(0, log->history()->End(), 10);
+  ASSERT_THAT(slice.records, SizeIs(2));
+  ASSERT_THAT(lines, SizeIs(2));
+  EXPECT_EQ(ToJsonLine(slice.records[0]), lines[0] + '\n');
+  EXPECT_EQ(slice.records[0].destination->owner, slice.records[1].destination->owner);
+  EXPECT_EQ(slice.records[0].ingress, slice.records[1].ingress);
+  EXPECT_NE(slice.records[0].ingress, nullptr);
+}
+
+TEST_F(FlowLogTest, ARefreshBringsWhatWorkersHaveAndEndsWithTheLog) {
+  PipelineFixture worker;
+  worker.Load(ServerAdmitsClient());
+  names_.table_ = std::shared_ptr<const Table>(std::shared_ptr<const Table>(), &worker.table());
+  settings_.sinks.clear();
+  settings_.deny_interval_s = 3600;
+  const auto log = MakeLog();
+  WorkerTap& tap = log->AddTap(1);
+  log->Start();
+  DropRecord denied;
+  denied.reason = DropReason::kUnknownEndpoint;
+  for (std::uint64_t i = 1; i <= 3; ++i) {
+    denied.source = IpAddress::V4(static_cast<std::uint32_t>(i));
+    tap.denies.Add(denied);
+    std::atomic<bool> refreshed = false;
+    std::thread reader([&] {
+      log->Refresh(std::chrono::minutes(1));
+      refreshed = true;
+    });
+    while (!refreshed) tap.denies.Turn();  // as a worker does in each round
+    reader.join();
+    EXPECT_EQ(log->history()->End(), i);
+  }
+  std::thread late([&] { log->Refresh(std::chrono::minutes(1)); });  // nobody turns
+  log->Stop({});
+  late.join();
+}
+
+TEST(FlowHistory, KeepsTheNewestAndCountsWhatAReaderMissed) {
+  FlowHistory history(4);
+  const std::uint64_t start = history.BeginUnixNs();
+  EXPECT_GT(start, 0u);
+  const auto add = [&](std::uint64_t time) {
+    FlowLogRecord record;
+    record.unix_ns = time;
+    history.Add(record);
+  };
+  for (std::uint64_t time = 10; time <= 40; time += 10) add(time);
+  EXPECT_EQ(history.BeginUnixNs(), start) << "nothing was overwritten";
+  EXPECT_EQ(history.PositionSince(0), 0u);
+  EXPECT_EQ(history.PositionSince(20), 1u);
+  EXPECT_EQ(history.PositionSince(21), 2u);
+  EXPECT_EQ(history.PositionSince(41), 4u);
+  add(50);
+  add(60);
+  EXPECT_EQ(history.BeginUnixNs(), 30u);
+  EXPECT_EQ(history.PositionSince(0), 2u);
+
+  FlowHistory::Slice slice = history.Read(1, history.End(), 2);
+  EXPECT_EQ(slice.missed, 1u);
+  EXPECT_EQ(slice.next, 4u);
+  ASSERT_THAT(slice.records, SizeIs(2));
+  EXPECT_EQ(slice.records[0].unix_ns, 30u);
+  slice = history.Read(slice.next, 5, 100);
+  ASSERT_THAT(slice.records, SizeIs(1));
+  EXPECT_EQ(slice.records[0].unix_ns, 50u);
+  slice = history.Read(6, 6, 100);
+  EXPECT_THAT(slice.records, SizeIs(0));
+  EXPECT_EQ(slice.missed, 0u);
+  EXPECT_EQ(slice.next, 6u);
+  // What was overwritten before an `end` that is over, too.
+  for (std::uint64_t time = 70; time <= 120; time += 10) add(time);
+  slice = history.Read(3, 5, 100);
+  EXPECT_THAT(slice.records, SizeIs(0));
+  EXPECT_EQ(slice.missed, 2u);
+  EXPECT_EQ(slice.next, 5u);
 }
 
 TEST(Rfc3339, HasMillisecondsAndTheEndOfTime) {

@@ -1,4 +1,4 @@
-#include "sluicectl/flow_log_filter.h"
+#include "observe/flow_log_filter.h"
 
 #include <algorithm>
 #include <charconv>

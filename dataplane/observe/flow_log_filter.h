@@ -1,8 +1,9 @@
-// Which lines of a flow log somebody wants: conditions on a line's fields, as the command line has them.
+// Which lines of a flow log somebody wants: conditions on a line's fields, as the command line and the control API have
+// them. The same for lines of a file and for what a running sluiced tells.
 //
 // Of the same condition given twice, one must hold; of different ones, all. Of those that are negated, none may.
-#ifndef SLUICE_PROGRAMS_SLUICECTL_FLOW_LOG_FILTER_H_
-#define SLUICE_PROGRAMS_SLUICECTL_FLOW_LOG_FILTER_H_
+#ifndef SLUICE_DATAPLANE_OBSERVE_FLOW_LOG_FILTER_H_
+#define SLUICE_DATAPLANE_OBSERVE_FLOW_LOG_FILTER_H_
 
 #include <functional>
 #include <map>
@@ -41,4 +42,4 @@ class FlowLogFilter {
 
 }  // namespace sluice
 
-#endif  // SLUICE_PROGRAMS_SLUICECTL_FLOW_LOG_FILTER_H_
+#endif  // SLUICE_DATAPLANE_OBSERVE_FLOW_LOG_FILTER_H_

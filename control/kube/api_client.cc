@@ -80,8 +80,12 @@ class Transfer {
       Set(CURLOPT_PASSWORD, identity.password.c_str());
     }
     if (request.new_connection) Set(CURLOPT_FRESH_CONNECT, 1L);
-    if (request.method == ApiRequest::Method::kPost) {
-      AddHeader("Content-Type: application/json");
+    if (request.method != ApiRequest::Method::kGet) {
+      if (request.method == ApiRequest::Method::kPut) Set(CURLOPT_CUSTOMREQUEST, "PUT");
+      const bool applies = request.method == ApiRequest::Method::kApply;
+      if (applies) Set(CURLOPT_CUSTOMREQUEST, "PATCH");
+      // JSON is YAML.
+      AddHeader(applies ? "Content-Type: application/apply-patch+yaml" : "Content-Type: application/json");
       Set(CURLOPT_POSTFIELDSIZE, static_cast<long>(request.body.size()));
       Set(CURLOPT_COPYPOSTFIELDS, request.body.c_str());
     }

@@ -13,11 +13,12 @@
 namespace sluice {
 
 struct ApiRequest {
-  enum class Method { kGet, kPost };
+  // kApply: a server-side apply, which is a PATCH.
+  enum class Method { kGet, kPost, kPut, kApply };
 
   Method method = Method::kGet;
   std::string path;             // with its query: "/api/v1/pods?limit=500"
-  std::string body;             // JSON, of a POST
+  std::string body;             // JSON; none of a GET
   bool new_connection = false;  // which a balancer may lead to another API server
 };
 

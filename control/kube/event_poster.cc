@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "kube/api_text.h"
+
 namespace sluice {
 namespace {
 
@@ -14,23 +16,6 @@ constexpr std::size_t kMostWaiting = 200;
 constexpr std::size_t kMostTold = 10'000;
 constexpr std::chrono::seconds kAnswerTimeout(30);
 constexpr std::size_t kLongestMessage = 1024;  // the API server refuses longer ones
-
-std::string Rfc3339(std::int64_t seconds) {
-  const std::time_t time = seconds;
-  std::tm utc = {};
-  gmtime_r(&time, &utc);
-  char text[32];
-  return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc)};
-}
-
-// Cut at a character's first byte, so that UTF-8 stays whole.
-std::string Cut(std::string text) {
-  if (text.size() <= kLongestMessage) return text;
-  std::size_t length = kLongestMessage;
-  while (length > 0 && (static_cast<unsigned char>(text[length]) & 0xC0) == 0x80) --length;
-  text.resize(length);
-  return text;
-}
 
 // FNV-1a: the same in every process.
 std::string NameOf(const EventSubject& subject, const std::string& reason, const std::string& message) {
@@ -69,7 +54,7 @@ void EventPoster::Post(const EventSubject& subject, const std::string& reason, c
     ++health_.dropped;
     return;
   }
-  waiting_.push_back({subject, reason, Cut(message), told.first_s, told.count});
+  waiting_.push_back({subject, reason, CutText(message, kLongestMessage), told.first_s, told.count});
 }
 
 void EventPoster::ForgetOld(Clock::time_point now) {
@@ -98,7 +83,7 @@ ApiRequest EventPoster::RequestFor(const Waiting& event) {
   const ResourceInfo& info = InfoOf(event.subject.resource);
   // Events on objects without a namespace are kept in `default`.
   const std::string space = event.subject.namespace_name.empty() ? "default" : event.subject.namespace_name;
-  const std::string now = Rfc3339(std::time(nullptr));
+  const std::string now = TimeText(std::time(nullptr));
   nlohmann::json subject = {{"apiVersion", info.api_version},
                             {"kind", info.kind},
                             {"name", event.subject.name},
@@ -116,7 +101,7 @@ ApiRequest EventPoster::RequestFor(const Waiting& event) {
       {"source", {{"component", options_.component}, {"host", options_.host}}},
       {"reportingComponent", options_.component},
       {"reportingInstance", options_.host},
-      {"firstTimestamp", Rfc3339(event.first_s)},
+      {"firstTimestamp", TimeText(event.first_s)},
       {"lastTimestamp", now},
       {"count", event.count}};
   return {ApiRequest::Method::kPost, "/api/v1/namespaces/" + EncodeQuery(space) + "/events",

@@ -11,6 +11,10 @@ KubeSource::KubeSource(const KubeAccess& access, const KubeOptions& options, Obj
       seed_(options.seed != 0 ? options.seed : std::random_device()()),
       client_(access),
       events_(options.events, client_, event_health_),
+      statuses_(
+          options.statuses, client_, status_health_,
+          [this](Resource resource) { return versions_[static_cast<std::size_t>(resource)]; },
+          [this](Resource resource, const std::string& why) { sink_.OnNotice(resource, why); }, seed_++),
       discovery_(options.discovery, client_, sink, seed_++) {
   for (const Resource resource : kResources) {
     const auto index = static_cast<std::size_t>(resource);
@@ -51,6 +55,8 @@ void KubeSource::Poll(std::chrono::milliseconds timeout) {
     until = std::min(until, watch->Due());
   }
   events_.Tick(now);
+  statuses_.Tick(now);
+  until = std::min(until, statuses_.Due());
   client_.Poll(std::max(milliseconds(0), std::chrono::ceil<milliseconds>(until - now)));
 }
 

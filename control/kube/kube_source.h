@@ -1,6 +1,6 @@
 // A cluster's objects from its API server, as ManifestSource has them from files: lists and watches Namespaces, Nodes,
-// Pods and NetworkPolicies, cluster policies where the API server has them, and posts Events on objects that are
-// refused.
+// Pods and NetworkPolicies, cluster policies where the API server has them, posts Events on objects that are refused,
+// and writes the status of cluster policies.
 //
 // Everything happens in the thread that calls Poll, its caller's; there is no other.
 //
@@ -28,6 +28,7 @@
 #include "kube/list_watch.h"
 #include "kube/object_sink.h"
 #include "kube/resource.h"
+#include "kube/status_writer.h"
 
 namespace sluice {
 
@@ -37,6 +38,7 @@ struct KubeOptions {
   WatchOptions optional_watches;  // of the optional resources
   DiscoveryOptions discovery;
   EventOptions events;
+  StatusOptions statuses;
   std::uint64_t seed = 0;  // of all randomness (back-off, time-outs); 0: a random one
 };
 
@@ -58,12 +60,17 @@ class KubeSource {
   // Posts a Kubernetes Event on the object, at some later Poll; see EventPoster::Post.
   void PostEvent(const EventSubject& subject, const std::string& reason, const std::string& message);
 
+  // Of cluster policies; see StatusWriter::Want and Forget.
+  void WantStatus(const EventSubject& subject, const ObjectStatus& status) { statuses_.Want(subject, status); }
+  void ForgetStatus(Resource resource, const std::string& name) { statuses_.Forget(resource, name); }
+
   // False of an optional resource that the API server does not have, or of which that is not known yet.
   bool watches(Resource resource) const { return watches_[static_cast<std::size_t>(resource)] != nullptr; }
 
   // Any thread.
   const WatchHealth& health(Resource resource) const { return health_[static_cast<std::size_t>(resource)]; }
   const EventHealth& event_health() const { return event_health_; }
+  const StatusHealth& status_health() const { return status_health_; }
 
  private:
   void FollowDiscovery();
@@ -73,8 +80,10 @@ class KubeSource {
   std::uint64_t seed_;
   std::array<WatchHealth, kAllResourceCount> health_;
   EventHealth event_health_;
+  StatusHealth status_health_;
   ApiClient client_;
   EventPoster events_;
+  StatusWriter statuses_;
   Discovery discovery_;
   std::array<std::unique_ptr<ListWatch>, kAllResourceCount> watches_;
   std::array<std::string, kAllResourceCount> versions_;  // of the optional ones that are watched

@@ -35,6 +35,7 @@ constexpr Keep kMetadata[] = {{"name"},
                               {"labels"},
                               {"uid"},
                               {"resourceVersion"},
+                              {"generation"},
                               {"creationTimestamp"},
                               {"managedFields", kManagedFields}};
 
@@ -314,6 +315,8 @@ class ObjectReader::State {
     if (const Value* metadata = tree_.root()->Find("metadata"); metadata != nullptr) {
       received.uid = TextAt(metadata, "uid");
       received.resource_version = TextAt(metadata, "resourceVersion");
+      const Value* generation = metadata->Find("generation");
+      if (generation != nullptr && generation->kind == Value::Kind::kInteger) received.generation = generation->integer;
       received.changed_s = LastChange(*metadata);
     }
     return received;

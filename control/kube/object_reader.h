@@ -21,6 +21,7 @@ struct ReceivedObject {
   Diagnostics diagnostics;  // errors where it was refused; `file` is the API server's URL
   std::string uid;
   std::string resource_version;
+  std::int64_t generation = 0;  // of its spec; 0: the API server counts none for it
   // When the API server last wrote it: the newest of metadata.managedFields[].time and metadata.creationTimestamp.
   // The API has whole seconds (rounded down) and no better clock; seconds since 1970, 0 where not known.
   std::int64_t changed_s = 0;

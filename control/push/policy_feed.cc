@@ -40,16 +40,19 @@ std::unique_ptr<PolicyFeed::Receiver> PolicyFeed::MakeReceiver(const std::string
   return receiver;
 }
 
-void PolicyFeed::Change(const ChangeTime& time, const std::function<void(ClusterResolver&)>& change) {
+std::uint64_t PolicyFeed::Change(const ChangeTime& time, const std::function<void(ClusterResolver&)>& change) {
   const std::lock_guard lock(mutex_);
   change(resolver_);
+  ++revision_;
   for (Receiver* receiver : receivers_) {
     const std::uint64_t heard = receiver->view_->heard();
     if (std::exchange(receiver->heard_, heard) == heard) continue;
     receiver->times_.Add(time);
     ++receiver->concerned_;
+    if (receiver->first_untaken_ == 0) receiver->first_untaken_ = revision_;
   }
   changed_.notify_all();
+  return revision_;
 }
 
 void PolicyFeed::Publish() {
@@ -95,7 +98,7 @@ bool PolicyFeed::Receiver::FullDue() const {
 ResolvedPolicy PolicyFeed::Receiver::Full(ChangeTimes* times) {
   const std::lock_guard lock(feed_.mutex_);
   *times = std::exchange(times_, {});
-  taken_ = concerned_;
+  NoteTaken();
   return view_->Full();
 }
 
@@ -107,21 +110,35 @@ void PolicyFeed::Receiver::PrepareForChanges() {
 std::optional<PolicyUpdate> PolicyFeed::Receiver::TakeChanges(ChangeTimes* times) {
   const std::lock_guard lock(feed_.mutex_);
   *times = std::exchange(times_, {});
-  taken_ = concerned_;
   PolicyUpdate update = view_->TakeChanges();
+  NoteTaken();
   if (IsEmpty(update)) return std::nullopt;
   return update;
+}
+
+void PolicyFeed::Receiver::NoteTaken() {
+  taken_ = concerned_;
+  const std::uint64_t first = std::exchange(first_untaken_, 0);
+  if (first_unconfirmed_ == 0) first_unconfirmed_ = first;
 }
 
 void PolicyFeed::Receiver::Confirm() {
   const std::lock_guard lock(feed_.mutex_);
   in_force_ = taken_;
+  first_unconfirmed_ = 0;
   feed_.changed_.notify_all();
 }
 
 void PolicyFeed::Receiver::Doubt() {
   const std::lock_guard lock(feed_.mutex_);
   in_force_ = 0;
+}
+
+std::uint64_t PolicyFeed::Receiver::revision_in_force() const {
+  const std::lock_guard lock(feed_.mutex_);
+  if (in_force_ == 0) return 0;
+  const std::uint64_t first_missing = first_unconfirmed_ != 0 ? first_unconfirmed_ : first_untaken_;
+  return first_missing != 0 ? first_missing - 1 : feed_.revision_;
 }
 
 }  // namespace sluice

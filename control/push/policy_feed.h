@@ -67,8 +67,8 @@ class PolicyFeed {
   // need. The feed outlives it.
   std::unique_ptr<Receiver> MakeReceiver(const std::string& node, Wake wake);
 
-  // Changes what is known of the cluster. Any thread.
-  void Change(const ChangeTime& time, const std::function<void(ClusterResolver&)>& change);
+  // Changes what is known of the cluster. Returns the revision that this makes: 1, and one more each time. Any thread.
+  std::uint64_t Change(const ChangeTime& time, const std::function<void(ClusterResolver&)>& change);
   // What is known is worth sending: once all was listed, and then after each round of changes. Any thread.
   void Publish();
 
@@ -87,9 +87,10 @@ class PolicyFeed {
   ClusterResolver resolver_;
   std::vector<Receiver*> receivers_;
   bool published_ = false;
+  std::uint64_t revision_ = 0;  // of what is known
 };
 
-// Of one thread, but for what the feed does under its lock.
+// Of one thread, but for what the feed does under its lock, and revision_in_force.
 class PolicyFeed::Receiver {
  public:
   ~Receiver();
@@ -112,11 +113,16 @@ class PolicyFeed::Receiver {
   void Confirm();
   // What it holds is not known, until the next Confirm.
   void Doubt();
+  // The feed's revision that is in force there: the newest all of whose changes were confirmed, or do not concern this
+  // receiver. 0: it is not known. Any thread.
+  std::uint64_t revision_in_force() const;
 
  private:
   friend class PolicyFeed;
 
   Receiver(PolicyFeed& feed, const std::string& node, Wake wake);
+
+  void NoteTaken();
 
   PolicyFeed& feed_;
   const Wake wake_;
@@ -128,6 +134,10 @@ class PolicyFeed::Receiver {
   std::uint64_t concerned_ = 1;
   std::uint64_t taken_ = 0;
   std::uint64_t in_force_ = 0;
+  // The revisions of the first change that concerns it and was not taken, and of the first that was taken and not
+  // confirmed; 0: there is none.
+  std::uint64_t first_untaken_ = 0;
+  std::uint64_t first_unconfirmed_ = 0;
 };
 
 }  // namespace sluice

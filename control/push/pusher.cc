@@ -61,6 +61,8 @@ class Pusher::Run {
     } while (Sleep(backoff_.Next()));
   }
 
+  std::uint64_t in_force() const { return receiver_->revision_in_force(); }
+
   void Stop() {
     const std::lock_guard lock(signal_.mutex);
     signal_.stop = true;
@@ -364,6 +366,8 @@ Pusher::Pusher(PolicyFeed& feed, std::string target, PushOptions options, PushOb
     : target_(std::move(target)),
       run_(std::make_unique<Run>(feed, target_, options, observer, health_)),
       thread_([this] { run_->Loop(); }) {}
+
+std::uint64_t Pusher::in_force() const { return run_->in_force(); }
 
 Pusher::~Pusher() {
   run_->Stop();

@@ -96,6 +96,8 @@ class Pusher {
 
   const std::string& target() const { return target_; }
   const PushHealth& health() const { return health_; }
+  // The feed's revision that the dataplane has in force; 0: it is not known. Any thread.
+  std::uint64_t in_force() const;
 
  private:
   class Run;

@@ -71,6 +71,7 @@ void KubeFollower::OnReplaceEnd(Resource resource) {
   std::erase_if(kept.objects, [&](const auto& entry) {
     if (entry.second.replacement == kept.replacement) return false;
     if (gathering()) Ungather(resource, entry.second);
+    if (statuses_ != nullptr && has_status(resource)) statuses_->Forget(resource, entry.first);
     gone.push_back(entry.first);
     return true;
   });
@@ -99,6 +100,7 @@ void KubeFollower::OnUpsert(Resource resource, ReceivedObject object, const Arri
   const EventSubject subject{resource, decoded.key.namespace_name, decoded.key.name, object.uid,
                              object.resource_version};
   const bool refused = decoded.outcome == Outcome::kRefused;
+  bool is_told = false;  // this version of its spec
   if (!decoded.key.name.empty()) {
     Kept& kept = Of(resource);
     const std::string joined = Join(decoded.key.namespace_name, decoded.key.name);
@@ -106,18 +108,24 @@ void KubeFollower::OnUpsert(Resource resource, ReceivedObject object, const Arri
     Known& known = found->second;
     if (is_new) known.since = kept.replacement;
     known.replacement = kept.replacement;
+    is_told = has_status(resource) && !is_new && known.uid == object.uid && object.generation != 0 &&
+              known.generation == object.generation;
+    known.generation = object.generation;
     if (known.uid != object.uid) {
       // Somebody else of that name: the one that we knew is gone, whether or not we heard of it.
       known.good = false;
       known.uid = object.uid;
       if (!is_new && std::holds_alternative<std::monostate>(decoded.object)) Forget(resource, joined, known, arrival);
     }
-    if (refused && known.good) {
-      // Its last good version stays.
+    // What is gathered becomes the feed's first revision.
+    std::uint64_t revision = 1;
+    const bool keeps_last_good = refused && known.good;
+    if (keeps_last_good) {
+      // It stays.
     } else if (gathering()) {
       Gather(decoded, known);
     } else {
-      feed_.Change(TimeOf(arrival, object.changed_s), [&](ClusterResolver& resolver) {
+      revision = feed_.Change(TimeOf(arrival, object.changed_s), [&](ClusterResolver& resolver) {
         std::visit(
             [&](const auto& value) {
               using Object = std::decay_t<decltype(value)>;
@@ -131,7 +139,11 @@ void KubeFollower::OnUpsert(Resource resource, ReceivedObject object, const Arri
       });
     }
     known.good |= !refused;
+    if (statuses_ != nullptr && has_status(resource) && !is_told) {
+      statuses_->See(subject, object, keeps_last_good, revision);
+    }
   }
+  if (is_told) return;
   if (refused) refused_(subject, object.diagnostics);
   if (!refused && !decoded.failed_closed.empty() && failed_closed_) failed_closed_(subject, object.diagnostics);
 }
@@ -141,6 +153,7 @@ void KubeFollower::OnDelete(Resource resource, const ObjectKey& key, const Arriv
   const auto found = Of(resource).objects.find(joined);
   if (found == Of(resource).objects.end()) return;
   Forget(resource, joined, found->second, arrival);
+  if (statuses_ != nullptr && has_status(resource)) statuses_->Forget(resource, joined);
   Of(resource).objects.erase(found);
 }
 

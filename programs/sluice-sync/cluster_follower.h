@@ -18,6 +18,7 @@
 #include "model/objects.h"
 #include "push/policy_feed.h"
 #include "sluice-sync/local_pods.h"
+#include "sluice-sync/policy_statuses.h"
 #include "sluice/diagnostic.h"
 
 namespace sluice {
@@ -32,9 +33,15 @@ class KubeFollower : public ObjectSink {
   // What failed closed in a cluster policy that is in force (CNP-08): warnings.
   using FailedClosed = std::function<void(const EventSubject&, const Diagnostics&)>;
 
-  // `local_pods`: where a network plugin tells of this node's pods; else null.
-  KubeFollower(PolicyFeed& feed, Refused refused, FailedClosed failed_closed = {}, LocalPods* local_pods = nullptr)
-      : feed_(feed), refused_(std::move(refused)), failed_closed_(std::move(failed_closed)), local_pods_(local_pods) {}
+  // `local_pods`: where a network plugin tells of this node's pods; else null. `statuses` may be null, too. All outlive
+  // it. A cluster policy whose status alone changed is not told of again.
+  KubeFollower(PolicyFeed& feed, Refused refused, FailedClosed failed_closed = {}, LocalPods* local_pods = nullptr,
+               PolicyStatuses* statuses = nullptr)
+      : feed_(feed),
+        refused_(std::move(refused)),
+        failed_closed_(std::move(failed_closed)),
+        local_pods_(local_pods),
+        statuses_(statuses) {}
 
   void OnReplaceBegin(Resource resource) override;
   void OnReplaceEnd(Resource resource) override;
@@ -57,6 +64,7 @@ class KubeFollower : public ObjectSink {
     std::uint32_t replacement = 0;   // the last in which it was named
     bool good = false;               // a good version is in the feed
     std::uint32_t gathered = kNone;  // its index among those gathered
+    std::int64_t generation = 0;     // of a cluster policy
   };
   struct Kept {
     std::unordered_map<std::string, Known> objects;  // "default/web", or a name alone
@@ -69,6 +77,7 @@ class KubeFollower : public ObjectSink {
   const Kept& Of(Resource resource) const { return kept_[static_cast<std::size_t>(resource)]; }
 
   bool gathering() const { return gathered_ != nullptr; }
+  static bool has_status(Resource resource) { return static_cast<std::size_t>(resource) >= kResourceCount; }
   // Takes it out of what is gathered, or of the feed.
   void Forget(Resource resource, const std::string& joined, Known& known, const Arrival& arrival);
   void Gather(const DecodedObject& decoded, Known& known);
@@ -79,6 +88,7 @@ class KubeFollower : public ObjectSink {
   const Refused refused_;
   const FailedClosed failed_closed_;
   LocalPods* const local_pods_;
+  PolicyStatuses* const statuses_;
   std::array<Kept, kAllResourceCount> kept_;
   std::unique_ptr<Cluster> gathered_ =
       std::make_unique<Cluster>();  // those without a name went again; null: all listed

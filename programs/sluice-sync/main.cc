@@ -1,8 +1,10 @@
 // sluice-sync: keeps dataplanes in step with a Kubernetes cluster, or with a folder of manifests. This file is its main
 // thread: it reads the source into the feed; a pusher's thread a target does the rest.
 #include <grpc/support/log.h>
+#include <limits.h>
 #include <poll.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -11,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <random>
 #include <set>
 #include <string>
 #include <utility>
@@ -32,6 +35,7 @@
 #include "sluice-sync/metrics.h"
 #include "sluice-sync/plugin_calls.h"
 #include "sluice-sync/plugin_server.h"
+#include "sluice-sync/policy_statuses.h"
 #include "sluice-sync/settings.h"
 #include "sluice/log_text.h"
 
@@ -43,12 +47,20 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kTick(200);  // signals and what pushers reported are looked after this often
 constexpr std::chrono::seconds kTell(1);         // gauges and the watchdog
 constexpr std::chrono::seconds kConflicts(10);
+constexpr std::chrono::seconds kAway(60);   // a dataplane that is away longer counts for nothing in a status
 constexpr std::chrono::seconds kHangs(60);  // a main loop that takes longer is not alive
 
 void SetUpLogs(const std::string& level) {
   SetUpLog(spdlog::level::from_str(level));
   // What matters of it comes back as the status of a call.
   gpr_set_log_function([](gpr_log_func_args* line) { spdlog::debug("gRPC: {}", line->message); });
+}
+
+// Of this process among all that may write status.
+std::string OwnIdentity() {
+  char host[HOST_NAME_MAX + 1] = {};
+  gethostname(host, sizeof host - 1);
+  return fmt::format("{}_{:08x}", host, std::random_device()());
 }
 
 // What pushers report, kept for the main thread, and counted.
@@ -215,7 +227,13 @@ class Daemon {
   void FollowApiServer(const KubeAccess& access) {
     KubeOptions options;
     options.events.host = settings_.node;
+    options.statuses.types = PolicyStatuses::Types();
+    // One that serves a node knows of no other dataplane.
+    if (settings_.node.empty()) options.statuses.lease.holder = OwnIdentity();
     KubeSource* poster = nullptr;
+    PolicyStatuses statuses(
+        [&poster](const EventSubject& subject, const ObjectStatus& status) { poster->WantStatus(subject, status); },
+        [&poster](Resource resource, const std::string& name) { poster->ForgetStatus(resource, name); });
     KubeFollower follower(
         feed_,
         [&](const EventSubject& subject, const Diagnostics& diagnostics) {
@@ -233,7 +251,7 @@ class Daemon {
             poster->PostEvent(subject, "PartiallyInvalid", diagnostic.field + ": " + diagnostic.message);
           }
         },
-        local_pods());
+        local_pods(), settings_.node.empty() ? &statuses : nullptr);
     KubeSource source(access, options, follower);
     poster = &source;
     spdlog::info("following {} ({})", access.server.url, access.origin);
@@ -243,7 +261,7 @@ class Daemon {
         feed_.Publish();
         synced_ = true;
       }
-      for (const Reports::Refusal& refusal : reports_.Take()) PostRefusal(refusal, follower, source);
+      for (const Reports::Refusal& refusal : reports_.Take()) PostRefusal(refusal, follower, source, statuses);
       Tick([&] {
         for (const Resource resource : kResources) {
           metrics_.SetSource(resource, follower.objects(resource), source.health(resource));
@@ -254,19 +272,37 @@ class Daemon {
           }
         }
         metrics_.SetEvents(source.event_health());
+        metrics_.SetStatuses(source.status_health());
+        if (synced_) statuses.Look(Clock::now(), InForce());
       });
     }
   }
 
   // A policy that a dataplane did not take is told of on the object, as one that we refuse is.
-  static void PostRefusal(const Reports::Refusal& refusal, const KubeFollower& follower, KubeSource& source) {
+  static void PostRefusal(const Reports::Refusal& refusal, const KubeFollower& follower, KubeSource& source,
+                          PolicyStatuses& statuses) {
     constexpr std::string_view kPolicy = "policy ";
     if (!refusal.what.object.starts_with(kPolicy)) return;
     const auto subject = follower.SubjectOfPolicy(refusal.what.object.substr(kPolicy.size()));
     if (!subject) return;
-    source.PostEvent(
-        *subject, "RefusedByDataplane",
-        refusal.target + ": " + (refusal.what.field.empty() ? "" : refusal.what.field + ": ") + refusal.what.message);
+    const std::string why = (refusal.what.field.empty() ? "" : refusal.what.field + ": ") + refusal.what.message;
+    source.PostEvent(*subject, "RefusedByDataplane", refusal.target + ": " + why);
+    statuses.SeeRefusal(*subject, why);
+  }
+
+  // Of each dataplane, the feed's revision. What one that is away has in force stays so, but nobody knows for how long.
+  std::vector<std::uint64_t> InForce() {
+    const auto now = Clock::now();
+    std::vector<std::uint64_t> revisions;
+    for (const auto& pusher : pushers_) {
+      auto& [known_at, known] = known_in_force_[pusher->target()];
+      if (const std::uint64_t revision = pusher->in_force(); revision != 0) {
+        known_at = now;
+        known = revision;
+      }
+      revisions.push_back(now - known_at < kAway ? known : 0);
+    }
+    return revisions;
   }
 
   void FollowManifests() {
@@ -366,6 +402,7 @@ class Daemon {
   StallTeller stalls_;
   TlsFiles tls_;
   std::vector<std::unique_ptr<Pusher>> pushers_;
+  std::map<std::string, std::pair<Clock::time_point, std::uint64_t>> known_in_force_;  // by target
   std::atomic<bool> pushers_started_ = false;
   std::atomic<bool> synced_ = false;
   std::atomic<Clock::duration> last_tick_ = Clock::now().time_since_epoch();

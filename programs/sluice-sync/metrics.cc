@@ -47,6 +47,7 @@ Metrics::Metrics(const std::vector<std::string>& targets)
                               "Lists that removed more than half of the objects, as the one before had said")),
       lists_(Counter(registry_, "sluice_sync_lists_total", "Lists that were begun; a watch that lasts needs none")),
       events_(Counter(registry_, "sluice_sync_events_total", "Kubernetes Events on refused objects, by outcome")),
+      statuses_(Counter(registry_, "sluice_sync_statuses_total", "Statuses of cluster policies, by outcome")),
       refused_objects_(
           Counter(registry_, "sluice_sync_refused_objects_total", "Versions of objects that were refused")),
       refused_batches_(
@@ -112,6 +113,12 @@ void Metrics::SetEvents(const EventHealth& health) {
   Raise(events_.Add({{"outcome", "posted"}}), health.posted);
   Raise(events_.Add({{"outcome", "repeated"}}), health.repeated);
   Raise(events_.Add({{"outcome", "dropped"}}), health.dropped);
+}
+
+void Metrics::SetStatuses(const StatusHealth& health) {
+  Raise(statuses_.Add({{"outcome", "written"}}), health.written);
+  Raise(statuses_.Add({{"outcome", "same"}}), health.same);
+  Raise(statuses_.Add({{"outcome", "failed"}}), health.failed);
 }
 
 void Metrics::SetTarget(const Pusher& pusher) {

@@ -16,6 +16,7 @@
 #include "kube/event_poster.h"
 #include "kube/list_watch.h"
 #include "kube/resource.h"
+#include "kube/status_writer.h"
 #include "push/pusher.h"
 
 namespace sluice {
@@ -32,6 +33,7 @@ class Metrics {
   // Of an API server, whose watches and Events tell the rest.
   void SetSource(Resource resource, std::size_t objects, const WatchHealth& health);
   void SetEvents(const EventHealth& health);
+  void SetStatuses(const StatusHealth& health);
   // Of manifests.
   void SetSource(Resource resource, std::size_t objects);
   void SetTarget(const Pusher& pusher);
@@ -52,6 +54,7 @@ class Metrics {
   prometheus::Family<prometheus::Counter>& large_removals_;
   prometheus::Family<prometheus::Counter>& lists_;
   prometheus::Family<prometheus::Counter>& events_;
+  prometheus::Family<prometheus::Counter>& statuses_;
   prometheus::Family<prometheus::Counter>& refused_objects_;
   prometheus::Family<prometheus::Counter>& refused_batches_;
   prometheus::Family<prometheus::Counter>& batches_;

@@ -5,10 +5,10 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "kube/kube_source.h"
+#include "kube/policy_definitions.h"
 #include "kube/recording_sink.h"
 #include "kube/shared_cluster.h"
 
@@ -20,29 +20,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 
 constexpr auto kPolicies = Resource::kClusterNetworkPolicies;
-constexpr char kDefinitions[] = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-constexpr char kGroup[] = "policy.networking.k8s.io";
-
-// Our own: as much of upstream's as this test needs. Unknown fields of a spec are kept, as in a newer version of it.
-json Definition(const std::string& plural, const std::string& kind, const std::vector<std::string>& versions) {
-  json definition = {
-      {"apiVersion", "apiextensions.k8s.io/v1"},
-      {"kind", "CustomResourceDefinition"},
-      {"metadata",
-       {{"name", plural + '.' + kGroup}, {"annotations", {{"api-approved.kubernetes.io", "unapproved, of a test"}}}}},
-      {"spec",
-       {{"group", kGroup}, {"scope", "Cluster"}, {"names", {{"plural", plural}, {"kind", kind}}}, {"versions", {}}}}};
-  for (const std::string& version : versions) {
-    const json open = {{"type", "object"}, {"x-kubernetes-preserve-unknown-fields", true}};
-    definition["spec"]["versions"].push_back(
-        {{"name", version},
-         {"served", true},
-         {"storage", version == versions.back()},
-         {"subresources", {{"status", json::object()}}},
-         {"schema", {{"openAPIV3Schema", {{"type", "object"}, {"properties", {{"spec", open}, {"status", open}}}}}}}});
-  }
-  return definition;
-}
+constexpr const char* kGroup = PolicyDefinitions::kGroup;
 
 json Policy(const std::string& name, json from) {
   return {{"metadata", {{"name", name}}},
@@ -59,29 +37,11 @@ class ClusterPolicies : public testing::Test {
     options_.discovery.interval = std::chrono::milliseconds(200);
     options_.optional_watches = options_.watches[0];
   }
-  // Leaves no definition behind, nor a group that has one: other tests begin without.
-  ~ClusterPolicies() override {
-    for (const char* plural : {"clusternetworkpolicies", "adminnetworkpolicies"}) {
-      cluster().Delete(std::string(kDefinitions) + '/' + plural + '.' + kGroup);
-    }
-    constexpr long kNotFound = 404;
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    while (cluster().Get(std::string("/apis/") + kGroup).status != kNotFound) {
-      if (std::chrono::steady_clock::now() > deadline) {
-        ADD_FAILURE() << "the definitions do not go";
-        break;
-      }
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    }
-  }
 
   static TestCluster& cluster() { return SharedCluster(); }
-  static std::string PathOf(const std::string& version) {
-    return std::string("/apis/") + kGroup + '/' + version + "/clusternetworkpolicies";
-  }
+  static std::string PathOf(const std::string& version) { return PolicyDefinitions::PathOf(version); }
   void Define(const std::string& plural, const std::string& kind, const std::vector<std::string>& versions) {
-    const HttpAnswer answer = cluster().Post(kDefinitions, Definition(plural, kind, versions).dump());
-    ASSERT_EQ(answer.status, 201) << answer.body;
+    definitions_.Define(plural, kind, versions);
   }
   // Once the API server serves the kind.
   void Make(KubeSource& source, const std::string& version, json policy) {
@@ -90,6 +50,7 @@ class ClusterPolicies : public testing::Test {
     ASSERT_TRUE(PollUntil(source, [&] { return cluster().Post(PathOf(version), policy.dump()).status == 201; }));
   }
 
+  PolicyDefinitions definitions_{cluster()};
   KubeOptions options_ = TestOptions();
   RecordingSink sink_;
 };
@@ -107,7 +68,7 @@ TEST_F(ClusterPolicies, AreFoundWhenTheKindComesAndGoWithIt) {
   EXPECT_EQ(guard.ingress.at(0).action, Action::kPass);
   EXPECT_FALSE(source.watches(Resource::kAdminNetworkPolicies));
 
-  ASSERT_EQ(cluster().Delete(std::string(kDefinitions) + "/clusternetworkpolicies." + kGroup).status, 200);
+  definitions_.Remove("clusternetworkpolicies");
   ASSERT_TRUE(PollUntil(source, [&] { return !sink_.Has(kPolicies, "guard"); }));
   ASSERT_TRUE(PollUntil(source, [&] { return !source.watches(kPolicies); }));
   EXPECT_TRUE(source.synced());

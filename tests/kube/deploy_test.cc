@@ -91,7 +91,22 @@ TEST(Role, GrantsNothingElse) {
   for (const Resource resource : kOptionalResources) {
     for (const char* verb : {"list ", "watch "}) wanted.push_back(verb + std::string(InfoOf(resource).name));
   }
+  for (const Resource resource : kOptionalResources) {
+    for (const char* verb : {"get ", "patch "}) wanted.push_back(verb + std::string(InfoOf(resource).name) + "/status");
+  }
   EXPECT_THAT(allowed, testing::UnorderedElementsAreArray(wanted));
+}
+
+TEST(Role, OfLeasesIsForTheOneOfStatuses) {
+  const std::string token = ServiceAccountToken(SharedCluster());
+  constexpr long kForbidden = 403, kNotFound = 404;
+  const auto get = [&](const std::string& space, const std::string& name) {
+    const std::string path = "/apis/coordination.k8s.io/v1/namespaces/" + space + "/leases/" + name;
+    return SharedCluster().SendAs(token, "GET", path, "", "").status;
+  };
+  EXPECT_EQ(get("sluice-system", "sluice-sync-status"), kNotFound);
+  EXPECT_EQ(get("sluice-system", "another"), kForbidden);
+  EXPECT_EQ(get("kube-system", "sluice-sync-status"), kForbidden);
 }
 
 TEST(Role, RefusesWhatAThiefOfTheTokenWouldTry) {
@@ -109,6 +124,8 @@ TEST(Role, RefusesWhatAThiefOfTheTokenWouldTry) {
       {"DELETE", "/api/v1/namespaces/default/events/any"},
       {"DELETE", "/apis/networking.k8s.io/v1/networkpolicies"},
       {"PUT", "/api/v1/nodes/any"},
+      {"PUT", "/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies/any"},
+      {"DELETE", "/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies/any"},
       {"POST", "/api/v1/namespaces/sluice-system/serviceaccounts/sluice-sync/token"},
       {"GET", "/apis/rbac.authorization.k8s.io/v1/clusterroles"}};
   for (const auto& [method, path] : tries) {

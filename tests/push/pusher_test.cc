@@ -104,6 +104,57 @@ TEST_F(PusherTest, BeginsWithTheFullStateAndGoesOnWithUpdates) {
   EXPECT_EQ(server_.updates(), 2);
 }
 
+TEST_F(PusherTest, KnowsWhichRevisionIsInForce) {
+  Push();
+  ASSERT_TRUE(Arrives("web"));
+  const auto in_force = [&](std::uint64_t revision) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (pusher_->in_force() < revision && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    return pusher_->in_force() == revision;
+  };
+  EXPECT_TRUE(in_force(1));
+  TakePod("late", "10.0.0.2");
+  EXPECT_TRUE(in_force(2));
+  // So is what changes nothing for the dataplane, without a batch.
+  Take(ClusterBuilder().Namespace("nobody-there").Build());
+  EXPECT_TRUE(in_force(3));
+  EXPECT_EQ(server_.updates(), 1);
+  // What is on its way is not.
+  server_.Stall(true);
+  TakePod("later", "10.0.0.3");
+  ASSERT_TRUE(server_.WaitUntilStalled());
+  TakePod("latest", "10.0.0.4");
+  EXPECT_EQ(pusher_->in_force(), 3u);
+  server_.Stall(false);
+  EXPECT_TRUE(in_force(5));
+  // What is refused is not, nor what came after it.
+  server_.RefuseWhere([](const ResolvedPolicy& policy) -> std::optional<Diagnostic> {
+    if (!HasEndpoint(policy, "bad")) return std::nullopt;
+    return Diagnostic{Severity::kError, "", 0, "endpoint a/bad", "", "is refused"};
+  });
+  TakePod("bad", "10.0.0.5");
+  while (server_.refused() < 2) std::this_thread::yield();
+  EXPECT_EQ(pusher_->in_force(), 5u);
+  server_.RefuseWhere({});
+  EXPECT_TRUE(in_force(6));
+}
+
+TEST_F(PusherTest, OfADataplaneThatLostItsStateNothingIsKnownToBeInForce) {
+  Push();
+  ASSERT_TRUE(Arrives("web"));
+  while (pusher_->in_force() != 1) std::this_thread::yield();
+  server_.Stop();
+  server_.Forget();
+  server_.RefuseWhere([](const ResolvedPolicy&) -> std::optional<Diagnostic> {
+    return Diagnostic{Severity::kError, "", 0, "table", "", "is refused"};
+  });
+  server_.Start();
+  while (server_.refused() == 0) std::this_thread::yield();
+  EXPECT_EQ(pusher_->in_force(), 0u);
+  server_.RefuseWhere({});
+  while (pusher_->in_force() != 1) std::this_thread::yield();
+}
+
 TEST_F(PusherTest, SaysNothingBeforeTheSourceIsWhole) {
   PolicyFeed feed;
   Pusher pusher(feed, Address("a.sock"), options_, observer_);

@@ -5,11 +5,13 @@
 #include <chrono>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 #include <string>
 #include <thread>
 
 #include "kube/deploy_manifests.h"
+#include "kube/policy_definitions.h"
 #include "kube/process.h"
 #include "kube/shared_cluster.h"
 #include "push/page.h"
@@ -208,6 +210,94 @@ TEST_F(SyncedCluster, ARefusalOfAWholePolicyNamesNoEmptyField) {
   ASSERT_EQ(events.size(), 1u) << events.dump(2);
   EXPECT_EQ(events[0]["message"], target_ + ": is too large");
   EXPECT_THAT(Log(), HasSubstr("refused: policy whole/web: is too large"));
+}
+
+class SyncedStatus : public SyncedCluster {
+ protected:
+  static constexpr const char* kGuard = "/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies";
+
+  // A policy whose one rule has that peer.
+  static std::string Guard(const std::string& peer, int port) {
+    return R"({"apiVersion":"policy.networking.k8s.io/v1alpha2","kind":"ClusterNetworkPolicy","metadata":{"name":"guard"},)"
+           R"("spec":{"tier":"Admin","priority":1,"subject":{"namespaces":{}},"ingress":[{"action":"Accept",)"
+           R"("from":[{")" +
+           peer + R"(":{}}],"protocols":[{"tcp":{"destinationPort":{"number":)" + std::to_string(port) + "}}}]}]}}";
+  }
+  // "TYPE=STATUS/REASON@GENERATION: MESSAGE", a line each, in the order of the types.
+  std::string Conditions() {
+    std::set<std::string> lines;
+    const auto object = nlohmann::json::parse(cluster().Get(std::string(kGuard) + "/guard").body);
+    if (!object.contains("status")) return "";
+    for (const auto& each : object["status"]["conditions"]) {
+      lines.insert(each["type"].get<std::string>() + '=' + each["status"].get<std::string>() + '/' +
+                   each["reason"].get<std::string>() + '@' + std::to_string(each["observedGeneration"].get<int>()) +
+                   ": " + each["message"].get<std::string>());
+    }
+    std::string text;
+    for (const std::string& line : lines) text += line + '\n';
+    return text;
+  }
+  bool Comes(const std::string& conditions) {
+    for (int i = 0; i < 1000; ++i) {
+      if (Conditions() == conditions) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(40));
+    }
+    return false;
+  }
+
+  PolicyDefinitions definitions_{cluster()};
+};
+
+TEST_F(SyncedStatus, OfAClusterPolicyFollowsItFromAcceptedToInForce) {
+  cluster().Delete("/apis/coordination.k8s.io/v1/namespaces/sluice-system/leases/sluice-sync-status");
+  definitions_.Define("clusternetworkpolicies", "ClusterNetworkPolicy", {"v1alpha2"});
+  HttpAnswer answer;
+  for (int i = 0; i < 500 && answer.status != 201; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    answer = cluster().Post(kGuard, Guard("namespaces", 8091));
+  }
+  ASSERT_EQ(answer.status, 201) << answer.body;
+  server_.Start();
+  Start();
+  ASSERT_TRUE(
+      Comes("Accepted=True/Valid@1: all of it is supported\n"
+            "Programmed=True/InForce@1: generation 1 is in force in 1 of 1 dataplane\n"))
+      << Conditions() << Log();
+  EXPECT_TRUE(server_.WaitUntil([](const ResolvedPolicy& policy) { return Admits(policy, 8091); }));
+
+  // What we do not know of a newer version.
+  ASSERT_EQ(cluster().Merge(std::string(kGuard) + "/guard", Guard("serviceAccounts", 8091)).status, 200);
+  const std::string unknown = "spec.ingress[0].from[0].serviceAccounts: ";
+  for (int i = 0; i < 500 && Conditions().find("PartiallyInvalid") == std::string::npos; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(40));
+  }
+  EXPECT_THAT(Conditions(), testing::AllOf(HasSubstr("Accepted=True/UnsupportedField@2"),
+                                           HasSubstr("PartiallyInvalid=True/UnsupportedField@2: " + unknown),
+                                           HasSubstr("Programmed=True/InForce@2: generation 2")));
+
+  // What a dataplane has no room for. Nothing says which one.
+  server_.RefuseWhere([](const ResolvedPolicy& policy) -> std::optional<Diagnostic> {
+    if (!Admits(policy, 8092)) return std::nullopt;
+    return Diagnostic{Severity::kError, "", 0, "policy guard", "rules", "there is no room for 1 rule"};
+  });
+  ASSERT_EQ(cluster().Merge(std::string(kGuard) + "/guard", Guard("namespaces", 8092)).status, 200);
+  EXPECT_TRUE(
+      Comes("Accepted=True/Valid@3: all of it is supported\n"
+            "Programmed=False/RefusedByDataplane@3: generation 3 is in force in 0 of 1 dataplane; refused: "
+            "rules: there is no room for 1 rule\n"))
+      << Conditions() << Log();
+  server_.RefuseWhere({});
+  EXPECT_TRUE(
+      Comes("Accepted=True/Valid@3: all of it is supported\n"
+            "Programmed=True/InForce@3: generation 3 is in force in 1 of 1 dataplane\n"))
+      << Conditions() << Log();
+
+  // What our own writing brings back is no change: nothing is told again.
+  std::size_t told = 0;
+  const std::string log = Log();
+  for (std::size_t at = log.find(unknown); at != std::string::npos; at = log.find(unknown, at + 1)) ++told;
+  EXPECT_EQ(told, 1u) << log;
+  EXPECT_TRUE(Counts("sluice_sync_statuses_total{outcome=\"failed\"} 0"));
 }
 
 }  // namespace

@@ -17,8 +17,16 @@ constexpr std::chrono::seconds kRequestTimeout(30);
 constexpr std::size_t kLongestObject = std::size_t{8} << 20;
 constexpr std::size_t kLongestConditionMessage = 4096;  // the API server refuses longer ones than 32,768
 constexpr std::size_t kMostObjectsTold = 10'000;
-constexpr long kOk = 200, kUnauthorized = 401, kForbidden = 403, kNotFound = 404, kConflict = 409, kTooMany = 429,
-               kServerError = 500;
+// Statuses of HTTP.
+enum Code : long {
+  kCodeOk = 200,
+  kCodeUnauthorized = 401,
+  kCodeForbidden = 403,
+  kCodeNotFound = 404,
+  kCodeConflict = 409,
+  kCodeTooMany = 429,
+  kCodeServerError = 500,
+};
 
 // The object's condition of that type, or null.
 const json* FindCondition(const json& object, const std::string& type) {
@@ -174,7 +182,7 @@ bool StatusWriter::OnBody(std::string_view bytes) {
 void StatusWriter::OnDone(const ApiResult& result) {
   const Clock::time_point now = Clock::now();
   const Request asked = std::exchange(under_way_, Request::kNone);
-  if (!result.error.empty() || result.status != kOk) return Fail(result, now);
+  if (!result.error.empty() || result.status != kCodeOk) return Fail(result, now);
   if (asked == Request::kLook) return Compare(now);
   ++health_.written;
   backoff_.Reset();
@@ -214,7 +222,7 @@ void StatusWriter::Fail(const ApiResult& result, Clock::time_point now) {
   const ApiStatus status = ReadApiStatus(result.status, answer_);
   const std::string what = "the status of " + current_.second + " is not written: ";
   const long code = result.error.empty() ? result.status : 0;
-  if (code == kNotFound) {
+  if (code == kCodeNotFound) {
     // As a rule it went, and the watch will tell. The API server answers the same where there is no such subresource.
     if (wanted.looked_for_until != Clock::time_point()) {
       return TellOnce(what + "its CustomResourceDefinition has no status subresource; install network-policy-api's");
@@ -222,20 +230,20 @@ void StatusWriter::Fail(const ApiResult& result, Clock::time_point now) {
     wanted.looked_for_until = now + options_.gone_after;
     return not_found_.push_back(current_);
   }
-  if (code == kConflict) {
+  if (code == kCodeConflict) {
     if (status.message.find("UID in precondition") != std::string::npos) return;  // another of that name is there
     return TellOnce(what + "another one writes these conditions, and they are left to it: " + status.message);
   }
-  const bool may_pass =
-      code == 0 || code == kUnauthorized || code == kForbidden || code == kTooMany || code >= kServerError;
+  const bool may_pass = code == 0 || code == kCodeUnauthorized || code == kCodeForbidden || code == kCodeTooMany ||
+                        code >= kCodeServerError;
   if (!may_pass) return TellOnce(what + "the API server refuses it: " + status.message);
-  if (code == kUnauthorized) client_.RejectCredentials();
+  if (code == kCodeUnauthorized) client_.RejectCredentials();
   Wait(current_, wanted);
   const long asked_s = result.retry_after_s.value_or(status.retry_after_s.value_or(0));
   not_before_ = now + std::max<Clock::duration>(backoff_.Next(), std::chrono::seconds(std::clamp(asked_s, 0L, 300L)));
-  const std::string why = code == 0            ? result.error
-                          : code == kForbidden ? status.message + "; apply deploy/rbac.yaml"
-                                               : status.message;
+  const std::string why = code == 0                ? result.error
+                          : code == kCodeForbidden ? status.message + "; apply deploy/rbac.yaml"
+                                                   : status.message;
   if (std::exchange(trouble_told_, why) == why) return;
   trouble_(current_.first, "status is not written, and tried again: " + why);
 }

@@ -24,7 +24,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr auto kPolicies = Resource::kClusterNetworkPolicies;
+constexpr auto kWithStatus = Resource::kClusterNetworkPolicies;
 constexpr const char* kLease = "/apis/coordination.k8s.io/v1/namespaces/sluice-system/leases/sluice-sync-status";
 const std::vector<std::string> kTypes = {"Accepted", "PartiallyInvalid", "Programmed"};
 
@@ -67,8 +67,8 @@ class PolicyStatus : public testing::Test {
                          {"spec", {{"tier", "Admin"}, {"priority", 1}, {"subject", {{"namespaces", json::object()}}}}}};
     EXPECT_TRUE(PollUntil(source, [&] { return cluster().Post(Path(""), policy.dump()).status == 201; }));
     const json made = json::parse(cluster().Get(Path(name)).body);
-    EXPECT_TRUE(PollUntil(source, [&] { return source.watches(kPolicies); }));
-    return {kPolicies, "", name, made["metadata"]["uid"].get<std::string>(), ""};
+    EXPECT_TRUE(PollUntil(source, [&] { return source.watches(kWithStatus); }));
+    return {kWithStatus, "", name, made["metadata"]["uid"].get<std::string>(), ""};
   }
   // "TYPE=STATUS/REASON@GENERATION", in the order of the types.
   static std::vector<std::string> Conditions(const std::string& name) {
@@ -204,10 +204,10 @@ TEST_F(PolicyStatus, OfAnObjectThatWentOrIsAnotherIsNotWritten) {
   EventSubject guard = Make(source, "guard");
   guard.uid = "of-one-before";
   source.WantStatus(guard, kValid);
-  source.WantStatus({kPolicies, "", "gone", "any", ""}, kValid);
+  source.WantStatus({kWithStatus, "", "gone", "any", ""}, kValid);
   source.WantStatus(Make(source, "other"), kValid);
   ASSERT_TRUE(Writes(source, 1));
-  source.ForgetStatus(kPolicies, "gone");
+  source.ForgetStatus(kWithStatus, "gone");
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(1);
   PollUntil(source, [&] { return std::chrono::steady_clock::now() >= until; });
   EXPECT_THAT(Conditions("guard"), IsEmpty());
@@ -238,7 +238,7 @@ TEST_F(PolicyStatus, WithoutTheRightToIsSaidOnceAndFollowingGoesOn) {
   EXPECT_THAT(sink_.notices, ElementsAre(AllOf(HasSubstr("apply deploy/rbac.yaml"), HasSubstr("tried again"),
                                                HasSubstr("cannot patch resource"))));
   Make(source, "later");
-  EXPECT_TRUE(PollUntil(source, [&] { return sink_.Has(kPolicies, "later"); }));
+  EXPECT_TRUE(PollUntil(source, [&] { return sink_.Has(kWithStatus, "later"); }));
   EXPECT_THAT(sink_.troubles, IsEmpty());
 }
 

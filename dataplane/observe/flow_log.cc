@@ -4,8 +4,6 @@
 #include <utility>
 
 #include "core/flow_state.h"
-#include "sluice/printable.h"
-#include "sluice/time_text.h"
 
 namespace sluice {
 namespace {
@@ -29,74 +27,13 @@ std::string_view Name(FlowEndCause cause) {
 
 }  // namespace
 
-// One thread, but for the counters.
-struct FlowLog::Sink {
-  Sink(FlowLogSinkSettings of, std::unique_ptr<LogSink> to) : settings(std::move(of)), out(std::move(to)) {}
-
-  bool Wants(const FlowLogRecord& record) const {
-    if (settings.only != FlowLogOnly::kAll && (settings.only == FlowLogOnly::kDenied) != record.is_deny) return false;
-    if (settings.namespaces.empty()) return true;
-    const auto is_named = [&](const std::optional<FlowLogRecord::End>& end) {
-      return end && end->owner != nullptr &&
-             std::find(settings.namespaces.begin(), settings.namespaces.end(), end->owner->namespace_name) !=
-                 settings.namespaces.end();
-    };
-    // Of a whole rule nobody knows whose packets they were: they may be of these namespaces.
-    return (record.is_deny && !record.source) || is_named(record.source) || is_named(record.destination);
-  }
-
-  bool HasCredit(Clock::time_point now) {
-    if (settings.lines_per_second == 0) return true;
-    const double rate = settings.lines_per_second;
-    credit = std::min(rate, credit + rate * std::chrono::duration<double>(now - credit_time).count());
-    credit_time = now;
-    if (credit < 1) return false;
-    credit -= 1;
-    return true;
-  }
-
-  void Lose(LogLoss cause, std::uint64_t count) {
-    lost[static_cast<std::size_t>(cause)].Add(count);
-    untold[static_cast<std::size_t>(cause)] += count;
-  }
-
-  bool WriteLine(std::string_view line) {
-    if (!out->Write(line)) return false;
-    lines.Add(1);
-    return true;
-  }
-
-  // In the stream itself, once it takes lines again.
-  void TellLosses() {
-    for (std::size_t i = 0; i < untold.size(); ++i) {
-      if (untold[i] == 0) continue;
-      if (!WriteLine("{\"time\":\"" + Rfc3339(UnixNs()) + "\",\"type\":\"lost\",\"not_logged\":" +
-                     std::to_string(untold[i]) + ",\"cause\":\"" + std::string(kLogLossNames[i]) + "\"}\n")) {
-        return;
-      }
-      untold[i] = 0;
-    }
-  }
-
-  const FlowLogSinkSettings settings;
-  const std::unique_ptr<LogSink> out;
-  double credit = 0;
-  Clock::time_point credit_time;
-  std::array<std::uint64_t, kLogLossNames.size()> untold{};
-  std::string said;  // the problem that the log has heard of
-  Counter lines;
-  std::array<Counter, kLogLossNames.size()> lost;
-};
-
 FlowLog::FlowLog(const FlowLogSettings& settings, const FlowLogNames& names, Say say)
     : names_(names),
       say_(std::move(say)),
       deny_interval_(settings.deny_interval_s),
+      live_interval_(settings.live_interval_s),
       history_(settings.history == 0 ? nullptr : std::make_unique<FlowHistory>(settings.history)) {
-  for (const FlowLogSinkSettings& sink : settings.sinks) {
-    auto out = LogSink::Of(sink.to, {std::uint64_t{sink.most_mb} << 20, sink.kept, sink.gzip});
-    sinks_.push_back(std::make_unique<Sink>(sink, std::move(out)));
-  }
+  for (const FlowLogSinkSettings& sink : settings.sinks) sinks_.push_back(std::make_unique<FlowLogSink>(sink));
 }
 
 FlowLog::~FlowLog() { End(); }
@@ -107,8 +44,10 @@ WorkerTap& FlowLog::AddTap(std::uint64_t seed) {
   return *state.tap;
 }
 
-void FlowLog::Start() {
+void FlowLog::Start(Workers workers) {
   denies_due_ = Clock::now() + deny_interval_;
+  live_due_ = Clock::now() + live_interval_;
+  workers_ = std::move(workers);
   thread_ = std::thread([this] { Run(); });
 }
 
@@ -151,16 +90,16 @@ void FlowLog::Stop(const std::vector<Observation>& workers) {
   CountRingLosses();
   LoseEnds(too_many);
   TendSinks();
-  for (const auto& sink : sinks_) sink->out->Finish();
+  for (const auto& sink : sinks_) sink->Finish(say_);
 }
 
 std::vector<FlowLog::SinkCounts> FlowLog::Counts() const {
   std::vector<SinkCounts> counts;
   for (const auto& sink : sinks_) {
     SinkCounts& count = counts.emplace_back();
-    count.sink = sink->settings.to;
-    count.lines = sink->lines.value();
-    for (std::size_t i = 0; i < count.lost.size(); ++i) count.lost[i] = sink->lost[i].value();
+    count.sink = sink->settings().to;
+    count.lines = sink->lines();
+    for (std::size_t i = 0; i < count.lost.size(); ++i) count.lost[i] = sink->lost(i);
   }
   return counts;
 }
@@ -182,6 +121,7 @@ void FlowLog::Run() {
     lock.unlock();
     const bool more = TakeEnds();
     TakeDenies(false, asked);
+    const bool more_live = TellLiveFlows();
     CountRingLosses();
     TendSinks();
     const bool is_refreshed = hurries && !more && IsRefreshed(asked);
@@ -190,7 +130,7 @@ void FlowLog::Run() {
       refreshed_ = asked;
       refresh_done_.notify_all();
     }
-    if (stops_ || (more && !sinks_.empty())) continue;
+    if (stops_ || ((more || more_live) && !sinks_.empty())) continue;
     if (refreshed_ < refresh_asked_) {
       wake_.wait_for(lock, kHurriedInterval);
     } else {
@@ -261,18 +201,18 @@ bool FlowLog::TakeEnds() {
   return more;
 }
 
-void FlowLog::WriteEnds(std::span<const FlowEndRecord> ends) {
+std::vector<FlowLogRecord> FlowLog::RecordsOf(std::span<const FlowView* const> flows, std::uint64_t now_ns) {
   std::vector<IpAddress> addresses;
-  for (const FlowEndRecord& end : ends) {
-    addresses.push_back(end.flow.source.address);
-    addresses.push_back(end.flow.destination.address);
+  for (const FlowView* flow : flows) {
+    addresses.push_back(flow->source.address);
+    addresses.push_back(flow->destination.address);
   }
   std::vector<FlowLogOwner> owners = names_.OwnersOf(addresses);
-  const std::uint64_t now_ns = UnixNs();
-  for (std::size_t i = 0; i < ends.size(); ++i) {
-    const FlowView& flow = ends[i].flow;
+  std::vector<FlowLogRecord> records;
+  for (std::size_t i = 0; i < flows.size(); ++i) {
+    const FlowView& flow = *flows[i];
     KnownTable* table = TableOfGeneration(flow.generation);
-    FlowLogRecord record;
+    FlowLogRecord& record = records.emplace_back();
     record.unix_ns = now_ns;
     record.source = {flow.source.address, flow.source.port, Share(flow.source.address, std::move(owners[2 * i]))};
     record.destination = {flow.destination.address, flow.destination.port,
@@ -280,15 +220,53 @@ void FlowLog::WriteEnds(std::span<const FlowEndRecord> ends) {
     record.protocol = flow.protocol;
     record.verdict = sluice::Name(Verdict::kForward);
     record.state = sluice::Name(flow.state);
-    record.cause = Name(ends[i].cause);
     record.egress = RuleOf(table, flow.egress_rule);
     record.ingress = RuleOf(table, flow.ingress_rule);
     record.generation = flow.generation;
     record.packets = flow.packets;
     record.bytes = flow.bytes;
-    record.last_unix_ns = now_ns - std::min(now_ns, ends[i].idle_ms * kNsPerMs);
-    Write(std::move(record));
   }
+  return records;
+}
+
+void FlowLog::WriteEnds(std::span<const FlowEndRecord> ends) {
+  std::vector<const FlowView*> flows;
+  for (const FlowEndRecord& end : ends) flows.push_back(&end.flow);
+  const std::uint64_t now_ns = UnixNs();
+  std::vector<FlowLogRecord> records = RecordsOf(flows, now_ns);
+  for (std::size_t i = 0; i < ends.size(); ++i) {
+    const FlowTraffic told = live_.Forget(ends[i].flow);
+    records[i].cause = Name(ends[i].cause);
+    records[i].last_unix_ns = now_ns - std::min(now_ns, ends[i].idle_ms * kNsPerMs);
+    records[i].packets_told = told.packets;
+    records[i].bytes_told = told.bytes;
+    Write(std::move(records[i]));
+  }
+}
+
+// True where more are due than were told.
+bool FlowLog::TellLiveFlows() {
+  if (live_interval_.count() == 0 || sinks_.empty() || workers_ == nullptr) return false;
+  if (const auto now = Clock::now(); now >= live_due_) {
+    live_due_ = now + live_interval_;
+    live_.Gather(workers_());
+  }
+  const std::span<const LiveFlow> due = live_.TakeDue(kBatch);
+  if (due.empty()) return false;
+  LookAtTable();
+  std::vector<const FlowView*> flows;
+  for (const LiveFlow& live : due) flows.push_back(&live.flow);
+  const std::uint64_t now_ns = UnixNs();
+  std::vector<FlowLogRecord> records = RecordsOf(flows, now_ns);
+  for (std::size_t i = 0; i < due.size(); ++i) {
+    const FlowTraffic told = live_.Tell(due[i].flow);
+    records[i].is_live = true;
+    records[i].last_unix_ns = now_ns - std::min(now_ns, due[i].idle_ms * kNsPerMs);
+    records[i].packets_told = told.packets;
+    records[i].bytes_told = told.bytes;
+    WriteToSinks(records[i]);
+  }
+  return due.size() == kBatch;
 }
 
 // `refresh`: the newest call that wants to see them now.
@@ -362,18 +340,14 @@ void FlowLog::WriteDenies(std::span<const DenyTable::Entry> entries, std::uint64
 }
 
 void FlowLog::Write(FlowLogRecord record) {
-  std::string line;
-  const auto now = Clock::now();
-  for (const auto& sink : sinks_) {
-    if (!sink->Wants(record)) continue;
-    if (!sink->HasCredit(now)) {
-      sink->Lose(LogLoss::kRate, 1);
-      continue;
-    }
-    if (line.empty()) line = ToJsonLine(record);
-    if (!sink->WriteLine(line)) sink->Lose(LogLoss::kSink, 1);
-  }
+  WriteToSinks(record);
   if (history_ != nullptr) history_->Add(std::move(record));
+}
+
+void FlowLog::WriteToSinks(const FlowLogRecord& record) {
+  FlowLogLine line(record);
+  const auto now = Clock::now();
+  for (const auto& sink : sinks_) sink->Take(line, now);
 }
 
 // Of the flows that a full ring lost nobody knows who wanted them.
@@ -387,23 +361,13 @@ void FlowLog::CountRingLosses() {
 void FlowLog::LoseEnds(std::uint64_t count) {
   if (history_ != nullptr) history_->AddLost(count);
   for (const auto& sink : sinks_) {
-    if (sink->settings.only != FlowLogOnly::kDenied) sink->Lose(LogLoss::kRing, count);
+    if (sink->WantsEnds()) sink->Lose(LogLoss::kRing, count);
   }
 }
 
-// A problem is said once, and its end too.
 void FlowLog::TendSinks() {
-  for (const auto& sink : sinks_) {
-    sink->TellLosses();
-    sink->out->Tend();
-    sink->Lose(LogLoss::kSink, sink->out->TakeLostLater());
-    const std::string& problem = sink->out->problem();
-    if (problem.empty() == sink->said.empty()) continue;
-    say_("flow log " + Printable(sink->settings.to) +
-         (problem.empty() ? ": takes lines again"
-                          : ": lines are lost until it takes them again: " + Printable(problem)));
-    sink->said = problem;
-  }
+  const auto now = Clock::now();
+  for (const auto& sink : sinks_) sink->Tend(now, say_);
 }
 
 }  // namespace sluice

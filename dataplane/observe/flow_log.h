@@ -28,7 +28,8 @@
 #include "observe/flow_history.h"
 #include "observe/flow_log_record.h"
 #include "observe/flow_log_settings.h"
-#include "observe/log_sink.h"
+#include "observe/flow_log_sink.h"
+#include "observe/live_flows.h"
 #include "table/table.h"
 
 namespace sluice {
@@ -55,17 +56,10 @@ struct WorkerTap {
   DenyTable denies;
 };
 
-// Lines that a sink did not get, by cause.
-enum class LogLoss : std::uint8_t {
-  kRing,  // a worker's ring was full: flows that ended, of whatever kind
-  kSink,  // the sink could not take them
-  kRate,  // beyond lines_per_second
-};
-inline constexpr std::array<std::string_view, 3> kLogLossNames = {"ring", "sink", "rate"};
-
 class FlowLog {
  public:
   using Say = std::function<void(std::string_view)>;  // a warning for the log, from the flow log's thread
+  using Workers = std::function<std::vector<Observation>()>;
 
   struct SinkCounts {
     std::string sink;
@@ -81,8 +75,8 @@ class FlowLog {
 
   // One for each worker, before it starts; good as long as the flow log.
   WorkerTap& AddTap(std::uint64_t seed);
-  // Once all taps are there.
-  void Start();
+  // Once all taps are there. `workers` are asked for flows that live, until Stop; null: they are not told.
+  void Start(Workers workers = nullptr);
   // Writes what is left, the flows that live on included, as `stopped`. Requires that the workers have ended.
   void Stop(const std::vector<Observation>& workers);
 
@@ -96,7 +90,6 @@ class FlowLog {
 
  private:
   using Clock = std::chrono::steady_clock;
-  struct Sink;
   // The newest table of an epoch, and the generations that are known to be of it.
   struct KnownTable {
     std::shared_ptr<const Table> table;
@@ -120,10 +113,13 @@ class FlowLog {
   std::shared_ptr<const FlowLogOwner> Share(const IpAddress& address, FlowLogOwner owner);
   bool TakeEnds();
   void WriteEnds(std::span<const FlowEndRecord> ends);
+  bool TellLiveFlows();
+  std::vector<FlowLogRecord> RecordsOf(std::span<const FlowView* const> flows, std::uint64_t now_ns);
   void TakeDenies(bool is_last, std::uint64_t refresh);
   void WriteDenies(std::span<const DenyTable::Entry> entries, std::uint64_t now_ns);
   bool IsRefreshed(std::uint64_t asked) const;
   void Write(FlowLogRecord record);
+  void WriteToSinks(const FlowLogRecord& record);
   void CountRingLosses();
   void LoseEnds(std::uint64_t count);
   void TendSinks();
@@ -131,12 +127,16 @@ class FlowLog {
   const FlowLogNames& names_;
   const Say say_;
   const std::chrono::seconds deny_interval_;
-  std::vector<std::unique_ptr<Sink>> sinks_;
+  const std::chrono::seconds live_interval_;  // 0: never
+  std::vector<std::unique_ptr<FlowLogSink>> sinks_;
   const std::unique_ptr<FlowHistory> history_;
   std::vector<TapState> taps_;
   std::vector<KnownTable> tables_;  // newest first
   std::unordered_map<IpAddress, std::shared_ptr<const FlowLogOwner>> owners_;
   Clock::time_point denies_due_;
+  Workers workers_;
+  LiveFlows live_;
+  Clock::time_point live_due_;
 
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -83,7 +83,7 @@ std::string OneOf(const std::vector<std::string_view>& words) {
 // The words that a condition may be about; empty: any.
 std::vector<std::string_view> WordsOf(std::string_view name) {
   if (name == "verdict") return {"forward", "drop", "reject"};
-  if (name == "type") return {"end", "deny"};
+  if (name == "type") return {"end", "deny", "live", "sum"};
   if (name == "cause") return {"expired", "replaced", "evicted", "cut", "unmanaged", "asked", "stopped"};
   if (name == "reason") return {std::begin(kDropReasonNames) + 1, std::end(kDropReasonNames)};
   return {};
@@ -108,7 +108,7 @@ const std::vector<FlowLogFilter::Condition>& FlowLogFilter::Conditions() {
       {"reason", "REASON", "of a denial: a drop reason"},
       {"policy", "NAMESPACE/NAME", "a rule of this policy decided, in either direction"},
       {"cause", "CAUSE", "why the flow ended: expired, cut, ..."},
-      {"type", "TYPE", "end or deny"}};
+      {"type", "TYPE", "end, deny; of a flow log also live or sum"}};
   return kConditions;
 }
 

@@ -43,7 +43,7 @@ void AddRule(const std::shared_ptr<const TableRule>& rule, const char* name, Jso
 }  // namespace
 
 Json ToJson(const FlowLogRecord& record) {
-  Json json{{"time", Rfc3339(record.unix_ns)}, {"type", record.is_deny ? "deny" : "end"}};
+  Json json{{"time", Rfc3339(record.unix_ns)}, {"type", record.is_deny ? "deny" : record.is_live ? "live" : "end"}};
   AddEnd(record.source, "src", json);
   AddEnd(record.destination, "dst", json);
   if (record.source) json["proto"] = ProtocolOf(record.protocol);
@@ -55,9 +55,13 @@ Json ToJson(const FlowLogRecord& record) {
   json["generation"] = record.generation;
   json["packets"] = record.packets;
   json["bytes"] = record.bytes;
+  if (record.is_live || record.packets_told != 0) {
+    json["packets_delta"] = record.packets - record.packets_told;
+    json["bytes_delta"] = record.bytes - record.bytes_told;
+  }
   if (record.is_deny) json["first"] = Rfc3339(record.first_unix_ns);
   json["last"] = Rfc3339(record.last_unix_ns);
-  if (!record.is_deny) json["cause"] = record.cause;
+  if (!record.cause.empty()) json["cause"] = record.cause;
   return json;
 }
 

@@ -33,6 +33,7 @@ struct FlowLogRecord {
 
   std::uint64_t unix_ns = 0;  // when the flow had ended; of denials, when their interval had
   bool is_deny = false;
+  bool is_live = false;  // the flow goes on
   // Of a deny, each present only where it is known: beyond what can be told apart, a record is of a whole rule.
   std::optional<End> source;
   std::optional<End> destination;
@@ -46,6 +47,8 @@ struct FlowLogRecord {
   std::uint64_t generation = 0;
   std::uint64_t packets = 0;
   std::uint64_t bytes = 0;
+  std::uint64_t packets_told = 0;   // of these, what records of the flow told before
+  std::uint64_t bytes_told = 0;     // ... the same
   std::uint64_t first_unix_ns = 0;  // of a deny
   std::uint64_t last_unix_ns = 0;   // its last packet
 };

@@ -2,12 +2,18 @@
 #ifndef SLUICE_DATAPLANE_OBSERVE_FLOW_LOG_SETTINGS_H_
 #define SLUICE_DATAPLANE_OBSERVE_FLOW_LOG_SETTINGS_H_
 
+#include <algorithm>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
+
+#include "sluice/address.h"
 
 namespace sluice {
 
@@ -15,34 +21,91 @@ enum class FlowLogOnly : std::uint8_t { kAll, kEnded, kDenied };
 
 // One place that lines go to, and which.
 struct FlowLogSinkSettings {
-  std::string to;  // "file:PATH", "stdout", "unix:PATH"
+  std::string to;  // "file:PATH", "stdout", "unix:PATH", "ipfix:udp:ADDRESS:PORT", "ipfix:tcp:ADDRESS:PORT"
   FlowLogOnly only = FlowLogOnly::kAll;
   std::vector<std::string> namespaces;  // of either end; empty: any, and those of nobody
   std::uint32_t lines_per_second = 0;   // 0: all
   std::uint32_t most_mb = 10;           // of a file, before the next one begins
   std::uint32_t kept = 5;               // files of before
   bool gzip = true;                     // of those
+  std::vector<std::string> fields;      // of a line, in this order; empty: all
+  // Records that are alike in these fields are added up for so long; empty: each is a line.
+  std::vector<std::string> aggregate_by;
+  std::uint32_t aggregate_seconds = 60;
+  std::string until;                // a time (RFC 3339, UTC) from which on it gets nothing; empty: for ever
+  std::uint64_t until_unix_ns = 0;  // the same; 0: for ever
+
+  bool is_ipfix() const { return to.starts_with("ipfix:"); }
 };
 
 struct FlowLogSettings {
   std::vector<FlowLogSinkSettings> sinks;
   std::uint32_t deny_interval_s = 10;  // denials are counted up for so long
+  std::uint32_t live_interval_s = 0;   // flows that live have a record so often; 0: none
   std::uint32_t history = 65536;       // flows that ended and denials that stay in memory; 0: none
 
   // Whether anything wants to know of flows that end and of denials.
   bool wanted() const { return history != 0 || !sinks.empty(); }
 };
 
+// A collector of IPFIX.
+struct IpfixPlace {
+  bool is_udp = false;
+  IpAddress address;
+  std::uint16_t port = 0;
+};
+
+// Of "ipfix:udp:192.0.2.1:4739", "ipfix:tcp:[2001:db8::1]:4739".
+inline std::optional<IpfixPlace> ParseIpfixPlace(std::string_view to) {
+  IpfixPlace place;
+  place.is_udp = to.starts_with("ipfix:udp:");
+  if (!place.is_udp && !to.starts_with("ipfix:tcp:")) return std::nullopt;
+  to.remove_prefix(10);
+  const std::size_t colon = to.rfind(':');
+  if (colon == to.npos) return std::nullopt;
+  std::string_view host = to.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  const auto address = IpAddress::Parse(host);
+  const std::string_view number = to.substr(colon + 1);
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), place.port);
+  if (!address || error != std::errc() || end != number.data() + number.size() || place.port == 0) return std::nullopt;
+  place.address = *address;
+  return place;
+}
+
 // Nothing, or why lines cannot be meant to go there.
 inline std::optional<std::string> CheckLogPlace(std::string_view to) {
   constexpr std::size_t kSocketBytes = 107;  // sockaddr_un
-  constexpr std::string_view kForms = "wants file:PATH, stdout or unix:PATH";
+  constexpr std::string_view kForms = "wants file:PATH, stdout, unix:PATH, or ipfix:udp:ADDRESS:PORT (or tcp)";
   if (to.empty()) return "is missing; " + std::string(kForms);
   const bool is_file = to.starts_with("file:") && to.size() > 5;
   const bool is_socket = to.starts_with("unix:") && to.size() > 5;
   if (is_socket && to.size() - 5 > kSocketBytes) return "names a path that is too long for a socket: 107 bytes at most";
-  if (is_file || is_socket || to == "stdout") return std::nullopt;
+  if (is_file || is_socket || to == "stdout" || ParseIpfixPlace(to)) return std::nullopt;
   return std::string(kForms) + ", not '" + std::string(to) + "'";
+}
+
+// What records can be added up by, and what a line has: these, and what they count.
+#define SLUICE_FLOW_LOG_WHAT                                                                                         \
+  "src", "src.address", "src.port", "src.namespace", "src.pod", "src.node", "dst", "dst.address", "dst.port",        \
+      "dst.namespace", "dst.pod", "dst.node", "proto", "verdict", "reason", "state", "egress", "egress.verdict",     \
+      "egress.tier", "egress.policy", "egress.rule", "ingress", "ingress.verdict", "ingress.tier", "ingress.policy", \
+      "ingress.rule", "generation", "cause"
+inline constexpr std::string_view kFlowLogSumFields[] = {SLUICE_FLOW_LOG_WHAT};
+inline constexpr std::string_view kFlowLogFields[] = {
+    "time", "type", SLUICE_FLOW_LOG_WHAT, "packets", "bytes", "packets_delta", "bytes_delta", "first", "last"};
+#undef SLUICE_FLOW_LOG_WHAT
+
+// Nothing, or what is wrong with a list of fields.
+inline std::optional<std::string> CheckLogFields(std::span<const std::string> names,
+                                                 std::span<const std::string_view> known) {
+  for (const std::string& name : names) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    std::string text = "there is no such field as '" + name + "'; there are ";
+    for (const std::string_view field : known) text += (field == known.front() ? "" : ", ") + std::string(field);
+    return text;
+  }
+  return std::nullopt;
 }
 
 }  // namespace sluice

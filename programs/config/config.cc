@@ -13,6 +13,7 @@
 #include "config/keys.h"
 #include "config/suggest.h"
 #include "edge/device.h"
+#include "sluice/time_text.h"
 
 namespace sluice {
 namespace {
@@ -199,9 +200,33 @@ class Reader {
       }
       std::vector<Key> keys = KeysOf(sink);
       ReadMap(item, path, "", keys);
-      if (auto error = CheckLogPlace(sink.to)) Error(item, path + ".to", *std::move(error));
+      CheckSink(item, path, sink);
       key.target->push_back(std::move(sink));
     });
+  }
+
+  void CheckSink(const YAML::Node& item, const std::string& path, FlowLogSinkSettings& sink) {
+    const auto check = [&](const YAML::Node& node, const char* key, std::optional<std::string> error) {
+      if (error) Error(node ? node : item, path + "." + key, *std::move(error));
+    };
+    const YAML::Node sums = item["aggregate"];
+    const YAML::Node aggregate = sums && sums.IsMap() ? sums : item;
+    check(item["to"], "to", CheckLogPlace(sink.to));
+    check(item["fields"], "fields", CheckLogFields(sink.fields, kFlowLogFields));
+    check(aggregate["by"], "aggregate.by", CheckLogFields(sink.aggregate_by, kFlowLogSumFields));
+    if (!sink.fields.empty() && !sink.aggregate_by.empty()) {
+      check(item["fields"], "fields",
+            "does not go with aggregate: a sum has the fields of aggregate.by, and its counts");
+    }
+    if (sink.is_ipfix() && !(sink.fields.empty() && sink.aggregate_by.empty())) {
+      check(sums ? sums : item["fields"], "to", "IPFIX has all fields of each record: remove fields and aggregate");
+    }
+    if (sink.until.empty()) return;
+    const auto until = ParseRfc3339(sink.until);
+    if (!until) {
+      return check(item["until"], "until", "wants a time such as 2026-12-24T18:00:00Z, not '" + sink.until + "'");
+    }
+    sink.until_unix_ns = *until;
   }
 
   void ReadPort(const YAML::Node& node, PortSettings& port) {

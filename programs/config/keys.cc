@@ -150,6 +150,8 @@ std::vector<Key> KeysOf(Config& config) {
        "where flows that ended and denials are written ([flow-logs.md](flow-logs.md)): a list of the keys below"});
   keys.push_back({"flow_log_deny_interval", Number(config.flow_log.deny_interval_s, 1, 3600), "s",
                   "denials are counted up for so long before they are written"});
+  keys.push_back({"flow_log_live_interval", Number(config.flow_log.live_interval_s, 0, 86'400), "s",
+                  "flows that live and had packets have a line so often; 0: none"});
   keys.push_back({"flow_history", Number(config.flow_log.history, 0, 1u << 20), "flows and denials",
                   "stay in memory for `sluicectl flows --since` and `--follow`; 0: none, and neither works"});
   AddPolicyKeys(config.pipeline, keys);
@@ -160,9 +162,16 @@ std::vector<Key> KeysOf(Config& config) {
 }
 
 std::vector<Key> KeysOf(FlowLogSinkSettings& sink) {
-  return {{"to", TextKey{&sink.to}, "", "`file:PATH`, `stdout`, or `unix:PATH`: a socket that a collector listens at"},
+  return {{"to", TextKey{&sink.to}, "",
+           "`file:PATH`, `stdout`, `unix:PATH`: a socket that a collector listens at, or `ipfix:udp:ADDRESS:PORT` (or "
+           "`tcp`): a collector of IPFIX"},
           {"only", Choice(sink.only, {"all", "ended", "denied"}), "", "flows that ended, denials, or both"},
           {"namespaces", TextListKey{&sink.namespaces, "any"}, "", "of either end"},
+          {"fields", TextListKey{&sink.fields, "all"}, "", "of a line, in this order"},
+          {"aggregate.by", TextListKey{&sink.aggregate_by, "none"}, "",
+           "fields: records that are alike in them are added up to one line"},
+          {"aggregate.seconds", Number(sink.aggregate_seconds, 1, 86'400), "s", "for so long"},
+          {"until", TextKey{&sink.until, "for ever"}, "", "no lines from this time on, such as `2026-12-24T18:00:00Z`"},
           {"lines_per_second", Number(sink.lines_per_second, 0, 10'000'000), "lines", "0: all"},
           {"most_mb", Number(sink.most_mb, 1, 1u << 20), "MB", "of a file, before the next one begins"},
           {"kept", Number(sink.kept, 0, 1000), "files", "of before: `PATH.1` is the newest"},

@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <ctime>
 #include <map>
 #include <memory>
 #include <optional>
@@ -95,19 +94,7 @@ std::optional<std::uint64_t> ParseSince(const std::string& text) {
     if (error != std::errc() || unit != name) continue;
     return number > now_ns / kNsInSecond / seconds ? 1 : now_ns - number * seconds * kNsInSecond;
   }
-  std::tm time{};
-  const char* end = strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &time);
-  if (end == nullptr) return std::nullopt;
-  std::uint64_t fraction_ns = 0;
-  if (*end == '.') {
-    std::uint64_t digit_ns = kNsInSecond / 10;
-    for (++end; *end >= '0' && *end <= '9'; ++end, digit_ns /= 10) {
-      fraction_ns += static_cast<std::uint64_t>(*end - '0') * digit_ns;
-    }
-  }
-  const std::time_t seconds = timegm(&time);
-  if (std::string_view(end) != "Z" || seconds < 0) return std::nullopt;
-  return static_cast<std::uint64_t>(seconds) * kNsInSecond + fraction_ns;
+  return ParseRfc3339(text);
 }
 
 class Reader {
@@ -216,7 +203,7 @@ class Reader {
       if (!table_) output_ << JsonText(line) << "\n";
       return true;
     }
-    if (type != "end" && type != "deny") {
+    if (type != "end" && type != "deny" && type != "live" && type != "sum") {
       Complain(path + ':' + std::to_string(number) + ": is no line of a flow log");
       return true;
     }

@@ -68,7 +68,7 @@ class Daemon {
     if (code == kExitFine && plane_) {
       std::puts("ready");
       std::fflush(stdout);
-      if (flow_log_) flow_log_->Start();
+      if (flow_log_) flow_log_->Start([this] { return view_ ? view_->Workers() : std::vector<Observation>(); });
       ServiceManager::SayReady();
       while (Wait()) {
         TellManager();

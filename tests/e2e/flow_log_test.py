@@ -117,6 +117,52 @@ class FlowLogTest(unittest.TestCase):
         self.assertEqual({line["type"] for line in self.lines()}, {"end"})
         self.assertEqual(self.lines(others), [])
 
+    def test_a_sink_has_the_fields_that_it_names_in_their_order(self):
+        self.start([udp_frame(80)] * 5, self.to_file(fields=["dst.port", "packets", "state", "src.address", "src.pod"]))
+        self.assertTrue(wait_until(lambda: self.lines()))
+        self.assertEqual(self.file.read_text().splitlines()[0], '{"dst":{"port":80},"packets":5,"src":{"address":"10.0.0.1","pod":"p"}}')
+
+    def test_records_are_added_up_by_the_fields_that_it_names(self):
+        hosts = 300
+        self.start([to_host(number, 80) for number in range(hosts)] * 2 + [udp_frame(81)] * 3 + [udp_frame(53)] * 4,
+                   self.to_file(aggregate={"by": ["verdict", "dst.port", "src.pod"], "seconds": 1}))
+
+        def sums():
+            total = {}
+            for line in self.lines():
+                self.assertEqual(line["type"], "sum")
+                key = line["verdict"], line["dst"]["port"], line["src"]["pod"]
+                total[key] = [a + b for a, b in zip(total.get(key, [0, 0, 0]), (line["records"], line["packets"], line["bytes"]))]
+            return total
+
+        expected = {("drop", 80, "p"): [hosts, 2 * hosts, 2 * hosts * 62], ("drop", 81, "p"): [1, 3, 186], ("forward", 53, "p"): [1, 4, 248]}
+        self.assertTrue(wait_until(lambda: sums() == expected), sums())
+        self.assertLess(len(self.lines()), 60)
+
+    def test_a_sink_gets_nothing_from_its_until_on(self):
+        sluiced = self.start([udp_frame(80)] * 5, self.to_file(until="2020-01-01T00:00:00Z"), {"to": f"file:{self.folder}/other"})
+        self.assertTrue(wait_until(lambda: self.lines(self.folder / "other")))
+        self.assertEqual(self.lines(), [])
+        self.assertIn("its `until` has come: it gets no more lines", sluiced.log_text())
+
+    def test_a_flow_that_lives_is_told_with_what_came_since(self):
+        sluiced = self.start([udp_frame(53)] * 5, self.to_file(), flow_log_live_interval=1, timeouts={"udp": 1000})
+        live = self.wait_for(lambda line: line["type"] == "live")
+        self.assertEqual((live["packets"], live["packets_delta"], live["bytes_delta"], live["egress"]["policy"]), (5, 5, 310, "a/dns"))
+        sluiced.process.send_signal(signal.SIGTERM)
+        self.assertEqual(sluiced.process.wait(30), 0)
+        self.assertEqual([line["type"] for line in self.lines()], ["live", "end"], "without packets there is nothing to tell")
+        end = self.lines()[1]
+        self.assertEqual((end["packets"], end["packets_delta"], end["bytes_delta"]), (5, 0, 0))
+
+    def test_sums_count_what_lives_once(self):
+        sluiced = self.start([udp_frame(53)] * 5, self.to_file(aggregate={"by": ["dst.port"], "seconds": 1}),
+                             flow_log_live_interval=1, timeouts={"udp": 1000})
+        self.assertTrue(wait_until(lambda: self.lines()))
+        sluiced.process.send_signal(signal.SIGTERM)
+        self.assertEqual(sluiced.process.wait(30), 0)
+        self.assertEqual([(line["records"], line["packets"]) for line in self.lines()], [(1, 5), (1, 0)])
+
     def test_lines_beyond_the_rate_are_counted_in_the_stream_and_as_a_metric(self):
         sluiced = self.start([to_host(number, 80) for number in range(500)], self.to_file(only="denied", lines_per_second=10))
         lost = self.wait_for(lambda line: line["type"] == "lost")
@@ -203,13 +249,24 @@ class FlowLogTest(unittest.TestCase):
     def test_what_is_wrong_in_the_configuration_is_named_with_its_line(self):
         config = self.folder / "bad.yaml"
         for text, told in (
-                ("flow_logs:\n- {}\n", "bad.yaml:2: error: flow_logs[0].to: is missing; wants file:PATH, stdout or unix:PATH"),
-                ("flow_logs:\n- {to: /var/log/x}\n", "flow_logs[0].to: wants file:PATH, stdout or unix:PATH, not '/var/log/x'"),
+                ("flow_logs:\n- {}\n", "bad.yaml:2: error: flow_logs[0].to: is missing; wants file:PATH, stdout, unix:PATH, or ipfix:udp:ADDRESS:PORT (or tcp)"),
+                ("flow_logs:\n- {to: /var/log/x}\n", "flow_logs[0].to: wants file:PATH, stdout, unix:PATH, or ipfix:udp:ADDRESS:PORT (or tcp), not '/var/log/x'"),
                 ("flow_logs:\n- {to: stdout, namespace: [a]}\n", "flow_logs[0].namespace: no such key; did you mean namespaces?"),
                 ("flow_logs:\n- {to: stdout, only: some}\n", "flow_logs[0].only: wants one of all, ended, denied, not 'some'"),
                 ("flow_logs:\n- stdout\n", "flow_logs[0]: wants a mapping with the key to, not 'stdout'"),
                 ("flow_logs: stdout\n", "flow_logs: wants a list of mappings, each with the key to, not 'stdout'"),
                 (f"flow_logs:\n- to: unix:/{'x' * 107}\n", "names a path that is too long for a socket: 107 bytes at most"),
+                ("flow_logs:\n- to: stdout\n  fields: [src, colour]\n",
+                 "bad.yaml:3: error: flow_logs[0].fields: there is no such field as 'colour'; there are time, type, src, "),
+                ("flow_logs:\n- to: stdout\n  aggregate:\n    by: [src, packets]\n",
+                 "bad.yaml:4: error: flow_logs[0].aggregate.by: there is no such field as 'packets'; there are src, "),
+                ("flow_logs:\n- to: stdout\n  fields: [src]\n  aggregate: {by: [src]}\n", "flow_logs[0].fields: does not go with aggregate"),
+                ("flow_logs:\n- to: stdout\n  aggregate: [src]\n", "flow_logs[0].aggregate: wants a mapping of keys"),
+                ("flow_logs:\n- to: stdout\n  until: tomorrow\n",
+                 "bad.yaml:3: error: flow_logs[0].until: wants a time such as 2026-12-24T18:00:00Z, not 'tomorrow'"),
+                ("flow_logs:\n- to: ipfix:udp:collector:4739\n", "flow_logs[0].to: wants file:PATH"),
+                ("flow_logs:\n- to: ipfix:udp:192.0.2.1:0\n", "flow_logs[0].to: wants file:PATH"),
+                ("flow_logs:\n- to: ipfix:tcp:[::1]:4739\n  fields: [src]\n", "flow_logs[0].to: IPFIX has all fields of each record"),
                 ("flow_log_deny_interval: 0\n", "flow_log_deny_interval: wants a number from 1 to 3600, not '0'")):
             with self.subTest(text):
                 config.write_text(text)

@@ -1,0 +1,195 @@
+#include "observe/flow_log_sink.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "observe/ipfix.h"
+#include "observe/ipfix_sink.h"
+#include "sluice/printable.h"
+#include "sluice/time_text.h"
+
+namespace sluice {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::uint64_t NowUnixNs() {
+  return static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
+}
+
+std::string TextOfJson(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n'; }
+
+// The fields of a line that are named, in the order of the names; what the line has not is left out.
+Json Chosen(const Json& line, const std::vector<std::string>& names) {
+  Json chosen = Json::object();
+  for (const std::string& name : names) {
+    const std::size_t dot = name.find('.');
+    const auto field = line.find(name.substr(0, dot));
+    if (field == line.end()) continue;
+    if (dot == name.npos) {
+      chosen[name] = *field;
+    } else if (const auto part = field->find(name.substr(dot + 1)); part != field->end()) {
+      chosen[name.substr(0, dot)][name.substr(dot + 1)] = *part;
+    }
+  }
+  return chosen;
+}
+
+}  // namespace
+
+const Json& FlowLogLine::json() {
+  if (!json_) json_ = ToJson(record_);
+  return *json_;
+}
+
+const std::string& FlowLogLine::text() {
+  if (text_.empty()) text_ = TextOfJson(json());
+  return text_;
+}
+
+const std::string& FlowLogLine::ipfix() {
+  if (ipfix_.empty()) ipfix_ = IpfixRecord(record_);
+  return ipfix_;
+}
+
+void FlowLogSums::Add(FlowLogLine& line) {
+  Json fields = Chosen(line.json(), settings_.aggregate_by);
+  std::string key = fields.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const auto known = sums_.find(key);
+  if (known != sums_.end()) return AddTo(known->second, line.record());
+  if (sums_.size() >= kMostSums) return AddTo(rest_, line.record());
+  Sum& sum = sums_[std::move(key)];
+  sum.fields = std::move(fields);
+  AddTo(sum, line.record());
+}
+
+// Of a flow, what was not told before: with `live` lines, its end has the rest.
+void FlowLogSums::AddTo(Sum& sum, const FlowLogRecord& record) {
+  ++sum.records;
+  sum.packets += record.packets - record.packets_told;
+  sum.bytes += record.bytes - record.bytes_told;
+  const std::uint64_t first = record.first_unix_ns != 0 ? record.first_unix_ns : record.last_unix_ns;
+  sum.first_unix_ns = sum.first_unix_ns == 0 ? first : std::min(sum.first_unix_ns, first);
+  sum.last_unix_ns = std::max(sum.last_unix_ns, record.last_unix_ns);
+}
+
+void FlowLogSums::Take(std::uint64_t unix_ns, const std::function<void(Json line)>& write) {
+  for (const auto& [key, sum] : sums_) write(LineOf(sum, unix_ns));
+  if (rest_.records != 0) write(LineOf(rest_, unix_ns));
+  sums_.clear();
+  rest_ = Sum();
+}
+
+Json FlowLogSums::LineOf(const Sum& sum, std::uint64_t unix_ns) const {
+  Json line{{"time", Rfc3339(unix_ns)}, {"type", "sum"}, {"seconds", settings_.aggregate_seconds}};
+  if (sum.fields.is_object()) line.update(sum.fields);
+  line["records"] = sum.records;
+  line["packets"] = sum.packets;
+  line["bytes"] = sum.bytes;
+  line["first"] = Rfc3339(sum.first_unix_ns);
+  line["last"] = Rfc3339(sum.last_unix_ns);
+  return line;
+}
+
+FlowLogSink::FlowLogSink(FlowLogSinkSettings settings)
+    : settings_(std::move(settings)),
+      out_(settings_.is_ipfix()
+               ? MakeIpfixSink(settings_.to)
+               : LogSink::Of(settings_.to, {std::uint64_t{settings_.most_mb} << 20, settings_.kept, settings_.gzip})),
+      sums_(settings_),
+      sums_due_(Clock::now() + std::chrono::seconds(settings_.aggregate_seconds)) {}
+
+bool FlowLogSink::Wants(const FlowLogRecord& record) const {
+  if (settings_.only != FlowLogOnly::kAll && (settings_.only == FlowLogOnly::kDenied) != record.is_deny) return false;
+  if (record.is_live && settings_.only == FlowLogOnly::kEnded) return false;
+  if (settings_.namespaces.empty()) return true;
+  const auto is_named = [&](const std::optional<FlowLogRecord::End>& end) {
+    return end && end->owner != nullptr &&
+           std::find(settings_.namespaces.begin(), settings_.namespaces.end(), end->owner->namespace_name) !=
+               settings_.namespaces.end();
+  };
+  // Of a whole rule nobody knows whose packets they were: they may be of these namespaces.
+  return (record.is_deny && !record.source) || is_named(record.source) || is_named(record.destination);
+}
+
+bool FlowLogSink::HasCredit(Clock::time_point now) {
+  if (settings_.lines_per_second == 0) return true;
+  const double rate = settings_.lines_per_second;
+  credit_ = std::min(rate, credit_ + rate * std::chrono::duration<double>(now - credit_time_).count());
+  credit_time_ = now;
+  if (credit_ < 1) return false;
+  credit_ -= 1;
+  return true;
+}
+
+void FlowLogSink::Take(FlowLogLine& line, Clock::time_point now) {
+  if (over_ || !Wants(line.record())) return;
+  if (!settings_.aggregate_by.empty()) return sums_.Add(line);
+  if (!HasCredit(now)) return Lose(LogLoss::kRate, 1);
+  const bool taken = settings_.is_ipfix()       ? WriteLine(line.ipfix())
+                     : settings_.fields.empty() ? WriteLine(line.text())
+                                                : WriteLine(TextOfJson(Chosen(line.json(), settings_.fields)));
+  if (!taken) Lose(LogLoss::kSink, 1);
+}
+
+void FlowLogSink::Write(std::string_view line, Clock::time_point now) {
+  if (!HasCredit(now)) return Lose(LogLoss::kRate, 1);
+  if (!WriteLine(line)) Lose(LogLoss::kSink, 1);
+}
+
+void FlowLogSink::WriteSums(Clock::time_point now) {
+  sums_due_ = now + std::chrono::seconds(settings_.aggregate_seconds);
+  sums_.Take(NowUnixNs(), [&](const Json& line) { Write(TextOfJson(line), now); });
+}
+
+void FlowLogSink::Lose(LogLoss cause, std::uint64_t count) {
+  if (over_) return;
+  lost_[static_cast<std::size_t>(cause)].Add(count);
+  untold_[static_cast<std::size_t>(cause)] += count;
+}
+
+bool FlowLogSink::WriteLine(std::string_view line) {
+  if (!out_->Write(line)) return false;
+  lines_.Add(1);
+  return true;
+}
+
+// In the stream itself, once it takes lines again.
+void FlowLogSink::TellLosses() {
+  for (std::size_t i = 0; i < untold_.size(); ++i) {
+    if (settings_.is_ipfix()) untold_[i] = 0;  // the metric tells
+    if (untold_[i] == 0) continue;
+    if (!WriteLine("{\"time\":\"" + Rfc3339(NowUnixNs()) + "\",\"type\":\"lost\",\"not_logged\":" +
+                   std::to_string(untold_[i]) + ",\"cause\":\"" + std::string(kLogLossNames[i]) + "\"}\n")) {
+      return;
+    }
+    untold_[i] = 0;
+  }
+}
+
+// A problem is said once, and its end too.
+void FlowLogSink::Tend(Clock::time_point now, const Say& say) {
+  const bool ends = !over_ && settings_.until_unix_ns != 0 && NowUnixNs() >= settings_.until_unix_ns;
+  if (!settings_.aggregate_by.empty() && (ends || now >= sums_due_)) WriteSums(now);
+  TellLosses();
+  out_->Tend();
+  Lose(LogLoss::kSink, out_->TakeLostLater());
+  if (ends) {
+    over_ = true;
+    say("flow log " + Printable(settings_.to) + ": its `until` has come: it gets no more lines");
+  }
+  const std::string& problem = out_->problem();
+  if (problem.empty() == said_.empty()) return;
+  say("flow log " + Printable(settings_.to) +
+      (problem.empty() ? ": takes lines again" : ": lines are lost until it takes them again: " + Printable(problem)));
+  said_ = problem;
+}
+
+void FlowLogSink::Finish(const Say& say) {
+  const auto now = Clock::now();
+  if (!settings_.aggregate_by.empty()) WriteSums(now);
+  Tend(now, say);
+  out_->Finish();
+}
+
+}  // namespace sluice

@@ -1,0 +1,125 @@
+// One sink of the flow log: which records it wants, in which form, and how many of them it lost.
+//
+// One thread, but for the counters.
+#ifndef SLUICE_DATAPLANE_OBSERVE_FLOW_LOG_SINK_H_
+#define SLUICE_DATAPLANE_OBSERVE_FLOW_LOG_SINK_H_
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "core/counters.h"
+#include "observe/flow_log_record.h"
+#include "observe/flow_log_settings.h"
+#include "observe/log_sink.h"
+
+namespace sluice {
+
+// Lines that a sink did not get, by cause.
+enum class LogLoss : std::uint8_t {
+  kRing,  // a worker's ring was full: flows that ended, of whatever kind
+  kSink,  // the sink could not take them
+  kRate,  // beyond lines_per_second
+};
+inline constexpr std::array<std::string_view, 3> kLogLossNames = {"ring", "sink", "rate"};
+
+// A record in the forms that sinks write, each made once and only where one wants it.
+class FlowLogLine {
+ public:
+  explicit FlowLogLine(const FlowLogRecord& record) : record_(record) {}
+
+  const FlowLogRecord& record() const { return record_; }
+  const nlohmann::ordered_json& json();
+  const std::string& text();   // with its end
+  const std::string& ipfix();  // IpfixRecord
+
+ private:
+  const FlowLogRecord& record_;
+  std::optional<nlohmann::ordered_json> json_;
+  std::string text_;
+  std::string ipfix_;
+};
+
+// Records added up: those that are alike in some fields become one line.
+class FlowLogSums {
+ public:
+  using Json = nlohmann::ordered_json;
+  static constexpr std::size_t kMostSums = 65536;  // what is beyond is one line without those fields
+
+  explicit FlowLogSums(const FlowLogSinkSettings& settings) : settings_(settings) {}
+
+  void Add(FlowLogLine& line);
+  // Calls write(Json line) for each sum, and begins anew.
+  void Take(std::uint64_t unix_ns, const std::function<void(Json line)>& write);
+  std::size_t size() const { return sums_.size(); }
+
+ private:
+  struct Sum {
+    Json fields;
+    std::uint64_t records = 0;
+    std::uint64_t packets = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t first_unix_ns = 0;
+    std::uint64_t last_unix_ns = 0;
+  };
+  static void AddTo(Sum& sum, const FlowLogRecord& record);
+  Json LineOf(const Sum& sum, std::uint64_t unix_ns) const;
+
+  const FlowLogSinkSettings& settings_;
+  std::unordered_map<std::string, Sum> sums_;  // by the text of the fields
+  Sum rest_;
+};
+
+class FlowLogSink {
+ public:
+  using Clock = std::chrono::steady_clock;
+  using Say = std::function<void(std::string_view)>;
+
+  explicit FlowLogSink(FlowLogSinkSettings settings);
+
+  const FlowLogSinkSettings& settings() const { return settings_; }
+  bool WantsEnds() const { return settings_.only != FlowLogOnly::kDenied; }
+  // Writes it, adds it up or loses it, where it is wanted.
+  void Take(FlowLogLine& line, Clock::time_point now);
+  void Lose(LogLoss cause, std::uint64_t count);
+  // A few times a second: what is due, and what is to be said.
+  void Tend(Clock::time_point now, const Say& say);
+  // Writes what was added up, and what waits.
+  void Finish(const Say& say);
+
+  // Any thread.
+  std::uint64_t lines() const { return lines_.value(); }
+  std::uint64_t lost(std::size_t cause) const { return lost_[cause].value(); }
+
+ private:
+  bool Wants(const FlowLogRecord& record) const;
+  bool HasCredit(Clock::time_point now);
+  void Write(std::string_view line, Clock::time_point now);
+  void WriteSums(Clock::time_point now);
+  bool WriteLine(std::string_view line);
+  void TellLosses();
+
+  const FlowLogSinkSettings settings_;
+  const std::unique_ptr<LogSink> out_;
+  FlowLogSums sums_;
+  Clock::time_point sums_due_;
+  bool over_ = false;  // `until` has passed
+  double credit_ = 0;
+  Clock::time_point credit_time_;
+  std::array<std::uint64_t, kLogLossNames.size()> untold_{};
+  std::string said_;  // the problem that the log has heard of
+  Counter lines_;
+  std::array<Counter, kLogLossNames.size()> lost_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_OBSERVE_FLOW_LOG_SINK_H_

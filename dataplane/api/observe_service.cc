@@ -31,7 +31,7 @@ template <typename Add>
 void ForEachPolicy(const Table& table, IdSetId sections, Add add) {
   const InternedPolicy& interned = table.interned();
   std::set<std::string> names;
-  interned.section_sets.ForEach(sections, [&](SectionId id) {
+  table.ForEachSection(sections, [&](SectionId id) {
     const TableSection& section = interned.sections[id];
     RuleId rule = section.default_deny;
     if (rule == kNoRule && section.count > 0) rule = section.rules[0].rule;

@@ -36,7 +36,7 @@ RuleHits::RuleHits(const Table& table, const std::vector<Observation>& workers) 
     for (const IdSetId set : {table.identity(id).egress, table.identity(id).ingress}) {
       if (set >= set_seen.size() || set_seen[set]) continue;
       set_seen[set] = true;
-      interned.section_sets.ForEach(set, [&](SectionId section) {
+      table.ForEachSection(set, [&](SectionId section) {
         const TableSection& rules = interned.sections[section];
         add(rules.default_deny);
         for (std::uint32_t i = 0; i < rules.count; ++i) add(rules.rules[i].rule);

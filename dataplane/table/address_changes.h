@@ -50,6 +50,7 @@ class AddressChanges {
     stripes_.fill(static_cast<std::uint32_t>(generation));
     marks_.fill(~std::uint64_t{0});
   }
+  void AddAll() { BeginWithAll(generation_); }
   void Add(const IpAddress& address) {
     const std::size_t hash = std::hash<IpAddress>{}(address);
     marks_[hash % kMarks / 64] |= std::uint64_t{1} << (hash % 64);

@@ -17,19 +17,19 @@ namespace {
 std::uint32_t Packed(const Decision& decision) { return decision.rule << 1 | (decision.allow ? 1u : 0u); }
 Decision Unpacked(std::uint32_t packed) { return {packed >> 1, (packed & 1) != 0}; }
 
-// What is remembered of three words: two more. As many as fit a cache line; the oldest makes way. It holds in one
-// numbering only: that of another is forgotten when the line is next used, so that a new numbering costs nothing at
-// once.
+// What is remembered of three words: two more. As many as fit a cache line; the oldest makes way. It holds in tables
+// with one number of answers only: that of another is forgotten when the line is next used, so that a new number costs
+// nothing at once.
 class alignas(64) Line {
  public:
   static constexpr std::uint32_t kWays = 3;
   static constexpr std::uint32_t kNone = kWays;
 
   // The way whose key this is, or kNone. Of the key's third word only the bits of `mask` count.
-  std::uint32_t Find(std::uint32_t numbering, std::uint32_t a, std::uint32_t b, std::uint32_t c, std::uint32_t mask) {
-    if (numbering_ != numbering) [[unlikely]] {
+  std::uint32_t Find(std::uint32_t answers, std::uint32_t a, std::uint32_t b, std::uint32_t c, std::uint32_t mask) {
+    if (answers_ != answers) [[unlikely]] {
       words_ = {};
-      numbering_ = numbering;
+      answers_ = answers;
     }
     return static_cast<std::uint32_t>(std::countr_zero(Matches(a, b, c, mask) | 1u << kNone));
   }
@@ -66,7 +66,7 @@ class alignas(64) Line {
 
   // By word, then by way. What is loaded as four words ends in the next ones.
   std::array<std::array<std::uint32_t, kWays>, 5> words_{};
-  std::uint32_t numbering_ = 0;  // the lower half of its number
+  std::uint32_t answers_ = 0;  // the lower half of Table::answers
 };
 static_assert(sizeof(Line) == 64);
 
@@ -89,7 +89,7 @@ std::uint64_t Mix(std::uint32_t a, std::uint32_t b, std::uint32_t c) {
   return hash ^ (hash >> 32);
 }
 
-std::uint32_t NumberingOf(const Table& table) { return static_cast<std::uint32_t>(table.numbering()); }
+std::uint32_t AnswersOf(const Table& table) { return static_cast<std::uint32_t>(table.answers()); }
 
 std::uint32_t FlagsOf(const Identity& identity) {
   return ((identity.flags & Identity::kManaged) != 0 ? Answer::kManaged : 0) |
@@ -114,7 +114,7 @@ struct Classifier::Memory {
   std::uint32_t DecideSide(const Table& table, IdSetId sections, IdSetId peer_class, PortClassId port_class) {
     if (sections == kEmptyIdSet) return Packed({});
     Line& line = sides[Mix(sections, peer_class, port_class) & (sides.size() - 1)];
-    const std::uint32_t way = line.Find(NumberingOf(table), sections, peer_class, port_class, ~std::uint32_t{0});
+    const std::uint32_t way = line.Find(AnswersOf(table), sections, peer_class, port_class, ~std::uint32_t{0});
     if (way != Line::kNone) return line.word(way, 3);
     ++worked_out;
     const std::uint32_t decision = Packed(table.Decide(sections, peer_class, port_class));
@@ -143,7 +143,7 @@ std::uint64_t Classifier::worked_out() const { return memory_->worked_out; }
 void Classifier::Classify(const Table& table, std::span<const ClassifyQuery> queries, Classification* out,
                           bool exemptions) {
   Memory& memory = *memory_;
-  const std::uint32_t numbering = NumberingOf(table);
+  const std::uint32_t answers = AnswersOf(table);
   std::array<const IpAddress*, 2 * kMaxBurst> ends;
   std::array<AddressEntry, 2 * kMaxBurst> entries;
   for (std::size_t i = 0; i < queries.size(); ++i) {
@@ -165,7 +165,7 @@ void Classifier::Classify(const Table& table, std::span<const ClassifyQuery> que
     const AddressEntry& from = entries[2 * i];
     const AddressEntry& to = entries[2 * i + 1];
     Line& line = *lines[i];
-    const std::uint32_t way = line.Find(numbering, from.identity, to.identity, ports[i], Answer::kProtocolPort);
+    const std::uint32_t way = line.Find(answers, from.identity, to.identity, ports[i], Answer::kProtocolPort);
     const Answer answer = way != Line::kNone ? Answer{line.word(way, 2), line.word(way, 3), line.word(way, 4)}
                                              : memory.Work(table, from.identity, to.identity, ports[i], line);
     Classification& result = out[i];

@@ -48,7 +48,8 @@ class Classifier {
   Classifier& operator=(const Classifier&) = delete;
 
   // Fills out[i] from queries[i]; queries.size() <= kMaxBurst. `exemptions` false: self and own node are judged like
-  // any other traffic. Generations may change from call to call; what was remembered in another numbering is forgotten.
+  // any other traffic. Generations may change from call to call; what was remembered of tables with other answers is
+  // forgotten.
   void Classify(const Table& table, std::span<const ClassifyQuery> queries, Classification* out,
                 bool exemptions = true);
 

@@ -16,7 +16,9 @@ struct Compiler::State {
 
   std::uint64_t MemoryBytes() const {
     std::uint64_t bytes = interner.TableBytes() + interner.IndexBytes() + interner.rules().IndexBytes();
-    if (current != nullptr) bytes += current->addresses().MemoryBytes() + current->ports().MemoryBytes();
+    if (current != nullptr) {
+      bytes += current->BundleBytes() + current->addresses().MemoryBytes() + current->ports().MemoryBytes();
+    }
     return bytes + in_force.MemoryBytes();
   }
 
@@ -81,6 +83,7 @@ Compiler::~Compiler() = default;
 std::shared_ptr<const Table> Compiler::EmptyTable() {
   auto table = std::make_shared<Table>();
   table->interned_ = state_->interner.shared();
+  table->bundles_ = std::make_shared<const Bundles>();
   table->node_names_ = state_->interner.NodeNames();
   return table;
 }

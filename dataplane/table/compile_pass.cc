@@ -6,6 +6,8 @@
 #include <string_view>
 #include <unordered_set>
 
+#include "table/bundle.h"
+
 namespace sluice {
 namespace {
 
@@ -78,10 +80,10 @@ void CompilePass::AddSection(const Section& section) {
   in_force_.port_set_uses.resize(interner_.rules().PortSetCount());
   for (const std::uint32_t bit : interned.bits) ++in_force_.bit_uses[bit];
   for (const std::uint32_t set : interned.port_sets) ports_changed_ |= in_force_.port_set_uses[set]++ == 0;
-  in_force_.groups[section.subjects].sections[static_cast<int>(section.direction)].push_back(interned.id);
+  ListOf(section).push_back(interned.id);
   in_force_.rules += interned.rules;
   ++in_force_.sections;
-  dirty_groups_.push_back(section.subjects);
+  NoteSubjects(section);
 }
 
 void CompilePass::RemoveSection(const Section& section) {
@@ -89,11 +91,11 @@ void CompilePass::RemoveSection(const Section& section) {
   const InternedSection interned = Intern(section);
   for (const std::uint32_t bit : interned.bits) --in_force_.bit_uses[bit];
   for (const std::uint32_t set : interned.port_sets) ports_changed_ |= --in_force_.port_set_uses[set] == 0;
-  auto& sections = in_force_.groups[section.subjects].sections[static_cast<int>(section.direction)];
+  std::vector<SectionId>& sections = ListOf(section);
   sections.erase(std::find(sections.begin(), sections.end(), interned.id));
   in_force_.rules -= interned.rules;
   --in_force_.sections;
-  dirty_groups_.push_back(section.subjects);
+  NoteSubjects(section);
 }
 
 // A port class is the set of port sets that hold a port. Only the first use of a port set, or the end of its last one,
@@ -206,8 +208,10 @@ const MemberState& CompilePass::Members(IdSetId members) {
   for (const Direction direction : {Direction::kEgress, Direction::kIngress}) {
     sorter_.Clear();
     policy_.member_sets.ForEach(members, [&](GroupId group) {
-      for (const SectionId section : in_force_.groups[group].sections[static_cast<int>(direction)])
-        sorter_.Add(section);
+      const GroupState& subject = in_force_.groups[group];
+      for (const SectionId section : subject.sections[static_cast<int>(direction)]) sorter_.Add(section);
+      const SectionId place = subject.places[static_cast<int>(direction)];
+      if (place != GroupState::kNoPlace) sorter_.Add(place);
     });
     const IdSetId sections = interned.section_sets.Intern(sorter_.Sort());
     (direction == Direction::kEgress ? state.egress : state.ingress) = sections;
@@ -268,6 +272,7 @@ std::optional<Diagnostic> CompilePass::Whole() {
     if (too_many_bytes())
       return TooLarge("policy " + section.policy, "bytes", limits_.table_bytes, "limits.table_bytes");
   }
+  MakeBundles();
   BuildPorts();
   for (const Node& node : policy_.nodes) AddNode(node);
   CollectPodCidrs();
@@ -310,29 +315,34 @@ std::optional<Diagnostic> CompilePass::Whole() {
   return std::nullopt;
 }
 
+// The member sets in use that hold one of the groups.
+std::vector<IdSetId> CompilePass::SetsOf(const std::vector<GroupId>& groups) const {
+  std::vector<IdSetId> sets;
+  if (groups.empty()) return sets;
+  const auto is_known = [this](IdSetId set) { return in_force_.members[set].known; };
+  if (ListsSets()) {
+    for (const GroupId group : groups) {
+      if (group >= in_force_.sets_of_groups.size()) continue;
+      const std::vector<IdSetId>& of_group = in_force_.sets_of_groups[group];
+      std::copy_if(of_group.begin(), of_group.end(), std::back_inserter(sets), is_known);
+    }
+    std::sort(sets.begin(), sets.end());
+    sets.erase(std::unique(sets.begin(), sets.end()), sets.end());
+    return sets;
+  }
+  for (IdSetId set = 0; set < in_force_.members.size(); ++set) {
+    const auto holds = [&](GroupId group) { return policy_.member_sets.Contains(set, group); };
+    if (is_known(set) && std::any_of(groups.begin(), groups.end(), holds)) sets.push_back(set);
+  }
+  return sets;
+}
+
 // Member sets that hold a dirty group are worked out again when next asked for.
 void CompilePass::ForgetDirtyMembers() {
   std::sort(dirty_groups_.begin(), dirty_groups_.end());
   dirty_groups_.erase(std::unique(dirty_groups_.begin(), dirty_groups_.end()), dirty_groups_.end());
-  const auto forget = [this](IdSetId set) {
-    if (in_force_.members[set].known) dirty_sets_.push_back(set);
-    in_force_.members[set].known = false;
-  };
-  if (ListsSets()) {
-    in_force_.sets_of_groups.resize(policy_.groups.size());
-    for (const GroupId group : dirty_groups_) {
-      for (const IdSetId set : in_force_.sets_of_groups[group]) forget(set);
-    }
-    return;
-  }
-  for (IdSetId set = 0; set < in_force_.members.size(); ++set) {
-    if (!in_force_.members[set].known) continue;
-    for (const GroupId group : dirty_groups_) {
-      if (!policy_.member_sets.Contains(set, group)) continue;
-      forget(set);
-      break;
-    }
-  }
+  dirty_sets_ = SetsOf(dirty_groups_);
+  for (const IdSetId set : dirty_sets_) in_force_.members[set].known = false;
 }
 
 // Every address whose entry may differ after the update: what came, went or moved; the holders of member sets that are
@@ -394,16 +404,19 @@ void CompilePass::FollowHolders(const PolicyChange& change) {
 // that it will have.
 void CompilePass::Update(const PolicyChange& change) {
   in_force_.groups.resize(policy_.groups.size());
+  bundles_ = *current_->bundles_;
   FollowHolders(change);
   for (const Section& section : change.sections_left) RemoveSection(section);
   for (const auto& [id, group] : change.groups_left) {
     interner_.ForgetPeerBit(group.key);
+    ClearBundles(id);
     in_force_.groups[id] = {};
   }
   for (const Section& section : change.sections_came) AddSection(section);
   for (const Section& section : change.sections_left) {
     if (policy_.sections.Find(section.policy).empty()) interner_.rules().Retire(section.policy);
   }
+  MakeBundles();
   BuildPorts();
 
   for (const auto& [id, endpoint] : change.endpoints_left) {
@@ -433,6 +446,7 @@ void CompilePass::Update(const PolicyChange& change) {
     }
     Compare(address, current_->Lookup(address), table_.Lookup(address));
   }
+  NoteRebundled();
   CountStats();
   Publish();
 }
@@ -440,10 +454,11 @@ void CompilePass::Update(const PolicyChange& change) {
 // Whether an address that went from one identity to the other can be judged differently by a rule that was there
 // before. Rules that came or went changed the sections of their own subjects, which is seen there.
 bool CompilePass::Concerns(IdentityId before_id, IdentityId after_id) {
-  if (before_id == after_id) return false;
   const InternedPolicy& interned = interner_.policy();
   const Identity& before = interned.identities[before_id];
   const Identity& after = interned.identities[after_id];
+  if (HoldsChangedBundle(after_id)) return true;
+  if (before_id == after_id) return false;
   if (before.egress != after.egress || before.ingress != after.ingress || before.flags != after.flags) return true;
   const auto [known, added] = concerns_.try_emplace(std::uint64_t{before.peer_class} << 32 | after.peer_class, false);
   if (!added) return known->second;
@@ -500,7 +515,8 @@ void CompilePass::CountStats() {
   stats.peer_classes = interned.peer_classes.SetCount();
   stats.port_classes = interned.port_classes.SetCount();
   stats.memberships = interner_.Memberships();
-  stats.bytes = interner_.TableBytes() + table_.addresses_.MemoryBytes() + table_.ports_.MemoryBytes() + sizeof(Table);
+  stats.bytes = interner_.TableBytes() + table_.BundleBytes() + table_.addresses_.MemoryBytes() +
+                table_.ports_.MemoryBytes() + sizeof(Table);
 }
 
 void CompilePass::Publish() {

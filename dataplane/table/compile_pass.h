@@ -18,9 +18,15 @@ namespace sluice {
 
 struct GroupState {
   static constexpr std::uint32_t kNoBit = 0xffffffff;
-  std::uint32_t bit = kNoBit;          // until a rule names the group as a peer
-  std::uint32_t peer = 0;              // what rules call it; where it has a bit
-  std::vector<SectionId> sections[2];  // that it is the subject of, by direction
+  std::uint32_t bit = kNoBit;  // until a rule names the group as a peer
+  std::uint32_t peer = 0;      // what rules call it; where it has a bit
+  // Of what it is the subject, by direction: sections of NetworkPolicies and others that isolate, and the rest of them,
+  // which are in a bundle where there are any.
+  std::vector<SectionId> sections[2];
+  std::vector<SectionId> bundled[2];
+  SectionId places[2] = {kNoPlace, kNoPlace};  // the bundles'
+
+  static constexpr SectionId kNoPlace = 0xffffffff;
 };
 
 // What endpoints with the same member set share.
@@ -76,8 +82,17 @@ class CompilePass {
   };
 
   InternedSection Intern(const Section& section);
+  std::vector<SectionId>& ListOf(const Section& section);
+  void NoteSubjects(const Section& section);
   void AddSection(const Section& section);
   void RemoveSection(const Section& section);
+  void MakeBundles();
+  void ClearBundles(GroupId group);
+  void PutBundle(SectionId place, std::shared_ptr<const Bundle> bundle);
+  const std::shared_ptr<const Bundle>& BundleBefore(SectionId place) const;
+  void FindChangedBundles();
+  bool HoldsChangedBundle(IdentityId id);
+  void NoteRebundled();
   std::uint32_t BitOf(GroupId group);
   void BuildPorts();
   void AddNode(const Node& node);
@@ -90,6 +105,7 @@ class CompilePass {
   const MemberState& Members(IdSetId members);
   bool ListsSets() const;
   void FollowHolders(const PolicyChange& change);
+  std::vector<IdSetId> SetsOf(const std::vector<GroupId>& groups) const;
   void ForgetDirtyMembers();
   std::vector<IpAddress> TouchedAddresses(const PolicyChange& change);
   std::optional<AddressEntry> HostEntry(const IpAddress& address);
@@ -110,6 +126,11 @@ class CompilePass {
   std::vector<GroupId> new_blocks_;    // groups with CIDR blocks that got a bit
   IdSetId first_new_cell_set_ = 0;     // the cells' sets from here on have a bit of theirs
   std::vector<IdSetId> dirty_sets_;    // member sets that hold a dirty group
+  std::vector<std::pair<GroupId, Direction>> dirty_bundles_;
+  std::vector<GroupId> rebundled_groups_;  // whose members have the sections that they had, with another bundle
+  Bundles bundles_;                        // of the table, until FindChangedBundles
+  std::vector<SectionId> changed_places_;  // whose bundle is another than in the table before
+  std::vector<std::uint8_t> holds_changed_bundle_;  // by identity, as far as it was asked for
   bool ports_changed_ = false;
   IdSorter sorter_;
   std::unordered_map<std::uint64_t, IdSetId> joined_;  // (members' bits, cell's bits) -> peer class

@@ -7,11 +7,6 @@
 namespace sluice {
 namespace {
 
-std::uint64_t NextNumbering() {
-  static std::atomic<std::uint64_t> numbering{0};
-  return ++numbering;
-}
-
 template <typename... Values>
 void AppendBytes(std::string& bytes, const Values&... values) {
   (bytes.append(reinterpret_cast<const char*>(&values), sizeof(values)), ...);
@@ -21,6 +16,11 @@ void AppendBytes(std::string& bytes, const Values&... values) {
 constexpr std::uint64_t kNodeBytes = 80;
 
 }  // namespace
+
+std::uint64_t NextNumber() {
+  static std::atomic<std::uint64_t> number{0};
+  return ++number;
+}
 
 std::size_t Interner::IdentityHash::operator()(const Identity& identity) const {
   std::uint64_t hash = (std::uint64_t{identity.egress} << 32 | identity.ingress) * 0x9e3779b97f4a7c15u;
@@ -32,7 +32,7 @@ Interner::Interner(std::shared_ptr<RuleInterner> rules)
     : rules_(std::move(rules)), shared_(std::make_shared<InternedPolicy>()) {
   shared_->epoch = rules_->epoch();
   shared_->rules = rules_->rules();
-  shared_->numbering = NextNumbering();
+  shared_->numbering = NextNumber();
   shared_->identities.push_back({});
   identity_ids_.emplace(Identity{}, 0);
 }
@@ -70,6 +70,17 @@ SectionId Interner::Section(const std::vector<RuleMatch>& rules, RuleId default_
   shared_->sections.push_back({free_matches_, static_cast<std::uint32_t>(rules.size()), default_deny});
   free_matches_ += rules.size();
   free_match_count_ -= rules.size();
+  return place->second;
+}
+
+SectionId Interner::PlaceOf(const std::string& group_key, Direction direction) {
+  std::string key = group_key + (direction == Direction::kEgress ? 'e' : 'i');
+  const auto [place, added] = place_ids_.try_emplace(std::move(key), shared_->sections.size());
+  if (added) {
+    key_bytes_ += kNodeBytes + place->first.capacity();
+    shared_->sections.push_back(TableSection::Place(static_cast<std::uint32_t>(places_.size())));
+    places_.push_back(place->second);
+  }
   return place->second;
 }
 

@@ -15,6 +15,9 @@
 
 namespace sluice {
 
+// A number that is unique in the process: of a numbering, or of answers.
+std::uint64_t NextNumber();
+
 class Interner {
  public:
   explicit Interner(std::shared_ptr<RuleInterner> rules);
@@ -35,6 +38,9 @@ class Interner {
   std::uint32_t BitCount() const { return static_cast<std::uint32_t>(bit_born_.size()); }
 
   SectionId Section(const std::vector<RuleMatch>& rules, RuleId default_deny);
+  // The place of the bundle of the sections whose subject is the group of that key, in that direction.
+  SectionId PlaceOf(const std::string& group_key, Direction direction);
+  const std::vector<SectionId>& Places() const { return places_; }  // by the number of the bundle
   IdentityId IdentityOf(const Identity& identity);
   NodeId NodeOf(const std::string& name);
   // By NodeId; a copy is made only where nodes were added since the last call.
@@ -57,6 +63,8 @@ class Interner {
   std::unordered_map<std::string, std::uint32_t> peer_bits_;
   std::vector<std::uint64_t> bit_born_;
   std::unordered_map<std::string, SectionId> section_ids_;
+  std::unordered_map<std::string, SectionId> place_ids_;  // by group key and direction
+  std::vector<SectionId> places_;
   std::unordered_map<Identity, IdentityId, IdentityHash> identity_ids_;
   std::unordered_map<std::string, NodeId> node_ids_;
   std::vector<std::string> node_names_;
@@ -64,7 +72,7 @@ class Interner {
   RuleMatch* free_matches_ = nullptr;
   std::size_t free_match_count_ = 0;
   std::uint64_t match_bytes_ = 0;
-  std::uint64_t key_bytes_ = 0;  // of peer_bits_, section_ids_ and node names
+  std::uint64_t key_bytes_ = 0;  // of peer_bits_, section_ids_, place_ids_ and node names
 };
 
 }  // namespace sluice

@@ -3,25 +3,34 @@
 #include <algorithm>
 #include <tuple>
 
-namespace sluice {
-namespace {
+#include "table/bundle.h"
 
-// Precedence inside a tier: priority, then the policy's name and the place in its list (CNP-02; for NetworkPolicy,
-// where order has no meaning, it says which rule is named).
+namespace sluice {
 bool Precedes(const TableRule& a, const TableRule& b) {
   if (a.priority != b.priority) return a.priority < b.priority;
   if (const int order = a.policy.compare(b.policy); order != 0) return order < 0;
   return a.index < b.index;
 }
 
-}  // namespace
+std::span<const SectionId> Table::SectionsIn(const TableSection& place) const {
+  return (*bundles_)[place.bundle()]->sections;
+}
+
+std::uint64_t Table::BundleBytes() const {
+  std::uint64_t bytes = bundles_ == nullptr ? 0 : bundles_->capacity() * sizeof((*bundles_)[0]);
+  if (bundles_ != nullptr) {
+    for (const auto& bundle : *bundles_) bytes += bundle->MemoryBytes();
+  }
+  return bytes;
+}
 
 Decision Table::Decide(IdSetId sections, IdSetId peer_class, PortClassId port_class) const {
   const InternedPolicy& interned = *interned_;
-  std::array<const RuleMatch*, 3> best = {};  // by tier
+  BestMatches best;
   bool isolated = false;
   interned.section_sets.ForEach(sections, [&](SectionId id) {
     const TableSection& section = interned.sections[id];
+    if (section.is_place()) return (*bundles_)[section.bundle()]->Match(interned, peer_class, port_class, best);
     isolated |= section.default_deny != kNoRule;
     for (std::uint32_t i = 0; i < section.count; ++i) {
       const RuleMatch& match = section.rules[i];
@@ -29,13 +38,12 @@ Decision Table::Decide(IdSetId sections, IdSetId peer_class, PortClassId port_cl
         continue;
       if (match.peer_bit != RuleMatch::kAnyPeerBit && !interned.peer_classes.Contains(peer_class, match.peer_bit))
         continue;
-      const RuleMatch*& winner = best[static_cast<std::size_t>(match.tier)];
-      if (winner == nullptr || Precedes(rule(match.rule), rule(winner->rule))) winner = &match;
+      best.Offer(interned, match);
       break;  // a section is in list order: its first match is its best
     }
   });
   const auto outcome = [](const RuleMatch& match) { return Decision{match.rule, match.action != Action::kDeny}; };
-  const auto [admin, network_policy, baseline] = best;
+  const auto [admin, network_policy, baseline] = best.by_tier;
   // CNP-01, CNP-03, CNP-04: Pass leaves Admin for NetworkPolicy, and Baseline for the default, which allows.
   if (admin != nullptr && admin->action != Action::kPass) return outcome(*admin);
   if (network_policy != nullptr) return outcome(*network_policy);
@@ -99,12 +107,19 @@ std::string Table::Dump() const {
            " peer-class=" + ids(interned.peer_classes, identity.peer_class) + '\n';
     for (const IdSetId sections : {identity.egress, identity.ingress}) {
       interned.section_sets.ForEach(sections, [&](SectionId section) { section_used[section] = 1; });
+      ForEachSection(sections, [&](SectionId section) { section_used[section] = 1; });
     }
   }
   for (SectionId section = 0; section < section_limit_; ++section) {
     if (!section_used[section]) continue;
     const TableSection& entry = interned.sections[section];
     out += "section " + std::to_string(section);
+    if (entry.is_place()) {
+      out += " is a bundle of";
+      for (const SectionId each : SectionsIn(entry)) out += ' ' + std::to_string(each);
+      out += '\n';
+      continue;
+    }
     if (entry.default_deny != kNoRule) out += " isolates as rule " + std::to_string(entry.default_deny);
     out += '\n';
     for (std::uint32_t i = 0; i < entry.count; ++i) {

@@ -18,8 +18,10 @@
 #ifndef SLUICE_DATAPLANE_TABLE_TABLE_H_
 #define SLUICE_DATAPLANE_TABLE_TABLE_H_
 
+#include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -103,11 +105,20 @@ struct RuleMatch {
   static constexpr std::uint32_t kAnyPortSet = 0xffffffff;
 };
 
+// A section, or the place of a bundle of sections (table/bundle.h), which has no rules of its own.
 struct TableSection {
   const RuleMatch* rules = nullptr;  // in list order; in InternedPolicy::matches
   std::uint32_t count = 0;
   RuleId default_deny = kNoRule;  // where the section isolates
+
+  static TableSection Place(std::uint32_t bundle) { return {nullptr, bundle + 1, kNoRule}; }
+  bool is_place() const { return rules == nullptr && count != 0; }
+  std::uint32_t bundle() const { return count - 1; }  // of a place: which of the table's bundles stands there
 };
+
+struct Bundle;
+// By the number in their places.
+using Bundles = std::vector<std::shared_ptr<const Bundle>>;
 
 // What generations of one numbering share: interned, append-only. The rules are shared by all of their epoch.
 struct InternedPolicy {
@@ -122,12 +133,28 @@ struct InternedPolicy {
   std::shared_ptr<const StableVector<TableRule>> rules;  // [0] is kNoRule
 };
 
+// Precedence inside a tier: priority, then the policy's name and the place in its list (CNP-02; for NetworkPolicy,
+// where order has no meaning, it says which rule is named).
+bool Precedes(const TableRule& a, const TableRule& b);
+
+// Of the rules that match, the best of each tier.
+struct BestMatches {
+  std::array<const RuleMatch*, 3> by_tier = {};
+
+  void Offer(const InternedPolicy& interned, const RuleMatch& match) {
+    const RuleMatch*& winner = by_tier[static_cast<std::size_t>(match.tier)];
+    if (winner == nullptr || Precedes((*interned.rules)[match.rule], (*interned.rules)[winner->rule])) winner = &match;
+  }
+};
+
 class Table {
  public:
   std::uint64_t generation() const { return generation_; }
   // Ids of rules mean the same in all tables of an epoch, all other ids in those of a numbering.
   std::uint64_t epoch() const { return interned_->epoch; }
   std::uint64_t numbering() const { return interned_->numbering; }
+  // What Decide answered holds in all tables of the same number: those of a numbering whose bundles are the same.
+  std::uint64_t answers() const { return answers_; }
   // False for the table in force before any policy was received.
   bool has_policy() const { return has_policy_; }
 
@@ -151,6 +178,15 @@ class Table {
       if (const RuleId deny = interned_->sections[id].default_deny; deny != kNoRule) visit(deny);
     });
   }
+  // Calls visit(SectionId) for each section of the set, those of bundles one by one, in no order.
+  template <typename Visit>
+  void ForEachSection(IdSetId sections, Visit visit) const {
+    interned_->section_sets.ForEach(sections, [&](SectionId id) {
+      const TableSection& section = interned_->sections[id];
+      if (!section.is_place()) return visit(id);
+      for (const SectionId each : SectionsIn(section)) visit(each);
+    });
+  }
   // The default denies of all sections that isolate, by policy name. They deny together: none of them alone.
   std::vector<RuleId> DefaultDenies(IdSetId sections) const;
   // Ids that this generation may name are below these.
@@ -160,6 +196,7 @@ class Table {
   // A flow neither of whose two ends changed since it was judged needs no second judgement.
   const AddressChanges& changes() const { return changes_; }
 
+  std::uint64_t BundleBytes() const;
   const TableStats& stats() const { return stats_; }
   // Identities, sections and rules in force, as text: a line each, in the order of their ids.
   std::string Dump() const;
@@ -173,13 +210,17 @@ class Table {
   friend class Compiler;
   friend class CompilePass;
 
+  std::span<const SectionId> SectionsIn(const TableSection& place) const;
+
   std::uint64_t generation_ = 0;
+  std::uint64_t answers_ = 0;
   bool has_policy_ = false;
   // Ids of this generation are below these.
   RuleId rule_limit_ = 1;
   SectionId section_limit_ = 0;
   IdentityId identity_limit_ = 1;
   std::shared_ptr<const InternedPolicy> interned_;
+  std::shared_ptr<const Bundles> bundles_;
   AddressMap addresses_;
   PortMap ports_;
   AddressChanges changes_;

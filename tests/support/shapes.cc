@@ -229,6 +229,37 @@ std::span<const Shape> Shapes() {
   return kShapes;
 }
 
+Cluster UnderClusterPolicies(Cluster cluster, std::uint32_t policies) {
+  constexpr std::uint32_t kIngress = 13, kEgress = 12, kSelectors = 20;
+  std::mt19937_64 random(8);
+  const auto labelled = [&](std::uint32_t i) {
+    const Pod& pod = cluster.pods[(std::size_t{i} * 7919) % cluster.pods.size()];
+    const auto& [key, value] = pod.labels[i % pod.labels.size()];
+    return InPods({}, Match({{key, value}}));
+  };
+  const auto peer = [&](std::uint32_t i, bool is_egress) {
+    if (is_egress && i % 5 == 4) return OfNetworks({"198.51." + std::to_string(i / 5 % 20) + ".0/24"});
+    return i % 3 == 0 ? InNamespaces({}) : labelled(i % kSelectors);
+  };
+  constexpr std::array kActions = {Action::kPass, Action::kAllow, Action::kDeny};
+  std::uint32_t rule = 0;
+  const auto rules = [&](std::uint32_t count, bool is_egress) {
+    std::vector<ClusterPolicyRule> list;
+    for (std::uint32_t i = 0; i < count; ++i, ++rule) {
+      const auto port = static_cast<std::uint16_t>(2'000 + rule % 60'000);
+      list.push_back(MakeRule(kActions[random() % kActions.size()], {peer(rule, is_egress)}, {OnTcp(port)}));
+    }
+    return list;
+  };
+  for (std::uint32_t i = 0; i < policies; ++i) {
+    ClusterPolicy policy =
+        MakeClusterPolicy(Numbered("tier-", i), i % 2 == 0 ? Tier::kAdmin : Tier::kBaseline, i % 1000);
+    policy = WithIngress(std::move(policy), rules(kIngress, false));
+    cluster.cluster_policies.push_back(WithEgress(std::move(policy), rules(kEgress, true)));
+  }
+  return cluster;
+}
+
 void Churn::Step(Cluster* cluster, std::size_t count) {
   std::vector<Pod>& pods = cluster->pods;
   for (std::size_t i = 0; i < count; ++i) {

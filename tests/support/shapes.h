@@ -30,6 +30,10 @@ struct Shape {
 };
 std::span<const Shape> Shapes();  // all of the above
 
+// With `policies` cluster policies of 25 rules each over all pods on top: half of the Admin tier and half of Baseline,
+// with peers by namespace, by the labels that pods have, and by network, and a port of its own for each rule.
+Cluster UnderClusterPolicies(Cluster cluster, std::uint32_t policies = 100);
+
 // Pods come and go: takes `count` pods away and adds as many, with names and addresses that were never used and the
 // labels, namespace and node of others. Requires pods.
 class Churn {

@@ -72,15 +72,23 @@ class World {
 
   SectionsUpdate Policy(const std::vector<GroupId>& groups) {
     SectionsUpdate update;
-    update.policy = "default/p" + std::to_string(Below(8));
+    // Cluster policies of few subjects share bundles.
+    const bool of_cluster = Below(2) == 0;
+    const Tier tier = !of_cluster ? Tier::kNetworkPolicy : Below(2) == 0 ? Tier::kAdmin : Tier::kBaseline;
+    const auto priority = static_cast<std::uint32_t>(of_cluster ? Below(3) : 0);
+    update.policy = (of_cluster ? "c" : "default/p") + std::to_string(Below(8));
     for (const Direction direction : {Direction::kEgress, Direction::kIngress}) {
       if (Below(3) == 0) continue;
       Section section;
       section.policy = update.policy;
       section.direction = direction;
-      section.subjects = groups[Below(groups.size())];
+      section.tier = tier;
+      section.priority = priority;
+      if (of_cluster) section.isolates = false;
+      section.subjects = groups[Below(of_cluster ? std::min<std::uint64_t>(groups.size(), 2) : groups.size())];
       for (std::uint64_t i = Below(4); i > 0; --i) {
         Rule rule;
+        if (of_cluster) rule.action = Below(3) == 0 ? Action::kAllow : Below(2) == 0 ? Action::kDeny : Action::kPass;
         rule.peers = Below(5) == 0 ? kAnyPeer : groups[Below(groups.size())];
         rule.any_port = Below(3) == 0;
         if (!rule.any_port)
@@ -119,7 +127,9 @@ class World {
       }
     }
     if (!groups.empty() && Below(2) == 0) update.sections.push_back(Policy(groups));
-    if (Below(5) == 0) update.removed_policies.push_back("default/p" + std::to_string(Below(8)));
+    if (Below(5) == 0) {
+      update.removed_policies.push_back((Below(2) == 0 ? "c" : "default/p") + std::to_string(Below(8)));
+    }
     if (!endpoints.empty() && Below(4) == 0) update.removed_endpoints.push_back(endpoints[Below(endpoints.size())]);
     if (Below(2) == 0) {
       EndpointUpdate came;

@@ -1,0 +1,139 @@
+// The steps of a compilation that are about bundles.
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "table/bundle.h"
+#include "table/compile_pass.h"
+
+namespace sluice {
+namespace {
+
+bool IsBundled(const Section& section) { return section.tier != Tier::kNetworkPolicy && !section.isolates; }
+
+const std::shared_ptr<const Bundle>& NoBundle() {
+  static const auto none = std::make_shared<const Bundle>();
+  return none;
+}
+
+}  // namespace
+
+std::vector<SectionId>& CompilePass::ListOf(const Section& section) {
+  GroupState& group = in_force_.groups[section.subjects];
+  return (IsBundled(section) ? group.bundled : group.sections)[static_cast<int>(section.direction)];
+}
+
+void CompilePass::NoteSubjects(const Section& section) {
+  if (IsBundled(section)) {
+    dirty_bundles_.emplace_back(section.subjects, section.direction);
+  } else {
+    dirty_groups_.push_back(section.subjects);
+  }
+}
+
+// Where a group has a bundle before and after, its members' sections stay the same: what differs is the bundle.
+void CompilePass::MakeBundles() {
+  std::sort(dirty_bundles_.begin(), dirty_bundles_.end());
+  dirty_bundles_.erase(std::unique(dirty_bundles_.begin(), dirty_bundles_.end()), dirty_bundles_.end());
+  for (const auto& [group, direction] : dirty_bundles_) {
+    GroupState& state = in_force_.groups[group];
+    SectionId& place = state.places[static_cast<int>(direction)];
+    std::vector<SectionId> sections = state.bundled[static_cast<int>(direction)];
+    std::sort(sections.begin(), sections.end());
+    if (sections.empty() || place == GroupState::kNoPlace) dirty_groups_.push_back(group);
+    if (sections.empty()) {
+      if (place != GroupState::kNoPlace) PutBundle(place, NoBundle());
+      place = GroupState::kNoPlace;
+      continue;
+    }
+    if (place == GroupState::kNoPlace) {
+      place = interner_.PlaceOf(policy_.groups[group].key, direction);
+    } else {
+      rebundled_groups_.push_back(group);
+    }
+    const auto& before = BundleBefore(place);
+    PutBundle(place,
+              before->sections == sections ? before : MakeBundle(interner_.policy(), std::move(sections), *before));
+  }
+  FindChangedBundles();
+}
+
+void CompilePass::ClearBundles(GroupId group) {
+  for (const SectionId place : in_force_.groups[group].places) {
+    if (place != GroupState::kNoPlace) PutBundle(place, NoBundle());
+  }
+}
+
+void CompilePass::PutBundle(SectionId place, std::shared_ptr<const Bundle> bundle) {
+  const std::uint32_t number = interner_.policy().sections[place].bundle();
+  if (number >= bundles_.size()) bundles_.resize(number + 1, NoBundle());
+  bundles_[number] = std::move(bundle);
+}
+
+// What stood there in the table before.
+const std::shared_ptr<const Bundle>& CompilePass::BundleBefore(SectionId place) const {
+  const std::uint32_t number = interner_.policy().sections[place].bundle();
+  const bool known = current_ != nullptr && number < current_->bundles_->size();
+  return known ? (*current_->bundles_)[number] : NoBundle();
+}
+
+void CompilePass::FindChangedBundles() {
+  std::uint32_t number = 0;
+  for (const SectionId place : interner_.Places()) {
+    const auto& before = BundleBefore(place);
+    const auto& now = number < bundles_.size() ? bundles_[number] : NoBundle();
+    if (before != now && before->sections != now->sections) changed_places_.push_back(place);
+    ++number;
+  }
+  const bool same = current_ != nullptr && changed_places_.empty();
+  table_.bundles_ = same ? current_->bundles_ : std::make_shared<const Bundles>(std::move(bundles_));
+  table_.answers_ = same ? current_->answers_ : NextNumber();
+}
+
+bool CompilePass::HoldsChangedBundle(IdentityId id) {
+  enum : std::uint8_t { kUnknown, kNo, kYes };
+  if (id >= holds_changed_bundle_.size()) holds_changed_bundle_.resize(interner_.policy().identities.size(), kUnknown);
+  std::uint8_t& known = holds_changed_bundle_[id];
+  if (known != kUnknown) return known == kYes;
+  const InternedPolicy& interned = interner_.policy();
+  const Identity& identity = interned.identities[id];
+  known = kNo;
+  for (const IdSetId sections : {identity.egress, identity.ingress}) {
+    for (const SectionId place : changed_places_) {
+      if (interned.section_sets.Contains(sections, place)) known = kYes;
+    }
+  }
+  return known == kYes;
+}
+
+// Their identities are as they were, so that nothing else would tell of the change.
+void CompilePass::NoteRebundled() {
+  if (rebundled_groups_.empty()) return;
+  std::sort(rebundled_groups_.begin(), rebundled_groups_.end());
+  rebundled_groups_.erase(std::unique(rebundled_groups_.begin(), rebundled_groups_.end()), rebundled_groups_.end());
+  std::size_t most = 0;  // sets of one of them
+  std::size_t all = 0;
+  for (const GroupId group : rebundled_groups_) {
+    if (group >= in_force_.sets_of_groups.size()) continue;
+    most = std::max(most, in_force_.sets_of_groups[group].size());
+    all += in_force_.sets_of_groups[group].size();
+  }
+  // Where it is nearly every pod, the others are counted in: to judge their flows once more costs less than to find
+  // out. Of many, all hosts are looked through, which lie side by side, as endpoints do not.
+  constexpr std::size_t kShare = 8;
+  const std::size_t few = in_force_.members.size() / kShare;
+  if (ListsSets() && most >= in_force_.members.size() - few && most > kShare) return table_.changes_.AddAll();
+  if (ListsSets() && all <= few) {
+    for (const IdSetId set : SetsOf(rebundled_groups_)) {
+      in_force_.holders.ForEach(set, [&](EndpointId id) {
+        for (const IpAddress& address : policy_.endpoints[id].addresses) table_.changes_.Add(address);
+      });
+    }
+    return;
+  }
+  table_.addresses_.ForEachHost([&](const IpAddress& address, const AddressEntry& entry) {
+    if (HoldsChangedBundle(entry.identity)) table_.changes_.Add(address);
+  });
+}
+
+}  // namespace sluice

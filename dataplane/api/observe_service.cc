@@ -138,6 +138,7 @@ Status ObserveService::GetStatus(const v1::GetStatusRequest&, AnswerWriter& writ
     status.set_forwarded(status.forwarded() + worker.forwarded);
     status.set_dropped(status.dropped() + worker.dropped());
     status.set_rejected(status.rejected() + worker.rejected);
+    status.set_encapsulated(status.encapsulated() + worker.encapsulated);
   }
   writer.Write(status);
   return Status::OK;

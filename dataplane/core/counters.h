@@ -36,6 +36,7 @@ struct alignas(64) PipelineCounters {
   Counter flows_unmanaged;  // ended because no policy concerns their ends any more
   Counter stateless;        // packets allowed without a flow because the table was full
   Counter related;          // ICMP errors that belong to a flow
+  Counter encapsulated;     // tunnels between nodes, whether they passed or not
   Counter answers;          // resets and ICMP errors made for what was rejected
   Counter answers_limited;  // ... and not made because of rejects_per_second
 };

@@ -18,6 +18,7 @@ Observation::Observation(const FlowKeeper& keeper, const PipelineCounters& count
       flows_unmanaged(counters.flows_unmanaged.value()),
       stateless(counters.stateless.value()),
       related(counters.related.value()),
+      encapsulated(counters.encapsulated.value()),
       answers(counters.answers.value()),
       answers_limited(counters.answers_limited.value()),
       reader(keeper),

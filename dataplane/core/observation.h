@@ -60,6 +60,7 @@ struct Observation {
   std::uint64_t flows_unmanaged = 0;
   std::uint64_t stateless = 0;
   std::uint64_t related = 0;
+  std::uint64_t encapsulated = 0;
   std::uint64_t answers = 0;
   std::uint64_t answers_limited = 0;
   std::uint64_t answers_lost = 0;  // of those that were made: no device took them, or there was no buffer

@@ -10,6 +10,7 @@
 namespace sluice {
 
 enum class ActionOnDeny : std::uint8_t { kDrop, kReject };
+enum class Encapsulation : std::uint8_t { kPass, kRefuse };
 
 struct PipelineConfig {
   ParseConfig parse;
@@ -19,7 +20,8 @@ struct PipelineConfig {
   bool tcp_strict = false;                  // TCP without a flow and without SYN: dropped as tcp_no_syn
   bool fail_closed = true;                  // before any policy: drop what could concern a pod (all IP)
   bool drop_unknown_endpoint = true;
-  std::uint32_t flow_capacity_ipv4 = 1u << 20;  // flows a worker
+  Encapsulation encapsulation = Encapsulation::kPass;  // tunnels between nodes (core/tunnel.h); counted either way
+  std::uint32_t flow_capacity_ipv4 = 1u << 20;         // flows a worker
   std::uint32_t flow_capacity_ipv6 = 1u << 18;
   std::uint32_t fragment_trains = 4096;    // datagrams under way at once
   std::uint32_t fragments_held = 1024;     // frames that wait for their first fragment, in all

@@ -5,6 +5,7 @@
 
 #include "core/parse.h"
 #include "core/stage_find.h"
+#include "core/tunnel.h"
 
 namespace sluice {
 namespace {
@@ -236,7 +237,7 @@ bool JudgeStage::Admits(std::uint32_t index, const Classification& answer) {
     Deny(index, DropReason::kUnknownEndpoint, answer);
     return false;
   }
-  if (!answer.concerned) return true;
+  if (!answer.concerned) return !answer.between_nodes || AdmitsBetweenNodes(index, answer);
   if (tcp_strict_) {
     // A later fragment too: had its first one been let through, there would be a flow.
     const ParsedPacket& packet = burst_->PacketAt(index);
@@ -250,6 +251,15 @@ bool JudgeStage::Admits(std::uint32_t index, const Classification& answer) {
     return false;
   }
   return true;
+}
+
+// What two nodes say to each other is theirs, but what a tunnel between them carries may be pods'.
+bool JudgeStage::AdmitsBetweenNodes(std::uint32_t index, const Classification& answer) {
+  if (!IsTunnel(burst_->PacketAt(index))) return true;
+  counters_.encapsulated.Add(1);
+  if (!refuses_encapsulated_) return true;
+  Deny(index, DropReason::kEncapsulated, answer);
+  return false;
 }
 
 void JudgeStage::NoteDecision(std::uint32_t index, const Classification& answer) {

@@ -26,7 +26,11 @@ namespace sluice {
 class JudgeStage {
  public:
   JudgeStage(const PipelineConfig& config, FlowKeeper& keeper, PipelineCounters& counters)
-      : tcp_strict_(config.tcp_strict), keeper_(keeper), counters_(counters), rejecter_(config, counters) {}
+      : tcp_strict_(config.tcp_strict),
+        refuses_encapsulated_(config.encapsulation == Encapsulation::kRefuse),
+        keeper_(keeper),
+        counters_(counters),
+        rejecter_(config, counters) {}
 
   // Answers to what is rejected are appended to `made`.
   void JudgeMisses(Burst& burst, std::vector<MadeFrame>& made);
@@ -52,11 +56,13 @@ class JudgeStage {
   std::uint32_t InsertFlow(std::uint32_t slot, Side side, const Classification& answer);
   void PassStateless(std::uint32_t index, const Classification& answer);
   bool Admits(std::uint32_t index, const Classification& answer);
+  bool AdmitsBetweenNodes(std::uint32_t index, const Classification& answer);
   void Deny(std::uint32_t index, DropReason reason, const Classification& answer, bool reset_both = false);
   void NoteDecision(std::uint32_t index, const Classification& answer);
   std::uint32_t LengthAt(std::uint32_t index) const { return burst_->frames[index].frame_length; }
 
   const bool tcp_strict_;
+  const bool refuses_encapsulated_;
   FlowKeeper& keeper_;
   PipelineCounters& counters_;
   Rejecter rejecter_;

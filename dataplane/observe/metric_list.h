@@ -26,6 +26,8 @@ constexpr std::string_view Name(MetricKind kind) {
   X(kRelated, kCounter, "sluice_related_packets_total", "", "ICMP errors that belong to a flow")                       \
   X(kStateless, kCounter, "sluice_stateless_packets_total", "",                                                        \
     "Packets allowed without a flow because the flow table was full")                                                  \
+  X(kEncapsulated, kCounter, "sluice_encapsulated_packets_total", "",                                                  \
+    "Tunnels between nodes, whose content is not read; dropped where encapsulation is refuse")                         \
   X(kAnswers, kCounter, "sluice_answers_total", "", "Resets and ICMP errors made for what was rejected")               \
   X(kAnswersLimited, kCounter, "sluice_answers_limited_total", "", "The same, not made because of rejects_per_second") \
   X(kFlows, kGauge, "sluice_flows", "", "Flows in the flow tables")                                                    \

@@ -88,6 +88,7 @@ void AddTraffic(const std::vector<Observation>& workers, Page& page) {
   constexpr std::pair<Metric, std::uint64_t Observation::*> kSums[] = {
       {Metric::kRelated, &Observation::related},
       {Metric::kStateless, &Observation::stateless},
+      {Metric::kEncapsulated, &Observation::encapsulated},
       {Metric::kAnswers, &Observation::answers},
       {Metric::kAnswersLimited, &Observation::answers_limited},
       {Metric::kFlows, &Observation::flows},

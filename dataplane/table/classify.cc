@@ -174,7 +174,10 @@ void Classifier::Classify(const Table& table, std::span<const ClassifyQuery> que
     const bool destination_managed = (answer.flags & Answer::kManaged << 1) != 0;
     result.unknown_endpoint = ((answer.flags & Answer::kUnclaimed) != 0 && from.node == kNoNode) ||
                               ((answer.flags & Answer::kUnclaimed << 1) != 0 && to.node == kNoNode);
-    if (!source_managed && !destination_managed) continue;
+    if (!source_managed && !destination_managed) {
+      result.between_nodes = from.node != to.node && !result.unknown_endpoint;
+      continue;
+    }
     if (exemptions) {
       if (queries[i].source == queries[i].destination) {
         result.exemption = Exemption::kSelf;

@@ -28,6 +28,9 @@ struct Classification {
   bool concerned = false;  // an end is a managed pod and no exemption applies; else no flow is needed
   bool unknown_endpoint =
       false;  // an end lies in a pod CIDR and no endpoint or node has it (the caller decides what that means)
+  // No end is a pod, and one is a node's address; the other may be a node's that this table does not know (a view of
+  // one node has no others), but is not the same node's.
+  bool between_nodes = false;
   Exemption exemption = Exemption::kNone;
   Decision egress;   // of the source, where it is a managed pod
   Decision ingress;  // of the destination, where it is one

@@ -42,6 +42,7 @@ namespace sluice {
   X(kPolicyDenied, "policy_denied", "a rule, or the default deny of isolation, denies it")                           \
   X(kFlowCut, "flow_cut", "its flow was allowed and is not any more; both ends are cut off until one opens it anew") \
   X(kUnknownEndpoint, "unknown_endpoint", "an address inside the pod CIDRs that no endpoint and no node has")        \
+  X(kEncapsulated, "encapsulated", "a tunnel between nodes, whose content is not read, and encapsulation is refuse") \
   X(kHandoverFull, "handover_full", "the ring to the worker that owns the flow is full")                             \
   X(kTxFull, "tx_full", "the device did not take the packet")                                                        \
   X(kPortDown, "port_down", "the other port of the wire is gone or its link is down")                                \

@@ -9,10 +9,13 @@ namespace sluice {
 
 inline constexpr std::uint8_t kProtoHopByHop = 0;
 inline constexpr std::uint8_t kProtoIcmp = 1;
+inline constexpr std::uint8_t kProtoIpv4 = 4;  // IP in IP
 inline constexpr std::uint8_t kProtoTcp = 6;
 inline constexpr std::uint8_t kProtoUdp = 17;
+inline constexpr std::uint8_t kProtoIpv6 = 41;  // IPv6 in IP
 inline constexpr std::uint8_t kProtoRouting = 43;
 inline constexpr std::uint8_t kProtoFragment = 44;
+inline constexpr std::uint8_t kProtoGre = 47;
 inline constexpr std::uint8_t kProtoEsp = 50;
 inline constexpr std::uint8_t kProtoAh = 51;
 inline constexpr std::uint8_t kProtoIcmpv6 = 58;

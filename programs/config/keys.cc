@@ -25,6 +25,8 @@ void AddPolicyKeys(PipelineConfig& pipeline, std::vector<Key>& keys) {
                   "until the first policy has been loaded, drop all IP (`no_policy`) instead of forwarding it"});
   keys.push_back({"drop_unknown_endpoint", BoolKey{&pipeline.drop_unknown_endpoint}, "",
                   "drop what goes to or comes from an address inside a node's pod CIDRs that no pod and no node has"});
+  keys.push_back({"encapsulation", Choice(pipeline.encapsulation, {"pass", "refuse"}), "",
+                  "tunnels between nodes, whose content is not read: `refuse` drops them (`encapsulated`)"});
   keys.push_back({"tcp_strict", BoolKey{&pipeline.tcp_strict}, "",
                   "drop TCP that has no flow and is no SYN (`tcp_no_syn`) instead of judging it as a new connection"});
   keys.push_back({"pass_ethertypes", EtherTypesKey{&pipeline.parse.pass_ethertypes}, "",

@@ -48,6 +48,7 @@ Json ToJson(const v1::Status& status, bool for_people) {
   json["forwarded"] = status.forwarded();
   json["dropped"] = status.dropped();
   json["rejected"] = status.rejected();
+  json["encapsulated"] = status.encapsulated();
   json["last refusal"] = Json::array();
   for (const v1::Problem& problem : status.last_refusal()) {
     const std::string where = problem.object() + (problem.field().empty() ? "" : ": " + problem.field());

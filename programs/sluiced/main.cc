@@ -259,6 +259,7 @@ class Daemon {
     }
     SayWhatWasPushed();
     SayWhatWasCut();
+    SayOfTunnels();
     if (const auto news = tls_.Look()) {
       LogNews(news->severity, news->text);
     }
@@ -326,6 +327,18 @@ class Daemon {
     flows_cut_ = cut;
   }
 
+  // That there are some, once; status and metrics say how many.
+  void SayOfTunnels() {
+    if (tunnels_told_ || Encapsulated(*plane_) == 0) return;
+    tunnels_told_ = true;
+    const bool refuses = config_.pipeline.encapsulation == Encapsulation::kRefuse;
+    spdlog::warn(
+        "tunnels between nodes cross the wire, and what is in them is not read: {}; to filter pods' packets, stand "
+        "before "
+        "they are encapsulated (--wire hooks)",
+        refuses ? "they are dropped (encapsulated)" : "they pass (encapsulation: pass)");
+  }
+
   void PrintSummary() {
     const std::uint64_t published_ns = intake_->status().published_unix_ns;
     const auto age = std::chrono::seconds((UnixNowNs() - published_ns) / 1'000'000'000);
@@ -355,6 +368,7 @@ class Daemon {
   std::uint64_t said_generation_ = 0;
   std::uint64_t said_state_ = 0;
   std::uint64_t flows_cut_ = 0;
+  bool tunnels_told_ = false;
 };
 
 }  // namespace

@@ -73,6 +73,7 @@ void WriteFlows(const Workers& workers, Out out) {
   line("judged again", &Observation::flows_judged_again);
   line("related ICMP errors", &Observation::related);
   line("passed without a flow", &Observation::stateless);
+  line("tunnels between nodes", &Observation::encapsulated);
   line("answers to rejects", &Observation::answers);
   line("answers over the limit", &Observation::answers_limited);
   line("answers lost", &Observation::answers_lost);
@@ -141,5 +142,6 @@ std::string Summary(const Dataplane& plane, std::chrono::seconds age) {
 }
 
 std::uint64_t FlowsCut(const Dataplane& plane) { return Sum(plane.Observe(), &Observation::flows_cut); }
+std::uint64_t Encapsulated(const Dataplane& plane) { return Sum(plane.Observe(), &Observation::encapsulated); }
 
 }  // namespace sluice

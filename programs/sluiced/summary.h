@@ -15,6 +15,7 @@ std::string Summary(const Dataplane& plane, std::chrono::seconds age);
 
 // Live flows that newer tables denied, since start, over all workers.
 std::uint64_t FlowsCut(const Dataplane& plane);
+std::uint64_t Encapsulated(const Dataplane& plane);
 
 }  // namespace sluice
 

@@ -55,6 +55,21 @@ TEST_F(ObserveTest, StatusCountsPolicyFlowsAndVerdicts) {
   EXPECT_EQ(status.dropped(), 1u + 3u);  // by policy, and by the port
 }
 
+TEST_F(ObserveTest, StatusCountsTunnelsBetweenNodes) {
+  PolicyBuilder builder;
+  builder.Node("n1", {Ip("192.168.0.1")}, {});
+  Sender sender(Connect(), "test");
+  ASSERT_TRUE(sender.SendFullState(builder.policy(), 8, 1).applied());
+  plane_.worker.pipeline().Reserve(*intake_->store().table());
+  plane_.worker.Load(intake_->store().table());
+  for (int i = 0; i < 3; ++i) {
+    plane_.worker.Send(PacketBuilder().Ethernet().Ipv4("192.168.0.1", "192.168.0.2").Udp(40000, 4789).Payload(60));
+  }
+  v1::Status status;
+  ASSERT_TRUE(stub_->GetStatus(&context_, {}, &status).ok());
+  EXPECT_EQ(status.encapsulated(), 3u);
+}
+
 TEST_F(ObserveTest, EndpointsNameThePoliciesThatBindThem) {
   const auto endpoints = All<v1::EndpointInfo>(stub_->ListEndpoints(&context_, {}));
   ASSERT_EQ(endpoints.size(), 3u);

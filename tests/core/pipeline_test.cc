@@ -164,6 +164,56 @@ TEST(Pipeline, UnknownEndpointIsDroppedOrNotAsTold) {
   EXPECT_EQ(Told(lenient.Send(packet)), "forward new");
 }
 
+// Two nodes, a pod on the first, and an address outside.
+PolicyBuilder NodesAndAPod() {
+  PolicyBuilder builder;
+  builder.Node("n1", {Ip("192.168.0.1"), Ip("192.168.1.1"), Ip("fd01::1")}, {Cidr("10.0.0.0/24")});
+  builder.Node("n2", {Ip("192.168.0.2"), Ip("fd01::2")}, {Cidr("10.0.1.0/24")});
+  builder.Endpoint("pod", {Ip("10.0.0.1")}, {}, 0);
+  return builder;
+}
+
+PacketBuilder Between(const char* from, const char* to) { return PacketBuilder().Ethernet().Ipv4(from, to); }
+
+TEST(Pipeline, TunnelsBetweenNodesAreCountedAndPassOrNotAsTold) {
+  std::vector<PacketBuilder> tunnels;
+  for (const std::uint16_t port : {4500, 4789, 6081, 8472, 51820, 51821, 51871}) {
+    tunnels.push_back(Between("192.168.0.1", "192.168.0.2").Udp(40000, port).Payload(60));
+    tunnels.push_back(PacketBuilder().Ethernet().Ipv6("fd01::2", "fd01::1").Udp(40000, port).Payload(60));
+  }
+  for (const std::uint8_t protocol : {4, 41, 47, 50}) {
+    tunnels.push_back(Between("192.168.0.2", "192.168.0.1").Protocol(protocol).Payload(60));
+  }
+  tunnels.push_back(
+      Between("192.168.0.1", "203.0.113.9").Udp(40000, 8472).Payload(60));  // another node, for all it knows
+  PipelineFixture passes;
+  PipelineConfig config = PipelineFixture::SmallConfig();
+  config.encapsulation = Encapsulation::kRefuse;
+  PipelineFixture refuses(config);
+  for (PipelineFixture* fixture : {&passes, &refuses}) fixture->Load(NodesAndAPod().policy());
+  for (const PacketBuilder& tunnel : tunnels) {
+    EXPECT_EQ(Told(passes.Send(tunnel)), "forward none");
+    EXPECT_EQ(Told(refuses.Send(tunnel)), "drop none encapsulated");
+  }
+  EXPECT_EQ(passes.counters().encapsulated.value(), tunnels.size());
+  EXPECT_EQ(refuses.counters().encapsulated.value(), tunnels.size());
+}
+
+TEST(Pipeline, WhatIsNoTunnelBetweenNodesIsNotTakenForOne) {
+  PipelineConfig config = PipelineFixture::SmallConfig();
+  config.encapsulation = Encapsulation::kRefuse;
+  PipelineFixture fixture(config);
+  fixture.Load(NodesAndAPod().policy());
+  EXPECT_EQ(Told(fixture.Send(Between("192.168.0.1", "192.168.0.2").Tcp(40000, 4789, kTcpSyn))), "forward none");
+  EXPECT_EQ(Told(fixture.Send(Between("192.168.0.1", "192.168.0.2").Udp(4789, 53))), "forward none");
+  EXPECT_EQ(Told(fixture.Send(Between("192.168.0.1", "192.168.1.1").Udp(1, 4789))), "forward none");  // one node
+  EXPECT_EQ(Told(fixture.Send(Between("203.0.113.9", "203.0.113.8").Udp(1, 4789))), "forward none");
+  // A pod's tunnel is the pod's, and policy's to judge.
+  EXPECT_EQ(Told(fixture.Send(Between("10.0.0.1", "192.168.0.2").Udp(1, 4789))), "forward new");
+  EXPECT_EQ(Told(fixture.Send(Between("10.0.0.1", "192.168.0.2").Protocol(47).Payload(40))), "forward new");
+  EXPECT_EQ(fixture.counters().encapsulated.value(), 0u);
+}
+
 TEST(Pipeline, StrictTcpOpensFlowsBySynOnly) {
   PipelineConfig config = PipelineFixture::SmallConfig();
   config.tcp_strict = true;

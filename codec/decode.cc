@@ -152,6 +152,7 @@ Error DecodeSections(const v1::PolicySections& message, std::vector<Section>& se
     added.priority = section.priority();
     added.subjects = section.subjects();
     added.isolates = section.isolates();
+    added.held = section.held();
     for (const v1::Rule& rule : section.rules()) {
       if (auto error = DecodeRule(object, rule, added.rules.emplace_back())) return error;
     }

@@ -46,6 +46,7 @@ void EncodeSection(const Section& section, v1::Section* message) {
   message->set_priority(section.priority);
   message->set_subjects(section.subjects);
   message->set_isolates(section.isolates);
+  if (!section.held.empty()) message->set_held(section.held);
   for (const Rule& rule : section.rules) {
     v1::Rule* added = message->add_rules();
     added->set_peers(rule.peers + 1);  // kAnyPeer becomes 0

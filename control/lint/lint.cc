@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <map>
 #include <optional>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -22,6 +24,7 @@ enum RuleNumber : std::size_t {
   kEgressWithoutDns,
   kEmptyPeerList,
   kNamedPortMissing,
+  kNamespaceUnknown,
   kOrMeantAsAnd,
   kPeerMatchesNothing,
   kPortOfNoContainer,
@@ -37,6 +40,8 @@ constexpr std::array<LintRule, kRuleCount> kRules = {{
     {"egress-without-dns", "Pods are isolated for egress and no rule admits port 53, so that names are not resolved."},
     {"empty-peer-list", "A list of peers is empty, which means everyone and not nobody."},
     {"named-port-missing", "No pod that the port is looked up on has a port of that name."},
+    {"namespace-unknown",
+     "A selector asks for labels of namespaces, and no Namespace object tells those of a namespace that has pods."},
     {"or-meant-as-and",
      "A namespaceSelector and a podSelector are two peers, where one peer with both was likely meant."},
     {"peer-matches-nothing", "A peer selects no pod."},
@@ -47,6 +52,7 @@ constexpr std::array<LintRule, kRuleCount> kRules = {{
 }};
 
 constexpr std::uint16_t kDnsPort = 53;
+constexpr std::uint8_t kPortProtocols[] = {kProtoTcp, kProtoUdp, kProtoSctp};
 
 bool AdmitsPort(const NetworkPolicyRule& rule, std::uint8_t protocol, std::uint16_t number) {
   return rule.ports.empty() || std::any_of(rule.ports.begin(), rule.ports.end(), [&](const NetworkPolicyPort& port) {
@@ -69,10 +75,16 @@ std::string PortText(const NetworkPolicyPort& port) {
   return text;
 }
 
+// Each namespace has kubernetes.io/metadata.name, whether an object tells of it or not (NP-33).
+bool AsksLabels(const LabelSelector& namespaces) {
+  return std::any_of(namespaces.requirements.begin(), namespaces.requirements.end(),
+                     [](const LabelRequirement& term) { return term.key != "kubernetes.io/metadata.name"; });
+}
+
 class Linter {
  public:
-  explicit Linter(const Manifests& manifests)
-      : manifests_(manifests), state_([](const std::string&) {}), selections_(&state_) {
+  Linter(const Manifests& manifests, LintScope scope)
+      : manifests_(manifests), all_(scope == LintScope::kAll), state_([](const std::string&) {}), selections_(&state_) {
     const Cluster& cluster = manifests.cluster;
     for (const Namespace& space : cluster.namespaces) state_.UpsertNamespace(space);
     for (const Pod& pod : cluster.pods) {
@@ -84,11 +96,17 @@ class Linter {
     }
     std::sort(addresses_.begin(), addresses_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
     has_pods_ = !state_.endpoints().isEmpty();
+    std::set<std::string> spaces;
+    for (const Pod& pod : cluster.pods) spaces.insert(pod.namespace_name);
+    for (const std::string& space : spaces) {
+      if (!manifests.places.contains("Namespace " + space)) unknown_spaces_.push_back(space);
+    }
   }
 
   LintResult Run() {
     for (const NetworkPolicy& policy : manifests_.cluster.policies) LookAt(policy);
-    if (has_pods_) LookAtDns();
+    for (const ClusterPolicy& policy : manifests_.cluster.cluster_policies) LookAt(policy);
+    if (has_pods_ && all_) LookAtDns();
     std::sort(findings_.begin(), findings_.end(), [](const LintFinding& a, const LintFinding& b) {
       return std::tie(a.file, a.line, a.object, a.field, a.rule->name) <
              std::tie(b.file, b.line, b.object, b.field, b.rule->name);
@@ -108,8 +126,7 @@ class Linter {
   void LookAt(const NetworkPolicy& policy) {
     const auto place = manifests_.places.find("NetworkPolicy " + policy.namespace_name + '/' + policy.name);
     if (policy.refused || place == manifests_.places.end()) return;
-    policy_ = &policy;
-    place_ = &place->second;
+    SetPolicy(policy, place->second);
     subjects_ = selections_.PodsOf(*selections_.Pods(policy.namespace_name, policy.pod_selector));
     if (has_pods_ && subjects_.isEmpty()) Find(kSelectsNothing, "spec.podSelector", WhySelectsNothing());
     for (const Side& side : {Side{Direction::kIngress, &policy.ingress, "spec.ingress", "from"},
@@ -124,9 +141,64 @@ class Linter {
     if (AdmitsPort(policy.egress, kProtoTcp, kDnsPort)) with_tcp_ |= subjects_;
   }
 
+  void SetPolicy(const NetworkPolicy& policy, const ObjectPlace& place) {
+    policy_ = &policy;
+    place_ = &place;
+    object_ = "NetworkPolicy " + policy.namespace_name + '/' + policy.name;
+  }
+
+  // Of cluster policy, what nothing answers to.
+  void LookAt(const ClusterPolicy& policy) {
+    object_ = std::string(Name(policy.kind)) + ' ' + policy.name;
+    const auto place = manifests_.places.find(object_);
+    if (policy.refused || place == manifests_.places.end()) return;
+    place_ = &place->second;
+    subjects_ = selections_.PodsOf(*selections_.Pods(policy.subject.namespaces, policy.subject.pods));
+    if (has_pods_ && subjects_.isEmpty()) {
+      Find(kSelectsNothing, "spec.subject", "no pod is its subject; check the labels against those of the pods");
+    }
+    LookForUnknownSpaces(policy.subject.namespaces, "spec.subject");
+    LookAtRules(policy.ingress, Direction::kIngress, "spec.ingress");
+    LookAtRules(policy.egress, Direction::kEgress, "spec.egress");
+  }
+
+  void LookAtRules(const std::vector<ClusterPolicyRule>& rules, Direction direction, std::string_view path) {
+    for (std::size_t i = 0; i < rules.size(); ++i) {
+      const std::string at = std::string(path) + '[' + std::to_string(i) + ']';
+      PodSet targets = subjects_;
+      if (direction == Direction::kEgress) targets = rules[i].everyone ? state_.endpoints() : PodSet();
+      for (const ClusterPolicyPeer& peer : rules[i].peers) {
+        if (!peer.pods) continue;
+        LookForUnknownSpaces(peer.pods->namespaces, at);
+        if (direction == Direction::kIngress) continue;
+        targets |= selections_.PodsOf(*selections_.Pods(peer.pods->namespaces, peer.pods->pods));
+      }
+      for (const ClusterPolicyPort& port : rules[i].ports) {
+        if (port.name.empty() || targets.isEmpty()) continue;
+        const bool has_one = std::any_of(std::begin(kPortProtocols), std::end(kPortProtocols),
+                                         [&](std::uint8_t one) { return HasNamedPort(targets, one, port.name); });
+        if (has_one) continue;
+        Find(kNamedPortMissing, at,
+             "no pod that the rule is for has a port '" + port.name +
+                 "'; name a port of their containers, or give "
+                 "its number");
+      }
+    }
+  }
+
+  // What labels such a namespace has is not known here, and a selector takes it for one that has none.
+  void LookForUnknownSpaces(const LabelSelector& namespaces, const std::string& path) {
+    if (unknown_spaces_.empty() || !AsksLabels(namespaces)) return;
+    const std::size_t more = unknown_spaces_.size() - 1;
+    Find(kNamespaceUnknown, path,
+         "asks for labels of namespaces, and no Namespace object tells those of '" + unknown_spaces_[0] + '\'' +
+             (more == 0 ? "" : " and " + std::to_string(more) + " more") +
+             ", where there are pods; add the Namespaces, as by kubectl get namespaces -o yaml");
+  }
+
   void LookAt(const Side& side) {
     const bool in_force = side.direction == Direction::kIngress ? policy_->has_ingress : policy_->has_egress;
-    if (!in_force && place_->lines->Has(std::string(side.path) + "[0]")) {
+    if (all_ && !in_force && place_->lines->Has(std::string(side.path) + "[0]")) {
       const std::string name = side.direction == Direction::kIngress ? "Ingress" : "Egress";
       Find(kRulesNotInForce, std::string(side.path),
            "policyTypes leaves " + name + " out, so these rules do nothing; add " + name + " to spec.policyTypes");
@@ -135,12 +207,12 @@ class Linter {
       const std::string path = std::string(side.path) + '[' + std::to_string(i) + ']';
       LookAtPeers((*side.rules)[i], path + '.' + std::string(side.peers));
       LookAtPorts(side, (*side.rules)[i], path + ".ports");
-      LookForCover(*side.rules, i, path);
+      if (all_) LookForCover(*side.rules, i, path);
     }
   }
 
   void LookAtPeers(const NetworkPolicyRule& rule, const std::string& path) {
-    if (rule.peers.empty() && place_->lines->Has(path)) {
+    if (all_ && rule.peers.empty() && place_->lines->Has(path)) {
       Find(kEmptyPeerList, path,
            "an empty list means everyone; leave the field out if that is meant, and the whole rule if nobody is");
     }
@@ -150,9 +222,11 @@ class Linter {
       const NetworkPolicyPeer& peer = rule.peers[i];
       const std::string at = path + '[' + std::to_string(i) + ']';
       if (peer.ip_block) {
-        LookAtBlock(*peer.ip_block, at + ".ipBlock");
+        if (all_) LookAtBlock(*peer.ip_block, at + ".ipBlock");
         continue;
       }
+      if (peer.namespace_selector) LookForUnknownSpaces(*peer.namespace_selector, at + ".namespaceSelector");
+      if (!all_) continue;
       if (peer.namespace_selector && !peer.pod_selector) spaces_alone = i;
       if (!peer.namespace_selector && peer.pod_selector && !peer.pod_selector->requirements.empty()) pods_alone = i;
       if (has_pods_ && selections_.PodsOf(*selections_.Peers(policy_->namespace_name, {peer})).isEmpty()) {
@@ -208,12 +282,12 @@ class Linter {
       if (!port.name.empty()) {
         const PodSet targets =
             ingress ? subjects_ : selections_.PodsOf(*selections_.Peers(policy_->namespace_name, rule.peers));
-        if (!targets.isEmpty() && !HasNamedPort(targets, port)) {
+        if (!targets.isEmpty() && !HasNamedPort(targets, port.protocol, port.name)) {
           Find(kNamedPortMissing, at,
                "no pod that " + std::string(ingress ? "the policy selects" : "the rule names") + " has a " +
                    PortText(port) + "; name a port of their containers, or give its number");
         }
-      } else if (ingress && port.port && !subjects_.isEmpty() && IsDeclaredByNone(port)) {
+      } else if (all_ && ingress && port.port && !subjects_.isEmpty() && IsDeclaredByNone(port)) {
         Find(kPortOfNoContainer, at,
              "no container of " + PodsText(subjects_) + " declares " + PortText(port) +
                  "; check the number against containerPort");
@@ -221,8 +295,8 @@ class Linter {
     }
   }
 
-  bool HasNamedPort(const PodSet& pods, const NetworkPolicyPort& wanted) const {
-    const PortIndex::Resolutions* known = state_.ports().Find(wanted.protocol, wanted.name);
+  bool HasNamedPort(const PodSet& pods, std::uint8_t protocol, const std::string& name) const {
+    const PortIndex::Resolutions* known = state_.ports().Find(protocol, name);
     return known != nullptr &&
            std::any_of(known->begin(), known->end(), [&](const auto& entry) { return entry.second.intersect(pods); });
   }
@@ -287,8 +361,7 @@ class Linter {
     PodSet udp_alone = (with_udp_ & reaching_) - with_tcp_;
     for (const NetworkPolicy* policy : asking_) {
       const PodSet subjects = selections_.PodsOf(*selections_.Pods(policy->namespace_name, policy->pod_selector));
-      policy_ = policy;
-      place_ = &manifests_.places.at("NetworkPolicy " + policy->namespace_name + '/' + policy->name);
+      SetPolicy(*policy, manifests_.places.at("NetworkPolicy " + policy->namespace_name + '/' + policy->name));
       if (const PodSet pods = subjects & without; !pods.isEmpty()) {
         Find(kEgressWithoutDns, "spec.egress",
              PodsText(pods) +
@@ -314,21 +387,24 @@ class Linter {
 
   void Find(RuleNumber rule, const std::string& field, std::string message) {
     const std::uint32_t line = place_->lines->LineOf(field);
-    findings_.push_back({&kRules[rule], place_->file, line == 0 ? place_->line : line,
-                         "NetworkPolicy " + policy_->namespace_name + '/' + policy_->name, field, std::move(message)});
+    findings_.push_back(
+        {&kRules[rule], place_->file, line == 0 ? place_->line : line, object_, field, std::move(message)});
   }
 
   const Manifests& manifests_;
+  const bool all_;  // and not only what nothing answers to
   ClusterState state_;
   Selections selections_;
   std::map<std::uint32_t, const std::set<std::pair<std::uint8_t, std::uint16_t>>*> container_ports_;  // by pod
   std::vector<std::pair<IpAddress, const Pod*>> addresses_;  // of endpoints, sorted
   bool has_pods_ = false;
+  std::vector<std::string> unknown_spaces_;  // that have pods, and no object that tells their labels
   std::vector<LintFinding> findings_;
 
   // Of the policy that is being looked at.
   const NetworkPolicy* policy_ = nullptr;
   const ObjectPlace* place_ = nullptr;
+  std::string object_;
   PodSet subjects_;
 
   // Of all policies so far: pods that are isolated for egress, may reach somebody, and may reach DNS.
@@ -343,6 +419,6 @@ class Linter {
 
 std::span<const LintRule> LintRules() { return kRules; }
 
-LintResult Lint(const Manifests& manifests) { return Linter(manifests).Run(); }
+LintResult Lint(const Manifests& manifests, LintScope scope) { return Linter(manifests, scope).Run(); }
 
 }  // namespace sluice

@@ -38,8 +38,15 @@ struct LintResult {
   bool has_pods = true;               // false: the rules that hold policy against pods had nothing to look at
 };
 
+enum class LintScope : std::uint8_t {
+  kAll,
+  // Only what policy says that nothing answers to: named-port-missing, namespace-unknown, selects-nothing. Whoever
+  // judges traffic by these manifests should know of it.
+  kUnanswered,
+};
+
 // Requires manifests that were read with ReadSettings::keep_lines.
-LintResult Lint(const Manifests& manifests);
+LintResult Lint(const Manifests& manifests, LintScope scope = LintScope::kAll);
 
 }  // namespace sluice
 

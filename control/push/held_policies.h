@@ -1,11 +1,11 @@
 // Policies that a target refused, and what is sent in their place so that all else can proceed: their sections without
-// rules, which isolate those whom they select. So nothing is ever allowed that the policy would deny, and all numbers
-// stay as they are. Within one thread.
+// rules, which isolate those whom they select, and with the reason. So nothing is ever allowed that the policy would
+// deny, and all numbers stay as they are. Within one thread.
 #ifndef SLUICE_CONTROL_PUSH_HELD_POLICIES_H_
 #define SLUICE_CONTROL_PUSH_HELD_POLICIES_H_
 
 #include <cstddef>
-#include <set>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -20,7 +20,7 @@ class HeldPolicies {
   // False: the refusal is not of a policy, or of one that is held already.
   bool Hold(const Diagnostic& refusal);
   // All get another try.
-  void Clear() { names_.clear(); }
+  void Clear() { reasons_.clear(); }
   // Those that `update` brings anew get another try. False: there are none.
   bool Release(const PolicyUpdate& update);
 
@@ -29,13 +29,15 @@ class HeldPolicies {
   void Strip(ResolvedPolicy* policy);
   void Strip(PolicyUpdate* update) const;
 
-  std::size_t size() const { return names_.size(); }
+  std::size_t size() const { return reasons_.size(); }
+  // By policy: what it was refused for.
+  const std::map<std::string, std::string>& reasons() const { return reasons_; }
 
  private:
   template <typename Sections>
   void Strip(Sections* sections) const;
 
-  std::set<std::string> names_;
+  std::map<std::string, std::string> reasons_;
 };
 
 }  // namespace sluice

@@ -183,11 +183,16 @@ class Pusher::Run {
       return false;
     }
     if (held_.Release(*update) && emptied_) full_due_ = true;  // the dataplane has their groups empty
-    health_.held_policies = held_.size();
+    TellHeld();
     pending.update = *std::move(update);
     Encode(pending);
     pending_ = std::move(pending);
     return true;
+  }
+
+  void TellHeld() {
+    health_.held_policies = held_.size();
+    health_.held_reasons.Tell(held_.reasons());
   }
 
   void Encode(Pending& pending) {
@@ -217,7 +222,7 @@ class Pusher::Run {
     emptied_ = fitting.emptied;
     for (const Diagnostic& refusal : fitting.held) observer_.OnRefused(target_, refusal, true);
     if (!fitting.held.empty()) retry_held_at_ = Clock::now() + options_.hold_time;
-    health_.held_policies = held_.size();
+    TellHeld();
     if (!fitting.refused) return true;
     result_.Clear();
     *result_.add_problems() = EncodeProblem(*fitting.refused);
@@ -288,7 +293,7 @@ class Pusher::Run {
                std::chrono::nanoseconds sending) {
     ++(full ? health_.full_states : health_.updates);
     health_.generation = generation;
-    health_.held_policies = held_.size();
+    TellHeld();
     health_.in_step = true;
     receiver_->Confirm();
     health_.progress.Took();
@@ -320,7 +325,7 @@ class Pusher::Run {
       health_.progress.Meets("refused: " + LogText(refusal));
     }
     if (held) retry_held_at_ = Clock::now() + options_.hold_time;
-    health_.held_policies = held_.size();
+    TellHeld();
     if (held && pending_ && !result_.full_state_needed()) {
       Encode(*pending_);
       return true;

@@ -18,7 +18,9 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 
@@ -45,6 +47,25 @@ struct PushOptions {
   std::uint64_t seed = 0;  // of the back-offs' randomness and the state's names; 0: a random one
 };
 
+// The policies that a target refused, and why: the pusher's thread tells, any thread asks.
+class HeldReasons {
+ public:
+  using Reasons = std::map<std::string, std::string>;  // by policy
+
+  void Tell(const Reasons& reasons) {
+    const std::lock_guard lock(mutex_);
+    reasons_ = reasons;
+  }
+  Reasons Get() const {
+    const std::lock_guard lock(mutex_);
+    return reasons_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  Reasons reasons_;
+};
+
 // Any thread may read it.
 struct PushHealth {
   std::atomic<bool> connected = false;
@@ -54,6 +75,7 @@ struct PushHealth {
   std::atomic<std::uint64_t> updates = 0;      // applied
   std::atomic<std::uint64_t> refused = 0;      // batches of either kind
   std::atomic<std::uint64_t> held_policies = 0;
+  HeldReasons held_reasons;                   // of them
   std::atomic<std::uint64_t> generation = 0;  // of the dataplane's table after the last batch that was applied
   Progress progress;
 };

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <set>
+#include <string_view>
 #include <utility>
 
 #include "sluice/port_ranges.h"
@@ -86,6 +88,16 @@ Section MakeSection(const BoundPolicy& policy, const BoundDirection& direction, 
   return section;
 }
 
+// Whether one of the names stands for no port of any pod. A cluster policy's is of any protocol (CNP-09).
+bool NamesNoPort(const BoundRule& rule) {
+  std::set<std::string_view> names;
+  for (const PortSplitPtr& split : rule.by_name) names.insert(split->name());
+  for (const PortSplitPtr& split : rule.by_name) {
+    if (!split->parts().empty()) names.erase(split->name());
+  }
+  return !names.empty();
+}
+
 // The section that isolates comes first. It holds what all subjects share. A named port is the destination pod's
 // (NP-51): in egress it splits the peers, so each part is a rule of its own with the part as its peers. In ingress it
 // splits the subjects, so each part is a section of its own, which does not isolate: the first one does that already,
@@ -106,6 +118,8 @@ void AddSections(const BoundPolicy& policy, const BoundDirection& direction, con
                         .name = rule.name});
     };
     if (rule.any_port || !rule.ports.empty()) add(&isolating.rules, rule.peers, rule.ports);
+    // It matches nothing, and is there to be seen.
+    if (NamesNoPort(rule)) add(&isolating.rules, rule.peers, {});
     for (const PortSplitPtr& split : rule.by_name) {
       for (const auto& [numbers, part] : split->parts()) {
         std::vector<PortRange> ports = ToRanges(split->protocol(), numbers);

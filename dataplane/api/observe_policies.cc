@@ -1,6 +1,8 @@
 // ObserveService::ListPolicies: policies as people know them, out of the sections that they became.
 #include <algorithm>
 #include <map>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,6 +14,7 @@
 #include "api/rule_names.h"
 #include "sluice/port_ranges.h"
 #include "sluice/printable.h"
+#include "sluice/unanswered.h"
 
 namespace sluice {
 namespace {
@@ -21,6 +24,7 @@ using grpc::Status;
 constexpr std::size_t kPoliciesASlice = 100;
 constexpr std::size_t kMostInfoBytes = std::size_t{1} << 20;  // in one message; callers of old take 4 MB
 constexpr std::size_t kTextBytes = 4096;                      // of a list of peers, ports or subjects
+constexpr int kMostWarnings = 100;                            // of a policy
 
 // A policy, with an index of its rules: there may be a hundred thousand.
 struct NamedPolicy {
@@ -85,15 +89,29 @@ void AddSection(const ResolvedPolicy& policy, const Section& section, NamedPolic
   deny->set_ports("any");
 }
 
+// What is said of the policy as a whole.
+void AddSummary(const ResolvedPolicy& policy, std::span<const Section> sections, const GroupSizes& sizes,
+                v1::PolicyInfo* info) {
+  std::uint64_t selected = 0;  // the section of all its subjects has the others' among its own
+  for (const Section& section : sections) selected = std::max(selected, sizes.Of(section.subjects));
+  info->set_selected(selected);
+  if (!sections.empty()) info->set_held(ShownName(sections.front().held));
+  for (const Unanswered& unanswered : FindUnanswered(sections, policy, sizes)) {
+    if (info->warnings_size() == kMostWarnings) break;
+    info->add_warnings(unanswered.field.empty() ? unanswered.text : unanswered.field + ' ' + unanswered.text);
+  }
+}
+
 // The policies that come after `last` by name.
-void SlicePolicies(const ResolvedPolicy& policy, const std::string& last, std::vector<NamedPolicy>& slice) {
-  auto section = policy.sections.After(last);
-  while (section != policy.sections.end()) {
-    if (slice.empty() || slice.back().name != section->policy) {
-      if (slice.size() == kPoliciesASlice) return;
-      slice.emplace_back();
-    }
-    AddSection(policy, *section++, &slice.back());
+void SlicePolicies(const ResolvedPolicy& policy, const GroupSizes& sizes, const std::string& last,
+                   std::vector<NamedPolicy>& slice) {
+  for (auto section = policy.sections.After(last); section != policy.sections.end();) {
+    if (slice.size() == kPoliciesASlice) return;
+    NamedPolicy& named = slice.emplace_back();
+    const std::span<const Section> sections = policy.sections.Find(section->policy);
+    for (const Section& one : sections) AddSection(policy, one, &named);
+    AddSummary(policy, sections, sizes, &named.info);
+    for (std::size_t i = 0; i < sections.size(); ++i) ++section;
   }
 }
 
@@ -144,10 +162,15 @@ Status ObserveService::ListPolicies(const v1::ListPoliciesRequest& request, Answ
   const RuleHits hits(*intake_.store().table(), plane_.Workers());
   const std::string prefix = request.namespace_().empty() ? "" : request.namespace_() + '/';
   std::vector<NamedPolicy> slice;
-  std::string last;  // the policy that the slice before ended with
+  std::optional<std::pair<std::uint64_t, GroupSizes>> sizes;  // and the generation that they are of
+  std::string last;                                           // the policy that the slice before ended with
   do {
     slice.clear();
-    intake_.store().Read([&](const ResolvedPolicy& policy, const Table&) { SlicePolicies(policy, last, slice); });
+    intake_.store().Read([&](const ResolvedPolicy& policy, const Table& table) {
+      // Of the slice before, unless the policy was changed since.
+      if (!sizes || sizes->first != table.generation()) sizes.emplace(table.generation(), GroupSizes(policy));
+      SlicePolicies(policy, sizes->second, last, slice);
+    });
     if (!slice.empty()) last = slice.back().name;
     for (NamedPolicy& named : slice) {
       if (!named.name.starts_with(prefix)) continue;

@@ -13,7 +13,9 @@
 #include "codec/api_minor.h"
 #include "codec/codec.h"
 #include "codec/parts.h"
+#include "core/first_packet.h"
 #include "core/flow_state.h"
+#include "sluice/unanswered.h"
 #include "table/classify.h"
 
 namespace sluice {
@@ -22,7 +24,9 @@ namespace {
 using grpc::Status;
 
 constexpr std::size_t kEndpointsASlice = 256;
+constexpr std::size_t kPoliciesALook = 1000;
 constexpr std::size_t kLabelBytes = std::size_t{64} << 10;      // of an endpoint's text of labels
+constexpr int kMostProblems = 20;                               // of Status: policies held back, and warnings
 constexpr std::size_t kMostListed = 4096;                       // of its ports, or addresses
 constexpr std::size_t kMostPolicyBytes = std::size_t{8} << 20;  // of the names of its policies
 
@@ -96,11 +100,11 @@ std::optional<std::vector<IpAddress>> AddressesOf(const PolicyStore& store, std:
 
 }  // namespace
 
-ObserveService::ObserveService(const PolicyIntake& intake, const DataplaneView& plane, bool fail_closed,
+ObserveService::ObserveService(const PolicyIntake& intake, const DataplaneView& plane, const PipelineConfig& pipeline,
                                const ReadLimits& limits, FlowLog* flow_log)
     : intake_(intake),
       plane_(plane),
-      fail_closed_(fail_closed),
+      pipeline_(pipeline),
       flow_log_(flow_log),
       start_unix_ns_(UnixNowNs()),
       drops_(intake.store(), plane),
@@ -123,9 +127,17 @@ Status ObserveService::GetStatus(const v1::GetStatusRequest&, AnswerWriter& writ
   status.set_not_kept(intake.not_kept);
   status.set_large_removals(intake.large_removals);
   for (const Diagnostic& refusal : intake.last_refusal) *status.add_last_refusal() = EncodeProblem(refusal);
+  status.set_held_policies(intake.held.size());
+  for (const auto& [policy, why] : intake.held) {
+    if (status.held_size() == kMostProblems) break;
+    v1::Problem* held = status.add_held();
+    held->set_object("policy " + ShownName(policy));
+    held->set_reason(ShownName(why));
+  }
+  AddUnanswered(&status);
   const auto table = intake_.store().table();
   status.set_generation(table->generation());
-  status.set_fail_closed(fail_closed_ && !table->has_policy());
+  status.set_fail_closed(pipeline_.fail_closed && !table->has_policy());
   status.set_rules(table->stats().rules);
   const PolicySize size = intake_.store().size();
   status.set_endpoints(size.endpoints);
@@ -142,6 +154,32 @@ Status ObserveService::GetStatus(const v1::GetStatusRequest&, AnswerWriter& writ
   }
   writer.Write(status);
   return Status::OK;
+}
+
+// Some policies at a time, so that their writer need not wait for all.
+void ObserveService::AddUnanswered(v1::Status* status) {
+  std::optional<std::pair<std::uint64_t, GroupSizes>> sizes;  // and the generation that they are of
+  std::string last;
+  bool more = true;
+  const auto look = [&](const ResolvedPolicy& policy, const Table& table) {
+    if (!sizes || sizes->first != table.generation()) sizes.emplace(table.generation(), GroupSizes(policy));
+    auto section = policy.sections.After(last);
+    for (std::size_t looked = 0; section != policy.sections.end() && looked < kPoliciesALook; ++looked) {
+      const std::span<const Section> sections = policy.sections.Find(section->policy);
+      last = section->policy;
+      for (const Unanswered& unanswered : FindUnanswered(sections, policy, sizes->second)) {
+        status->set_warning_count(status->warning_count() + 1);
+        if (status->warnings_size() == kMostProblems) continue;
+        v1::Problem* warning = status->add_warnings();
+        warning->set_object("policy " + ShownName(last));
+        warning->set_field(unanswered.field);
+        warning->set_reason(unanswered.text);
+      }
+      for (std::size_t i = 0; i < sections.size(); ++i) ++section;
+    }
+    more = section != policy.sections.end();
+  };
+  while (more) intake_.store().Read(look);
 }
 
 Status ObserveService::ListEndpoints(const v1::ListEndpointsRequest& request, AnswerWriter& writer) {
@@ -258,14 +296,18 @@ Status ObserveService::Explain(const v1::ExplainRequest& request, AnswerWriter& 
                             static_cast<std::uint16_t>(request.destination_port())};
   Classification answer;
   Classifier(1).Classify(*table, {&query, 1}, &answer);
-  const auto side = [&](const Decision& decision, v1::Explanation::Side* to) {
+  const auto side = [&](const Decision& decision, IdSetId sections, v1::Explanation::Side* to) {
     to->set_verdict(decision.allow ? "allow" : "deny");
     to->set_isolated(decision.rule != kNoRule);
     SetRule(*table, decision.rule, to->mutable_rule());
+    if (decision.rule == kNoRule || table->rule(decision.rule).index >= 0) return;
+    for (const RuleId deny : table->DefaultDenies(sections)) to->add_isolated_by(ShownName(table->rule(deny).policy));
   };
-  side(answer.egress, message.mutable_egress());
-  side(answer.ingress, message.mutable_ingress());
-  message.set_verdict(answer.allow ? "allow" : "deny");
+  side(answer.egress, answer.egress_sections, message.mutable_egress());
+  side(answer.ingress, answer.ingress_sections, message.mutable_ingress());
+  const DropReason reason = ReasonBesidePolicy(pipeline_, table->has_policy(), query.source, answer.unknown_endpoint);
+  message.set_reason(std::string(Name(reason)));
+  message.set_verdict(answer.allow && reason == DropReason::kNone ? "allow" : "deny");
   message.set_exempt(std::string(Name(answer.exemption)));
   message.set_generation(table->generation());
   message.set_source(pair->first.ToString());

@@ -11,6 +11,7 @@
 
 #include "api/drop_feed.h"
 #include "api/read_calls.h"
+#include "core/pipeline_config.h"
 #include "observe/dataplane_view.h"
 #include "observe/flow_log.h"
 #include "sluice/v1/observe.grpc.pb.h"
@@ -32,9 +33,9 @@ using RawObserveService = v1::ObserveService::WithRawCallbackMethod_GetStatus<
 
 class ObserveService final : public RawObserveService {
  public:
-  // All outlive the service, which outlives its server. `fail_closed`: what happens before any policy. `flow_log`: null
+  // All outlive the service, which outlives its server. `pipeline`: what the workers' were made with. `flow_log`: null
   // where nothing is kept of flows that ended.
-  ObserveService(const PolicyIntake& intake, const DataplaneView& plane, bool fail_closed,
+  ObserveService(const PolicyIntake& intake, const DataplaneView& plane, const PipelineConfig& pipeline,
                  const ReadLimits& limits = {}, FlowLog* flow_log = nullptr);
 
   // Of the certificate that TCP clients are shown, in seconds since 1970; 0: there is none. Any thread.
@@ -62,6 +63,7 @@ class ObserveService final : public RawObserveService {
 
   // The answers. Of the call's thread.
   grpc::Status GetStatus(const v1::GetStatusRequest&, AnswerWriter& writer);
+  void AddUnanswered(v1::Status* status);
   grpc::Status ListEndpoints(const v1::ListEndpointsRequest& request, AnswerWriter& writer);
   grpc::Status ListPolicies(const v1::ListPoliciesRequest& request, AnswerWriter& writer);
   grpc::Status GetTableStats(const v1::GetTableStatsRequest&, AnswerWriter& writer);
@@ -76,7 +78,7 @@ class ObserveService final : public RawObserveService {
 
   const PolicyIntake& intake_;
   const DataplaneView& plane_;
-  const bool fail_closed_;
+  const PipelineConfig pipeline_;
   FlowLog* const flow_log_;
   const std::uint64_t start_unix_ns_;
   DropFeed drops_;

@@ -1,3 +1,4 @@
+#include "core/first_packet.h"
 #include "core/parse.h"
 #include "core/parse_layers.h"
 #include "core/wire.h"
@@ -185,11 +186,10 @@ DropReason WalkIpv6(const Bytes& bytes, std::uint8_t max_extension_headers, Ipv6
 }  // namespace
 
 DropReason ParseIpv4(const Bytes& bytes, bool bad_checksum, ParsedPacket& out) {
-  constexpr std::uint32_t kLimitedBroadcast = 0xffffffff;
   if (const DropReason reason = WalkIpv4(bytes, out); reason != DropReason::kNone) return reason;
   if (out.l4_offset + std::uint32_t{out.l4_length} > bytes.total) return DropReason::kBadIpLength;
   if (bad_checksum) return DropReason::kBadIpChecksum;
-  if (out.source_lo >> 28 == 0xe || out.source_lo == kLimitedBroadcast) return DropReason::kBadIpAddress;
+  if (!MaySend(out.family, out.source_hi, out.source_lo)) return DropReason::kBadIpAddress;
   if (IsLaterFragment(out)) return DropReason::kNone;
   return ParseTransport(bytes, {}, out);
 }
@@ -200,7 +200,7 @@ DropReason ParseIpv6(const Bytes& bytes, std::uint8_t max_extension_headers, Par
     return reason;
   }
   if (out.l4_offset + std::uint32_t{out.l4_length} > bytes.total) return DropReason::kBadIpLength;
-  if (out.source_hi >> 56 == 0xff) return DropReason::kBadIpAddress;
+  if (!MaySend(out.family, out.source_hi, out.source_lo)) return DropReason::kBadIpAddress;
   if (IsLaterFragment(out)) return DropReason::kNone;
   return ParseTransport(bytes, facts, out);
 }

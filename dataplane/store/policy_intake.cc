@@ -3,6 +3,9 @@
 #include <chrono>
 #include <utility>
 
+#include "sluice/log_text.h"
+#include "sluice/printable.h"
+
 namespace sluice {
 namespace {
 
@@ -27,6 +30,14 @@ Diagnostic NumbersUsedUp() {
   diagnostic.message =
       "names a state of whose numbers most went to what is gone; send a full state, which begins others";
   return diagnostic;
+}
+
+// Adds the policy of these sections, where its sender holds it back.
+template <typename Sections>
+void AddHeld(const Sections& sections, std::map<std::string, std::string>* held) {
+  for (const Section& section : sections) {
+    if (!section.held.empty()) held->try_emplace(section.policy, section.held);
+  }
 }
 
 }  // namespace
@@ -61,8 +72,30 @@ void PolicyIntake::PublishTimed(std::shared_ptr<const Table> table) {
   published_.live_unix_ns = UnixNowNs();
 }
 
+// Each is said once, for as long as it is held back for the same reason.
+void PolicyIntake::TellHeld(Held held) {
+  Held before;
+  {
+    const std::lock_guard lock(mutex_);
+    before = std::exchange(status_.held, held);
+  }
+  const auto name = [](const std::string& policy) { return "policy " + Printable(policy, kPrintableBytes); };
+  for (const auto& [policy, why] : held) {
+    const auto known = before.find(policy);
+    if (known != before.end() && known->second == why) continue;
+    say_(name(policy) + " is held back by its sender: it isolates whom it selects and allows nothing, because of: " +
+         Printable(why, kPrintableBytes));
+  }
+  for (const auto& [policy, why] : before) {
+    if (!held.contains(policy)) say_(name(policy) + " is held back no more");
+  }
+}
+
 std::optional<Diagnostic> PolicyIntake::Restore(ResolvedPolicy policy, std::uint64_t state_id, std::uint64_t batch) {
+  Held held;
+  AddHeld(policy.sections, &held);
   if (auto refused = store_.Replace(std::move(policy))) return refused;
+  TellHeld(std::move(held));
   const std::lock_guard lock(mutex_);
   status_.source = "state file";
   status_.state_id = state_id;
@@ -83,6 +116,7 @@ std::optional<Diagnostic> PolicyIntake::ReplaceByManifests(ResolvedPolicy policy
     return refused;
   }
   status_.source = "manifests";
+  status_.held.clear();
   if (store_.table() != before) status_.published_unix_ns = UnixNowNs();
   return std::nullopt;
 }
@@ -145,8 +179,17 @@ BatchOutcome PolicyIntake::Refuse(std::uint64_t batch, Diagnostic reason) {
   outcome.batch = batch;
   outcome.generation = store_.table()->generation();
   outcome.problems = {std::move(reason)};
-  const std::lock_guard lock(mutex_);
-  status_.last_refusal = outcome.problems;
+  const std::string text = LogText(outcome.problems[0]);
+  std::string sender;
+  {
+    const std::lock_guard lock(mutex_);
+    const bool known = !status_.last_refusal.empty() && LogText(status_.last_refusal[0]) == text;
+    status_.last_refusal = outcome.problems;
+    if (known) return outcome;  // a sender may try the same again and again
+    sender = status_.sender;
+  }
+  say_("a batch by sender '" + Printable(sender, kPrintableBytes) +
+       "' is refused: " + Printable(text, kPrintableBytes) + "; what was in force stays");
   return outcome;
 }
 
@@ -166,9 +209,12 @@ BatchOutcome PolicyIntake::ReplaceByPush(ResolvedPolicy policy, std::uint64_t st
                                          std::vector<std::string> records) {
   const std::uint64_t start = SteadyNowNs();
   const PolicyRemoval removal = store_.RemovedBy(policy);
+  Held held;
+  AddHeld(policy.sections, &held);
   if (auto refused = store_.Replace(std::move(policy))) return Refuse(batch, std::move(*refused));
   BatchOutcome outcome = Applied(state_id, batch, start);
   if (removal.is_large()) Tell(removal);
+  TellHeld(std::move(held));
   if (file_ != nullptr) {
     file_->Save(std::move(records));
     outcome.not_kept = AwaitKept();
@@ -188,8 +234,16 @@ std::optional<BatchOutcome> PolicyIntake::RefuseOutOfOrder(std::uint64_t state_i
 BatchOutcome PolicyIntake::UpdateByPush(PolicyUpdate update, std::uint64_t batch, std::string record,
                                         const Encode& encode) {
   const std::uint64_t start = SteadyNowNs();
+  const IntakeStatus before = status();
+  Held held = before.held;
+  for (const std::string& policy : update.removed_policies) held.erase(policy);
+  for (const SectionsUpdate& sections : update.sections) {
+    held.erase(sections.policy);
+    AddHeld(sections.sections, &held);
+  }
   if (auto refused = store_.Update(std::move(update))) return Refuse(batch, std::move(*refused));
-  BatchOutcome outcome = Applied(status().state_id, batch, start);
+  BatchOutcome outcome = Applied(before.state_id, batch, start);
+  if (held != before.held) TellHeld(std::move(held));
   if (file_ != nullptr) {
     KeepUpdate(std::move(record), encode);
     outcome.not_kept = AwaitKept();

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -38,7 +39,8 @@ struct IntakeStatus {
   bool sender_connected = false;
   Diagnostics last_refusal;  // of the last batch, if it was refused
   std::string not_kept;      // why a restart would not begin with what is in force, though there is a state file
-  std::uint64_t large_removals = 0;  // full states that took away more than half of the policies in force
+  std::uint64_t large_removals = 0;         // full states that took away more than half of the policies in force
+  std::map<std::string, std::string> held;  // policies that the sender holds back, and why
 };
 
 // What became of a batch that was pushed.
@@ -106,6 +108,8 @@ class PolicyIntake {
   void PublishTimed(std::shared_ptr<const Table> table);
   BatchOutcome Applied(std::uint64_t state_id, std::uint64_t batch, std::uint64_t started_ns);
   void Tell(const PolicyRemoval& removal);
+  using Held = std::map<std::string, std::string>;  // why, by policy
+  void TellHeld(Held held);
   void KeepUpdate(std::string record, const Encode& encode);
   std::string AwaitKept();
 

@@ -47,6 +47,9 @@ struct Section {
   GroupId subjects = 0;
   bool isolates = true;  // NP-01: what no rule of the tier matches is denied, and says index -1 of `policy`
   std::vector<Rule> rules;
+  // Why the sender holds the policy back and sends it without its rules, for people; the same in all sections of the
+  // policy. Empty: it does not.
+  std::string held = {};
 
   friend bool operator==(const Section&, const Section&) = default;
 };

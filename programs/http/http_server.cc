@@ -89,14 +89,19 @@ std::unique_ptr<HttpServer> HttpServer::Start(const std::string& address, Answer
     http->handlers_.push_back(std::make_unique<Handler>(std::move(answer)));
     http->server_->addHandler(path, *http->handlers_.back());
   };
-  const auto fine_unless = [&](const std::string& path, std::string fine, std::function<std::string()> problem) {
-    add(path, [fine = std::move(fine), problem = std::move(problem)] {
+  using Notes = std::function<std::vector<std::string>()>;
+  const auto fine_unless = [&](const std::string& path, std::string fine, std::function<std::string()> problem,
+                               Notes notes) {
+    add(path, [fine = std::move(fine), problem = std::move(problem), notes = std::move(notes)] {
       const std::string why = problem();
-      return why.empty() ? Answer{200, fine + '\n'} : Answer{503, Printable(why) + '\n'};
+      Answer answer = why.empty() ? Answer{200, fine + '\n'} : Answer{503, Printable(why) + '\n'};
+      if (!notes) return answer;
+      for (const std::string& note : notes()) answer.text += Printable(note) + '\n';
+      return answer;
     });
   };
-  fine_unless("/healthz", "alive", std::move(answers.dead));
-  fine_unless("/readyz", "ready", std::move(answers.unready));
+  fine_unless("/healthz", "alive", std::move(answers.dead), {});
+  fine_unless("/readyz", "ready", std::move(answers.unready), std::move(answers.notes));
   add("/metrics", [metrics = std::move(answers.metrics)] { return Answer{200, metrics()}; });
   return http;
 }

@@ -15,8 +15,9 @@ namespace sluice {
 // Nothing, or what is wrong with an address: "HOST:PORT", ":PORT" or "PORT", a host of IPv6 in brackets.
 std::optional<std::string> CheckHttpAddress(const std::string& address);
 
-// /healthz: 200 where `dead` says nothing, else 503 and what it says. /readyz: the same of `unready`. /metrics: the
-// text of `metrics`. All are called in threads of the server, several at a time.
+// /healthz: 200 where `dead` says nothing, else 503 and what it says. /readyz: the same of `unready`; what `notes` says
+// stands below "ready", a line each, and changes nothing about that. /metrics: the text of `metrics`. All are called in
+// threads of the server, several at a time.
 //
 // A client that asks nothing or reads nothing loses its connection soon, so that a thousand of them keep out a probe
 // for some seconds, not for as long as they like.
@@ -26,6 +27,7 @@ class HttpServer {
     std::function<std::string()> dead;
     std::function<std::string()> unready;
     std::function<std::string()> metrics;
+    std::function<std::vector<std::string>()> notes = {};
   };
 
   // Requires an address that CheckHttpAddress takes. Null: `error` says why, and what helps.

@@ -167,8 +167,9 @@ class Daemon {
     const auto dead = [this] {
       return std::string(Clock::now().time_since_epoch() - last_tick_.load() < kHangs ? "" : "the main loop hangs");
     };
-    http_ = HttpServer::Start(settings_.http, {dead, [this] { return Unready(); }, [this] { return MetricsText(); }},
-                              error);
+    http_ = HttpServer::Start(
+        settings_.http,
+        {dead, [this] { return Unready(); }, [this] { return MetricsText(); }, [this] { return HeldBack(); }}, error);
     if (!http_) spdlog::error("{}", error);
     return http_ != nullptr;
   }
@@ -214,6 +215,26 @@ class Daemon {
       if (!pusher->health().in_step) return pusher->target() + " is not in step";
     }
     return "";
+  }
+
+  // Any thread. The policies that targets refused, a line each: of many, the first of each target.
+  std::vector<std::string> HeldBack() const {
+    constexpr std::size_t kMostListed = 20;
+    std::vector<std::string> lines;
+    if (!pushers_started_) return lines;
+    for (const auto& pusher : pushers_) {
+      const HeldReasons::Reasons reasons = pusher->health().held_reasons.Get();
+      std::size_t listed = 0;
+      for (const auto& [policy, why] : reasons) {
+        if (listed++ == kMostListed) {
+          lines.push_back(pusher->target() + ": " + std::to_string(reasons.size() - kMostListed) +
+                          " more are held back");
+          break;
+        }
+        lines.push_back(pusher->target() + ": policy " + policy + " is held back: " + why);
+      }
+    }
+    return lines;
   }
 
   // Any thread. What grows with time is told as of now, so that a main loop that hangs does not stop it.
@@ -279,14 +300,15 @@ class Daemon {
   }
 
   // A policy that a dataplane did not take is told of on the object, as one that we refuse is.
-  static void PostRefusal(const Reports::Refusal& refusal, const KubeFollower& follower, KubeSource& source,
-                          PolicyStatuses& statuses) {
+  void PostRefusal(const Reports::Refusal& refusal, const KubeFollower& follower, KubeSource& source,
+                   PolicyStatuses& statuses) const {
     constexpr std::string_view kPolicy = "policy ";
     if (!refusal.what.object.starts_with(kPolicy)) return;
     const auto subject = follower.SubjectOfPolicy(refusal.what.object.substr(kPolicy.size()));
     if (!subject) return;
     const std::string why = (refusal.what.field.empty() ? "" : refusal.what.field + ": ") + refusal.what.message;
-    source.PostEvent(*subject, "RefusedByDataplane", refusal.target + ": " + why);
+    const std::string node = settings_.node.empty() ? "" : "node " + settings_.node + ", ";
+    source.PostEvent(*subject, "RefusedByDataplane", node + refusal.target + ": " + why);
     statuses.SeeRefusal(*subject, why);
   }
 

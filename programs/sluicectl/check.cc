@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "config/config.h"
 #include "resolve/resolve.h"
 #include "sluice/printable.h"
 #include "sluicectl/commands.h"
@@ -24,6 +25,7 @@ namespace {
 struct CheckOptions {
   std::vector<std::string> manifests;
   std::string flows;
+  std::string config;
   std::string engine = "compiled";
   std::string format = "table";
   bool no_exemptions = false;
@@ -37,7 +39,8 @@ struct CheckCounts {
 };
 
 void WriteJson(Output& output, const FlowLine& line, const FlowAnswer& answer) {
-  output << R"({"id":)" << line.id << R"(,"verdict":")" << VerdictName(answer.allow) << R"(","egress":)";
+  output << R"({"id":)" << line.id << R"(,"verdict":")" << VerdictName(answer.allow) << R"(","reason":")"
+         << Name(answer.reason) << R"(","egress":)";
   WriteSideJson(output, answer.egress);
   output << R"(,"ingress":)";
   WriteSideJson(output, answer.ingress);
@@ -46,6 +49,7 @@ void WriteJson(Output& output, const FlowLine& line, const FlowAnswer& answer) {
 
 std::vector<std::string> TableRow(const FlowLine& line, const FlowAnswer& answer, const EndNames& names) {
   std::string verdict(VerdictName(answer.allow));
+  if (answer.reason != DropReason::kNone) verdict += " (" + std::string(Name(answer.reason)) + ')';
   if (answer.exemption != Exemption::kNone) verdict += " (" + std::string(Name(answer.exemption)) + ')';
   std::string expected = "-";
   if (line.expect_allow) {
@@ -137,21 +141,24 @@ void Checker::CheckExpectation(const FlowLine& line, const FlowAnswer& answer) {
 }
 
 int RunCheck(const CheckOptions& options) {
-  const LoadedManifests& manifests = *KeepUntilExit(LoadManifests(options.manifests));
+  Config config;
+  if (!LoadConfig(options.config, &config)) return kExitBadInput;
+  const LoadedManifests& manifests = *KeepUntilExit(LoadManifestsAndWarn(options.manifests));
   const bool exemptions = !options.no_exemptions;
   std::unique_ptr<Judge> judge;
   std::unique_ptr<Judge> second;
   const ResolvedPolicy* resolved = nullptr;
   if (options.engine != "reference") {
-    const CompiledPolicy& policy = *KeepUntilExit(CompilePolicy(manifests.cluster));
+    const CompiledPolicy& policy = *KeepUntilExit(CompilePolicy(manifests.cluster, config.limits));
     if (policy.table == nullptr) return kExitBadInput;
-    judge = std::make_unique<CompiledJudge>(policy.table, exemptions);
+    judge = std::make_unique<CompiledJudge>(policy.table, exemptions, config.pipeline);
     resolved = &policy.resolved;
   } else {
     resolved = KeepUntilExit(Resolve(manifests.cluster, nullptr));  // for names alone
   }
   if (options.engine != "compiled") {
-    (judge == nullptr ? judge : second) = std::make_unique<ReferenceJudge>(manifests.cluster, exemptions);
+    (judge == nullptr ? judge : second) =
+        std::make_unique<ReferenceJudge>(manifests.cluster, exemptions, config.pipeline);
   }
 
   const PodDirectory& pods = *KeepUntilExit(PodDirectory(manifests.cluster));
@@ -161,6 +168,7 @@ int RunCheck(const CheckOptions& options) {
   Checker checker(options, std::move(judge), std::move(second), names);
   checker.Run(file);
   const bool written = checker.Flush();
+  file.WarnOfMissingPorts();
 
   const CheckCounts& counts = checker.counts();
   std::fprintf(stderr, "%" PRIu64 " flows: %" PRIu64 " allowed, %" PRIu64 " denied", counts.allowed + counts.denied,
@@ -193,6 +201,8 @@ void AddCheck(CLI::App& app, int* exit_code) {
   command->add_option("--engine", options->engine, "compiled, reference or both")
       ->check(CLI::IsMember({"compiled", "reference", "both"}))
       ->capture_default_str();
+  command->add_option("--config", options->config, "sluiced's configuration: what it drops beside policy")
+      ->type_name("FILE");
   command->add_flag("--no-exemptions", options->no_exemptions,
                     "judge a pod's traffic with itself and its own node like any other");
   command->add_option("-o,--output", options->format, "json or table")
@@ -200,6 +210,7 @@ void AddCheck(CLI::App& app, int* exit_code) {
       ->capture_default_str();
   command->footer(
       "src and dst are addresses or namespace/pod; proto is tcp, udp, sctp, icmp, icmpv6 or a number.\n"
+      "The verdict is what the filter does: where it drops a flow whatever policy says, the reason is beside it.\n"
       "Exit codes: 0 fine; 1 an expect not met, or the engines differ; 2 bad input.\n"
       "Example:\n"
       "  echo '{\"id\":1,\"src\":\"shop/web\",\"dst\":\"10.1.0.7\",\"proto\":\"tcp\",\"dport\":5432,"

@@ -15,9 +15,15 @@ std::string RuleText(Direction direction, std::int32_t rule, std::string_view ru
   return text;
 }
 
+std::string IsolatedByText(const SideAnswer& side) {
+  std::string text;
+  for (const std::string_view policy : side.isolated_by) text += (text.empty() ? "" : ", ") + Printable(policy);
+  return text;
+}
+
 std::string RuleText(const SideAnswer& side, Direction direction) {
   if (!side.decided) return "-";
-  std::string text = Printable(side.policy);
+  std::string text = side.isolated_by.empty() ? Printable(side.policy) : IsolatedByText(side);
   text += ' ' + RuleText(direction, side.rule, side.rule_name);
   if (side.tier != Name(Tier::kNetworkPolicy)) text.append(" in ").append(side.tier);
   return text;
@@ -44,6 +50,7 @@ nlohmann::ordered_json ToJson(const SideAnswer& side) {
   json["policy"] = side.policy;
   json["rule"] = side.rule;
   if (!side.rule_name.empty()) json["rule_name"] = side.rule_name;
+  if (!side.isolated_by.empty()) json["isolated_by"] = side.isolated_by;
   return json;
 }
 
@@ -53,6 +60,12 @@ void WriteSideJson(Output& output, const SideAnswer& side) {
     output << R"(,"policy":)" << JsonText(side.policy) << R"(,"rule":)" << std::int64_t{side.rule};
     if (!side.rule_name.empty()) output << R"(,"rule_name":)" << JsonText(side.rule_name);
   }
+  const char* separator = R"(,"isolated_by":[)";
+  for (const std::string_view policy : side.isolated_by) {
+    output << separator << JsonText(policy);
+    separator = ",";
+  }
+  if (!side.isolated_by.empty()) output << "]";
   output << "}";
 }
 

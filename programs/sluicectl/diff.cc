@@ -4,12 +4,15 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "codec/codec.h"
@@ -22,6 +25,7 @@
 #include "sluicectl/judge.h"
 #include "sluicectl/live.h"
 #include "sluicectl/live_policy.h"
+#include "sluicectl/overlay.h"
 #include "sluicectl/policy_diff.h"
 #include "table/classify.h"
 
@@ -30,7 +34,8 @@ namespace {
 
 struct DiffOptions {
   LiveOptions live;
-  std::vector<std::string> manifests;
+  std::vector<std::string> manifests;  // the whole
+  std::vector<std::string> add;        // or what comes on top of what is in force
   std::string node;
   bool no_flows = false;
   std::uint64_t max_flows = 20;
@@ -52,6 +57,7 @@ struct CutFlow {
 
 struct FlowsDiff {
   std::uint64_t live = 0;
+  std::uint64_t over = 0;  // connections that ended, or were cut; not among the live ones
   std::uint64_t cut = 0;
   std::vector<CutFlow> shown;  // of those that are cut
 };
@@ -97,6 +103,12 @@ void CompleteByLivePods(const ResolvedPolicy& live, Cluster* cluster) {
   }
 }
 
+// Its ends have closed or reset it, or a change of policy has cut it: what remains of it times out.
+bool IsOver(const v1::Flow& flow) {
+  constexpr std::string_view kOver[] = {"TIME_WAIT", "CLOSE", "CLOSED", "CUT"};
+  return std::find(std::begin(kOver), std::end(kOver), flow.state()) != std::end(kOver);
+}
+
 // Runs the live flows through the table that the manifests make, as sluiced would after the change.
 int CompareFlows(const DiffOptions& options, v1::ObserveService::Stub& stub, const Table& table, FlowsDiff* diff) {
   Classifier classifier;
@@ -117,8 +129,8 @@ int CompareFlows(const DiffOptions& options, v1::ObserveService::Stub& stub, con
       diff->shown.push_back({flow,
                              {AddressText(flow.source()), flow.source_port(), flow.source_pod(), {}},
                              {AddressText(flow.destination()), flow.destination_port(), flow.destination_pod(), {}},
-                             ToAnswer(table, answers[i].egress),
-                             ToAnswer(table, answers[i].ingress)});
+                             ToAnswer(table, answers[i].egress, answers[i].egress_sections),
+                             ToAnswer(table, answers[i].ingress, answers[i].ingress_sections)});
     }
     flows.clear();
   };
@@ -129,8 +141,9 @@ int CompareFlows(const DiffOptions& options, v1::ObserveService::Stub& stub, con
   v1::Flow message;
   while (call.Read(*reader, &message)) {
     ForEachFlow(message, [&](const v1::Flow& flow) {
-      if (flow.state() == "CUT" || !DecodeAddress(flow.source()) || !DecodeAddress(flow.destination())) return;
-      ++diff->live;
+      if (!DecodeAddress(flow.source()) || !DecodeAddress(flow.destination())) return;
+      ++(IsOver(flow) ? diff->over : diff->live);
+      if (IsOver(flow)) return;
       flows.push_back(flow);
       if (flows.size() == Classifier::kMaxBurst) judge();
     });
@@ -154,7 +167,7 @@ Json ToJson(const std::vector<ObjectChange>& changes) {
 }
 
 Json ToJson(const FlowsDiff& flows) {
-  Json json = {{"live", flows.live}, {"cut", flows.cut}, {"shown", Json::array()}};
+  Json json = {{"live", flows.live}, {"over", flows.over}, {"cut", flows.cut}, {"shown", Json::array()}};
   for (const CutFlow& cut : flows.shown) {
     Json row = {{"proto", ProtocolJson(static_cast<std::uint8_t>(cut.flow.protocol()))},
                 {"src", ToJson(cut.source)},
@@ -213,21 +226,51 @@ void WriteText(Output& output, const PolicyDiff& diff, const FlowsDiff& flows, c
   } else {
     output << static_cast<std::int64_t>(flows.cut) << " of " << static_cast<std::int64_t>(flows.live)
            << " live flows would be cut\n";
+    if (flows.over != 0) {
+      output << "not among them: " << static_cast<std::int64_t>(flows.over) << " flows that are over, and time out\n";
+    }
   }
 }
 
+// What would be in force: the manifests alone, or on top of `live`.
+std::variant<ResolvedPolicy, Diagnostic> WantedPolicy(const DiffOptions& options, const ResolvedPolicy& live,
+                                                      Cluster cluster) {
+  const bool adds = !options.add.empty();
+  if (adds && !(cluster.pods.empty() && cluster.nodes.empty())) {
+    Diagnostic warning;
+    warning.message = "Pods and Nodes are not looked at: with --add, those in force are taken";
+    ReportWarnings({warning}, "");
+    cluster.pods.clear();
+  }
+  CompleteByLivePods(live, &cluster);
+  ClusterResolver resolver;
+  resolver.Load(cluster);
+  Report(resolver.Conflicts());
+  ResolvedPolicy wanted = resolver.MakeView(options.node)->Full();
+  if (!adds) return wanted;
+  PolicyUpdate update = OverlayOf(live, wanted);
+  ResolvedPolicy whole = CopyOf(live);
+  if (auto wrong = Check(whole, update)) return *std::move(wrong);
+  Apply(std::move(update), whole);
+  return whole;
+}
+
 int RunDiff(const DiffOptions& options) {
+  if (options.manifests.empty() == options.add.empty()) {
+    return Fail("wants either --manifests, which are taken as a whole, or --add, for what comes on top");
+  }
   const auto stub = ConnectTo(options.live);
   if (stub == nullptr) return kExitBadInput;
-  LoadedManifests manifests = LoadManifests(options.manifests);
-  if (!manifests.good) return Fail("nothing was compared: what was refused would pass for removed");
+  LoadedManifests manifests = LoadManifests(options.add.empty() ? options.manifests : options.add);
+  if (!manifests.good) {
+    return Fail(options.add.empty() ? "nothing was compared: what was refused would pass for removed"
+                                    : "nothing was compared: some manifests were refused, see above");
+  }
   ResolvedPolicy live;
   if (const int code = FetchPolicy(options.live, *stub, &live); code != kExitFine) return code;
-  CompleteByLivePods(live, &manifests.cluster);
-  ClusterResolver resolver;
-  resolver.Load(manifests.cluster);
-  Report(resolver.Conflicts());
-  const ResolvedPolicy wanted = resolver.MakeView(options.node)->Full();
+  auto result = WantedPolicy(options, live, std::move(manifests.cluster));
+  if (const auto* wrong = std::get_if<Diagnostic>(&result)) return Fail(wrong->ToString());
+  const ResolvedPolicy wanted = std::get<ResolvedPolicy>(std::move(result));
   const std::shared_ptr<const Table> table = CompileHere(wanted);
   if (table == nullptr) return kExitBadInput;
   FlowsDiff flows;
@@ -254,8 +297,13 @@ void AddDiff(CLI::App& app, int* exit_code) {
   CLI::App* command =
       app.add_subcommand("diff", "Tell what manifests would change against the policy that is in force.");
   auto options = std::make_shared<DiffOptions>();
-  command->add_option("--manifests", options->manifests, "files or folders of Kubernetes manifests, YAML or JSON")
-      ->required()
+  command
+      ->add_option("--manifests", options->manifests,
+                   "files or folders of Kubernetes manifests, YAML or JSON, taken as a whole")
+      ->type_name("PATH");
+  command
+      ->add_option("--add", options->add,
+                   "or manifests that come on top of what is in force, as kubectl apply would have it")
       ->type_name("PATH");
   command->add_option("--node", options->node, "as sluice-sync --node: only what the pods of this node need")
       ->type_name("NAME");
@@ -267,10 +315,11 @@ void AddDiff(CLI::App& app, int* exit_code) {
   command->footer(
       "The manifests are taken as a whole: a policy that they lack counts as removed. Where they hold no Pod, the "
       "live\n"
-      "endpoints are taken for the pods.\n"
+      "endpoints are taken for the pods. With --add, all other policies stay, and the live endpoints are the pods.\n"
       "Exit codes: 0 no difference; 1 differences; 2 bad input, or nobody answers.\n"
       "Examples:\n"
       "  sluicectl diff --manifests examples\n"
+      "  sluicectl diff --add new-policy.yaml\n"
       "  sluicectl diff --manifests policies/ -o json --max-flows 1000");
   command->callback([options, exit_code] { *exit_code = RunDiff(*options); });
 }

@@ -1,15 +1,24 @@
 // `sluicectl explain`: one decision, told step by step, of manifests or of a running sluiced.
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <span>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "codec/codec.h"
 #include "common/arguments.h"
+#include "config/config.h"
+#include "sluice/drop_reason.h"
 #include "sluice/printable.h"
 #include "sluice/protocol.h"
+#include "sluice/unanswered.h"
 #include "sluicectl/commands.h"
 #include "sluicectl/explanation.h"
 #include "sluicectl/input.h"
@@ -27,8 +36,9 @@ struct ExplainOptions {
   std::string source;
   std::string destination;
   std::string protocol;
-  std::uint16_t destination_port = 0;
+  std::optional<std::uint16_t> destination_port;
   std::uint16_t source_port = 0;
+  std::string config;
   bool no_exemptions = false;
   LiveOptions live;
 };
@@ -42,6 +52,11 @@ Json ToJson(const EndExplanation& end, std::uint32_t port) {
 
 Json ToJson(const SideExplanation& side) {
   Json json = ToJson(side.answer);
+  if (side.nearest) {
+    const PolicyExplanation& policy = side.policies[side.nearest->policy];
+    const RuleExplanation& rule = policy.rules[side.nearest->rule];
+    json["nearest"] = {{"policy", policy.policy}, {"rule", rule.index}, {"why_not", rule.why_not}};
+  }
   json["policies"] = Json::array();
   for (const PolicyExplanation& policy : side.policies) {
     Json rules = Json::array();
@@ -68,6 +83,7 @@ Json ToJson(const Explanation& explanation, const reference::Flow& flow) {
           {"dst", ToJson(explanation.destination, flow.destination_port)},
           {"proto", ProtocolJson(flow.protocol)},
           {"verdict", VerdictName(explanation.allow)},
+          {"reason", explanation.reason},
           {"egress", ToJson(explanation.egress)},
           {"ingress", ToJson(explanation.ingress)},
           {"exempt", Name(explanation.exemption)}};
@@ -85,20 +101,54 @@ std::string ToText(const EndExplanation& end) {
   if (end.kind == "node" && end.name.empty()) return text + "claimed by several nodes, so no pod's own node's";
   if (end.kind == "node") return text + "node " + Shown(end.name);
   if (end.kind == "external") return text + "outside the cluster";
-  return text +
-         "in the pod CIDRs, but no pod and no node has it: sluiced drops it (unknown_endpoint) unless told otherwise";
+  return text + "in the pod CIDRs, but no pod and no node has it";
+}
+
+std::string RuleSummary(const RuleExplanation& rule, Direction direction) {
+  return std::string(Name(rule.action)) + (direction == Direction::kEgress ? " to " : " from ") + Shown(rule.peers) +
+         "; " + (rule.ports.empty() ? "no port" : rule.ports);
+}
+
+// "shop/backend ingress[0]", or "shop/backend ingress default (isolated by shop/backend, shop/deny)".
+std::string DecisionText(Direction direction, const SideAnswer& side) {
+  if (!side.is_default()) return RuleText(side, direction);
+  return Shown(side.policy) + ' ' + RuleText(direction, side.rule, "") + " (isolated by " + IsolatedByText(side) + ')';
+}
+
+// What made the verdict: a reason beside policy, an exemption, or the rules of the sides that decide.
+std::string VerdictText(const Explanation& explanation) {
+  std::string text(VerdictName(explanation.allow));
+  if (!explanation.reason.empty()) {
+    text += ", whatever policy says: " + Shown(explanation.reason);
+    const auto* known = std::find(std::begin(kDropReasonNames), std::end(kDropReasonNames), explanation.reason);
+    if (known == std::end(kDropReasonNames)) return text;  // of a newer sluiced
+    return text + ", " + std::string(kDropReasonTexts[known - kDropReasonNames]);
+  }
+  if (explanation.exemption == Exemption::kSelf) return text + ": a pod may always reach itself";
+  if (explanation.exemption == Exemption::kNode) return text + ": traffic between a pod and its own node always passes";
+  std::string decisions;
+  for (const auto& [direction, side] : {std::pair(Direction::kEgress, &explanation.egress.answer),
+                                        std::pair(Direction::kIngress, &explanation.ingress.answer)}) {
+    if (!side->decided || side->allow != explanation.allow) continue;
+    decisions += (decisions.empty() ? " by " : " and by ") + DecisionText(direction, *side);
+  }
+  return text + (decisions.empty() ? ": no policy concerns it" : decisions);
+}
+
+void WriteNearest(Output& output, Direction direction, const SideExplanation& side) {
+  if (!side.nearest) return;
+  const PolicyExplanation& policy = side.policies[side.nearest->policy];
+  const RuleExplanation& rule = policy.rules[side.nearest->rule];
+  output << "nearest  " << Shown(policy.policy) << " " << RuleText(direction, rule.index, rule.name) << ", "
+         << RuleSummary(rule, direction) << ": " << rule.why_not << "\n";
 }
 
 void WriteRule(Output& output, const RuleExplanation& rule, Direction direction) {
-  output << "    " << RuleText(direction, rule.index, rule.name) << " " << Name(rule.action)
-         << (direction == Direction::kEgress ? " to " : " from ") << Shown(rule.peers) << "; " << rule.ports
-         << "\n        ";
+  output << "    " << RuleText(direction, rule.index, rule.name) << " " << RuleSummary(rule, direction) << "\n        ";
   if (rule.peers_match && rule.ports_match) {
     output << "matches" << (rule.decides ? ", and decides" : "") << "\n";
   } else {
-    output << "does not match: " << (rule.peers_match ? "" : "the peer is not among them")
-           << (!rule.peers_match && !rule.ports_match ? ", and " : "")
-           << (rule.ports_match ? "" : "the port is another") << "\n";
+    output << "does not match: " << rule.why_not << "\n";
   }
 }
 
@@ -123,12 +173,17 @@ void WriteSide(Output& output, Direction direction, const SideExplanation& side,
   if (side.answer.decided && side.answer.rule >= 0) {
     output << " by " << RuleText(side.answer, direction);
   } else if (side.answer.decided) {
-    output << " by " << RuleText(side.answer, direction) << ": it isolates, and no rule matches";
+    output << ": isolated by " << IsolatedByText(side.answer) << ", and no rule matches";
   }
   output << "\n\n";
 }
 
 void WriteText(Output& output, const Explanation& explanation, const reference::Flow& flow) {
+  output << "verdict  " << VerdictText(explanation) << "\n";
+  if (explanation.reason.empty()) {
+    WriteNearest(output, Direction::kEgress, explanation.egress);
+    WriteNearest(output, Direction::kIngress, explanation.ingress);
+  }
   output << "from     " << ToText(explanation.source) << "\nto       " << ToText(explanation.destination)
          << "\ntraffic  " << ProtocolName(flow.protocol);
   if (HasPorts(flow.protocol)) output << " to port " << std::int64_t{flow.destination_port};
@@ -144,7 +199,6 @@ void WriteText(Output& output, const Explanation& explanation, const reference::
       WriteSide(output, Direction::kEgress, explanation.egress, explanation.source);
       WriteSide(output, Direction::kIngress, explanation.ingress, explanation.destination);
   }
-  output << "verdict  " << VerdictName(explanation.allow) << "\n";
 }
 
 int BadOption(std::string field, std::string message) {
@@ -160,12 +214,19 @@ struct Subject {
   ResolvedPolicy policy;
   std::shared_ptr<const Table> table;
   Ends ends;
+  PipelineConfig config;              // what the filter does beside policy
+  std::optional<std::string> reason;  // or what a running sluiced says of that
 };
 
 int Write(const ExplainOptions& options, const Subject& subject, std::uint8_t protocol) {
   const reference::Flow flow{subject.ends.source, subject.ends.destination, protocol, options.source_port,
-                             options.destination_port};
-  const Explanation explanation = Explain(subject.policy, *subject.table, flow, !options.no_exemptions);
+                             options.destination_port.value_or(0)};
+  Explanation explanation = Explain(subject.policy, *subject.table, flow, !options.no_exemptions, subject.config);
+  if (subject.reason) {
+    explanation.reason = *subject.reason;
+    explanation.allow =
+        explanation.egress.answer.allow && explanation.ingress.answer.allow && explanation.reason.empty();
+  }
   Output output;
   if (options.live.format == "table") {
     WriteText(output, explanation, flow);
@@ -176,16 +237,46 @@ int Write(const ExplainOptions& options, const Subject& subject, std::uint8_t pr
 }
 
 int ExplainManifests(const ExplainOptions& options, std::uint8_t protocol) {
-  const LoadedManifests manifests = LoadManifests(options.manifests);
+  Config config;
+  if (!LoadConfig(options.config, &config)) return kExitBadInput;
+  const LoadedManifests manifests = LoadManifestsAndWarn(options.manifests);
   const auto ends = ParseEnds(options.source, options.destination, PodDirectory(manifests.cluster));
   if (const auto* error = std::get_if<EndError>(&ends)) {
     return BadOption(error->is_source ? "--src" : "--dst", error->message);
   }
-  CompiledPolicy policy = CompilePolicy(manifests.cluster);
+  CompiledPolicy policy = CompilePolicy(manifests.cluster, config.limits);
   if (policy.table == nullptr) return kExitBadInput;
   const int code =
-      Write(options, {std::move(policy.resolved), std::move(policy.table), std::get<Ends>(ends)}, protocol);
+      Write(options,
+            {std::move(policy.resolved), std::move(policy.table), std::get<Ends>(ends), config.pipeline, std::nullopt},
+            protocol);
   return manifests.good ? code : kExitBadInput;
+}
+
+// Of the policies that may concern the two ends: those of their namespaces, and cluster policies.
+void WarnOfUnanswered(const Subject& subject) {
+  std::set<std::string> spaces;
+  for (const Endpoint& endpoint : subject.policy.endpoints) {
+    for (const IpAddress& end : {subject.ends.source, subject.ends.destination}) {
+      if (std::find(endpoint.addresses.begin(), endpoint.addresses.end(), end) != endpoint.addresses.end()) {
+        spaces.insert(endpoint.namespace_name);
+      }
+    }
+  }
+  Diagnostics warnings;
+  const GroupSizes sizes(subject.policy);
+  const SectionList& all = subject.policy.sections;
+  for (auto section = all.begin(); section != all.end();) {
+    const std::span<const Section> sections = all.Find(section->policy);
+    const bool is_clusters = section->tier != Tier::kNetworkPolicy;
+    if (is_clusters || spaces.contains(section->policy.substr(0, section->policy.find('/')))) {
+      for (const Unanswered& one : FindUnanswered(sections, subject.policy, sizes)) {
+        warnings.push_back({Severity::kWarning, "", 0, "policy " + section->policy, one.field, one.text});
+      }
+    }
+    for (std::size_t i = 0; i < sections.size(); ++i) ++section;
+  }
+  ReportWarnings(std::move(warnings), "sluicectl get policies shows all");
 }
 
 // The table in force decides; the policy behind it tells why. Where the two are of different moments, both are asked
@@ -202,7 +293,7 @@ int ExplainLive(const ExplainOptions& options, std::uint8_t protocol) {
   set_end(options.source, request.mutable_source(), request.mutable_source_pod());
   set_end(options.destination, request.mutable_destination(), request.mutable_destination_pod());
   request.set_protocol(protocol);
-  request.set_destination_port(options.destination_port);
+  request.set_destination_port(options.destination_port.value_or(0));
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     v1::Explanation before;
     v1::Explanation after;
@@ -222,6 +313,8 @@ int ExplainLive(const ExplainOptions& options, std::uint8_t protocol) {
       return code;
     if (before.SerializeAsString() != after.SerializeAsString()) continue;
     subject.ends = {*IpAddress::Parse(before.source()), *IpAddress::Parse(before.destination())};
+    if (before.has_reason()) subject.reason = before.reason();
+    WarnOfUnanswered(subject);
     return Write(options, subject, protocol);
   }
   return BadOption("--target", "the policy changes faster than it can be told; ask again");
@@ -230,6 +323,15 @@ int ExplainLive(const ExplainOptions& options, std::uint8_t protocol) {
 int RunExplain(const ExplainOptions& options) {
   const auto protocol = ParseProtocol(options.protocol);
   if (!protocol) return BadOption("--proto", "must be " + std::string(kProtocolForms));
+  if (HasPorts(*protocol) && !options.destination_port) {
+    Diagnostic warning;
+    warning.field = "--dport";
+    warning.message = "missing: judged as to port 0, which no rule names";
+    ReportWarnings({warning}, "");
+  }
+  if (options.manifests.empty() && !options.config.empty()) {
+    return BadOption("--config", "goes with --manifests; a running sluiced has its own");
+  }
   return options.manifests.empty() ? ExplainLive(options, *protocol) : ExplainManifests(options, *protocol);
 }
 
@@ -249,6 +351,10 @@ void AddExplain(CLI::App& app, int* exit_code) {
       ->add_option("--manifests", options->manifests,
                    "files or folders of Kubernetes manifests, YAML or JSON; without them, the running sluiced is asked")
       ->type_name("PATH");
+  command
+      ->add_option("--config", options->config,
+                   "with --manifests: sluiced's configuration, what it drops beside policy")
+      ->type_name("FILE");
   AddTargetOptions(*command, options->live);
   command->add_flag("--no-exemptions", options->no_exemptions,
                     "judge a pod's traffic with itself and its own node like any other");
@@ -256,6 +362,9 @@ void AddExplain(CLI::App& app, int* exit_code) {
       ->check(CLI::IsMember({"table", "json", "yaml"}))
       ->capture_default_str();
   command->footer(
+      "First comes the verdict with what made it: a rule, the default deny of all policies that isolate, or what the\n"
+      "filter drops whatever policy says. Then, of what is denied, the rule that comes nearest and why it does not "
+      "match.\n"
       "Example: sluicectl explain --src shop/frontend --dst shop/backend --proto tcp --dport 80\n"
       "         sluicectl explain --src shop/frontend --dst shop/backend --proto tcp --dport 80 --manifests examples");
   command->callback([options, exit_code] { *exit_code = RunExplain(*options); });

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
+#include "core/first_packet.h"
 #include "sluice/protocol.h"
 #include "table/classify.h"
 
@@ -70,6 +72,17 @@ bool PortsMatch(const Rule& rule, const reference::Flow& flow) {
          });
 }
 
+std::string WhyNot(const Rule& rule, const RuleExplanation& step, const reference::Flow& flow) {
+  std::string text = step.peers_match ? "" : "the peer is not among them";
+  if (step.ports_match) return text;
+  if (!text.empty()) text += ", and ";
+  if (rule.ports.empty()) return text + "no pod has a port of the name that it asks for";
+  if (!HasPorts(flow.protocol)) return text + "it is for ports, which " + ProtocolName(flow.protocol) + " has none of";
+  const bool same_protocol = std::any_of(rule.ports.begin(), rule.ports.end(),
+                                         [&](const PortRange& range) { return range.protocol == flow.protocol; });
+  return text + (same_protocol ? "the port is another" : "the protocol is another");
+}
+
 RuleExplanation ExplainRule(const ResolvedPolicy& policy, const Rule& rule, const IpAddress& peer,
                             const Endpoint* peer_endpoint, const reference::Flow& flow) {
   RuleExplanation step;
@@ -80,13 +93,35 @@ RuleExplanation ExplainRule(const ResolvedPolicy& policy, const Rule& rule, cons
   step.ports = PortsText(rule);
   step.peers_match = rule.peers == kAnyPeer || IsMember(policy, rule.peers, peer, peer_endpoint);
   step.ports_match = PortsMatch(rule, flow);
+  step.why_not = WhyNot(rule, step, flow);
   return step;
 }
 
+// A rule whose peers match is nearer than one whose ports do: whoever wrote it thought of this peer.
+std::optional<NearestRule> FindNearest(const SideExplanation& side) {
+  std::optional<NearestRule> nearest;
+  int least = 0;
+  if (!side.answer.decided || side.answer.allow) return nearest;
+  for (std::size_t i = 0; i < side.policies.size(); ++i) {
+    const PolicyExplanation& policy = side.policies[i];
+    for (std::size_t j = 0; j < policy.rules.size(); ++j) {
+      const RuleExplanation& rule = policy.rules[j];
+      if (rule.decides) return nearest;  // those after it are not asked
+      if (rule.action == Action::kDeny || (rule.peers_match && rule.ports_match)) continue;
+      const int distance = (rule.peers_match ? 0 : 2) + (rule.ports_match ? 0 : 1);
+      if (nearest && distance >= least) continue;
+      nearest = {i, j};
+      least = distance;
+    }
+  }
+  return nearest;
+}
+
 SideExplanation ExplainSide(const ResolvedPolicy& policy, Direction direction, const reference::Flow& flow,
-                            const Endpoint* subject, const Endpoint* peer_endpoint, const SideAnswer& answer) {
+                            const Endpoint* subject, const Endpoint* peer_endpoint, SideAnswer decided) {
   SideExplanation side;
-  side.answer = answer;
+  side.answer = std::move(decided);
+  const SideAnswer& answer = side.answer;
   side.managed = subject != nullptr;
   if (subject == nullptr) return side;
   const IpAddress& peer = direction == Direction::kEgress ? flow.destination : flow.source;
@@ -113,12 +148,14 @@ SideExplanation ExplainSide(const ResolvedPolicy& policy, Direction direction, c
                    [](const PolicyExplanation& a, const PolicyExplanation& b) {
                      return std::tie(a.tier, a.priority, a.policy) < std::tie(b.tier, b.priority, b.policy);
                    });
+  side.nearest = FindNearest(side);
   return side;
 }
 
 }  // namespace
 
-Explanation Explain(const ResolvedPolicy& policy, const Table& table, const reference::Flow& flow, bool exemptions) {
+Explanation Explain(const ResolvedPolicy& policy, const Table& table, const reference::Flow& flow, bool exemptions,
+                    const PipelineConfig& config) {
   Classifier classifier(1);
   const ClassifyQuery query{flow.source, flow.destination, flow.protocol, flow.destination_port};
   Classification decision;
@@ -130,11 +167,12 @@ Explanation Explain(const ResolvedPolicy& policy, const Table& table, const refe
   explanation.source = ExplainEnd(table, flow.source, source);
   explanation.destination = ExplainEnd(table, flow.destination, destination);
   explanation.exemption = decision.exemption;
-  explanation.allow = decision.allow;
-  explanation.egress =
-      ExplainSide(policy, Direction::kEgress, flow, source, destination, ToAnswer(table, decision.egress));
-  explanation.ingress =
-      ExplainSide(policy, Direction::kIngress, flow, destination, source, ToAnswer(table, decision.ingress));
+  explanation.reason = Name(ReasonBesidePolicy(config, table.has_policy(), flow.source, decision.unknown_endpoint));
+  explanation.allow = decision.allow && explanation.reason.empty();
+  explanation.egress = ExplainSide(policy, Direction::kEgress, flow, source, destination,
+                                   ToAnswer(table, decision.egress, decision.egress_sections));
+  explanation.ingress = ExplainSide(policy, Direction::kIngress, flow, destination, source,
+                                    ToAnswer(table, decision.ingress, decision.ingress_sections));
   return explanation;
 }
 

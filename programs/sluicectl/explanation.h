@@ -5,9 +5,11 @@
 #define SLUICE_PROGRAMS_SLUICECTL_EXPLANATION_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "core/pipeline_config.h"
 #include "reference/evaluate.h"
 #include "sluice/policy_terms.h"
 #include "sluice/resolved_policy.h"
@@ -33,6 +35,7 @@ struct RuleExplanation {
   bool peers_match = false;
   bool ports_match = false;
   bool decides = false;
+  std::string why_not;  // "the port is another"; empty: it matches
 };
 
 struct PolicyExplanation {
@@ -43,23 +46,33 @@ struct PolicyExplanation {
   std::vector<RuleExplanation> rules;  // by index; a rule whose ports have names may take several lines, or none
 };
 
+// Of a side that is denied: the rule that comes closest to letting it through, had it matched.
+struct NearestRule {
+  std::size_t policy = 0;  // in SideExplanation::policies
+  std::size_t rule = 0;    // in PolicyExplanation::rules
+};
+
 struct SideExplanation {
   bool managed = false;                     // the end is a pod of the pod network
   std::vector<PolicyExplanation> policies;  // in the order in which they are asked
   SideAnswer answer;
+  std::optional<NearestRule> nearest;
 };
 
 struct Explanation {
   EndExplanation source;
   EndExplanation destination;
   Exemption exemption = Exemption::kNone;
-  bool allow = true;
+  std::string reason;  // what the filter drops it for beside policy, as a drop reason's name; empty: nothing
+  bool allow = true;   // what the filter does
   SideExplanation egress;
   SideExplanation ingress;
 };
 
 // `table` is compiled from `policy`; the explanation's texts refer to it.
-Explanation Explain(const ResolvedPolicy& policy, const Table& table, const reference::Flow& flow, bool exemptions);
+// `config`: what the filter does beside policy.
+Explanation Explain(const ResolvedPolicy& policy, const Table& table, const reference::Flow& flow, bool exemptions,
+                    const PipelineConfig& config = {});
 
 }  // namespace sluice
 

@@ -102,7 +102,8 @@ struct FlowFile::Reader {
   dom::parser parser;
   std::size_t position = 0;
   std::uint32_t line = 0;
-  Diagnostics errors;  // of the line at hand
+  Diagnostics errors;     // of the line at hand
+  bool has_port = false;  // the line at hand has a dport
 
   void Error(const FlowLine& flow, std::string_view field, std::string message) {
     Diagnostic error;
@@ -142,6 +143,7 @@ void FlowFile::Reader::Read(std::size_t begin, std::size_t length, const PodDire
   for (std::uint32_t key = 0; key < kKeyCount; ++key) {
     if ((kRequired & ~fields.seen & 1u << key) != 0) Error(flow, kKeys[key], "missing");
   }
+  has_port = (fields.seen & 1u << kDestinationPort) != 0;
   constexpr std::uint32_t kEnds = 1u << kSource | 1u << kDestination;
   if ((good & kEnds) != kEnds) return;
   const auto ends = ParseEnds(fields.source, fields.destination, pods);
@@ -166,6 +168,19 @@ bool FlowFile::Open() {
   return false;
 }
 
+void FlowFile::WarnOfMissingPorts() const {
+  if (without_port_ == 0) return;
+  Diagnostic warning;
+  warning.severity = Severity::kWarning;
+  warning.file = path_;
+  warning.line = first_without_port_;
+  warning.field = "dport";
+  warning.message = "missing in " + std::to_string(without_port_) +
+                    (without_port_ == 1 ? " flow" : " flows, first here,") +
+                    " of TCP, UDP or SCTP: judged as to port 0, which no rule names";
+  Report(warning);
+}
+
 bool FlowFile::Next(FlowLine& line) {
   Reader& reader = *reader_;
   const std::string_view content(reader.content.data(), reader.content.size());
@@ -179,7 +194,10 @@ bool FlowFile::Next(FlowLine& line) {
     line = {};
     line.line = reader.line;
     reader.Read(begin, end - begin, pods_, line);
-    if (reader.errors.empty()) return true;
+    if (reader.errors.empty()) {
+      if (!reader.has_port && HasPorts(line.flow.protocol) && without_port_++ == 0) first_without_port_ = line.line;
+      return true;
+    }
     ++bad_lines_;
     for (Diagnostic& error : reader.errors) {
       error.file = path_;

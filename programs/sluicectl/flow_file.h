@@ -32,6 +32,8 @@ class FlowFile {
   // The next good line, or false at the end.
   bool Next(FlowLine& line);
   std::uint64_t bad_lines() const { return bad_lines_; }
+  // Warns on standard error of flows so far that are TCP, UDP or SCTP and have no dport.
+  void WarnOfMissingPorts() const;
 
  private:
   struct Reader;
@@ -40,6 +42,8 @@ class FlowFile {
   const PodDirectory& pods_;
   std::unique_ptr<Reader> reader_;
   std::uint64_t bad_lines_ = 0;
+  std::uint64_t without_port_ = 0;        // good ones of TCP, UDP or SCTP
+  std::uint32_t first_without_port_ = 0;  // its line
 };
 
 }  // namespace sluice

@@ -135,22 +135,28 @@ int GetPolicies(const GetOptions& options, Stub& stub) {
           {"priority", info.priority()},
           {"subjects", info.subjects()},
           {"isolates", isolates},
+          {"selected", info.selected()},
           {"rules", rules},
           {"packets", packets},
-          {"last_hit", LastHit(last_hit, IsForPeople(options))}});
+          {"last_hit", LastHit(last_hit, IsForPeople(options))},
+          {"held", info.held()},
+          {"warnings", std::vector(info.warnings().begin(), info.warnings().end())}});
     packets = last_hit = rules = 0;
     isolates = Json::array();
   };
   const int code = List<v1::PolicyInfo>(
       options, "policies",
       {{"POLICY", "policy"},
+       {"PODS", "selected"},
        {"ISOLATES", "isolates"},
        {"RULES", "rules"},
        {"PACKETS", "packets"},
        {"LAST HIT", "last_hit"},
        {"TIER", "tier", true},
        {"PRIORITY", "priority", true},
-       {"SUBJECTS", "subjects", true}},
+       {"SUBJECTS", "subjects", true},
+       {"HELD BACK", "held"},
+       {"WARNINGS", "warnings"}},
       [&](Call* call) { return stub.ListPolicies(call, request); }, add);
   return code == kExitFine ? names.Finish("policy") : code;
 }

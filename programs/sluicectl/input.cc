@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "config/config.h"
+#include "lint/lint.h"
 #include "manifest/manifest_reader.h"
 #include "resolve/resolve.h"
 #include "sluice/protocol.h"
@@ -35,10 +37,52 @@ void Report(const Diagnostics& diagnostics) {
   for (const Diagnostic& diagnostic : diagnostics) Report(diagnostic);
 }
 
+void ReportWarnings(Diagnostics warnings, const std::string& more) {
+  constexpr std::size_t kMostShown = 20;
+  for (std::size_t i = 0; i < std::min(warnings.size(), kMostShown); ++i) {
+    warnings[i].severity = Severity::kWarning;
+    Report(warnings[i]);
+  }
+  if (warnings.size() <= kMostShown) return;
+  Diagnostic rest;
+  rest.severity = Severity::kWarning;
+  rest.message = std::to_string(warnings.size() - kMostShown) + " more such warnings; " + more;
+  Report(rest);
+}
+
+LoadedManifests LoadManifestsAndWarn(const std::vector<std::string>& paths) {
+  ReadSettings settings;
+  settings.keep_lines = true;
+  Manifests manifests = ReadManifests(paths, settings);
+  Report(manifests.diagnostics);
+  const LintResult lint = Lint(manifests, LintScope::kUnanswered);
+  Diagnostics warnings;
+  if (!lint.has_pods) {
+    warnings.emplace_back();
+    warnings.back().message =
+        "no Pod among the manifests: no policy selects anybody; add the pods, as by kubectl get pods,namespaces -A -o "
+        "yaml";
+  }
+  for (const LintFinding& finding : lint.findings) {
+    warnings.push_back(
+        {Severity::kWarning, finding.file, finding.line, finding.object, finding.field, finding.message});
+  }
+  ReportWarnings(std::move(warnings), "sluicectl lint shows all");
+  return {std::move(manifests.cluster), !HasErrors(manifests.diagnostics)};
+}
+
 LoadedManifests LoadManifests(const std::vector<std::string>& paths) {
   Manifests manifests = ReadManifests(paths);
   Report(manifests.diagnostics);
   return {std::move(manifests.cluster), !HasErrors(manifests.diagnostics)};
+}
+
+bool LoadConfig(const std::string& path, Config* config) {
+  if (path.empty()) return true;
+  Diagnostics diagnostics;
+  const bool good = ReadConfigFile(path, *config, diagnostics);
+  Report(diagnostics);
+  return good;
 }
 
 CompiledPolicy CompilePolicy(const Cluster& cluster, CompileLimits limits) {

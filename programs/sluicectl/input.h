@@ -20,9 +20,13 @@
 
 namespace sluice {
 
+struct Config;
+
 // A line each on standard error.
 void Report(const Diagnostic& diagnostic);
 void Report(const Diagnostics& diagnostics);
+// Of many, the first: `more` says where to find the others.
+void ReportWarnings(Diagnostics warnings, const std::string& more);
 
 struct LoadedManifests {
   Cluster cluster;
@@ -30,6 +34,12 @@ struct LoadedManifests {
 };
 // Reads files and folders and reports what is wrong or worth a note.
 LoadedManifests LoadManifests(const std::vector<std::string>& paths);
+// Besides, warns of what the manifests say that nothing answers to (LintScope::kUnanswered), and where they hold no
+// Pod.
+LoadedManifests LoadManifestsAndWarn(const std::vector<std::string>& paths);
+
+// sluiced's configuration from a file, or as it is by default where `path` is empty. False: it was reported why not.
+bool LoadConfig(const std::string& path, Config* config);
 
 struct CompiledPolicy {
   ResolvedPolicy resolved;

@@ -6,9 +6,13 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
+#include "core/pipeline_config.h"
 #include "reference/evaluate.h"
+#include "sluice/drop_reason.h"
 #include "sluice/policy_terms.h"
 #include "sluicectl/decision.h"
 #include "table/classify.h"
@@ -16,17 +20,19 @@
 
 namespace sluice {
 
+// What the filter does with the first packet of a connection.
 struct FlowAnswer {
-  bool allow = true;
+  bool allow = true;                      // policy allows it, and nothing beside policy drops it
+  DropReason reason = DropReason::kNone;  // what it is dropped for beside policy
   SideAnswer egress;
   SideAnswer ingress;
   Exemption exemption = Exemption::kNone;
-  bool unknown_endpoint = false;
 
   friend bool operator==(const FlowAnswer&, const FlowAnswer&) = default;
 };
 
-SideAnswer ToAnswer(const Table& table, const Decision& decision);
+// `sections`: as Classification has them.
+SideAnswer ToAnswer(const Table& table, const Decision& decision, IdSetId sections);
 
 // "allow; egress: allow shop/web egress[0]; ingress: deny shop/db ingress default".
 std::string ToText(const FlowAnswer& answer);
@@ -42,24 +48,28 @@ class Judge {
 
 class CompiledJudge : public Judge {
  public:
-  CompiledJudge(std::shared_ptr<const Table> table, bool exemptions)
-      : table_(std::move(table)), exemptions_(exemptions) {}
+  // `config`: what the filter does beside policy.
+  CompiledJudge(std::shared_ptr<const Table> table, bool exemptions, const PipelineConfig& config = {})
+      : table_(std::move(table)), exemptions_(exemptions), config_(config) {}
   void Answer(std::span<const reference::Flow> flows, FlowAnswer* answers) override;
 
  private:
   std::shared_ptr<const Table> table_;
   bool exemptions_;
+  PipelineConfig config_;
   Classifier classifier_;
 };
 
 class ReferenceJudge : public Judge {
  public:
-  ReferenceJudge(const Cluster& cluster, bool exemptions) : evaluator_(cluster), exemptions_(exemptions) {}
+  ReferenceJudge(const Cluster& cluster, bool exemptions, const PipelineConfig& config = {})
+      : evaluator_(cluster), exemptions_(exemptions), config_(config) {}
   void Answer(std::span<const reference::Flow> flows, FlowAnswer* answers) override;
 
  private:
   reference::Evaluator evaluator_;
   bool exemptions_;
+  PipelineConfig config_;
   std::array<reference::Answer, kMaxBurst> held_;
 };
 

@@ -48,15 +48,22 @@ struct Stand {
   std::deque<Outcome> outcomes;  // of packets in order; only where two stands wait for each other
 };
 
+// The directions that a policy decided.
+template <typename Visit>
+void ForEachSide(const Table& table, const Outcome& outcome, Visit visit) {
+  const SideAnswer egress = ToAnswer(table, outcome.egress, outcome.egress_sections);
+  const SideAnswer ingress = ToAnswer(table, outcome.ingress, outcome.ingress_sections);
+  if (egress.decided) visit(Direction::kEgress, egress);
+  if (ingress.decided) visit(Direction::kIngress, ingress);
+}
+
 std::string RulesText(const Table& table, const Outcome& outcome) {
   if (outcome.exemption != Exemption::kNone) return "exempt: " + std::string(Name(outcome.exemption));
   std::string text;
-  for (const auto& [direction, decision] :
-       {std::pair{Direction::kEgress, outcome.egress}, std::pair{Direction::kIngress, outcome.ingress}}) {
-    if (decision.rule == kNoRule) continue;
+  ForEachSide(table, outcome, [&](Direction direction, const SideAnswer& side) {
     if (!text.empty()) text += "; ";
-    text += ToText(ToAnswer(table, decision), direction);
-  }
+    text += ToText(side, direction);
+  });
   return text;
 }
 
@@ -64,12 +71,10 @@ std::string RulesText(const Table& table, const Outcome& outcome) {
 void WriteOutcomeJson(Output& output, const Table& table, const Outcome& outcome) {
   output << R"("verdict":")" << Name(outcome.verdict) << R"(","reason":")" << Name(outcome.reason) << R"(","state":")"
          << Name(outcome.state) << "\"";
-  for (const auto& [direction, decision] :
-       {std::pair{Direction::kEgress, outcome.egress}, std::pair{Direction::kIngress, outcome.ingress}}) {
-    if (decision.rule == kNoRule) continue;
+  ForEachSide(table, outcome, [&](Direction direction, const SideAnswer& side) {
     output << ",\"" << Name(direction) << "\":";
-    WriteSideJson(output, ToAnswer(table, decision));
-  }
+    WriteSideJson(output, side);
+  });
 }
 
 // A line a packet.
@@ -277,12 +282,7 @@ int RunReplay(ReplayOptions options) {
     return kExitBadInput;
   }
   Config config;
-  if (!options.config.empty()) {
-    Diagnostics diagnostics;
-    const bool good = ReadConfigFile(options.config, config, diagnostics);
-    Report(diagnostics);
-    if (!good) return kExitBadInput;
-  }
+  if (!LoadConfig(options.config, &config)) return kExitBadInput;
   CaptureReader reader;
   if (const auto error = reader.Open(options.capture)) {
     Report(*error);

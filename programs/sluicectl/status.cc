@@ -19,6 +19,15 @@ std::string EndText(std::int64_t unix_s) {
   return left_s > 0 ? "in " + SpanText(left_s) : SpanText(-left_s) + " ago";
 }
 
+Json ProblemTexts(const google::protobuf::RepeatedPtrField<v1::Problem>& problems) {
+  Json texts = Json::array();
+  for (const v1::Problem& problem : problems) {
+    texts.push_back(problem.object() + (problem.field().empty() ? "" : ": " + problem.field()) + ": " +
+                    problem.reason());
+  }
+  return texts;
+}
+
 Json ToJson(const v1::Status& status, bool for_people) {
   Json json = {{"version", status.version()}};
   const auto time = [&](const char* name, std::uint64_t unix_ns) {
@@ -49,11 +58,11 @@ Json ToJson(const v1::Status& status, bool for_people) {
   json["dropped"] = status.dropped();
   json["rejected"] = status.rejected();
   json["encapsulated"] = status.encapsulated();
-  json["last refusal"] = Json::array();
-  for (const v1::Problem& problem : status.last_refusal()) {
-    const std::string where = problem.object() + (problem.field().empty() ? "" : ": " + problem.field());
-    json["last refusal"].push_back(where + ": " + problem.reason());
-  }
+  json["last refusal"] = ProblemTexts(status.last_refusal());
+  json["held policies"] = status.held_policies();
+  json["held"] = ProblemTexts(status.held());
+  json["warning count"] = status.warning_count();
+  json["warnings"] = ProblemTexts(status.warnings());
   if (for_people) return json;
   Json keyed;  // keys that scripts need not quote
   for (const auto& [key, value] : json.items()) {

@@ -47,7 +47,7 @@ bool Agree(std::span<const reference::Flow> flows, Judge& compiled, Judge& refer
 }
 
 int RunVerify(const VerifyOptions& options) {
-  const LoadedManifests manifests = LoadManifests(options.manifests);
+  const LoadedManifests manifests = LoadManifestsAndWarn(options.manifests);
   CompiledPolicy policy = CompilePolicy(manifests.cluster);
   if (policy.table == nullptr) return kExitBadInput;
   const TrafficClasses classes(manifests.cluster, *policy.table);

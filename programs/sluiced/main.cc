@@ -194,8 +194,7 @@ class Daemon {
     service_ = std::make_unique<PolicyService>(*intake_, refusal, say_news, may_push);
     view_ = std::make_unique<PlaneView>(*plane_, plane_mutex_, config_.edge);
     monitor_->BeginTraffic(*view_);
-    observe_ =
-        std::make_unique<ObserveService>(*intake_, *view_, config_.pipeline.fail_closed, ReadLimits(), flow_log_.get());
+    observe_ = std::make_unique<ObserveService>(*intake_, *view_, config_.pipeline, ReadLimits(), flow_log_.get());
     ApiSettings settings = config_.api;
     settings.tls_certificate = tls_.copies().certificate;
     settings.tls_key = tls_.copies().key;

@@ -103,7 +103,7 @@ void ApiFixture::StartServer(const std::string& state_folder, const std::string&
   settings.listen = {"unix:" + Socket()};
   std::vector<grpc::Service*> services = {policy_.get()};
   if (view_ != nullptr) {
-    observe_ = std::make_unique<ObserveService>(*intake_, *view_, true, read_limits_);
+    observe_ = std::make_unique<ObserveService>(*intake_, *view_, PipelineConfig{}, read_limits_);
     services.push_back(observe_.get());
   }
   auto started = ApiServer::Start(settings, services, say);

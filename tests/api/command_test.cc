@@ -15,8 +15,10 @@
 namespace sluice {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::StartsWith;
 
 class LiveCommandTest : public ObservedFixture {
  protected:
@@ -100,6 +102,61 @@ TEST_F(LiveCommandTest, StatusTellsWhereThePolicyIsFrom) {
   EXPECT_THAT(Run("status -o yaml").second, HasSubstr("endpoints: 3\n"));
 }
 
+TEST_F(LiveCommandTest, WhatIsHeldBackAndWhatNothingAnswersToIsTold) {
+  ResolvedPolicy policy = ServerAdmitsClient();
+  const auto nobody = static_cast<GroupId>(policy.groups.size());
+  policy.groups.push_back({"pods[app=nobody] in default", {}});
+  Section section;
+  section.policy = "default/lonely";
+  section.subjects = nobody;
+  policy.sections.push_back(section);
+  section.policy = "default/much";
+  section.subjects = 0;
+  section.held = "needs more than 10 rules (limits.rules)";
+  policy.sections.push_back(section);
+  section.policy = "default/ports";
+  section.held.clear();
+  Rule rule;
+  rule.any_port = false;
+  rule.index = 2;
+  section.rules = {rule};
+  policy.sections.push_back(section);
+  policy.sections.Sort();
+  Sender sender(Connect(), "test");
+  ASSERT_TRUE(sender.SendFullState(policy, 8, 1).applied());
+  const std::string policies = Run("get policies").second;
+  EXPECT_THAT(policies, HasSubstr("POLICY          PODS  ISOLATES"));
+  EXPECT_THAT(policies, testing::ContainsRegex("default/lonely +0 +ingress .*selects no pod"));
+  EXPECT_THAT(policies, testing::ContainsRegex("default/much +1 +ingress .*needs more than 10 rules .limits.rules."));
+  EXPECT_THAT(policies, testing::ContainsRegex("default/ports +1 +ingress .*ingress.2. names a port that no pod has"));
+  EXPECT_THAT(policies, testing::ContainsRegex("default/server +1 +ingress"));
+  EXPECT_THAT(Run("get policies default/much -o json").second,
+              AllOf(HasSubstr("\"selected\":1"), HasSubstr("\"held\":\"needs more than 10 rules (limits.rules)\""),
+                    HasSubstr("\"warnings\":[]")));
+  const std::string status = Run("status").second;
+  EXPECT_THAT(status, testing::ContainsRegex("held policies +1\n"));
+  EXPECT_THAT(status, testing::ContainsRegex("held +policy default/much: needs more than 10 rules"));
+  EXPECT_THAT(status, testing::ContainsRegex("warning count +2\n"));
+  EXPECT_THAT(status, HasSubstr("policy default/lonely: selects no pod"));
+  EXPECT_THAT(Run("explain --src 10.0.0.1 --dst 10.0.0.2 --proto tcp").second,
+              AllOf(HasSubstr("warning: --dport: missing: judged as to port 0, which no rule names\n"),
+                    HasSubstr("warning: policy default/lonely: selects no pod\n"),
+                    HasSubstr("warning: policy default/ports: ingress[2]: names a port that no pod has")));
+  const auto held = [this](std::string_view text) {
+    std::size_t count = 0;
+    for (const std::string& line : said()) count += line.find(text) != std::string::npos;
+    return count;
+  };
+  EXPECT_EQ(held("policy default/much is held back by its sender: it isolates whom it selects and allows nothing, "
+                 "because of: needs more than 10 rules (limits.rules)"),
+            1u);
+  ASSERT_TRUE(sender.SendFullState(policy, 9, 1).applied());
+  EXPECT_EQ(held("is held back by its sender"), 1u) << "it is told once";
+  ASSERT_TRUE(sender.SendFullState(ServerAdmitsClient(), 10, 1).applied());
+  EXPECT_EQ(held("policy default/much is held back no more"), 1u);
+  EXPECT_THAT(Run("status").second, testing::ContainsRegex("held policies +0\n"));
+}
+
 TEST_F(LiveCommandTest, OptionsMayStandBeforeTheCommand) {
   EXPECT_THAT(Run("-o json status").second, HasSubstr("\"policy_from\": \"push\""));
   EXPECT_EQ(Run("-o json get endpoints"), Run("get endpoints -o json"));
@@ -148,18 +205,26 @@ TEST_F(LiveCommandTest, UnusedLeavesOutWhatWasHit) {
   EXPECT_THAT(out, Not(HasSubstr("default/server ")));
 }
 
+TEST_F(LiveCommandTest, ExplainBeforeAnyPolicySaysThatAllIsDropped) {
+  StopServer();
+  StartServer();
+  EXPECT_THAT(Run("explain --src 10.0.0.1 --dst 10.0.0.2 --proto tcp --dport 80").second,
+              StartsWith("verdict  deny, whatever policy says: no_policy, no policy has been received since start"));
+}
+
 TEST_F(LiveCommandTest, ExplainTellsTheLivePolicysSteps) {
   const std::string ends = "explain --src default/client --dst 10.0.0.2 --proto tcp --dport ";
   const auto [code, out] = Run(ends + "80");
   EXPECT_EQ(code, 0) << out;
   EXPECT_THAT(out, HasSubstr("default/server isolates it"));
-  EXPECT_THAT(out, HasSubstr("verdict  allow"));
-  EXPECT_THAT(Run(ends + "81").second, HasSubstr("verdict  deny"));
+  EXPECT_THAT(out, StartsWith("verdict  allow by default/server ingress[0]\n"));
+  EXPECT_THAT(Run(ends + "81").second,
+              StartsWith("verdict  deny by default/server ingress default (isolated by default/server)\n"));
   EXPECT_EQ(Run("explain --src default/nobody --dst 10.0.0.2 --proto tcp --dport 80").first, 2);
 }
 
 TEST_F(LiveCommandTest, NamesAndNamespacesNarrowTheLists) {
-  EXPECT_THAT(Run("get endpoints default/server --no-headers").second, ::testing::StartsWith("default"));
+  EXPECT_THAT(Run("get endpoints default/server --no-headers").second, StartsWith("default"));
   EXPECT_THAT(Run("get pods server -n default").second, Not(HasSubstr("client")));
   EXPECT_THAT(Run("get policies server").second, HasSubstr("default/server"));
   EXPECT_THAT(Run("get netpol -n default -o wide").second, HasSubstr("default/server"));
@@ -214,6 +279,72 @@ spec: {podSelector: {}, policyTypes: [Ingress]}
   EXPECT_THAT(out, HasSubstr("policies: 1 added, 1 removed; 1 of 1 live flows would be cut\n"));
   EXPECT_THAT(Run("diff --manifests " + file + " -o json").second, HasSubstr("\"cut\": 1"));
   EXPECT_EQ(Run("diff --manifests /nowhere.yaml").first, 2);
+}
+
+// The server's policy stays where only another one comes, and is replaced by one of its name.
+TEST_F(LiveCommandTest, DiffOfWhatIsAddedLeavesTheRestInForce) {
+  const std::string file = folder_.path() + "/added.yaml";
+  const auto write = [&](const std::string& name, const std::string& spec) {
+    std::ofstream(file) << "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: " << name
+                        << "}, spec: " << spec << "}\n";
+  };
+  write("egress", "{podSelector: {}, policyTypes: [Egress]}");
+  const auto [code, out] = Run("diff --add " + file);
+  EXPECT_EQ(code, 1) << out;
+  EXPECT_THAT(out, HasSubstr("+ policy default/egress\n"));
+  EXPECT_THAT(out, Not(HasSubstr("policy default/server")));
+  EXPECT_THAT(out, HasSubstr("default/egress egress default\n"));
+  EXPECT_THAT(out, HasSubstr("policies: 1 added; 1 of 1 live flows would be cut\n"));
+  write("more", "{podSelector: {}, ingress: [{}]}");
+  EXPECT_THAT(Run("diff --add " + file).second, HasSubstr("policies: 1 added; 0 of 1 live flows would be cut\n"));
+  write("server", "{podSelector: {}, policyTypes: [Ingress]}");
+  const std::string changed = Run("diff --add " + file).second;
+  EXPECT_THAT(changed, HasSubstr("~ policy default/server\n"));
+  EXPECT_THAT(changed, HasSubstr("policies: 1 changed; 1 of 1 live flows would be cut\n"));
+  std::ofstream(file, std::ios::app) << "---\n{apiVersion: v1, kind: Pod, metadata: {name: new}, spec: {containers: "
+                                        "[{name: c, image: c}]}, status: {podIP: 10.0.0.9}}\n";
+  EXPECT_THAT(Run("diff --add " + file).second,
+              AllOf(HasSubstr("warning: Pods and Nodes are not looked at: with --add, those in force are taken"),
+                    Not(HasSubstr("endpoint default/new"))));
+  EXPECT_THAT(Run("diff --add " + file + " --manifests " + file),
+              testing::Pair(2, HasSubstr("wants either --manifests")));
+  EXPECT_THAT(Run("diff"), testing::Pair(2, HasSubstr("wants either --manifests")));
+}
+
+// Of a selector that is in force too, the dataplane knows whom it selects, and no manifest need tell labels again.
+TEST_F(LiveCommandTest, DiffOfWhatIsAddedTakesTheSelectorsInForceForWhatTheyAre) {
+  ResolvedPolicy policy = ServerAdmitsClient();
+  const auto by_namespace = static_cast<GroupId>(policy.groups.size());
+  policy.groups.push_back({"pods[] in namespaces[team=shop]", {}});
+  for (Endpoint& endpoint : policy.endpoints) {
+    std::vector<GroupId> groups = policy.member_sets.ToVector(endpoint.members);
+    if (endpoint.name == "client") groups.push_back(by_namespace);
+    endpoint.members = policy.member_sets.Intern(groups);
+  }
+  Section section;
+  section.policy = "default/other";
+  section.subjects = 0;
+  Rule rule;
+  rule.peers = by_namespace;
+  section.rules = {rule};
+  policy.sections.push_back(section);
+  policy.sections.Sort();
+  Sender sender(Connect(), "test");
+  ASSERT_TRUE(sender.SendFullState(policy, 8, 1).applied());
+  const std::string file = folder_.path() + "/added.yaml";
+  std::ofstream(file) << "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: server}, spec: "
+                         "{podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {team: shop}}}]}]}}\n";
+  EXPECT_THAT(Run("diff --add " + file).second, HasSubstr("0 of 1 live flows would be cut\n"));
+}
+
+TEST_F(LiveCommandTest, DiffLeavesOutConnectionsThatAreOver) {
+  plane_.worker.Send(ClientTcp(kTcpRst | kTcpAck, 1234, 80));
+  const std::string file = folder_.path() + "/policies.yaml";
+  std::ofstream(file)
+      << "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: closed}, spec: {}}\n";
+  EXPECT_THAT(Run("get flows --state CLOSE").second, HasSubstr("default/server:80"));
+  const std::string out = Run("diff --manifests " + file).second;
+  EXPECT_THAT(out, HasSubstr("0 of 0 live flows would be cut\nnot among them: 1 flows that are over, and time out\n"));
 }
 
 TEST_F(LiveCommandTest, VersionIsOursAndTheServers) {

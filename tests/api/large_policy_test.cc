@@ -99,7 +99,8 @@ TEST_F(LargePolicyTest, APolicyOfManyRulesComesInSeveralMessagesAndIsShownAsOne)
 
   const auto policies = RunSluicectl(Target(), "get policies --no-headers");
   EXPECT_EQ(policies.code, 0);
-  EXPECT_THAT(policies.out, testing::MatchesRegex("default/many +ingress +12000 .*\ndefault/one +egress +1 .*\n"));
+  EXPECT_THAT(policies.out,
+              testing::MatchesRegex("default/many +1 +ingress +12000 .*\ndefault/one +1 +egress +1 .*\n"));
   EXPECT_THAT(RunSluicectl(Target(), "get rules --no-headers | wc -l").out, "12003\n");
 }
 

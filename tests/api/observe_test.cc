@@ -210,9 +210,31 @@ TEST_F(ObserveTest, ExplainAnswersForAddressesAndPods) {
   ASSERT_TRUE(stub_->Explain(&second, request, &denied).ok());
   EXPECT_EQ(denied.verdict(), "deny");
   EXPECT_EQ(denied.ingress().rule().index(), -1);
+  ASSERT_EQ(denied.ingress().isolated_by_size(), 1);
+  EXPECT_EQ(denied.ingress().isolated_by(0), "default/server");
+  EXPECT_EQ(denied.egress().isolated_by_size(), 0);
+  EXPECT_TRUE(denied.has_reason());
+  EXPECT_EQ(denied.reason(), "");
   request.set_source_pod("default/nobody");
   grpc::ClientContext third;
   EXPECT_EQ(stub_->Explain(&third, request, &denied).error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
+TEST_F(ObserveTest, ExplainSaysWhatTheFilterDropsWhateverPolicySays) {
+  PolicyBuilder builder;
+  builder.Node("n1", {Ip("192.168.0.1")}, {Cidr("10.0.0.0/24")});
+  builder.Endpoint("client", {Ip("10.0.0.1")}, {}, 0);
+  Sender sender(Connect(), "test");
+  ASSERT_TRUE(sender.SendFullState(builder.policy(), 8, 1).applied());
+  v1::ExplainRequest request;
+  request.set_source_pod("default/client");
+  request.set_destination(EncodeAddress(Ip("10.0.0.77")));
+  request.set_protocol(kProtoTcp);
+  v1::Explanation told;
+  ASSERT_TRUE(stub_->Explain(&context_, request, &told).ok());
+  EXPECT_EQ(told.reason(), "unknown_endpoint");
+  EXPECT_EQ(told.verdict(), "deny");
+  EXPECT_EQ(told.ingress().verdict(), "allow");
 }
 
 TEST_F(ObserveTest, PolicyComesBackAsItWasPushed) {

@@ -1,6 +1,7 @@
 // PolicyService.Push over a real socket.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <semaphore>
@@ -123,6 +124,16 @@ TEST_F(PushTest, RefusedFullStateLeavesTheOneInForceAndTheStreamOpen) {
   for (int i = 0; i < 9; ++i) large.Section("default/p" + std::to_string(i), Direction::kIngress, group, {});
   const v1::BatchResult refused = sender.SendFullState(large.policy(), kState + 1, 1);
   EXPECT_FALSE(refused.applied());
+  const auto in_log = [this] {
+    const auto lines = said();
+    return std::count_if(lines.begin(), lines.end(), [](const std::string& line) {
+      return line.find("a batch by sender 'test' is refused: policy default/p3: ") == 0 &&
+             line.find("(limits.rules)") != line.npos;
+    });
+  };
+  EXPECT_EQ(in_log(), 1);
+  EXPECT_FALSE(sender.SendFullState(large.policy(), kState + 1, 1).applied());
+  EXPECT_EQ(in_log(), 1) << "the same is told once";
   EXPECT_THAT(refused.problems(0).object(), HasSubstr("default/p"));
   EXPECT_TRUE(sender.SendUpdate(PodComes(kState, 2, 1, "10.0.0.2")).applied());
 }

@@ -9,6 +9,8 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <string>
 
 #include "api/api_fixture.h"
 #include "api/limits.h"
@@ -25,6 +27,7 @@ extern "C" int fdatasync(int file) {
 namespace sluice {
 namespace {
 
+using ::testing::Contains;
 using ::testing::HasSubstr;
 
 template <typename Holds>
@@ -63,6 +66,29 @@ TEST_F(StateTest, RestartBeginsWithTheLastPolicyAndItsSenderResumes) {
   EXPECT_EQ(again.hello().state_id(), 7u);
   EXPECT_EQ(again.hello().batch(), 2u);
   EXPECT_TRUE(again.SendUpdate(PodComes(7, 3, 2, "10.0.0.3")).applied());
+}
+
+TEST_F(StateTest, RestartKnowsWhatTheSenderHoldsBackAndWhy) {
+  const std::string state = folder_.path() + "/state";
+  StartServer(state);
+  ResolvedPolicy policy = WebIsolated();
+  policy.sections.back().held = "needs more than 10 rules (limits.rules)";
+  {
+    Sender sender(Connect(), "test");
+    ASSERT_TRUE(sender.SendFullState(policy, 7, 1).applied());
+  }
+  StopServer();
+  StartServer(state);
+  EXPECT_EQ(intake_->status().held,
+            (std::map<std::string, std::string>{{"default/web", "needs more than 10 rules (limits.rules)"}}));
+  Sender sender(Connect(), "test");
+  v1::Update update;
+  update.set_state_id(7);
+  update.set_batch(2);
+  update.add_removed_policies("default/web");
+  ASSERT_TRUE(sender.SendUpdate(update).applied());
+  EXPECT_TRUE(intake_->status().held.empty());
+  EXPECT_THAT(said(), Contains("policy default/web is held back no more"));
 }
 
 TEST_F(StateTest, CorruptFileFailsClosedUntilANewPolicyReplacesIt) {

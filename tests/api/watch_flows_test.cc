@@ -47,7 +47,7 @@ class WatchFlowsTest : public ObservedFixture {
       }
     });
     // The fixture's server knows of no flow log: another one does.
-    observe_with_log_ = std::make_unique<ObserveService>(*intake_, plane_, true, ReadLimits(), log_.get());
+    observe_with_log_ = std::make_unique<ObserveService>(*intake_, plane_, PipelineConfig{}, ReadLimits(), log_.get());
     grpc::ServerBuilder builder;
     builder.RegisterService(observe_with_log_.get());
     server_with_log_ = builder.BuildAndStart();

@@ -30,7 +30,7 @@ TEST_F(Check, AllowedFlowNamesBothRules) {
   const auto result = RunOn(R"({"id":"a","src":"198.51.100.9","dst":"10.0.0.1","proto":"tcp","dport":80})");
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(result.out,
-            R"({"id":"a","verdict":"allow","egress":{"verdict":"allow","tier":""},)"
+            R"({"id":"a","verdict":"allow","reason":"","egress":{"verdict":"allow","tier":""},)"
             R"("ingress":{"verdict":"allow","tier":"NetworkPolicy","policy":"shop/web","rule":0},"exempt":""})"
             "\n");
 }
@@ -38,10 +38,118 @@ TEST_F(Check, AllowedFlowNamesBothRules) {
 TEST_F(Check, DefaultDenyIsRuleMinusOne) {
   const auto result = RunOn(R"({"id":7,"src":"10.0.0.2","dst":"198.51.100.9","proto":"udp","dport":53})");
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_EQ(result.out,
-            R"({"id":7,"verdict":"deny","egress":{"verdict":"deny","tier":"NetworkPolicy","policy":"shop/deny",)"
-            R"("rule":-1},"ingress":{"verdict":"allow","tier":""},"exempt":""})"
-            "\n");
+  EXPECT_EQ(
+      result.out,
+      R"({"id":7,"verdict":"deny","reason":"","egress":{"verdict":"deny","tier":"NetworkPolicy",)"
+      R"("policy":"shop/deny","rule":-1,"isolated_by":["shop/deny"]},"ingress":{"verdict":"allow","tier":""},"exempt":""})"
+      "\n");
+}
+
+TEST_F(Check, DefaultDenyNamesAllPoliciesThatIsolate) {
+  const std::string flow = R"({"id":1,"src":"shop/web","dst":"198.51.100.9","proto":"tcp","dport":22})";
+  for (const char* engine : {"compiled", "reference"}) {
+    EXPECT_THAT(RunOn(flow, {"-o", "json", "--engine", engine}).out,
+                HasSubstr(R"("policy":"shop/deny","rule":-1,"isolated_by":["shop/deny","shop/web"])"));
+  }
+  EXPECT_THAT(RunOn(flow, {}).out, HasSubstr("  deny shop/deny, shop/web egress default  "));
+}
+
+// shop/free is isolated by no policy, so that all but the reasons allows it.
+TEST_F(Check, WhatTheFilterDropsBesidePolicyIsDeniedWithItsReason) {
+  Write("free.yaml", R"(
+{apiVersion: v1, kind: Node, metadata: {name: n2}, spec: {podCIDRs: [10.2.0.0/24]}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {namespace: other, name: free}
+spec: {nodeName: n2, containers: [{name: main, image: main}]}
+status: {podIPs: [{ip: 10.2.0.9}]}
+)");
+  const std::string flows =
+      "{\"id\":1,\"src\":\"10.2.0.77\",\"dst\":\"other/free\",\"proto\":\"tcp\",\"dport\":1,\"expect\":\"deny\"}\n"
+      "{\"id\":2,\"src\":\"other/free\",\"dst\":\"10.2.0.77\",\"proto\":\"udp\",\"dport\":1,\"expect\":\"deny\"}\n"
+      "{\"id\":3,\"src\":\"224.0.0.1\",\"dst\":\"other/free\",\"proto\":\"udp\",\"dport\":1,\"expect\":\"deny\"}\n"
+      "{\"id\":4,\"src\":\"other/free\",\"dst\":\"224.0.0.1\",\"proto\":\"udp\",\"dport\":1,\"expect\":\"allow\"}\n";
+  const std::vector<std::string> both = {"--manifests", "free.yaml", "--engine", "both", "-o", "json"};
+  const auto result = RunOn(flows, both);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, MatchesRegex(".*\"id\":1,\"verdict\":\"deny\",\"reason\":\"unknown_endpoint\".*\n"
+                                       ".*\"id\":2,\"verdict\":\"deny\",\"reason\":\"unknown_endpoint\".*\n"
+                                       ".*\"id\":3,\"verdict\":\"deny\",\"reason\":\"bad_ip_address\".*\n"
+                                       ".*\"id\":4,\"verdict\":\"allow\",\"reason\":\"\".*\n"));
+  EXPECT_THAT(RunOn(flows, {"--manifests", "free.yaml"}).out, HasSubstr("  deny (unknown_endpoint)  "));
+  Write("lenient.yaml", "drop_unknown_endpoint: false\n");
+  std::vector<std::string> lenient = both;
+  lenient.insert(lenient.end(), {"--config", "lenient.yaml"});
+  const auto told = RunOn(flows, lenient);
+  EXPECT_EQ(told.exit_code, 1);
+  EXPECT_THAT(told.err, HasSubstr("4 flows: 3 allowed, 1 denied; 2 not as expected"));
+}
+
+TEST_F(Check, WhatNothingAnswersToIsWarnedOf) {
+  Write("silent.yaml", R"(
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {namespace: shop, name: silent}
+spec:
+  podSelector: {matchLabels: {app: wbe}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {namespace: shop, name: ports}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  ingress:
+  - ports: [{port: metrics}]
+    from: [{namespaceSelector: {matchLabels: {team: ops}}}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {namespace: ops, name: prober}
+spec: {containers: [{name: main, image: main}]}
+status: {podIPs: [{ip: 10.0.9.9}]}
+---
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: guard}
+spec:
+  tier: Admin
+  priority: 1
+  subject: {pods: {namespaceSelector: {}, podSelector: {matchLabels: {app: none}}}}
+  ingress: [{action: Deny, from: [{namespaces: {matchLabels: {team: ops}}}]}]
+)");
+  const std::string flow = R"({"id":1,"src":"shop/web","dst":"shop/db","proto":"tcp"})";
+  const std::vector<std::string> more = {"--manifests", "silent.yaml"};
+  const auto result = RunOn(flow + '\n' + R"({"id":2,"src":"shop/web","dst":"shop/db","proto":"icmp"})", more);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  for (const char* warning :
+       {"silent.yaml:6: warning: NetworkPolicy shop/silent: spec.podSelector: no pod of namespace shop has the labels "
+        "app=wbe",
+        "silent.yaml:14: warning: NetworkPolicy shop/ports: spec.ingress[0].ports[0]: no pod that the policy selects "
+        "has "
+        "a TCP port 'metrics'",
+        "silent.yaml:15: warning: NetworkPolicy shop/ports: spec.ingress[0].from[0].namespaceSelector: asks for labels "
+        "of namespaces, and no Namespace object tells those of 'ops', where there are pods",
+        "warning: ClusterNetworkPolicy guard: spec.subject: no pod is its subject",
+        "warning: ClusterNetworkPolicy guard: spec.ingress[0]: asks for labels of namespaces",
+        "flows.jsonl:1: warning: dport: missing in 1 flow of TCP, UDP or SCTP: judged as to port 0"}) {
+    EXPECT_THAT(result.err, HasSubstr(warning));
+  }
+  EXPECT_THAT(Run({"verify", "--manifests", "shop.yaml", "silent.yaml"}).err, HasSubstr("no pod is its subject"));
+  const std::vector<std::string> explain = {"explain", "--src", "shop/web",    "--dst",     "shop/db",
+                                            "--proto", "tcp",   "--manifests", "shop.yaml", "silent.yaml"};
+  EXPECT_THAT(Run(explain).err, AllOf(HasSubstr("NetworkPolicy shop/silent: spec.podSelector: no pod"),
+                                      HasSubstr("warning: --dport: missing: judged as to port 0")));
+  EXPECT_EQ(RunOn(R"({"id":1,"src":"shop/web","dst":"shop/db","proto":"tcp","dport":1})", {}).err,
+            "1 flows: 0 allowed, 1 denied\n");
+}
+
+TEST_F(Check, ManifestsWithoutAPodAreWarnedOf) {
+  Write("policy.yaml", "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: all}, spec: {}}\n");
+  Write("flows.jsonl", R"({"id":1,"src":"10.0.0.1","dst":"10.0.0.2","proto":"tcp","dport":1})");
+  const auto result = Run({"check", "--manifests", "policy.yaml", "--flows", "flows.jsonl"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("warning: no Pod among the manifests: no policy selects anybody"));
 }
 
 TEST_F(Check, AnswersComeInOrderAndBlankLinesAreSkipped) {

@@ -60,13 +60,13 @@ TEST_F(ClusterPolicyCommands, CheckNamesTierPolicyRuleAndItsName) {
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(
       result.out,
-      R"({"id":"1","verdict":"deny","egress":{"verdict":"allow","tier":""},)"
+      R"({"id":"1","verdict":"deny","reason":"","egress":{"verdict":"allow","tier":""},)"
       R"("ingress":{"verdict":"deny","tier":"Admin","policy":"guard","rule":0,"rule_name":"no strangers"},"exempt":""}
 )"
-      R"({"id":"2","verdict":"allow","egress":{"verdict":"allow","tier":""},)"
+      R"({"id":"2","verdict":"allow","reason":"","egress":{"verdict":"allow","tier":""},)"
       R"("ingress":{"verdict":"allow","tier":"NetworkPolicy","policy":"a/open","rule":0},"exempt":""}
 )"
-      R"({"id":"3","verdict":"deny","egress":{"verdict":"deny","tier":"Admin","policy":"guard","rule":0},)"
+      R"({"id":"3","verdict":"deny","reason":"","egress":{"verdict":"deny","tier":"Admin","policy":"guard","rule":0},)"
       R"("ingress":{"verdict":"allow","tier":""},"exempt":""}
 )");
 }

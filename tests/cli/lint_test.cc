@@ -75,6 +75,16 @@ TEST_F(LintTest, PeerThatMatchesNoPodIsFoundWhereverItLooks) {
       ElementsAre("peer-matches-nothing 8"));
 }
 
+TEST_F(LintTest, NamespaceWithoutAnObjectIsFoundWhereItsLabelsAreAskedFor) {
+  Write("m/1more.yaml",
+        "{apiVersion: v1, kind: Pod, metadata: {namespace: made, name: up}, spec: {containers: [{name: c}]}, "
+        "status: {podIP: 10.3.0.1}}\n");
+  const std::string head = "  podSelector: {}\n  ingress:\n  - from:\n    - ";
+  EXPECT_THAT(RulesOf(head + "namespaceSelector: {matchLabels: {team: data}}\n"), ElementsAre("namespace-unknown 8"));
+  EXPECT_THAT(RulesOf(head + "namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: made}}\n"), IsEmpty());
+  EXPECT_THAT(RulesOf(head + "namespaceSelector: {}\n"), IsEmpty());
+}
+
 TEST_F(LintTest, OrThatWasMeantAsAndIsFoundAndOnePeerOfBothIsNot) {
   const std::string head = "  podSelector: {}\n  ingress:\n  - from:\n";
   EXPECT_THAT(RulesOf(head + "    - namespaceSelector: {matchLabels: {team: shop}}\n"

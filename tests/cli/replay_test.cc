@@ -78,7 +78,7 @@ TEST_F(Replay, EachPacketHasItsLineWithVerdictStateAndRules) {
                 R"({"packet":2,"verdict":"forward","reason":"","state":"reply",)" + rules + "\n" +
                 R"({"packet":3,"verdict":"forward","reason":"","state":"established",)" + rules + "\n" +
                 R"({"packet":4,"verdict":"drop","reason":"policy_denied","state":"none","ingress":{"verdict":"deny",)"
-                R"("tier":"NetworkPolicy","policy":"shop/deny","rule":-1}})"
+                R"("tier":"NetworkPolicy","policy":"shop/deny","rule":-1,"isolated_by":["shop/deny"]}})"
                 "\n"
                 R"({"packet":5,"verdict":"forward","reason":"","state":"none"})"
                 "\n"
@@ -158,7 +158,8 @@ TEST_F(Replay, AgainstShowsFlowsThatChangeAndExits1) {
             R"({"src":{"address":"198.51.100.9","port":4001},"dst":{"address":"10.0.0.2","port":5432,)"
             R"("namespace":"shop","pod":"db","node":"n1"},"proto":"tcp","packet":2,"packets":2,)"
             R"("manifests":{"verdict":"drop","reason":"policy_denied","state":"none","ingress":{"verdict":"deny",)"
-            R"("tier":"NetworkPolicy","policy":"shop/deny","rule":-1}},"against":{"verdict":"forward","reason":"",)"
+            R"("tier":"NetworkPolicy","policy":"shop/deny","rule":-1,"isolated_by":["shop/deny"]}},)"
+            R"("against":{"verdict":"forward","reason":"",)"
             R"("state":"new"}})"
             "\n");
   const auto same = RunOn(frames, {"--against", "shop.yaml"});

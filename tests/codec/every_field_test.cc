@@ -18,7 +18,7 @@ Prefix Net(const char* text) { return *Prefix::Parse(text); }
 // What has every field, and none with the value that a message leaves out.
 PortRange SomePorts() { return {6, 80, 90}; }
 Rule SomeRule() { return {0, {SomePorts()}, false, Action::kPass, 4, RuleName("four")}; }
-Section SomeSection() { return {"shop/web", Direction::kIngress, Tier::kAdmin, 17, 1, true, {SomeRule()}}; }
+Section SomeSection() { return {"shop/web", Direction::kIngress, Tier::kAdmin, 17, 1, true, {SomeRule()}, "no room"}; }
 Group SomeGroup() { return {"pods", {{Net("10.0.0.0/8"), {Net("10.1.0.0/16")}}}}; }
 Node SomeNode() { return {"n1", {Ip("192.0.2.1")}, {Net("10.0.0.0/24")}}; }
 Endpoint SomeEndpoint() { return {"shop", "web", "app=web", {{"http", 6, 80}}, {Ip("10.0.0.1")}, 0, kEmptyIdSet}; }
@@ -78,14 +78,15 @@ std::vector<Rule> Rules() {
 }
 
 std::vector<Section> Sections() {
-  [[maybe_unused]] const auto& [policy, direction, tier, priority, subjects, isolates, rules] = Section{};
+  [[maybe_unused]] const auto& [policy, direction, tier, priority, subjects, isolates, rules, held] = Section{};
   std::vector<Section> sections = EachFieldChanged<Section>(
-      SomeSection(), {[](auto& section) { section.policy = "shop/other"; },
-                      [](auto& section) { section.direction = Direction::kEgress; },
-                      [](auto& section) { section.tier = Tier::kNetworkPolicy; },
-                      [](auto& section) { section.tier = Tier::kBaseline; },
-                      [](auto& section) { section.priority = 18; }, [](auto& section) { section.subjects = 0; },
-                      [](auto& section) { section.isolates = false; }, [](auto& section) { section.rules.clear(); }});
+      SomeSection(),
+      {[](auto& section) { section.policy = "shop/other"; },
+       [](auto& section) { section.direction = Direction::kEgress; },
+       [](auto& section) { section.tier = Tier::kNetworkPolicy; },
+       [](auto& section) { section.tier = Tier::kBaseline; }, [](auto& section) { section.priority = 18; },
+       [](auto& section) { section.subjects = 0; }, [](auto& section) { section.isolates = false; },
+       [](auto& section) { section.rules.clear(); }, [](auto& section) { section.held = "no room for it"; }});
   for (const Rule& rule : Rules()) {
     sections.push_back(SomeSection());
     sections.back().rules = {rule};

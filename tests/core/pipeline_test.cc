@@ -6,7 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "core/first_packet.h"
 #include "core/pipeline_fixture.h"
+#include "sluice/protocol.h"
+#include "table/classify.h"
 
 namespace sluice {
 namespace {
@@ -212,6 +215,36 @@ TEST(Pipeline, WhatIsNoTunnelBetweenNodesIsNotTakenForOne) {
   EXPECT_EQ(Told(fixture.Send(Between("10.0.0.1", "192.168.0.2").Udp(1, 4789))), "forward new");
   EXPECT_EQ(Told(fixture.Send(Between("10.0.0.1", "192.168.0.2").Protocol(47).Payload(40))), "forward new");
   EXPECT_EQ(fixture.counters().encapsulated.value(), 0u);
+// For every combination of what can be wrong: tools that have no packet say what the pipeline does.
+TEST(Pipeline, ReasonBesidePolicyIsWhatTheFirstPacketIsDroppedFor) {
+  PolicyBuilder builder;
+  builder.Node("n1", {Ip("192.168.0.1")}, {Cidr("10.0.0.0/24"), Cidr("fd00::/64")});
+  builder.Endpoint("client", {Ip("10.0.0.1"), Ip("fd00::1")}, {}, 0);
+  int dropped = 0;
+  for (int round = 0; round < 8; ++round) {
+    PipelineConfig config = PipelineFixture::SmallConfig();
+    config.fail_closed = (round & 1) != 0;
+    config.drop_unknown_endpoint = (round & 2) != 0;
+    for (const auto& [source, destination] :
+         {std::pair("10.0.0.1", "10.0.0.77"), std::pair("10.0.0.77", "10.0.0.1"), std::pair("224.0.0.1", "10.0.0.77"),
+          std::pair("239.1.2.3", "10.0.0.1"), std::pair("255.255.255.255", "10.0.0.1"),
+          std::pair("10.0.0.1", "198.51.100.1"), std::pair("10.0.0.1", "224.0.0.1"), std::pair("ff02::1", "fd00::1"),
+          std::pair("fd00::77", "fd00::1"), std::pair("fd00::1", "ff02::1"), std::pair("fd00::1", "2001:db8::1")}) {
+      PipelineFixture fixture(config);
+      if ((round & 4) != 0) fixture.Load(builder.policy());
+      const ClassifyQuery query{Ip(source), Ip(destination), kProtoUdp, 2};
+      Classification answer;
+      Classifier(1).Classify(fixture.table(), {&query, 1}, &answer);
+      const DropReason reason =
+          ReasonBesidePolicy(config, fixture.table().has_policy(), query.source, answer.unknown_endpoint);
+      PacketBuilder packet;
+      packet.Ethernet();
+      query.source.is_v4() ? packet.Ipv4(source, destination) : packet.Ipv6(source, destination);
+      EXPECT_EQ(fixture.Send(packet.Udp(1, 2)).reason, reason) << source << ' ' << destination << ' ' << round;
+      dropped += reason != DropReason::kNone;
+    }
+  }
+  EXPECT_GT(dropped, 0);
 }
 
 TEST(Pipeline, StrictTcpOpensFlowsBySynOnly) {

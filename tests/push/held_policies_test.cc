@@ -33,6 +33,8 @@ TEST(HeldPolicies, LeaveTheSectionsOfAHeldPolicyWithoutRules) {
   EXPECT_EQ(policy.sections.begin()->rules.size(), 1u);
   EXPECT_TRUE(policy.sections.back().rules.empty());
   EXPECT_TRUE(policy.sections.back().isolates);
+  EXPECT_EQ(policy.sections.begin()->held, "");
+  EXPECT_EQ(policy.sections.back().held, "rules: too many");
 }
 
 TEST(HeldPolicies, ForgetWhatAFullStateDoesNotHave) {

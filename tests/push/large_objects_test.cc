@@ -111,6 +111,11 @@ TEST_F(LargeObjects, APolicyThatNoMessageCanCarryIsHeldBackByNameAndAllElseGoesO
   EXPECT_THAT(observer_.reasons(), ElementsAre(HasSubstr("ingress[0] peers: takes 2 MB, and a dataplane takes at "
                                                          "most 0 MB for one object: divide it into several")));
   EXPECT_EQ(pusher_->health().held_policies, 1u);
+  EXPECT_THAT(pusher_->health().held_reasons.Get(),
+              ElementsAre(testing::Pair("a/wide", HasSubstr("ingress[0] peers: takes 2 MB"))));
+  EXPECT_TRUE(server_.WaitUntil([](const ResolvedPolicy& policy) {
+    return IngressOf(policy, "a/wide")->held.starts_with("ingress[0] peers: takes 2 MB");
+  }));
   EXPECT_EQ(pusher_->health().connects, 1u);
 
   // Smaller, it is whole, though it names the same addresses as another policy that was held with it.
@@ -118,6 +123,9 @@ TEST_F(LargeObjects, APolicyThatNoMessageCanCarryIsHeldBackByNameAndAllElseGoesO
   ASSERT_TRUE(HasRules("a/wide", 1));
   EXPECT_EQ(AddressesOf("a/wide"), 1000u);
   EXPECT_EQ(pusher_->health().held_policies, 0u);
+  EXPECT_TRUE(pusher_->health().held_reasons.Get().empty());
+  EXPECT_TRUE(
+      server_.WaitUntil([](const ResolvedPolicy& policy) { return IngressOf(policy, "a/wide")->held.empty(); }));
 }
 
 TEST_F(LargeObjects, TwoPoliciesThatShareAListTooLargeAreBothHeldBack) {

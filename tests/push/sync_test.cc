@@ -175,6 +175,21 @@ TEST_F(SyncTest, IsReadyWhileTheDataplaneIsInStep) {
   EXPECT_TRUE(Readiness(503, "is not in step")) << Log();
 }
 
+TEST_F(SyncTest, ReadinessTellsWhatADataplaneRefused) {
+  server_.RefuseWhere([](const ResolvedPolicy& policy) -> std::optional<Diagnostic> {
+    for (const Section& section : policy.sections) {
+      if (!section.rules.empty()) return Diagnostic{Severity::kError, "", 0, "policy shop/web", "", "has no room"};
+    }
+    return std::nullopt;
+  });
+  server_.Start();
+  Start();
+  EXPECT_TRUE(Readiness(200, "ready\n" + Target() + ": policy shop/web is held back: has no room\n")) << Log();
+  EXPECT_TRUE(server_.WaitUntil([](const ResolvedPolicy& policy) {
+    return !policy.sections.empty() && policy.sections.begin()->held == "has no room";
+  }));
+}
+
 TEST_F(SyncTest, ConnectionsThatAskNothingDoNotKeepOutAProbe) {
   Start();
   ASSERT_TRUE(Readiness(503, "is not in step")) << Log();

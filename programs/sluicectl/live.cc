@@ -13,6 +13,7 @@
 #include "certificate/tls_material.h"
 #include "codec/codec.h"
 #include "codec/limits.h"
+#include "common/arguments.h"
 #include "sluice/policy_terms.h"
 #include "sluice/printable.h"
 #include "sluice/time_text.h"
@@ -46,12 +47,13 @@ Transport TransportOf(const LiveOptions& options) {
 }  // namespace
 
 void AddTargetOptions(CLI::App& command, LiveOptions& options) {
-  command.add_option("--target", options.target, "where sluiced listens: unix:PATH or HOST:PORT")
+  command.add_option("--target", options.target, "where sluiced listens: unix:PATH, /PATH or HOST:PORT")
+      ->transform(FullTarget)
       ->type_name("ADDR")
       ->envname("SLUICE_TARGET")
       ->capture_default_str();
   command.add_option("--tls-ca", options.tls_ca, "PEM file: who signed the server's certificate")->type_name("FILE");
-  command.add_option("--tls-cert", options.tls_certificate, "PEM file: our certificate")->type_name("FILE");
+  command.add_option("--tls-certificate", options.tls_certificate, "PEM file: our certificate")->type_name("FILE");
   command.add_option("--tls-key", options.tls_key, "PEM file: its private key")->type_name("FILE");
   command.add_flag("--insecure", options.insecure, "talk to HOST:PORT without TLS");
   command.add_option("--timeout", options.timeout, "seconds that sluiced may keep us waiting")
@@ -77,7 +79,7 @@ std::unique_ptr<v1::ObserveService::Stub> ConnectTo(const LiveOptions& options) 
     credentials = grpc::InsecureChannelCredentials();
   } else {
     if (options.tls_ca.empty() || options.tls_certificate.empty() || options.tls_key.empty()) {
-      Fail("--target " + options.target + ": TCP wants --tls-ca, --tls-cert and --tls-key, or --insecure");
+      Fail("--target " + options.target + ": TCP wants --tls-ca, --tls-certificate and --tls-key, or --insecure");
       return nullptr;
     }
     const auto read = ReadSoundTls({options.tls_certificate, options.tls_key, options.tls_ca});

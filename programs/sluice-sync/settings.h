@@ -34,7 +34,8 @@ struct SyncSettings {
 // it (help, version, bad input, which was told).
 std::optional<int> ReadCommandLine(int argc, char** argv, SyncSettings& settings);
 
-// Fills `settings` from YAML, whose keys are the flags' names, in snake_case and with the three of TLS below `tls`. True iff there was no error; each names line and key.
+// Fills `settings` from YAML, whose keys are the flags' names, in snake_case and with the three of TLS below `tls`.
+// True iff there was no error; each names line and key.
 bool ReadSettingsFile(const std::string& path, SyncSettings& settings, Diagnostics& diagnostics);
 
 }  // namespace sluice

@@ -120,7 +120,7 @@ void DropFeed::EmptyRings() {
   } else {
     tables_.front() = std::move(table);
   }
-  std::vector<std::string> pods;  // of each record's source, and its destination
+  std::vector<Owner> owners;  // of each record's source, and its destination
   const auto now = std::chrono::steady_clock::now();
   for (std::size_t i = 0; i < records.size(); ++i) {
     const DropRecord& drop = records[i].drop;
@@ -138,10 +138,12 @@ void DropFeed::EmptyRings() {
         continue;
       }
       if (event.reason().empty()) {
-        if (pods.empty()) NamePods(records, &pods);
+        if (owners.empty()) FindOwners(records, &owners);
         event = Describe(records[i]);
-        event.set_source_pod(pods[2 * i]);
-        event.set_destination_pod(pods[2 * i + 1]);
+        event.set_source_pod(owners[2 * i].pod);
+        event.set_source_node(owners[2 * i].node);
+        event.set_destination_pod(owners[2 * i + 1].pod);
+        event.set_destination_node(owners[2 * i + 1].node);
       }
       if (!filter.ends.MatchesPods(event.source_pod(), event.destination_pod())) continue;
       if (!filter.policy.empty() && !Denied(event, filter.policy)) continue;
@@ -155,21 +157,22 @@ void DropFeed::EmptyRings() {
   }
 }
 
-void DropFeed::NamePods(const std::vector<Record>& records, std::vector<std::string>* names) const {
+void DropFeed::FindOwners(const std::vector<Record>& records, std::vector<Owner>* owners) const {
   std::vector<IpAddress> addresses;
   for (const Record& record : records) {
     addresses.push_back(record.drop.source);
     addresses.push_back(record.drop.destination);
   }
-  names->resize(addresses.size());
+  owners->resize(addresses.size());
   for (std::size_t begin = 0; begin < addresses.size(); begin += kNamedAtOnce) {
     const std::span<const IpAddress> slice(addresses.data() + begin, std::min(kNamedAtOnce, addresses.size() - begin));
-    store_.VisitOwners(slice,
-                       [&](std::size_t i, const Endpoint& endpoint) { (*names)[begin + i] = PodName(endpoint); });
+    store_.VisitOwners(slice, [&](std::size_t i, const Endpoint& endpoint, std::string_view node) {
+      (*owners)[begin + i] = {PodName(endpoint), ShownName(std::string(node))};
+    });
   }
 }
 
-// All but the pods' names.
+// All but the pods' and nodes' names.
 v1::DropEvent DropFeed::Describe(const Record& record) const {
   const DropRecord& drop = record.drop;
   v1::DropEvent event;

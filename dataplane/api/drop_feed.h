@@ -71,13 +71,18 @@ class DropFeed {
     DropRecord drop;
     std::uint32_t worker;
   };
+  // Whose an address is; empty: nobody's.
+  struct Owner {
+    std::string pod;
+    std::string node;
+  };
 
   void ToldWhatToWatch();
   std::vector<Record> TakeRecords();
   void EmptyRings();
   const Table* TableOf(std::uint64_t epoch) const;
   v1::DropEvent Describe(const Record& record) const;
-  void NamePods(const std::vector<Record>& records, std::vector<std::string>* names) const;
+  void FindOwners(const std::vector<Record>& records, std::vector<Owner>* owners) const;
 
   const PolicyStore& store_;
   const DataplaneView& plane_;

@@ -80,9 +80,11 @@ Status ObserveService::ListFlows(const v1::ListFlowsRequest& request, AnswerWrit
   std::size_t filled = 0;
   std::vector<IpAddress> ends;  // of each flow of the slice: source, destination
   const auto send = [&] {
-    intake_.store().VisitOwners(ends, [&](std::size_t i, const Endpoint& endpoint) {
+    intake_.store().VisitOwners(ends, [&](std::size_t i, const Endpoint& endpoint, std::string_view node) {
       v1::Flow& flow = slice[i / 2];
-      *(i % 2 == 0 ? flow.mutable_source_pod() : flow.mutable_destination_pod()) = PodName(endpoint);
+      const bool is_source = i % 2 == 0;
+      *(is_source ? flow.mutable_source_pod() : flow.mutable_destination_pod()) = PodName(endpoint);
+      *(is_source ? flow.mutable_source_node() : flow.mutable_destination_node()) = ShownName(std::string(node));
     });
     for (v1::Flow& flow : std::span(slice).first(filled)) {
       if (!flows.connected() || left == 0) break;

@@ -28,6 +28,7 @@ inline void SetRule(const Table& table, RuleId id, v1::RuleName* name) {
   name->set_policy(ShownName(rule.policy));
   name->set_tier(EncodeTier(rule.tier));
   name->set_index(rule.index);
+  name->set_action(static_cast<v1::Action>(static_cast<int>(rule.action) + 1));
   if (!rule.name.empty()) name->set_name(ShownName(rule.name.text()));
 }
 

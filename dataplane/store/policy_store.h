@@ -66,12 +66,15 @@ class PolicyStore {
   std::shared_ptr<const Table> table() const;
   PolicySize size() const;
 
-  // Calls visit(i, endpoint) for each of `addresses` that an endpoint has. As Read: keep it short.
+  // Calls visit(i, endpoint, node's name) for each of `addresses` that an endpoint has. As Read: keep it short.
   template <typename Visit>
   void VisitOwners(std::span<const IpAddress> addresses, Visit visit) const {
     const std::shared_lock lock(mutex_);
     for (std::size_t i = 0; i < addresses.size(); ++i) {
-      if (const auto owner = index_.OwnerOf(addresses[i])) visit(i, policy_.endpoints[*owner]);
+      const auto owner = index_.OwnerOf(addresses[i]);
+      if (!owner) continue;
+      const Endpoint& endpoint = policy_.endpoints[*owner];
+      visit(i, endpoint, endpoint.node == kNoNode ? std::string_view() : policy_.nodes[endpoint.node].name);
     }
   }
 

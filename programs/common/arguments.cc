@@ -37,4 +37,6 @@ std::string CheckPort(const std::string& text) {
   return '\'' + text + "' is no port; wants a number from 0 to 65535";
 }
 
+std::string FullTarget(const std::string& target) { return target.starts_with('/') ? "unix:" + target : target; }
+
 }  // namespace sluice

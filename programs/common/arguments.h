@@ -17,6 +17,9 @@ void AnswerInPlainLines(CLI::App& app);
 // A check for an option that takes a port: what is wrong with the text, or an empty text.
 std::string CheckPort(const std::string& text);
 
+// A target as gRPC and messages have it: a path is that of a Unix socket, "unix:/run/sluice/sluiced.sock".
+std::string FullTarget(const std::string& target);
+
 }  // namespace sluice
 
 #endif  // SLUICE_PROGRAMS_COMMON_ARGUMENTS_H_

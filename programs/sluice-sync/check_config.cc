@@ -25,10 +25,10 @@ namespace {
 
 std::string Item(const std::string& list, std::size_t index) { return list + '[' + std::to_string(index) + ']'; }
 
-// The flag of the file that an error of ReadSoundTls begins with.
+// The key of the file that an error of ReadSoundTls begins with.
 std::string TlsKeyOf(const std::string& error) {
-  if (error.starts_with("key ")) return "tls-key";
-  return error.starts_with("CA ") ? "tls-ca" : "tls-certificate";
+  if (error.starts_with("key ")) return "tls.key";
+  return error.starts_with("CA ") ? "tls.ca" : "tls.certificate";
 }
 
 void CheckTlsFiles(const SyncSettings& settings, Diagnostics& problems) {
@@ -56,7 +56,7 @@ Diagnostics CheckSettings(const SyncSettings& settings) {
     refuse(Item("manifests", i), '\'' + path + "' cannot be read: " + std::strerror(errno));
   }
   for (const TargetProblem& problem : CheckTargets(settings.targets, settings.security)) {
-    refuse(problem.index ? Item("target", *problem.index) : "tls-certificate", problem.what);
+    refuse(problem.index ? Item("target", *problem.index) : "tls.certificate", problem.what);
   }
   if (!settings.socket.empty()) {
     if (auto error = CheckSocketPath(settings.socket); !error.empty()) refuse("socket", std::move(error));
@@ -67,7 +67,7 @@ Diagnostics CheckSettings(const SyncSettings& settings) {
   }
   constexpr std::array<std::string_view, 4> kLevels = {"debug", "info", "warning", "error"};
   if (std::find(kLevels.begin(), kLevels.end(), settings.log_level) == kLevels.end()) {
-    refuse("log-level", '\'' + settings.log_level + "': wants debug, info, warning or error");
+    refuse("log_level", '\'' + settings.log_level + "': wants debug, info, warning or error");
   }
   return problems;
 }

@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <iterator>
 #include <string>
@@ -12,26 +13,33 @@
 namespace sluice {
 namespace {
 
+// "--tls-certificate" of "tls.certificate".
+std::string FlagOf(std::string key) {
+  std::replace_if(
+      key.begin(), key.end(), [](char c) { return c == '.' || c == '_'; }, '-');
+  return "--" + key;
+}
+
 // A flag that was given wins over the file.
 void Overlay(const SyncSettings& flags, SyncSettings& settings) {
-  const auto overlay = [&](const char* key, const auto& flag, auto& setting) {
+  const auto overlay = [&](const std::string& key, const auto& flag, auto& setting) {
     if (flag.empty()) return;
     setting = flag;
-    settings.origins.SetFlag(key, std::string("--") + key);
+    settings.origins.SetFlag(key, FlagOf(key));
   };
   overlay("kubeconfig", flags.kubeconfig, settings.kubeconfig);
   overlay("context", flags.context, settings.context);
   overlay("manifests", flags.manifests, settings.manifests);
   settings.skip_broken_manifests |= flags.skip_broken_manifests;
   overlay("target", flags.targets, settings.targets);
-  overlay("tls-certificate", flags.security.certificate, settings.security.certificate);
-  overlay("tls-key", flags.security.key, settings.security.key);
-  overlay("tls-ca", flags.security.ca, settings.security.ca);
+  overlay("tls.certificate", flags.security.certificate, settings.security.certificate);
+  overlay("tls.key", flags.security.key, settings.security.key);
+  overlay("tls.ca", flags.security.ca, settings.security.ca);
   settings.security.insecure |= flags.security.insecure;
   overlay("node", flags.node, settings.node);
   overlay("socket", flags.socket, settings.socket);
   overlay("http", flags.http, settings.http);
-  overlay("log-level", flags.log_level, settings.log_level);
+  overlay("log_level", flags.log_level, settings.log_level);
 }
 
 }  // namespace
@@ -44,7 +52,9 @@ std::optional<int> ReadCommandLine(int argc, char** argv, SyncSettings& settings
   CLI::App app("Follows a Kubernetes cluster, or a folder of manifests, and keeps dataplanes in step with it.");
   app.name("sluice-sync");
   AnswerInPlainLines(app);
-  app.add_option("--config", config, "YAML file whose keys are the names of these flags")->type_name("FILE");
+  app.add_option("--config", config,
+                 "YAML file: these flags with _ in place of -, those of TLS as tls: {certificate, key, ca}")
+      ->type_name("FILE");
   app.add_option("--kubeconfig", flags.kubeconfig,
                  "how to reach the API server [$KUBECONFIG, the Pod's service account, ~/.kube/config]")
       ->type_name("FILE");
@@ -57,7 +67,7 @@ std::optional<int> ReadCommandLine(int argc, char** argv, SyncSettings& settings
   app.add_flag("--skip-broken-manifests", flags.skip_broken_manifests,
                "at a start, push without those manifests that cannot be read, instead of waiting until they can be");
   app.add_option("--target", flags.targets,
-                 "a dataplane: unix:PATH or HOST:PORT [" + std::string(kDefaultTarget) + "]. Repeatable")
+                 "a dataplane: unix:PATH, /PATH or HOST:PORT [" + std::string(kDefaultTarget) + "]. Repeatable")
       ->type_name("ADDR")
       ->expected(1)
       ->take_all();
@@ -94,6 +104,7 @@ std::optional<int> ReadCommandLine(int argc, char** argv, SyncSettings& settings
     return kExitBadInput;
   }
   Overlay(flags, settings);
+  std::transform(settings.targets.begin(), settings.targets.end(), settings.targets.begin(), FullTarget);
   if (settings.targets.empty()) settings.targets.emplace_back(kDefaultTarget);
   problems = CheckSettings(settings);
   if (check_config) {

@@ -27,14 +27,15 @@ struct SyncSettings {
   std::string socket;  // where the CNI plugin asks; empty: nowhere
   std::string http;    // "HOST:PORT" or "PORT"; empty: none
   std::string log_level = "info";
-  Origins origins;  // of the above, by the flags' names
+  Origins origins;  // of the above, by the file's keys
 };
 
 // Fills `settings` from the command line, over the configuration file that it may name. A value: the process ends with
 // it (help, version, bad input, which was told).
 std::optional<int> ReadCommandLine(int argc, char** argv, SyncSettings& settings);
 
-// Fills `settings` from YAML, whose keys are the flags' names. True iff there was no error; each names line and key.
+// Fills `settings` from YAML, whose keys are the flags' names, in snake_case and with the three of TLS below `tls`.
+// True iff there was no error; each names line and key.
 bool ReadSettingsFile(const std::string& path, SyncSettings& settings, Diagnostics& diagnostics);
 
 }  // namespace sluice

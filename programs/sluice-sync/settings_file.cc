@@ -1,5 +1,6 @@
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -19,16 +20,16 @@ std::map<std::string, Target> KeysOf(SyncSettings& settings) {
   return {{"kubeconfig", &settings.kubeconfig},
           {"context", &settings.context},
           {"manifests", &settings.manifests},
-          {"skip-broken-manifests", &settings.skip_broken_manifests},
+          {"skip_broken_manifests", &settings.skip_broken_manifests},
           {"target", &settings.targets},
-          {"tls-certificate", &settings.security.certificate},
-          {"tls-key", &settings.security.key},
-          {"tls-ca", &settings.security.ca},
+          {"tls.certificate", &settings.security.certificate},
+          {"tls.key", &settings.security.key},
+          {"tls.ca", &settings.security.ca},
           {"insecure", &settings.security.insecure},
           {"node", &settings.node},
           {"socket", &settings.socket},
           {"http", &settings.http},
-          {"log-level", &settings.log_level}};
+          {"log_level", &settings.log_level}};
 }
 
 // What is wrong, or nothing.
@@ -64,39 +65,80 @@ void NoteLines(const std::string& key, const YAML::Node& name, const YAML::Node&
     origins.SetLine(key + '[' + std::to_string(i) + ']', line_of(value[i]));
 }
 
+// A key as it is spelled here, where a flag's spelling or one of before was taken for it; else empty.
+std::string MeantKey(std::string name, const std::map<std::string, Target>& keys) {
+  std::replace(name.begin(), name.end(), '-', '_');
+  if (name.starts_with("tls_")) name[3] = '.';
+  return keys.contains(name) ? name : "";
+}
+
+class SettingsReader {
+ public:
+  SettingsReader(std::string path, SyncSettings& settings, Diagnostics& diagnostics)
+      : path_(std::move(path)), keys_(KeysOf(settings)), origins_(settings.origins), diagnostics_(diagnostics) {}
+
+  void Read() {
+    try {
+      const YAML::Node root = YAML::LoadFile(path_);
+      if (root.IsMap()) {
+        ReadMap(root, "");
+      } else if (!root.IsNull()) {
+        Refuse(root.Mark(), "", "wants a mapping of keys to values");
+      }
+    } catch (const YAML::BadFile&) {
+      Refuse(YAML::Mark::null_mark(), "", "cannot be read; is it there, and may this user read it?");
+    } catch (const YAML::Exception& error) {
+      Refuse(error.mark, "", error.msg);
+    }
+  }
+
+ private:
+  // `prefix` is "tls." inside of `tls`.
+  void ReadMap(const YAML::Node& map, const std::string& prefix) {
+    for (const auto& entry : map) {
+      const std::string name = prefix + (entry.first.IsScalar() ? entry.first.Scalar() : "");
+      NoteLines(name, entry.first, entry.second, origins_);
+      if (!seen_.insert(name).second) {
+        Refuse(entry.first.Mark(), name, "is given twice; remove one");
+      } else if (name == "tls" && entry.second.IsMap()) {
+        ReadMap(entry.second, "tls.");
+      } else {
+        ReadKey(entry.first, name, entry.second);
+      }
+    }
+  }
+
+  void ReadKey(const YAML::Node& place, const std::string& name, const YAML::Node& value) {
+    const auto key = keys_.find(name);
+    if (key == keys_.end()) {
+      const std::string meant = MeantKey(name, keys_);
+      Refuse(place.Mark(), name,
+             name == "tls"   ? "wants a mapping with certificate, key and ca"
+             : meant.empty() ? "is no key; docs/tools.md lists them"
+                             : "is no key; did you mean " + meant + '?');
+    } else if (const std::string why = std::visit(Fill{value}, key->second); !why.empty()) {
+      Refuse(value.Mark(), name, why);
+    }
+  }
+
+  void Refuse(const YAML::Mark& mark, const std::string& key, std::string message) {
+    const std::uint32_t line = mark.is_null() ? 0 : static_cast<std::uint32_t>(mark.line + 1);
+    diagnostics_.push_back({Severity::kError, path_, line, "", key, std::move(message)});
+  }
+
+  const std::string path_;
+  const std::map<std::string, Target> keys_;
+  Origins& origins_;
+  Diagnostics& diagnostics_;
+  std::set<std::string> seen_;
+};
+
 }  // namespace
 
 bool ReadSettingsFile(const std::string& path, SyncSettings& settings, Diagnostics& diagnostics) {
-  const auto wrong = [&](const YAML::Mark& mark, const std::string& key, std::string message) {
-    const std::uint32_t line = mark.is_null() ? 0 : static_cast<std::uint32_t>(mark.line + 1);
-    diagnostics.push_back({Severity::kError, path, line, "", key, std::move(message)});
-  };
   const std::size_t before = diagnostics.size();
   settings.origins.SetFile(path);
-  try {
-    const YAML::Node root = YAML::LoadFile(path);
-    if (!root.IsMap() && !root.IsNull()) wrong(root.Mark(), "", "wants a mapping of keys to values");
-    const std::map<std::string, Target> keys = KeysOf(settings);
-    std::set<std::string> seen;
-    if (root.IsMap()) {
-      for (const auto& entry : root) {
-        const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : "";
-        NoteLines(name, entry.first, entry.second, settings.origins);
-        const auto key = keys.find(name);
-        if (key == keys.end()) {
-          wrong(entry.first.Mark(), name, "is no key; the keys are the names of the flags (--help)");
-        } else if (!seen.insert(name).second) {
-          wrong(entry.first.Mark(), name, "is given twice; remove one");
-        } else if (const std::string why = std::visit(Fill{entry.second}, key->second); !why.empty()) {
-          wrong(entry.second.Mark(), name, why);
-        }
-      }
-    }
-  } catch (const YAML::BadFile&) {
-    wrong(YAML::Mark::null_mark(), "", "cannot be read; is it there, and may this user read it?");
-  } catch (const YAML::Exception& error) {
-    wrong(error.mark, "", error.msg);
-  }
+  SettingsReader(path, settings, diagnostics).Read();
   return diagnostics.size() == before;
 }
 

@@ -16,6 +16,7 @@ inline constexpr int kExitBadInput = 2;
 // Each adds its subcommand to `app`, which stores what it returns in *exit_code when it is the one that was asked for.
 void AddCheck(CLI::App& app, int* exit_code);
 void AddConvert(CLI::App& app, int* exit_code);
+void AddDescribe(CLI::App& app, int* exit_code);
 void AddDiff(CLI::App& app, int* exit_code);
 void AddDrops(CLI::App& app, int* exit_code);
 void AddExplain(CLI::App& app, int* exit_code);

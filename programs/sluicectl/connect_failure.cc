@@ -23,13 +23,14 @@ std::string ConnectFailure(const std::string& target, Transport transport, const
     }
     // In TLS 1.3 it judges our certificate once we take the connection for made, and can but close it.
     if (says("closed") || says("reset") || says("pipe")) {
-      return target + " closed the connection; mostly, it does not accept our certificate (--tls-cert), and its log " +
+      return target +
+             " closed the connection; mostly, it does not accept our certificate (--tls-certificate), and its log " +
              "says why";
     }
   }
   if (transport == Transport::kPlainTcp && (says("closed") || says("reset") || says("pipe"))) {
     return target +
-           " closed the connection; mostly, it wants TLS: give --tls-ca, --tls-cert and --tls-key in place of " +
+           " closed the connection; mostly, it wants TLS: give --tls-ca, --tls-certificate and --tls-key in place of " +
            "--insecure";
   }
   if (!says("failed to connect")) return "the connection to " + target + " broke; does sluiced still run?" + why;

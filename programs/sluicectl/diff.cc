@@ -126,11 +126,12 @@ int CompareFlows(const DiffOptions& options, v1::ObserveService::Stub& stub, con
       if (answers[i].allow && !answers[i].unknown_endpoint) continue;
       if (++diff->cut > options.max_flows) continue;
       const v1::Flow& flow = flows[i];
-      diff->shown.push_back({flow,
-                             {AddressText(flow.source()), flow.source_port(), flow.source_pod(), {}},
-                             {AddressText(flow.destination()), flow.destination_port(), flow.destination_pod(), {}},
-                             ToAnswer(table, answers[i].egress, answers[i].egress_sections),
-                             ToAnswer(table, answers[i].ingress, answers[i].ingress_sections)});
+      diff->shown.push_back(
+          {flow,
+           {AddressText(flow.source()), flow.source_port(), flow.source_pod(), flow.source_node()},
+           {AddressText(flow.destination()), flow.destination_port(), flow.destination_pod(), flow.destination_node()},
+           ToAnswer(table, answers[i].egress, answers[i].egress_sections),
+           ToAnswer(table, answers[i].ingress, answers[i].ingress_sections)});
     }
     flows.clear();
   };

@@ -30,24 +30,32 @@ std::string TimeOfDay(std::uint64_t unix_ns) {
   return text;
 }
 
+// What an event names denied, whether or not sluiced is new enough to say so.
+SideAnswer Denial(const v1::RuleName& rule) {
+  SideAnswer side = ToAnswer(rule);
+  side.allow = side.allow && !side.decided;
+  return side;
+}
+
 Json ToJson(const v1::DropEvent& drop, bool for_people) {
   const auto protocol = static_cast<std::uint8_t>(drop.protocol());
   const bool has_ports = HasPorts(protocol);
-  const TrafficEnd source{AddressText(drop.source()), has_ports ? drop.source_port() : 0, drop.source_pod(), {}};
-  const TrafficEnd destination{
-      AddressText(drop.destination()), has_ports ? drop.destination_port() : 0, drop.destination_pod(), {}};
-  const SideAnswer egress = ToAnswer(drop.egress(), false);
-  const SideAnswer ingress = ToAnswer(drop.ingress(), false);
-  Json json = {{"time", for_people ? TimeOfDay(drop.unix_ns()) : Rfc3339(drop.unix_ns())},
+  const TrafficEnd source{AddressText(drop.source()), has_ports ? drop.source_port() : 0, drop.source_pod(),
+                          drop.source_node()};
+  const TrafficEnd destination{AddressText(drop.destination()), has_ports ? drop.destination_port() : 0,
+                               drop.destination_pod(), drop.destination_node()};
+  const SideAnswer egress = Denial(drop.egress());
+  const SideAnswer ingress = Denial(drop.ingress());
+  Json json = {{for_people ? "time_text" : "time", for_people ? TimeOfDay(drop.unix_ns()) : Rfc3339(drop.unix_ns())},
                {"reason", drop.reason()},
                {"verdict", drop.verdict()}};
   if (!drop.source().empty()) json["proto"] = ProtocolJson(protocol);
   if (for_people) {
-    json["from"] = ToText(source);
-    json["to"] = ToText(destination);
-    json["from_address"] = AddressText(source);
-    json["to_address"] = AddressText(destination);
-    json["by"] = DeniedBy(egress, ingress);
+    json["src_text"] = ToText(source);
+    json["dst_text"] = ToText(destination);
+    json["src_address_text"] = AddressText(source);
+    json["dst_address_text"] = AddressText(destination);
+    json["denied_by_text"] = DeniedBy(egress, ingress);
   } else {
     if (!drop.source().empty()) json["src"] = ToJson(source);
     if (!drop.destination().empty()) json["dst"] = ToJson(destination);
@@ -86,7 +94,7 @@ int Follow(const DropsOptions& options, Stub& stub) {
   request.mutable_reasons()->Assign(options.reasons.begin(), options.reasons.end());
   request.set_policy(options.policy);
   request.set_drops_per_second(options.rate);
-  const bool for_people = options.live.format == "table" || options.live.format == "wide";
+  const bool for_people = IsForPeople(options.live);
   Call call(options.live);
   const auto reader = call.Open([&](Call* opened) { return stub.WatchDrops(opened, request); });
   call.AwaitBegin(*reader);
@@ -97,16 +105,16 @@ int Follow(const DropsOptions& options, Stub& stub) {
   while (reader->Read(&message)) {
     if (!listing) {
       listing.emplace(output, options.live,
-                      std::vector<Column>{{"TIME", "time", false, 12},
+                      std::vector<Column>{{"TIME", "time_text", false, 12},
                                           {"REASON", "reason", false, 13},
                                           {"PROTO", "proto", false, 6},
-                                          {"FROM", "from", false, 24},
-                                          {"TO", "to", false, 24},
-                                          {"DENIED BY", "by", false, 40},
+                                          {"FROM", "src_text", false, 24},
+                                          {"TO", "dst_text", false, 24},
+                                          {"DENIED BY", "denied_by_text", false, 40},
                                           {"GENERATION", "generation"},
                                           {"VERDICT", "verdict", true},
-                                          {"FROM ADDRESS", "from_address", true},
-                                          {"TO ADDRESS", "to_address", true},
+                                          {"FROM ADDRESS", "src_address_text", true},
+                                          {"TO ADDRESS", "dst_address_text", true},
                                           {"DEVICE", "device", true},
                                           {"BYTES", "length_bytes", true},
                                           {"WORKER", "worker", true}},
@@ -146,7 +154,8 @@ void AddDrops(CLI::App& app, int* exit_code) {
       ->capture_default_str();
   command->add_option("--limit", options->limit, "end after so many")->type_name("N");
   AddTargetOptions(*command, options->live);
-  AddListOptions(*command, options->live);
+  AddFormatOption(*command, options->live);
+  AddHeadersOption(*command, options->live);
   command->footer(
       "Without --follow it lists the counters by reason, as `get drops` does.\n"
       "Examples:\n"

@@ -40,7 +40,7 @@ struct FlowsOptions {
   std::vector<std::string> inputs;
   std::string since;
   bool follow = false;
-  std::string format = "compact";
+  std::string format = "table";
   std::uint64_t limit = 0;
   std::int64_t negations = 0;
   std::map<std::string, std::vector<std::string>> values;  // by condition
@@ -341,8 +341,8 @@ void AddFlows(CLI::App& app, int* exit_code) {
   }
   command->add_flag("--not", options->negations, "what follows must not hold");
   command->add_option("--limit", options->limit, "end after so many lines")->type_name("N");
-  command->add_option("-o,--output", options->format, "how to show them")
-      ->check(CLI::IsMember({"compact", "wide", "json"}))
+  command->add_option("-o,--output", options->format, "table, wide, or json: the lines as they are")
+      ->check(CLI::IsMember({"table", "wide", "json"}))
       ->capture_default_str();
   AddTargetOptions(*command, options->live);
   command->footer(

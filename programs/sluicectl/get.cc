@@ -13,10 +13,22 @@ namespace {
 
 using Run = int (*)(const GetOptions&, Stub&);
 
-std::shared_ptr<GetOptions> Prepare(CLI::App& command, Run run, int* exit_code) {
+// What is listed: what has names of its own may be shown by these alone.
+enum class Named : std::uint8_t { kNo, kYes };
+
+std::shared_ptr<GetOptions> Prepare(CLI::App& command, Run run, int* exit_code, Named named = Named::kNo) {
   auto options = std::make_shared<GetOptions>();
   AddTargetOptions(command, options->live);
-  AddListOptions(command, options->live);
+  if (named == Named::kYes) {
+    command.add_option("-o,--output", options->live.format, "table, wide, json, yaml, or the names alone")
+        ->check(CLI::IsMember({"table", "wide", "json", "yaml", "name"}))
+        ->capture_default_str();
+  } else {
+    AddFormatOption(command, options->live);
+  }
+  AddHeadersOption(command, options->live);
+  command.add_option("--sort-by", options->sort_by, "a key of -o json, such as packets or src.pod; ascending")
+      ->type_name("KEY");
   command.callback([options, run, exit_code] {
     const auto stub = ConnectTo(options->live);
     *exit_code = stub == nullptr ? kExitBadInput : run(*options, *stub);
@@ -99,9 +111,30 @@ int NameFilter::Finish(const char* noun) const {
   return code;
 }
 
+int SortRows(const std::string& sort_by, std::vector<Json>* rows) {
+  if (sort_by.empty() || rows->empty()) return kExitFine;
+  std::string path = sort_by;  // kubectl's {.src.pod} too
+  std::erase_if(path, [](char c) { return c == '{' || c == '}'; });
+  if (path.starts_with('.')) path.erase(0, 1);
+  if (path.find_first_of("/~") != path.npos) return Fail("--sort-by '" + sort_by + "': wants keys with dots between");
+  std::replace(path.begin(), path.end(), '.', '/');
+  const Json::json_pointer pointer('/' + path);
+  const bool is_known = std::any_of(rows->begin(), rows->end(), [&](const Json& row) { return row.contains(pointer); });
+  if (!is_known) {
+    std::string keys;
+    for (const auto& [key, value] : rows->front().items()) {
+      if (!key.ends_with("_text")) keys += (keys.empty() ? "" : ", ") + key;
+    }
+    return Fail("--sort-by '" + sort_by + "': no row has it; rows have " + keys);
+  }
+  const auto value_of = [&](const Json& row) { return row.contains(pointer) ? row.at(pointer) : Json(); };
+  std::stable_sort(rows->begin(), rows->end(), [&](const Json& a, const Json& b) { return value_of(a) < value_of(b); });
+  return kExitFine;
+}
+
 bool ChangedRows::IsNew(const Json& row) {
   Json lasting = row;
-  for (const char* key : {"last_hit", "idle", "idle_ms", "busy_percent"}) lasting.erase(key);
+  for (const char* key : {"last_hit", "last_hit_text", "idle_ms", "idle_text", "busy_percent"}) lasting.erase(key);
   const std::string text = lasting.dump();
   now_.insert(text);
   return !before_.contains(text);
@@ -132,19 +165,28 @@ void AddGet(CLI::App& app, int* exit_code) {
       "  sluicectl get rules shop/backend -o wide\n"
       "  sluicectl get flows --address 10.244.1.0/24 --proto tcp -o json");
   const auto add = [&](const char* name, std::initializer_list<const char*> aliases, const char* text,
-                       const char* examples, Run run) {
+                       const char* examples, Run run, Named named = Named::kNo) {
     CLI::App* command = get->add_subcommand(name, text);
     for (const char* alias : aliases) command->alias(alias);
     command->footer(std::string("Examples:\n") + examples);
-    auto options = Prepare(*command, run, exit_code);
+    auto options = Prepare(*command, run, exit_code, named);
     AddWatchOptions(*command, *options);
     return std::pair(command, options);
   };
-  const auto endpoints =
-      add("endpoints", {"endpoint", "ep", "pods", "pod"}, "Pods, and the policies that bind them.",
-          "  sluicectl get endpoints -n shop\n  sluicectl get endpoints shop/frontend -o yaml", GetEndpoints);
+  const auto endpoints = add("endpoints", {"endpoint", "ep", "pods", "pod"}, "Pods, and the policies that bind them.",
+                             "  sluicectl get endpoints -n shop -l app=frontend,tier!=test\n"
+                             "  sluicectl get endpoints --sort-by node -o wide\n"
+                             "  sluicectl get endpoints shop/frontend -o yaml",
+                             GetEndpoints, Named::kYes);
+  endpoints.first
+      ->add_option("-l,--selector", endpoints.second->selector,
+                   "of pods with these labels, as kubectl has it: app=web,tier!=test,env in (a,b),!debug")
+      ->type_name("SELECTOR");
   const auto policies = add("policies", {"policy", "netpol"}, "Policies in force, with their hits.",
-                            "  sluicectl get policies\n  sluicectl get policies shop/backend -o yaml", GetPolicies);
+                            "  sluicectl get policies --sort-by packets\n"
+                            "  sluicectl get policies -n shop -o name\n"
+                            "  sluicectl get policies shop/backend -o yaml",
+                            GetPolicies, Named::kYes);
   const auto rules = add("rules", {"rule"}, "Rules in force, default denies included, with their hits.",
                          "  sluicectl get rules -n shop\n  sluicectl get rules shop/backend -o wide --watch", GetRules);
   for (const auto& [command, options] : {endpoints, policies, rules}) {
@@ -155,7 +197,7 @@ void AddGet(CLI::App& app, int* exit_code) {
   }
   const auto [flows, options] = add("flows", {"flow"}, "Tracked connections.",
                                     "  sluicectl get flows --pod shop/frontend\n"
-                                    "  sluicectl get flows --address 10.244.1.7 --port 80 -o wide",
+                                    "  sluicectl get flows --address 10.244.1.7 --port 80 --sort-by bytes -o wide",
                                     GetFlows);
   AddNamespaceOption(*flows, *options);
   AddTrafficOptions(*flows, options->filter);

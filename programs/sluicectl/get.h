@@ -36,6 +36,8 @@ struct GetOptions {
   std::string namespace_name;
   bool all_namespaces = false;
   std::vector<std::string> names;
+  std::string selector;  // of labels
+  std::string sort_by;   // a key of the rows as JSON shows them
   bool watch = false;
   double interval = 2;  // seconds, with --watch
   TrafficFilter filter;
@@ -69,6 +71,13 @@ class NameFilter {
   std::vector<Wanted> names_;
 };
 
+// Sorts rows as --sort-by says: numbers by value, texts as texts, rows without the key first, equal ones as they came.
+// kExitFine, or kExitBadInput with an error where no row has the key.
+int SortRows(const std::string& sort_by, std::vector<Json>* rows);
+
+// Whether rows are to have what JSON shows, and what tables show. Keys of a table alone end in "_text".
+inline bool WantsJson(const GetOptions& options) { return !IsForPeople(options.live) || !options.sort_by.empty(); }
+
 // Rows that the round before did not have, its times and ages aside.
 class ChangedRows {
  public:
@@ -98,15 +107,18 @@ int List(const GetOptions& options, const char* nouns, const std::vector<Column>
     Call call(options.live);
     const auto reader = call.Open(open);
     Message message;
-    while (call.Read(*reader, &message)) add(show, message);
+    std::vector<Json> rows;  // to be sorted
+    const auto take = [&](const Json& row) { options.sort_by.empty() ? show(row) : rows.push_back(row); };
+    while (call.Read(*reader, &message)) add(take, message);
     if (const int code = Finish(options.live, call.Finish(*reader)); code != kExitFine) return code;
+    if (const int code = SortRows(options.sort_by, &rows); code != kExitFine) return code;
+    for (const Json& row : rows) show(row);
     if (!options.watch) break;
     if (listing && !listing->Flush()) return kExitBadInput;
     changed.NextRound();
     std::this_thread::sleep_for(std::chrono::duration<double>(options.interval));
   }
-  const bool for_people = options.live.format == "table" || options.live.format == "wide";
-  if (!listing && for_people) {
+  if (!listing && IsForPeople(options.live)) {
     const std::string where = options.Namespace().empty() ? "" : " in namespace " + options.Namespace();
     std::fprintf(stderr, "No %s found%s.\n", nouns, Printable(where).c_str());
     return kExitFine;

@@ -3,26 +3,15 @@
 
 #include "sluice/policy_terms.h"
 #include "sluicectl/get.h"
+#include "sluicectl/labels.h"
+#include "sluicectl/selector.h"
 
 namespace sluice {
 namespace {
 
-std::string ActionText(v1::Action action) {
-  return action < v1::ACTION_ALLOW || action > v1::ACTION_PASS ? ""
-                                                               : std::string(Name(static_cast<Action>(action - 1)));
-}
-
-Direction DirectionOf(v1::Direction direction) {
-  return direction == v1::DIRECTION_EGRESS ? Direction::kEgress : Direction::kIngress;
-}
-
 SideAnswer RuleOf(const v1::PolicyInfo& info, const v1::RuleInfo& rule) {
   return {rule.action() != v1::ACTION_DENY, true, TierText(info.tier()), info.policy(), rule.index(), rule.name()};
 }
-
-Json LastHit(std::uint64_t unix_ns, bool for_people) { return for_people ? Json(AgoText(unix_ns)) : TimeJson(unix_ns); }
-
-bool IsForPeople(const GetOptions& options) { return options.live.format == "table" || options.live.format == "wide"; }
 
 v1::ListPoliciesRequest PoliciesRequest(const GetOptions& options) {
   v1::ListPoliciesRequest request;
@@ -35,36 +24,35 @@ v1::ListPoliciesRequest PoliciesRequest(const GetOptions& options) {
 
 int ListRules(const GetOptions& options, Stub& stub, const v1::ListPoliciesRequest& request, const char* nouns) {
   NameFilter names(options);
-  const bool for_people = IsForPeople(options);
+  const bool for_people = IsForPeople(options.live);
   const auto add = [&](auto show, const v1::PolicyInfo& info) {
     if (!names.Matches(info.policy())) return;
     for (const v1::RuleInfo& rule : info.rules()) {
-      Json row;
-      if (for_people) {
-        row["rule"] = RuleText(RuleOf(info, rule), DirectionOf(rule.direction()));
-      } else {
-        row = {{"tier", TierText(info.tier())},
-               {"policy", info.policy()},
-               {"direction", Name(DirectionOf(rule.direction()))},
-               {"rule", rule.index()}};
-        if (!rule.name().empty()) row["rule_name"] = rule.name();
-      }
+      Json row = {{"tier", TierText(info.tier())},
+                  {"policy", info.policy()},
+                  {"direction", Name(DirectionOf(rule.direction()))},
+                  {"rule", rule.index()}};
+      if (!rule.name().empty()) row["rule_name"] = rule.name();
       row["action"] = ActionText(rule.action());
       row["peers"] = rule.peers();
       row["ports"] = rule.ports();
       row["packets"] = rule.packets();
       row["bytes"] = rule.bytes();
-      row["last_hit"] = LastHit(rule.last_hit_unix_ns(), for_people);
+      row["last_hit"] = TimeJson(rule.last_hit_unix_ns());
+      if (for_people) {
+        row["rule_text"] = RuleText(RuleOf(info, rule), DirectionOf(rule.direction()));
+        row["last_hit_text"] = AgoText(rule.last_hit_unix_ns());
+      }
       show(row);
     }
   };
   const int code = List<v1::PolicyInfo>(
       options, nouns,
-      {{"RULE", "rule"},
+      {{"RULE", "rule_text", false, 40},
        {"ACTION", "action"},
        {"PORTS", "ports"},
-       {"PACKETS", "packets"},
-       {"LAST HIT", "last_hit"},
+       {"PACKETS", "packets", false, 10},
+       {"LAST HIT", "last_hit_text", false, 12},
        {"BYTES", "bytes", true},
        {"PEERS", "peers", true}},
       [&](Call* call) { return stub.ListPolicies(call, request); }, add);
@@ -74,6 +62,9 @@ int ListRules(const GetOptions& options, Stub& stub, const v1::ListPoliciesReque
 }  // namespace
 
 int GetEndpoints(const GetOptions& options, Stub& stub) {
+  const auto selector = Selector::Parse(options.selector);
+  if (!selector) return Fail("--selector '" + options.selector + "': " + std::string(Selector::kForms));
+  const bool for_people = IsForPeople(options.live);
   v1::ListEndpointsRequest request;
   request.set_namespace_(options.Namespace());
   if (options.names.size() == 1) {
@@ -84,17 +75,21 @@ int GetEndpoints(const GetOptions& options, Stub& stub) {
   }
   NameFilter names(options);
   const auto add = [&](auto show, const v1::EndpointInfo& info) {
-    if (!names.Matches(info.namespace_() + '/' + info.name())) return;
+    const std::string full_name = info.namespace_() + '/' + info.name();
+    if (!names.Matches(full_name) || !selector->Matches(ParseLabels(info.labels()))) return;
     Json addresses = Json::array();
     for (const std::string& address : info.addresses()) addresses.push_back(AddressText(address));
-    show({{"namespace", info.namespace_()},
-          {"name", info.name()},
-          {"addresses", addresses},
-          {"node", info.node()},
-          {"labels", IsForPeople(options) ? Json(info.labels()) : LabelsJson(info.labels())},
-          {"identity", info.identity()},
-          {"egress_policies", std::vector(info.egress_policies().begin(), info.egress_policies().end())},
-          {"ingress_policies", std::vector(info.ingress_policies().begin(), info.ingress_policies().end())}});
+    Json row = {{"namespace", info.namespace_()},
+                {"name", info.name()},
+                {"addresses", addresses},
+                {"node", info.node()},
+                {"labels", LabelsJson(info.labels())},
+                {"identity", info.identity()},
+                {"egress_policies", std::vector(info.egress_policies().begin(), info.egress_policies().end())},
+                {"ingress_policies", std::vector(info.ingress_policies().begin(), info.ingress_policies().end())}};
+    if (for_people) row["labels_text"] = info.labels();
+    if (for_people) row["full_name"] = full_name;
+    show(row);
   };
   const int code = List<v1::EndpointInfo>(
       options, "endpoints",
@@ -105,13 +100,14 @@ int GetEndpoints(const GetOptions& options, Stub& stub) {
        {"EGRESS", "egress_policies"},
        {"INGRESS", "ingress_policies"},
        {"IDENTITY", "identity", true},
-       {"LABELS", "labels", true}},
+       {"LABELS", "labels_text", true}},
       [&](Call* call) { return stub.ListEndpoints(call, request); }, add);
   return code == kExitFine ? names.Finish("endpoint") : code;
 }
 
 int GetPolicies(const GetOptions& options, Stub& stub) {
   const v1::ListPoliciesRequest request = PoliciesRequest(options);
+  const bool for_people = IsForPeople(options.live);
   NameFilter names(options);
   // Of the policy under way, which may come in several messages.
   std::uint64_t packets = 0;
@@ -130,17 +126,20 @@ int GetPolicies(const GetOptions& options, Stub& stub) {
       }
     }
     if (info.more()) return;
-    show({{"policy", info.policy()},
-          {"tier", TierText(info.tier())},
-          {"priority", info.priority()},
-          {"subjects", info.subjects()},
-          {"isolates", isolates},
-          {"selected", info.selected()},
-          {"rules", rules},
-          {"packets", packets},
-          {"last_hit", LastHit(last_hit, IsForPeople(options))},
-          {"held", info.held()},
-          {"warnings", std::vector(info.warnings().begin(), info.warnings().end())}});
+    Json row = {{"policy", info.policy()},
+                {"tier", TierText(info.tier())},
+                {"priority", info.priority()},
+                {"subjects", info.subjects()},
+                {"isolates", isolates},
+                {"selected", info.selected()},
+                {"rules", rules},
+                {"packets", packets},
+                {"last_hit", TimeJson(last_hit)},
+                {"held", info.held()},
+                {"warnings", std::vector(info.warnings().begin(), info.warnings().end())}};
+    if (for_people) row["last_hit_text"] = AgoText(last_hit);
+    if (for_people) row["full_name"] = info.policy();
+    show(row);
     packets = last_hit = rules = 0;
     isolates = Json::array();
   };
@@ -150,8 +149,8 @@ int GetPolicies(const GetOptions& options, Stub& stub) {
        {"PODS", "selected"},
        {"ISOLATES", "isolates"},
        {"RULES", "rules"},
-       {"PACKETS", "packets"},
-       {"LAST HIT", "last_hit"},
+       {"PACKETS", "packets", false, 10},
+       {"LAST HIT", "last_hit_text", false, 12},
        {"TIER", "tier", true},
        {"PRIORITY", "priority", true},
        {"SUBJECTS", "subjects", true},

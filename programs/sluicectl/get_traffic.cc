@@ -11,28 +11,31 @@ int GetFlows(const GetOptions& options, Stub& stub) {
   request.set_state(options.state);
   request.set_limit(options.limit);
   request.set_batched(true);
-  const bool for_people = options.live.format == "table" || options.live.format == "wide";
+  const bool for_people = IsForPeople(options.live);
+  const bool wants_json = WantsJson(options);
   Json row;  // one for all: of a million, the keys alone would be a second's work
-  const auto add_one = [&row, for_people](auto show, const v1::Flow& flow) {
-    const TrafficEnd source{AddressText(flow.source()), flow.source_port(), flow.source_pod(), {}};
-    const TrafficEnd destination{AddressText(flow.destination()), flow.destination_port(), flow.destination_pod(), {}};
-    const SideAnswer egress = ToAnswer(flow.egress(), flow.egress().index() >= 0);
-    const SideAnswer ingress = ToAnswer(flow.ingress(), flow.ingress().index() >= 0);
+  const auto add_one = [&row, for_people, wants_json](auto show, const v1::Flow& flow) {
+    const TrafficEnd source{AddressText(flow.source()), flow.source_port(), flow.source_pod(), flow.source_node()};
+    const TrafficEnd destination{AddressText(flow.destination()), flow.destination_port(), flow.destination_pod(),
+                                 flow.destination_node()};
+    const SideAnswer egress = ToAnswer(flow.egress());
+    const SideAnswer ingress = ToAnswer(flow.ingress());
     row["proto"] = ProtocolJson(static_cast<std::uint8_t>(flow.protocol()));
-    if (for_people) {
-      row["from"] = ToText(source);
-      row["to"] = ToText(destination);
-      row["from_address"] = AddressText(source);
-      row["to_address"] = AddressText(destination);
-      row["idle"] = SpanText(static_cast<std::int64_t>(flow.idle_ms() / 1000));
-      row["egress"] = RuleText(egress, Direction::kEgress);
-      row["ingress"] = RuleText(ingress, Direction::kIngress);
-    } else {
+    if (wants_json) {
       row["src"] = ToJson(source);
       row["dst"] = ToJson(destination);
       row["idle_ms"] = flow.idle_ms();
       row["egress"] = ToJson(egress);
       row["ingress"] = ToJson(ingress);
+    }
+    if (for_people) {
+      row["src_text"] = ToText(source);
+      row["dst_text"] = ToText(destination);
+      row["src_address_text"] = AddressText(source);
+      row["dst_address_text"] = AddressText(destination);
+      row["idle_text"] = SpanText(static_cast<std::int64_t>(flow.idle_ms() / 1000));
+      row["egress_text"] = RuleText(egress, Direction::kEgress);
+      row["ingress_text"] = RuleText(ingress, Direction::kIngress);
     }
     row["state"] = flow.state();
     row["packets"] = flow.packets();
@@ -48,16 +51,16 @@ int GetFlows(const GetOptions& options, Stub& stub) {
   return List<v1::Flow>(
       options, "flows",
       {{"PROTO", "proto"},
-       {"FROM", "from"},
-       {"TO", "to"},
-       {"STATE", "state"},
-       {"PACKETS", "packets"},
-       {"BYTES", "bytes"},
-       {"IDLE", "idle"},
-       {"FROM ADDRESS", "from_address", true},
-       {"TO ADDRESS", "to_address", true},
-       {"EGRESS", "egress", true},
-       {"INGRESS", "ingress", true},
+       {"FROM", "src_text", false, 24},
+       {"TO", "dst_text", false, 24},
+       {"STATE", "state", false, 11},
+       {"PACKETS", "packets", false, 10},
+       {"BYTES", "bytes", false, 12},
+       {"IDLE", "idle_text", false, 6},
+       {"FROM ADDRESS", "src_address_text", true},
+       {"TO ADDRESS", "dst_address_text", true},
+       {"EGRESS", "egress_text", true, 24},
+       {"INGRESS", "ingress_text", true, 24},
        {"GENERATION", "generation", true},
        {"GUESSED", "guessed", true},
        {"WORKER", "worker", true}},
@@ -81,8 +84,8 @@ int GetPorts(const GetOptions& options, Stub& stub) {
       {{"WIRE", "wire"},
        {"DEVICE", "device"},
        {"LINK", "link"},
-       {"RX PACKETS", "rx_packets"},
-       {"TX PACKETS", "tx_packets"},
+       {"RX PACKETS", "rx_packets", false, 12},
+       {"TX PACKETS", "tx_packets", false, 12},
        {"MISSED", "rx_missed"},
        {"ERRORS", "rx_errors"},
        {"RX BYTES", "rx_bytes", true},
@@ -110,11 +113,11 @@ int GetWorkers(const GetOptions& options, Stub& stub) {
   return List<v1::WorkerInfo>(
       options, "workers",
       {{"WORKER", "worker"},
-       {"PACKETS", "packets"},
-       {"FORWARDED", "forwarded"},
-       {"DROPPED", "dropped"},
-       {"REJECTED", "rejected"},
-       {"FLOWS", "flows"},
+       {"PACKETS", "packets", false, 12},
+       {"FORWARDED", "forwarded", false, 12},
+       {"DROPPED", "dropped", false, 10},
+       {"REJECTED", "rejected", false, 10},
+       {"FLOWS", "flows", false, 8},
        {"CUT", "flows_cut"},
        {"BUSY %", "busy_percent"},
        {"CAPACITY", "flow_capacity", true},
@@ -132,7 +135,7 @@ int GetDrops(const GetOptions& options, Stub& stub) {
     show({{"reason", counter.reason()}, {"packets", counter.packets()}, {"meaning", counter.text()}});
   };
   return List<v1::DropCounter>(
-      options, "drops", {{"REASON", "reason"}, {"PACKETS", "packets"}, {"MEANING", "meaning"}},
+      options, "drops", {{"REASON", "reason", false, 24}, {"PACKETS", "packets", false, 10}, {"MEANING", "meaning"}},
       [&](Call* call) { return stub.ListDrops(call, {}); }, add);
 }
 

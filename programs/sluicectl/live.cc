@@ -13,6 +13,7 @@
 #include "certificate/tls_material.h"
 #include "codec/codec.h"
 #include "codec/limits.h"
+#include "common/arguments.h"
 #include "sluice/policy_terms.h"
 #include "sluice/printable.h"
 #include "sluice/time_text.h"
@@ -46,12 +47,13 @@ Transport TransportOf(const LiveOptions& options) {
 }  // namespace
 
 void AddTargetOptions(CLI::App& command, LiveOptions& options) {
-  command.add_option("--target", options.target, "where sluiced listens: unix:PATH or HOST:PORT")
+  command.add_option("--target", options.target, "where sluiced listens: unix:PATH, /PATH or HOST:PORT")
+      ->transform(FullTarget)
       ->type_name("ADDR")
       ->envname("SLUICE_TARGET")
       ->capture_default_str();
   command.add_option("--tls-ca", options.tls_ca, "PEM file: who signed the server's certificate")->type_name("FILE");
-  command.add_option("--tls-cert", options.tls_certificate, "PEM file: our certificate")->type_name("FILE");
+  command.add_option("--tls-certificate", options.tls_certificate, "PEM file: our certificate")->type_name("FILE");
   command.add_option("--tls-key", options.tls_key, "PEM file: its private key")->type_name("FILE");
   command.add_flag("--insecure", options.insecure, "talk to HOST:PORT without TLS");
   command.add_option("--timeout", options.timeout, "seconds that sluiced may keep us waiting")
@@ -66,8 +68,11 @@ void AddFormatOption(CLI::App& command, LiveOptions& options) {
       ->capture_default_str();
 }
 
-void AddListOptions(CLI::App& command, LiveOptions& options) {
-  AddFormatOption(command, options);
+bool IsForPeople(const LiveOptions& options) {
+  return options.format == "table" || options.format == "wide" || options.format == "name";
+}
+
+void AddHeadersOption(CLI::App& command, LiveOptions& options) {
   command.add_flag("--no-headers", options.no_headers, "leave out a table's first line");
 }
 
@@ -77,7 +82,7 @@ std::unique_ptr<v1::ObserveService::Stub> ConnectTo(const LiveOptions& options) 
     credentials = grpc::InsecureChannelCredentials();
   } else {
     if (options.tls_ca.empty() || options.tls_certificate.empty() || options.tls_key.empty()) {
-      Fail("--target " + options.target + ": TCP wants --tls-ca, --tls-cert and --tls-key, or --insecure");
+      Fail("--target " + options.target + ": TCP wants --tls-ca, --tls-certificate and --tls-key, or --insecure");
       return nullptr;
     }
     const auto read = ReadSoundTls({options.tls_certificate, options.tls_key, options.tls_ca});
@@ -174,13 +179,15 @@ Listing::Listing(Output& output, const LiveOptions& options, std::vector<Column>
   if (json_ && rows == Rows::kList) output_ << "[";
   if (json_ || yaml_) return;
   if (options.format != "wide") std::erase_if(columns_, [](const Column& column) { return column.wide; });
+  const bool names_alone = options.format == "name";
+  if (names_alone) columns_ = {{"NAME", "full_name"}};
   std::vector<std::string> headers;
   std::vector<std::size_t> widths;
   for (const Column& column : columns_) {
     headers.emplace_back(column.header);
-    widths.push_back(std::max(column.width, column.header.size()));
+    widths.push_back(rows == Rows::kStream ? column.width : 0);
   }
-  table_.emplace(output_, std::move(headers), std::move(widths), options.no_headers);
+  table_.emplace(output_, std::move(headers), std::move(widths), options.no_headers || names_alone);
 }
 
 Listing::~Listing() {
@@ -232,8 +239,18 @@ std::string_view TierText(v1::Tier tier) {
   return tier < v1::TIER_ADMIN || tier > v1::TIER_BASELINE ? "" : Name(static_cast<Tier>(tier - 1));
 }
 
-SideAnswer ToAnswer(const v1::RuleName& rule, bool allow) {
+std::string_view ActionText(v1::Action action) {
+  return action < v1::ACTION_ALLOW || action > v1::ACTION_PASS ? "" : Name(static_cast<Action>(action - 1));
+}
+
+Direction DirectionOf(v1::Direction direction) {
+  return direction == v1::DIRECTION_EGRESS ? Direction::kEgress : Direction::kIngress;
+}
+
+SideAnswer ToAnswer(const v1::RuleName& rule) {
   if (rule.policy().empty()) return {};
+  // A sluiced before API 7 does not say what the rule does.
+  const bool allow = rule.action() == v1::ACTION_UNSPECIFIED ? rule.index() >= 0 : rule.action() != v1::ACTION_DENY;
   return {allow, true, TierText(rule.tier()), rule.policy(), rule.index(), rule.name()};
 }
 

@@ -42,10 +42,13 @@ struct LiveOptions {
   bool no_headers = false;
 };
 
-// --target, --timeout and the like; -o, and --no-headers where the command lists.
+// --target, --timeout and the like; -o; and --no-headers where the command lists.
 void AddTargetOptions(CLI::App& command, LiveOptions& options);
 void AddFormatOption(CLI::App& command, LiveOptions& options);
-void AddListOptions(CLI::App& command, LiveOptions& options);
+void AddHeadersOption(CLI::App& command, LiveOptions& options);
+
+// Whether rows are made for a table, and not for JSON or YAML.
+bool IsForPeople(const LiveOptions& options);
 
 // A connection to ask; null, and why on standard error, where the options cannot be.
 std::unique_ptr<v1::ObserveService::Stub> ConnectTo(const LiveOptions& options);
@@ -139,13 +142,14 @@ struct Column {
   std::string_view header;
   std::string_view key;
   bool wide = false;      // shows with -o wide alone
-  std::size_t width = 0;  // at least so wide: what streams shows little of its rows beforehand
+  std::size_t width = 0;  // of a stream, at least: it shows little of its rows beforehand
 };
 
 // What a listing is of: a whole that ends, or rows that go on coming, of which each is to be read at once.
 enum class Rows : std::uint8_t { kList, kStream };
 
 // Writes rows as they come: aligned for people, or as a list of objects (JSON, YAML). A stream's JSON is a line a row.
+// With `-o name`, the rows' `full_name` alone.
 class Listing {
  public:
   Listing(Output& output, const LiveOptions& options, std::vector<Column> columns, Rows rows = Rows::kList);
@@ -173,8 +177,10 @@ void WriteObject(Output& output, std::string_view format, const Json& object);
 
 std::string AddressText(std::string_view bytes);
 std::string_view TierText(v1::Tier tier);
+std::string_view ActionText(v1::Action action);
+Direction DirectionOf(v1::Direction direction);
 // A rule of an answer, as the decision that it made; refers to the rule.
-SideAnswer ToAnswer(const v1::RuleName& rule, bool allow);
+SideAnswer ToAnswer(const v1::RuleName& rule);
 // "2026-11-30T03:25:27.123Z" (RFC 3339); null for 0.
 Json TimeJson(std::uint64_t unix_ns);
 // "app=web,tier=front" as {"app":"web","tier":"front"}.

@@ -54,6 +54,7 @@ int main(int argc, char** argv) {
   app.name("sluicectl");
   sluice::AnswerInPlainLines(app);
   app.require_subcommand(0, 1);  // what is no command is then called unexpected, by its name
+  app.set_version_flag("--version", "sluicectl " SLUICE_VERSION);
   app.footer(
       "Exit codes: 0 fine; 1 an expectation is not met, something differs or is not there; 2 bad input, or nobody "
       "answers.\n"
@@ -64,6 +65,7 @@ int main(int argc, char** argv) {
   int exit_code = sluice::kExitFine;
   sluice::AddStatus(app, &exit_code);
   sluice::AddGet(app, &exit_code);
+  sluice::AddDescribe(app, &exit_code);
   sluice::AddDrops(app, &exit_code);
   sluice::AddFlows(app, &exit_code);
   sluice::AddTop(app, &exit_code);

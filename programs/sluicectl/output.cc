@@ -45,15 +45,20 @@ void TextTable::AddRow(std::vector<std::string> cells) {
 }
 
 void TextTable::Flush() {
-  for (const auto& row : rows_) {
-    for (std::size_t i = 0; i < row.size(); ++i) widths_[i] = std::max(widths_[i], row[i].size());
+  if (!fixed_) {
+    for (const auto& row : rows_) {
+      for (std::size_t i = 0; i < row.size(); ++i) widths_[i] = std::max(widths_[i], row[i].size());
+    }
   }
+  fixed_ = fixed_ || !rows_.empty();
   std::string line;
   for (const auto& row : rows_) {
     line.clear();
+    std::size_t begin = 0;
     for (std::size_t i = 0; i < row.size(); ++i) {
+      if (i > 0) line.resize(std::max(begin, line.size() + 2), ' ');
       line += row[i];
-      line.append(widths_[i] - row[i].size() + 2, ' ');
+      begin += widths_[i] + 2;
     }
     line.erase(line.find_last_not_of(' ') + 1);
     output_ << line << "\n";

@@ -38,8 +38,8 @@ class Output {
   bool failed_ = false;
 };
 
-// Rows in aligned columns. Rows are held and written a thousand at a time; a wider cell widens its column from there
-// on.
+// Rows in aligned columns. Rows are held and written a thousand at a time. The first of these fix the columns: a cell
+// that comes later and is wider moves what follows in its own row alone.
 class TextTable {
  public:
   // Columns are at least `widths` wide; by default, as their headers.
@@ -58,6 +58,7 @@ class TextTable {
   Output& output_;
   std::vector<std::vector<std::string>> rows_;
   std::vector<std::size_t> widths_;
+  bool fixed_ = false;  // the widths: rows were written
 };
 
 // JSON of ASCII alone (RFC 8259 section 7): all else is escaped, so that no terminal takes it for a command. Bytes that

@@ -81,7 +81,7 @@ int RunStatus(const LiveOptions& options) {
   const auto ask = [&](Call* asked) { return stub->GetStatus(asked, {}, &status); };
   const int code = Finish(options, call.Once(ask));
   if (code != kExitFine) return code;
-  const bool for_people = options.format == "table" || options.format == "wide";
+  const bool for_people = IsForPeople(options);
   Output output;
   WriteObject(output, options.format, ToJson(status, for_people));
   return output.Flush() ? kExitFine : kExitBadInput;

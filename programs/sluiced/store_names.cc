@@ -13,15 +13,13 @@ constexpr std::size_t kNamedAtOnce = 256;
 
 std::vector<FlowLogOwner> StoreNames::OwnersOf(std::span<const IpAddress> addresses) const {
   std::vector<FlowLogOwner> owners(addresses.size());
-  const auto table = store_.table();
-  const std::vector<std::string>& nodes = table->node_names();
   for (std::size_t begin = 0; begin < addresses.size(); begin += kNamedAtOnce) {
     const auto slice = addresses.subspan(begin, std::min(kNamedAtOnce, addresses.size() - begin));
-    store_.VisitOwners(slice, [&](std::size_t i, const Endpoint& endpoint) {
+    store_.VisitOwners(slice, [&](std::size_t i, const Endpoint& endpoint, std::string_view node) {
       FlowLogOwner& owner = owners[begin + i];
       owner.namespace_name = endpoint.namespace_name;
       owner.pod = endpoint.name;
-      if (endpoint.node < nodes.size()) owner.node = nodes[endpoint.node];
+      owner.node = node;
     });
   }
   return owners;

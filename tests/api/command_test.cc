@@ -376,7 +376,7 @@ TEST_F(LiveCommandTest, TopEndsAfterItsCount) {
   const auto [code, out] = Run("top --interval 0.1 --count 2");
   EXPECT_EQ(code, 0) << out;
   EXPECT_THAT(out, HasSubstr("generation 1, published"));
-  EXPECT_THAT(out, HasSubstr("PACKETS/S  RULE\n"));
+  EXPECT_THAT(out, HasSubstr("PACKETS/S   RULE\n"));
 }
 
 TEST_F(LiveCommandTest, WhereNobodyListensItSaysSo) {

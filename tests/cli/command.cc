@@ -4,9 +4,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
+
+#include "schema/schema.h"
 
 namespace sluice::test {
 
@@ -57,6 +60,23 @@ spec:
     ports: [{port: 5432}]
 )";
 
+namespace {
+
+// Every JSON that a test makes is as docs/sluicectl.schema.json has it: of many lines, the first ones.
+void HoldToSchema(const std::vector<std::string>& arguments, const CommandResult& result) {
+  constexpr std::size_t kLines = 50;
+  const auto has = [&](const char* word) { return std::count(arguments.begin(), arguments.end(), word) > 0; };
+  const std::string command = arguments.empty() ? "" : arguments.front();
+  const bool has_schema = command == "check" || command == "explain" || command == "replay" || command == "lint";
+  if (!has_schema || !has("json") || result.out.empty()) return;
+  std::size_t end = 0;
+  for (std::size_t i = 0; i < kLines && end != result.out.npos; ++i) end = result.out.find('\n', end + 1);
+  const std::string json = command == "explain" ? result.out : result.out.substr(0, end);
+  EXPECT_EQ(SchemaProblems(command == "replay" && has("--against") ? "replay_against" : command, json), "");
+}
+
+}  // namespace
+
 CommandTest::CommandTest() {
   std::string pattern = (std::filesystem::temp_directory_path() / "sluicectl-test-XXXXXX").string();
   if (mkdtemp(pattern.data()) == nullptr) std::abort();
@@ -104,6 +124,7 @@ CommandResult CommandTest::Run(const std::vector<std::string>& arguments) const 
   result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   result.out = Read(".stdout");
   result.err = Read(".stderr");
+  HoldToSchema(arguments, result);
   return result;
 }
 

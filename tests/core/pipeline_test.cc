@@ -215,6 +215,8 @@ TEST(Pipeline, WhatIsNoTunnelBetweenNodesIsNotTakenForOne) {
   EXPECT_EQ(Told(fixture.Send(Between("10.0.0.1", "192.168.0.2").Udp(1, 4789))), "forward new");
   EXPECT_EQ(Told(fixture.Send(Between("10.0.0.1", "192.168.0.2").Protocol(47).Payload(40))), "forward new");
   EXPECT_EQ(fixture.counters().encapsulated.value(), 0u);
+}
+
 // For every combination of what can be wrong: tools that have no packet say what the pipeline does.
 TEST(Pipeline, ReasonBesidePolicyIsWhatTheFirstPacketIsDroppedFor) {
   PolicyBuilder builder;

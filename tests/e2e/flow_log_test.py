@@ -8,10 +8,13 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from http_test import BIN, POLICY, Sluiced, udp_frame, wait_until
+from schema import check
 
 
 def udp_from(source, port):
@@ -62,7 +65,9 @@ class FlowLogTest(unittest.TestCase):
 
     def wait_for(self, holds):
         self.assertTrue(wait_until(lambda: any(holds(line) for line in self.lines())), self.lines())
-        return next(line for line in self.lines() if holds(line))
+        line = next(line for line in self.lines() if holds(line))
+        self.assertEqual(check.problems("flow_log", line), [])
+        return line
 
     def test_an_ended_flow_has_its_ends_rules_and_counts(self):
         self.start([udp_frame(53)] * 3, self.to_file())

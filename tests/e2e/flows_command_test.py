@@ -126,6 +126,22 @@ class FlowsTest(unittest.TestCase):
             process.stdin.close()
             self.assertEqual(process.wait(60), 0)
 
+    def test_columns_stay_where_the_first_rows_put_them(self):
+        long_name = end(0, src={"address": "10.0.0.1", "port": 1, "namespace": "shop", "pod": "w" * 60})
+        with subprocess.Popen([BIN / "sluicectl", "flows", "--input", "-"], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE) as process:
+            rows = []
+            for line in (LINES[0], long_name, LINES[0]):
+                process.stdin.write(json.dumps(line).encode() + b"\n")
+                process.stdin.flush()
+                rows += [process.stdout.readline() for _ in range(1 if rows else 2)]
+            process.stdin.close()
+            self.assertEqual(process.wait(60), 0)
+        header, first, wider, last = rows
+        self.assertEqual(last, first)
+        self.assertGreater(len(wider), len(first))
+        self.assertEqual(header.index(b" TO ") + 1, first.index(b"dns/dns-1"))
+
     def test_what_was_not_logged_is_told(self):
         log = self.write("lost", [LINES[0], {"type": "lost", "not_logged": 5}, {"type": "lost", "not_logged": 7}])
         self.assertEqual(self.run_flows("--input", log, "--verdict", "drop").stderr, "... 12 more lines were not logged, matching or not\n")
@@ -145,7 +161,7 @@ class FlowsTest(unittest.TestCase):
 
     def test_hostile_names_do_not_reach_the_terminal(self):
         log = self.write("hostile", [end(0, src={"address": "10.0.0.1", "namespace": "shop", "pod": "a\x1b[2J\n\u202eb"})])
-        for output in ("compact", "json"):
+        for output in ("table", "json"):
             run = self.run_flows("--input", log, "-o", output)
             self.assertEqual(run.returncode, 0)
             self.assertNotRegex(run.stdout.replace("\n", ""), "[\x00-\x1f\u202e]")

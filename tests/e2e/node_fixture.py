@@ -16,11 +16,13 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from lab import netns, node
 from lab.agents import Agents
 from lab.netns import run
 from lab.programs import BIN, Program
+from schema import check
 
 SKIPPED = 77
 FAMILIES = (4, 6)
@@ -87,7 +89,9 @@ class Lab:
         code, output, errors = self.ask("status", "-o", "json")
         if not output:
             raise AssertionError(f"sluice-node status: exit {code}\n{errors}")
-        return json.loads(output)
+        status = json.loads(output)
+        assert not check.problems("node_status", status), check.problems("node_status", status)
+        return status
 
     def watch_drops(self):
         """From now on; returns a function that tells all so far."""

@@ -11,6 +11,7 @@ from node_fixture import FAMILIES, NodeTest, wait_for
 from lab import node
 from lab.netns import run
 from lab.node import CLIENT, HOME, MIXED, NODE, OPEN, OUTSIDE, SERVER, SERVICE, THIRD
+from schema import check
 
 TCP, UDP = 6, 17
 
@@ -102,6 +103,7 @@ class Drops(NodeTest):
 
         wait_for(are_seen, "drops at both interfaces")
         self.assertEqual({drop["device"] for drop in drops()}, {"hserver", "eth0"})
+        self.assertEqual([problem for drop in drops() for problem in check.problems("drop", drop)], [])
 
 
 class Outside(NodeTest):

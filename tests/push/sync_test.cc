@@ -287,19 +287,20 @@ target:
   - "[::1]:7777"
   - 10.0.0.1:7777
   - 10.0.0.1:7777
-tls-certificate: /nonexistent/sync.pem
-tls-key: /nonexistent/sync.key
-tls-ca: /nonexistent/ca.pem
+tls:
+  certificate: /nonexistent/sync.pem
+  key: /nonexistent/sync.key
+  ca: /nonexistent/ca.pem
 http: 192.0.2.7:9464
-log-level: loud
+log_level: loud
 )");
   EXPECT_EQ(Check({"--config", config}), 2);
   for (const char* line : {":1: error: kubeconfig: '/nonexistent/kubeconfig' cannot be read: No such file",
                            ":4: error: target[1]: '10.0.0.256:7777': wants unix:PATH or HOST:PORT",
                            ":7: error: target[4]: '10.0.0.1:7777': named twice",
-                           ":8: error: tls-certificate: certificate '/nonexistent/sync.pem' cannot be read",
-                           ":11: error: http: '192.0.2.7:9464': '192.0.2.7' is no address of this host",
-                           ":12: error: log-level: 'loud': wants debug"}) {
+                           ":9: error: tls.certificate: certificate '/nonexistent/sync.pem' cannot be read",
+                           ":12: error: http: '192.0.2.7:9464': '192.0.2.7' is no address of this host",
+                           ":13: error: log_level: 'loud': wants debug"}) {
     EXPECT_THAT(Log(), HasSubstr(config + line));
   }
   const std::string log = Log();
@@ -319,6 +320,19 @@ TEST_F(SyncTest, ASocketForThePluginWantsANodeAndAPath) {
   EXPECT_THAT(Log(), HasSubstr("--socket: 'cni.sock': wants a path that begins with /"));
   EXPECT_EQ(check({"--node", "n1", "--socket", folder_ / "manifests"}), 2);
   EXPECT_THAT(Log(), HasSubstr("no socket"));
+}
+
+TEST_F(SyncTest, AKeyThatIsSpelledLikeAFlagIsToldItsName) {
+  const std::string config = folder_ / "config";
+  WriteFile(config, "log-level: info\ntls-ca: /ca\nloglevel: info\ntls: yes\nhttp: 1\nhttp: 2\n");
+  EXPECT_EQ(Check({"--config", config}), 2);
+  for (const char* line : {":1: error: log-level: is no key; did you mean log_level?",
+                           ":2: error: tls-ca: is no key; did you mean tls.ca?",
+                           ":3: error: loglevel: is no key; docs/tools.md lists them",
+                           ":4: error: tls: wants a mapping with certificate, key and ca",
+                           ":6: error: http: is given twice; remove one"}) {
+    EXPECT_THAT(Log(), HasSubstr(config + line));
+  }
 }
 
 TEST_F(SyncTest, CheckConfigNamesTheFlagThatReplacesAKey) {

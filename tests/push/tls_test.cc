@@ -213,7 +213,8 @@ class TlsQuestion : public TlsLink {
     return error == all.npos ? all : all.substr(error);
   }
   std::string AskAs(const Authority& signer, const std::string& name, const Authority& planes) const {
-    return Ask({"--tls-cert", signer.Certificate(name), "--tls-key", signer.Key(name), "--tls-ca", planes.CaFile()});
+    return Ask(
+        {"--tls-certificate", signer.Certificate(name), "--tls-key", signer.Key(name), "--tls-ca", planes.CaFile()});
   }
   std::string Here() const { return "error: 127.0.0.1:" + std::to_string(port_); }
 };
@@ -225,10 +226,11 @@ TEST_F(TlsQuestion, ThatFailsNamesTheCause) {
             Here() + ": its certificate is not one that --tls-ca signed, or has expired\n");
   EXPECT_EQ(AskAs(other_, "sync", ours_), Here() +
                                               " closed the connection; mostly, it does not accept our certificate "
-                                              "(--tls-cert), and its log says why\n");
-  EXPECT_EQ(Ask({"--insecure"}), Here() +
-                                     " closed the connection; mostly, it wants TLS: give --tls-ca, --tls-cert and "
-                                     "--tls-key in place of --insecure\n");
+                                              "(--tls-certificate), and its log says why\n");
+  EXPECT_EQ(Ask({"--insecure"}),
+            Here() +
+                " closed the connection; mostly, it wants TLS: give --tls-ca, --tls-certificate and "
+                "--tls-key in place of --insecure\n");
 }
 
 TEST_F(TlsQuestion, ToAnotherHostIsRefused) {

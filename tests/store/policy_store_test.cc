@@ -298,7 +298,8 @@ TEST_F(PolicyStoreTest, SizeAndOwnersFollowEachChange) {
   const auto owner = [&](const char* address) {
     std::string name;
     const IpAddress asked = Ip(address);
-    store.VisitOwners({&asked, 1}, [&](std::size_t, const Endpoint& endpoint) { name = endpoint.name; });
+    store.VisitOwners({&asked, 1},
+                      [&](std::size_t, const Endpoint& endpoint, std::string_view) { name = endpoint.name; });
     return name;
   };
   EXPECT_EQ(owner("10.1.0.2"), "e2");

@@ -1,0 +1,30 @@
+// A label selector as people write it for kubectl.
+#ifndef SLUICE_PROGRAMS_SLUICECTL_SELECTOR_H_
+#define SLUICE_PROGRAMS_SLUICECTL_SELECTOR_H_
+
+#include <optional>
+#include <string_view>
+
+#include "model/label_selector.h"
+
+namespace sluice {
+
+class Selector {
+ public:
+  static constexpr std::string_view kForms =
+      "wants requirements with commas between, each like app=web, app!=web, app in (web,api), app notin (web), app or "
+      "!app";
+
+  // Nothing where the text is none. An empty text selects everything.
+  static std::optional<Selector> Parse(std::string_view text);
+
+  // Requires: sorted by key. As Kubernetes has it, != and notin hold where the key is absent.
+  bool Matches(const Labels& labels) const;
+
+ private:
+  LabelSelector selector_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_PROGRAMS_SLUICECTL_SELECTOR_H_

@@ -175,7 +175,7 @@ class Flapping {
 
   // A node comes with a name and an address never used, takes a pod, and goes.
   void FlapNodes() {
-    NodeObject node{Fresh("fresh-node-"), {IpAddress::V4(0x1e000000 + round_)}, {}};
+    NodeObject node{Fresh("fresh-node-"), {IpAddress::V4(0x1e000000 + round_)}, {}, {}};
     resolver_.Upsert(node);
     Pod pod = cluster_.pods[Below(cluster_.pods.size())];
     const std::string home = std::exchange(pod.node, node.name);

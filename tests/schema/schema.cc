@@ -5,13 +5,14 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 
 namespace sluice::test {
 
 std::string SchemaProblems(const std::string& name, const std::string& json) {
-  std::string path = "/tmp/sluice-json-XXXXXX";
+  std::string path = (std::filesystem::temp_directory_path() / "sluice-json-XXXXXX").string();
   const int file = mkstemp(path.data());
-  if (file < 0) return "no file to be had below /tmp";
+  if (file < 0) return "no file can be made at " + path;
   FILE* const to = fdopen(file, "w");
   std::fwrite(json.data(), 1, json.size(), to);
   std::fclose(to);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds Sluice: scripts/build.sh [PRESET [CMAKE-BUILD-ARGUMENT...]]; the programs are then in build/PRESET/bin.
-# Presets: release (the default), quick, debug, asan, tsan, fuzz. With CI=true, as in CI, warnings are errors.
+# Presets: release (the default), quick, debug, asan, tsan. With CI=true, as in CI, warnings are errors.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

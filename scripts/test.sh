@@ -22,12 +22,13 @@ for part in "${parts[@]}"; do
   fi
 done
 
-# The parts of the release build share it; each of the others has a build of its own, by the part's name.
+# Parts share a build where they can.
 presets=()
 for part in "${parts[@]}"; do
   case $part in
     lint | unit | e2e) preset=release ;;
-    *) preset=$part ;;
+    fuzz | asan) preset=asan ;;
+    tsan) preset=tsan ;;
   esac
   [[ " ${presets[*]} " == *" $preset "* ]] || presets+=("$preset")
 done

@@ -12,10 +12,6 @@ bool Selects(const LabelSelector& wide, const LabelSelector& narrow) {
                        wide.requirements.end());
 }
 
-bool Overlap(const Prefix& a, const Prefix& b) {
-  return a.base.family == b.base.family && (a.length <= b.length ? a.Contains(b) : b.Contains(a));
-}
-
 bool IsBlockCovered(const IpBlock& block, const IpBlock& other) {
   if (block.cidr.base.family != other.cidr.base.family || !other.cidr.Contains(block.cidr)) return false;
   return std::all_of(other.excepts.begin(), other.excepts.end(), [&](const Prefix& hole) {
@@ -47,7 +43,67 @@ bool IsPortCovered(const NetworkPolicyPort& port, const NetworkPolicyPort& other
   return *other.port <= *port.port && port.end_port.value_or(*port.port) <= other.end_port.value_or(*other.port);
 }
 
+bool HoldsWholeFamily(const std::vector<Prefix>& networks, Family family) {
+  return std::any_of(networks.begin(), networks.end(),
+                     [&](const Prefix& one) { return one.base.family == family && one.length == 0; });
+}
+
+// `networks` match pods and nodes as well (CNP-13), so those of both families cover every kind of peer.
+bool IsEverywhere(const ClusterPolicyPeer& peer) {
+  return HoldsWholeFamily(peer.networks, Family::kIpv4) && HoldsWholeFamily(peer.networks, Family::kIpv6);
+}
+
+bool IsPeerCovered(const ClusterPolicyPeer& peer, const ClusterPolicyPeer& other) {
+  if (IsEverywhere(other)) return true;
+  if (peer.pods) return other.pods && IsCoveredBy(*peer.pods, *other.pods);
+  if (peer.nodes) return other.nodes && Selects(*other.nodes, *peer.nodes);
+  return !peer.networks.empty() && std::all_of(peer.networks.begin(), peer.networks.end(), [&](const Prefix& network) {
+    return std::any_of(other.networks.begin(), other.networks.end(), [&](const Prefix& wide) {
+      return wide.base.family == network.base.family && wide.Contains(network);
+    });
+  });
+}
+
+bool IsPortCovered(const ClusterPolicyPort& port, const ClusterPolicyPort& other) {
+  if (!port.name.empty() || !other.name.empty()) return port.name == other.name;
+  return port.protocol == other.protocol && other.first <= port.first && port.last <= other.last;
+}
+
 }  // namespace
+
+bool Overlap(const Prefix& a, const Prefix& b) {
+  return a.base.family == b.base.family && (a.length <= b.length ? a.Contains(b) : b.Contains(a));
+}
+
+bool IsCoveredBy(const PodSelection& selection, const PodSelection& other) {
+  return Selects(other.namespaces, selection.namespaces) && Selects(other.pods, selection.pods);
+}
+
+bool IsCoveredBy(const ClusterPolicyRule& rule, const ClusterPolicyRule& other) {
+  const auto covers_peer = [&](const ClusterPolicyPeer& peer) {
+    return std::any_of(other.peers.begin(), other.peers.end(),
+                       [&](const ClusterPolicyPeer& wide) { return IsPeerCovered(peer, wide); });
+  };
+  const auto covers_port = [&](const ClusterPolicyPort& port) {
+    return std::any_of(other.ports.begin(), other.ports.end(),
+                       [&](const ClusterPolicyPort& wide) { return IsPortCovered(port, wide); });
+  };
+  const bool peers =
+      other.everyone || (!rule.everyone && std::all_of(rule.peers.begin(), rule.peers.end(), covers_peer));
+  const bool ports =
+      other.any_port || (!rule.any_port && std::all_of(rule.ports.begin(), rule.ports.end(), covers_port));
+  return !other.matches_nothing() && peers && ports;
+}
+
+bool PortsMeet(const ClusterPolicyRule& rule, const ClusterPolicyRule& other) {
+  if (rule.any_port || other.any_port) return true;
+  return std::any_of(rule.ports.begin(), rule.ports.end(), [&](const ClusterPolicyPort& one) {
+    return std::any_of(other.ports.begin(), other.ports.end(), [&](const ClusterPolicyPort& two) {
+      if (!one.name.empty() || !two.name.empty()) return one.name.empty() != two.name.empty() || one.name == two.name;
+      return one.protocol == two.protocol && one.first <= two.last && two.first <= one.last;
+    });
+  });
+}
 
 bool IsCoveredBy(const NetworkPolicyRule& rule, const NetworkPolicyRule& other) {
   const auto covers_peer = [&](const NetworkPolicyPeer& peer) {

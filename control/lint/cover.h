@@ -1,14 +1,27 @@
 // Whether one rule of a policy says all that another one says, whatever pods there are.
+//
+// Pure functions; any thread.
 #ifndef SLUICE_CONTROL_LINT_COVER_H_
 #define SLUICE_CONTROL_LINT_COVER_H_
 
+#include "model/cluster_policy.h"
 #include "model/objects.h"
 
 namespace sluice {
 
-// True only where each packet that `rule` admits is admitted by `other`, too. Where that cannot be told from the
+// True only where each packet that `rule` matches is matched by `other`, too. Where that cannot be told from the
 // objects alone, false.
 bool IsCoveredBy(const NetworkPolicyRule& rule, const NetworkPolicyRule& other);
+
+bool IsCoveredBy(const ClusterPolicyRule& rule, const ClusterPolicyRule& other);
+
+// True only where each pod that `selection` selects is selected by `other`, too.
+bool IsCoveredBy(const PodSelection& selection, const PodSelection& other);
+
+bool Overlap(const Prefix& a, const Prefix& b);
+
+// False only where no port and protocol belongs to both; a name may stand for any number.
+bool PortsMeet(const ClusterPolicyRule& rule, const ClusterPolicyRule& other);
 
 }  // namespace sluice
 

@@ -47,7 +47,9 @@ class ObserveService final : public RawObserveService {
   using Unary = grpc::ServerUnaryReactor;
   using Stream = grpc::ServerWriteReactor<grpc::ByteBuffer>;
 
-  // From gRPC.
+  // From gRPC, which has each in a blocking form as well; clang warns that it is hidden.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverloaded-virtual"
   Unary* GetStatus(Context*, const Bytes*, Bytes*) override;
   Stream* ListEndpoints(Context*, const Bytes*) override;
   Stream* ListPolicies(Context*, const Bytes*) override;
@@ -75,6 +77,7 @@ class ObserveService final : public RawObserveService {
   grpc::Status WatchFlows(const v1::WatchFlowsRequest& request, AnswerWriter& writer);
   grpc::Status Explain(const v1::ExplainRequest& request, AnswerWriter& writer);
   grpc::Status GetPolicy(const v1::GetPolicyRequest& request, AnswerWriter& writer);
+#pragma GCC diagnostic pop
 
   const PolicyIntake& intake_;
   const DataplaneView& plane_;

@@ -54,8 +54,8 @@ void PolicyStatuses::SeeRefusal(const EventSubject& subject, const std::string& 
 
 void PolicyStatuses::Look(Clock::time_point now, const std::vector<std::uint64_t>& in_force) {
   for (auto& [key, policy] : policies_) {
-    const auto count = static_cast<std::size_t>(std::count_if(
-        in_force.begin(), in_force.end(), [&](std::uint64_t revision) { return revision >= policy.revision; }));
+    const auto count = static_cast<std::size_t>(std::ranges::count_if(
+        in_force, [wanted = policy.revision](std::uint64_t revision) { return revision >= wanted; }));
     const bool everywhere = count == in_force.size();
     if (everywhere) {
       policy.refusal.clear();

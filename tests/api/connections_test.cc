@@ -23,6 +23,7 @@
 #include "api/observed_plane.h"
 #include "api/raw_client.h"
 #include "api/run_command.h"
+#include "support/sanitizers.h"
 
 namespace sluice {
 namespace {
@@ -59,9 +60,7 @@ class FewDescriptors {
 
 // gRPC's own listeners would be deaf from then on.
 TEST_F(ConnectionsTest, WhenDescriptorsWereUsedUpConnectionsAreAcceptedAfterwards) {
-#if defined(__SANITIZE_ADDRESS__)
-  GTEST_SKIP() << "without descriptors the sanitizers cannot look at an object's class";
-#endif
+  if (test::kAddressSanitizer) GTEST_SKIP() << "without descriptors the sanitizers cannot look at an object's class";
   {
     const FewDescriptors few(
         static_cast<rlim_t>(std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {})) + 8);
@@ -125,7 +124,7 @@ TEST(DoorkeeperTest, OfTwoClientsTheOneThatHasMoreGivesWay) {
       });
     }
     doorkeeper.Start();
-    const auto connect_from = [&](const char* source) {
+    const auto connect_from = [port = port](const char* source) {
       const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
       sockaddr_in from{}, to{};
       from.sin_family = to.sin_family = AF_INET;

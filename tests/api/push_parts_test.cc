@@ -124,16 +124,15 @@ TEST_F(PushPartsTest, BatchNumbersDoNotBeginAgain) {
 
 TEST_F(PushPartsTest, ChunksOfTwoStatesMakeNone) {
   Sender sender(Connect(), "test");
-  for (const auto& [state_id, batch] :
-       {std::pair(kPushedState, 1), std::pair(kPushedState + 1, 1), std::pair(kPushedState, 2)}) {
+  for (const auto& last : {std::pair(kPushedState, 1), std::pair(kPushedState + 1, 1), std::pair(kPushedState, 2)}) {
     EncodeFullState(WebIsolated(), kPushedState, 1, 1, [&](v1::FullStateChunk chunk) {
-      if (chunk.last()) chunk.set_state_id(state_id), chunk.set_batch(static_cast<std::uint64_t>(batch));
+      if (chunk.last()) chunk.set_state_id(last.first), chunk.set_batch(static_cast<std::uint64_t>(last.second));
       v1::PushRequest request;
       *request.mutable_full_state() = std::move(chunk);
       return sender.Write(request);
     });
     const v1::BatchResult result = sender.Result();
-    EXPECT_EQ(result.applied(), state_id == kPushedState && batch == 1);
+    EXPECT_EQ(result.applied(), last == std::pair(kPushedState, 1));
     if (!result.applied()) {
       EXPECT_THAT(result.problems(0).reason(), HasSubstr("is another than that of the chunks before"));
     }

@@ -153,6 +153,117 @@ TEST_F(LintTest, EgressWithoutDnsIsFoundUnlessAnotherPolicyAdmitsItOrNobodyIsRea
   EXPECT_THAT(RulesOf(to_api + "    ports: [{port: 80}]\n"), IsEmpty());
 }
 
+// Cluster policies, one a document, of kind ClusterNetworkPolicy: their findings as "rule name field".
+class TierLintTest : public LintTest {
+ protected:
+  std::vector<std::string> FindingsOf(const std::vector<std::string>& specs) {
+    std::string text;
+    for (std::size_t i = 0; i < specs.size(); ++i) {
+      text += "---\napiVersion: policy.networking.k8s.io/v1alpha2\nkind: ClusterNetworkPolicy\nmetadata: {name: p" +
+              std::to_string(i) + "}\nspec:\n" + specs[i];
+    }
+    Write("m/cluster.yaml", text);
+    const CommandResult result = Run({"lint", "--manifests", "m", "-o", "json"});
+    EXPECT_EQ(result.err, "");
+    std::vector<std::string> findings;
+    std::istringstream lines(result.out);
+    for (std::string line; std::getline(lines, line);) {
+      const auto finding = nlohmann::json::parse(line);
+      EXPECT_GT(finding.at("line").get<int>(), 0);
+      messages_.push_back(finding.at("message"));
+      findings.push_back(finding.at("rule").get<std::string>() + ' ' +
+                         finding.at("object").get<std::string>().substr(21) + ' ' +
+                         finding.at("field").get<std::string>());
+    }
+    EXPECT_EQ(result.exit_code, findings.empty() ? 0 : 1);
+    return findings;
+  }
+
+  // A policy of the Admin tier; `ingress` is its rules.
+  static std::string Admin(int priority, const std::string& ingress, const std::string& subject = "namespaces: {}") {
+    return "  tier: Admin\n  priority: " + std::to_string(priority) + "\n  subject: {" + subject + "}\n  ingress:\n" +
+           ingress;
+  }
+  static std::string Rule(const std::string& action, const std::string& labels, const std::string& more = "") {
+    return "  - {name: r, action: " + action + ", from: [{namespaces: {matchLabels: {" + labels + "}}}]" + more + "}\n";
+  }
+
+  std::vector<std::string> messages_;
+};
+
+constexpr const char* kPort80 = ", protocols: [{tcp: {destinationPort: {number: 80}}}]";
+constexpr const char* kPort90 = ", protocols: [{tcp: {destinationPort: {number: 90}}}]";
+
+TEST_F(TierLintTest, RuleBehindOneThatMatchesAllOfItIsFoundInItsPolicyAndInAnother) {
+  EXPECT_THAT(FindingsOf({Admin(1, Rule("Accept", "team: shop", kPort80) + Rule("Deny", "team: shop"))}), IsEmpty());
+  EXPECT_THAT(FindingsOf({Admin(1, Rule("Deny", "team: shop") + Rule("Accept", "team: shop", kPort80))}),
+              ElementsAre("rule-never-decides p0 spec.ingress[1]"));
+  EXPECT_THAT(messages_.back(),
+              HasSubstr("spec.ingress[0] 'r' (Deny) comes first and matches all that this rule matches"));
+  const std::string wide = Admin(1, Rule("Deny", "team: shop"));
+  EXPECT_THAT(FindingsOf({wide, Admin(2, Rule("Accept", "team: shop", kPort80))}),
+              ElementsAre("rule-never-decides p1 spec.ingress[0]"));
+  EXPECT_THAT(messages_.back(), HasSubstr("spec.ingress[0] 'r' of ClusterNetworkPolicy p0 (Deny) comes first"));
+  EXPECT_THAT(FindingsOf({Admin(2, Rule("Deny", "team: shop")), Admin(1, Rule("Accept", "team: shop", kPort80))}),
+              IsEmpty())
+      << "the exception goes first";
+  EXPECT_THAT(FindingsOf({Admin(1, Rule("Deny", "team: shop"), "namespaces: {matchLabels: {team: shop}}"),
+                          Admin(2, Rule("Accept", "team: shop", kPort80))}),
+              IsEmpty())
+      << "only some of the subjects are denied";
+}
+
+TEST_F(TierLintTest, PoliciesOfOnePriorityAreFoundWhereTheyDisagreeAboutTheSameConnections) {
+  EXPECT_THAT(FindingsOf({Admin(5, Rule("Accept", "team: shop", kPort80)), Admin(5, Rule("Deny", "team: shop"))}),
+              ElementsAre("equal-priority p1 spec.ingress[0]"));
+  EXPECT_THAT(messages_.back(),
+              HasSubstr("Deny, and ClusterNetworkPolicy p0 says Accept by spec.ingress[0] 'r' to some "
+                        "of the same connections at the same priority (5)"));
+  EXPECT_THAT(FindingsOf({Admin(5, Rule("Accept", "team: shop", kPort80)), Admin(6, Rule("Deny", "team: shop"))}),
+              IsEmpty());
+  EXPECT_THAT(FindingsOf({Admin(5, Rule("Accept", "team: shop", kPort80)), Admin(5, Rule("Deny", "team: data"))}),
+              IsEmpty());
+  EXPECT_THAT(
+      FindingsOf({Admin(5, Rule("Accept", "team: shop", kPort80)), Admin(5, Rule("Deny", "team: shop", kPort90))}),
+      IsEmpty());
+  EXPECT_THAT(
+      FindingsOf({Admin(5, Rule("Deny", "team: shop", kPort80)), Admin(5, Rule("Deny", "team: shop", kPort90))}),
+      IsEmpty());
+  EXPECT_THAT(FindingsOf({Admin(5, Rule("Accept", "team: shop", kPort80), "namespaces: {matchLabels: {team: data}}"),
+                          Admin(5, Rule("Deny", "team: shop"), "namespaces: {matchLabels: {team: shop}}")}),
+              IsEmpty());
+}
+
+TEST_F(TierLintTest, AcceptThatOpensMoreThanItSaysIsFound) {
+  const std::string to =
+      "  tier: Admin\n  priority: 1\n  subject: {namespaces: {matchLabels: {team: shop}}}\n  egress:\n";
+  const std::string block = "  - {action: Accept, to: [{networks: [10.1.0.0/16]}]" + std::string(kPort80) + "}\n";
+  EXPECT_THAT(FindingsOf({to + block}), ElementsAre("block-covers-pods p0 spec.egress[0]"));
+  EXPECT_THAT(messages_.back(), HasSubstr("1 address of pods, such as data/db's; networks match pods and nodes"));
+  EXPECT_THAT(FindingsOf({to + "  - {action: Deny, to: [{namespaces: {matchLabels: {team: data}}}]}\n" + block}),
+              IsEmpty());
+  EXPECT_THAT(FindingsOf({to + "  - {action: Accept, to: [{networks: [192.0.2.0/24]}]}\n"}), IsEmpty());
+  EXPECT_THAT(FindingsOf({Admin(1, "  - {action: Accept, from: [{namespaces: {}}]}\n")}),
+              ElementsAre("accept-of-everything p0 spec.ingress[0]"));
+  EXPECT_THAT(FindingsOf({Admin(1, "  - {action: Pass, from: [{namespaces: {}}]}\n")}), IsEmpty());
+  EXPECT_THAT(FindingsOf({Admin(1, "  - {action: Accept, from: [{namespaces: {}}]" + std::string(kPort80) + "}\n")}),
+              IsEmpty());
+}
+
+TEST_F(TierLintTest, BaselineRulesBehindIsolationOfAllTheirSubjectsAndPeersOfNobodyAreFound) {
+  const std::string baseline =
+      "  tier: Baseline\n  priority: 1\n  subject: {namespaces: {matchLabels: {team: shop}}}\n  ingress:\n" +
+      Rule("Deny", "team: data");
+  EXPECT_THAT(FindingsOf({baseline}), IsEmpty());
+  Write("m/np.yaml",
+        "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: all, namespace: shop}, spec: "
+        "{podSelector: {}, policyTypes: [Ingress]}}\n");
+  EXPECT_THAT(FindingsOf({baseline}), ElementsAre("baseline-not-reached p0 spec.ingress"));
+  EXPECT_THAT(messages_.back(), HasSubstr("pod shop/api and 1 more"));
+  EXPECT_THAT(FindingsOf({Admin(1, Rule("Deny", "team: nobody"))}),
+              ElementsAre("peer-matches-nothing p0 spec.ingress[0]"));
+}
+
 TEST_F(LintTest, TableNamesFileLineAndRuleAndRulesCanBeLeftOut) {
   RulesOf("  podSelector:\n    matchLabels: {app: wbe}\n");
   const CommandResult table = Run({"lint", "--manifests", "m"});

@@ -9,6 +9,7 @@
 
 #include "manifest/manifest_reader.h"
 #include "manifest_text.h"
+#include "support/sanitizers.h"
 #include "temp_folder.h"
 
 namespace sluice {
@@ -145,9 +146,8 @@ TEST(ManifestFiles, AFileOfHundredMegabytesIsReadInBoundedMemory) {
   getrusage(RUSAGE_SELF, &after);
   EXPECT_THAT(Texts(read.diagnostics), IsEmpty());
   EXPECT_THAT(read.cluster.pods, SizeIs(1000));
-#if defined(__SANITIZE_ADDRESS__)
-  GTEST_SKIP() << "read, but not measured: the address sanitizer keeps memory that was freed";
-#endif
+  if (test::kAddressSanitizer)
+    GTEST_SKIP() << "read, but not measured: the address sanitizer keeps memory that was freed";
   EXPECT_LT(after.ru_maxrss - before.ru_maxrss, 30'000) << "KiB";
 }
 

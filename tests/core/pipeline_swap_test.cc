@@ -4,6 +4,7 @@
 #include <atomic>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "core/pipeline_fixture.h"
@@ -410,7 +411,7 @@ TEST(PipelineThreads, FlowsAndCountersAreReadWhilePacketsGoThrough) {
         ++seen;
       });
       fixture.pipeline().Observe().reader.CountOf(epoch, 1);
-      fixture.pipeline().Observe().flows;
+      std::ignore = fixture.pipeline().Observe().flows;
       fixture.Verdicts(Verdict::kForward);
     }
   });

@@ -1,0 +1,15 @@
+// Of cluster policies: what each says that nobody answers to, what it opens beyond its author's words, and what the
+// policies of a tier do to one another (tiers.h).
+#ifndef SLUICE_CONTROL_LINT_CLUSTER_POLICIES_H_
+#define SLUICE_CONTROL_LINT_CLUSTER_POLICIES_H_
+
+#include "lint/ground.h"
+#include "lint/network_policies.h"
+
+namespace sluice {
+
+void LintClusterPolicies(const Isolated& isolated, LintGround* ground);
+
+}  // namespace sluice
+
+#endif  // SLUICE_CONTROL_LINT_CLUSTER_POLICIES_H_

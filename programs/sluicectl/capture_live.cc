@@ -104,10 +104,12 @@ void AddCapture(CLI::App& app, int* exit_code) {
       app.add_subcommand("capture", "Write packets of a running sluiced to a file, each with its verdict and rule.");
   auto options = std::make_shared<CaptureOptions>();
   command->add_option("-w,--write", options->file, "a pcapng file; -: standard output")->type_name("FILE")->required();
-  command->add_option("--for", options->seconds, "end after so long")
+  command->add_option("--for", options->seconds, "end after so long: 90s, 5m, 1h at most")
       ->transform(CLI::AsNumberWithUnit(std::map<std::string, std::uint64_t>{{"s", 1}, {"m", 60}, {"h", 3600}},
-                                        CLI::AsNumberWithUnit::UNIT_OPTIONAL, "TIME"))
-      ->check(CLI::Range(1, 3600))
+                                        CLI::AsNumberWithUnit::UNIT_OPTIONAL)
+                      .description(""))
+      ->check(CLI::Range(1, 3600).description(""))
+      ->type_name("TIME")
       ->default_str("60s");
   command->add_option("--packets", options->packets, "end after so many packets")->type_name("N");
   command->add_option("--bytes", options->bytes, "end after so many bytes of packets")->type_name("N");

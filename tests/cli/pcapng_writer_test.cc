@@ -31,8 +31,8 @@ TEST_F(PcapngWriterTest, FramesOfAnyLengthComeBackFromAnyDevice) {
   for (std::uint32_t i = 0; i < 70; ++i) {
     const std::string bytes(i, static_cast<char>(i));
     writer.Name(std::string(i % 2 == 0 ? 4 : 16, static_cast<char>(i)), "pod-" + std::to_string(i));
-    writer.Write({1'796'009'127'123'456'789 + i, bytes, i + 5, i % 3 == 0 ? "left" : "right", std::string(i * 100, 'c'),
-                  i % 2 == 0});
+    writer.Write({1'796'009'127'123'456'789u + static_cast<std::uint64_t>(i), bytes, i + 5,
+                  i % 3 == 0 ? "left" : "right", std::string(i * 100, 'c'), i % 2 == 0});
   }
   ASSERT_FALSE(writer.Flush());
   CaptureReader reader;

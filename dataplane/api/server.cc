@@ -144,6 +144,8 @@ ApiServer::~ApiServer() {
   SetGrpcLog(nullptr);
 }
 
+std::shared_ptr<grpc::Channel> ApiServer::InProcess() { return server_->InProcessChannel({}); }
+
 void ApiServer::Stop() {
   doorkeeper_->Close();
   for (const std::string& path : std::exchange(sockets_, {})) unlink(path.c_str());

@@ -1,7 +1,6 @@
 #include "core/capture_ring.h"
 
 #include <algorithm>
-#include <cstring>
 #include <new>
 #include <utility>
 
@@ -92,7 +91,7 @@ void CaptureRing::Put(const DropRecord& record, bool reply, std::span<const std:
   }
   std::byte* place = &bytes_[put & (capacity_ - 1)];
   new (place) Header{{static_cast<std::uint32_t>(size), static_cast<std::uint32_t>(bytes.size())}, reply, record};
-  std::memcpy(place + sizeof(Header), bytes.data(), bytes.size());
+  std::copy(bytes.begin(), bytes.end(), reinterpret_cast<std::uint8_t*>(place + sizeof(Header)));
   put_.store(put + size, std::memory_order_release);
 }
 

@@ -10,7 +10,7 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-FILES = ["policy", "observe"]
+FILES = ["policy", "observe", "capture"]
 DOCUMENT = ROOT / "docs" / "api.md"
 FIELD = re.compile(r"^(?:(repeated|optional) )?([\w.]+) (\w+) = (\d+);$")
 RPC = re.compile(r"^rpc (\w+)\((stream )?(\w+)\) returns \((stream )?(\w+)\);$")
@@ -22,8 +22,8 @@ Generated from `proto/sluice/v1` by `scripts/api-reference.py`; edit the comment
 gRPC over a Unix socket (`unix:/run/sluice/sluiced.sock`), or over TCP with mutual TLS. `grpc.health.v1.Health` and server
 reflection are there too.
 
-Over TCP, a client whose certificate `tls.viewer_ca` signed may call everything but `PolicyService.Push`, which is answered
-`PERMISSION_DENIED`.
+Over TCP, a client whose certificate `tls.viewer_ca` signed may call everything but `PolicyService.Push` and
+`CaptureService.Capture` with `payload`, which are answered `PERMISSION_DENIED`.
 
 **Bounds.** A message is at most 16 MB, either way; a request of `PolicyService.Push` may come in parts, of 64 MB together, and
 take 1 GB of memory at most. A full state is at most 1 GB over all its chunks. A request of `ObserveService`, and
@@ -32,6 +32,7 @@ take 1 GB of memory at most. A full state is at most 1 GB over all its chunks. A
 There are at most 128 connections by Unix sockets and 128 by TCP; when they are used up, the process or host with the most of
 them loses its oldest to one that has fewer. A connection has at most 32 calls at once. Calls that read are worked on 24 at a
 time, among them at most 8 that watch drops or flows and 2 that read the whole policy; a connection's share of these is 8, 4 and 1.
+One capture runs at a time.
 Further calls wait. After five seconds such a call is answered `RESOURCE_EXHAUSTED`, and the message names the limit. A call
 whose client reads nothing is cancelled after a minute, and after a second where another call waits for its place.
 """

@@ -126,6 +126,8 @@ Status ObserveService::GetStatus(const v1::GetStatusRequest&, AnswerWriter& writ
   status.set_batch(intake.batch);
   status.set_not_kept(intake.not_kept);
   status.set_large_removals(intake.large_removals);
+  status.set_in_force_p50_ns(intake_.steps().QuantileNs(PolicyStep::kInForce, 0.5));
+  status.set_in_force_p99_ns(intake_.steps().QuantileNs(PolicyStep::kInForce, 0.99));
   for (const Diagnostic& refusal : intake.last_refusal) *status.add_last_refusal() = EncodeProblem(refusal);
   status.set_held_policies(intake.held.size());
   for (const auto& [policy, why] : intake.held) {

@@ -26,6 +26,10 @@ std::uint64_t NanosecondsSince(std::chrono::steady_clock::time_point start) {
   return static_cast<std::uint64_t>((std::chrono::steady_clock::now() - start) / std::chrono::nanoseconds(1));
 }
 
+std::uint64_t InForceNs(const BatchOutcome& outcome) {
+  return outcome.decode_ns + outcome.compile_ns + outcome.publish_ns;
+}
+
 }  // namespace
 
 void PushStream::Start() {
@@ -214,6 +218,7 @@ BatchOutcome PushStream::Update(const v1::Update& message) {
   intake.steps().Add(PolicyStep::kDecode, decode_ns);
   BatchOutcome outcome = intake.UpdateByPush(std::move(update), message.batch(), std::move(record), EncodeRecords);
   outcome.decode_ns = decode_ns;
+  if (outcome.applied) intake.steps().Add(PolicyStep::kInForce, InForceNs(outcome));
   return outcome;
 }
 
@@ -257,6 +262,7 @@ void PushStream::FinishFullState(const v1::FullStateChunk& last) {
               : intake.ReplaceByPush(decoder_->Take(), last.state_id(), last.batch(), std::move(records_));
   outcome.decode_ns = decode_ns_;
   intake.steps().Add(PolicyStep::kDecode, decode_ns_);
+  if (outcome.applied) intake.steps().Add(PolicyStep::kInForce, InForceNs(outcome));
   decoder_.reset();
   records_ = {};
   Answer(outcome);

@@ -26,7 +26,8 @@ namespace sluice {
 namespace {
 
 const std::vector<std::string> kServices = {"grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection",
-                                            "sluice.v1.ObserveService", "sluice.v1.PolicyService"};
+                                            "sluice.v1.CaptureService", "sluice.v1.ObserveService",
+                                            "sluice.v1.PolicyService"};
 constexpr unsigned kCertificatePollSeconds = 1;
 constexpr std::size_t kMemoryForCalls = std::size_t{64} << 20;  // buffers of all connections together
 constexpr std::chrono::milliseconds kGraceForCalls(500);        // to end by themselves; then they are cancelled
@@ -142,6 +143,8 @@ ApiServer::~ApiServer() {
   Stop();
   SetGrpcLog(nullptr);
 }
+
+std::shared_ptr<grpc::Channel> ApiServer::InProcess() { return server_->InProcessChannel({}); }
 
 void ApiServer::Stop() {
   doorkeeper_->Close();

@@ -16,6 +16,7 @@
 #include "api/settings.h"
 
 namespace grpc {
+class Channel;
 class Server;
 class Service;
 namespace experimental {
@@ -51,6 +52,9 @@ class ApiServer {
 
   // Ends every call, within two seconds: whoever does not read what is sent to him is cut off.
   void Stop();
+
+  // For whoever asks from within this process. Its calls fail once the server is stopped.
+  std::shared_ptr<grpc::Channel> InProcess();
 
   // By address of the settings: the TCP port that is listened at (port 0 takes a free one), 1 for a Unix socket.
   const std::vector<int>& ports() const { return ports_; }

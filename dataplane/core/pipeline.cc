@@ -46,11 +46,12 @@ void Pipeline::Process(const Table& table, std::uint64_t now_ns, std::span<const
 bool Pipeline::ProcessBurst(const Table& table, std::uint64_t now_ns, std::span<const Frame> frames,
                             PipelineOutput& out) {
   keeper_.BeginRound(table, now_ns);
+  emit_.TurnCapture();
   if (read_.HoldsFragments()) [[unlikely]] {
     read_.BeginGathering({}, keeper_);
     RunGatheredBursts(out);
   }
-  if (read_.ReadPlain(frames, keeper_, out.outcomes != nullptr, burst_)) [[likely]]
+  if (read_.ReadPlain(frames, keeper_, Tells(out), burst_)) [[likely]]
     return RunStages(out);
   read_.BeginGathering(frames, keeper_);
   RunGatheredBursts(out);
@@ -65,7 +66,7 @@ bool Pipeline::RunStages(PipelineOutput& out) {
 }
 
 void Pipeline::RunGatheredBursts(PipelineOutput& out) {
-  while (read_.Gather(keeper_, out.outcomes != nullptr, burst_)) {
+  while (read_.Gather(keeper_, Tells(out), burst_)) {
     if (RunStages(out)) out.forward.insert(out.forward.end(), burst_.frames, burst_.frames + burst_.count);
   }
 }
@@ -75,6 +76,7 @@ bool Pipeline::Housekeep(const Table& table, std::uint64_t now_ns, std::uint32_t
   read_.BeginGathering({}, keeper_);
   RunGatheredBursts(out);
   if (emit_.denies() != nullptr) emit_.denies()->Turn();
+  emit_.TurnCapture();
   keeper_.JudgeIdle(entries);
   return keeper_.Sweep(entries);
 }

@@ -71,6 +71,8 @@ class Pipeline {
   void Listen(FlowListener* listener) { keeper_.Listen(listener); }
   // Counts what policy denies there, as Listen.
   void CountDenies(DenyTable* denies) { emit_.CountDenies(denies); }
+  // Gives packets to whoever captures there, as Listen.
+  void Capture(CaptureRing* ring) { emit_.Capture(ring); }
 
   // Any thread.
   const PipelineCounters& counters() const { return counters_; }
@@ -85,6 +87,7 @@ class Pipeline {
  private:
   explicit Pipeline(const PipelineConfig& config);
 
+  bool Tells(const PipelineOutput& out) const { return out.outcomes != nullptr || emit_.CapturesForwarded(); }
   bool RunStages(PipelineOutput& out);
   void RunGatheredBursts(PipelineOutput& out);
   void Deliver(const Table& table, std::uint64_t now_ns);

@@ -15,9 +15,11 @@ bool EmitStage::EmitFates(Burst& burst, PipelineOutput& out) {
     for (std::uint32_t i = 0; i < burst.count; ++i) {
       burst.outcomes[i].reason = burst.fates[i];
       burst.outcomes[i].verdict = burst.fates[i] == DropReason::kNone ? Verdict::kForward : burst.verdicts[i];
-      out.outcomes->push_back(burst.outcomes[i]);
+      if (out.outcomes != nullptr) out.outcomes->push_back(burst.outcomes[i]);
     }
   }
+  if (capture_ != nullptr && capture_->wish() != nullptr) [[unlikely]]
+    CaptureBurst(burst);
   counters_.verdicts[static_cast<std::size_t>(Verdict::kForward)].Add(burst.count - burst.dropped);
   if (burst.dropped == 0) [[likely]]
     return true;
@@ -56,7 +58,7 @@ DropRecord EmitStage::MakeRecord(const Frame& frame, const ParsedPacket& packet,
 }
 
 // Where nobody asked for outcomes they are filled by the judge's denials alone: what fell before has none.
-void EmitStage::RecordDrop(Burst& burst, std::uint32_t index) {
+DropRecord EmitStage::MakeDenyRecord(Burst& burst, std::uint32_t index) const {
   const ParsedPacket& packet = burst.PacketAt(index);
   DropRecord record = MakeRecord(burst.frames[index], packet, burst.fates[index]);
   record.verdict = burst.verdicts[index];
@@ -65,8 +67,34 @@ void EmitStage::RecordDrop(Burst& burst, std::uint32_t index) {
     if (!outcome.egress.allow) record.egress_rule = outcome.egress.rule;
     if (!outcome.ingress.allow) record.ingress_rule = outcome.ingress.rule;
   }
+  return record;
+}
+
+void EmitStage::RecordDrop(Burst& burst, std::uint32_t index) {
+  const DropRecord record = MakeDenyRecord(burst, index);
   if (drop_ring_->Watches(record.reason)) drop_ring_->Put(record);
   if (denies_ != nullptr && DenyTable::Holds(record.reason)) denies_->Add(record);
+}
+
+// Of what is forwarded, outcomes are known: the burst tells them (CapturesForwarded).
+void EmitStage::CaptureBurst(Burst& burst) {
+  const CaptureWish& wish = *capture_->wish();
+  if (burst.dropped == 0 && !wish.forwarded) return;
+  for (std::uint32_t i = 0; i < burst.count; ++i) {
+    if (!wish.Wants(burst.fates[i])) continue;
+    const Frame& frame = burst.frames[i];
+    const ParsedPacket& packet = burst.PacketAt(i);
+    if (!wish.Wants(packet)) continue;
+    DropRecord record = MakeDenyRecord(burst, i);
+    const Outcome& outcome = burst.outcomes[i];
+    if (burst.fates[i] == DropReason::kNone) {
+      record.verdict = Verdict::kForward;
+      record.egress_rule = outcome.decided ? outcome.egress.rule : kNoRule;
+      record.ingress_rule = outcome.decided ? outcome.ingress.rule : kNoRule;
+    }
+    const std::uint32_t bytes = wish.payload ? frame.length : HeaderBytes(frame, packet);
+    capture_->Put(record, burst.tells && outcome.state == PacketState::kReply, {frame.data, bytes});
+  }
 }
 
 void EmitStage::RecordLost(const Frame& frame, const ParsedPacket& packet, DropReason reason) {

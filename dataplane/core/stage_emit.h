@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "core/burst.h"
+#include "core/capture_ring.h"
 #include "core/counters.h"
 #include "core/deny_table.h"
 #include "core/drop_ring.h"
@@ -34,15 +35,27 @@ class EmitStage {
   // Counts what policy denies there; null: nowhere. Before the worker starts; the table outlives it.
   void CountDenies(DenyTable* denies) { denies_ = denies; }
   DenyTable* denies() const { return denies_; }
+  // Gives packets to whoever captures there; null: nobody can. Before the worker starts; the ring outlives it.
+  void Capture(CaptureRing* ring) { capture_ = ring; }
+  void TurnCapture() {
+    if (capture_ != nullptr) capture_->Turn();
+  }
+  // Whether outcomes of what is forwarded are wanted.
+  bool CapturesForwarded() const {
+    return capture_ != nullptr && capture_->wish() != nullptr && capture_->wish()->forwarded;
+  }
 
  private:
   DropRecord MakeRecord(const Frame& frame, const ParsedPacket& packet, DropReason reason) const;
+  DropRecord MakeDenyRecord(Burst& burst, std::uint32_t index) const;
   void RecordDrop(Burst& burst, std::uint32_t index);
+  void CaptureBurst(Burst& burst);
 
   const FlowKeeper& keeper_;
   ReadStage& reader_;
   PipelineCounters& counters_;
   DenyTable* denies_ = nullptr;
+  CaptureRing* capture_ = nullptr;
   const std::unique_ptr<DropRing> drop_ring_ = std::make_unique<DropRing>();
 };
 

@@ -72,7 +72,8 @@ constexpr std::string_view Name(MetricKind kind) {
   X(kLargeRemovals, kCounter, "sluice_large_removals_total", "",                                                       \
     "Full states that took away more than half of the policies in force")                                              \
   X(kStepSeconds, kHistogram, "sluice_policy_step_seconds", "step",                                                    \
-    "Time of each step that brings policy into force: decode, compile, publish, keep")                                 \
+    "Time of each step that brings policy into force: decode, compile, publish, keep; in_force: from received to "     \
+    "every worker")                                                                                                    \
   X(kPolicies, kGauge, "sluice_policies", "", "Policies in force")                                                     \
   X(kEndpoints, kGauge, "sluice_endpoints", "", "Endpoints known")                                                     \
   X(kRules, kGauge, "sluice_rules", "", "Rules in force")                                                              \

@@ -18,8 +18,10 @@ enum class PolicyStep : std::uint8_t {
   kCompile,  // from resolved policy to a table
   kPublish,  // until every worker may use the table
   kKeep,     // until the state file holds it, or it is known that it will not
+  kInForce,  // all that is before every worker may use it; of manifests, without reading them
 };
-inline constexpr std::array<std::string_view, 4> kPolicyStepNames = {"decode", "compile", "publish", "keep"};
+inline constexpr std::array<std::string_view, 5> kPolicyStepNames = {"decode", "compile", "publish", "keep",
+                                                                     "in_force"};
 
 class StepTimes {
  public:
@@ -42,6 +44,22 @@ class StepTimes {
     std::uint64_t count = 0;
     for (std::size_t i = 0; i <= bound; ++i) count += steps_[static_cast<std::size_t>(step)].buckets[i].value();
     return count;
+  }
+  // So long, or shorter, took this share of them: as far as the bounds tell, in between by proportion. 0: there were
+  // none; above the last bound: that bound.
+  std::uint64_t QuantileNs(PolicyStep step, double share) const {
+    const double wanted = share * static_cast<double>(CountUpTo(step, kBounds.size()));
+    double below = 0;
+    for (std::size_t i = 0; i < kBounds.size() && wanted > 0; ++i) {
+      const auto upto = static_cast<double>(CountUpTo(step, i));
+      if (upto < wanted) {
+        below = upto;
+        continue;
+      }
+      const double low = i == 0 ? 0 : kBounds[i - 1];
+      return static_cast<std::uint64_t>(1e9 * (low + (kBounds[i] - low) * (wanted - below) / (upto - below)));
+    }
+    return wanted > 0 ? static_cast<std::uint64_t>(1e9 * kBounds.back()) : 0;
   }
   std::uint64_t SumNs(PolicyStep step) const { return steps_[static_cast<std::size_t>(step)].sum_ns.value(); }
   std::uint64_t applied() const { return applied_.value(); }

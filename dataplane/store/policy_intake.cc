@@ -109,6 +109,7 @@ std::optional<Diagnostic> PolicyIntake::ReplaceByManifests(ResolvedPolicy policy
   const std::uint64_t start = SteadyNowNs();
   auto refused = store_.Replace(std::move(policy));
   refused ? steps_.CountRefused() : CountApplied(start);
+  if (!refused) steps_.Add(PolicyStep::kInForce, SteadyNowNs() - start);
   const std::lock_guard lock(mutex_);
   status_.last_refusal.clear();
   if (refused) {

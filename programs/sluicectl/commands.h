@@ -14,6 +14,7 @@ inline constexpr int kExitDiffers = 1;  // an expectation is not met, engines di
 inline constexpr int kExitBadInput = 2;
 
 // Each adds its subcommand to `app`, which stores what it returns in *exit_code when it is the one that was asked for.
+void AddCapture(CLI::App& app, int* exit_code);
 void AddCheck(CLI::App& app, int* exit_code);
 void AddConvert(CLI::App& app, int* exit_code);
 void AddDescribe(CLI::App& app, int* exit_code);

@@ -24,6 +24,7 @@
 #include "sluice/printable.h"
 #include "sluice/time_text.h"
 #include "sluicectl/commands.h"
+#include "sluicectl/flow_conditions.h"
 #include "sluicectl/live.h"
 #include "sluicectl/output.h"
 
@@ -42,8 +43,7 @@ struct FlowsOptions {
   bool follow = false;
   std::string format = "table";
   std::uint64_t limit = 0;
-  std::int64_t negations = 0;
-  std::map<std::string, std::vector<std::string>> values;  // by condition
+  FlowConditions conditions;
 };
 
 std::string TextOf(const Json& line, const char* field) {
@@ -236,34 +236,6 @@ class Reader {
   std::uint64_t errors_ = 0;
 };
 
-// The conditions in the order in which they were given, or what is wrong with them.
-std::variant<std::vector<v1::FlowCondition>, std::string> ConditionsOf(const CLI::App& command,
-                                                                       const FlowsOptions& options) {
-  const std::string dangling = "--not wants a condition after it, such as --not --verdict forward";
-  std::vector<v1::FlowCondition> conditions;
-  std::map<std::string, std::size_t> taken;
-  bool negated = false;
-  for (const CLI::Option* option : command.parse_order()) {
-    const std::string name = option->get_lnames().empty() ? "" : option->get_lnames()[0];
-    if (name == "not") {
-      if (negated) return "--not twice in a row: say it once, before what is not wanted";
-      negated = true;
-      continue;
-    }
-    const auto values = options.values.find(name);
-    if (values == options.values.end()) {
-      if (negated) return dangling;
-      continue;
-    }
-    v1::FlowCondition& condition = conditions.emplace_back();
-    condition.set_name(name);
-    condition.set_value(values->second[taken[name]++]);
-    condition.set_negated(std::exchange(negated, false));
-  }
-  if (negated) return dangling;
-  return conditions;
-}
-
 int Watch(const FlowsOptions& options, std::uint64_t since_ns, const std::vector<v1::FlowCondition>& conditions,
           Reader& shown) {
   const auto stub = ConnectTo(options.live);
@@ -293,13 +265,11 @@ int Watch(const FlowsOptions& options, std::uint64_t since_ns, const std::vector
 }
 
 int Show(const CLI::App& command, const FlowsOptions& options) {
-  const auto conditions = ConditionsOf(command, options);
+  const auto conditions = ConditionsOf(command, options.conditions);
   if (const auto* error = std::get_if<std::string>(&conditions)) return Fail(*error);
   FlowLogFilter filter;
   for (const v1::FlowCondition& one : std::get<std::vector<v1::FlowCondition>>(conditions)) {
-    if (const auto error = filter.Add(one.name(), one.value(), one.negated())) {
-      return Fail("--" + one.name() + " '" + one.value() + "' " + *error);
-    }
+    filter.Add(one.name(), one.value(), one.negated());
   }
   const bool is_live = options.follow || !options.since.empty();
   if (is_live == !options.inputs.empty()) {
@@ -333,13 +303,7 @@ void AddFlows(CLI::App& app, int* exit_code) {
   command->add_option("--since", options->since, "what a running sluiced remembers: so long ago, or since a time")
       ->type_name("90s|5m|2h|7d|TIME");
   command->add_flag("-f,--follow", options->follow, "what comes from now on, until interrupted");
-  for (const FlowLogFilter::Condition& condition : FlowLogFilter::Conditions()) {
-    command->add_option("--" + condition.name, options->values[condition.name], condition.text)
-        ->type_name(condition.value)
-        ->allow_extra_args(false)
-        ->take_all();
-  }
-  command->add_flag("--not", options->negations, "what follows must not hold");
+  AddFlowConditions(*command, options->conditions);
   command->add_option("--limit", options->limit, "end after so many lines")->type_name("N");
   command->add_option("-o,--output", options->format, "table, wide, or json: the lines as they are")
       ->check(CLI::IsMember({"table", "wide", "json"}))

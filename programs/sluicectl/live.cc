@@ -76,7 +76,7 @@ void AddHeadersOption(CLI::App& command, LiveOptions& options) {
   command.add_flag("--no-headers", options.no_headers, "leave out a table's first line");
 }
 
-std::unique_ptr<v1::ObserveService::Stub> ConnectTo(const LiveOptions& options) {
+std::shared_ptr<grpc::Channel> ChannelTo(const LiveOptions& options) {
   std::shared_ptr<grpc::ChannelCredentials> credentials;
   if (TransportOf(options) != Transport::kTls) {
     credentials = grpc::InsecureChannelCredentials();
@@ -107,7 +107,12 @@ std::unique_ptr<v1::ObserveService::Stub> ConnectTo(const LiveOptions& options) 
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  return v1::ObserveService::NewStub(grpc::CreateCustomChannel(options.target, credentials, arguments));
+  return grpc::CreateCustomChannel(options.target, credentials, arguments);
+}
+
+std::unique_ptr<v1::ObserveService::Stub> ConnectTo(const LiveOptions& options) {
+  const auto channel = ChannelTo(options);
+  return channel == nullptr ? nullptr : v1::ObserveService::NewStub(channel);
 }
 
 Call::Call(const LiveOptions& options) : timeout_(options.timeout), watch_([this] { RunWatch(); }) {}

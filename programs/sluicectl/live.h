@@ -50,7 +50,8 @@ void AddHeadersOption(CLI::App& command, LiveOptions& options);
 // Whether rows are made for a table, and not for JSON or YAML.
 bool IsForPeople(const LiveOptions& options);
 
-// A connection to ask; null, and why on standard error, where the options cannot be.
+// A connection, and one to ask; null, and why on standard error, where the options cannot be.
+std::shared_ptr<grpc::Channel> ChannelTo(const LiveOptions& options);
 std::unique_ptr<v1::ObserveService::Stub> ConnectTo(const LiveOptions& options);
 
 // A call's context, with a limit on each wait for the server. Time that we take ourselves does not count.

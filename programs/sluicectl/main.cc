@@ -66,6 +66,7 @@ int main(int argc, char** argv) {
   sluice::AddStatus(app, &exit_code);
   sluice::AddGet(app, &exit_code);
   sluice::AddDescribe(app, &exit_code);
+  sluice::AddCapture(app, &exit_code);
   sluice::AddDrops(app, &exit_code);
   sluice::AddFlows(app, &exit_code);
   sluice::AddTop(app, &exit_code);

@@ -17,6 +17,7 @@
 #include <variant>
 #include <vector>
 
+#include "api/capture_service.h"
 #include "api/observe_service.h"
 #include "api/policy_records.h"
 #include "api/policy_service.h"
@@ -131,12 +132,13 @@ class Daemon {
   }
 
   void MakeFlowLog(const FlowLog::Say& say) {
-    if (!config_.flow_log.wanted()) return;
     names_ = std::make_unique<StoreNames>(intake_->store());
+    if (!config_.flow_log.wanted()) return;
     flow_log_ = std::make_unique<FlowLog>(config_.flow_log, *names_, say);
   }
 
   void Tap(Pipeline& pipeline) {
+    pipeline.Capture(capture_rings_.emplace_back(std::make_unique<CaptureRing>()).get());
     if (!flow_log_) return;
     std::random_device device;
     WorkerTap& tap = flow_log_->AddTap(std::uint64_t{device()} << 32 | device());
@@ -195,13 +197,16 @@ class Daemon {
     view_ = std::make_unique<PlaneView>(*plane_, plane_mutex_, config_.edge);
     monitor_->BeginTraffic(*view_);
     observe_ = std::make_unique<ObserveService>(*intake_, *view_, config_.pipeline, ReadLimits(), flow_log_.get());
+    std::vector<CaptureRing*> rings;
+    for (const auto& ring : capture_rings_) rings.push_back(ring.get());
+    capture_ = std::make_unique<CaptureService>(std::move(rings), *names_, *view_, may_push);
     ApiSettings settings = config_.api;
     settings.tls_certificate = tls_.copies().certificate;
     settings.tls_key = tls_.copies().key;
     settings.tls_client_ca = tls_.copies().ca;
     const bool by_default = settings.listen.empty();
     if (by_default) settings.listen.emplace_back(kDefaultListen);
-    auto server = ApiServer::Start(settings, {service_.get(), observe_.get()}, say);
+    auto server = ApiServer::Start(settings, {service_.get(), observe_.get(), capture_.get()}, say);
     if (const auto* error = std::get_if<std::string>(&server)) {
       if (!by_default) return Fail(*error);
       spdlog::warn("no control API: {} (--listen)", *error);
@@ -353,11 +358,13 @@ class Daemon {
   std::unique_ptr<PolicyIntake> intake_;
   std::unique_ptr<StoreNames> names_;
   std::unique_ptr<FlowLog> flow_log_;
+  std::vector<std::unique_ptr<CaptureRing>> capture_rings_;  // by worker
   std::unique_ptr<Dataplane> plane_;
   std::unique_ptr<PolicyKeeper> policy_;
   std::unique_ptr<PolicyService> service_;
   std::unique_ptr<PlaneView> view_;
   std::unique_ptr<ObserveService> observe_;
+  std::unique_ptr<CaptureService> capture_;
   std::unique_ptr<ApiServer> server_;
   std::unique_ptr<Monitor> monitor_;
   std::unique_ptr<HttpServer> http_;  // after what it reads

@@ -112,6 +112,20 @@ TEST_F(MetricsTest, StepsAreCumulativeHistograms) {
   }
 }
 
+TEST(StepTimesTest, QuantilesLieWithinTheirBucket) {
+  StepTimes steps;
+  EXPECT_EQ(steps.QuantileNs(PolicyStep::kInForce, 0.5), 0u);
+  for (int i = 0; i < 99; ++i) steps.Add(PolicyStep::kInForce, 3'000'000);
+  steps.Add(PolicyStep::kInForce, 700'000'000);
+  const std::uint64_t half = steps.QuantileNs(PolicyStep::kInForce, 0.5);
+  EXPECT_GT(half, 2'000'000u);
+  EXPECT_LT(half, 5'000'000u);
+  EXPECT_EQ(steps.QuantileNs(PolicyStep::kInForce, 0.99), 5'000'000u);
+  EXPECT_EQ(steps.QuantileNs(PolicyStep::kInForce, 1), 1'000'000'000u);
+  steps.Add(PolicyStep::kInForce, 60'000'000'000);
+  EXPECT_EQ(steps.QuantileNs(PolicyStep::kInForce, 1), 10'000'000'000u) << "above the last bound";
+}
+
 TEST_F(MetricsTest, WhatIsNotThereIsLeftOut) {
   input_.policy.sender_heard_unix_ns = 0;
   input_.policy.has_sender = false;

@@ -1,0 +1,60 @@
+// What PcapngWriter writes, as libpcap reads it. What tshark reads of it is in tests/e2e/capture_test.py.
+#include "sluicectl/pcapng_writer.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+
+#include "sluicectl/capture.h"
+
+namespace sluice {
+namespace {
+
+class PcapngWriterTest : public testing::Test {
+ protected:
+  PcapngWriterTest() {
+    std::string path = (std::filesystem::temp_directory_path() / "sluice-pcapng-XXXXXX").string();
+    EXPECT_NE(mkdtemp(path.data()), nullptr);
+    folder_ = path;
+  }
+  ~PcapngWriterTest() override { std::filesystem::remove_all(folder_); }
+
+  std::filesystem::path folder_;
+};
+
+TEST_F(PcapngWriterTest, FramesOfAnyLengthComeBackFromAnyDevice) {
+  const std::string path = folder_ / "x.pcapng";
+  PcapngWriter writer;
+  ASSERT_FALSE(writer.Open(path, "test"));
+  for (std::uint32_t i = 0; i < 70; ++i) {
+    const std::string bytes(i, static_cast<char>(i));
+    writer.Name(std::string(i % 2 == 0 ? 4 : 16, static_cast<char>(i)), "pod-" + std::to_string(i));
+    writer.Write({1'796'009'127'123'456'789u + static_cast<std::uint64_t>(i), bytes, i + 5,
+                  i % 3 == 0 ? "left" : "right", std::string(i * 100, 'c'), i % 2 == 0});
+  }
+  ASSERT_FALSE(writer.Flush());
+  CaptureReader reader;
+  ASSERT_FALSE(reader.Open(path));
+  for (std::uint32_t i = 0; i < 70; ++i) {
+    const auto frame = reader.Next();
+    ASSERT_TRUE(frame) << i;
+    EXPECT_EQ(frame->time_ns, 1'796'009'127'123'456'789 + i);
+    EXPECT_EQ(frame->bytes, std::vector<std::uint8_t>(i, static_cast<std::uint8_t>(i)));
+    EXPECT_EQ(frame->frame_length, i + 5);
+  }
+  EXPECT_FALSE(reader.Next());
+  EXPECT_FALSE(reader.error()) << reader.error()->ToString();
+}
+
+TEST_F(PcapngWriterTest, WhatCannotBeWrittenIsNamed) {
+  PcapngWriter missing, full;
+  const auto wrong = missing.Open(folder_ / "missing/x", "test");
+  ASSERT_TRUE(wrong);
+  EXPECT_NE(wrong->ToString().find("No such file or directory"), std::string::npos);
+  EXPECT_TRUE(full.Open("/dev/full", "test"));
+}
+
+}  // namespace
+}  // namespace sluice

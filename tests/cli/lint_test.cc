@@ -259,7 +259,7 @@ TEST_F(TierLintTest, BaselineRulesBehindIsolationOfAllTheirSubjectsAndPeersOfNob
         "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: all, namespace: shop}, spec: "
         "{podSelector: {}, policyTypes: [Ingress]}}\n");
   EXPECT_THAT(FindingsOf({baseline}), ElementsAre("baseline-not-reached p0 spec.ingress"));
-  EXPECT_THAT(messages_.back(), HasSubstr("pod shop/api and 1 more"));
+  EXPECT_THAT(messages_.back(), HasSubstr("pod shop/web and 1 more"));
   EXPECT_THAT(FindingsOf({Admin(1, Rule("Deny", "team: nobody"))}),
               ElementsAre("peer-matches-nothing p0 spec.ingress[0]"));
 }

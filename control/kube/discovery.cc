@@ -151,7 +151,8 @@ std::string Discovery::ReadResources() {
 // What was known stays so.
 void Discovery::Fail(const std::string& why) {
   next_ = Clock::now() + backoff_.Next();
-  const std::string message = "whether the API server has cluster or staged policies is not known: " + Printable(why, 1000);
+  const std::string message =
+      "whether the API server has cluster or staged policies is not known: " + Printable(why, 1000);
   if (message == trouble_) return;
   trouble_ = message;
   sink_.OnTrouble(Resource::kClusterNetworkPolicies, message);

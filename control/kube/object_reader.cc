@@ -73,7 +73,8 @@ constexpr auto kPodMetadata = [] {
 constexpr Keep kContainer[] = {{"name"}, {"ports"}, {"restartPolicy"}};
 constexpr Keep kPodSpec[] = {{"nodeName"}, {"hostNetwork"}, {"containers", kContainer}, {"initContainers", kContainer}};
 constexpr Keep kPodStatus[] = {{"phase"}, {"podIP"}, {"podIPs"}, {"hostIP"}, {"hostIPs"}};
-constexpr Keep kPod[] = {{"kind"}, {"apiVersion"}, {"metadata", kPodMetadata}, {"spec", kPodSpec}, {"status", kPodStatus}};
+constexpr Keep kPod[] = {
+    {"kind"}, {"apiVersion"}, {"metadata", kPodMetadata}, {"spec", kPodSpec}, {"status", kPodStatus}};
 
 // Of cluster policies, too.
 constexpr Keep kNetworkPolicy[] = {{"kind"}, {"apiVersion"}, {"metadata", kMetadata}, {"spec"}};

@@ -57,8 +57,7 @@ auto Fields(T& object) {
 template <Is<Pod> T>
 auto Fields(T& object) {
   auto& [space, name, labels, node, host_network, phase, addresses, host_addresses, ports, created, workload] = object;
-  return std::tie(space, name, labels, node, host_network, phase, addresses, host_addresses, ports, created,
-                  workload);
+  return std::tie(space, name, labels, node, host_network, phase, addresses, host_addresses, ports, created, workload);
 }
 template <Is<IpBlock> T>
 auto Fields(T& object) {

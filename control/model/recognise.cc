@@ -84,8 +84,8 @@ Recognised Recognise(const Value& object, const TypeMeta& type) {
   if (Meant(group, kStagedGroups) || (version.empty() && type.kind == kStagedKind)) {
     return {type.kind == kStagedKind && version == kStagedVersion ? Ours::kYes : Ours::kMeant, kStagedKind};
   }
-  if (type.kind == kCalicoStagedKind && std::find(kCalicoVersions.begin(), kCalicoVersions.end(), version) !=
-                                            kCalicoVersions.end()) {
+  if (type.kind == kCalicoStagedKind &&
+      std::find(kCalicoVersions.begin(), kCalicoVersions.end(), version) != kCalicoVersions.end()) {
     return {Ours::kYes, kCalicoStagedKind};
   }
   if (version.empty() || Meant(group, kClusterPolicyGroups)) {

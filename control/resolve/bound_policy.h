@@ -39,7 +39,7 @@ struct BoundPolicy {
   Tier tier = Tier::kNetworkPolicy;
   std::uint32_t priority = 0;
   bool isolates = true;
-  bool staged = false;  // for the policy of that title, and not in force
+  bool staged = false;    // for the policy of that title, and not in force
   SelectionPtr subjects;  // null where it is staged that the policy would be deleted
   std::vector<BoundDirection> directions;
 

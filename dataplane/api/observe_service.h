@@ -38,8 +38,7 @@ class ObserveService final : public RawObserveService {
   // All outlive the service, which outlives its server. `pipeline`: what the workers' were made with. `flow_log`: null
   // where nothing is kept of flows that ended. `staged`: null where nothing can be staged.
   ObserveService(const PolicyIntake& intake, const DataplaneView& plane, const PipelineConfig& pipeline,
-                 const ReadLimits& limits = {}, FlowLog* flow_log = nullptr,
-                 const StagedLedger* staged = nullptr);
+                 const ReadLimits& limits = {}, FlowLog* flow_log = nullptr, const StagedLedger* staged = nullptr);
 
   // Of the certificate that TCP clients are shown, in seconds since 1970; 0: there is none. Any thread.
   void SetCertificateEnd(std::int64_t unix_s) { certificate_end_unix_s_ = unix_s; }

@@ -20,7 +20,6 @@ void SetPod(const FlowLogOwner& owner, v1::StagedPod* pod) {
   if (!owner.workload.empty()) pod->set_workload(ShownName(owner.workload));
 }
 
-
 v1::ListStagedResponse Describe(const StagedDifference& difference) {
   v1::ListStagedResponse response;
   v1::StagedDifference* message = response.mutable_difference();

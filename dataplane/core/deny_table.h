@@ -56,9 +56,7 @@ class DenyTable {
   }
 
   // The worker. Requires a reason that the table holds.
-  void Add(const DropRecord& record) {
-    halves_.half().Add(seed_, record);
-  }
+  void Add(const DropRecord& record) { halves_.half().Add(seed_, record); }
   // As TwoHalves.
   void Turn() { halves_.Turn(); }
   void Ask() { halves_.Ask(); }

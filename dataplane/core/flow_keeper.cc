@@ -105,8 +105,8 @@ void FlowKeeper::Complete(FlowView& view) const {
 
 void FlowKeeper::ReserveStaged(const Table& table) {
   if (table.staged() == nullptr || staged_judge() != nullptr) return;
-  owned_judge_ = std::make_unique<StagedJudge>(seed_, ipv4_.flows->capacity(), ipv6_.flows->capacity(),
-                                               drop_unknown_endpoint_);
+  owned_judge_ =
+      std::make_unique<StagedJudge>(seed_, ipv4_.flows->capacity(), ipv6_.flows->capacity(), drop_unknown_endpoint_);
   staged_judge_.store(owned_judge_.get(), std::memory_order_release);
 }
 

@@ -17,8 +17,8 @@ std::uint64_t Hash(std::uint64_t seed, const IpAddress& address) {
 
 // Rules follow from the rest, as long as the tables are the same.
 std::uint64_t Hash(std::uint64_t seed, const StagedJudge::Key& key) {
-  const std::uint64_t small = std::uint64_t{key.destination_port} << 16 | std::uint64_t{key.protocol} << 1 |
-                              (key.would_allow ? 1u : 0u);
+  const std::uint64_t small =
+      std::uint64_t{key.destination_port} << 16 | std::uint64_t{key.protocol} << 1 | (key.would_allow ? 1u : 0u);
   return FoldHash(Hash(Hash(seed, key.source), key.destination), small);
 }
 

@@ -83,7 +83,7 @@ constexpr std::string_view Name(MetricKind kind) {
     "Packets that the policy's rules decided; policy \"\" is all that there was no room for (http_policies)")          \
   X(kPolicyBytes, kCounter, "sluice_policy_bytes_total", "policy,tier,direction,action", "Bytes of those packets")     \
   X(kPoliciesFolded, kGauge, "sluice_policies_folded", "", "Policies that count in the series of policy \"\"")         \
-  X(kStagedPolicies, kGauge, "sluice_staged_policies", "", "Policies for which a change is staged")                     \
+  X(kStagedPolicies, kGauge, "sluice_staged_policies", "", "Policies for which a change is staged")                    \
   X(kStagedRefused, kGauge, "sluice_staged_refused", "",                                                               \
     "1 while what is staged is not judged by, as it does not fit beside what is in force")                             \
   X(kStagedTableBytes, kGauge, "sluice_staged_table_bytes", "",                                                        \

@@ -53,10 +53,7 @@ std::string KeyOf(const StagedDifference& difference) {
 }
 
 json ToJson(const FlowLogOwner& owner) {
-  return {{"namespace", owner.namespace_name},
-          {"pod", owner.pod},
-          {"node", owner.node},
-          {"workload", owner.workload}};
+  return {{"namespace", owner.namespace_name}, {"pod", owner.pod}, {"node", owner.node}, {"workload", owner.workload}};
 }
 
 FlowLogOwner OwnerOf(const json& kept) {

@@ -98,7 +98,8 @@ std::optional<int> ReadCommandLine(int argc, char** argv, SyncSettings& settings
       "Exit codes: 0 fine; 1 it could not run; 2 bad input.\n"
       "Example: sluice-sync --kubeconfig ~/.kube/config --target unix:/run/sluice/sluiced.sock --http :9464\n"
       "         sluice-sync --manifests /etc/sluice/manifests\n"
-      "         sluice-sync --staged new-policies    (beside what is in force; sluicectl staged shows what they change)\n"
+      "         sluice-sync --staged new-policies    (beside what is in force; sluicectl staged shows what they "
+      "change)\n"
       "         sluice-sync --node node1 --socket " +
       std::string(kDefaultPluginSocket));
   try {

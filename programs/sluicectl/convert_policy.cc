@@ -118,7 +118,9 @@ class Converter {
 
 Json ToJson(const PodSelection& selection) {
   if (selection.pods.requirements.empty()) return {{"namespaces", SelectorManifest(selection.namespaces)}};
-  return {{"pods", {{"namespaceSelector", SelectorManifest(selection.namespaces)}, {"podSelector", SelectorManifest(selection.pods)}}}};
+  return {{"pods",
+           {{"namespaceSelector", SelectorManifest(selection.namespaces)},
+            {"podSelector", SelectorManifest(selection.pods)}}}};
 }
 
 Json ToJson(const ClusterPolicyPeer& peer) {

@@ -265,9 +265,7 @@ int RunPromote(const StagedOptions& options) {
 
 void AddPromote(CLI::App& command, const std::shared_ptr<StagedOptions>& options, int* exit_code) {
   CLI::App* promote = command.add_subcommand("promote", "Write the manifests that put what is staged into force.");
-  promote
-      ->add_option("PATH", options->promoted, "files or folders of staged policies, as of --staged")
-      ->required();
+  promote->add_option("PATH", options->promoted, "files or folders of staged policies, as of --staged")->required();
   promote->footer(
       "Labels and annotations are left out. What would be deleted is named in a comment.\n"
       "Examples:\n"

@@ -120,8 +120,9 @@ class Daemon {
     intake_ = std::make_unique<PolicyIntake>(config_.limits, publish, std::move(state), say);
     // Where all is forwarded until there is policy, some policy is better than none.
     const bool skips = config_.skip_broken_manifests || !config_.pipeline.fail_closed;
-    policy_ = std::make_unique<PolicyKeeper>(
-        config_.manifests, config_.staged, skips ? PolicyKeeper::Broken::kSkip : PolicyKeeper::Broken::kNoPolicy, *intake_);
+    policy_ =
+        std::make_unique<PolicyKeeper>(config_.manifests, config_.staged,
+                                       skips ? PolicyKeeper::Broken::kSkip : PolicyKeeper::Broken::kNoPolicy, *intake_);
     names_ = std::make_unique<StoreNames>(intake_->store());
     staged_ = std::make_unique<StagedLedger>(*names_, StagedFile());
     MakeFlowLog(say);

@@ -38,8 +38,8 @@ class PolicyKeeper {
   // Of manifests that cannot be read at a start, and of which nobody knows what they held.
   enum class Broken { kNoPolicy, kSkip };
 
-  // `staged`: paths of what is to be tried. `intake` outlives it; where there are paths, nobody else changes policy, and its state file is of
-  // ManifestStateSettings. The same threads may run where the caller may.
+  // `staged`: paths of what is to be tried. `intake` outlives it; where there are paths, nobody else changes policy,
+  // and its state file is of ManifestStateSettings. The same threads may run where the caller may.
   PolicyKeeper(std::vector<std::string> paths, std::vector<std::string> staged, Broken broken, PolicyIntake& intake);
 
   bool has_paths() const { return has_paths_; }

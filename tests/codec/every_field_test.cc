@@ -21,7 +21,9 @@ Rule SomeRule() { return {0, {SomePorts()}, false, Action::kPass, 4, RuleName("f
 Section SomeSection() { return {"shop/web", Direction::kIngress, Tier::kAdmin, 17, 1, true, {SomeRule()}, "no room"}; }
 Group SomeGroup() { return {"pods", {{Net("10.0.0.0/8"), {Net("10.1.0.0/16")}}}}; }
 Node SomeNode() { return {"n1", {Ip("192.0.2.1")}, {Net("10.0.0.0/24")}}; }
-Endpoint SomeEndpoint() { return {"shop", "web", "app=web", {{"http", 6, 80}}, {Ip("10.0.0.1")}, 0, kEmptyIdSet, "Deployment/web"}; }
+Endpoint SomeEndpoint() {
+  return {"shop", "web", "app=web", {{"http", 6, 80}}, {Ip("10.0.0.1")}, 0, kEmptyIdSet, "Deployment/web"};
+}
 
 ResolvedPolicy SomePolicy() {
   ResolvedPolicy policy;
@@ -122,7 +124,8 @@ std::vector<Endpoint> Endpoints() {
        [](auto& endpoint) { endpoint.labels = "app=api"; }, [](auto& endpoint) { endpoint.ports[0].name = "dns"; },
        [](auto& endpoint) { endpoint.ports[0].protocol = 17; }, [](auto& endpoint) { endpoint.ports[0].port = 53; },
        [](auto& endpoint) { endpoint.addresses.push_back(Ip("2001:db8::2")); },
-       [](auto& endpoint) { endpoint.workload = "Job/web"; }, [](auto& endpoint) { endpoint.node = kNoNode; }, [](auto& endpoint) { endpoint.node = 1; }});
+       [](auto& endpoint) { endpoint.workload = "Job/web"; }, [](auto& endpoint) { endpoint.node = kNoNode; },
+       [](auto& endpoint) { endpoint.node = 1; }});
 }
 
 TEST(EveryField, TravelsInAFullState) {

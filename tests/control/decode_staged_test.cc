@@ -75,7 +75,8 @@ TEST(DecodeStaged, WhatIsBrokenIsRefusedWithItsLineAndStagesNothing) {
   ExpectRefused(Staged("{action: Ignore}"), "spec.action: must be Set or Delete");
   ExpectRefused(Staged("{stagedAction: Set}"), "spec.stagedAction");
   ExpectRefused(Staged("{ingres: []}"), "spec.ingres");
-  ExpectRefused(Staged("{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/33}}]}]}"), "spec.ingress[0].from[0].ipBlock.cidr");
+  ExpectRefused(Staged("{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/33}}]}]}"),
+                "spec.ingress[0].from[0].ipBlock.cidr");
   ExpectRefused(Staged("{action: 5}"), "spec.action");
   ExpectRefused("apiVersion: policy.sluice.internal/v1\nkind: StagedNetworkPolicy\nmetadata: {name: p}\n",
                 "must be policy.sluice.internal/v1alpha1");
@@ -87,7 +88,8 @@ TEST(DecodeStaged, WhatIsBrokenIsRefusedWithItsLineAndStagesNothing) {
 TEST(StagedFolder, NetworkPoliciesAreStagedAsTheyStandAndNothingElseIs) {
   const Manifests folder = FromYaml(
       "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: plain, namespace: n}\nspec: {}\n---\n"
-      "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: broken, namespace: n}\nspec: {x: 1}\n---\n" +
+      "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: broken, namespace: n}\nspec: {x: "
+      "1}\n---\n" +
       Staged("{action: Delete}") + "---\n" + PodText("stray"));
   Diagnostics diagnostics;
   const auto staged = StagedIn(folder, &diagnostics);
@@ -100,16 +102,19 @@ TEST(StagedFolder, NetworkPoliciesAreStagedAsTheyStandAndNothingElseIs) {
 }
 
 std::string WorkloadOf(const std::string& labels, const std::string& owners) {
-  const Manifests read = FromJson(R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","namespace":"n","labels":)" +
-                                  labels + R"(,"ownerReferences":)" + owners + R"(},"status":{"podIP":"10.0.0.1"}})");
+  const Manifests read =
+      FromJson(R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","namespace":"n","labels":)" + labels +
+               R"(,"ownerReferences":)" + owners + R"(},"status":{"podIP":"10.0.0.1"}})");
   EXPECT_THAT(read.cluster.pods, SizeIs(1));
   return read.cluster.pods.empty() ? "" : read.cluster.pods[0].workload;
 }
 
 TEST(Workload, IsWhatTheOwnerIsCalledWithoutWhatChanges) {
-  EXPECT_EQ(WorkloadOf(R"({"pod-template-hash":"6d4cf"})", R"([{"kind":"ReplicaSet","name":"web-6d4cf","controller":true}])"),
-            "Deployment/web");
-  EXPECT_EQ(WorkloadOf("{}", R"([{"kind":"ReplicaSet","name":"web-6d4cf","controller":true}])"), "ReplicaSet/web-6d4cf");
+  EXPECT_EQ(
+      WorkloadOf(R"({"pod-template-hash":"6d4cf"})", R"([{"kind":"ReplicaSet","name":"web-6d4cf","controller":true}])"),
+      "Deployment/web");
+  EXPECT_EQ(WorkloadOf("{}", R"([{"kind":"ReplicaSet","name":"web-6d4cf","controller":true}])"),
+            "ReplicaSet/web-6d4cf");
   EXPECT_EQ(WorkloadOf("{}", R"([{"kind":"StatefulSet","name":"db","controller":true}])"), "StatefulSet/db");
   EXPECT_EQ(WorkloadOf("{}", R"([{"kind":"DaemonSet","name":"agent","controller":true}])"), "DaemonSet/agent");
   EXPECT_EQ(WorkloadOf("{}", R"([{"kind":"Job","name":"report-29012345","controller":true}])"), "CronJob/report");

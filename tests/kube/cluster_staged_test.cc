@@ -1,5 +1,5 @@
-// Staged policies of a real API server, by the definition in deploy/: watched from when on it has the kind, and as strict
-// as it must be.
+// Staged policies of a real API server, by the definition in deploy/: watched from when on it has the kind, and as
+// strict as it must be.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -68,9 +68,11 @@ TEST_F(StagedPolicies, AreFoundWhenTheKindComesAndAsStrictAsTheyMustBe) {
   EXPECT_THAT(sink_.troubles, IsEmpty());
 
   Define();
-  const json web = Staged("web", {{"podSelector", {{"matchLabels", {{"app", "web"}}}}},
-                                  {"ingress", {{{"from", {{{"ipBlock", {{"cidr", "10.0.0.0/8"}}}}}},
-                                                {"ports", {{{"port", 80}}, {{"port", "http"}}}}}}}});
+  const json web = Staged(
+      "web",
+      {{"podSelector", {{"matchLabels", {{"app", "web"}}}}},
+       {"ingress",
+        {{{"from", {{{"ipBlock", {{"cidr", "10.0.0.0/8"}}}}}}, {"ports", {{{"port", 80}}, {{"port", "http"}}}}}}}});
   ASSERT_TRUE(PollUntil(source, [&] { return cluster().Post(kCollection, web.dump()).status == kCreated; }));
   ASSERT_TRUE(PollUntil(source, [&] { return sink_.Has(kStaged, "default/web"); }));
   EXPECT_EQ(Seen("default/web").action, StagedNetworkPolicy::Action::kSet);

@@ -299,8 +299,8 @@ TEST(Staged, APipelineCountsThePairsThatDifferAndNoOthers) {
       flow.protocol = kProtoUdp;
       flow.source_port = 40000;
       if (flow.destination_port == 0 || flow.source == flow.destination) continue;
-      const bool may_be_sent = flow.source.is_v4() ? flow.source.lo >> 28 < 0xe && flow.source.lo != 0
-                                                   : flow.source.hi >> 56 != 0xff;
+      const bool may_be_sent =
+          flow.source.is_v4() ? flow.source.lo >> 28 < 0xe && flow.source.lo != 0 : flow.source.hi >> 56 != 0xff;
       const bool may_be_met = flow.destination.is_v4() ? flow.destination.lo >> 28 < 0xe && flow.destination.lo != 0
                                                        : flow.destination.hi >> 56 != 0xff;
       // An answer is no connection of its own.
@@ -339,7 +339,11 @@ Cluster Shop() {
 }
 
 NetworkPolicy DbAdmitsApi() {
-  return ClusterBuilder().Policy("shop/db", Match({{"app", "db"}})).Ingress({PodPeer(Match({{"app", "api"}}))}).Build().policies[0];
+  return ClusterBuilder()
+      .Policy("shop/db", Match({{"app", "db"}}))
+      .Ingress({PodPeer(Match({{"app", "api"}}))})
+      .Build()
+      .policies[0];
 }
 
 struct Traffic {

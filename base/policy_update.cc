@@ -21,6 +21,9 @@ Diagnostic Wrong(std::string object, std::string field, std::string message) {
   return diagnostic;
 }
 
+constexpr const char* kPolicy = "policy ";
+constexpr const char* kStagedPolicy = "staged policy ";
+
 std::string NameOf(const Endpoint& endpoint) { return "endpoint " + endpoint.namespace_name + '/' + endpoint.name; }
 
 bool EndpointLives(const ResolvedPolicy& policy, EndpointId id) {
@@ -148,12 +151,13 @@ std::optional<Diagnostic> CheckSections(const ResolvedPolicy& policy, const Poli
   std::unordered_set<std::string_view> staging;
   for (const SectionsUpdate& sections : update.staged) {
     if (!staging.insert(sections.policy).second) {
-      return Wrong("policy " + sections.policy, "staged", "comes twice in one update");
+      return Wrong(kStagedPolicy + sections.policy, "", "comes twice in one update");
     }
     restaged.insert(sections.policy);
   }
-  const auto check = [&](const Section& section) -> std::optional<Diagnostic> {
-    const std::string object = "policy " + section.policy;
+  // A sender holds back the policy that a refusal names: one that is staged is named as such.
+  const auto check = [&](const Section& section, const char* what) -> std::optional<Diagnostic> {
+    const std::string object = what + section.policy;
     if (!groups.Has(section.subjects)) {
       return Wrong(object, "subjects", "no group has the number " + std::to_string(section.subjects));
     }
@@ -168,13 +172,13 @@ std::optional<Diagnostic> CheckSections(const ResolvedPolicy& policy, const Poli
     }
     return std::nullopt;
   };
-  for (const std::vector<SectionsUpdate>* all : {&update.sections, &update.staged}) {
+  for (const auto& [all, what] : {std::pair(&update.sections, kPolicy), std::pair(&update.staged, kStagedPolicy)}) {
     for (const SectionsUpdate& sections : *all) {
       for (const Section& section : sections.sections) {
         if (section.policy != sections.policy) {
-          return Wrong("policy " + sections.policy, "sections", "holds a section of policy " + section.policy);
+          return Wrong(what + sections.policy, "sections", "holds a section of policy " + section.policy);
         }
-        if (auto error = check(section)) return error;
+        if (auto error = check(section, what)) return error;
       }
     }
   }
@@ -182,12 +186,12 @@ std::optional<Diagnostic> CheckSections(const ResolvedPolicy& policy, const Poli
   if (index != nullptr && AreLastUsers(policy, replaced, restaged, update, *index)) return std::nullopt;
   for (const Section& section : policy.sections) {  // whoever stays must not lose a group
     if (replaced.contains(section.policy)) continue;
-    if (auto error = check(section)) return error;
+    if (auto error = check(section, kPolicy)) return error;
   }
   for (const auto& [name, sections] : policy.staged) {
     if (restaged.contains(name)) continue;
     for (const Section& section : sections) {
-      if (auto error = check(section)) return error;
+      if (auto error = check(section, kStagedPolicy)) return error;
     }
   }
   return std::nullopt;

@@ -1,6 +1,7 @@
 #include <google/protobuf/unknown_field_set.h>
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "codec/codec.h"
@@ -138,7 +139,9 @@ Error DecodeRule(const std::string& object, const v1::Rule& message, Rule& rule)
 // Of a policy, or of what is staged for one.
 template <typename Message>
 Error DecodeSections(const Message& message, std::vector<Section>& sections) {
-  const std::string object = "policy " + message.policy();
+  // A sender holds back the policy that a refusal names: one that is staged is named as such.
+  constexpr const char* kWhat = std::is_same_v<Message, v1::StagedSections> ? "staged policy " : "policy ";
+  const std::string object = kWhat + message.policy();
   if (message.policy().empty()) return Wrong(object, "policy", "must not be empty");
   for (const v1::Section& section : message.sections()) {
     Section& added = sections.emplace_back();
@@ -257,7 +260,7 @@ std::optional<Diagnostic> FullStateDecoder::Add(const v1::FullStateChunk& chunk)
   }
   for (const v1::StagedSections& sections : chunk.staged()) {
     const auto [staged, added] = policy_.staged.try_emplace(sections.policy());
-    if (!added) return Wrong("policy " + sections.policy(), "staged", "is given twice");
+    if (!added) return Wrong("staged policy " + sections.policy(), "policy", "is given twice");
     if (auto error = DecodeSections(sections, staged->second)) return error;
   }
   return chunk.last() ? Finish() : std::nullopt;
@@ -266,8 +269,8 @@ std::optional<Diagnostic> FullStateDecoder::Add(const v1::FullStateChunk& chunk)
 std::optional<Diagnostic> FullStateDecoder::Finish() {
   if (auto error = CheckFullState(policy_)) return error;
   const auto known = [&](GroupId group) { return group < policy_.groups.size() && !policy_.groups[group].key.empty(); };
-  const auto check = [&](const Section& section) -> Error {
-    const std::string object = "policy " + section.policy;
+  const auto check = [&](const Section& section, const char* what) -> Error {
+    const std::string object = what + section.policy;
     if (!known(section.subjects))
       return Wrong(object, "subjects", "no group has the number " + std::to_string(section.subjects));
     for (const Rule& rule : section.rules) {
@@ -279,11 +282,11 @@ std::optional<Diagnostic> FullStateDecoder::Finish() {
     return std::nullopt;
   };
   for (const Section& section : policy_.sections) {
-    if (auto error = check(section)) return error;
+    if (auto error = check(section, "policy ")) return error;
   }
   for (const auto& [policy, sections] : policy_.staged) {
     for (const Section& section : sections) {
-      if (auto error = check(section)) return error;
+      if (auto error = check(section, "staged policy ")) return error;
     }
   }
   policy_.sections.Sort();

@@ -12,7 +12,7 @@ namespace {
 
 using grpc::Status;
 
-constexpr std::size_t kEndpointsASlice = 1000;
+constexpr std::size_t kEndpointsAtOnce = 1000;
 
 void SetPod(const FlowLogOwner& owner, v1::StagedPod* pod) {
   pod->set_namespace_(ShownName(owner.namespace_name));
@@ -57,14 +57,14 @@ Status ObserveService::ListStaged(const v1::ListStagedRequest& request, AnswerWr
   std::vector<FlowLogOwner> silent;
   std::uint64_t pods = 0;
   const StagedTotals totals = staged_ == nullptr ? StagedTotals() : staged_->totals();
-  for (std::size_t begin = 0, end = 1; begin < end && totals.since_unix_ns != 0; begin += kEndpointsASlice) {
+  for (std::size_t begin = 0, end = 1; begin < end && totals.since_unix_ns != 0; begin += kEndpointsAtOnce) {
     store.Read([&](const ResolvedPolicy& policy, const Table&) {
       end = policy.endpoints.size();
-      for (std::size_t i = begin; i < std::min(begin + kEndpointsASlice, end); ++i) {
+      for (std::size_t i = begin; i < std::min(begin + kEndpointsAtOnce, end); ++i) {
         const Endpoint& endpoint = policy.endpoints[i];
         if (endpoint.name.empty() || !wanted(endpoint.namespace_name)) continue;
         ++pods;
-        if (staged_->HasSent(endpoint.namespace_name + '/' + endpoint.name)) continue;
+        if (staged_->HasSeen(endpoint.namespace_name + '/' + endpoint.name)) continue;
         silent.push_back({endpoint.namespace_name, endpoint.name, {}, endpoint.workload});
       }
     });

@@ -39,6 +39,13 @@ void StagedJudge::Mark(FlowName flow, bool differs) {
   word = differs ? word | bit : word & ~bit;
 }
 
+void StagedJudge::CountParty(const IpAddress& address, const Table& table, std::uint64_t now_ns, Half& half) {
+  Party* party = half.parties.Find(Hash(seed_, address), address);
+  if (party == nullptr) return;
+  party->last_ns = now_ns;
+  party->staging = table.staging();
+}
+
 void StagedJudge::CountPair(const Key& key, const Noted& noted, std::uint64_t now_ns, Half& half) {
   Entry* entry = half.pairs.Find(Hash(seed_, key), key);
   if (entry == nullptr) {
@@ -62,10 +69,8 @@ void StagedJudge::Flush(const Table& table, std::uint64_t now_ns) {
     const Classification& answer = answers_[i];
     if (noted.connections != 0) {
       half.judged += noted.connections;
-      if (Sender* sender = half.senders.Find(Hash(seed_, query.source), query.source)) {
-        sender->last_ns = now_ns;
-        sender->staging = table.staging();
-      }
+      CountParty(query.source, table, now_ns, half);
+      if (noted.allowed) CountParty(query.destination, table, now_ns, half);
     }
     const bool would_allow = !IsDenied(answer);
     Mark(noted.flow, noted.allowed && !would_allow);

@@ -49,26 +49,26 @@ class StagedJudge {
     std::uint64_t first_ns = 0;  // the worker's clock
     std::uint64_t last_ns = 0;
   };
-  // An address that opened a flow, or tried.
-  struct Sender {
+  // An address that opened a connection, or tried, or was admitted as the other end of one.
+  struct Party {
     IpAddress key;
     std::uint64_t last_ns = 0;
     std::uint64_t staging = 0;
   };
   // What was counted since it was last taken.
   struct Half {
-    explicit Half(std::uint32_t most) : pairs(most), senders(most) {}
+    explicit Half(std::uint32_t most) : pairs(most), parties(most) {}
     // Hands over the half itself; what is in it is gone afterwards.
     template <typename Visit>
     void Take(Visit visit) {
       visit(*this);
       pairs.Take([](const Entry&) {});
-      senders.Take([](const Sender&) {});
+      parties.Take([](const Party&) {});
       judged = not_kept = 0;
     }
 
     KeyedList<Entry> pairs;
-    KeyedList<Sender> senders;
+    KeyedList<Party> parties;
     std::uint64_t judged = 0;    // connections and denied packets
     std::uint64_t not_kept = 0;  // those that differed and found no room
   };
@@ -131,6 +131,7 @@ class StagedJudge {
     noted_[count_++] = noted;
   }
   void Mark(FlowName flow, bool differs);
+  void CountParty(const IpAddress& address, const Table& table, std::uint64_t now_ns, Half& half);
   void CountPair(const Key& key, const Noted& noted, std::uint64_t now_ns, Half& half);
 
   const std::uint64_t seed_;

@@ -138,9 +138,9 @@ std::vector<StagedDifference> StagedLedger::Differences() const {
   return differences;
 }
 
-bool StagedLedger::HasSent(const std::string& pod) const {
+bool StagedLedger::HasSeen(const std::string& pod) const {
   const std::lock_guard lock(mutex_);
-  return senders_.contains(pod);
+  return seen_.contains(pod);
 }
 
 void StagedLedger::Collect(const std::vector<Observation>& workers) {
@@ -198,7 +198,7 @@ void StagedLedger::Begin(const Table& table) {
     staging_ = staging;
     totals_ = {};
     pairs_.clear();
-    senders_.clear();
+    seen_.clear();
     if (staging == 0) return;
     totals_.since_unix_ns = UnixNowNs();
   }
@@ -212,16 +212,16 @@ void StagedLedger::Take(const Table& table, StagedJudge::Half& half) {
   });
   std::vector<IpAddress> addresses;
   std::uint64_t last_ns = 0;
-  half.senders.Take([&](const StagedJudge::Sender& sender) {
-    if (sender.staging != staging_) return;
-    addresses.push_back(sender.key);
-    last_ns = std::max(last_ns, sender.last_ns);
+  half.parties.Take([&](const StagedJudge::Party& party) {
+    if (party.staging != staging_) return;
+    addresses.push_back(party.key);
+    last_ns = std::max(last_ns, party.last_ns);
   });
   const std::vector<FlowLogOwner> owners = names_.OwnersOf(addresses);
   Add(table, entries);
   const std::lock_guard lock(mutex_);
   for (const FlowLogOwner& owner : owners) {
-    if (!owner.pod.empty()) senders_[PodOf(owner)] = last_ns;
+    if (!owner.pod.empty()) seen_[PodOf(owner)] = last_ns;
   }
   totals_.judged += half.judged;
   totals_.not_kept += half.not_kept;
@@ -316,11 +316,11 @@ void StagedLedger::Load(std::uint64_t staging) {
     const json& totals = kept.at("totals");
     const StagedTotals before{totals.at("since"), totals.at("judged"), totals.at("not_kept"), totals.at("would_deny"),
                               totals.at("would_allow")};
-    auto senders = kept.at("senders").get<std::unordered_map<std::string, std::uint64_t>>();
+    auto seen = kept.at("seen").get<std::unordered_map<std::string, std::uint64_t>>();
     const std::lock_guard lock(mutex_);
     pairs_ = std::move(pairs);
     totals_ = before;
-    senders_ = std::move(senders);
+    seen_ = std::move(seen);
   } catch (const std::exception&) {
     // It is nothing that this version wrote: what is seen from now on counts.
   }
@@ -340,7 +340,7 @@ void StagedLedger::Save() {
     kept = {{"format", 1},
             {"staging", staging_},
             {"pairs", std::move(pairs)},
-            {"senders", senders_},
+            {"seen", seen_},
             {"totals",
              {{"since", totals_.since_unix_ns},
               {"judged", totals_.judged},

@@ -67,8 +67,8 @@ class StagedLedger {
 
   StagedTotals totals() const;
   std::vector<StagedDifference> Differences() const;
-  // Whether a pod ("namespace/name") opened a connection, or tried, since judging began.
-  bool HasSent(const std::string& pod) const;
+  // Whether a pod ("namespace/name") took part in a connection, or tried to open one, since judging began.
+  bool HasSeen(const std::string& pod) const;
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -92,8 +92,8 @@ class StagedLedger {
   mutable std::mutex mutex_;
   std::uint64_t staging_ = 0;  // of the table whose traffic this is; 0: nothing is staged
   StagedTotals totals_;
-  std::map<std::string, StagedDifference> pairs_;           // by what makes two of them different
-  std::unordered_map<std::string, std::uint64_t> senders_;  // pods, and when they were last seen to send
+  std::map<std::string, StagedDifference> pairs_;        // by what makes two of them different
+  std::unordered_map<std::string, std::uint64_t> seen_;  // pods, and when they were last seen
 };
 
 }  // namespace sluice

@@ -1,8 +1,9 @@
 // What is staged, compiled: the policy in force with the staged changes applied, as a table of its own.
 //
 // It follows the policy in force update by update, at the price of what an update touches. What is staged and cannot be
-// compiled is refused here alone: the policy in force never changes for it. Both tables are published together, so that a
-// change takes two compilations while anything is staged. Memory: another copy of the resolved policy and another table.
+// compiled is refused here alone: the policy in force never changes for it. Both tables are published together, so that
+// a change takes two compilations while anything is staged. Memory: another copy of the resolved policy and another
+// table.
 //
 // The writer's thread only.
 #ifndef SLUICE_DATAPLANE_STORE_STAGED_PLANE_H_

@@ -17,18 +17,18 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string TextOf(const Json& object, const char* field) {
+std::string FieldText(const Json& object, const char* field) {
   const auto found = object.find(field);
   if (found == object.end()) return "";
   return found->is_string() ? found->get<std::string>() : found->dump();
 }
 
-std::uint64_t NumberOf(const Json& object, const char* field) {
+std::uint64_t FieldNumber(const Json& object, const char* field) {
   const auto found = object.find(field);
   return found == object.end() || !found->is_number_unsigned() ? 0 : found->get<std::uint64_t>();
 }
 
-const Json* EndOf(const Json& line, const char* name) {
+const Json* EndIn(const Json& line, const char* name) {
   const auto found = line.find(name);
   return found == line.end() || !found->is_object() ? nullptr : &*found;
 }
@@ -45,15 +45,15 @@ LoggedFlows::LoggedFlows(const Cluster& cluster, Visit visit) : visit_(std::move
 }
 
 std::optional<IpAddress> LoggedFlows::AddressOf(const Json& end) const {
-  const auto address = IpAddress::Parse(TextOf(end, "address"));
+  const auto address = IpAddress::Parse(FieldText(end, "address"));
   if (!address) return std::nullopt;
-  const std::string space = TextOf(end, "namespace");
-  const std::string name = TextOf(end, "pod");
+  const std::string space = FieldText(end, "namespace");
+  const std::string name = FieldText(end, "pod");
   const auto owner = owners_.find(*address);
   // What was nobody's then is a pod's now: whose it was is not known.
   if (name.empty()) return owner == owners_.end() ? address : std::nullopt;
   const auto pod = pods_.find(space + '/' + name);
-  const auto same = workloads_.find({space, TextOf(end, "workload")});
+  const auto same = workloads_.find({space, FieldText(end, "workload")});
   const Pod* stands = pod != pods_.end() ? pod->second : same != workloads_.end() ? same->second : nullptr;
   if (stands == nullptr) return std::nullopt;
   if (owner != owners_.end() && owner->second == stands) return address;
@@ -65,15 +65,15 @@ std::optional<IpAddress> LoggedFlows::AddressOf(const Json& end) const {
 
 bool LoggedFlows::Add(std::string_view text) {
   const Json line = Json::parse(text, nullptr, false);
-  const std::string type = line.is_object() ? TextOf(line, "type") : "";
-  if (type == "lost") not_logged_ += NumberOf(line, "not_logged");
+  const std::string type = line.is_object() ? FieldText(line, "type") : "";
+  if (type == "lost") not_logged_ += FieldNumber(line, "not_logged");
   if (type == "lost" || type == "deny" || type == "sum") return true;
   if (type != "end" && type != "live") return false;
-  const auto time = ParseRfc3339(TextOf(line, "time"));
+  const auto time = ParseRfc3339(FieldText(line, "time"));
   if (time && *time < since_ns_) return true;
-  const Json* source_end = EndOf(line, "src");
-  const Json* destination_end = EndOf(line, "dst");
-  const auto protocol = ParseProtocol(TextOf(line, "proto"));
+  const Json* source_end = EndIn(line, "src");
+  const Json* destination_end = EndIn(line, "dst");
+  const auto protocol = ParseProtocol(FieldText(line, "proto"));
   if (source_end == nullptr || destination_end == nullptr || !protocol) return false;
   const auto source = AddressOf(*source_end);
   const auto destination = AddressOf(*destination_end);
@@ -81,8 +81,8 @@ bool LoggedFlows::Add(std::string_view text) {
     ++of_gone_pods_;
     return true;
   }
-  visit_({*source, *destination, *protocol, static_cast<std::uint16_t>(NumberOf(*source_end, "port")),
-          static_cast<std::uint16_t>(NumberOf(*destination_end, "port"))});
+  visit_({*source, *destination, *protocol, static_cast<std::uint16_t>(FieldNumber(*source_end, "port")),
+          static_cast<std::uint16_t>(FieldNumber(*destination_end, "port"))});
   return true;
 }
 

@@ -124,13 +124,13 @@ void WriteTable(Output& output, const char* header, const std::vector<v1::Staged
 void WriteSilent(Output& output, const Answer& answer) {
   constexpr std::size_t kMostShown = 20;
   if (answer.silent.empty()) {
-    output << "\nevery pod opened a connection in this time\n";
+    output << "\nevery pod took part in a connection in this time\n";
     return;
   }
   output << "\n"
          << static_cast<std::int64_t>(answer.silent.size()) << " of "
          << static_cast<std::int64_t>(answer.summary.pods())
-         << " pods opened no connection in this time, so that nothing is known of what they need:\n";
+         << " pods took part in no connection in this time, so that nothing is known of what they need:\n";
   std::map<std::string, std::size_t> pods;
   for (const v1::StagedPod& pod : answer.silent) ++pods[NameOf(pod)];
   std::size_t shown = 0;
@@ -139,9 +139,8 @@ void WriteSilent(Output& output, const Answer& answer) {
       output << "  ... and " << static_cast<std::int64_t>(pods.size() - kMostShown) << " more (-o json)\n";
       break;
     }
-    output << "  " << Printable(name);
-    if (count > 1) output << " (" << static_cast<std::int64_t>(count) << " pods)";
-    output << "\n";
+    output << "  " << Printable(name) << " (" << static_cast<std::int64_t>(count) << (count == 1 ? " pod)" : " pods)")
+           << "\n";
   }
 }
 

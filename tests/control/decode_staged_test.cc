@@ -62,7 +62,7 @@ TEST(DecodeStaged, CalicosOtherActionsStageNothing) {
   EXPECT_EQ(One(Calico("{stagedAction: Learn}")).action, Action::kIgnore);
 }
 
-void ExpectRefused(const std::string& text, const std::string& why) {
+void ExpectStagesNothing(const std::string& text, const std::string& why) {
   const Manifests read = FromYaml(text);
   EXPECT_THAT(read.cluster.staged, IsEmpty()) << text;
   EXPECT_THAT(read.cluster.policies, IsEmpty()) << text;
@@ -70,19 +70,19 @@ void ExpectRefused(const std::string& text, const std::string& why) {
 }
 
 TEST(DecodeStaged, WhatIsBrokenIsRefusedWithItsLineAndStagesNothing) {
-  ExpectRefused(Staged("{action: Replace}"),
-                "m.yaml:4: error: StagedNetworkPolicy n/p: spec.action: must be Set or Delete, is \"Replace\"");
-  ExpectRefused(Staged("{action: Ignore}"), "spec.action: must be Set or Delete");
-  ExpectRefused(Staged("{stagedAction: Set}"), "spec.stagedAction");
-  ExpectRefused(Staged("{ingres: []}"), "spec.ingres");
-  ExpectRefused(Staged("{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/33}}]}]}"),
-                "spec.ingress[0].from[0].ipBlock.cidr");
-  ExpectRefused(Staged("{action: 5}"), "spec.action");
-  ExpectRefused("apiVersion: policy.sluice.internal/v1\nkind: StagedNetworkPolicy\nmetadata: {name: p}\n",
-                "must be policy.sluice.internal/v1alpha1");
-  ExpectRefused("apiVersion: policy.sluice.internal/v1alpha1\nkind: StagedNetworkPolcy\nmetadata: {name: p}\n",
-                "did you mean StagedNetworkPolicy?");
-  ExpectRefused("kind: StagedNetworkPolicy\nmetadata: {name: p}\n", "apiVersion: is required");
+  ExpectStagesNothing(Staged("{action: Replace}"),
+                      "m.yaml:4: error: StagedNetworkPolicy n/p: spec.action: must be Set or Delete, is \"Replace\"");
+  ExpectStagesNothing(Staged("{action: Ignore}"), "spec.action: must be Set or Delete");
+  ExpectStagesNothing(Staged("{stagedAction: Set}"), "spec.stagedAction");
+  ExpectStagesNothing(Staged("{ingres: []}"), "spec.ingres");
+  ExpectStagesNothing(Staged("{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/33}}]}]}"),
+                      "spec.ingress[0].from[0].ipBlock.cidr");
+  ExpectStagesNothing(Staged("{action: 5}"), "spec.action");
+  ExpectStagesNothing("apiVersion: policy.sluice.internal/v1\nkind: StagedNetworkPolicy\nmetadata: {name: p}\n",
+                      "must be policy.sluice.internal/v1alpha1");
+  ExpectStagesNothing("apiVersion: policy.sluice.internal/v1alpha1\nkind: StagedNetworkPolcy\nmetadata: {name: p}\n",
+                      "did you mean StagedNetworkPolicy?");
+  ExpectStagesNothing("kind: StagedNetworkPolicy\nmetadata: {name: p}\n", "apiVersion: is required");
 }
 
 TEST(StagedFolder, NetworkPoliciesAreStagedAsTheyStandAndNothingElseIs) {

@@ -118,8 +118,8 @@ class StagedTest(unittest.TestCase):
 
     def test_the_forgotten_path_and_the_silent_pod_are_named_and_nothing_is_cut(self):
         (self.staged / "database.yaml").write_text(STAGED)
-        self.start([frame(1, 2, 80), *[frame(1, 3, 5432)] * 4, frame(2, 3, 5432), frame(3, 4, 9)])
-        shown = self.wait_for(lambda value: value["judged"] == 4 and any(row["packets"] == 4 for row in value["would_deny"]))
+        self.start([frame(1, 2, 80), *[frame(1, 3, 5432)] * 4, frame(2, 3, 5432)])
+        shown = self.wait_for(lambda value: value["judged"] == 3 and any(row["packets"] == 4 for row in value["would_deny"]))
         row, = shown["would_deny"]
         self.assertEqual((row["src"]["pod"], row["src"]["workload"], row["dst"]["pod"], row["proto"], row["dport"]),
                          ("web-6d4cf56db6-x2x7z", "Deployment/web", "database", "udp", 5432))
@@ -128,13 +128,13 @@ class StagedTest(unittest.TestCase):
         self.assertEqual(shown["would_allow"], [])
         self.assertEqual([(pod["pod"], pod["workload"]) for pod in shown["silent"]],
                          [("report-29012345-abcde", "CronJob/report")])
-        self.assertEqual(self.forwarded(), 7)
+        self.assertEqual(self.forwarded(), 6)
         self.assertEqual(self.sluiced.metrics()["sluice_staged_would_deny_connections"], 1)
         run = self.run_staged()
         self.assertEqual(run.returncode, 1, run.stderr)
         self.assertRegex(run.stdout, r"shop/Deployment/web +shop/database +udp/5432 +no policy +shop/database ingress default ")
-        self.assertIn("1 of 4 pods opened no connection in this time", run.stdout)
-        self.assertIn("  shop/CronJob/report\n", run.stdout)
+        self.assertIn("1 of 4 pods took part in no connection in this time", run.stdout)
+        self.assertIn("  shop/CronJob/report (1 pod)\n", run.stdout)
 
     def test_a_live_flow_counts_from_when_something_is_staged_and_a_mended_policy_begins_anew(self):
         self.start([*[frame(1, 3, 5432)] * 4, frame(2, 3, 5432)])
@@ -195,10 +195,10 @@ class StagedTest(unittest.TestCase):
         before = self.wait_for(lambda value: value["would_deny"])
         (self.staged / "database.yaml").write_text(STAGED.replace("podSelector: {matchLabels: {app: api}}", "podSelectr: {}"))
         self.assertTrue(wait_until(lambda: "podSelectr" in self.sluiced.log_text()), self.sluiced.log_text())
-        self.assertRegex(self.sluiced.log_text(), r"database\.yaml:9: error: StagedNetworkPolicy shop/database: "
+        self.assertRegex(self.sluiced.log_text(), r"database\.yaml:9: StagedNetworkPolicy shop/database: "
                                                   r"spec\.ingress\[0\]\.from\[0\]\.podSelectr: ")
         (self.staged / "other.yaml").write_text("kind: StagedNetworkPolicy\nspec: {action: Replace}\n")
-        self.assertTrue(wait_until(lambda: "other.yaml:1: error" in self.sluiced.log_text()), self.sluiced.log_text())
+        self.assertTrue(wait_until(lambda: "other.yaml:1: " in self.sluiced.log_text()), self.sluiced.log_text())
         after = self.shown()
         self.assertEqual((after["since"], after["would_deny"]), (before["since"], before["would_deny"]))
         self.assertEqual(self.sluiced.metrics()["sluice_policy_refused"], 0)
@@ -214,7 +214,7 @@ class StagedTest(unittest.TestCase):
         self.start([frame(2, 3, 5432)], *state)
         after = self.wait_for(lambda value: value["judged"] == 2)
         self.assertEqual((after["since"], after["would_deny"]), (before["since"], before["would_deny"]))
-        self.assertEqual(sorted(pod["pod"] for pod in after["silent"]), ["database", "report-29012345-abcde"])
+        self.assertEqual(sorted(pod["pod"] for pod in after["silent"]), ["report-29012345-abcde"])
 
     def test_staged_without_manifests_is_refused_with_the_remedy(self):
         run = subprocess.run([BIN / "sluiced", "--no-huge", "--wire", "null,null", "--staged", str(self.staged)],

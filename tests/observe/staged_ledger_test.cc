@@ -82,7 +82,7 @@ class StagedLedgerTest : public testing::Test {
   PipelineFixture pipeline_;
 };
 
-TEST_F(StagedLedgerTest, HasPairsWithNamesRulesAndCountsAndWhoSentNothing) {
+TEST_F(StagedLedgerTest, HasPairsWithNamesRulesAndCountsAndWhoWasSeen) {
   StagedLedger ledger(names_);
   Collect(ledger);
   pipeline_.Send(From("10.0.0.1", 1000));
@@ -105,9 +105,10 @@ TEST_F(StagedLedgerTest, HasPairsWithNamesRulesAndCountsAndWhoSentNothing) {
   EXPECT_EQ(one.staged[0].index, -1);
   EXPECT_EQ(ledger.totals().judged, 3u);
   EXPECT_EQ(ledger.totals().would_deny, 2u);
-  EXPECT_TRUE(ledger.HasSent("default/client"));
-  EXPECT_TRUE(ledger.HasSent("default/bystander"));
-  EXPECT_FALSE(ledger.HasSent("default/server"));
+  EXPECT_TRUE(ledger.HasSeen("default/client"));
+  EXPECT_TRUE(ledger.HasSeen("default/bystander"));
+  EXPECT_TRUE(ledger.HasSeen("default/server"));
+  EXPECT_FALSE(ledger.HasSeen("default/idle"));
 }
 
 TEST_F(StagedLedgerTest, BeginsAnewWhenSomethingElseIsStagedAndEndsWithIt) {
@@ -170,7 +171,7 @@ TEST_F(StagedLedgerTest, IsKeptOverARestartForWhatIsStillStaged) {
   EXPECT_EQ(same.totals().since_unix_ns, since);
   ASSERT_THAT(same.Differences(), SizeIs(1));
   EXPECT_EQ(same.Differences()[0].staged[0].policy, "default/server");
-  EXPECT_TRUE(same.HasSent("default/bystander"));
+  EXPECT_TRUE(same.HasSeen("default/bystander"));
   Publish(2);
   StagedLedger other(names_, file);
   Collect(other);

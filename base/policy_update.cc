@@ -21,6 +21,9 @@ Diagnostic Wrong(std::string object, std::string field, std::string message) {
   return diagnostic;
 }
 
+constexpr const char* kPolicy = "policy ";
+constexpr const char* kStagedPolicy = "staged policy ";
+
 std::string NameOf(const Endpoint& endpoint) { return "endpoint " + endpoint.namespace_name + '/' + endpoint.name; }
 
 bool EndpointLives(const ResolvedPolicy& policy, EndpointId id) {
@@ -114,15 +117,22 @@ void ForEachGroup(const Section& section, Visit visit) {
 
 // Whether the policies that go or change are the last that name the groups that go.
 bool AreLastUsers(const ResolvedPolicy& policy, const std::unordered_set<std::string>& replaced,
-                  const PolicyUpdate& update, const UpdateIndex& index) {
+                  const std::unordered_set<std::string>& restaged, const PolicyUpdate& update,
+                  const UpdateIndex& index) {
   std::unordered_map<GroupId, std::uint32_t> left;
   for (const GroupId group : update.removed_groups) left[group] = index.UsesOf(group);
+  const auto release = [&left](const Section& section) {
+    ForEachGroup(section, [&](GroupId group) {
+      if (const auto use = left.find(group); use != left.end()) --use->second;
+    });
+  };
   for (const std::string& name : replaced) {
-    for (const Section& section : policy.sections.Find(name)) {
-      ForEachGroup(section, [&](GroupId group) {
-        if (const auto use = left.find(group); use != left.end()) --use->second;
-      });
-    }
+    for (const Section& section : policy.sections.Find(name)) release(section);
+  }
+  for (const std::string& name : restaged) {
+    const auto staged = policy.staged.find(name);
+    if (staged == policy.staged.end()) continue;
+    for (const Section& section : staged->second) release(section);
   }
   return std::all_of(left.begin(), left.end(), [](const auto& use) { return use.second == 0; });
 }
@@ -137,8 +147,17 @@ std::optional<Diagnostic> CheckSections(const ResolvedPolicy& policy, const Poli
     }
     replaced.insert(sections.policy);
   }
-  const auto check = [&](const Section& section) -> std::optional<Diagnostic> {
-    const std::string object = "policy " + section.policy;
+  std::unordered_set<std::string> restaged(update.removed_staged.begin(), update.removed_staged.end());
+  std::unordered_set<std::string_view> staging;
+  for (const SectionsUpdate& sections : update.staged) {
+    if (!staging.insert(sections.policy).second) {
+      return Wrong(kStagedPolicy + sections.policy, "", "comes twice in one update");
+    }
+    restaged.insert(sections.policy);
+  }
+  // A sender holds back the policy that a refusal names: one that is staged is named as such.
+  const auto check = [&](const Section& section, const char* what) -> std::optional<Diagnostic> {
+    const std::string object = what + section.policy;
     if (!groups.Has(section.subjects)) {
       return Wrong(object, "subjects", "no group has the number " + std::to_string(section.subjects));
     }
@@ -153,19 +172,27 @@ std::optional<Diagnostic> CheckSections(const ResolvedPolicy& policy, const Poli
     }
     return std::nullopt;
   };
-  for (const SectionsUpdate& sections : update.sections) {
-    for (const Section& section : sections.sections) {
-      if (section.policy != sections.policy) {
-        return Wrong("policy " + sections.policy, "sections", "holds a section of policy " + section.policy);
+  for (const auto& [all, what] : {std::pair(&update.sections, kPolicy), std::pair(&update.staged, kStagedPolicy)}) {
+    for (const SectionsUpdate& sections : *all) {
+      for (const Section& section : sections.sections) {
+        if (section.policy != sections.policy) {
+          return Wrong(what + sections.policy, "sections", "holds a section of policy " + section.policy);
+        }
+        if (auto error = check(section, what)) return error;
       }
-      if (auto error = check(section)) return error;
     }
   }
   if (update.removed_groups.empty()) return std::nullopt;
-  if (index != nullptr && AreLastUsers(policy, replaced, update, *index)) return std::nullopt;
+  if (index != nullptr && AreLastUsers(policy, replaced, restaged, update, *index)) return std::nullopt;
   for (const Section& section : policy.sections) {  // whoever stays must not lose a group
     if (replaced.contains(section.policy)) continue;
-    if (auto error = check(section)) return error;
+    if (auto error = check(section, kPolicy)) return error;
+  }
+  for (const auto& [name, sections] : policy.staged) {
+    if (restaged.contains(name)) continue;
+    for (const Section& section : sections) {
+      if (auto error = check(section, kStagedPolicy)) return error;
+    }
   }
   return std::nullopt;
 }
@@ -311,6 +338,19 @@ void RemoveSections(const std::string& policy_name, ResolvedPolicy& policy, Poli
   std::move(left.begin(), left.end(), std::back_inserter(change.sections_left));
 }
 
+void ApplyStaged(PolicyUpdate& update, ResolvedPolicy& policy, PolicyChange& change) {
+  const auto leave = [&](const std::string& name) {
+    auto left = policy.staged.extract(name);
+    change.staged_left.emplace_back(name, left ? std::optional(std::move(left.mapped())) : std::nullopt);
+  };
+  for (const std::string& name : update.removed_staged) leave(name);
+  for (SectionsUpdate& sections : update.staged) {
+    leave(sections.policy);
+    change.staged_came.push_back(sections.policy);
+    policy.staged.emplace(std::move(sections.policy), std::move(sections.sections));
+  }
+}
+
 // A node that goes leaves its name, by which endpoints go on to name it.
 void ApplyNodes(PolicyUpdate& update, ResolvedPolicy& policy, const UpdateIndex* index, PolicyChange& change) {
   const auto replace = [&](Node node) {
@@ -328,6 +368,7 @@ void ApplyNodes(PolicyUpdate& update, ResolvedPolicy& policy, const UpdateIndex*
 
 UpdateIndex::UpdateIndex(const ResolvedPolicy& policy) : group_uses_(policy.groups.size()) {
   for (const Section& section : policy.sections) Count(section, 1);
+  for (const auto& [name, sections] : policy.staged) Count(sections, 1);
   AddNodes(policy);
   groups_.reserve(policy.groups.size());
   for (GroupId group = 0; group < policy.groups.size(); ++group) AddGroup(policy, group);
@@ -336,6 +377,10 @@ UpdateIndex::UpdateIndex(const ResolvedPolicy& policy) : group_uses_(policy.grou
 void UpdateIndex::Follow(const PolicyChange& change, const ResolvedPolicy& policy) {
   for (const Section& section : change.sections_left) Count(section, 0u - 1);
   for (const Section& section : change.sections_came) Count(section, 1);
+  for (const auto& [name, sections] : change.staged_left) {
+    if (sections) Count(*sections, 0u - 1);
+  }
+  for (const std::string& name : change.staged_came) Count(policy.staged.at(name), 1);
   AddNodes(policy);
   for (const auto& [group, left] : change.groups_left) RemoveGroup(policy, group, left.key);
   for (const GroupId group : change.groups_came) AddGroup(policy, group);
@@ -374,6 +419,10 @@ void UpdateIndex::Count(const Section& section, std::uint32_t by) {
     if (group >= group_uses_.size()) group_uses_.resize(group + 1);
     group_uses_[group] += by;
   });
+}
+
+void UpdateIndex::Count(const std::vector<Section>& sections, std::uint32_t by) {
+  for (const Section& section : sections) Count(section, by);
 }
 
 void UpdateIndex::AddNodes(const ResolvedPolicy& policy) {
@@ -471,10 +520,18 @@ PolicyChange Apply(PolicyUpdate update, ResolvedPolicy& policy, const UpdateInde
     change.sections_came.insert(change.sections_came.end(), sections.sections.begin(), sections.sections.end());
     policy.sections.Insert(std::move(sections.sections));
   }
+  ApplyStaged(update, policy, change);
   return change;
 }
 
 void Undo(PolicyChange change, ResolvedPolicy& policy) {
+  for (auto left = change.staged_left.rbegin(); left != change.staged_left.rend(); ++left) {
+    if (left->second) {
+      policy.staged.insert_or_assign(left->first, *std::move(left->second));
+    } else {
+      policy.staged.erase(left->first);
+    }
+  }
   for (const Section& section : change.sections_came) policy.sections.Remove(section.policy);
   for (auto left = change.endpoints_left.rbegin(); left != change.endpoints_left.rend(); ++left) {
     policy.endpoints[left->first] = std::move(left->second);

@@ -31,6 +31,18 @@ std::string Join(const Range& range, Text text) {
 std::string ToText(const Prefix& prefix) { return prefix.ToString(); }
 std::string ToText(const IpAddress& address) { return address.ToString(); }
 
+void AppendSection(const Section& section, std::string* out) {
+  *out += "section " + section.policy + ' ' + std::string(Name(section.direction)) +
+          " tier=" + std::string(Name(section.tier)) + " priority=" + std::to_string(section.priority) +
+          " subjects=" + std::to_string(section.subjects) + (section.isolates ? " isolates" : "") + '\n';
+  for (const Rule& rule : section.rules) {
+    *out += "  rule " + std::to_string(rule.index) + ' ' + std::string(Name(rule.action)) +
+            (rule.name.empty() ? "" : " \"" + rule.name.text() + '"') +
+            " peers=" + (rule.peers == kAnyPeer ? "any" : std::to_string(rule.peers)) +
+            " ports=" + (rule.any_port ? "any" : Join(rule.ports, PortText)) + '\n';
+  }
+}
+
 }  // namespace
 
 std::string ResolvedPolicy::Dump() const {
@@ -51,6 +63,7 @@ std::string ResolvedPolicy::Dump() const {
   for (const Endpoint& endpoint : endpoints) {
     out += "endpoint " + endpoint.namespace_name + '/' + endpoint.name + " addresses=" + Join(endpoint.addresses, text);
     if (endpoint.node != kNoNode) out += " node=" + nodes[endpoint.node].name;
+    if (!endpoint.workload.empty()) out += " workload=" + endpoint.workload;
     if (!endpoint.labels.empty()) out += " labels=" + endpoint.labels;
     if (!endpoint.ports.empty()) {
       out += " ports=" + Join(endpoint.ports, [](const NamedPort& port) {
@@ -61,16 +74,10 @@ std::string ResolvedPolicy::Dump() const {
         " groups=" + Join(member_sets.ToVector(endpoint.members), [](std::uint32_t id) { return std::to_string(id); }) +
         '\n';
   }
-  for (const Section& section : sections) {
-    out += "section " + section.policy + ' ' + std::string(Name(section.direction)) +
-           " tier=" + std::string(Name(section.tier)) + " priority=" + std::to_string(section.priority) +
-           " subjects=" + std::to_string(section.subjects) + (section.isolates ? " isolates" : "") + '\n';
-    for (const Rule& rule : section.rules) {
-      out += "  rule " + std::to_string(rule.index) + ' ' + std::string(Name(rule.action)) +
-             (rule.name.empty() ? "" : " \"" + rule.name.text() + '"') +
-             " peers=" + (rule.peers == kAnyPeer ? "any" : std::to_string(rule.peers)) +
-             " ports=" + (rule.any_port ? "any" : Join(rule.ports, PortText)) + '\n';
-    }
+  for (const Section& section : sections) AppendSection(section, &out);
+  for (const auto& [policy, of_policy] : staged) {
+    out += "staged " + policy + (of_policy.empty() ? " deleted\n" : "\n");
+    for (const Section& section : of_policy) AppendSection(section, &out);
   }
   return out;
 }

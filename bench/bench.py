@@ -15,6 +15,7 @@ import line_rate
 import machine
 import peers
 import report
+import staged
 import stages
 import structures
 import tables
@@ -29,6 +30,7 @@ SECTIONS = {
     "peers": peers.measure,
     "connections": connections.measure,
     "change": change.measure,
+    "staged": staged.measure,
     "flap": flap.measure,
     "compile": tables.compile_shapes,
     "memory": tables.memory,

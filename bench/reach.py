@@ -4,7 +4,7 @@ within one run, so that they hold on any machine."""
 import dataclasses
 import typing
 
-from figures import Figure, figure, ratio, turns
+from figures import Figure, figure, ratio, turns, where
 
 MILLION = 1 << 20
 SIZES = {1000: "1k", 64 * 1024: "64k", MILLION: "1M"}
@@ -99,6 +99,10 @@ def under_load(results):
         if reached and reached.median < 0.9 * wanted:
             kept, text = None, f"{text} (only {reached.median:,.0f} a second were reached)"
         yield Goal(text, floor, aim, kept)
+    for hit, text, floor, aim in ((0, "new flows a second", 0.8, 0.9), (100, "packets of known flows", 0.97, 0.99)):
+        of = lambda staged: where(results, "staged", "sluice", "mpps", hit=hit, staged=staged)
+        pairs = [ratio(one["values"], other["values"]) for one, other in zip(of(1), of(0))]
+        yield Goal(f"{text} kept while as many policies are staged", floor, aim, of_worst(pairs, True))
     yield Goal("1M live flows judged again", 250, 100, change("rejudge", "all flows send", "ms"), False, unit=" ms", digits=0)
 
 

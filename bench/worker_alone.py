@@ -51,8 +51,8 @@ class Pmd:
 class Sluice:
     """worker_bench, which measures when it is told to."""
 
-    def __init__(self, run, seconds, **on):
-        self.run, self.values = run, []
+    def __init__(self, run, seconds, section=SECTION, **on):
+        self.run, self.section, self.values = run, section, []
         self.arguments = sluice_arguments(run, windows=1, seconds=seconds, turns=1, **on)
         pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.process = subprocess.Popen([run.bin / "worker_bench", *self.arguments], text=True, **pipes)
@@ -81,7 +81,7 @@ class Sluice:
             self.process.kill()
             self.process.wait()
         if self.values:
-            self.run.take(SECTION, json.dumps({**self.result, "values": self.values}))
+            self.run.take(self.section, json.dumps({**self.result, "values": self.values}))
 
 
 def go_on(contender):

@@ -1,10 +1,11 @@
 // A worker alone: packets from memory through the real pipeline to nowhere.
 //
 // Usage: worker_bench capture=FILE captured=N [family=4] [flows=1000] [rules=1000] [tuples=1] [protocol=udp] [hit=100]
-//                     [windows=5] [seconds=0.2] [turns=0]
+//                     [windows=5] [seconds=0.2] [turns=0] [staged=0]
 // `hit` is the percentage of packets whose flow is known; 0 opens a flow with each packet. Where `flows` are more than
 // the packets captured, addresses are written on the way. With turns=1 it says "ready", and then measures for each
-// line of its standard input, so that it may be stopped in between.
+// line of its standard input, so that it may be stopped in between. With staged=1 a second table of the same policies
+// is staged, by which new flows are judged, too.
 #include <chrono>
 #include <cstdio>
 #include <memory>
@@ -46,6 +47,10 @@ int Run(const Arguments& arguments) {
   if (const auto* error = std::get_if<Diagnostic>(&compiled)) {
     std::fprintf(stderr, "worker_bench: %s\n", error->ToString().c_str());
     return 1;
+  }
+  Compiler staged_compiler;
+  if (arguments.Number("staged", 0) != 0) {
+    compiler.Stage({std::get<0>(staged_compiler.Compile(traffic.Policy())), 1, StagedTable::Changed::kAll});
   }
   Source source(wire.source_port(), traffic, shape, known, opens ? std::max(kFresh, 2 * room) : 0);
   wire.Publish(std::get<0>(compiled));
@@ -92,6 +97,7 @@ int Run(const Arguments& arguments) {
         .Number("rules", arguments.Number("rules", 1000))
         .Number("tuples", arguments.Number("tuples", 1))
         .Number("hit", hit)
+        .Number("staged", arguments.Number("staged", 0))
         .Text("protocol", arguments.Text("protocol", "udp"))
         .Number("opened_per_second", opened)
         .Number("evicted", static_cast<double>(wire.counters().flows_evicted.value()))

@@ -1,6 +1,7 @@
 #include <google/protobuf/unknown_field_set.h>
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "codec/codec.h"
@@ -74,6 +75,7 @@ Error DecodeEndpoint(const v1::Endpoint& message, Endpoint& endpoint) {
   endpoint.namespace_name = message.namespace_();
   endpoint.name = message.name();
   endpoint.labels = message.labels();
+  endpoint.workload = message.workload();
   const std::string object = "endpoint " + endpoint.namespace_name + '/' + endpoint.name;
   for (const v1::NamedPort& port : message.ports()) {
     if (port.protocol() > 255 || port.port() > 65535)
@@ -134,8 +136,12 @@ Error DecodeRule(const std::string& object, const v1::Rule& message, Rule& rule)
   return std::nullopt;
 }
 
-Error DecodeSections(const v1::PolicySections& message, std::vector<Section>& sections) {
-  const std::string object = "policy " + message.policy();
+// Of a policy, or of what is staged for one.
+template <typename Message>
+Error DecodeSections(const Message& message, std::vector<Section>& sections) {
+  // A sender holds back the policy that a refusal names: one that is staged is named as such.
+  constexpr const char* kWhat = std::is_same_v<Message, v1::StagedSections> ? "staged policy " : "policy ";
+  const std::string object = kWhat + message.policy();
   if (message.policy().empty()) return Wrong(object, "policy", "must not be empty");
   for (const v1::Section& section : message.sections()) {
     Section& added = sections.emplace_back();
@@ -252,14 +258,19 @@ std::optional<Diagnostic> FullStateDecoder::Add(const v1::FullStateChunk& chunk)
     if (auto error = DecodeSections(sections, of_policy)) return error;
     for (Section& section : of_policy) policy_.sections.push_back(std::move(section));
   }
+  for (const v1::StagedSections& sections : chunk.staged()) {
+    const auto [staged, added] = policy_.staged.try_emplace(sections.policy());
+    if (!added) return Wrong("staged policy " + sections.policy(), "policy", "is given twice");
+    if (auto error = DecodeSections(sections, staged->second)) return error;
+  }
   return chunk.last() ? Finish() : std::nullopt;
 }
 
 std::optional<Diagnostic> FullStateDecoder::Finish() {
   if (auto error = CheckFullState(policy_)) return error;
   const auto known = [&](GroupId group) { return group < policy_.groups.size() && !policy_.groups[group].key.empty(); };
-  for (const Section& section : policy_.sections) {
-    const std::string object = "policy " + section.policy;
+  const auto check = [&](const Section& section, const char* what) -> Error {
+    const std::string object = what + section.policy;
     if (!known(section.subjects))
       return Wrong(object, "subjects", "no group has the number " + std::to_string(section.subjects));
     for (const Rule& rule : section.rules) {
@@ -267,6 +278,15 @@ std::optional<Diagnostic> FullStateDecoder::Finish() {
         return Wrong(object, "rules[" + std::to_string(rule.index) + "].peers",
                      "no group has the number " + std::to_string(rule.peers));
       }
+    }
+    return std::nullopt;
+  };
+  for (const Section& section : policy_.sections) {
+    if (auto error = check(section, "policy ")) return error;
+  }
+  for (const auto& [policy, sections] : policy_.staged) {
+    for (const Section& section : sections) {
+      if (auto error = check(section, "staged policy ")) return error;
     }
   }
   policy_.sections.Sort();
@@ -300,6 +320,12 @@ std::optional<Diagnostic> DecodeUpdate(const v1::Update& message, PolicyUpdate& 
   }
   for (const v1::PolicySections& sections : message.policies()) {
     SectionsUpdate& added = update.sections.emplace_back();
+    added.policy = sections.policy();
+    if (auto error = DecodeSections(sections, added.sections)) return error;
+  }
+  update.removed_staged.assign(message.removed_staged().begin(), message.removed_staged().end());
+  for (const v1::StagedSections& sections : message.staged()) {
+    SectionsUpdate& added = update.staged.emplace_back();
     added.policy = sections.policy();
     if (auto error = DecodeSections(sections, added.sections)) return error;
   }

@@ -30,6 +30,7 @@ void EncodeEndpoint(const Endpoint& endpoint, std::string_view node, v1::Endpoin
   message->set_namespace_(endpoint.namespace_name);
   message->set_name(endpoint.name);
   message->set_labels(endpoint.labels);
+  if (!endpoint.workload.empty()) message->set_workload(endpoint.workload);
   message->set_node(std::string(node));
   for (const NamedPort& port : endpoint.ports) {
     v1::NamedPort* added = message->add_ports();
@@ -61,6 +62,11 @@ void EncodeSection(const Section& section, v1::Section* message) {
       port->set_last(range.last);
     }
   }
+}
+
+void EncodeStaged(const std::string& policy, const std::vector<Section>& sections, v1::StagedSections* message) {
+  message->set_policy(policy);
+  for (const Section& section : sections) EncodeSection(section, message->add_sections());
 }
 
 template <typename Ids, typename Message>
@@ -147,6 +153,11 @@ bool EncodeFullState(const ResolvedPolicy& policy, std::uint64_t state_id, std::
     }
     if (!added(*message)) return false;
   }
+  for (const auto& [name, sections] : policy.staged) {
+    v1::StagedSections* message = chunk.add_staged();
+    EncodeStaged(name, sections, message);
+    if (!added(*message)) return false;
+  }
   chunk.set_last(true);
   return send(chunk);
 }
@@ -176,6 +187,10 @@ v1::Update EncodeUpdate(const PolicyUpdate& update, std::uint64_t state_id, std:
     v1::PolicySections* added = message.add_policies();
     added->set_policy(sections.policy);
     for (const Section& section : sections.sections) EncodeSection(section, added->add_sections());
+  }
+  for (const std::string& name : update.removed_staged) message.add_removed_staged(name);
+  for (const SectionsUpdate& sections : update.staged) {
+    EncodeStaged(sections.policy, sections.sections, message.add_staged());
   }
   return message;
 }

@@ -27,7 +27,7 @@ std::size_t BytesOf(const Node& node) {
 
 std::size_t BytesOf(const Endpoint& endpoint) {
   std::size_t bytes = kObject + endpoint.namespace_name.size() + endpoint.name.size() + endpoint.labels.size() +
-                      kAddress * endpoint.addresses.size();
+                      endpoint.workload.size() + kAddress * endpoint.addresses.size();
   for (const NamedPort& port : endpoint.ports) bytes += 2 * kNumber + port.name.size();
   return bytes;
 }

@@ -15,18 +15,19 @@ using nlohmann::json;
 
 constexpr long kHttpOk = 200;
 constexpr std::size_t kLongestAnswer = 4 << 20;
-constexpr std::string_view kGroup = "policy.networking.k8s.io";
+constexpr std::array<std::string_view, 2> kGroups = {"policy.networking.k8s.io", "policy.sluice.internal"};
 
 struct Offer {
   std::string_view version;
   Resource resource;
 };
 // The first that the API server has is taken.
-constexpr std::array<Offer, 4> kOffers = {{
+constexpr std::array<Offer, 5> kOffers = {{
     {"policy.networking.k8s.io/v1beta1", Resource::kClusterNetworkPolicies},
     {"policy.networking.k8s.io/v1alpha2", Resource::kClusterNetworkPolicies},
     {"policy.networking.k8s.io/v1alpha1", Resource::kAdminNetworkPolicies},
     {"policy.networking.k8s.io/v1alpha1", Resource::kBaselineAdminNetworkPolicies},
+    {"policy.sluice.internal/v1alpha1", Resource::kStagedNetworkPolicies},
 }};
 
 std::string MemberText(const json& object, const char* key) {
@@ -114,7 +115,8 @@ std::string Discovery::ReadGroups() {
     return "the answer to /apis is no APIGroupList";
   for (const json& group : *groups) {
     const json* versions = MemberList(group, "versions");
-    if (MemberText(group, "name") != kGroup || versions == nullptr) continue;
+    const bool is_ours = std::find(kGroups.begin(), kGroups.end(), MemberText(group, "name")) != kGroups.end();
+    if (!is_ours || versions == nullptr) continue;
     for (const json& version : *versions) {
       const std::string name = MemberText(version, "groupVersion");
       const bool ours =
@@ -149,7 +151,8 @@ std::string Discovery::ReadResources() {
 // What was known stays so.
 void Discovery::Fail(const std::string& why) {
   next_ = Clock::now() + backoff_.Next();
-  const std::string message = "whether the API server has cluster policies is not known: " + Printable(why, 1000);
+  const std::string message =
+      "whether the API server has cluster or staged policies is not known: " + Printable(why, 1000);
   if (message == trouble_) return;
   trouble_ = message;
   sink_.OnTrouble(Resource::kClusterNetworkPolicies, message);

@@ -63,10 +63,18 @@ constexpr Keep kNodeStatus[] = {{"addresses"}};
 constexpr Keep kNode[] = {
     {"kind"}, {"apiVersion"}, {"metadata", kNodeMetadata}, {"spec", kNodeSpec}, {"status", kNodeStatus}};
 
+constexpr Keep kOwner[] = {{"kind"}, {"name"}, {"controller"}};
+constexpr auto kPodMetadata = [] {
+  std::array<Keep, std::size(kMetadata) + 1> kept;
+  std::copy(std::begin(kMetadata), std::end(kMetadata), kept.begin());
+  kept.back() = {"ownerReferences", kOwner};
+  return kept;
+}();
 constexpr Keep kContainer[] = {{"name"}, {"ports"}, {"restartPolicy"}};
 constexpr Keep kPodSpec[] = {{"nodeName"}, {"hostNetwork"}, {"containers", kContainer}, {"initContainers", kContainer}};
 constexpr Keep kPodStatus[] = {{"phase"}, {"podIP"}, {"podIPs"}, {"hostIP"}, {"hostIPs"}};
-constexpr Keep kPod[] = {{"kind"}, {"apiVersion"}, {"metadata", kMetadata}, {"spec", kPodSpec}, {"status", kPodStatus}};
+constexpr Keep kPod[] = {
+    {"kind"}, {"apiVersion"}, {"metadata", kPodMetadata}, {"spec", kPodSpec}, {"status", kPodStatus}};
 
 // Of cluster policies, too.
 constexpr Keep kNetworkPolicy[] = {{"kind"}, {"apiVersion"}, {"metadata", kMetadata}, {"spec"}};
@@ -83,6 +91,7 @@ Kept KeptOf(Resource resource) {
     case Resource::kClusterNetworkPolicies:
     case Resource::kAdminNetworkPolicies:
     case Resource::kBaselineAdminNetworkPolicies:
+    case Resource::kStagedNetworkPolicies:
       return kNetworkPolicy;
   }
   return {};

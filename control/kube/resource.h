@@ -17,6 +17,7 @@ enum class Resource : std::uint8_t {
   kClusterNetworkPolicies,
   kAdminNetworkPolicies,
   kBaselineAdminNetworkPolicies,
+  kStagedNetworkPolicies,
 };
 
 // Those that every API server has.
@@ -24,8 +25,9 @@ inline constexpr std::size_t kResourceCount = 4;
 inline constexpr std::array<Resource, kResourceCount> kResources = {Resource::kNamespaces, Resource::kNodes,
                                                                     Resource::kPods, Resource::kNetworkPolicies};
 // Those that an API server has where their CustomResourceDefinitions are installed (Discovery).
-inline constexpr std::array<Resource, 3> kOptionalResources = {
-    Resource::kClusterNetworkPolicies, Resource::kAdminNetworkPolicies, Resource::kBaselineAdminNetworkPolicies};
+inline constexpr std::array<Resource, 4> kOptionalResources = {
+    Resource::kClusterNetworkPolicies, Resource::kAdminNetworkPolicies, Resource::kBaselineAdminNetworkPolicies,
+    Resource::kStagedNetworkPolicies};
 inline constexpr std::size_t kAllResourceCount = kResourceCount + kOptionalResources.size();
 
 struct ResourceInfo {
@@ -48,9 +50,17 @@ inline constexpr std::array<ResourceInfo, kAllResourceCount> kResourceInfos = {{
      "/apis/policy.networking.k8s.io/v1alpha1/adminnetworkpolicies"},
     {"baselineadminnetworkpolicies", "policy.networking.k8s.io/v1alpha1", "BaselineAdminNetworkPolicy",
      "/apis/policy.networking.k8s.io/v1alpha1/baselineadminnetworkpolicies"},
+    {"stagednetworkpolicies", "policy.sluice.internal/v1alpha1", "StagedNetworkPolicy",
+     "/apis/policy.sluice.internal/v1alpha1/stagednetworkpolicies"},
 }};
 
 constexpr const ResourceInfo& InfoOf(Resource resource) { return kResourceInfos[static_cast<std::size_t>(resource)]; }
+
+// Those that have a status.
+constexpr bool IsClusterPolicy(Resource resource) {
+  return resource == Resource::kClusterNetworkPolicies || resource == Resource::kAdminNetworkPolicies ||
+         resource == Resource::kBaselineAdminNetworkPolicies;
+}
 
 }  // namespace sluice
 

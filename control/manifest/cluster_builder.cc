@@ -18,6 +18,7 @@ std::vector<NodeObject>& ListOf(Cluster& cluster, const NodeObject&) { return cl
 std::vector<Pod>& ListOf(Cluster& cluster, const Pod&) { return cluster.pods; }
 std::vector<NetworkPolicy>& ListOf(Cluster& cluster, const NetworkPolicy&) { return cluster.policies; }
 std::vector<ClusterPolicy>& ListOf(Cluster& cluster, const ClusterPolicy&) { return cluster.cluster_policies; }
+std::vector<StagedNetworkPolicy>& ListOf(Cluster& cluster, const StagedNetworkPolicy&) { return cluster.staged; }
 
 // Of two places of an object, the later one counts unless the earlier has a better version.
 int Rank(Outcome outcome) { return outcome == Outcome::kAccepted ? 2 : outcome == Outcome::kKept ? 1 : 0; }
@@ -89,6 +90,9 @@ Manifests ClusterBuilder::Finish() && {
   }
   for (const NetworkPolicy& policy : cluster.policies) {
     if (!declared.contains(policy.namespace_name)) missing.insert(policy.namespace_name);
+  }
+  for (const StagedNetworkPolicy& staged : cluster.staged) {
+    if (!declared.contains(staged.namespace_name)) missing.insert(staged.namespace_name);
   }
   for (const std::string& name : missing) {
     SetNamespaceNameLabel(cluster.namespaces.emplace_back(Namespace{name, {}}));

@@ -56,8 +56,8 @@ auto Fields(T& object) {
 }
 template <Is<Pod> T>
 auto Fields(T& object) {
-  auto& [space, name, labels, node, host_network, phase, addresses, host_addresses, ports, created] = object;
-  return std::tie(space, name, labels, node, host_network, phase, addresses, host_addresses, ports, created);
+  auto& [space, name, labels, node, host_network, phase, addresses, host_addresses, ports, created, workload] = object;
+  return std::tie(space, name, labels, node, host_network, phase, addresses, host_addresses, ports, created, workload);
 }
 template <Is<IpBlock> T>
 auto Fields(T& object) {
@@ -83,6 +83,11 @@ template <Is<NetworkPolicy> T>
 auto Fields(T& object) {
   auto& [space, name, selector, has_ingress, has_egress, ingress, egress, refused] = object;
   return std::tie(space, name, selector, has_ingress, has_egress, ingress, egress, refused);
+}
+template <Is<StagedNetworkPolicy> T>
+auto Fields(T& object) {
+  auto& [space, name, action, policy] = object;
+  return std::tie(space, name, action, policy);
 }
 template <Is<PodSelection> T>
 auto Fields(T& object) {

@@ -148,6 +148,10 @@ DecodedObject DecodeObject(const ValueTree& tree, const Value& object, const Typ
     } else {
       decoded.unclear = true;
     }
+  } else if (IsStagedKind(recognised.kind)) {
+    // One that is refused stages nothing.
+    StagedNetworkPolicy staged = DecodeStagedPolicy(root, recognised.kind, std::move(meta));
+    if (findings.errors() == 0) decoded.object = std::move(staged);
   } else {
     NetworkPolicy policy = DecodeNetworkPolicy(root, std::move(meta));
     if (findings.errors() != 0) policy = RefusedPolicy(object, std::move(policy));

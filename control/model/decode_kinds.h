@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "model/decode.h"
 #include "model/field.h"
@@ -27,6 +28,8 @@ Namespace DecodeNamespace(const Field& root, ObjectMeta meta);
 NodeObject DecodeNode(const Field& root, ObjectMeta meta);
 Pod DecodePod(const Field& root, ObjectMeta meta);
 NetworkPolicy DecodeNetworkPolicy(const Field& root, ObjectMeta meta);
+// Of both kinds that are staged.
+StagedNetworkPolicy DecodeStagedPolicy(const Field& root, std::string_view kind, ObjectMeta meta);
 // What stands for a refused NetworkPolicy: it isolates its subjects in its directions or, where these are not readable,
 // in both (NP-16).
 NetworkPolicy RefusedPolicy(const Value& root, NetworkPolicy readable);

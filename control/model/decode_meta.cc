@@ -9,6 +9,7 @@
 
 #include "model/decode_kinds.h"
 #include "model/names.h"
+#include "model/recognise.h"
 
 namespace sluice {
 namespace {
@@ -90,7 +91,7 @@ ObjectMeta DecodeMeta(const Field& root, const ObjectKey& key) {
   // was meant by a field of it is missing without it.
   const bool is_policy = key.kind != "Pod" && key.kind != "Node" && key.kind != "Namespace";
   is_policy ? field.CheckOnly(known) : field.CheckMostly(known);
-  const bool namespaced = key.kind == "Pod" || key.kind == "NetworkPolicy";
+  const bool namespaced = key.kind == "Pod" || key.kind == "NetworkPolicy" || IsStagedKind(key.kind);
   const Field name = field.Get("name");
   meta.name = key.name;
   const std::string_view written = name.String().value_or("");

@@ -91,6 +91,43 @@ void DecodeAddressAnnotation(const Field& entry, NodeObject& node) {
   node.annotated_addresses.push_back(*address);
 }
 
+// The number that a CronJob puts behind the name of each Job: minutes since 1970.
+std::string_view WithoutSchedule(std::string_view job) {
+  constexpr std::size_t kFewestDigits = 8;
+  const std::size_t dash = job.rfind('-');
+  if (dash == job.npos || dash == 0 || job.size() - dash - 1 < kFewestDigits) return job;
+  return job.find_first_not_of("0123456789", dash + 1) == job.npos ? job.substr(0, dash) : job;
+}
+
+// By the owner that controls it, else the first. A ReplicaSet's name is its Deployment's with the hash that the pods
+// have as a label. Without an owner, or with one that cannot be read: empty.
+std::string WorkloadOf(const Field& owners, const Labels& labels) {
+  std::string_view kind;
+  std::string_view name;
+  if (!owners.is(Value::Kind::kList)) return {};
+  owners.EachItem([&](const Field& owner) {
+    if (!owner.is(Value::Kind::kMap)) return;
+    const Field controller = owner.Get("controller");
+    const bool controls = controller.is(Value::Kind::kBool) && controller.Bool() == true;
+    if (!name.empty() && !controls) return;
+    const Field owner_kind = owner.Get("kind");
+    const Field owner_name = owner.Get("name");
+    if (!owner_kind.is(Value::Kind::kString) || !owner_name.is(Value::Kind::kString)) return;
+    kind = *owner_kind.String();
+    name = *owner_name.String();
+  });
+  if (name.empty()) return {};
+  if (kind == "ReplicaSet") {
+    const auto hash = std::find_if(labels.begin(), labels.end(),
+                                   [](const auto& label) { return label.first == "pod-template-hash"; });
+    if (hash != labels.end() && name.ends_with('-' + hash->second)) {
+      return "Deployment/" + std::string(name.substr(0, name.size() - hash->second.size() - 1));
+    }
+  }
+  if (kind == "Job" && WithoutSchedule(name) != name) return "CronJob/" + std::string(WithoutSchedule(name));
+  return std::string(kind) + '/' + std::string(name);
+}
+
 }  // namespace
 
 Namespace DecodeNamespace(const Field& root, ObjectMeta meta) {
@@ -159,6 +196,8 @@ Pod DecodePod(const Field& root, ObjectMeta meta) {
   pod.addresses = DecodeIps(status, "podIPs", "podIP");
   pod.host_addresses = DecodeIps(status, "hostIPs", "hostIP");
   pod.ports = DecodePorts(spec);
+  const Field metadata = root.Get("metadata");
+  pod.workload = WorkloadOf(metadata.Get("ownerReferences"), pod.labels);
   return pod;
 }
 

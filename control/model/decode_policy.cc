@@ -7,6 +7,7 @@
 
 #include "model/decode_kinds.h"
 #include "model/names.h"
+#include "model/recognise.h"
 
 namespace sluice {
 namespace {
@@ -151,15 +152,10 @@ bool IsEmptyList(const Value& value) {
   return value.kind == Value::Kind::kList && value.first == nullptr && !value.cut;
 }
 
-}  // namespace
-
-NetworkPolicy DecodeNetworkPolicy(const Field& root, ObjectMeta meta) {
+NetworkPolicy DecodeSpec(const Field& spec, ObjectMeta meta) {
   NetworkPolicy policy;
   policy.namespace_name = std::move(meta.namespace_name);
   policy.name = std::move(meta.name);
-  root.CheckOnly(kRootFields);
-  const Field spec = root.Get("spec");  // NP-17: absent is {}
-  spec.CheckOnly(kSpecFields);
   const Field selector = spec.Get("podSelector");
   policy.pod_selector = DecodeSelector(selector);
   const Field ingress = spec.Get("ingress");
@@ -173,6 +169,37 @@ NetworkPolicy DecodeNetworkPolicy(const Field& root, ObjectMeta meta) {
   return policy;
 }
 
+}  // namespace
+
+NetworkPolicy DecodeNetworkPolicy(const Field& root, ObjectMeta meta) {
+  root.CheckOnly(kRootFields);
+  const Field spec = root.Get("spec");  // NP-17: absent is {}
+  spec.CheckOnly(kSpecFields);
+  return DecodeSpec(spec, std::move(meta));
+}
+
+StagedNetworkPolicy DecodeStagedPolicy(const Field& root, std::string_view kind, ObjectMeta meta) {
+  using Change = StagedNetworkPolicy::Action;
+  const std::string_view action_field = kind == kStagedKind ? "action" : "stagedAction";
+  StagedNetworkPolicy staged;
+  staged.namespace_name = meta.namespace_name;
+  staged.name = meta.name;
+  root.CheckOnly(kRootFields);
+  const Field spec = root.Get("spec");
+  spec.CheckOnly(std::array{kSpecFields[0], kSpecFields[1], kSpecFields[2], kSpecFields[3], action_field});
+  staged.policy = DecodeSpec(spec, std::move(meta));
+  const Field action = spec.Get(action_field);
+  const std::string_view text = action.String().value_or("Set");
+  if (text == "Delete") {
+    staged.action = Change::kDelete;
+  } else if (kind == kCalicoStagedKind && (text == "Ignore" || text == "Learn")) {
+    staged.action = Change::kIgnore;
+  } else if (text != "Set" && action.is(Value::Kind::kString)) {
+    action.Error("must be Set or Delete, is \"" + std::string(text) + '"');
+  }
+  if (staged.action != Change::kSet) staged.policy = {};
+  return staged;
+}
 NetworkPolicy RefusedPolicy(const Value& root, NetworkPolicy readable) {
   static constexpr Value kNoSpec{};
   NetworkPolicy policy;

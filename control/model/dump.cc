@@ -98,6 +98,7 @@ void AppendPod(const Pod& pod, std::string* out) {
   Append("labels", Text(pod.labels), &line);
   Append("addresses", Text(pod.addresses), &line);
   Append("node", pod.node, &line);
+  Append("workload", pod.workload, &line);
   Append("hostIPs", Text(pod.host_addresses), &line);
   Append("ports", Join(pod.ports, ",", [](const ContainerPort& port) { return Text(port); }), &line);
   if (pod.phase != Pod::Phase::kRunning) Append("phase", std::string(PhaseText(pod.phase)), &line);
@@ -159,6 +160,15 @@ std::string Dump(const Cluster& cluster) {
   for (const Pod& pod : cluster.pods) AppendPod(pod, &out);
   for (const NetworkPolicy& policy : cluster.policies) AppendPolicy(policy, &out);
   for (const ClusterPolicy& policy : cluster.cluster_policies) AppendPolicy(policy, &out);
+  for (const StagedNetworkPolicy& staged : cluster.staged) {
+    out += "staged " + staged.namespace_name + '/' + staged.name;
+    if (staged.action != StagedNetworkPolicy::Action::kSet) {
+      out += staged.action == StagedNetworkPolicy::Action::kDelete ? " delete\n" : " ignore\n";
+      continue;
+    }
+    out += " set\n";
+    AppendPolicy(staged.policy, &out);
+  }
   return out;
 }
 

@@ -56,6 +56,9 @@ struct Pod {
   std::vector<IpAddress> host_addresses;  // status.hostIPs, else status.hostIP
   std::vector<ContainerPort> ports;       // of containers and native sidecars (NP-51)
   std::int64_t created = 0;               // metadata.creationTimestamp, seconds since 1970; 0: absent
+  // What runs it, by metadata.ownerReferences: "Deployment/web" of its ReplicaSet, "CronJob/report" of its Job. Empty:
+  // nothing does. For people.
+  std::string workload = {};
 
   bool finished() const { return phase == Phase::kSucceeded || phase == Phase::kFailed; }
 
@@ -110,6 +113,24 @@ struct NetworkPolicy {
   friend bool operator==(const NetworkPolicy&, const NetworkPolicy&) = default;
 };
 
+// policy.sluice.internal/v1alpha1 StagedNetworkPolicy, or Calico's StagedKubernetesNetworkPolicy: a change of the
+// NetworkPolicy of that name that is to be tried. Traffic is judged by it and never by it alone: it enforces nothing.
+struct StagedNetworkPolicy {
+  enum class Action : std::uint8_t {
+    kSet,     // `policy` would be in the place of the one of its name, if there is one
+    kDelete,  // the one of its name would be gone
+    kIgnore,  // Calico's Ignore and Learn: nothing is staged
+  };
+
+  // Its namespace and name.
+  std::string namespace_name;
+  std::string name;
+  Action action = Action::kSet;
+  NetworkPolicy policy;  // kSet; of the same name
+
+  friend bool operator==(const StagedNetworkPolicy&, const StagedNetworkPolicy&) = default;
+};
+
 // What one source (a folder, an API server) says at one time.
 struct Cluster {
   std::vector<Namespace> namespaces;  // unique by name
@@ -117,6 +138,7 @@ struct Cluster {
   std::vector<Pod> pods;  // unique by namespace, name
   std::vector<NetworkPolicy> policies;
   std::vector<ClusterPolicy> cluster_policies;  // unique by kind, name
+  std::vector<StagedNetworkPolicy> staged;      // of two of one namespace and name, the later counts
 };
 
 }  // namespace sluice

@@ -27,6 +27,10 @@ constexpr std::array<std::string_view, 4> kClusterPolicyGroups = {kClusterPolicy
 constexpr std::array<std::string_view, 2> kClusterPolicyVersions = {"policy.networking.k8s.io/v1alpha2",
                                                                     "policy.networking.k8s.io/v1beta1"};
 constexpr std::string_view kAdminPolicyVersion = "policy.networking.k8s.io/v1alpha1";
+constexpr std::string_view kStagedVersion = "policy.sluice.internal/v1alpha1";
+constexpr std::array<std::string_view, 1> kStagedGroups = {"policy.sluice.internal"};
+// The API server's, and the one behind it.
+constexpr std::array<std::string_view, 2> kCalicoVersions = {"projectcalico.org/v3", "crd.projectcalico.org/v1"};
 // Where a NetworkPolicy is ours, or was meant to be: the last is an apiVersion without a group.
 constexpr std::array<std::string_view, 3> kPolicyGroups = {"networking.k8s.io", "extensions", kCore};
 
@@ -48,10 +52,13 @@ std::string_view VersionOf(std::string_view kind) {
   if (const auto cluster_kind = ClusterPolicyKindOf(kind)) {
     return *cluster_kind == ClusterPolicyKind::kClusterNetworkPolicy ? kClusterPolicyVersions[0] : kAdminPolicyVersion;
   }
+  if (kind == kStagedKind) return kStagedVersion;
+  if (kind == kCalicoStagedKind) return kCalicoVersions[0];
   return kind == kPolicyKind ? kNetworking : kCore;
 }
 
 bool IsVersion(std::string_view version, std::string_view kind) {
+  if (kind == kCalicoStagedKind) return true;
   return version == VersionOf(kind) || (kind == Name(ClusterPolicyKind::kClusterNetworkPolicy) &&
                                         std::find(kClusterPolicyVersions.begin(), kClusterPolicyVersions.end(),
                                                   version) != kClusterPolicyVersions.end());
@@ -73,6 +80,14 @@ std::optional<ClusterPolicyKind> ClusterPolicyKindOf(std::string_view kind) {
 Recognised Recognise(const Value& object, const TypeMeta& type) {
   const std::string_view version = type.api_version;
   const std::string_view group = version.substr(0, version.find('/'));
+  // There is one kind in that group.
+  if (Meant(group, kStagedGroups) || (version.empty() && type.kind == kStagedKind)) {
+    return {type.kind == kStagedKind && version == kStagedVersion ? Ours::kYes : Ours::kMeant, kStagedKind};
+  }
+  if (type.kind == kCalicoStagedKind &&
+      std::find(kCalicoVersions.begin(), kCalicoVersions.end(), version) != kCalicoVersions.end()) {
+    return {Ours::kYes, kCalicoStagedKind};
+  }
   if (version.empty() || Meant(group, kClusterPolicyGroups)) {
     if (const auto kind = Meant(type.kind, kClusterPolicyKinds)) {
       return {type.kind == *kind && IsVersion(version, *kind) ? Ours::kYes : Ours::kMeant, *kind};

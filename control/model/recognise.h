@@ -11,6 +11,10 @@
 
 namespace sluice {
 
+inline constexpr std::string_view kStagedKind = "StagedNetworkPolicy";
+inline constexpr std::string_view kCalicoStagedKind = "StagedKubernetesNetworkPolicy";
+constexpr bool IsStagedKind(std::string_view kind) { return kind == kStagedKind || kind == kCalicoStagedKind; }
+
 enum class Ours : std::uint8_t {
   kYes,      // also by an old apiVersion
   kMeant,    // not as it stands; it is refused as an object of that kind

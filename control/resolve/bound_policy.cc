@@ -175,6 +175,14 @@ BoundPolicy Bind(const NetworkPolicy& policy, Selections* selections, PortSplits
   return bound;
 }
 
+BoundPolicy Bind(const StagedNetworkPolicy& staged, Selections* selections, PortSplits* splits) {
+  BoundPolicy bound;
+  if (staged.action == StagedNetworkPolicy::Action::kSet) bound = Bind(staged.policy, selections, splits);
+  bound.title = PolicyTitle(staged.namespace_name, staged.name);
+  bound.staged = true;
+  return bound;
+}
+
 BoundPolicy Bind(const ClusterPolicy& policy, std::string title, const NodeBlocksOf& node_blocks,
                  Selections* selections, PortSplits* splits) {
   BoundPolicy bound;
@@ -220,12 +228,12 @@ BoundPolicy Bind(const ClusterPolicy& policy, std::string title, const NodeBlock
 }
 
 void Enlist(BoundPolicy* policy) {
-  policy->subjects->policies.push_back(policy);
+  if (policy->subjects != nullptr) policy->subjects->policies.push_back(policy);
   ForEachSplit(*policy, [&](PortSplit& split) { split.policies.push_back(policy); });
 }
 
 void Delist(BoundPolicy* policy) {
-  std::erase(policy->subjects->policies, policy);
+  if (policy->subjects != nullptr) std::erase(policy->subjects->policies, policy);
   ForEachSplit(*policy, [&](PortSplit& split) { std::erase(split.policies, policy); });
 }
 

@@ -39,7 +39,8 @@ struct BoundPolicy {
   Tier tier = Tier::kNetworkPolicy;
   std::uint32_t priority = 0;
   bool isolates = true;
-  SelectionPtr subjects;
+  bool staged = false;    // for the policy of that title, and not in force
+  SelectionPtr subjects;  // null where it is staged that the policy would be deleted
   std::vector<BoundDirection> directions;
 
   friend bool operator==(const BoundPolicy&, const BoundPolicy&) = default;
@@ -53,6 +54,7 @@ std::string ClusterPolicyTitle(ClusterPolicyKind kind, const std::string& name);
 using NodeBlocksOf = std::function<std::vector<CidrBlock>(const LabelSelector&)>;
 
 BoundPolicy Bind(const NetworkPolicy& policy, Selections* selections, PortSplits* splits);
+BoundPolicy Bind(const StagedNetworkPolicy& staged, Selections* selections, PortSplits* splits);
 BoundPolicy Bind(const ClusterPolicy& policy, std::string title, const NodeBlocksOf& node_blocks,
                  Selections* selections, PortSplits* splits);
 

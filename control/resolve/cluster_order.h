@@ -23,6 +23,7 @@ class ClusterOrder {
     for (const Namespace& object : cluster.namespaces) ranks_.try_emplace(object.name);
     for (const Pod& object : cluster.pods) ranks_.try_emplace(object.namespace_name);
     for (const NetworkPolicy& object : cluster.policies) ranks_.try_emplace(object.namespace_name);
+    for (const StagedNetworkPolicy& object : cluster.staged) ranks_.try_emplace(object.namespace_name);
     std::vector<std::string_view> names;
     names.reserve(ranks_.size());
     for (const auto& [name, rank] : ranks_) names.push_back(name);

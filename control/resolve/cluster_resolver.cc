@@ -28,6 +28,7 @@ void ClusterResolver::Load(const Cluster& cluster) {
   order.ForEach(cluster.pods, [this](const Pod& object) { state_.AddPod(object); });
   order.ForEach(cluster.policies, [this](const NetworkPolicy& object) { Upsert(object); });
   for (const ClusterPolicy& object : cluster.cluster_policies) Upsert(object);
+  for (const StagedNetworkPolicy& object : cluster.staged) Upsert(object);
   for (std::uint32_t pod = 0; pod < state_.pod_limit(); ++pod) {
     if (state_.pod(pod).IsEndpoint()) OnPod(pod);
   }
@@ -131,10 +132,11 @@ void ClusterResolver::DeletePod(const std::string& namespace_name, const std::st
 void ClusterResolver::Upsert(const NetworkPolicy& object) { Put(Bind(object, &selections_, &splits_)); }
 
 void ClusterResolver::Put(BoundPolicy bound) {
-  const std::size_t count = policies_.size();
+  BoundPolicies& policies = bound.staged ? staged_ : policies_;
+  const std::size_t count = policies.size();
   // Lists of policies come in order: what comes next is mostly the last.
-  BoundPolicy& policy = policies_.try_emplace(policies_.end(), bound.title)->second;
-  if (policies_.size() == count) {
+  BoundPolicy& policy = policies.try_emplace(policies.end(), bound.title)->second;
+  if (policies.size() == count) {
     if (policy == bound) return;
     Delist(&policy);
   }
@@ -144,15 +146,24 @@ void ClusterResolver::Put(BoundPolicy bound) {
 }
 
 void ClusterResolver::DeletePolicy(const std::string& namespace_name, const std::string& name) {
-  Remove(PolicyTitle(namespace_name, name));
+  Remove(policies_, PolicyTitle(namespace_name, name));
 }
 
-void ClusterResolver::Remove(const std::string& title) {
-  const auto known = policies_.find(title);
-  if (known == policies_.end()) return;
+void ClusterResolver::Upsert(const StagedNetworkPolicy& object) {
+  if (object.action == StagedNetworkPolicy::Action::kIgnore) return DeleteStaged(object.namespace_name, object.name);
+  Put(Bind(object, &selections_, &splits_));
+}
+
+void ClusterResolver::DeleteStaged(const std::string& namespace_name, const std::string& name) {
+  Remove(staged_, PolicyTitle(namespace_name, name));
+}
+
+void ClusterResolver::Remove(BoundPolicies& policies, const std::string& title) {
+  const auto known = policies.find(title);
+  if (known == policies.end()) return;
   for (PolicyView* view : views_) view->OnPolicyGone(&known->second);
   Delist(&known->second);
-  policies_.erase(known);
+  policies.erase(known);
 }
 
 void ClusterResolver::Upsert(const ClusterPolicy& object) {
@@ -191,7 +202,7 @@ void ClusterResolver::BindClusterPolicies(const std::string& name) {
     before.push_back(ClusterPolicyTitle(kind, name));
   }
   for (const std::string& title : before) {
-    if (!titles.contains(title)) Remove(title);
+    if (!titles.contains(title)) Remove(policies_, title);
   }
   for (BoundPolicy& policy : bound) Put(std::move(policy));
 }

@@ -51,12 +51,16 @@ class ClusterResolver {
   // The policies of the same name of other kinds may get other titles by this.
   void Upsert(const ClusterPolicy& object);
 
+  // What is staged for the policy of its name; Action::kIgnore: nothing.
+  void Upsert(const StagedNetworkPolicy& object);
+
   // Of an object that isn't there: nothing. Pods outlive their Namespace and Node objects.
   void DeleteNamespace(const std::string& name);
   void DeleteNode(const std::string& name);
   void DeletePod(const std::string& namespace_name, const std::string& name);
   void DeletePolicy(const std::string& namespace_name, const std::string& name);
   void DeleteClusterPolicy(ClusterPolicyKind kind, const std::string& name);
+  void DeleteStaged(const std::string& namespace_name, const std::string& name);
 
   // Does after Load what the first change of a pod would otherwise pay for.
   void PrepareForChanges() { state_.IndexPods(); }
@@ -83,7 +87,8 @@ class ClusterResolver {
   void OnPolicy(BoundPolicy* policy);
   void OnNode(const std::string& name);
   void Put(BoundPolicy bound);
-  void Remove(const std::string& title);
+  using BoundPolicies = std::map<std::string, BoundPolicy>;  // by title
+  void Remove(BoundPolicies& policies, const std::string& title);
   void BindClusterPolicies(const std::string& name);
   // Once everything else has followed: what `nodes` peers stand for may have changed.
   void FollowNodes();
@@ -91,7 +96,8 @@ class ClusterResolver {
   ClusterState state_;
   Selections selections_;
   PortSplits splits_;
-  std::map<std::string, BoundPolicy> policies_;                                         // by title
+  BoundPolicies policies_;
+  BoundPolicies staged_;
   std::map<std::string, std::map<ClusterPolicyKind, ClusterPolicy>> cluster_policies_;  // by name
   std::set<std::string> with_nodes_;                                                    // those that have such peers
   std::map<LabelSelector, std::vector<CidrBlock>> node_blocks_;  // worked out since nodes_changed_ was last set

@@ -120,7 +120,7 @@ void ClusterState::IndexPods() {
 bool ClusterState::IsSame(std::uint32_t number, const Pod& object) const {
   const PodEntry& entry = pods_[number];
   return entry.node == object.node && entry.host_network == object.host_network &&
-         entry.finished == object.finished() && entry.created == object.created &&
+         entry.finished == object.finished() && entry.created == object.created && entry.workload == object.workload &&
          entry.addresses == SortedUnique(object.addresses) &&
          entry.host_addresses == SortedUnique(object.host_addresses) && SamePorts(entry.ports, object.ports) &&
          (!entry.IsEndpoint() || pod_labels_.Equal(entry.labels, object.labels));
@@ -156,6 +156,7 @@ void ClusterState::SetPod(std::uint32_t number, const Pod& object) {
   entry.host_network = object.host_network;
   entry.finished = object.finished();
   entry.created = object.created;
+  entry.workload = object.workload;
   entry.addresses = SortedUnique(object.addresses);
   entry.host_addresses = SortedUnique(object.host_addresses);
   entry.ports = object.ports;

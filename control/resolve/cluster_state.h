@@ -44,6 +44,7 @@ struct PodEntry {
   std::vector<IpAddress> host_addresses;  // sorted, unique
   std::vector<ContainerPort> ports;
   std::int64_t created = 0;
+  std::string workload;
 
   // Of the pod network and not finished (NP-32, NP-82): these alone have addresses that policy speaks of.
   bool IsEndpoint() const { return !host_network && !finished; }

@@ -50,7 +50,7 @@ void PolicyView::OnPolicyGone(BoundPolicy* policy) {
   const auto sent = policies_.find(policy);
   if (sent == policies_.end()) return;
   ++heard_;
-  gone_policies_.push_back(policy->title);
+  (policy->staged ? gone_staged_ : gone_policies_).push_back(policy->title);
   released_.insert(released_.end(), sent->second.begin(), sent->second.end());
   policies_.erase(sent);
 }
@@ -73,7 +73,7 @@ bool PolicyView::FullDue() const {
 
 bool PolicyView::HasChanges() const {
   return !changed_pods_.isEmpty() || !changed_policies_.empty() || !changed_nodes_.empty() ||
-         !gone_endpoints_.empty() || !gone_policies_.empty();
+         !gone_endpoints_.empty() || !gone_policies_.empty() || !gone_staged_.empty();
 }
 
 PodSet PolicyView::PodsOnNode() const {
@@ -91,7 +91,9 @@ std::unordered_set<const BoundPolicy*> PolicyView::PoliciesOnNode() const {
   return policies;
 }
 
-bool PolicyView::Wants(const BoundPolicy& policy) const {
+// Of what is staged, that it would be deleted selects nobody.
+bool PolicyView::Selects(const BoundPolicy& policy) const {
+  if (policy.subjects == nullptr) return false;
   return !OfOneNode() || resolver_.selections_.PodsOf(*policy.subjects).intersect(node_pods_);
 }
 
@@ -145,6 +147,11 @@ void PolicyView::UsePolicy(const BoundPolicy& policy, std::vector<Section>* sect
   AppendSections(policy, group_of, sections);
 }
 
+void PolicyView::UseStaged(const BoundPolicy& policy, std::vector<Section>* sections) {
+  if (Selects(policy)) return UsePolicy(policy, sections);
+  policies_[&policy];
+}
+
 PodSet PolicyView::PodsOf(const GroupKey& key) const {
   PodSet pods = resolver_.selections_.PodsOf(*key.selection);
   if (key.on_node) pods &= node_pods_;
@@ -182,6 +189,7 @@ Endpoint PolicyView::MakeEndpoint(std::uint32_t pod) const {
   endpoint.namespace_name = state.space(entry.space).name;
   endpoint.name = entry.name;
   endpoint.labels = state.pod_labels().Text(entry.labels);
+  endpoint.workload = entry.workload;
   endpoint.ports.reserve(entry.ports.size());
   for (const ContainerPort& port : entry.ports) endpoint.ports.push_back({port.name, port.protocol, port.port});
   endpoint.addresses = state.HeldAddresses(pod);
@@ -228,6 +236,7 @@ void PolicyView::Forget() {
   other_nodes_.clear();
   gone_endpoints_.clear();
   gone_policies_.clear();
+  gone_staged_.clear();
   released_.clear();
   new_groups_.clear();
 }
@@ -253,8 +262,9 @@ ResolvedPolicy PolicyView::Full() {
 
   std::vector<const BoundPolicy*> policies;
   if (OfOneNode()) {
-    const auto wanted = PoliciesOnNode();
-    policies.assign(wanted.begin(), wanted.end());
+    for (const BoundPolicy* policy : PoliciesOnNode()) {
+      if (!policy->staged) policies.push_back(policy);
+    }
     std::sort(policies.begin(), policies.end(), [](const auto* a, const auto* b) { return a->title < b->title; });
   } else {
     for (const auto& [title, policy] : resolver_.policies_) policies.push_back(&policy);
@@ -266,6 +276,7 @@ ResolvedPolicy PolicyView::Full() {
     UsePolicy(*policy, &of_policy);
     for (Section& section : of_policy) full.sections.push_back(std::move(section));
   }
+  for (const auto& [title, policy] : resolver_.staged_) UseStaged(policy, &full.staged[title]);
 
   std::vector<PodSet> worked_out;
   worked_out.reserve(groups_.size());
@@ -308,6 +319,7 @@ ResolvedPolicy PolicyView::Full() {
 PolicyUpdate PolicyView::TakeChanges() {
   PolicyUpdate update;
   update.removed_policies = std::exchange(gone_policies_, {});
+  update.removed_staged = std::exchange(gone_staged_, {});
   update.removed_endpoints = std::exchange(gone_endpoints_, {});
   FollowNode();
   FollowPodCidrs();
@@ -329,7 +341,9 @@ void PolicyView::FollowNode() {
     if (!policies_.contains(policy)) changed_policies_.insert(policy);
   }
   for (const auto& [policy, groups] : policies_) {
-    if (!wanted.contains(policy)) changed_policies_.insert(policy);
+    // What is staged uses no group where it selects no pod of the node.
+    const bool is_sent = !policy->staged || !groups.empty();
+    if (wanted.contains(policy) != is_sent) changed_policies_.insert(policy);
   }
 }
 
@@ -339,7 +353,10 @@ void PolicyView::TakePolicies(PolicyUpdate* update) {
   std::sort(policies.begin(), policies.end(), [](const auto* a, const auto* b) { return a->title < b->title; });
   for (const BoundPolicy* policy : policies) {
     const auto sent = policies_.extract(policy);
-    if (Wants(*policy)) {
+    if (policy->staged) {
+      update->staged.push_back({policy->title, {}});
+      UseStaged(*policy, &update->staged.back().sections);
+    } else if (Selects(*policy)) {
       update->sections.push_back({policy->title, {}});
       UsePolicy(*policy, &update->sections.back().sections);
     } else if (sent) {
@@ -429,7 +446,7 @@ void PolicyView::TakeNodes(PolicyUpdate* update) {
 bool IsEmpty(const PolicyUpdate& update) {
   return update.removed_policies.empty() && update.removed_groups.empty() && update.nodes.empty() &&
          update.removed_nodes.empty() && update.groups.empty() && update.removed_endpoints.empty() &&
-         update.endpoints.empty() && update.sections.empty();
+         update.endpoints.empty() && update.sections.empty() && update.removed_staged.empty() && update.staged.empty();
 }
 
 }  // namespace sluice

@@ -27,7 +27,8 @@ namespace sluice {
 // these policies name as peers. Groups of subjects are narrowed to the node there: a pod elsewhere may be subject to
 // policies that the view leaves out, so it is nobody's subject. Of other nodes it holds the addresses that the node has
 // too, which are then none's own (NP-70). Whatever has an address in its pod CIDRs is there, pod or node, since it
-// would be an unknown endpoint otherwise.
+// would be an unknown endpoint otherwise. Of what is staged it holds all names: with sections where the staged policy
+// selects pods of the node, and without where it does not, as the policy in force may.
 class PolicyView {
  public:
   ~PolicyView();
@@ -82,13 +83,14 @@ class PolicyView {
   bool OfOneNode() const { return !node_.empty(); }
   PodSet PodsOnNode() const;
   std::unordered_set<const BoundPolicy*> PoliciesOnNode() const;
-  bool Wants(const BoundPolicy& policy) const;
+  bool Selects(const BoundPolicy& policy) const;
   PodSet WantedPods();
   bool IsInPodCidrs(std::uint32_t pod) const;
   void FollowPodCidrs();
 
   GroupId UseGroup(const SelectionPtr& selection, Role role, std::vector<GroupKey>* used);
   void UsePolicy(const BoundPolicy& policy, std::vector<Section>* sections);
+  void UseStaged(const BoundPolicy& policy, std::vector<Section>* sections);
   PodSet PodsOf(const GroupKey& key) const;
   Group MakeGroup(const GroupKey& key) const;
   std::vector<GroupId> GroupsOf(std::uint32_t pod) const;
@@ -129,6 +131,7 @@ class PolicyView {
   std::set<std::string> changed_nodes_;
   std::vector<EndpointId> gone_endpoints_;
   std::vector<std::string> gone_policies_;
+  std::vector<std::string> gone_staged_;
   std::vector<GroupKey> released_;    // uses of groups that ended, one each
   std::vector<GroupKey> new_groups_;  // not sent yet
 };

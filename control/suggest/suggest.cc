@@ -175,7 +175,10 @@ class Suggester {
     policy.name = "allow-" + workload.name;
     policy.pod_selector = workload.selector;
     policy.has_ingress = policy.has_egress = true;
-    suggested.about = {"Workload " + workload.name + ", " + Plural(workload.pods.size(), "pod") + "."};
+    std::string owners;
+    for (const std::string& owner : workload.owners) owners += (owners.empty() ? " (" : ", ") + owner;
+    if (!owners.empty()) owners += ')';
+    suggested.about = {"Workload " + workload.name + owners + ", " + Plural(workload.pods.size(), "pod") + "."};
     if (workload.selects_others) {
       suggested.about.push_back("Its labels select pods of other workloads, too; they are bound by this as well.");
       Note(policy, "also selects pods of other workloads, since all labels of these pods are shared by them");

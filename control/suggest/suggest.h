@@ -1,9 +1,10 @@
 // Writes NetworkPolicies for a namespace from connections that were seen: one for each workload, which admits what its
 // pods were seen to do, and isolates them in both directions.
 //
-// A workload is the pods of a namespace whose labels are the same, less those that a controller makes (hashes,
-// ordinals). It is named by as few of its labels as select it alone. Pods' names and addresses never become part of a
-// policy.
+// A workload is the pods of one owner (a Deployment, a StatefulSet, a CronJob), by the labels that all of them share;
+// where it is not known what runs them, the pods of a namespace whose labels are the same. Labels that a controller
+// makes (hashes, ordinals) are left out. It is named by as few of its labels as select it alone. Pods' names and
+// addresses never become part of a policy.
 //
 // Pure function; any thread.
 #ifndef SLUICE_CONTROL_SUGGEST_SUGGEST_H_

@@ -79,10 +79,18 @@ std::string DnsLabel(std::string_view text) {
 }  // namespace
 
 Workloads::Workloads(const Cluster& cluster) {
+  std::map<std::pair<std::string, std::string>, Labels> shared;  // by namespace and owner: what all its pods have
+  for (const Pod& pod : cluster.pods) {
+    if (pod.host_network || pod.finished() || pod.workload.empty()) continue;
+    const auto [labels, added] = shared.try_emplace({pod.namespace_name, pod.workload}, Lasting(pod.labels));
+    if (!added) std::erase_if(labels->second, [&](const auto& label) { return !Has(pod.labels, label); });
+  }
   for (const Pod& pod : cluster.pods) {
     if (pod.host_network || pod.finished()) continue;
-    Workload& workload = workloads_[{pod.namespace_name, Lasting(pod.labels)}];
+    const Labels labels = pod.workload.empty() ? Lasting(pod.labels) : shared.at({pod.namespace_name, pod.workload});
+    Workload& workload = workloads_[{pod.namespace_name, labels}];
     workload.pods.push_back(&pod);
+    if (!pod.workload.empty()) workload.owners.insert(pod.workload);
     for (const IpAddress& address : pod.addresses) by_address_[address] = {&workload, &pod};
   }
   for (auto& [key, workload] : workloads_) std::tie(workload.namespace_name, workload.labels) = key;

@@ -3,6 +3,7 @@
 #define SLUICE_CONTROL_SUGGEST_WORKLOADS_H_
 
 #include <map>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -17,6 +18,7 @@ struct Workload {
   Labels labels;     // less those that a controller makes
   std::string name;  // for people and for policies: a DNS label, unique in the namespace
   std::vector<const Pod*> pods;
+  std::set<std::string> owners;  // "Deployment/web"; none where it is not known what runs the pods
   // As few of the labels as select these pods alone among the namespace's; all of them where that takes all, or where
   // even all select others too. Empty where the pods have none.
   LabelSelector selector;

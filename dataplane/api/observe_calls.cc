@@ -67,6 +67,12 @@ ObserveService::Stream* ObserveService::WatchFlows(Context* context, const Bytes
       [this](const auto& asked, AnswerWriter& writer) { return WatchFlows(asked, writer); });
 }
 
+ObserveService::Stream* ObserveService::ListStaged(Context* context, const Bytes* request) {
+  return calls_.Stream<v1::ListStagedRequest>(
+      context, request, ReadKind::kList,
+      [this](const auto& asked, AnswerWriter& writer) { return ListStaged(asked, writer); });
+}
+
 ObserveService::Stream* ObserveService::GetPolicy(Context* context, const Bytes* request) {
   return calls_.Stream<v1::GetPolicyRequest>(
       context, request, ReadKind::kWholePolicy,

@@ -56,6 +56,7 @@ v1::EndpointInfo Describe(const Table& table, const NamedEndpoint& named) {
   info.set_name(ShownName(endpoint.name));
   info.set_labels(endpoint.labels.size() <= kLabelBytes ? endpoint.labels : Printable(endpoint.labels, kLabelBytes));
   info.set_node(ShownName(named.node));
+  if (!endpoint.workload.empty()) info.set_workload(ShownName(endpoint.workload));
   for (const NamedPort& port : std::span(endpoint.ports).first(std::min(endpoint.ports.size(), kMostListed))) {
     v1::NamedPort* added = info.add_ports();
     added->set_name(ShownName(port.name));
@@ -101,11 +102,12 @@ std::optional<std::vector<IpAddress>> AddressesOf(const PolicyStore& store, std:
 }  // namespace
 
 ObserveService::ObserveService(const PolicyIntake& intake, const DataplaneView& plane, const PipelineConfig& pipeline,
-                               const ReadLimits& limits, FlowLog* flow_log)
+                               const ReadLimits& limits, FlowLog* flow_log, const StagedLedger* staged)
     : intake_(intake),
       plane_(plane),
       pipeline_(pipeline),
       flow_log_(flow_log),
+      staged_(staged),
       start_unix_ns_(UnixNowNs()),
       drops_(intake.store(), plane),
       calls_(limits) {}

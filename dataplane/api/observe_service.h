@@ -14,6 +14,7 @@
 #include "core/pipeline_config.h"
 #include "observe/dataplane_view.h"
 #include "observe/flow_log.h"
+#include "observe/staged_ledger.h"
 #include "sluice/v1/observe.grpc.pb.h"
 #include "store/policy_intake.h"
 
@@ -28,15 +29,16 @@ using RawObserveService = v1::ObserveService::WithRawCallbackMethod_GetStatus<
                     v1::ObserveService::WithRawCallbackMethod_WatchDrops<
                         v1::ObserveService::WithRawCallbackMethod_WatchFlows<
                             v1::ObserveService::WithRawCallbackMethod_Explain<
-                                v1::ObserveService::WithRawCallbackMethod_GetPolicy<
-                                    v1::ObserveService::Service>>>>>>>>>>>>;
+                                v1::ObserveService::WithRawCallbackMethod_ListStaged<
+                                    v1::ObserveService::WithRawCallbackMethod_GetPolicy<
+                                        v1::ObserveService::Service>>>>>>>>>>>>>;
 
 class ObserveService final : public RawObserveService {
  public:
   // All outlive the service, which outlives its server. `pipeline`: what the workers' were made with. `flow_log`: null
-  // where nothing is kept of flows that ended.
+  // where nothing is kept of flows that ended. `staged`: null where nothing can be staged.
   ObserveService(const PolicyIntake& intake, const DataplaneView& plane, const PipelineConfig& pipeline,
-                 const ReadLimits& limits = {}, FlowLog* flow_log = nullptr);
+                 const ReadLimits& limits = {}, FlowLog* flow_log = nullptr, const StagedLedger* staged = nullptr);
 
   // Of the certificate that TCP clients are shown, in seconds since 1970; 0: there is none. Any thread.
   void SetCertificateEnd(std::int64_t unix_s) { certificate_end_unix_s_ = unix_s; }
@@ -62,6 +64,7 @@ class ObserveService final : public RawObserveService {
   Stream* WatchFlows(Context*, const Bytes*) override;
   Unary* Explain(Context*, const Bytes*, Bytes*) override;
   Stream* GetPolicy(Context*, const Bytes*) override;
+  Stream* ListStaged(Context*, const Bytes*) override;
 
   // The answers. Of the call's thread.
   grpc::Status GetStatus(const v1::GetStatusRequest&, AnswerWriter& writer);
@@ -76,6 +79,7 @@ class ObserveService final : public RawObserveService {
   grpc::Status WatchDrops(const v1::WatchDropsRequest& request, AnswerWriter& writer);
   grpc::Status WatchFlows(const v1::WatchFlowsRequest& request, AnswerWriter& writer);
   grpc::Status Explain(const v1::ExplainRequest& request, AnswerWriter& writer);
+  grpc::Status ListStaged(const v1::ListStagedRequest& request, AnswerWriter& writer);
   grpc::Status GetPolicy(const v1::GetPolicyRequest& request, AnswerWriter& writer);
 #pragma GCC diagnostic pop
 
@@ -83,6 +87,7 @@ class ObserveService final : public RawObserveService {
   const DataplaneView& plane_;
   const PipelineConfig pipeline_;
   FlowLog* const flow_log_;
+  const StagedLedger* const staged_;
   const std::uint64_t start_unix_ns_;
   DropFeed drops_;
   std::atomic<std::int64_t> certificate_end_unix_s_ = 0;

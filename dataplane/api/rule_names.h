@@ -21,15 +21,17 @@ inline std::string ShownName(std::string name) {
   return name.size() <= kShownNameBytes ? std::move(name) : Printable(name, kShownNameBytes);
 }
 
-// An id that the table does not know is of a newer one: it stays empty rather than wrong.
-inline void SetRule(const Table& table, RuleId id, v1::RuleName* name) {
-  if (id == kNoRule || id >= table.rule_limit()) return;
-  const TableRule& rule = table.rule(id);
+inline void SetRule(const TableRule& rule, v1::RuleName* name) {
   name->set_policy(ShownName(rule.policy));
   name->set_tier(EncodeTier(rule.tier));
   name->set_index(rule.index);
   name->set_action(static_cast<v1::Action>(static_cast<int>(rule.action) + 1));
   if (!rule.name.empty()) name->set_name(ShownName(rule.name.text()));
+}
+
+// An id that the table does not know is of a newer one: it stays empty rather than wrong.
+inline void SetRule(const Table& table, RuleId id, v1::RuleName* name) {
+  if (id != kNoRule && id < table.rule_limit()) SetRule(table.rule(id), name);
 }
 
 inline std::string PodName(const Endpoint& endpoint) {

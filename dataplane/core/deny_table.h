@@ -6,13 +6,10 @@
 #ifndef SLUICE_DATAPLANE_CORE_DENY_TABLE_H_
 #define SLUICE_DATAPLANE_CORE_DENY_TABLE_H_
 
-#include <array>
-#include <atomic>
-#include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "core/drop_ring.h"
+#include "core/two_halves.h"
 #include "sluice/address.h"
 #include "sluice/drop_reason.h"
 #include "table/table.h"
@@ -59,52 +56,22 @@ class DenyTable {
   }
 
   // The worker. Requires a reason that the table holds.
-  void Add(const DropRecord& record) {
-    Turn();
-    halves_[turned_.load(std::memory_order_relaxed) & 1].Add(seed_, record);
-  }
-  // The worker, from time to time, so that what was added does not wait for the next denied packet.
-  void Turn() {
-    const std::uint32_t asked = asked_.load(std::memory_order_acquire);  // the reader's half is empty
-    if (asked != turned_.load(std::memory_order_relaxed)) turned_.store(asked, std::memory_order_release);
-  }
-
-  // The reader. Asks the worker to go on in the other half; once IsTurned, Take gives what this one has.
-  // Requires that the last half that was asked for was taken.
-  void Ask() { asked_.store(asked_.load(std::memory_order_relaxed) + 1, std::memory_order_release); }
-  bool IsTurned() const { return turned_.load(std::memory_order_acquire) == asked_.load(std::memory_order_relaxed); }
-  // Calls visit(const Entry&) for each record. Requires IsTurned after Ask.
+  void Add(const DropRecord& record) { halves_.half().Add(seed_, record); }
+  // As TwoHalves.
+  void Turn() { halves_.Turn(); }
+  void Ask() { halves_.Ask(); }
+  bool IsTurned() const { return halves_.IsTurned(); }
+  // Calls visit(const Entry&) for each record.
   template <typename Visit>
   void Take(Visit visit) {
-    halves_[(asked_.load(std::memory_order_relaxed) - 1) & 1].Take(visit);
+    halves_.Take(visit);
   }
-  // The same of all that is left. Requires that the worker has ended.
   template <typename Visit>
   void TakeAll(Visit visit) {
-    for (Half& half : halves_) half.Take(visit);
+    halves_.TakeAll(visit);
   }
 
  private:
-  // Entries in the order in which they came, and an index of twice as many slots: 0, or 1 + an entry's number.
-  class List {
-   public:
-    explicit List(std::uint32_t most) : entries_(most), slots_(SlotsFor(most)) {}
-    // Null: there is no room.
-    Entry* Find(std::uint64_t hash, const Key& key);
-    template <typename Visit>
-    void Take(Visit visit) {
-      for (std::uint32_t i = 0; i < count_; ++i) visit(static_cast<const Entry&>(entries_[i]));
-      Clear();
-    }
-
-   private:
-    static std::size_t SlotsFor(std::uint32_t most);
-    void Clear();
-
-    std::vector<Entry> entries_;
-    std::vector<std::uint32_t> slots_;
-    std::uint32_t count_ = 0;
-  };
   struct Half {
     Half(std::uint32_t most_pairs, std::uint32_t most_rules) : pairs(most_pairs), rules(most_rules) {}
     void Add(std::uint64_t seed, const DropRecord& record);
@@ -116,15 +83,13 @@ class DenyTable {
       rest = Entry();
     }
 
-    List pairs;
-    List rules;
+    KeyedList<Entry> pairs;
+    KeyedList<Entry> rules;
     Entry rest;
   };
 
   const std::uint64_t seed_;
-  std::array<Half, 2> halves_;
-  alignas(64) std::atomic<std::uint32_t> asked_ = 0;   // halves that the reader asked for; the lowest bit names one
-  alignas(64) std::atomic<std::uint32_t> turned_ = 0;  // ... and that the worker turned to
+  TwoHalves<Half> halves_;
 };
 
 }  // namespace sluice

@@ -15,7 +15,8 @@ FlowKeeper::FlowKeeper(const PipelineConfig& config, PipelineCounters& counters)
     : timeouts_(config.timeouts),
       fail_closed_(config.fail_closed),
       drop_unknown_endpoint_(config.drop_unknown_endpoint),
-      counters_(counters) {}
+      counters_(counters),
+      seed_(config.hash_seed) {}
 
 std::optional<Diagnostic> FlowKeeper::Allocate(const PipelineConfig& config, const FlowMemory& memory) {
   auto ipv4 = FlowTable<Ipv4FlowKey>::Create(config.flow_capacity_ipv4, config.hash_seed, memory);
@@ -31,8 +32,13 @@ void FlowKeeper::BeginRound(const Table& table, std::uint64_t now_ns) {
   now_ns_ = std::max(now_ns_, now_ns);
   now_ms_.store(static_cast<std::uint32_t>(now_ns_ / 1'000'000), std::memory_order_relaxed);
   // The same generation in other numbers (Compiler::Renew) leaves every flow as it is.
-  if (table_ == nullptr || !account_.Knows(table)) ChangeTable(table);
+  if (table_ == nullptr || !account_.Knows(table)) {
+    // Whatever the change folds is of a table that may be gone.
+    staged_ = nullptr;
+    ChangeTable(table);
+  }
   table_ = &table;
+  staged_ = table.staged() == nullptr ? nullptr : staged_judge();
 }
 
 void FlowKeeper::ChangeTable(const Table& table) {
@@ -97,6 +103,23 @@ void FlowKeeper::Complete(FlowView& view) const {
   if (view.generation < account_.first_generation()) view.egress_rule = view.ingress_rule = kNoRule;
 }
 
+void FlowKeeper::ReserveStaged(const Table& table) {
+  if (table.staged() == nullptr || staged_judge() != nullptr) return;
+  owned_judge_ =
+      std::make_unique<StagedJudge>(seed_, ipv4_.flows->capacity(), ipv6_.flows->capacity(), drop_unknown_endpoint_);
+  staged_judge_.store(owned_judge_.get(), std::memory_order_release);
+}
+
+template <typename Key>
+void FlowKeeper::TellStagedPackets(std::uint32_t flow) {
+  const FlowTable<Key>& flows = this->flows<Key>();
+  const std::uint64_t packets = flows.Unfolded(flow).packets;
+  if (packets == 0) return;
+  if (staged_->IsFull()) FlushStaged();
+  const FlowRules rules = flows.rules(flow);
+  staged_->NotePackets(QueryOf(flows.entry(flow)), rules.egress, rules.ingress, packets);
+}
+
 template <typename Key>
 bool FlowKeeper::Judge(std::uint32_t flow, const Classification& answer) {
   using Entry = FlowEntry<Key>;
@@ -110,6 +133,7 @@ bool FlowKeeper::Judge(std::uint32_t flow, const Classification& answer) {
   }
   Fold<Key>(flow);
   counters_.flows_judged_again.Add(1);
+  TellStaged(QueryOf(entry), answer, {Key::kFamily, flow});
   if (!denied) {
     Publish(flows.rules(flow).egress, answer.egress.rule);
     Publish(flows.rules(flow).ingress, answer.ingress.rule);

@@ -23,6 +23,7 @@
 #include "core/flow_table.h"
 #include "core/pipeline_config.h"
 #include "core/stage_account.h"
+#include "core/staged_judge.h"
 #include "sluice/diagnostic.h"
 #include "table/classify.h"
 #include "table/table.h"
@@ -100,6 +101,8 @@ class FlowKeeper {
   }
   template <typename Key>
   void Fold(std::uint32_t flow) {
+    if (staged_ != nullptr && staged_->Differs(Key::kFamily, flow)) [[unlikely]]
+      TellStagedPackets<Key>(flow);
     account_.Fold(flows<Key>(), flow, now_ns_, now_ms());
   }
   template <typename Key>
@@ -123,6 +126,27 @@ class FlowKeeper {
   std::uint32_t flow_limit() const { return ipv4_.flows->used_limit() + ipv6_.flows->used_limit(); }
   // Every packet so far to its rules.
   void FoldAll();
+
+  // Any thread but the worker's: makes what judges by staged policies, where the table has a staged one and it is not
+  // there yet. Before the table is published.
+  void ReserveStaged(const Table& table);
+  // Any thread; null: nothing was staged yet.
+  StagedJudge* staged_judge() const { return staged_judge_.load(std::memory_order_acquire); }
+  // What policy said of a packet that opens a flow, or is denied, is to be judged by what is staged, too.
+  void TellStaged(const ClassifyQuery& query, const Classification& answer, StagedJudge::FlowName flow = {}) {
+    if (staged_ == nullptr) [[likely]]
+      return;
+    if (staged_->IsFull()) FlushStaged();
+    staged_->NoteJudged(query, answer, flow);
+  }
+  // At the end of each round in which something may have been told.
+  void FlushStaged() {
+    if (staged_ != nullptr) [[unlikely]]
+      staged_->Flush(*table_, now_ns_);
+  }
+  void TurnStaged() {
+    if (StagedJudge* judge = staged_judge()) judge->Turn();
+  }
 
   // Told of each flow that ends; null: nobody is. Outlives its listening.
   void Listen(FlowListener* listener) { listener_ = listener; }
@@ -163,6 +187,8 @@ class FlowKeeper {
       return ipv6_;
   }
 
+  template <typename Key>
+  void TellStagedPackets(std::uint32_t flow);
   void ChangeTable(const Table& table);
   template <typename Key>
   std::uint32_t SweepFamily(std::uint32_t entries);
@@ -188,6 +214,10 @@ class FlowKeeper {
   Classifier classifier_;
   RuleAccount account_;
   FlowListener* listener_ = nullptr;
+  std::unique_ptr<StagedJudge> owned_judge_;  // made once
+  std::atomic<StagedJudge*> staged_judge_ = nullptr;
+  StagedJudge* staged_ = nullptr;  // null where the table in force has no staged one
+  const std::uint64_t seed_;
 
   const Table* table_ = nullptr;
   std::uint64_t now_ns_ = 0;

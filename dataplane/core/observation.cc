@@ -22,7 +22,8 @@ Observation::Observation(const FlowKeeper& keeper, const PipelineCounters& count
       answers(counters.answers.value()),
       answers_limited(counters.answers_limited.value()),
       reader(keeper),
-      drop_ring(&ring) {
+      drop_ring(&ring),
+      staged_judge(keeper.staged_judge()) {
   for (std::size_t i = 0; i < kDropReasonCount; ++i) dropped_by[i] = counters.drops[i].value();
   received = packets();
 }

@@ -72,7 +72,8 @@ struct Observation {
   std::uint64_t busy_rounds = 0;  // ... and found some
 
   FlowReader reader;
-  DropRing* drop_ring;  // never null; for one reader at a time
+  DropRing* drop_ring;        // never null; for one reader at a time
+  StagedJudge* staged_judge;  // null: nothing was staged so far; likewise
 
   // A frame that the edge lost: after the filter had forwarded it, or before it came to it.
   void AddLostForwarded(DropReason reason, std::uint64_t frames);

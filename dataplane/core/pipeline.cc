@@ -78,23 +78,29 @@ bool Pipeline::Housekeep(const Table& table, std::uint64_t now_ns, std::uint32_t
   if (emit_.denies() != nullptr) emit_.denies()->Turn();
   emit_.TurnCapture();
   keeper_.JudgeIdle(entries);
-  return keeper_.Sweep(entries);
+  const bool came_round = keeper_.Sweep(entries);
+  keeper_.FlushStaged();
+  keeper_.TurnStaged();
+  return came_round;
 }
 
 void Pipeline::CatchUp(const Table& table, std::uint64_t now_ns, std::uint32_t entries) {
   keeper_.BeginRound(table, now_ns);
   keeper_.JudgeIdle(entries);
+  keeper_.FlushStaged();
 }
 
 void Pipeline::Deliver(const Table& table, std::uint64_t now_ns) {
   keeper_.BeginRound(table, now_ns);
   mailbox_.Deliver(keeper_);
+  keeper_.FlushStaged();
 }
 
 void Pipeline::Finish(PipelineOutput& out) {
   read_.BeginClearing();
   RunGatheredBursts(out);
   keeper_.FoldAll();
+  keeper_.FlushStaged();
 }
 
 void Pipeline::RecordLost(const Frame& frame, DropReason reason) {

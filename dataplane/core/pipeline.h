@@ -79,7 +79,12 @@ class Pipeline {
   Mailbox& mailbox() { return mailbox_; }
   DropRing& drop_ring() const { return emit_.drop_ring(); }  // what was dropped, while somebody watches
   // Makes room for the counters of the table's rules. Call it before publishing the table, lest the worker has to.
-  void Reserve(const Table& table) { keeper_.account().Reserve(table); }
+  void Reserve(const Table& table) {
+    keeper_.account().Reserve(table);
+    keeper_.ReserveStaged(table);
+  }
+  // What staged policies would change; null: nothing was staged so far. For one reader at a time.
+  StagedJudge* staged_judge() const { return keeper_.staged_judge(); }
   // Flows, rules and counters as readers see them. For as long as the pipeline lives.
   Observation Observe() const { return {keeper_, counters_, emit_.drop_ring()}; }
   std::uint64_t MemoryBytes() const { return keeper_.MemoryBytes(); }

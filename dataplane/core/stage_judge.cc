@@ -50,6 +50,7 @@ void JudgeStage::JudgeMisses(Burst& burst, std::vector<MadeFrame>& made) {
       JudgeMiss<Ipv6FlowKey>(miss, answers_[i]);
     }
   }
+  keeper_.FlushStaged();
 }
 
 // Fetches what opening as many flows as there are misses will touch: buckets to insert into, flows that make way, their
@@ -163,6 +164,7 @@ bool JudgeStage::MeetCutFlow(const Miss& miss, std::uint32_t flow, const Classif
   }
   const bool first_time = entry.Has(Entry::kResetDue);
   entry.Clear(Entry::kResetDue);
+  keeper_.TellStaged(FlowKeeper::QueryOf(entry), answer);
   const bool unknown = keeper_.IsUnknownEndpoint(answer);
   Deny(miss.packet, unknown ? DropReason::kUnknownEndpoint : DropReason::kFlowCut, answer, first_time);
   return true;
@@ -181,7 +183,10 @@ void JudgeStage::MeetNoFlow(const Miss& miss, Side side, Classification& answer,
       Publish(entry.last_seen_ms, keeper_.now_ms());  // its ends are not silent
     }
   }
-  if (admitted) Open<Key>(miss.slot, side, answer);
+  if (admitted) return Open<Key>(miss.slot, side, answer);
+  if (burst_->fates[miss.packet] == DropReason::kPolicyDenied) {
+    keeper_.TellStaged(burst_->lane<Key>().Query(miss.slot, side), answer);
+  }
 }
 
 template <typename Key>
@@ -193,6 +198,8 @@ void JudgeStage::Open(std::uint32_t slot, Side side, const Classification& answe
     return;
   }
   const std::uint32_t flow = InsertFlow<Key>(slot, side, answer);
+  keeper_.TellStaged(burst_->lane<Key>().Query(slot, side), answer,
+                     flow == kNoFlow ? StagedJudge::FlowName() : StagedJudge::FlowName{Key::kFamily, flow});
   if (flow == kNoFlow) {
     counters_.stateless.Add(1);
     PassStateless(index, answer);

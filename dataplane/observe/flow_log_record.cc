@@ -29,6 +29,7 @@ void AddEnd(const std::optional<FlowLogRecord::End>& end, const char* name, Json
   add("namespace", end->owner->namespace_name);
   add("pod", end->owner->pod);
   add("node", end->owner->node);
+  add("workload", end->owner->workload);
 }
 
 void AddRule(const std::shared_ptr<const TableRule>& rule, const char* name, Json& json) {

@@ -19,6 +19,7 @@ struct FlowLogOwner {
   std::string namespace_name;
   std::string pod;
   std::string node;
+  std::string workload = {};  // "Deployment/web"
 
   friend bool operator==(const FlowLogOwner&, const FlowLogOwner&) = default;
 };

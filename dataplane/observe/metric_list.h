@@ -84,6 +84,21 @@ constexpr std::string_view Name(MetricKind kind) {
     "Packets that the policy's rules decided; policy \"\" is all that there was no room for (http_policies)")          \
   X(kPolicyBytes, kCounter, "sluice_policy_bytes_total", "policy,tier,direction,action", "Bytes of those packets")     \
   X(kPoliciesFolded, kGauge, "sluice_policies_folded", "", "Policies that count in the series of policy \"\"")         \
+  X(kStagedPolicies, kGauge, "sluice_staged_policies", "", "Policies for which a change is staged")                    \
+  X(kStagedRefused, kGauge, "sluice_staged_refused", "",                                                               \
+    "1 while what is staged is not judged by, as it does not fit beside what is in force")                             \
+  X(kStagedTableBytes, kGauge, "sluice_staged_table_bytes", "",                                                        \
+    "Bytes of the table that staged policies make, beside that in force")                                              \
+  X(kStagedSince, kGauge, "sluice_staged_since_timestamp_seconds", "",                                                 \
+    "When traffic began to be judged by what is staged now, since 1970; absent where nothing is")                      \
+  X(kStagedJudged, kGauge, "sluice_staged_judged", "",                                                                 \
+    "Connections and denied packets judged by what is staged, since then")                                             \
+  X(kStagedWouldDeny, kGauge, "sluice_staged_would_deny_connections", "",                                              \
+    "Connections that what is staged would have denied, since then")                                                   \
+  X(kStagedWouldAllow, kGauge, "sluice_staged_would_allow_packets", "",                                                \
+    "Denied packets that what is staged would have allowed, since then")                                               \
+  X(kStagedNotKept, kGauge, "sluice_staged_not_kept", "",                                                              \
+    "Of those that would have been treated differently, the ones that there was no room to tell apart")                \
   X(kFlowLogLines, kCounter, "sluice_flow_log_lines_total", "sink", "Lines that a sink of the flow log took")          \
   X(kEventsLost, kCounter, "sluice_events_lost_total", "sink,cause",                                                   \
     "Lines that a sink of the flow log did not get, by cause")                                                         \

@@ -153,6 +153,19 @@ void AddFlowLog(const std::vector<FlowLog::SinkCounts>& sinks, Page& page) {
   }
 }
 
+void AddStaged(const MetricsInput& input, Page& page) {
+  page.Set(Metric::kStagedPolicies, std::uint64_t{input.staged_policies});
+  page.Set(Metric::kStagedRefused, input.staged_refused);
+  page.Set(Metric::kStagedTableBytes,
+           input.table->staged() == nullptr ? std::uint64_t{0} : input.table->staged()->stats().bytes);
+  if (input.staged.since_unix_ns == 0) return;
+  page.Set(Metric::kStagedSince, Seconds(input.staged.since_unix_ns));
+  page.Set(Metric::kStagedJudged, input.staged.judged);
+  page.Set(Metric::kStagedWouldDeny, input.staged.would_deny);
+  page.Set(Metric::kStagedWouldAllow, input.staged.would_allow);
+  page.Set(Metric::kStagedNotKept, input.staged.not_kept);
+}
+
 void AddPolicy(const MetricsInput& input, Page& page) {
   const PolicyFacts& policy = input.policy;
   const TableStats& stats = input.table->stats();
@@ -174,7 +187,8 @@ void AddPolicy(const MetricsInput& input, Page& page) {
   };
   share("rules", stats.rules, input.limits.rules);
   share("identities", stats.identities, input.limits.identities);
-  share("table_bytes", stats.bytes, input.limits.table_bytes);
+  const Table* staged = input.table->staged();
+  share("table_bytes", stats.bytes + (staged == nullptr ? 0 : staged->stats().bytes), input.limits.table_bytes);
   if (input.certificate_end_unix_s != 0) {
     page.Set(Metric::kCertificateEnd, static_cast<double>(input.certificate_end_unix_s));
   }
@@ -190,6 +204,7 @@ std::string Metrics::Text(const MetricsInput& input) {
   AddPorts(input.ports, page);
   AddPolicy(input, page);
   AddSteps(*input.steps, page);
+  AddStaged(input, page);
   AddFlowLog(input.flow_log, page);
   {
     const std::lock_guard lock(mutex_);

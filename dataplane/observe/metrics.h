@@ -14,6 +14,7 @@
 #include "observe/dataplane_view.h"
 #include "observe/flow_log.h"
 #include "observe/policy_totals.h"
+#include "observe/staged_ledger.h"
 #include "observe/step_times.h"
 #include "table/compile.h"
 #include "table/table.h"
@@ -44,6 +45,9 @@ struct MetricsInput {
   CompileLimits limits;
   const StepTimes* steps = nullptr;
   std::vector<FlowLog::SinkCounts> flow_log;
+  std::size_t staged_policies = 0;
+  bool staged_refused = false;
+  StagedTotals staged;
   std::int64_t certificate_end_unix_s = 0;  // 0: there is none
 };
 

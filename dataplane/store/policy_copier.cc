@@ -113,6 +113,8 @@ bool PolicyCopier::Step(const ResolvedPolicy& policy) {
   const std::size_t budget = tries_ < kTries ? kSlice : std::numeric_limits<std::size_t>::max();
   if (!CopyNext(policy, budget)) return false;
   complete_ = CopyChanged(policy, budget);
+  // Few as a rule, and all of one moment.
+  if (complete_) copy_.staged = policy.staged;
   if (!complete_) ++tries_;
   return complete_;
 }

@@ -21,7 +21,7 @@ std::size_t NumbersIn(const ResolvedPolicy& policy) {
 }  // namespace
 
 PolicyStore::PolicyStore(CompileLimits limits, Publish publish, std::uint64_t last_generation)
-    : compiler_(limits, last_generation), publish_(std::move(publish)) {
+    : compiler_(limits, last_generation), staged_(limits), publish_(std::move(publish)) {
   table_ = compiler_.EmptyTable();
   publish_(table_);
 }
@@ -29,6 +29,20 @@ PolicyStore::PolicyStore(CompileLimits limits, Publish publish, std::uint64_t la
 std::shared_ptr<const Table> PolicyStore::table() const {
   const std::shared_lock lock(mutex_);
   return table_;
+}
+
+std::vector<std::pair<std::string, bool>> PolicyStore::Staged() const {
+  const std::shared_lock lock(mutex_);
+  std::vector<std::pair<std::string, bool>> staged;
+  for (const auto& [policy, sections] : policy_.staged) {
+    staged.emplace_back(policy, sections.empty() && !policy_.sections.Find(policy).empty());
+  }
+  return staged;
+}
+
+std::optional<Diagnostic> PolicyStore::staged_refused() const {
+  const std::shared_lock lock(mutex_);
+  return staged_refused_;
 }
 
 PolicySize PolicyStore::size() const {
@@ -65,13 +79,17 @@ std::optional<Diagnostic> PolicyStore::Replace(ResolvedPolicy policy) {
     RenewIfDue();
     return std::move(*refused);
   }
+  auto table = std::get<std::shared_ptr<const Table>>(std::move(result));
+  staged_.Replace(policy, *table);
+  compiler_.Stage(staged_.TakeTable());
   PolicyIndex index(policy);
   {
     const std::unique_lock lock(mutex_);
     for (PolicyCopier* copier : copiers_) copier->OnReplace();
     std::swap(index_, index);
     std::swap(policy_, policy);  // what was there goes outside of the lock
-    table_ = std::get<std::shared_ptr<const Table>>(std::move(result));
+    table_ = std::move(table);
+    staged_refused_ = staged_.refused();
   }
   publish_(table_);
   update_index_ = UpdateIndex(policy_);
@@ -98,6 +116,8 @@ std::optional<Diagnostic> PolicyStore::Update(PolicyUpdate update) {
   std::optional<Diagnostic> refused;
   {
     const std::unique_lock lock(mutex_);
+    std::optional<PolicyUpdate> for_staged;
+    if (staged_.Concerns(update)) for_staged = update;
     PolicyChange change = Apply(std::move(update), policy_, &update_index_);
     Compiler::Result result = compiler_.Update(policy_, change);
     if (auto* error = std::get_if<Diagnostic>(&result)) {
@@ -108,6 +128,9 @@ std::optional<Diagnostic> PolicyStore::Update(PolicyUpdate update) {
       for (PolicyCopier* copier : copiers_) copier->OnUpdate(change);
       table_ = std::get<std::shared_ptr<const Table>>(std::move(result));
       update_index_.Follow(change, policy_);
+      if (for_staged) staged_.Update(*for_staged, policy_, *table_);
+      staged_refused_ = staged_.refused();
+      compiler_.Stage(staged_.TakeTable());
     }
   }
   if (!refused) publish_(table_);
@@ -117,7 +140,8 @@ std::optional<Diagnostic> PolicyStore::Update(PolicyUpdate update) {
 
 // After the change is in force, so that nobody waits for it; readers wait for neither step long.
 void PolicyStore::RenewIfDue() {
-  if (!compiler_.IsRenewalDue(policy_)) return;
+  const bool staged_renewed = staged_.RenewIfDue();
+  if (!staged_renewed && !compiler_.IsRenewalDue(policy_)) return;
   {
     const std::unique_lock lock(mutex_);
     CompactMemberSets(policy_);
@@ -126,6 +150,7 @@ void PolicyStore::RenewIfDue() {
   std::shared_ptr<const Table> renewed = compiler_.Renew(policy_);
   {
     const std::unique_lock lock(mutex_);
+    compiler_.Stage(staged_.TakeTable());
     table_ = std::move(renewed);
   }
   publish_(table_);

@@ -12,6 +12,8 @@
 #include <optional>
 #include <shared_mutex>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "sluice/diagnostic.h"
@@ -19,6 +21,7 @@
 #include "sluice/resolved_policy.h"
 #include "store/policy_copier.h"
 #include "store/policy_index.h"
+#include "store/staged_plane.h"
 #include "table/compile.h"
 
 namespace sluice {
@@ -64,6 +67,10 @@ class PolicyStore {
     return read(policy_, *table_);
   }
   std::shared_ptr<const Table> table() const;
+  // The policies for which something is staged, and whether they would be deleted.
+  std::vector<std::pair<std::string, bool>> Staged() const;
+  // Why what is staged is not judged by; nothing: it is, or nothing is staged.
+  std::optional<Diagnostic> staged_refused() const;
   PolicySize size() const;
 
   // Calls visit(i, endpoint, node's name) for each of `addresses` that an endpoint has. As Read: keep it short.
@@ -93,6 +100,8 @@ class PolicyStore {
   UpdateIndex update_index_;            // of policy_; the writer's own
   std::size_t numbers_of_full_ = 0;     // used by the last full state; likewise
   Compiler compiler_;
+  StagedPlane staged_;                        // the writer's own
+  std::optional<Diagnostic> staged_refused_;  // written under the lock
   Publish publish_;
 };
 

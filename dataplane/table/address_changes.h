@@ -51,6 +51,17 @@ class AddressChanges {
     marks_.fill(~std::uint64_t{0});
   }
   void AddAll() { BeginWithAll(generation_); }
+  // What another table's last change changed is changed in this generation, too.
+  void Join(const AddressChanges& other) {
+    static_assert(kMarks % kStripes == 0);
+    for (std::size_t word = 0; word < marks_.size(); ++word) {
+      marks_[word] |= other.marks_[word];
+      for (std::uint64_t left = other.marks_[word]; left != 0; left &= left - 1) {
+        const std::size_t mark = word * 64 + static_cast<std::size_t>(std::countr_zero(left));
+        stripes_[mark % kStripes] = static_cast<std::uint32_t>(generation_);
+      }
+    }
+  }
   void Add(const IpAddress& address) {
     const std::size_t hash = std::hash<IpAddress>{}(address);
     marks_[hash % kMarks / 64] |= std::uint64_t{1} << (hash % 64);

@@ -24,7 +24,7 @@ struct Compiler::State {
 
   Interner interner;
   InForce in_force;
-  std::shared_ptr<const Table> current;
+  std::shared_ptr<Table> current;  // immutable, but for Stage
   // When the numbering began, and nothing in it was left of before.
   std::uint64_t bytes_at_first = 0;  // with the policy's member sets
   std::uint64_t table_bytes_at_first = 0;
@@ -180,6 +180,15 @@ std::shared_ptr<const Table> Compiler::Renew(const ResolvedPolicy& policy) {
   fresh->BeginFrom(policy);
   state_ = std::move(fresh);
   return table;
+}
+
+void Compiler::Stage(StagedTable staged) {
+  Table& table = *state_->current;
+  table.staged_ = std::move(staged.table);
+  table.staging_ = staged.staging;
+  if (table.staged_ == nullptr || staged.changed == StagedTable::Changed::kNothing) return;
+  if (staged.changed == StagedTable::Changed::kAll) return table.changes_.AddAll();
+  table.changes_.Join(table.staged_->changes());
 }
 
 std::uint64_t Compiler::MemoryBytes() const { return state_->MemoryBytes(); }

@@ -31,6 +31,19 @@ struct CompileLimits {
   std::uint64_t table_bytes = std::uint64_t{2} << 30;
 };
 
+// What is staged beside a table (Compiler::Stage).
+struct StagedTable {
+  enum class Changed : std::uint8_t {
+    kNothing,  // since the table was last staged
+    kSome,     // what its AddressChanges say
+    kAll,      // everything: it was not staged before
+  };
+
+  std::shared_ptr<const Table> table;  // null: nothing is staged
+  std::uint64_t staging = 0;           // names what is staged
+  Changed changed = Changed::kNothing;
+};
+
 class Compiler {
  public:
   using Result = std::variant<std::shared_ptr<const Table>, Diagnostic>;
@@ -58,6 +71,10 @@ class Compiler {
   // Costs about as much as compiling it whole; as many changes came before that they cost more by far. `policy` may
   // have got other numbers for its member sets meanwhile (CompactMemberSets). Requires that one was compiled.
   std::shared_ptr<const Table> Renew(const ResolvedPolicy& policy);
+
+  // Traffic is to be judged by `staged`, too, from the table on that was returned last and that nobody reads yet. Flows
+  // whose ends it changed are judged again.
+  void Stage(StagedTable staged);
 
   // What is held for the next update, and what the table takes, old and new.
   std::uint64_t MemoryBytes() const;

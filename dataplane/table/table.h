@@ -196,6 +196,11 @@ class Table {
   // A flow neither of whose two ends changed since it was judged needs no second judgement.
   const AddressChanges& changes() const { return changes_; }
 
+  // The table that staged policies would make of this one; null: nothing is staged. Its numbers are its own.
+  const Table* staged() const { return staged_.get(); }
+  // Names what is staged: another one where that is something else, the same after a restart where it is the same.
+  std::uint64_t staging() const { return staging_; }
+
   std::uint64_t BundleBytes() const;
   const TableStats& stats() const { return stats_; }
   // Identities, sections and rules in force, as text: a line each, in the order of their ids.
@@ -224,6 +229,8 @@ class Table {
   AddressMap addresses_;
   PortMap ports_;
   AddressChanges changes_;
+  std::shared_ptr<const Table> staged_;
+  std::uint64_t staging_ = 0;
   std::shared_ptr<const std::vector<std::string>> node_names_;
   std::vector<Prefix> pod_cidrs_;  // sorted
   TableStats stats_;

@@ -54,7 +54,7 @@ struct SectionsUpdate {
 };
 
 // Applied whole or not at all, in this order: removals of policies, groups, nodes, groups' arrival, endpoints (going,
-// then coming), sections.
+// then coming), sections, what is staged.
 struct PolicyUpdate {
   std::vector<std::string> removed_policies;
   std::vector<GroupId> removed_groups;  // no section may name them afterwards
@@ -64,6 +64,8 @@ struct PolicyUpdate {
   std::vector<EndpointId> removed_endpoints;
   std::vector<EndpointUpdate> endpoints;
   std::vector<SectionsUpdate> sections;
+  std::vector<std::string> removed_staged;  // policies for which nothing is staged any more
+  std::vector<SectionsUpdate> staged;       // as StagedPolicies, in place of what was staged for each
 
   friend bool operator==(const PolicyUpdate&, const PolicyUpdate&) = default;
 };
@@ -79,6 +81,9 @@ struct PolicyChange {
   std::vector<std::pair<EndpointId, IdSetId>> members_left;  // whom a new group gathered, with the set before
   std::vector<std::pair<NodeId, Node>> nodes_left;           // as they were; each has a place in the policy now
   bool pod_cidrs_changed = false;
+  // What was staged for a policy; nothing: nothing was.
+  std::vector<std::pair<std::string, std::optional<std::vector<Section>>>> staged_left;
+  std::vector<std::string> staged_came;
   std::size_t endpoints_before = 0;  // how many numbers were used
   std::size_t groups_before = 0;
 };
@@ -94,7 +99,7 @@ class UpdateIndex {
   std::vector<GroupId> GroupsOfKey(const ResolvedPolicy& policy, const std::string& key) const;
   // Those whose key another one has too.
   const std::set<GroupId>& Twins() const { return twins_; }
-  // How often the sections name the group.
+  // How often the sections, staged ones included, name the group.
   std::uint32_t UsesOf(GroupId group) const { return group < group_uses_.size() ? group_uses_[group] : 0; }
   // Of the first NodeCount() nodes of the policy: those of the update are not among them.
   std::optional<NodeId> NodeNamed(const std::string& name) const;
@@ -102,6 +107,7 @@ class UpdateIndex {
 
  private:
   void Count(const Section& section, std::uint32_t by);
+  void Count(const std::vector<Section>& sections, std::uint32_t by);
   void AddNodes(const ResolvedPolicy& policy);
   void AddGroup(const ResolvedPolicy& policy, GroupId group);
   void RemoveGroup(const ResolvedPolicy& policy, GroupId group, const std::string& key);

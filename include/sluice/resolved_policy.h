@@ -6,6 +6,7 @@
 #define SLUICE_RESOLVED_POLICY_H_
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,8 @@ struct Endpoint {
   std::vector<IpAddress> addresses;  // none of them in another endpoint (NP-83); may be empty
   NodeId node = kNoNode;
   IdSetId members = kEmptyIdSet;  // in ResolvedPolicy::member_sets: the GroupIds that select it
+  // What runs it, by its owner: "Deployment/web". Empty: its sender does not say. For people.
+  std::string workload = {};
 
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
@@ -69,12 +72,17 @@ struct Node {
   friend bool operator==(const Node&, const Node&) = default;
 };
 
+// What is staged: by policy, the sections that would be in the place of those that it has. None: it would be deleted.
+// Never enforced: a second table is compiled with these changes, and traffic is judged by both.
+using StagedPolicies = std::map<std::string, std::vector<Section>>;
+
 struct ResolvedPolicy {
   std::vector<Node> nodes;
   std::vector<Endpoint> endpoints;  // sorted by namespace, name
   std::vector<Group> groups;
   IdSetPool member_sets;
   SectionList sections;
+  StagedPolicies staged;
 
   // Objects in the same order with the same numbers.
   friend bool operator==(const ResolvedPolicy&, const ResolvedPolicy&) = default;

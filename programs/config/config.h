@@ -26,6 +26,7 @@ enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
 struct Config {
   EdgeSettings edge;
   std::vector<std::string> manifests;  // files and folders
+  std::vector<std::string> staged;     // files and folders of what is to be tried
   bool skip_broken_manifests = false;  // at a start, where nobody knows what they held
   ApiSettings api;                     // without `listen`: kDefaultListen
   std::string state;                   // folder; empty: policy is not kept

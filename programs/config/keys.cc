@@ -140,6 +140,9 @@ std::vector<Key> KeysOf(Config& config) {
        "[node's hooks](node.md)"});
   keys.push_back({"manifests", TextListKey{&config.manifests}, "",
                   "files and folders of Kubernetes [manifests](manifests.md), watched for changes"});
+  keys.push_back({"staged", TextListKey{&config.staged}, "",
+                  "files and folders of [staged policies](staging.md), watched for changes: traffic is judged by them, "
+                  "too, and they enforce nothing. Beside `manifests`; policy that is pushed is staged by its sender"});
   keys.push_back(
       {"skip_broken_manifests", BoolKey{&config.skip_broken_manifests}, "",
        "at a start, go without what cannot be read of them and is not in `state`, instead of having no policy "

@@ -50,11 +50,14 @@ Diagnostics CheckSettings(const SyncSettings& settings) {
   if (!settings.manifests.empty() && !settings.kubeconfig.empty()) {
     refuse("manifests", "kubeconfig and manifests exclude each other: policy comes from an API server or from files");
   }
-  for (std::size_t i = 0; i < settings.manifests.size(); ++i) {
-    const std::string& path = settings.manifests[i];
-    if (access(path.c_str(), R_OK) == 0) continue;
-    refuse(Item("manifests", i), '\'' + path + "' cannot be read: " + std::strerror(errno));
-  }
+  const auto check_readable = [&](const std::string& key, const std::vector<std::string>& paths) {
+    for (std::size_t i = 0; i < paths.size(); ++i) {
+      if (access(paths[i].c_str(), R_OK) == 0) continue;
+      refuse(Item(key, i), '\'' + paths[i] + "' cannot be read: " + std::strerror(errno));
+    }
+  };
+  check_readable("manifests", settings.manifests);
+  check_readable("staged", settings.staged);
   for (const TargetProblem& problem : CheckTargets(settings.targets, settings.security)) {
     refuse(problem.index ? Item("target", *problem.index) : "tls.certificate", problem.what);
   }

@@ -54,6 +54,9 @@ void Delete(ClusterResolver& resolver, LocalPods* local_pods, Resource resource,
     case Resource::kBaselineAdminNetworkPolicies:
       resolver.DeleteClusterPolicy(ClusterPolicyKind::kBaselineAdminNetworkPolicy, joined);
       break;
+    case Resource::kStagedNetworkPolicies:
+      resolver.DeleteStaged(namespace_name, name);
+      break;
   }
 }
 
@@ -183,6 +186,7 @@ void KubeFollower::Gather(const DecodedObject& decoded, Known& known) {
         if constexpr (std::is_same_v<Object, Pod>) put(gathered_->pods, value);
         if constexpr (std::is_same_v<Object, NetworkPolicy>) put(gathered_->policies, value);
         if constexpr (std::is_same_v<Object, ClusterPolicy>) put(gathered_->cluster_policies, value);
+        if constexpr (std::is_same_v<Object, StagedNetworkPolicy>) put(gathered_->staged, value);
       },
       decoded.object);
 }
@@ -207,6 +211,9 @@ void KubeFollower::Ungather(Resource resource, const Known& known) {
     case Resource::kBaselineAdminNetworkPolicies:
       gathered_->cluster_policies[known.gathered].name.clear();
       break;
+    case Resource::kStagedNetworkPolicies:
+      gathered_->staged[known.gathered].name.clear();
+      break;
   }
 }
 
@@ -218,6 +225,7 @@ void KubeFollower::LoadGathered() {
   std::erase_if(cluster->pods, went);
   std::erase_if(cluster->policies, went);
   std::erase_if(cluster->cluster_policies, went);
+  std::erase_if(cluster->staged, went);
   spdlog::info("all is listed: {} namespaces, {} nodes, {} pods, {} policies", cluster->namespaces.size(),
                cluster->nodes.size(), cluster->pods.size(),
                cluster->policies.size() + cluster->cluster_policies.size());
@@ -261,6 +269,8 @@ void ManifestFollower::Follow(const Cluster& cluster, const ChangeTime& time) {
   const auto of = [&now](Resource resource) -> auto& { return now[static_cast<std::size_t>(resource)]; };
   std::set<std::pair<ClusterPolicyKind, std::string>> cluster_policies;
   for (const ClusterPolicy& object : cluster.cluster_policies) cluster_policies.emplace(object.kind, object.name);
+  std::set<std::pair<std::string, std::string>> staged;
+  for (const StagedNetworkPolicy& object : cluster.staged) staged.emplace(object.namespace_name, object.name);
   const bool first = !std::exchange(loaded_, true);
   feed_.Change(time, [&](ClusterResolver& resolver) {
     for (const Namespace& object : cluster.namespaces) of(Resource::kNamespaces).insert(object.name);
@@ -281,6 +291,9 @@ void ManifestFollower::Follow(const Cluster& cluster, const ChangeTime& time) {
         if (!of(resource).contains(name)) Delete(resolver, local_pods_, resource, name);
       }
     }
+    for (const auto& [namespace_name, name] : staged_) {
+      if (!staged.contains({namespace_name, name})) resolver.DeleteStaged(namespace_name, name);
+    }
     for (const auto& [kind, name] : cluster_policies_) {
       if (!cluster_policies.contains({kind, name})) resolver.DeleteClusterPolicy(kind, name);
     }
@@ -289,9 +302,11 @@ void ManifestFollower::Follow(const Cluster& cluster, const ChangeTime& time) {
     for (const Pod& object : cluster.pods) UpsertPod(resolver, local_pods_, object, "");
     for (const NetworkPolicy& object : cluster.policies) resolver.Upsert(object);
     for (const ClusterPolicy& object : cluster.cluster_policies) resolver.Upsert(object);
+    for (const StagedNetworkPolicy& object : cluster.staged) resolver.Upsert(object);
   });
   names_ = std::move(now);
   cluster_policies_ = std::move(cluster_policies);
+  staged_ = std::move(staged);
 }
 
 }  // namespace sluice

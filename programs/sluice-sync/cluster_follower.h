@@ -77,7 +77,7 @@ class KubeFollower : public ObjectSink {
   const Kept& Of(Resource resource) const { return kept_[static_cast<std::size_t>(resource)]; }
 
   bool gathering() const { return gathered_ != nullptr; }
-  static bool has_status(Resource resource) { return static_cast<std::size_t>(resource) >= kResourceCount; }
+  static bool has_status(Resource resource) { return IsClusterPolicy(resource); }
   // Takes it out of what is gathered, or of the feed.
   void Forget(Resource resource, const std::string& joined, Known& known, const Arrival& arrival);
   void Gather(const DecodedObject& decoded, Known& known);
@@ -110,6 +110,7 @@ class ManifestFollower {
   bool loaded_ = false;
   std::array<std::unordered_set<std::string>, kResourceCount> names_;  // of what is in the feed
   std::set<std::pair<ClusterPolicyKind, std::string>> cluster_policies_;
+  std::set<std::pair<std::string, std::string>> staged_;
 };
 
 }  // namespace sluice

@@ -30,6 +30,7 @@ void Overlay(const SyncSettings& flags, SyncSettings& settings) {
   overlay("kubeconfig", flags.kubeconfig, settings.kubeconfig);
   overlay("context", flags.context, settings.context);
   overlay("manifests", flags.manifests, settings.manifests);
+  overlay("staged", flags.staged, settings.staged);
   settings.skip_broken_manifests |= flags.skip_broken_manifests;
   overlay("target", flags.targets, settings.targets);
   overlay("tls.certificate", flags.security.certificate, settings.security.certificate);
@@ -64,6 +65,12 @@ std::optional<int> ReadCommandLine(int argc, char** argv, SyncSettings& settings
       ->type_name("PATH")
       ->expected(1)
       ->take_all();
+  app.add_option("--staged", flags.staged,
+                 "file or folder of policies that are to be tried, watched for changes: dataplanes judge traffic by "
+                 "them, too, and they enforce nothing. Beside either source. Repeatable")
+      ->type_name("PATH")
+      ->expected(1)
+      ->take_all();
   app.add_flag("--skip-broken-manifests", flags.skip_broken_manifests,
                "at a start, push without those manifests that cannot be read, instead of waiting until they can be");
   app.add_option("--target", flags.targets,
@@ -91,6 +98,8 @@ std::optional<int> ReadCommandLine(int argc, char** argv, SyncSettings& settings
       "Exit codes: 0 fine; 1 it could not run; 2 bad input.\n"
       "Example: sluice-sync --kubeconfig ~/.kube/config --target unix:/run/sluice/sluiced.sock --http :9464\n"
       "         sluice-sync --manifests /etc/sluice/manifests\n"
+      "         sluice-sync --staged new-policies    (beside what is in force; sluicectl staged shows what they "
+      "change)\n"
       "         sluice-sync --node node1 --socket " +
       std::string(kDefaultPluginSocket));
   try {

@@ -37,6 +37,7 @@
 #include "sluice-sync/plugin_server.h"
 #include "sluice-sync/policy_statuses.h"
 #include "sluice-sync/settings.h"
+#include "sluice-sync/staged_folder.h"
 #include "sluice/log_text.h"
 
 namespace sluice {
@@ -274,11 +275,13 @@ class Daemon {
         },
         local_pods(), settings_.node.empty() ? &statuses : nullptr);
     KubeSource source(access, options, follower);
+    StagedFolder staged(settings_.staged, feed_, [this](const Diagnostics& diagnostics) { LogRead(diagnostics); });
     poster = &source;
     spdlog::info("following {} ({})", access.server.url, access.origin);
     while (signals_.Take() == 0) {
       source.Poll(kTick);
       if (source.synced()) {
+        staged.Look();
         feed_.Publish();
         synced_ = true;
       }
@@ -327,18 +330,24 @@ class Daemon {
     return revisions;
   }
 
+  // Of files.
+  void LogRead(const Diagnostics& diagnostics) {
+    for (const Diagnostic& diagnostic : diagnostics) {
+      Log(diagnostic);
+      if (diagnostic.severity == Severity::kError) {
+        metrics_.CountRefused(diagnostic.object.substr(0, diagnostic.object.find(' ')));
+      }
+    }
+  }
+
   void FollowManifests() {
     ManifestFollower follower(feed_, local_pods());
     ManifestSource source(settings_.manifests);
+    StagedFolder staged(settings_.staged, feed_, [this](const Diagnostics& diagnostics) { LogRead(diagnostics); });
     ChangeTime heard;  // of the first load: the first state is no change
     const auto load = [&] {
       const Manifests manifests = source.Load();
-      for (const Diagnostic& diagnostic : manifests.diagnostics) {
-        Log(diagnostic);
-        if (diagnostic.severity == Severity::kError) {
-          metrics_.CountRefused(diagnostic.object.substr(0, diagnostic.object.find(' ')));
-        }
-      }
+      LogRead(manifests.diagnostics);
       // Without what cannot be read, a first state could open what is closed. Later, what it held stays in force.
       if (!synced_ && !settings_.skip_broken_manifests && !manifests.unread.empty()) {
         spdlog::error(
@@ -353,6 +362,7 @@ class Daemon {
                   "manifests are read: {} namespaces, {} nodes, {} pods, {} policies", cluster.namespaces.size(),
                   cluster.nodes.size(), cluster.pods.size(), cluster.policies.size() + cluster.cluster_policies.size());
       follower.Follow(cluster, heard);
+      staged.Look();
       feed_.Publish();
       synced_ = true;
     };
@@ -366,6 +376,7 @@ class Daemon {
         heard = ChangeTime::Now();
         load();
       }
+      if (synced_ && staged.Look()) feed_.Publish();
       reports_.Take();  // there is no object to post them on
       Tick([&] {
         for (const Resource resource : kResources) metrics_.SetSource(resource, follower.objects(resource));

@@ -20,6 +20,7 @@ struct SyncSettings {
   std::string kubeconfig;  // empty: see FindAccess (kube/kubeconfig.h)
   std::string context;
   std::vector<std::string> manifests;  // files and folders, in place of an API server
+  std::vector<std::string> staged;     // files and folders of what is to be tried
   bool skip_broken_manifests = false;  // at a start, what cannot be read of them
   std::vector<std::string> targets;    // none: kDefaultTarget
   TargetSecurity security;

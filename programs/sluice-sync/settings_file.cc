@@ -20,6 +20,7 @@ std::map<std::string, Target> KeysOf(SyncSettings& settings) {
   return {{"kubeconfig", &settings.kubeconfig},
           {"context", &settings.context},
           {"manifests", &settings.manifests},
+          {"staged", &settings.staged},
           {"skip_broken_manifests", &settings.skip_broken_manifests},
           {"target", &settings.targets},
           {"tls.certificate", &settings.security.certificate},

@@ -25,6 +25,7 @@ void AddFlows(CLI::App& app, int* exit_code);
 void AddGet(CLI::App& app, int* exit_code);
 void AddLint(CLI::App& app, int* exit_code);
 void AddReplay(CLI::App& app, int* exit_code);
+void AddStaged(CLI::App& app, int* exit_code);
 void AddStatus(CLI::App& app, int* exit_code);
 void AddSuggest(CLI::App& app, int* exit_code);
 void AddTop(CLI::App& app, int* exit_code);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "sluice/protocol.h"
+#include "sluicectl/policy_manifest.h"
 
 namespace sluice {
 namespace {
@@ -115,31 +116,16 @@ class Converter {
   std::set<std::string> names_;
 };
 
-Json ToJson(const LabelSelector& selector) {
-  constexpr const char* kOperators[] = {"In", "NotIn", "Exists", "DoesNotExist"};
-  Json json = Json::object();
-  for (const LabelRequirement& term : selector.requirements) {
-    const auto labels = json.find("matchLabels");
-    const bool taken = labels != json.end() && labels->contains(term.key);
-    if (term.op == LabelRequirement::Operator::kIn && term.values.size() == 1 && !taken) {
-      json["matchLabels"][term.key] = term.values.front();
-      continue;
-    }
-    Json item = {{"key", term.key}, {"operator", kOperators[static_cast<int>(term.op)]}};
-    if (!term.values.empty()) item["values"] = term.values;
-    json["matchExpressions"].push_back(item);
-  }
-  return json;
-}
-
 Json ToJson(const PodSelection& selection) {
-  if (selection.pods.requirements.empty()) return {{"namespaces", ToJson(selection.namespaces)}};
-  return {{"pods", {{"namespaceSelector", ToJson(selection.namespaces)}, {"podSelector", ToJson(selection.pods)}}}};
+  if (selection.pods.requirements.empty()) return {{"namespaces", SelectorManifest(selection.namespaces)}};
+  return {{"pods",
+           {{"namespaceSelector", SelectorManifest(selection.namespaces)},
+            {"podSelector", SelectorManifest(selection.pods)}}}};
 }
 
 Json ToJson(const ClusterPolicyPeer& peer) {
   if (peer.pods) return ToJson(*peer.pods);
-  if (peer.nodes) return {{"nodes", ToJson(*peer.nodes)}};
+  if (peer.nodes) return {{"nodes", SelectorManifest(*peer.nodes)}};
   Json json = Json::object();
   for (const Prefix& network : peer.networks) json["networks"].push_back(network.ToString());
   for (const std::string& name : peer.domain_names) json["domainNames"].push_back(name);

@@ -6,8 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -27,6 +25,7 @@
 #include "sluicectl/flow_conditions.h"
 #include "sluicectl/live.h"
 #include "sluicectl/output.h"
+#include "sluicectl/since.h"
 
 namespace sluice {
 namespace {
@@ -79,22 +78,6 @@ std::string DecidedBy(const Json& line) {
     text += (text.empty() ? "" : ", ") + RuleText(side, direction);
   }
   return text.empty() ? "-" : text;
-}
-
-// "90s", "5m", "2h", "7d" ago, or a time as lines have it; in ns since 1970.
-std::optional<std::uint64_t> ParseSince(const std::string& text) {
-  constexpr std::uint64_t kNsInSecond = 1'000'000'000;
-  const std::uint64_t now_ns =
-      static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
-  std::uint64_t number = 0;
-  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const std::string_view unit(rest, static_cast<std::size_t>(text.data() + text.size() - rest));
-  constexpr std::pair<std::string_view, std::uint64_t> kUnits[] = {{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
-  for (const auto& [name, seconds] : kUnits) {
-    if (error != std::errc() || unit != name) continue;
-    return number > now_ns / kNsInSecond / seconds ? 1 : now_ns - number * seconds * kNsInSecond;
-  }
-  return ParseRfc3339(text);
 }
 
 class Reader {
@@ -278,8 +261,7 @@ int Show(const CLI::App& command, const FlowsOptions& options) {
   std::uint64_t since_ns = 0;
   if (!options.since.empty()) {
     const auto since = ParseSince(options.since);
-    if (!since)
-      return Fail("--since '" + options.since + "' wants 90s, 5m, 2h, 7d, or a time such as 2026-11-30T03:25:27Z");
+    if (!since) return Fail("--since '" + options.since + "' wants " + std::string(kSinceForms));
     since_ns = *since;
   }
   Reader reader(options, filter);

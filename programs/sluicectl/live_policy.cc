@@ -75,6 +75,7 @@ void TakeLivePods(const ResolvedPolicy& policy, Cluster* cluster) {
     pod.name = endpoint.name;
     pod.labels = ParseLabels(endpoint.labels);
     pod.addresses = endpoint.addresses;
+    pod.workload = endpoint.workload;
     if (endpoint.node != kNoNode) pod.node = policy.nodes[endpoint.node].name;
     for (const NamedPort& port : endpoint.ports) pod.ports.push_back({port.name, port.protocol, port.port});
   }

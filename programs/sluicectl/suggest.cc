@@ -15,13 +15,16 @@
 
 #include "codec/codec.h"
 #include "sluice/printable.h"
+#include "sluice/time_text.h"
 #include "sluicectl/commands.h"
 #include "sluicectl/flow_file.h"
 #include "sluicectl/input.h"
 #include "sluicectl/judge.h"
 #include "sluicectl/live.h"
 #include "sluicectl/live_policy.h"
+#include "sluicectl/logged_flows.h"
 #include "sluicectl/output.h"
+#include "sluicectl/since.h"
 
 namespace sluice {
 namespace {
@@ -31,6 +34,9 @@ struct SuggestSettings {
   SuggestOptions suggest;
   std::vector<std::string> manifests;
   std::string flows;
+  std::vector<std::string> inputs;  // flow logs
+  std::string since;
+  std::uint64_t since_ns = 0;
   double seconds = 0;  // to look at a running sluiced
 };
 
@@ -95,6 +101,52 @@ int ReadLiveFlows(const LiveOptions& live, v1::ObserveService::Stub& stub, Seen*
   return Finish(live, call.Finish(*reader));
 }
 
+void TellLeftOut(const LoggedFlows& logged) {
+  if (logged.of_gone_pods() != 0) {
+    std::fprintf(
+        stderr,
+        "note: %llu connection%s left out: nothing runs the workload of a pod that is gone, or it is not known\n",
+        static_cast<unsigned long long>(logged.of_gone_pods()), logged.of_gone_pods() == 1 ? "" : "s");
+  }
+  if (logged.not_logged() != 0) {
+    std::fprintf(stderr, "warning: %llu records were lost before they could be logged: connections may be missing\n",
+                 static_cast<unsigned long long>(logged.not_logged()));
+  }
+}
+
+// What a running sluiced remembers of flows that ended.
+int ReadHistory(const SuggestSettings& settings, v1::ObserveService::Stub& stub, const Cluster& cluster, Seen* seen) {
+  v1::WatchFlowsRequest request;
+  request.set_since_unix_ns(settings.since_ns);
+  LoggedFlows logged(cluster, [seen](const reference::Flow& flow) { seen->Add(flow); });
+  Call call(settings.live);
+  const auto reader = call.Open([&](Call* opened) { return stub.WatchFlows(opened, request); });
+  v1::WatchFlowsResponse message;
+  std::uint64_t lost = 0;
+  while (call.Read(*reader, &message)) {
+    if (message.begin_unix_ns() > settings.since_ns) {
+      std::fprintf(stderr, "note: what sluiced remembers begins at %s; a flow log (--input) may go back further\n",
+                   Rfc3339(message.begin_unix_ns()).c_str());
+    }
+    lost += message.not_shown() + message.not_recorded();
+    for (const std::string& line : message.lines()) logged.Add(line);
+  }
+  if (lost != 0) {
+    std::fprintf(stderr, "warning: %llu flows ended too fast to be remembered: connections may be missing\n",
+                 static_cast<unsigned long long>(lost));
+  }
+  TellLeftOut(logged);
+  return Finish(settings.live, call.Finish(*reader));
+}
+
+bool ReadLogs(const SuggestSettings& settings, const Cluster& cluster, Seen* seen) {
+  LoggedFlows logged(cluster, [seen](const reference::Flow& flow) { seen->Add(flow); });
+  bool good = true;
+  for (const std::string& path : settings.inputs) good = logged.ReadFile(path, settings.since_ns) && good;
+  TellLeftOut(logged);
+  return good;
+}
+
 // Pods as they are, and connections for as long as we are to look.
 int Watch(const SuggestSettings& settings, Cluster* cluster, Seen* seen) {
   constexpr std::chrono::seconds kBetweenLooks(2);
@@ -104,6 +156,10 @@ int Watch(const SuggestSettings& settings, Cluster* cluster, Seen* seen) {
     ResolvedPolicy policy;
     if (const int code = FetchPolicy(settings.live, *stub, &policy); code != kExitFine) return code;
     TakeLivePods(policy, cluster);
+  }
+  if (!settings.inputs.empty()) return ReadLogs(settings, *cluster, seen) ? kExitFine : kExitBadInput;
+  if (settings.since_ns != 0) {
+    if (const int code = ReadHistory(settings, *stub, *cluster, seen); code != kExitFine) return code;
   }
   const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(settings.seconds);
   while (true) {
@@ -134,7 +190,15 @@ bool AdmitsAll(const Suggestion& suggestion, Cluster cluster) {
   return true;
 }
 
-int RunSuggest(const SuggestSettings& settings) {
+int RunSuggest(SuggestSettings& settings) {
+  if (!settings.since.empty()) {
+    const auto since = ParseSince(settings.since);
+    if (!since) return Fail("--since '" + settings.since + "' wants " + std::string(kSinceForms));
+    settings.since_ns = *since;
+  }
+  if (!settings.flows.empty() && (!settings.inputs.empty() || !settings.since.empty())) {
+    return Fail("--flows has no times: it goes without --since and --input");
+  }
   Cluster cluster;
   bool good = true;
   if (!settings.manifests.empty()) {
@@ -147,15 +211,18 @@ int RunSuggest(const SuggestSettings& settings) {
   Seen seen;
   if (!settings.flows.empty()) {
     good = ReadFlows(settings.flows, cluster, &seen) && good;
+  } else if (!settings.inputs.empty() && !settings.manifests.empty()) {
+    good = ReadLogs(settings, cluster, &seen) && good;
   } else if (const int code = Watch(settings, &cluster, &seen); code != kExitFine) {
     return code;
   }
   const Suggestion suggestion = Suggest(cluster, settings.suggest, seen.Take());
   Report(suggestion.notes);
   if (suggestion.policies.empty()) {
-    std::fprintf(stderr,
-                 "error: no connection of a pod in namespace %s was seen; look longer (--for), or check the name\n",
-                 Printable(settings.suggest.namespace_name).c_str());
+    std::fprintf(
+        stderr,
+        "error: no connection of a pod in namespace %s was seen; look longer (--for, --since), or check the name\n",
+        Printable(settings.suggest.namespace_name).c_str());
     return kExitDiffers;
   }
   if (!AdmitsAll(suggestion, cluster)) return kExitBadInput;
@@ -178,6 +245,19 @@ void AddSuggest(CLI::App& app, int* exit_code) {
       ->check(CLI::NonNegativeNumber)
       ->type_name("SECONDS")
       ->capture_default_str();
+  command
+      ->add_option(
+          "--since", settings->since,
+          "take what the running sluiced remembers of flows that ended, too, or of flow logs what is not older: so "
+          "long ago, or since a time")
+      ->type_name("90s|5m|2h|7d|TIME");
+  command
+      ->add_option(
+          "--input", settings->inputs,
+          "take connections from a flow log, also a compressed one, instead of the running sluiced. Repeatable")
+      ->type_name("FILE")
+      ->allow_extra_args(false)
+      ->take_all();
   command->add_flag("--icmp", settings->suggest.icmp,
                     "admit ICMP that was seen, and with it every port of the two ends");
   command
@@ -192,6 +272,9 @@ void AddSuggest(CLI::App& app, int* exit_code) {
       "Exit codes: 0 policies are shown, and admit all that was seen; 1 nothing was seen; 2 bad input.\n"
       "Examples:\n"
       "  sluicectl suggest -n shop --for 600 > shop-policies.yaml\n"
+      "  sluicectl suggest -n shop --since 24h > shop-policies.yaml\n"
+      "  sluicectl suggest -n shop --since 7d --input /var/log/sluice/flows.jsonl --input "
+      "/var/log/sluice/flows.jsonl.1.gz\n"
       "  sluicectl suggest -n shop --manifests now.yaml --flows seen.jsonl");
   command->callback([settings, exit_code] { *exit_code = RunSuggest(*settings); });
 }

@@ -134,6 +134,15 @@ Diagnostics CheckSettings(const Config& config) {
       problems.push_back(config.origins.Problem(Item("manifests", i), *std::move(error)));
     }
   }
+  for (std::size_t i = 0; i < config.staged.size(); ++i) {
+    if (auto error = CheckReadable(config.staged[i])) {
+      problems.push_back(config.origins.Problem(Item("staged", i), *std::move(error)));
+    }
+  }
+  if (!config.staged.empty() && config.manifests.empty()) {
+    problems.push_back(config.origins.Problem(
+        "staged", "wants manifests: policy that is pushed is staged by its sender (sluice-sync --staged)"));
+  }
   for (const ApiProblem& problem : CheckApiSettings(config.api)) {
     problems.push_back(config.origins.Problem(problem.key, problem.what));
   }

@@ -21,6 +21,7 @@ struct Flags {
   std::string config;
   std::vector<std::string> wires;
   std::vector<std::string> manifests;
+  std::vector<std::string> staged;
   std::vector<std::string> listen;
   std::string state;
   std::string run;
@@ -59,6 +60,7 @@ std::optional<int> Overlay(const Flags& flags, Config& config) {
     config.edge.wires.push_back(std::get<WireSettings>(std::move(wire)));
   }
   list(flags.manifests, "manifests", config.manifests);
+  list(flags.staged, "staged", config.staged);
   list(flags.listen, "listen", config.api.listen);
   text(flags.state, "state", config.state);
   text(flags.run, "run", config.run);
@@ -94,6 +96,12 @@ std::optional<int> ReadCommandLine(int argc, char** argv, Config& config) {
       ->type_name("PATH")
       ->expected(1)
       ->take_all();
+  app.add_option("--staged", flags.staged,
+                 "file or folder of policies that are to be tried: traffic is judged by them, too, and they enforce "
+                 "nothing (sluicectl staged shows what they would change). Repeatable")
+      ->type_name("PATH")
+      ->expected(1)
+      ->take_all();
   app.add_option(
          "--listen", flags.listen,
          "where the control API listens: unix:PATH or HOST:PORT [" + std::string(kDefaultListen) + "]. Repeatable")
@@ -119,6 +127,7 @@ std::optional<int> ReadCommandLine(int argc, char** argv, Config& config) {
       "again. SIGTERM: drain and exit 0; a second one exits at once.\n"
       "Exit codes: 0 fine; 1 it could not run; 2 bad input.\n"
       "Example: sluiced --wire af_packet:eth1,af_packet:eth2 --manifests /etc/sluice/manifests\n"
+      "         sluiced --wire af_packet:eth1,af_packet:eth2 --manifests /etc/sluice/manifests --staged new-policies\n"
       "         sluiced --wire af_packet:eth1,af_packet:eth2 --state /var/lib/sluice    (policy comes by gRPC)\n"
       "         sluiced --wire hooks --state /var/lib/sluice    (between a node's pods; beside: sluice-node run)");
   try {

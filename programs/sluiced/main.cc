@@ -31,6 +31,8 @@
 #include "edge/eal.h"
 #include "edge/hooks_wire.h"
 #include "http/http_server.h"
+#include "observe/staged_ledger.h"
+#include "sluice/log_text.h"
 #include "sluiced/command_line.h"
 #include "sluiced/monitor.h"
 #include "sluiced/plane_view.h"
@@ -119,8 +121,11 @@ class Daemon {
     intake_ = std::make_unique<PolicyIntake>(config_.limits, publish, std::move(state), say);
     // Where all is forwarded until there is policy, some policy is better than none.
     const bool skips = config_.skip_broken_manifests || !config_.pipeline.fail_closed;
-    policy_ = std::make_unique<PolicyKeeper>(
-        config_.manifests, skips ? PolicyKeeper::Broken::kSkip : PolicyKeeper::Broken::kNoPolicy, *intake_);
+    policy_ =
+        std::make_unique<PolicyKeeper>(config_.manifests, config_.staged,
+                                       skips ? PolicyKeeper::Broken::kSkip : PolicyKeeper::Broken::kNoPolicy, *intake_);
+    names_ = std::make_unique<StoreNames>(intake_->store());
+    staged_ = std::make_unique<StagedLedger>(*names_, StagedFile());
     MakeFlowLog(say);
     if (!StartHttp()) return kExitFailed;
     if (!LoadFirstPolicy()) return kExitFine;
@@ -132,7 +137,6 @@ class Daemon {
   }
 
   void MakeFlowLog(const FlowLog::Say& say) {
-    names_ = std::make_unique<StoreNames>(intake_->store());
     if (!config_.flow_log.wanted()) return;
     flow_log_ = std::make_unique<FlowLog>(config_.flow_log, *names_, say);
   }
@@ -150,7 +154,7 @@ class Daemon {
   bool StartHttp() {
     monitor_ = std::make_unique<Monitor>(
         *intake_, Monitor::Settings{config_.limits, config_.http_policies, config_.pipeline.fail_closed,
-                                    !policy_->has_paths(), flow_log_.get()});
+                                    !policy_->has_paths(), flow_log_.get(), staged_.get()});
     if (config_.http.empty()) return true;
     std::string error;
     http_ = HttpServer::Start(config_.http,
@@ -196,7 +200,8 @@ class Daemon {
     service_ = std::make_unique<PolicyService>(*intake_, refusal, say_news, may_push);
     view_ = std::make_unique<PlaneView>(*plane_, plane_mutex_, config_.edge);
     monitor_->BeginTraffic(*view_);
-    observe_ = std::make_unique<ObserveService>(*intake_, *view_, config_.pipeline, ReadLimits(), flow_log_.get());
+    observe_ = std::make_unique<ObserveService>(*intake_, *view_, config_.pipeline, ReadLimits(), flow_log_.get(),
+                                                staged_.get());
     std::vector<CaptureRing*> rings;
     for (const auto& ring : capture_rings_) rings.push_back(ring.get());
     capture_ = std::make_unique<CaptureService>(std::move(rings), *names_, *view_, may_push);
@@ -227,6 +232,7 @@ class Daemon {
       plane_->Stop();
     }
     if (flow_log_) flow_log_->Stop(plane_->Observe());
+    staged_->CollectLast(plane_->Observe());
     PrintSummary();
     server_.reset();
     const std::lock_guard lock(plane_mutex_);
@@ -243,7 +249,7 @@ class Daemon {
   bool Listen() {
     plane_ ? monitor_->Turn(*plane_) : monitor_->Turn();
     const int policy_ms = policy_->TimeoutMs();
-    pollfd wait[] = {{signals_.fd(), POLLIN, 0}, {policy_->fd(), POLLIN, 0}};
+    pollfd wait[] = {{signals_.fd(), POLLIN, 0}, {policy_->fd(), POLLIN, 0}, {policy_->staged_fd(), POLLIN, 0}};
     poll(wait, std::size(wait), policy_ms < 0 ? kWatchMs : std::min(policy_ms, kWatchMs));
     while (const int signal = signals_.Take()) {
       if (signal == SIGTERM || signal == SIGINT) return false;
@@ -263,6 +269,8 @@ class Daemon {
     }
     SayWhatWasPushed();
     SayWhatWasCut();
+    staged_->Collect(plane_->Observe());
+    SayOfStaged();
     SayOfTunnels();
     if (const auto news = tls_.Look()) {
       LogNews(news->severity, news->text);
@@ -343,6 +351,25 @@ class Daemon {
         refuses ? "they are dropped (encapsulated)" : "they pass (encapsulation: pass)");
   }
 
+  // What was staged for what, and why it is not judged by; what is the same is not repeated.
+  void SayOfStaged() {
+    const auto refused = intake_->store().staged_refused();
+    const std::string why = refused ? LogText(*refused) : "";
+    const std::uint64_t since_ns = staged_->totals().since_unix_ns;
+    if (std::exchange(staged_refused_, why) != why && !why.empty()) {
+      spdlog::error("what is staged is not judged by: {}; what is in force stays", why);
+    }
+    if (std::exchange(staged_since_ns_, since_ns) == since_ns) return;
+    if (since_ns == 0) return spdlog::info("nothing is staged any more");
+    const std::size_t staged = intake_->store().Staged().size();
+    spdlog::info(
+        "{} staged: traffic is judged by what is staged, too, and nothing of it is enforced (sluicectl staged)",
+        staged == 1 ? "a change of 1 policy is" : fmt::format("changes of {} policies are", staged));
+  }
+
+  // Where what staged policies would change is kept.
+  std::string StagedFile() const { return config_.state.empty() ? "" : config_.state + "/staged.json"; }
+
   void PrintSummary() {
     const std::uint64_t published_ns = intake_->status().published_unix_ns;
     const auto age = std::chrono::seconds((UnixNowNs() - published_ns) / 1'000'000'000);
@@ -357,6 +384,7 @@ class Daemon {
   // The intake and the flow log are gone after the workers, which write into it.
   std::unique_ptr<PolicyIntake> intake_;
   std::unique_ptr<StoreNames> names_;
+  std::unique_ptr<StagedLedger> staged_;
   std::unique_ptr<FlowLog> flow_log_;
   std::vector<std::unique_ptr<CaptureRing>> capture_rings_;  // by worker
   std::unique_ptr<Dataplane> plane_;
@@ -374,6 +402,8 @@ class Daemon {
   std::uint64_t said_generation_ = 0;
   std::uint64_t said_state_ = 0;
   std::uint64_t flows_cut_ = 0;
+  std::uint64_t staged_since_ns_ = 0;
+  std::string staged_refused_;
   bool tunnels_told_ = false;
 };
 

@@ -28,9 +28,10 @@ class Monitor {
     bool fail_closed = true;
     bool has_sender = true;  // policy comes from senders, not from manifests
     const FlowLog* flow_log = nullptr;
+    const StagedLedger* staged = nullptr;
   };
 
-  // `intake` and the flow log outlive it.
+  // `intake`, the flow log and the ledger outlive it.
   Monitor(const PolicyIntake& intake, Settings settings);
 
   // The control thread.

@@ -1,5 +1,6 @@
 #include "sluiced/policy_keeper.h"
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <iterator>
@@ -11,6 +12,7 @@
 #include <variant>
 
 #include "manifest/kept_manifests.h"
+#include "manifest/staged_folder.h"
 #include "resolve/resolve.h"
 
 namespace sluice {
@@ -50,12 +52,19 @@ StateSettings ManifestStateSettings(std::string folder, std::string run_folder) 
           [] { return std::make_unique<KeptReader>(); }};
 }
 
-PolicyKeeper::PolicyKeeper(std::vector<std::string> paths, Broken broken, PolicyIntake& intake)
-    : has_paths_(!paths.empty()), broken_(broken), source_(std::move(paths)), intake_(intake) {}
+PolicyKeeper::PolicyKeeper(std::vector<std::string> paths, std::vector<std::string> staged, Broken broken,
+                           PolicyIntake& intake)
+    : has_paths_(!paths.empty()),
+      has_staged_(!staged.empty()),
+      broken_(broken),
+      source_(std::move(paths)),
+      staged_(std::move(staged)),
+      intake_(intake) {}
 
 int PolicyKeeper::TimeoutMs() const {
   constexpr int kBusyMs = 10;
-  return busy() ? kBusyMs : asked_ ? 0 : source_.TimeoutMs();
+  if (busy() || asked_) return busy() ? kBusyMs : 0;
+  return has_staged_ ? std::min(source_.TimeoutMs(), staged_.TimeoutMs()) : source_.TimeoutMs();
 }
 
 std::optional<Reload> PolicyKeeper::Step() {
@@ -63,7 +72,8 @@ std::optional<Reload> PolicyKeeper::Step() {
     if (reload_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return std::nullopt;
     return reload_.get();
   }
-  const bool changed = source_.ConsumeEvents();
+  const bool restaged = has_staged_ && staged_.ConsumeEvents();
+  const bool changed = source_.ConsumeEvents() || restaged;
   if (!changed && !asked_) return std::nullopt;
   asked_ = false;
   std::packaged_task<Reload()> update([this] { return Update(); });
@@ -90,6 +100,7 @@ Reload PolicyKeeper::Update() {
     intake_.RefuseManifests(std::move(reasons));
     return update;
   }
+  Stage(manifests, update.diagnostics);
   if (auto refusal = intake_.ReplaceByManifests(Resolve(manifests.cluster, &update.diagnostics))) {
     update.diagnostics.push_back(std::move(*refusal));
     return update;
@@ -100,6 +111,15 @@ Reload PolicyKeeper::Update() {
   update.changes = Changes(last_, update.table->stats());
   last_ = update.table->stats();
   return update;
+}
+
+// What is broken there stages nothing, and keeps nothing from being in force.
+void PolicyKeeper::Stage(Manifests& manifests, Diagnostics& diagnostics) {
+  if (!has_staged_) return;
+  Manifests folder = staged_.Load();
+  std::vector<StagedNetworkPolicy> staged = StagedIn(folder, &folder.diagnostics);
+  std::move(staged.begin(), staged.end(), std::back_inserter(manifests.cluster.staged));
+  std::move(folder.diagnostics.begin(), folder.diagnostics.end(), std::back_inserter(diagnostics));
 }
 
 // Once, before the first look at the manifests.

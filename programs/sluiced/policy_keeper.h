@@ -38,14 +38,15 @@ class PolicyKeeper {
   // Of manifests that cannot be read at a start, and of which nobody knows what they held.
   enum class Broken { kNoPolicy, kSkip };
 
-  // `intake` outlives it; where there are paths, nobody else changes policy, and its state file is of
-  // ManifestStateSettings. The same threads may run where the caller may.
-  PolicyKeeper(std::vector<std::string> paths, Broken broken, PolicyIntake& intake);
+  // `staged`: paths of what is to be tried. `intake` outlives it; where there are paths, nobody else changes policy,
+  // and its state file is of ManifestStateSettings. The same threads may run where the caller may.
+  PolicyKeeper(std::vector<std::string> paths, std::vector<std::string> staged, Broken broken, PolicyIntake& intake);
 
   bool has_paths() const { return has_paths_; }
 
   // To poll for input, for at most this many milliseconds, before each Step; -1: none, without end.
   int fd() const { return busy() ? -1 : source_.fd(); }
+  int staged_fd() const { return busy() || !has_staged_ ? -1 : staged_.fd(); }
   int TimeoutMs() const;
 
   // Has the manifests read even if nothing changed. Requires paths.
@@ -58,14 +59,17 @@ class PolicyKeeper {
 
  private:
   Reload Update();
+  void Stage(Manifests& manifests, Diagnostics& diagnostics);
   void Remember(Diagnostics& diagnostics);
   void Keep(Diagnostics& diagnostics);
 
   const bool has_paths_;
+  const bool has_staged_;
   const Broken broken_;
   bool asked_ = false;
   std::future<Reload> reload_;  // the thread behind it has what follows to itself
   ManifestSource source_;
+  ManifestSource staged_;
   PolicyIntake& intake_;
   TableStats last_;
   bool remembered_ = false;

@@ -20,6 +20,7 @@ std::vector<FlowLogOwner> StoreNames::OwnersOf(std::span<const IpAddress> addres
       owner.namespace_name = endpoint.namespace_name;
       owner.pod = endpoint.name;
       owner.node = node;
+      owner.workload = endpoint.workload;
     });
   }
   return owners;

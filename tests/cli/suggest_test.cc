@@ -102,6 +102,63 @@ TEST_F(SuggestTest, IcmpIsLeftOutWithANoteUnlessItIsAskedFor) {
   EXPECT_THAT(with.out, Not(HasSubstr("ports:"))) << "every port and protocol";
 }
 
+std::string LoggedEnd(const std::string& name, const std::string& address, const std::string& workload, int port) {
+  return R"({"address":")" + address + R"(","port":)" + std::to_string(port) + R"(,"namespace":"shop","pod":")" + name +
+         R"(","workload":")" + workload + "\"}";
+}
+
+// A line of a flow log, of a connection between pods as they were then.
+std::string Logged(const std::string& source, const std::string& destination,
+                   const std::string& time = "2026-11-30T03:25:27.123Z") {
+  return R"({"time":")" + time + R"(","type":"end","verdict":"forward","proto":"tcp","src":)" + source + R"(,"dst":)" +
+         destination + "}\n";
+}
+
+constexpr std::string_view kOwnedPods = R"(
+{apiVersion: v1, kind: Pod, metadata: {namespace: shop, name: web-1, labels: {app: web, color: blue},
+  ownerReferences: [{kind: StatefulSet, name: web, controller: true}]}, status: {podIP: 10.0.0.11}}
+---
+{apiVersion: v1, kind: Pod, metadata: {namespace: shop, name: web-2, labels: {app: web, color: green},
+  ownerReferences: [{kind: StatefulSet, name: web, controller: true}]}, status: {podIP: 10.0.0.12}}
+---
+{apiVersion: v1, kind: Pod, metadata: {namespace: shop, name: db-1, labels: {app: db},
+  ownerReferences: [{kind: StatefulSet, name: db, controller: true}]}, status: {podIP: 10.0.0.14}}
+)";
+
+TEST_F(SuggestTest, PodsOfOneOwnerAreOneWorkloadByTheLabelsThatAllShare) {
+  Write("owned.yaml", kOwnedPods);
+  Write("seen.jsonl", SeenLine("shop/web-1", "shop/db-1", "tcp", 5432));
+  const CommandResult result = Run({"suggest", "-n", "shop", "--manifests", "owned.yaml", "--flows", "seen.jsonl"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, AllOf(HasSubstr("# Workload web (StatefulSet/web), 2 pods.\n"), Not(HasSubstr("color"))));
+  EXPECT_THAT(result.out, HasSubstr("with shop/web (1 of 2 pods)"));
+}
+
+TEST_F(SuggestTest, FlowLogsSpeakOfPodsThatWereAndThoseThatAreGoneStandForTheirWorkload) {
+  Write("owned.yaml", kOwnedPods);
+  const std::string db = LoggedEnd("db-1", "10.0.0.14", "StatefulSet/db", 5432);
+  Write("log.jsonl",
+        Logged(LoggedEnd("web-0", "10.0.0.99", "StatefulSet/web", 1000), db) +
+            Logged(LoggedEnd("other", "10.0.0.11", "Deployment/gone", 1000), db) +  // the address is web-1's now
+            Logged(LoggedEnd("web-1", "10.0.0.11", "StatefulSet/web", 1000), LoggedEnd("db-1", "10.0.0.14", "", 80),
+                   "2020-01-01T00:00:00Z") +
+            R"({"time":"2026-11-30T03:25:27.123Z","type":"deny","verdict":"drop","packets":5})" + "\n" +
+            R"({"time":"2026-11-30T03:25:27.123Z","type":"lost","not_logged":7})" + "\n" + R"({"time":"2026-11-)");
+  const CommandResult result = Run({"suggest", "-n", "shop", "--manifests", "owned.yaml", "--input", "log.jsonl",
+                                    "--since", "2026-01-01T00:00:00Z"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, AllOf(HasSubstr("# 1 connection with shop/web (1 of 2 pods)"), HasSubstr("port: 5432"),
+                                Not(HasSubstr("port: 80"))));
+  EXPECT_THAT(result.err, AllOf(HasSubstr("note: 1 connection left out"), HasSubstr("warning: 7 records were lost")));
+  Write("no.jsonl", "{}\n");
+  const CommandResult bad = Run({"suggest", "-n", "shop", "--manifests", "owned.yaml", "--input", "no.jsonl"});
+  EXPECT_EQ(bad.exit_code, 2);
+  EXPECT_THAT(bad.err, HasSubstr("no.jsonl:1: is no line of a flow log"));
+  EXPECT_EQ(
+      Run({"suggest", "-n", "shop", "--manifests", "owned.yaml", "--input", "log.jsonl", "--since", "soon"}).exit_code,
+      2);
+}
+
 TEST_F(SuggestTest, OwnNodeNeedsNoRule) {
   const CommandResult result =
       SuggestFrom(SeenLine("192.0.2.1", "shop/api", "tcp", 8080) + SeenLine("shop/web-1", "shop/api", "tcp", 80));

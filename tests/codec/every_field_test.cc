@@ -21,7 +21,9 @@ Rule SomeRule() { return {0, {SomePorts()}, false, Action::kPass, 4, RuleName("f
 Section SomeSection() { return {"shop/web", Direction::kIngress, Tier::kAdmin, 17, 1, true, {SomeRule()}, "no room"}; }
 Group SomeGroup() { return {"pods", {{Net("10.0.0.0/8"), {Net("10.1.0.0/16")}}}}; }
 Node SomeNode() { return {"n1", {Ip("192.0.2.1")}, {Net("10.0.0.0/24")}}; }
-Endpoint SomeEndpoint() { return {"shop", "web", "app=web", {{"http", 6, 80}}, {Ip("10.0.0.1")}, 0, kEmptyIdSet}; }
+Endpoint SomeEndpoint() {
+  return {"shop", "web", "app=web", {{"http", 6, 80}}, {Ip("10.0.0.1")}, 0, kEmptyIdSet, "Deployment/web"};
+}
 
 ResolvedPolicy SomePolicy() {
   ResolvedPolicy policy;
@@ -31,6 +33,7 @@ ResolvedPolicy SomePolicy() {
   const GroupId both[] = {0, 1};
   policy.endpoints[0].members = policy.member_sets.Intern(both);
   policy.sections.push_back(SomeSection());
+  policy.staged = {{"shop/gone", {}}, {"shop/web", {SomeSection()}}};
   return policy;
 }
 
@@ -113,7 +116,7 @@ std::vector<Node> Nodes() {
 }
 
 std::vector<Endpoint> Endpoints() {
-  [[maybe_unused]] const auto& [space, name, labels, ports, addresses, node, members] = Endpoint{};
+  [[maybe_unused]] const auto& [space, name, labels, ports, addresses, node, members, workload] = Endpoint{};
   [[maybe_unused]] const auto& [port_name, protocol, port] = NamedPort{};
   return EachFieldChanged<Endpoint>(
       SomeEndpoint(),
@@ -121,11 +124,12 @@ std::vector<Endpoint> Endpoints() {
        [](auto& endpoint) { endpoint.labels = "app=api"; }, [](auto& endpoint) { endpoint.ports[0].name = "dns"; },
        [](auto& endpoint) { endpoint.ports[0].protocol = 17; }, [](auto& endpoint) { endpoint.ports[0].port = 53; },
        [](auto& endpoint) { endpoint.addresses.push_back(Ip("2001:db8::2")); },
-       [](auto& endpoint) { endpoint.node = kNoNode; }, [](auto& endpoint) { endpoint.node = 1; }});
+       [](auto& endpoint) { endpoint.workload = "Job/web"; }, [](auto& endpoint) { endpoint.node = kNoNode; },
+       [](auto& endpoint) { endpoint.node = 1; }});
 }
 
 TEST(EveryField, TravelsInAFullState) {
-  [[maybe_unused]] const auto& [nodes, endpoints, groups, member_sets, sections] = ResolvedPolicy{};
+  [[maybe_unused]] const auto& [nodes, endpoints, groups, member_sets, sections, staged] = ResolvedPolicy{};
   const auto expect_back = [](const ResolvedPolicy& policy) {
     EXPECT_EQ(BackFromFullState(policy).Dump(), policy.Dump());
     EXPECT_TRUE(BackFromFullState(policy) == policy);
@@ -135,6 +139,8 @@ TEST(EveryField, TravelsInAFullState) {
     ResolvedPolicy policy = SomePolicy();
     policy.sections = {};
     policy.sections.push_back(section);
+    expect_back(policy);
+    policy.staged = {{section.policy, {section}}};
     expect_back(policy);
   }
   for (const Group& group : Groups()) {
@@ -160,7 +166,7 @@ TEST(EveryField, TravelsInAFullState) {
 
 TEST(EveryField, TravelsInAnUpdate) {
   [[maybe_unused]] const auto& [removed_policies, removed_groups, nodes, removed_nodes, groups, removed_endpoints,
-                                endpoints, sections] = PolicyUpdate{};
+                                endpoints, sections, removed_staged, staged] = PolicyUpdate{};
   [[maybe_unused]] const auto& [group_id, group, members] = GroupUpdate{};
   [[maybe_unused]] const auto& [endpoint_id, endpoint, node, its_groups] = EndpointUpdate{};
   PolicyUpdate update;
@@ -182,6 +188,9 @@ TEST(EveryField, TravelsInAnUpdate) {
     section.policy = "shop/p" + std::to_string(update.sections.size());
     update.sections.push_back({section.policy, {section}});
   }
+  update.removed_staged = {"shop/left"};
+  update.staged = update.sections;
+  update.staged.push_back({"shop/gone", {}});
   PolicyUpdate back;
   const auto error = DecodeUpdate(EncodeUpdate(update, 7, 2), back);
   ASSERT_FALSE(error) << error->ToString();

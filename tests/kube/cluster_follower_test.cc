@@ -182,6 +182,29 @@ TEST_F(FollowerTest, RefusedClusterPolicyKeepsItsLastGoodVersionAndWithoutOneDen
   EXPECT_EQ(refused_, 2);
 }
 
+// Of the policy shop/p, that it would admit port 81, or be deleted.
+std::string StagedOf(const std::string& name, const std::string& uid, const std::string& action = "Set") {
+  return '{' + Meta(name, uid) + R"(,"spec":{"action":")" + action +
+         R"(","podSelector":{},"ingress":[{"ports":[{"port":81}]}]}})";
+}
+
+TEST_F(FollowerTest, StagedPoliciesAreFollowedBesideThoseInForceAndOneThatIsRefusedKeepsWhatWasStaged) {
+  constexpr auto kStaged = Resource::kStagedNetworkPolicies;
+  List(kStaged, {StagedOf("p", "1")});  // before all is listed
+  ListAll({PodOf("web", "2", "10.0.0.1")}, {PolicyOf("p", "3")});
+  EXPECT_THAT(InForce(),
+              AllOf(HasSubstr("ports=TCP/80"), HasSubstr("staged shop/p\nsection shop/p"), HasSubstr("ports=TCP/81")));
+  Put(kStaged, StagedOf("p", "1", "Replace"));
+  EXPECT_EQ(refused_, 1);
+  EXPECT_THAT(InForce(), HasSubstr("ports=TCP/81"));
+  Put(kStaged, StagedOf("p", "1", "Delete"));
+  EXPECT_THAT(InForce(), AllOf(HasSubstr("staged shop/p deleted\n"), Not(HasSubstr("ports=TCP/81"))));
+  Put(kStaged, StagedOf("q", "4", "Replace"));
+  EXPECT_THAT(InForce(), Not(HasSubstr("staged shop/q")));
+  List(kStaged, {});
+  EXPECT_THAT(InForce(), AllOf(Not(HasSubstr("staged")), HasSubstr("ports=TCP/80")));
+}
+
 TEST_F(FollowerTest, CNP_08_WhatFailedClosedIsTold) {
   ListAll({PodOf("web", "2", "10.0.0.1")}, {});
   List(Resource::kClusterNetworkPolicies,

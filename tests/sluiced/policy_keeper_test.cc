@@ -49,7 +49,7 @@ class Process {
   Process(const std::string& manifests, Broken broken, std::unique_ptr<StateFile> state)
       : intake_(
             {}, [](const auto&) {}, std::move(state)),
-        keeper_({manifests}, broken, intake_) {}
+        keeper_({manifests}, {}, broken, intake_) {}
 
   Reload Load() {
     keeper_.Ask();

@@ -1,0 +1,128 @@
+// Staged policies: strict like the policies that they stand for, and what is refused stages nothing. What runs a pod.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "manifest/staged_folder.h"
+#include "manifest_text.h"
+
+namespace sluice {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+using Action = StagedNetworkPolicy::Action;
+
+std::string Staged(const std::string& spec) {
+  return "apiVersion: policy.sluice.internal/v1alpha1\nkind: StagedNetworkPolicy\nmetadata: {name: p, namespace: n}\n"
+         "spec: " +
+         spec + "\n";
+}
+
+std::string Calico(const std::string& spec) {
+  return "apiVersion: projectcalico.org/v3\nkind: StagedKubernetesNetworkPolicy\nmetadata: {name: p, namespace: n}\n"
+         "spec: " +
+         spec + "\n";
+}
+
+StagedNetworkPolicy One(const std::string& text) {
+  const Manifests read = FromYaml(text);
+  EXPECT_THAT(Texts(read.diagnostics), IsEmpty());
+  EXPECT_THAT(read.cluster.staged, SizeIs(1));
+  EXPECT_THAT(read.cluster.policies, IsEmpty());
+  return read.cluster.staged.empty() ? StagedNetworkPolicy() : read.cluster.staged[0];
+}
+
+TEST(DecodeStaged, ASetIsTheNetworkPolicyOfThatSpec) {
+  constexpr const char* kSpec = "{podSelector: {matchLabels: {app: web}}, ingress: [{ports: [{port: 80}]}]}";
+  const StagedNetworkPolicy staged = One(Staged(kSpec));
+  const Manifests plain = FromYaml(
+      std::string("apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: n}\nspec: ") +
+      kSpec + "\n");
+  EXPECT_EQ(staged.action, Action::kSet);
+  EXPECT_EQ(staged.policy, plain.cluster.policies.at(0));
+  EXPECT_EQ(One(Staged(std::string("{action: Set, ") + (kSpec + 1))), staged);
+  EXPECT_EQ(One(Calico(std::string("{stagedAction: Set, ") + (kSpec + 1))), staged);
+}
+
+TEST(DecodeStaged, ADeleteNeedsNothingElse) {
+  const StagedNetworkPolicy staged = One(Staged("{action: Delete}"));
+  EXPECT_EQ(staged.action, Action::kDelete);
+  EXPECT_EQ(staged.namespace_name, "n");
+  EXPECT_EQ(staged.name, "p");
+  EXPECT_EQ(One(Calico("{stagedAction: Delete}")), staged);
+}
+
+TEST(DecodeStaged, CalicosOtherActionsStageNothing) {
+  EXPECT_EQ(One(Calico("{stagedAction: Ignore}")).action, Action::kIgnore);
+  EXPECT_EQ(One(Calico("{stagedAction: Learn}")).action, Action::kIgnore);
+}
+
+void ExpectStagesNothing(const std::string& text, const std::string& why) {
+  const Manifests read = FromYaml(text);
+  EXPECT_THAT(read.cluster.staged, IsEmpty()) << text;
+  EXPECT_THAT(read.cluster.policies, IsEmpty()) << text;
+  EXPECT_THAT(Texts(read.diagnostics), testing::Contains(HasSubstr(why))) << text;
+}
+
+TEST(DecodeStaged, WhatIsBrokenIsRefusedWithItsLineAndStagesNothing) {
+  ExpectStagesNothing(Staged("{action: Replace}"),
+                      "m.yaml:4: error: StagedNetworkPolicy n/p: spec.action: must be Set or Delete, is \"Replace\"");
+  ExpectStagesNothing(Staged("{action: Ignore}"), "spec.action: must be Set or Delete");
+  ExpectStagesNothing(Staged("{stagedAction: Set}"), "spec.stagedAction");
+  ExpectStagesNothing(Staged("{ingres: []}"), "spec.ingres");
+  ExpectStagesNothing(Staged("{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/33}}]}]}"),
+                      "spec.ingress[0].from[0].ipBlock.cidr");
+  ExpectStagesNothing(Staged("{action: 5}"), "spec.action");
+  ExpectStagesNothing("apiVersion: policy.sluice.internal/v1\nkind: StagedNetworkPolicy\nmetadata: {name: p}\n",
+                      "must be policy.sluice.internal/v1alpha1");
+  ExpectStagesNothing("apiVersion: policy.sluice.internal/v1alpha1\nkind: StagedNetworkPolcy\nmetadata: {name: p}\n",
+                      "did you mean StagedNetworkPolicy?");
+  ExpectStagesNothing("kind: StagedNetworkPolicy\nmetadata: {name: p}\n", "apiVersion: is required");
+}
+
+TEST(StagedFolder, NetworkPoliciesAreStagedAsTheyStandAndNothingElseIs) {
+  const Manifests folder = FromYaml(
+      "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: plain, namespace: n}\nspec: {}\n---\n"
+      "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: broken, namespace: n}\nspec: {x: "
+      "1}\n---\n" +
+      Staged("{action: Delete}") + "---\n" + PodText("stray"));
+  Diagnostics diagnostics;
+  const auto staged = StagedIn(folder, &diagnostics);
+  ASSERT_THAT(staged, SizeIs(2));
+  EXPECT_EQ(staged[0].name, "plain");
+  EXPECT_EQ(staged[0].action, Action::kSet);
+  EXPECT_EQ(staged[1].name, "p");
+  EXPECT_EQ(staged[1].action, Action::kDelete);
+  EXPECT_THAT(Texts(diagnostics), ElementsAre(HasSubstr("Pod default/stray: is not staged")));
+}
+
+std::string WorkloadOf(const std::string& labels, const std::string& owners) {
+  const Manifests read =
+      FromJson(R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","namespace":"n","labels":)" + labels +
+               R"(,"ownerReferences":)" + owners + R"(},"status":{"podIP":"10.0.0.1"}})");
+  EXPECT_THAT(read.cluster.pods, SizeIs(1));
+  return read.cluster.pods.empty() ? "" : read.cluster.pods[0].workload;
+}
+
+TEST(Workload, IsWhatTheOwnerIsCalledWithoutWhatChanges) {
+  EXPECT_EQ(
+      WorkloadOf(R"({"pod-template-hash":"6d4cf"})", R"([{"kind":"ReplicaSet","name":"web-6d4cf","controller":true}])"),
+      "Deployment/web");
+  EXPECT_EQ(WorkloadOf("{}", R"([{"kind":"ReplicaSet","name":"web-6d4cf","controller":true}])"),
+            "ReplicaSet/web-6d4cf");
+  EXPECT_EQ(WorkloadOf("{}", R"([{"kind":"StatefulSet","name":"db","controller":true}])"), "StatefulSet/db");
+  EXPECT_EQ(WorkloadOf("{}", R"([{"kind":"DaemonSet","name":"agent","controller":true}])"), "DaemonSet/agent");
+  EXPECT_EQ(WorkloadOf("{}", R"([{"kind":"Job","name":"report-29012345","controller":true}])"), "CronJob/report");
+  EXPECT_EQ(WorkloadOf("{}", R"([{"kind":"Job","name":"import-2024","controller":true}])"), "Job/import-2024");
+  EXPECT_EQ(WorkloadOf("{}", R"([{"kind":"A","name":"one"},{"kind":"B","name":"two","controller":true}])"), "B/two");
+  EXPECT_EQ(WorkloadOf("{}", "[]"), "");
+  EXPECT_EQ(WorkloadOf("{}", R"([{"kind":5}, {"name":"x"}])"), "");
+}
+
+}  // namespace
+}  // namespace sluice

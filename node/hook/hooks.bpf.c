@@ -7,6 +7,10 @@
 // there it has the addresses that the filter knows. So each packet is judged once, between addresses that no service
 // hides.
 //
+// Flows that the filter let pass in both directions may be carried: it puts each direction into `passages`, with a place
+// in `carried`, and their plain packets pass here, whole as the kernel has them. Whatever begins or ends a connection,
+// is in fragments or has options goes up to the filter all the same. `noted` tells it what it could carry.
+//
 // `translations` holds the translated connections of which the filter let a packet pass. Their replies are taken to the
 // filter; a reply of any other translated connection is dropped where it would be handed over.
 #include <linux/types.h>
@@ -34,6 +38,12 @@
 #define PROTO_UDP 17
 #define PROTO_ICMPV6 58
 #define PROTO_SCTP 132
+
+#define TCP_FIN 1
+#define TCP_SYN 2
+#define TCP_RST 4
+#define TCP_ACK 16
+#define TCP_URG 32
 
 // Of a frame that comes from the filter, until the hook that it is put back at: the mark says so, and the other says
 // that there was a mark. Only the mark opens anything, since a pod's own programs cannot set it.
@@ -133,6 +143,55 @@ struct {
   __type(key, __u32);
   __type(value, __u32);
 } disguise_next SEC(".maps");
+
+// Filled by user space alone: what has no room there is not carried.
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, SLUICE_PLACES);
+  __type(key, struct sluice_passage);
+  __type(value, __u32);
+} passages SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, SLUICE_PLACES);
+  __type(key, __u32);
+  __type(value, struct sluice_carried);
+} carried SEC(".maps");
+
+// The generation that last changed what policy says of the addresses that share a mark.
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, SLUICE_MARKS);
+  __type(key, __u32);
+  __type(value, __u64);
+} marks SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct sluice_carrying);
+} carrying SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, SLUICE_NOTED);
+  __type(key, struct sluice_passage);
+  __type(value, __u8);
+} noted SEC(".maps");
+
+// Frames that were carried, by slot.
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, SLUICE_SLOTS);
+  __type(key, __u32);
+  __type(value, __u64);
+} carried_frames SEC(".maps");
 
 enum fragment { WHOLE, FIRST, LATER };
 
@@ -369,10 +428,108 @@ failed:
   return DROP;
 }
 
+enum plainness { ODD, OPENS_OR_CLOSES, PLAIN };
+
+// PLAIN: the filter would say of it what it said of its flow. `headers`: how many bytes come before the payload.
+static __always_inline int PlainnessOf(struct __sk_buff* skb, const struct packet* packet, __u32* headers) {
+  __u16 room;
+  __u8 version, field[2];
+  if (skb->vlan_present || packet->fragment != WHOLE) return ODD;
+  if (packet->transport != ETH_HEADER + (packet->is_ipv6 ? 40 : 20)) return ODD;  // options, extension headers
+  if (bpf_skb_load_bytes(skb, ETH_HEADER, &version, 1) || version >> 4 != (packet->is_ipv6 ? 6 : 4)) return ODD;
+  if (bpf_skb_load_bytes(skb, ETH_HEADER + (packet->is_ipv6 ? 4 : 2), &room, 2)) return ODD;
+  room = bpf_ntohs(room);
+  if (!packet->is_ipv6) {
+    if (room < 20) return ODD;
+    room -= 20;
+  }
+  if (packet->transport + room > skb->len) return ODD;
+  if (packet->protocol == PROTO_UDP) {
+    if (bpf_skb_load_bytes(skb, packet->transport + 4, field, 2)) return ODD;
+    const __u32 length = field[0] << 8 | field[1];
+    *headers = packet->transport + 8;
+    return length >= 8 && length <= room ? PLAIN : ODD;
+  }
+  if (packet->protocol != PROTO_TCP || bpf_skb_load_bytes(skb, packet->transport + 12, field, 2)) return ODD;
+  const __u32 length = (field[0] >> 4) * 4;
+  *headers = packet->transport + length;
+  if (length < 20 || length > room) return ODD;
+  if (field[1] & (TCP_FIN | TCP_SYN | TCP_RST)) return OPENS_OR_CLOSES;
+  return (field[1] & (TCP_ACK | TCP_URG)) == TCP_ACK ? PLAIN : ODD;
+}
+
+static __always_inline struct sluice_passage PassageOf(const struct packet* packet, __u32 index, __u32 direction) {
+  const struct sluice_passage passage = {.source = packet->source,
+                                         .destination = packet->destination,
+                                         .source_port = packet->source_port,
+                                         .destination_port = packet->destination_port,
+                                         .index = index,
+                                         .protocol = packet->protocol,
+                                         .direction = direction};
+  return passage;
+}
+
+static __always_inline int IsStillJudged(const struct sluice_carried* place) {
+  const __u64 judged = place->judged;
+  const __u32 source = place->marks[0], destination = place->marks[1];
+  const __u64* changed = bpf_map_lookup_elem(&marks, &source);
+  if (!judged || !changed || *changed > judged) return 0;
+  changed = bpf_map_lookup_elem(&marks, &destination);
+  return changed && *changed <= judged;
+}
+
+static __always_inline int IsSilent(const struct sluice_carried* place, __u64 now_ns) {
+  return (__s64)(now_ns - place->last_ns) > (__s64)place->timeout_ns;  // another processor's clock may be ahead
+}
+
+// Whether the packet passes by what the filter said of its flow; counts it there.
+static __always_inline int IsCarried(struct __sk_buff* skb, const struct packet* packet,
+                                     const struct sluice_passage* passage, __u32 slot) {
+  __u32 headers = 0;
+  const int plainness = PlainnessOf(skb, packet, &headers);
+  if (plainness == ODD) return 0;
+  const __u32* number = bpf_map_lookup_elem(&passages, passage);
+  if (!number) return 0;
+  const __u32 own = *number;
+  struct sluice_carried* place = bpf_map_lookup_elem(&carried, &own);
+  if (!place) return 0;
+  const __u32 others = place->other;
+  struct sluice_carried* other = others ? bpf_map_lookup_elem(&carried, &others) : 0;
+  if (plainness == OPENS_OR_CLOSES) {
+    place->has_closing = 1;
+    if (other) other->has_closing = 1;
+    return 0;
+  }
+  const __u64 now_ns = bpf_ktime_get_coarse_ns();
+  if (place->has_closing || !IsStillJudged(place)) return 0;
+  if (IsSilent(place, now_ns) && (!other || IsSilent(other, now_ns))) return 0;
+  __u64 segments = 1;
+  const __u32 segment = skb->gso_size, length = skb->len;
+  if (segment && length > headers) segments = (length - headers + segment - 1) / segment;
+  __sync_fetch_and_add(&place->packets, segments);
+  __sync_fetch_and_add(&place->bytes, length + (segments - 1) * headers);
+  place->last_ns = now_ns;
+  __u64* frames = bpf_map_lookup_elem(&carried_frames, &slot);
+  if (frames) ++*frames;
+  return 1;
+}
+
+// Tells the filter where it could have a flow carried that it let a packet pass of.
+static __always_inline void Note(struct __sk_buff* skb, const struct packet* packet, __u32 index, __u32 direction) {
+  const __u32 zero = 0;
+  const __u8 one = 1;
+  __u32 headers = 0;
+  const struct sluice_carrying* set = bpf_map_lookup_elem(&carrying, &zero);
+  if (!set || !set->is_on || PlainnessOf(skb, packet, &headers) != PLAIN) return;
+  const struct sluice_passage passage = PassageOf(packet, index, direction);
+  bpf_map_update_elem(&noted, &passage, &one, BPF_NOEXIST);
+}
+
 // Undoes what SteerTranslated did, and notes the connection. 0: it cannot be done.
-static __always_inline int Translate(struct __sk_buff* skb, __u32 direction, __u32 disguise, int is_made) {
+static __always_inline int Translate(struct __sk_buff* skb, __u32 index, __u32 direction, __u32 disguise, int is_made) {
   struct packet packet = {};
   if (!Read(skb, &packet)) return 0;
+  if (!is_made) Note(skb, &packet, index, direction);
   const int is_source = direction == SLUICE_TO_INTERFACE;
   struct sluice_address client = is_source ? packet.source : packet.destination;
   struct sluice_address seen = client;
@@ -460,6 +617,9 @@ int Entering(struct __sk_buff* skb) {
                                   .protocol = packet.protocol};
     bpf_map_update_elem(&fragments, &key, &client, BPF_ANY);
   }
+  struct sluice_passage passage = PassageOf(&packet, index, SLUICE_FROM_INTERFACE);
+  passage.destination = client.address;
+  if (IsCarried(skb, &packet, &passage, slot)) return PASS;
   return SteerTranslated(skb, &packet, slot, SLUICE_FROM_INTERFACE, &client.address);
 }
 
@@ -514,6 +674,8 @@ int Leaving(struct __sk_buff* skb) {
       Count(slot, SLUICE_OWN);
       return PASS;
     }
+    const struct sluice_passage passage = PassageOf(&packet, index, SLUICE_TO_INTERFACE);
+    if (IsCarried(skb, &packet, &passage, slot)) return PASS;
     return Steer(skb, slot, SLUICE_TO_INTERFACE);
   }
 
@@ -525,6 +687,18 @@ int Leaving(struct __sk_buff* skb) {
   if (!came_by && IsNode(&client)) {
     Count(slot, SLUICE_OWN);
     return PASS;
+  }
+  // Without a translation noted, replies would be dropped: a packet that the filter lets pass notes it.
+  const struct sluice_connection translation = {.server = packet.destination,
+                                                .peer = packet.source,
+                                                .server_port = packet.destination_port,
+                                                .peer_port = packet.source_port,
+                                                .protocol = packet.protocol};
+  const struct sluice_client* noted_client = bpf_map_lookup_elem(&translations, &translation);
+  if (noted_client && Equal(&noted_client->address, &client)) {
+    struct sluice_passage passage = PassageOf(&packet, index, SLUICE_TO_INTERFACE);
+    passage.source = client;
+    if (IsCarried(skb, &packet, &passage, slot)) return PASS;
   }
   return SteerTranslated(skb, &packet, slot, SLUICE_TO_INTERFACE, &client);
 }
@@ -541,10 +715,13 @@ static __always_inline int Return(struct __sk_buff* skb, int is_made) {
   if (tag & SLUICE_TAG_TRANSLATED) {
     if (!skb->vlan_present) goto bad_tag;
     const __u32 disguise = skb->vlan_tci & 0xfff;
-    if (bpf_skb_vlan_pop(skb) || !Translate(skb, direction, disguise, is_made)) {
+    if (bpf_skb_vlan_pop(skb) || !Translate(skb, index, direction, disguise, is_made)) {
       Count(slot, SLUICE_UNTRANSLATED);
       return DROP;
     }
+  } else if (!is_made) {
+    struct packet packet = {};
+    if (Read(skb, &packet)) Note(skb, &packet, index, direction);
   }
   skb->mark = is_made ? MARK_MADE : MARK_FORWARDED;
   skb->tc_index = INDEX_MARKED;

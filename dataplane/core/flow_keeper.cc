@@ -87,6 +87,13 @@ void FlowKeeper::CountCarried(std::uint32_t flow, FlowTraffic traffic, std::uint
   }
 }
 
+template <typename Key>
+bool FlowKeeper::MeetTable(std::uint32_t flow) {
+  const FlowEntry<Key>& entry = flows<Key>().entry(flow);
+  if (entry.state() == FlowState::kCut || IsExpired(entry)) return false;
+  return !IsToBeJudged<Key>(flow) || Judge<Key>(flow, Classify(QueryOf(entry)));
+}
+
 // The trace of a flow that was cut is no flow any more: its end was told, and counted, when it was cut.
 template <typename Key>
 void FlowKeeper::End(std::uint32_t flow, FlowEndCause cause) {
@@ -225,6 +232,8 @@ void FlowKeeper::JudgeBatch(std::span<const std::uint32_t> batch) {
 
 template void FlowKeeper::CountCarried<Ipv4FlowKey>(std::uint32_t, FlowTraffic, std::uint32_t);
 template void FlowKeeper::CountCarried<Ipv6FlowKey>(std::uint32_t, FlowTraffic, std::uint32_t);
+template bool FlowKeeper::MeetTable<Ipv4FlowKey>(std::uint32_t);
+template bool FlowKeeper::MeetTable<Ipv6FlowKey>(std::uint32_t);
 template void FlowKeeper::End<Ipv4FlowKey>(std::uint32_t, FlowEndCause);
 template void FlowKeeper::End<Ipv6FlowKey>(std::uint32_t, FlowEndCause);
 template bool FlowKeeper::Judge<Ipv4FlowKey>(std::uint32_t, const Classification&);

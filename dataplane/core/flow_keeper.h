@@ -106,9 +106,11 @@ class FlowKeeper {
   bool MayBeCarried(const FlowEntry<Key>& entry) const {
     const FlowState state = entry.state();
     return (state == FlowState::kTcpEstablished || state == FlowState::kUdpReplied) &&
-           entry.Has(FlowEntry<Key>::kReplied) && !IsExpired(entry) &&
-           (entry.generation == judged_now_ || IsStillJudged(entry));
+           entry.Has(FlowEntry<Key>::kReplied) && !IsExpired(entry) && entry.generation == judged_now_;
   }
+  // Judges the flow where the table in force has not. False where it goes on no more.
+  template <typename Key>
+  bool MeetTable(std::uint32_t flow);
   template <typename Key>
   std::uint32_t TimeoutMs(const FlowEntry<Key>& entry) const {
     return timeouts_.Of(entry.state(), entry.protocol());

@@ -59,6 +59,7 @@ void MeetOne(FlowKeeper& keeper, CarriedFlow& carried) {
   if (flow == kNoFlow) return;
   if (carried.packets != 0) keeper.CountCarried<Key>(flow, {carried.packets, carried.bytes}, carried.idle_ms);
   const FlowEntry<Key>& entry = flows.entry(flow);
+  if (!keeper.MeetTable<Key>(flow)) return;
   carried.is_reply = greater != entry.Has(FlowEntry<Key>::kOriginatorIsGreater);
   carried.is_guessed = entry.Has(FlowEntry<Key>::kGuessed);
   carried.timeout_ms = keeper.TimeoutMs(entry);

@@ -70,7 +70,7 @@ struct CarriedFlow {
   std::uint32_t timeout_ms = 0;
 };
 
-// Counts what passed, and answers.
+// Counts what passed, judges flows that the table in force has not judged yet, and answers.
 struct MeetCarried {
   std::span<CarriedFlow> flows;
 };

@@ -7,16 +7,16 @@
 // there it has the addresses that the filter knows. So each packet is judged once, between addresses that no service
 // hides.
 //
-// Flows that the filter let pass in both directions may be carried: it puts each direction into `passages`, with a place
-// in `carried`, and their plain packets pass here, whole as the kernel has them. Whatever begins or ends a connection,
-// is in fragments or has options goes up to the filter all the same. `noted` tells it what it could carry.
+// Packets of established flows may pass without it: carry.bpf.h.
 //
 // `translations` holds the translated connections of which the filter let a packet pass. Their replies are taken to the
 // filter; a reply of any other translated connection is dropped where it would be handed over.
 #include <linux/types.h>
 
+#include "carry.bpf.h"
 #include "kernel_types.bpf.h"
 #include "layout.h"
+#include "packet.bpf.h"
 
 // After the kernel's types.
 #include <bpf/bpf_core_read.h>
@@ -26,24 +26,6 @@
 
 #define PASS (-1)  // TCX_NEXT: programs behind this one have their say
 #define DROP 2     // TCX_DROP
-
-#define ETH_HEADER 14
-#define ETH_IP 0x0800
-#define ETH_ARP 0x0806
-#define ETH_VLAN 0x8100
-#define ETH_IPV6 0x86dd
-
-#define PROTO_ICMP 1
-#define PROTO_TCP 6
-#define PROTO_UDP 17
-#define PROTO_ICMPV6 58
-#define PROTO_SCTP 132
-
-#define TCP_FIN 1
-#define TCP_SYN 2
-#define TCP_RST 4
-#define TCP_ACK 16
-#define TCP_URG 32
 
 // Of a frame that comes from the filter, until the hook that it is put back at: the mark says so, and the other says
 // that there was a mark. Only the mark opens anything, since a pod's own programs cannot set it.
@@ -144,162 +126,9 @@ struct {
   __type(value, __u32);
 } disguise_next SEC(".maps");
 
-// Filled by user space alone: what has no room there is not carried.
-struct {
-  __uint(type, BPF_MAP_TYPE_HASH);
-  __uint(map_flags, BPF_F_NO_PREALLOC);
-  __uint(max_entries, SLUICE_PLACES);
-  __type(key, struct sluice_passage);
-  __type(value, __u32);
-} passages SEC(".maps");
-
-struct {
-  __uint(type, BPF_MAP_TYPE_ARRAY);
-  __uint(map_flags, BPF_F_MMAPABLE);
-  __uint(max_entries, SLUICE_PLACES);
-  __type(key, __u32);
-  __type(value, struct sluice_carried);
-} carried SEC(".maps");
-
-// The generation that last changed what policy says of the addresses that share a mark.
-struct {
-  __uint(type, BPF_MAP_TYPE_ARRAY);
-  __uint(map_flags, BPF_F_MMAPABLE);
-  __uint(max_entries, SLUICE_MARKS);
-  __type(key, __u32);
-  __type(value, __u64);
-} marks SEC(".maps");
-
-struct {
-  __uint(type, BPF_MAP_TYPE_ARRAY);
-  __uint(map_flags, BPF_F_MMAPABLE);
-  __uint(max_entries, 1);
-  __type(key, __u32);
-  __type(value, struct sluice_carrying);
-} carrying SEC(".maps");
-
-struct {
-  __uint(type, BPF_MAP_TYPE_HASH);
-  __uint(max_entries, SLUICE_NOTED);
-  __type(key, struct sluice_passage);
-  __type(value, __u8);
-} noted SEC(".maps");
-
-// Frames that were carried, by slot.
-struct {
-  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, SLUICE_SLOTS);
-  __type(key, __u32);
-  __type(value, __u64);
-} carried_frames SEC(".maps");
-
-enum fragment { WHOLE, FIRST, LATER };
-
-struct packet {
-  struct sluice_address source;
-  struct sluice_address destination;
-  __u32 transport;  // offset of the transport header
-  __u32 fragment_id;
-  __u16 source_port;
-  __u16 destination_port;
-  __u8 protocol;
-  __u8 fragment;
-  __u8 icmp_type;
-  __u8 hop_limit;
-  __u8 is_ipv6;
-};
-
 static __always_inline void Count(__u32 slot, __u32 what) {
   struct sluice_counts* slot_counts = bpf_map_lookup_elem(&counts, &slot);
   if (slot_counts) slot_counts->frames[what]++;
-}
-
-static __always_inline int Equal(const struct sluice_address* a, const struct sluice_address* b) {
-  return a->words[0] == b->words[0] && a->words[1] == b->words[1] && a->words[2] == b->words[2] &&
-         a->words[3] == b->words[3];
-}
-
-static __always_inline void SetIpv4(struct sluice_address* address, __u32 value) {
-  address->words[0] = 0;
-  address->words[1] = 0;
-  address->words[2] = bpf_htonl(0xffff);
-  address->words[3] = value;
-}
-
-static __always_inline int HasPorts(__u32 protocol) {
-  return protocol == PROTO_TCP || protocol == PROTO_UDP || protocol == PROTO_SCTP;
-}
-
-static __always_inline void ReadPorts(struct __sk_buff* skb, struct packet* packet) {
-  if (packet->fragment == LATER) return;
-  if (HasPorts(packet->protocol)) {
-    bpf_skb_load_bytes(skb, packet->transport, &packet->source_port, 2);
-    bpf_skb_load_bytes(skb, packet->transport + 2, &packet->destination_port, 2);
-  } else if (packet->protocol == PROTO_ICMP || packet->protocol == PROTO_ICMPV6) {
-    bpf_skb_load_bytes(skb, packet->transport, &packet->icmp_type, 1);
-    const __u8 type = packet->icmp_type;
-    // An echo's number tells connections apart, as conntrack has it.
-    if (packet->protocol == PROTO_ICMP ? type == 0 || type == 8 : type == 128 || type == 129) {
-      bpf_skb_load_bytes(skb, packet->transport + 4, &packet->source_port, 2);
-      packet->destination_port = packet->source_port;
-    }
-  }
-}
-
-static __always_inline int ReadIpv4(struct __sk_buff* skb, struct packet* packet) {
-  __u8 header[20];
-  if (bpf_skb_load_bytes(skb, ETH_HEADER, header, sizeof header)) return 0;
-  if ((header[0] >> 4) != 4 || (header[0] & 15) < 5) return 0;
-  __u32 source, destination;
-  __builtin_memcpy(&source, header + 12, 4);
-  __builtin_memcpy(&destination, header + 16, 4);
-  SetIpv4(&packet->source, source);
-  SetIpv4(&packet->destination, destination);
-  packet->protocol = header[9];
-  packet->hop_limit = header[8];
-  packet->transport = ETH_HEADER + (header[0] & 15) * 4;
-  packet->fragment_id = header[4] << 8 | header[5];
-  __u32 offset = (header[6] & 0x1f) << 8 | header[7];
-  packet->fragment = offset ? LATER : (header[6] & 0x20) ? FIRST : WHOLE;
-  return 1;
-}
-
-static __always_inline int ReadIpv6(struct __sk_buff* skb, struct packet* packet) {
-  __u8 header[8];
-  if (bpf_skb_load_bytes(skb, ETH_HEADER, header, sizeof header)) return 0;
-  if (bpf_skb_load_bytes(skb, ETH_HEADER + 8, &packet->source, 16)) return 0;
-  if (bpf_skb_load_bytes(skb, ETH_HEADER + 24, &packet->destination, 16)) return 0;
-  packet->is_ipv6 = 1;
-  packet->hop_limit = header[7];
-  __u8 next = header[6];
-  __u32 at = ETH_HEADER + 40;
-  for (int i = 0; i < 6; ++i) {
-    __u8 extension[8];
-    if (next != 0 && next != 43 && next != 44 && next != 60) break;
-    if (bpf_skb_load_bytes(skb, at, extension, sizeof extension)) return 0;
-    if (next == 44) {
-      __u32 offset = extension[2] << 8 | (extension[3] & 0xf8);
-      packet->fragment = offset ? LATER : (extension[3] & 1) ? FIRST : WHOLE;
-      __builtin_memcpy(&packet->fragment_id, extension + 4, 4);
-      at += 8;
-    } else {
-      at += (extension[1] + 1) * 8;
-    }
-    next = extension[0];
-    if (packet->fragment == LATER) break;
-  }
-  packet->protocol = next;
-  packet->transport = at;
-  return 1;
-}
-
-// 0: no IP, or none that can be read.
-static __always_inline int Read(struct __sk_buff* skb, struct packet* packet) {
-  int read = 0;
-  if (skb->protocol == bpf_htons(ETH_IP)) read = ReadIpv4(skb, packet);
-  if (skb->protocol == bpf_htons(ETH_IPV6)) read = ReadIpv6(skb, packet);
-  if (read) ReadPorts(skb, packet);
-  return read;
 }
 
 static __always_inline int IsControl(struct __sk_buff* skb, const struct packet* packet) {
@@ -426,103 +255,6 @@ static __always_inline int SteerTranslated(struct __sk_buff* skb, struct packet*
 failed:
   Count(slot, SLUICE_UNTRANSLATED);
   return DROP;
-}
-
-enum plainness { ODD, OPENS_OR_CLOSES, PLAIN };
-
-// PLAIN: the filter would say of it what it said of its flow. `headers`: how many bytes come before the payload.
-static __always_inline int PlainnessOf(struct __sk_buff* skb, const struct packet* packet, __u32* headers) {
-  __u16 room;
-  __u8 version, field[2];
-  if (skb->vlan_present || packet->fragment != WHOLE) return ODD;
-  if (packet->transport != ETH_HEADER + (packet->is_ipv6 ? 40 : 20)) return ODD;  // options, extension headers
-  if (bpf_skb_load_bytes(skb, ETH_HEADER, &version, 1) || version >> 4 != (packet->is_ipv6 ? 6 : 4)) return ODD;
-  if (bpf_skb_load_bytes(skb, ETH_HEADER + (packet->is_ipv6 ? 4 : 2), &room, 2)) return ODD;
-  room = bpf_ntohs(room);
-  if (!packet->is_ipv6) {
-    if (room < 20) return ODD;
-    room -= 20;
-  }
-  if (packet->transport + room > skb->len) return ODD;
-  if (packet->protocol == PROTO_UDP) {
-    if (bpf_skb_load_bytes(skb, packet->transport + 4, field, 2)) return ODD;
-    const __u32 length = field[0] << 8 | field[1];
-    *headers = packet->transport + 8;
-    return length >= 8 && length <= room ? PLAIN : ODD;
-  }
-  if (packet->protocol != PROTO_TCP || bpf_skb_load_bytes(skb, packet->transport + 12, field, 2)) return ODD;
-  const __u32 length = (field[0] >> 4) * 4;
-  *headers = packet->transport + length;
-  if (length < 20 || length > room) return ODD;
-  if (field[1] & (TCP_FIN | TCP_SYN | TCP_RST)) return OPENS_OR_CLOSES;
-  return (field[1] & (TCP_ACK | TCP_URG)) == TCP_ACK ? PLAIN : ODD;
-}
-
-static __always_inline struct sluice_passage PassageOf(const struct packet* packet, __u32 index, __u32 direction) {
-  const struct sluice_passage passage = {.source = packet->source,
-                                         .destination = packet->destination,
-                                         .source_port = packet->source_port,
-                                         .destination_port = packet->destination_port,
-                                         .index = index,
-                                         .protocol = packet->protocol,
-                                         .direction = direction};
-  return passage;
-}
-
-static __always_inline int IsStillJudged(const struct sluice_carried* place) {
-  const __u64 judged = place->judged;
-  const __u32 source = place->marks[0], destination = place->marks[1];
-  const __u64* changed = bpf_map_lookup_elem(&marks, &source);
-  if (!judged || !changed || *changed > judged) return 0;
-  changed = bpf_map_lookup_elem(&marks, &destination);
-  return changed && *changed <= judged;
-}
-
-static __always_inline int IsSilent(const struct sluice_carried* place, __u64 now_ns) {
-  return (__s64)(now_ns - place->last_ns) > (__s64)place->timeout_ns;  // another processor's clock may be ahead
-}
-
-// Whether the packet passes by what the filter said of its flow; counts it there.
-static __always_inline int IsCarried(struct __sk_buff* skb, const struct packet* packet,
-                                     const struct sluice_passage* passage, __u32 slot) {
-  __u32 headers = 0;
-  const int plainness = PlainnessOf(skb, packet, &headers);
-  if (plainness == ODD) return 0;
-  const __u32* number = bpf_map_lookup_elem(&passages, passage);
-  if (!number) return 0;
-  const __u32 own = *number;
-  struct sluice_carried* place = bpf_map_lookup_elem(&carried, &own);
-  if (!place) return 0;
-  const __u32 others = place->other;
-  struct sluice_carried* other = others ? bpf_map_lookup_elem(&carried, &others) : 0;
-  if (plainness == OPENS_OR_CLOSES) {
-    place->has_closing = 1;
-    if (other) other->has_closing = 1;
-    return 0;
-  }
-  const __u64 now_ns = bpf_ktime_get_coarse_ns();
-  if (place->has_closing || !IsStillJudged(place)) return 0;
-  if (IsSilent(place, now_ns) && (!other || IsSilent(other, now_ns))) return 0;
-  __u64 segments = 1;
-  const __u32 segment = skb->gso_size, length = skb->len;
-  if (segment && length > headers) segments = (length - headers + segment - 1) / segment;
-  __sync_fetch_and_add(&place->packets, segments);
-  __sync_fetch_and_add(&place->bytes, length + (segments - 1) * headers);
-  place->last_ns = now_ns;
-  __u64* frames = bpf_map_lookup_elem(&carried_frames, &slot);
-  if (frames) ++*frames;
-  return 1;
-}
-
-// Tells the filter where it could have a flow carried that it let a packet pass of.
-static __always_inline void Note(struct __sk_buff* skb, const struct packet* packet, __u32 index, __u32 direction) {
-  const __u32 zero = 0;
-  const __u8 one = 1;
-  __u32 headers = 0;
-  const struct sluice_carrying* set = bpf_map_lookup_elem(&carrying, &zero);
-  if (!set || !set->is_on || PlainnessOf(skb, packet, &headers) != PLAIN) return;
-  const struct sluice_passage passage = PassageOf(packet, index, direction);
-  bpf_map_update_elem(&noted, &passage, &one, BPF_NOEXIST);
 }
 
 // Undoes what SteerTranslated did, and notes the connection. 0: it cannot be done.

@@ -119,7 +119,7 @@ void Carrier::Turn() {
   {
     const std::lock_guard lock(mutex_);
     const Clock::time_point now = Clock::now();
-    const bool is_count_due = now >= count_due_, is_round_due = now >= round_due_;
+    const bool is_count_due = now >= count_due_, is_round_due = is_count_due && now >= round_due_;
     if (is_count_due) count_due_ = now + kCount;
     if (is_round_due) round_due_ = now + kRound;
     questions = GatherQuestions(is_count_due, is_round_due);
@@ -139,17 +139,16 @@ std::vector<Carrier::Question> Carrier::GatherQuestions(bool is_count_due, bool 
     questions.push_back({passage, known == by_passage_.end() ? 0 : known->second, true});
   }
   const Clock::time_point now = Clock::now();
-  for (std::uint32_t place = 1; place < entries_.size(); ++place) {
+  for (std::uint32_t place = 1; is_count_due && place < entries_.size(); ++place) {
     const Entry& entry = entries_[place];
     if (entry.use != Entry::Use::kCarried) continue;
     const sluice_carried& shared = maps_->place(place);
-    const bool is_asked_now =
-        is_round_due || Load(shared.has_closing) != 0 || (is_count_due && Load(shared.packets) != shared.told_packets);
-    if (is_asked_now) questions.push_back({entry.passage, place, false});
+    const bool has_news = Load(shared.has_closing) != 0 || Load(shared.packets) != shared.told_packets;
+    if (has_news || is_round_due) questions.push_back({entry.passage, place, false});
   }
   for (const Ending& ending : endings_) {
     if (now - ending.since < kGrace && !is_stopping_) break;
-    if (entries_[ending.place].passage.index == 0) continue;  // of a process before this one
+    if (entries_[ending.place].passage.index == 0) continue;  // it was free
     questions.push_back({entries_[ending.place].passage, ending.place, false});
   }
   return questions;
@@ -199,8 +198,8 @@ void Carrier::Use(const Question& question, const CarriedFlow& answer) {
   }
   if (entries_[question.place].use != Entry::Use::kCarried) return;
   const sluice_carried& shared = maps_->place(question.place);
-  const bool goes_on =
-      answer.may_be_carried && Load(shared.has_closing) == 0 && (shared.is_reply != 0) == answer.is_reply;
+  const bool goes_on = mode_ == Mode::kCarry && answer.may_be_carried && Load(shared.has_closing) == 0 &&
+                       (shared.is_reply != 0) == answer.is_reply;
   goes_on ? Renew(question.place, answer, question.was_noted) : End(question.place);
 }
 
@@ -233,14 +232,17 @@ void Carrier::Add(const sluice_passage& passage, const CarriedFlow& answer) {
   if (!maps_->Put(passage, place)) return;
   free_.pop_back();
   entries_[place] = {Entry::Use::kCarried, passage};
-  by_passage_.emplace(passage, place);
-  for (const std::uint32_t mark : shared.marks) by_mark_[mark].push_back(place);
-  Link(place, answer.is_reply);
+  Enter(place);
   Store(shared.judged, answer.generation);
 }
 
-// To the flow's other direction. A place of the same direction at another interface is what was there before.
-void Carrier::Link(std::uint32_t place, bool is_reply) {
+// Finds it by what it is of from here on, and links it to the flow's other direction. A place of the same direction at
+// another interface is what was there before.
+void Carrier::Enter(std::uint32_t place) {
+  const sluice_carried& shared = maps_->place(place);
+  const std::size_t is_reply = shared.is_reply != 0 ? 1 : 0;
+  by_passage_.emplace(entries_[place].passage, place);
+  for (const std::uint32_t mark : shared.marks) by_mark_[mark % SLUICE_MARKS].push_back(place);
   const sluice_passage flow = FlowOfPassage(entries_[place].passage);
   if (const auto known = by_flow_.find(flow); known != by_flow_.end() && known->second[is_reply] != 0) {
     End(known->second[is_reply]);
@@ -248,7 +250,7 @@ void Carrier::Link(std::uint32_t place, bool is_reply) {
   std::array<std::uint32_t, 2>& places = by_flow_[flow];
   places[is_reply] = place;
   flows_.store(by_flow_.size(), std::memory_order_relaxed);
-  const std::uint32_t other = places[!is_reply];
+  const std::uint32_t other = places[1 - is_reply];
   if (other == 0) return;
   Store(maps_->place(place).other, other);
   Store(maps_->place(other).other, place);
@@ -261,14 +263,18 @@ void Carrier::End(std::uint32_t place) {
   Store(shared.judged, 0);
   maps_->Erase(entry.passage);
   by_passage_.erase(entry.passage);
-  for (const std::uint32_t mark : shared.marks) std::erase(by_mark_[mark], place);
+  for (const std::uint32_t mark : shared.marks) std::erase(by_mark_[mark % SLUICE_MARKS], place);
   if (shared.other != 0) Store(maps_->place(shared.other).other, 0);
   if (const auto flow = by_flow_.find(FlowOfPassage(entry.passage)); flow != by_flow_.end()) {
     std::replace(flow->second.begin(), flow->second.end(), place, std::uint32_t{0});
     if (flow->second[0] == 0 && flow->second[1] == 0) by_flow_.erase(flow);
   }
   flows_.store(by_flow_.size(), std::memory_order_relaxed);
-  entry.use = Entry::Use::kEnding;
+  EndLater(place);
+}
+
+void Carrier::EndLater(std::uint32_t place) {
+  entries_[place].use = Entry::Use::kEnding;
   endings_.push_back({place, Clock::now()});
 }
 
@@ -312,32 +318,43 @@ void Carrier::WriteMarks(const Table& table, std::vector<std::uint32_t>* changed
   }
 }
 
-// What a process before this one had carried becomes the workers' own, and goes up to them from here on: by the time
-// that this returns, no packet passes by what that one said.
+// What a process before this one had carried becomes the workers' own. They judge it here, and what the table lets pass
+// is carried on, so that an idle flow outlives the next process, too. Nothing else passes by what that one said.
 void Carrier::TakeOver(const Table& table) {
   const auto passages = maps_->List();
-  Adopt(passages);
-  std::uint32_t limit = 1;
   for (const auto& [passage, place] : passages) {
+    if (place >= entries_.size()) entries_.resize(place + 1);
+    entries_[place] = {Entry::Use::kCarried, passage};
     Store(maps_->place(place).judged, 0);
-    maps_->Erase(passage);
-    limit = std::max(limit, place + 1);
   }
-  maps_->TakeNoted();
+  if (!passages.empty()) WaitForRound();
+  Adopt(passages);
   WriteMarks(table, nullptr);
-  // Packets may be under way by those places for a moment.
-  entries_.resize(limit);
-  for (std::uint32_t place = 1; place < limit; ++place) {
-    entries_[place].use = Entry::Use::kEnding;
-    endings_.push_back({place, Clock::now()});
-  }
-  for (const auto& [passage, place] : passages) entries_[place].passage = passage;
   is_taken_over_ = true;
-  maps_->SetOn(mode_ == Mode::kCarry);
-  if (!passages.empty()) {
-    say_(std::to_string(passages.size()) +
-         " directions of flows were carried: their flows are adopted, and judged again");
+  std::vector<Question> questions;
+  for (std::uint32_t place = 1; place < entries_.size(); ++place) {
+    if (entries_[place].use == Entry::Use::kFree) {
+      EndLater(place);  // a packet may be under way by it for a moment
+      continue;
+    }
+    maps_->place(place).other = 0;
+    Enter(place);
+    questions.push_back({entries_[place].passage, place, true});
   }
+  for (std::size_t begin = 0; begin < questions.size(); begin += kQuestionsAtOnce) {
+    Meet(std::span(questions).subspan(begin, std::min(kQuestionsAtOnce, questions.size() - begin)), true);
+  }
+  maps_->SetOn(mode_ == Mode::kCarry);
+  if (passages.empty()) return;
+  say_("flows that were carried without a sluiced: " + std::to_string(by_flow_.size()) + " go on");
+}
+
+// Until each worker reads its letters by the table that was published last: one letter a round, by the table that it
+// began with.
+void Carrier::WaitForRound() {
+  std::vector<Post> posts(plane_.workers().size());
+  for (Post& post : posts) post.letter = std::make_unique<Letter>(MeetCarried{});
+  Deliver(posts);
 }
 
 void Carrier::Adopt(std::span<const std::pair<sluice_passage, std::uint32_t>> passages) {

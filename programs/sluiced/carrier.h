@@ -4,7 +4,7 @@
 // the workers asks each flow's worker about it, by letter, and puts the passages of established flows into the hooks'
 // map, with the generation that judged the flow. Twice a second, and before anything could end a flow, it tells the
 // workers what passed. What the hooks find to begin or end a connection, or to be changed by policy, comes up to the
-// worker again at once; see hooks.bpf.c.
+// worker again at once; see carry.bpf.h.
 //
 // A policy's change is marked in the hooks' maps before workers have its table, so that once it is said to be in force
 // no packet passes by an older one. Of the flows that it concerns, what was carried until then is counted first.
@@ -105,9 +105,11 @@ class Carrier {
   void Renew(std::uint32_t place, const CarriedFlow& answer, bool was_noted);
   void End(std::uint32_t place);
   void FreeEnded();
-  void Link(std::uint32_t place, bool is_reply);
+  void Enter(std::uint32_t place);
+  void EndLater(std::uint32_t place);
 
   void TakeOver(const Table& table);
+  void WaitForRound();
   void Adopt(std::span<const std::pair<sluice_passage, std::uint32_t>> passages);
   void WriteMarks(const Table& table, std::vector<std::uint32_t>* changed);
 

@@ -114,12 +114,17 @@ def say(request):
     return "open"
 
 
+def port(request):
+    """The local one of a held connection."""
+    return held[request["name"]].getsockname()[1]
+
+
 def release(request):
     held.pop(request["name"]).close()
     return "closed"
 
 
-ACTIONS = {"tcp": probe_tcp, "udp": probe_udp, "icmp": probe_icmp, "hold": hold, "say": say, "release": release}
+ACTIONS = {"tcp": probe_tcp, "udp": probe_udp, "icmp": probe_icmp, "hold": hold, "say": say, "port": port, "release": release}
 
 
 def answer(request):

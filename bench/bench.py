@@ -13,6 +13,7 @@ import flap
 import follow
 import line_rate
 import machine
+import node
 import peers
 import report
 import staged
@@ -37,6 +38,7 @@ SECTIONS = {
     "follow": follow.measure,
     "grid": worker_alone.grid,
     "stages": stages.measure,
+    "node": node.measure,
 }
 
 

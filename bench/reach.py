@@ -49,7 +49,28 @@ def of_worst(figures, more_is_better):
 
 
 def goals(results):
-    return [*against_others(results), *under_load(results), *tables(results), *without_end(results), *followed(results)]
+    return [
+        *against_others(results),
+        *under_load(results),
+        *tables(results),
+        *without_end(results),
+        *followed(results),
+        *between_pods(results),
+    ]
+
+
+def between_pods(results):
+    of = lambda contender, metric, workload: turns(results, "node", contender, metric, workload=workload)
+    against = lambda contender, other, metric, workload: ratio(of(contender, metric, workload), of(other, metric, workload))
+    for what in ("1 stream", "8 streams"):
+        measured = against("sluice carried", "no filter", "gbps", what)
+        yield Goal(f"two pods of a node, carried, against no filter: {what}", 0.75, 0.90, measured)
+    measured = against("sluice carried", "no filter", "p50_us", "requests")
+    yield Goal("two pods of a node, carried, against no filter: request and response, p50", 1.25, 1.10, measured, False, unit="x")
+    measured = against("sluice carried", "nftables with conntrack", "per_second", "connections")
+    yield Goal("two pods of a node, against nftables with conntrack: connections a second", 0.35, 0.6, measured)
+    measured = against("sluice not carried", "no filter", "gbps", "1 stream")
+    yield Goal("two pods of a node, not carried, against no filter: 1 stream", 0.07, 0.15, measured)
 
 
 def against_others(results):

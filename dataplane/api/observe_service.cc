@@ -156,6 +156,11 @@ Status ObserveService::GetStatus(const v1::GetStatusRequest&, AnswerWriter& writ
     status.set_rejected(status.rejected() + worker.rejected);
     status.set_encapsulated(status.encapsulated() + worker.encapsulated);
   }
+  if (const auto carried = plane_.Carried()) {
+    status.set_carried_flows(carried->flows);
+    status.set_carried_packets(carried->packets);
+    status.set_carried_bytes(carried->bytes);
+  }
   writer.Write(status);
   return Status::OK;
 }

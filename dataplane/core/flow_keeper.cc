@@ -76,6 +76,30 @@ void FlowKeeper::FoldAll() {
   FoldFamily<Ipv6FlowKey>(false);
 }
 
+// In parts that a flow's count can tell (FlowCount), each folded.
+template <typename Key>
+void FlowKeeper::CountCarried(std::uint32_t flow, FlowTraffic traffic, std::uint32_t idle_ms) {
+  constexpr FlowTraffic kPart{std::uint64_t{1} << 22, std::uint64_t{1} << 38};
+  FlowEntry<Key>& entry = flows<Key>().entry(flow);
+  const std::uint32_t seen_ms = now_ms() - idle_ms;
+  if (static_cast<std::int32_t>(seen_ms - entry.last_seen_ms) > 0) Publish(entry.last_seen_ms, seen_ms);
+  Fold<Key>(flow);
+  while ((traffic.packets | traffic.bytes) != 0) {
+    const FlowTraffic part{std::min(traffic.packets, kPart.packets), std::min(traffic.bytes, kPart.bytes)};
+    Publish(entry.count, entry.count + FlowCount::Of(part.packets, part.bytes));
+    Fold<Key>(flow);
+    traffic.packets -= part.packets;
+    traffic.bytes -= part.bytes;
+  }
+}
+
+template <typename Key>
+bool FlowKeeper::MeetTable(std::uint32_t flow) {
+  const FlowEntry<Key>& entry = flows<Key>().entry(flow);
+  if (entry.state() == FlowState::kCut || IsExpired(entry)) return false;
+  return !IsToBeJudged<Key>(flow) || Judge<Key>(flow, Classify(QueryOf(entry)));
+}
+
 // The trace of a flow that was cut is no flow any more: its end was told, and counted, when it was cut.
 template <typename Key>
 void FlowKeeper::End(std::uint32_t flow, FlowEndCause cause) {
@@ -230,6 +254,10 @@ void FlowKeeper::JudgeBatch(std::span<const std::uint32_t> batch) {
   for (std::size_t i = 0; i < batch.size(); ++i) Judge<Key>(batch[i], answers_[i]);
 }
 
+template void FlowKeeper::CountCarried<Ipv4FlowKey>(std::uint32_t, FlowTraffic, std::uint32_t);
+template void FlowKeeper::CountCarried<Ipv6FlowKey>(std::uint32_t, FlowTraffic, std::uint32_t);
+template bool FlowKeeper::MeetTable<Ipv4FlowKey>(std::uint32_t);
+template bool FlowKeeper::MeetTable<Ipv6FlowKey>(std::uint32_t);
 template void FlowKeeper::End<Ipv4FlowKey>(std::uint32_t, FlowEndCause);
 template void FlowKeeper::End<Ipv6FlowKey>(std::uint32_t, FlowEndCause);
 template bool FlowKeeper::Judge<Ipv4FlowKey>(std::uint32_t, const Classification&);

@@ -99,6 +99,23 @@ class FlowKeeper {
     if (flows<Key>().entry(flow).CountPacket(length, now_ms())) [[unlikely]]
       Fold<Key>(flow);
   }
+  // Counts what passed without the worker, the last packet so long ago.
+  template <typename Key>
+  void CountCarried(std::uint32_t flow, FlowTraffic traffic, std::uint32_t idle_ms);
+  // Whether the flow's packets may pass without the worker: they would, and leave its state as it is.
+  template <typename Key>
+  bool MayBeCarried(const FlowEntry<Key>& entry) const {
+    const FlowState state = entry.state();
+    return (state == FlowState::kTcpEstablished || state == FlowState::kUdpReplied) &&
+           entry.Has(FlowEntry<Key>::kReplied) && !IsExpired(entry) && entry.generation == judged_now_;
+  }
+  // Judges the flow where the table in force has not. False where it goes on no more.
+  template <typename Key>
+  bool MeetTable(std::uint32_t flow);
+  template <typename Key>
+  std::uint32_t TimeoutMs(const FlowEntry<Key>& entry) const {
+    return timeouts_.Of(entry.state(), entry.protocol());
+  }
   template <typename Key>
   void Fold(std::uint32_t flow) {
     if (staged_ != nullptr && staged_->Differs(Key::kFamily, flow)) [[unlikely]]

@@ -9,17 +9,17 @@ bool Fits(const IpAddress& wanted, const IpAddress& address) {
   return wanted.family == address.family && (wanted == address || (wanted.hi | wanted.lo) == 0);
 }
 
-template <typename Key>
-Key KeyOf(const KeptFlow& kept, bool& source_is_greater) {
+template <typename Key, typename Flow>
+Key KeyOf(const Flow& flow, bool& source_is_greater) {
   ParsedPacket packet;
   packet.family = Key::kFamily;
-  packet.source_hi = kept.source.address.hi;
-  packet.source_lo = kept.source.address.lo;
-  packet.destination_hi = kept.destination.address.hi;
-  packet.destination_lo = kept.destination.address.lo;
-  packet.source_port = kept.source.port;
-  packet.destination_port = kept.destination.port;
-  packet.protocol = kept.protocol;
+  packet.source_hi = flow.source.address.hi;
+  packet.source_lo = flow.source.address.lo;
+  packet.destination_hi = flow.destination.address.hi;
+  packet.destination_lo = flow.destination.address.lo;
+  packet.source_port = flow.source.port;
+  packet.destination_port = flow.destination.port;
+  packet.protocol = flow.protocol;
   Key key;
   source_is_greater = Key::Make(packet, key);
   return key;
@@ -50,6 +50,23 @@ bool AdoptOne(FlowKeeper& keeper, const KeptFlow& kept) {
   return true;
 }
 
+template <typename Key>
+void MeetOne(FlowKeeper& keeper, CarriedFlow& carried) {
+  FlowTable<Key>& flows = keeper.flows<Key>();
+  bool greater = false;
+  const Key key = KeyOf<Key>(carried, greater);
+  const std::uint32_t flow = flows.Find(key, flows.PlaceOf(key));
+  if (flow == kNoFlow) return;
+  if (carried.packets != 0) keeper.CountCarried<Key>(flow, {carried.packets, carried.bytes}, carried.idle_ms);
+  const FlowEntry<Key>& entry = flows.entry(flow);
+  if (!keeper.MeetTable<Key>(flow)) return;
+  carried.is_reply = greater != entry.Has(FlowEntry<Key>::kOriginatorIsGreater);
+  carried.is_guessed = entry.Has(FlowEntry<Key>::kGuessed);
+  carried.timeout_ms = keeper.TimeoutMs(entry);
+  carried.may_be_carried = keeper.MayBeCarried(entry);
+  carried.generation = keeper.table().generation();
+}
+
 // Each does a slice that begins at `next`, and returns where the next one does, or `end` where nothing is left.
 constexpr std::uint32_t kEnd = ~std::uint32_t{0};
 
@@ -62,6 +79,17 @@ std::uint32_t Do(AdoptFlows& ask, FlowKeeper& keeper, std::uint32_t next) {
     if (v4 ? AdoptOne<Ipv4FlowKey>(keeper, kept) : AdoptOne<Ipv6FlowKey>(keeper, kept)) ++ask.adopted;
   }
   keeper.LookAtAll();
+  return end == ask.flows.size() ? kEnd : next;
+}
+
+std::uint32_t Do(MeetCarried& ask, FlowKeeper& keeper, std::uint32_t next) {
+  const std::size_t end = std::min<std::size_t>(ask.flows.size(), std::size_t{next} + Mailbox::kFlowsASlice);
+  for (; next < end; ++next) {
+    CarriedFlow& carried = ask.flows[next];
+    if (carried.source.address.family != carried.destination.address.family) continue;
+    const bool v4 = carried.source.address.family == Family::kIpv4;
+    v4 ? MeetOne<Ipv4FlowKey>(keeper, carried) : MeetOne<Ipv6FlowKey>(keeper, carried);
+  }
   return end == ask.flows.size() ? kEnd : next;
 }
 

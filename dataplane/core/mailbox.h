@@ -51,9 +51,33 @@ struct EndFlows {
   std::size_t ended = 0;
 };
 
+// One direction of a flow whose packets may pass without the worker: what did, and whether they may go on so.
+struct CarriedFlow {
+  FlowEnd source;  // of the packets
+  FlowEnd destination;
+  std::uint8_t protocol = 0;
+  // That passed since this was last said, and how long ago the last one did.
+  std::uint64_t packets = 0;
+  std::uint64_t bytes = 0;
+  std::uint32_t idle_ms = 0;
+
+  // The worker's answer. Both ends took part in the flow, nothing began to end it, and the table of `generation` lets
+  // it pass.
+  bool may_be_carried = false;
+  bool is_reply = false;  // the packets are not those of the end that opened it
+  bool is_guessed = false;
+  std::uint64_t generation = 0;
+  std::uint32_t timeout_ms = 0;
+};
+
+// Counts what passed, judges flows that the table in force has not judged yet, and answers.
+struct MeetCarried {
+  std::span<CarriedFlow> flows;
+};
+
 class Letter {
  public:
-  using Ask = std::variant<ExportFlows, AdoptFlows, EndFlows>;
+  using Ask = std::variant<ExportFlows, AdoptFlows, EndFlows, MeetCarried>;
 
   explicit Letter(const Ask& ask) : ask_(ask) {}
   Letter(const Letter&) = delete;

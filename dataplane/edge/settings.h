@@ -44,6 +44,7 @@ struct EdgeSettings {
   std::uint32_t handover_frames = 4096;  // a ring's size; a power of two
   Idle idle = Idle::kAuto;
   std::string bpffs = "/sys/fs/bpf";  // where hooks are pinned
+  bool carry = true;                  // hooks let packets of established flows pass without the workers
 };
 
 }  // namespace sluice

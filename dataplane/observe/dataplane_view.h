@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,14 @@ struct PortState {
   std::uint64_t held() const { return rx_packets - std::min(rx_packets, forwarded + dropped); }
 };
 
+// What hooks at kernel interfaces let pass without the workers, of flows that these let pass.
+struct CarriedTotals {
+  bool is_on = false;
+  std::uint64_t flows = 0;  // now
+  std::uint64_t packets = 0;
+  std::uint64_t bytes = 0;
+};
+
 class DataplaneView {
  public:
   virtual ~DataplaneView() = default;
@@ -41,6 +50,8 @@ class DataplaneView {
   // The kernel interface at which a hook took a frame that came in by this port under this 802.1Q tag; empty: no hook
   // did.
   virtual std::string HookedAt(std::uint32_t /*port*/, std::uint16_t /*tag*/) const { return ""; }
+  // Nothing where there are no hooks.
+  virtual std::optional<CarriedTotals> Carried() const { return std::nullopt; }
 };
 
 }  // namespace sluice

@@ -41,6 +41,10 @@ constexpr std::string_view Name(MetricKind kind) {
   X(kFlowsJudgedAgain, kCounter, "sluice_flows_judged_again_total", "", "Flows judged again after a change")           \
   X(kFlowsUnmanaged, kCounter, "sluice_flows_unmanaged_total", "",                                                     \
     "Flows ended because no policy concerns their ends any more")                                                      \
+  X(kCarriedFlows, kGauge, "sluice_carried_flows", "", "Flows whose packets pass in the hooks")                        \
+  X(kCarriedPackets, kCounter, "sluice_carried_packets_total", "",                                                     \
+    "Packets that passed in the hooks, without a worker; not in sluice_packets_total")                                 \
+  X(kCarriedBytes, kCounter, "sluice_carried_bytes_total", "", "Bytes of those packets")                               \
   X(kWorkerPackets, kCounter, "sluice_worker_packets_total", "worker", "Packets of each worker, whatever the verdict") \
   X(kWorkerHandedOver, kCounter, "sluice_worker_handed_over_frames_total", "worker",                                   \
     "Frames that the worker received and gave to the owner of their flow")                                             \

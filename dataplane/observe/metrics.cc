@@ -127,6 +127,12 @@ void AddPorts(const std::vector<PortState>& ports, Page& page) {
   }
 }
 
+void AddCarried(const CarriedTotals& carried, Page& page) {
+  page.Set(Metric::kCarriedFlows, carried.flows);
+  page.Set(Metric::kCarriedPackets, carried.packets);
+  page.Set(Metric::kCarriedBytes, carried.bytes);
+}
+
 void AddSteps(const StepTimes& steps, Page& page) {
   page.Set(Metric::kBatches, steps.applied(), {"applied"});
   page.Set(Metric::kBatches, steps.refused(), {"refused"});
@@ -202,6 +208,7 @@ std::string Metrics::Text(const MetricsInput& input) {
   page.Set(Metric::kStart, Seconds(input.start_unix_ns));
   AddTraffic(input.workers, page);
   AddPorts(input.ports, page);
+  if (input.carried) AddCarried(*input.carried, page);
   AddPolicy(input, page);
   AddSteps(*input.steps, page);
   AddStaged(input, page);

@@ -39,6 +39,7 @@ struct MetricsInput {
   std::uint64_t start_unix_ns = 0;
   std::vector<Observation> workers;
   std::vector<PortState> ports;
+  std::optional<CarriedTotals> carried;  // nothing: there are no hooks
   std::shared_ptr<const Table> table;
   PolicyTotals::IsInForce is_in_force;
   PolicyFacts policy;

@@ -39,6 +39,12 @@ class AddressChanges {
   }
   static constexpr std::size_t kMarks = 65536;
 
+  // The generation of each stripe's last change, its lower half (WholeGeneration), for what looks after flows
+  // elsewhere.
+  static constexpr std::size_t kStripes = 16384;
+  const std::array<std::uint32_t, kStripes>& stripes() const { return stripes_; }
+  static std::size_t StripeOf(const IpAddress& address) { return std::hash<IpAddress>{}(address) % kStripes; }
+
   // A generation that has changed nothing yet since `before`, the one before it.
   void Begin(std::uint64_t generation, const AddressChanges& before) {
     generation_ = generation;
@@ -69,8 +75,6 @@ class AddressChanges {
   }
 
  private:
-  static constexpr std::size_t kStripes = 16384;
-
   std::uint64_t generation_ = 0;
   std::array<std::uint64_t, kMarks / 64> marks_{};  // changed by this generation
   // The generation that changed it last, its lower half. One that changed nothing for 2^32 generations is taken for one

@@ -12,8 +12,10 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <numeric>
 #include <utility>
 
+#include "hook/carried_maps.h"
 #include "hook/wire_address.h"
 #include "hooks.skel.h"
 
@@ -163,6 +165,13 @@ std::vector<std::string> FilesOf(const std::string& folder) {
 std::optional<std::string> MakeFolder(const std::string& path) {
   if (mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return std::nullopt;
   return path + ": cannot be made: " + std::strerror(errno);
+}
+
+std::uint64_t CarriedAt(int carried, std::uint32_t slot) {
+  const int cpus = libbpf_num_possible_cpus();
+  std::vector<std::uint64_t> each(static_cast<std::size_t>(std::max(cpus, 1)));
+  if (cpus <= 0 || bpf_map_lookup_elem(carried, &slot, each.data()) != 0) return 0;
+  return std::accumulate(each.begin(), each.end(), std::uint64_t{0});
 }
 
 FrameCounts SumOfCpus(int counts, std::uint32_t slot) {
@@ -391,10 +400,12 @@ std::optional<HooksState> ReadHooks(const PinPath& pins) {
   const int slots = bpf_obj_get((pins.folder + "/slots").c_str());
   const int counts = bpf_obj_get((pins.folder + "/counts").c_str());
   const int owned = bpf_obj_get((pins.folder + "/owned").c_str());
+  const int carried = bpf_obj_get((pins.folder + "/carried_frames").c_str());  // not there: nothing is
   std::optional<HooksState> state;
   if (interfaces >= 0 && slots >= 0 && counts >= 0 && owned >= 0) {
     state.emplace();
     state->nobodys = SumOfCpus(counts, 0);
+    state->carried_flows = CountCarriedFlows(pins).value_or(0);
     std::uint32_t index = 0;
     for (std::uint32_t* at = nullptr; bpf_map_get_next_key(interfaces, at, &index) == 0; at = &index) {
       sluice_interface value{};
@@ -411,6 +422,7 @@ std::optional<HooksState> ReadHooks(const PinPath& pins) {
                               in.is_attached && out.is_attached,
                               in.is_first && out.is_first,
                               SumOfCpus(counts, slot),
+                              CarriedAt(carried, slot),
                               {}});
     }
     for (const auto& [owner, address] : ReadOwned(owned)) {
@@ -422,7 +434,7 @@ std::optional<HooksState> ReadHooks(const PinPath& pins) {
     std::sort(state->hooks.begin(), state->hooks.end(),
               [](const HookState& a, const HookState& b) { return a.index < b.index; });
   }
-  for (const int fd : {interfaces, slots, counts, owned}) {
+  for (const int fd : {interfaces, slots, counts, owned, carried}) {
     if (fd >= 0) close(fd);
   }
   return state;

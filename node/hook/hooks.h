@@ -37,6 +37,7 @@ struct HookState {
   bool is_attached = false;  // both programs, at an interface that is there
   bool is_first = false;     // no other tcx program comes before ours
   FrameCounts frames{};
+  std::uint64_t carried = 0;         // frames that passed by what the filter said of their flows
   std::vector<IpAddress> addresses;  // a pod's own
 };
 
@@ -98,6 +99,7 @@ class Hooks {
 struct HooksState {
   std::vector<HookState> hooks;
   FrameCounts nobodys{};  // frames that belong to no interface
+  std::size_t carried_flows = 0;
 };
 std::optional<HooksState> ReadHooks(const PinPath& pins);
 

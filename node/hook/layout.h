@@ -17,6 +17,10 @@
 #define SLUICE_TAG_TRANSLATED 0x2000
 #define SLUICE_TAG_BYTES 8  // room that tags need in a steering device's MTU
 
+#define SLUICE_PLACES 65536  // for directions of flows that are carried; 0 is nobody's
+#define SLUICE_MARKS 16384   // by which changes of addresses are known
+#define SLUICE_NOTED 16384   // directions that the filter let a packet pass of, since it last looked
+
 enum sluice_direction {
   SLUICE_FROM_INTERFACE = 0,  // it came in by the interface
   SLUICE_TO_INTERFACE = 1,    // it leaves by the interface
@@ -67,6 +71,44 @@ struct sluice_fragment {
   struct sluice_address destination;
   __u32 id;
   __u32 protocol;
+};
+
+// One direction of a flow at the hook that takes its packets to the filter, between the addresses that the filter sees.
+// Ports in network byte order.
+struct sluice_passage {
+  struct sluice_address source;
+  struct sluice_address destination;
+  __u16 source_port;
+  __u16 destination_port;
+  __u32 index;  // of the interface
+  __u16 protocol;
+  __u16 direction;
+};
+
+// A passage that is carried: its packets pass in the kernel while `judged` is not 0 and neither end's mark is younger.
+// What the hooks touch is in one line of the cache.
+struct sluice_carried {
+  // The hooks write these.
+  __u64 packets;      // a frame that the kernel has yet to cut counts as its segments
+  __u64 bytes;        // with the headers of each
+  __u64 last_ns;      // on CLOCK_MONOTONIC
+  __u32 has_closing;  // a SYN, FIN or RST came by, in either direction
+  // The filter writes these.
+  __u32 other;   // the place of the other direction; 0: it has none
+  __u64 judged;  // the generation that let it pass; 0: it goes to the filter
+  __u32 marks[2];
+  __u64 timeout_ns;  // so long without a packet in either direction, and it goes to the filter
+  __u64 reserved;
+
+  __u64 told_packets;  // of `packets`, those that the filter's flow has counted
+  __u64 told_bytes;
+  __u32 is_reply;    // not the direction of the end that opened the flow
+  __u32 is_guessed;  // which end did is a guess
+  __u64 spare[5];
+};
+
+struct sluice_carrying {
+  __u64 is_on;  // the filter wants to know what it may have carried
 };
 
 enum sluice_count {

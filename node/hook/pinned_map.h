@@ -4,9 +4,12 @@
 #define SLUICE_NODE_HOOK_PINNED_MAP_H_
 
 #include <linux/bpf.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -35,6 +38,57 @@ class PinnedMap {
     call.key = reinterpret_cast<std::uint64_t>(&key);
     call.value = reinterpret_cast<std::uint64_t>(&value);
     return fd_ >= 0 && syscall(SYS_bpf, BPF_MAP_LOOKUP_ELEM, &call, sizeof call) == 0;
+  }
+
+  // False: there is no room, or no map.
+  template <typename Key, typename Value>
+  bool Put(const Key& key, const Value& value) const {
+    bpf_attr call{};
+    call.map_fd = static_cast<std::uint32_t>(fd_);
+    call.key = reinterpret_cast<std::uint64_t>(&key);
+    call.value = reinterpret_cast<std::uint64_t>(&value);
+    return fd_ >= 0 && syscall(SYS_bpf, BPF_MAP_UPDATE_ELEM, &call, sizeof call) == 0;
+  }
+
+  template <typename Key>
+  void Erase(const Key& key) const {
+    bpf_attr call{};
+    call.map_fd = static_cast<std::uint32_t>(fd_);
+    call.key = reinterpret_cast<std::uint64_t>(&key);
+    if (fd_ >= 0) syscall(SYS_bpf, BPF_MAP_DELETE_ELEM, &call, sizeof call);
+  }
+
+  // The key after `key`, or the first; false: there is none.
+  template <typename Key>
+  bool Next(const Key* key, Key& next) const {
+    bpf_attr call{};
+    call.map_fd = static_cast<std::uint32_t>(fd_);
+    call.key = reinterpret_cast<std::uint64_t>(key);
+    call.next_key = reinterpret_cast<std::uint64_t>(&next);
+    return fd_ >= 0 && syscall(SYS_bpf, BPF_MAP_GET_NEXT_KEY, &call, sizeof call) == 0;
+  }
+
+  // Up to `room` keys and values of a hash, which are taken out of it; a bucket's go together, so that few may stay.
+  template <typename Key, typename Value>
+  std::uint32_t Take(Key* keys, Value* values, std::uint32_t room) const {
+    std::uint32_t at = 0;
+    bpf_attr call{};
+    call.batch.map_fd = static_cast<std::uint32_t>(fd_);
+    call.batch.out_batch = reinterpret_cast<std::uint64_t>(&at);
+    call.batch.keys = reinterpret_cast<std::uint64_t>(keys);
+    call.batch.values = reinterpret_cast<std::uint64_t>(values);
+    call.batch.count = room;
+    if (fd_ < 0) return 0;
+    const bool is_done = syscall(SYS_bpf, BPF_MAP_LOOKUP_AND_DELETE_BATCH, &call, sizeof call) == 0 || errno == ENOENT;
+    return is_done ? call.batch.count : 0;
+  }
+
+  // The values of an array that says so (BPF_F_MMAPABLE), to be read and written in place; null: it cannot be. They
+  // stay when the object goes.
+  void* Share(std::size_t bytes) const {
+    if (fd_ < 0) return nullptr;
+    void* const shared = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
+    return shared == MAP_FAILED ? nullptr : shared;
   }
 
  private:

@@ -119,6 +119,9 @@ void AddEdgeKeys(EdgeSettings& edge, std::vector<Key>& keys) {
        "sleeps where every port is a kernel interface, or worker and control share a core"});
   keys.push_back({"bpffs", TextKey{&edge.bpffs, "`/sys/fs/bpf`"}, "",
                   "where `sluice-node` pins the hooks, whose interfaces `sluicectl drops` names"});
+  keys.push_back({"carry", BoolKey{&edge.carry}, "",
+                  "with the wire `hooks`: let packets of established flows pass in the kernel, as fast as without a "
+                  "filter; `false`: each goes to a worker, with the same verdicts"});
   keys.push_back({"no_huge", BoolKey{&edge.no_huge}, "",
                   "take ordinary memory; so it does by itself, and says so, where no hugepages are free"});
   keys.push_back(

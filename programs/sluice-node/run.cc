@@ -23,8 +23,8 @@
 #include "hook/address_book.h"
 #include "hook/checks.h"
 #include "hook/hooks.h"
+#include "hook/namespace_lock.h"
 #include "hook/steering.h"
-#include "sluice-node/run_lock.h"
 #include "sluice-node/settings.h"
 
 namespace sluice {
@@ -173,7 +173,7 @@ class Node {
 
 int Run(const NodeSettings& settings) {
   SetUpLog(spdlog::level::info);
-  const RunLock lock;
+  const NamespaceLock lock(kFollowerLock);
   if (!lock.is_held()) return Fail("another `sluice-node run` follows this network namespace; one is enough");
   const int signals = OpenSignals();
   auto netlink = Netlink::Open();
@@ -205,7 +205,7 @@ int Remove(const NodeSettings& settings) {
     std::fprintf(stderr, "sluice-node: %s\n", message.c_str());
     return kExitFailed;
   };
-  const RunLock lock;
+  const NamespaceLock lock(kFollowerLock);
   if (!lock.is_held()) return refuse("`sluice-node run` is under way, and would make them again: end it first");
   const auto pins = FindPinPath(settings.bpffs);
   if (const auto* error = std::get_if<std::string>(&pins)) return refuse(*error);

@@ -10,7 +10,7 @@
 
 #include "hook/checks.h"
 #include "hook/hooks.h"
-#include "sluice-node/run_lock.h"
+#include "hook/namespace_lock.h"
 #include "sluice-node/settings.h"
 #include "sluice/printable.h"
 
@@ -30,45 +30,63 @@ Json CountsAsJson(const FrameCounts& frames) {
   return counts;
 }
 
-std::string AsJson(const HooksState& state, bool is_followed, bool has_steering) {
+struct Programs {
+  bool is_followed = false;  // `sluice-node run`
+  bool is_filtered = false;  // `sluiced`
+  bool has_steering = false;
+};
+
+std::string AsJson(const HooksState& state, const Programs& programs) {
   Json hooks = Json::array();
   for (const HookState& hook : state.hooks) {
     Json addresses = Json::array();
     for (const IpAddress& address : hook.addresses) addresses.push_back(address.ToString());
+    Json frames = CountsAsJson(hook.frames);
+    frames["carried"] = hook.carried;
     hooks.push_back({{"interface", Printable(hook.name)},
                      {"index", hook.index},
                      {"role", Name(hook.role)},
                      {"attached", hook.is_attached},
                      {"first", hook.is_first},
                      {"addresses", std::move(addresses)},
-                     {"frames", CountsAsJson(hook.frames)}});
+                     {"frames", std::move(frames)}});
   }
-  const Json status = {{"followed", is_followed},
-                       {"steering", has_steering},
-                       {"bad_tag", state.nobodys[SLUICE_BAD_TAG]},
-                       {"hooks", std::move(hooks)}};
+  const Json status = {{"followed", programs.is_followed},         {"steering", programs.has_steering},
+                       {"filtered", programs.is_filtered},         {"carried_flows", state.carried_flows},
+                       {"bad_tag", state.nobodys[SLUICE_BAD_TAG]}, {"hooks", std::move(hooks)}};
   return status.dump(2) + "\n";
 }
 
-std::string AsTable(const HooksState& state, bool is_followed, bool has_steering) {
+std::string AsTable(const HooksState& state, const Programs& programs) {
   std::string text;
   const auto out = std::back_inserter(text);
-  fmt::format_to(out, "{} interfaces hooked; {}; {}\n\n", state.hooks.size(),
-                 is_followed ? "`sluice-node run` follows them" : "nobody follows them: start `sluice-node run`",
-                 has_steering ? "the steering devices are there" : "the steering devices are missing");
-  fmt::format_to(out, "{:<16} {:<7} {:<9} {:>14} {:>14} {:>12} {:>12}\n", "interface", "role", "hook", "to filter",
-                 "forwarded", "made", "passed");
+  fmt::format_to(
+      out, "{} interfaces hooked; {}; {}\n", state.hooks.size(),
+      programs.is_followed ? "`sluice-node run` follows them" : "nobody follows them: start `sluice-node run`",
+      programs.has_steering ? "the steering devices are there" : "the steering devices are missing");
+  fmt::format_to(out, "{} flows carried{}\n\n", state.carried_flows,
+                 programs.is_filtered
+                     ? "; `sluiced` decides what else passes"
+                     : "; nothing else passes, as there is no `sluiced`: start `sluiced --wire hooks`");
+  fmt::format_to(out, "{:<16} {:<7} {:<9} {:>14} {:>14} {:>14} {:>12} {:>12}\n", "interface", "role", "hook", "carried",
+                 "to filter", "forwarded", "made", "passed");
   FrameCounts sum = state.nobodys;
+  std::uint64_t carried = 0;
   for (const HookState& hook : state.hooks) {
     for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += hook.frames[i];
-    fmt::format_to(out, "{:<16} {:<7} {:<9} {:>14} {:>14} {:>12} {:>12}\n", Printable(hook.name), Name(hook.role),
+    carried += hook.carried;
+    fmt::format_to(out, "{:<16} {:<7} {:<9} {:>14} {:>14} {:>14} {:>12} {:>12}\n", Printable(hook.name),
+                   Name(hook.role),
                    !hook.is_attached ? "missing"
                    : hook.is_first   ? "first"
                                      : "not first",
-                   hook.frames[SLUICE_TO_FILTER], hook.frames[SLUICE_FORWARDED], hook.frames[SLUICE_MADE],
+                   hook.carried, hook.frames[SLUICE_TO_FILTER], hook.frames[SLUICE_FORWARDED], hook.frames[SLUICE_MADE],
                    hook.frames[SLUICE_OWN] + hook.frames[SLUICE_CONTROL]);
   }
   fmt::format_to(out, "\n");
+  if (carried > 0) {
+    fmt::format_to(out, "{:<16} {:>14}  {}\n", "carried", carried, "of flows that the filter let pass, passed");
+  }
   for (int i = 0; i < SLUICE_COUNTS; ++i) {
     if (const std::uint64_t count = sum[static_cast<std::size_t>(i)]; count > 0) {
       fmt::format_to(out, "{:<16} {:>14}  {}\n", CountName(i), count, CountText(i));
@@ -84,15 +102,17 @@ int ShowStatus(const NodeSettings& settings) {
   if (const auto* error = std::get_if<std::string>(&pins)) return FailWith(*error);
   const auto state = ReadHooks(std::get<PinPath>(pins));
   if (!state) return FailWith("no hooks in this network namespace; `sluice-node run` makes them");
-  const bool is_followed = !RunLock().is_held();
-  bool is_whole = is_followed;
+  const Programs programs{
+      .is_followed = !NamespaceLock(kFollowerLock).is_held(),
+      .is_filtered = !NamespaceLock(kFilterLock).is_held(),
+      .has_steering = if_nametoindex(std::string(kSteeringIn).c_str()) != 0 &&
+                      if_nametoindex(std::string(kSteeringOut).c_str()) != 0,
+  };
+  bool is_whole = programs.is_followed && programs.has_steering;
   for (const HookState& hook : state->hooks) is_whole = is_whole && hook.is_attached;
-  const bool has_steering =
-      if_nametoindex(std::string(kSteeringIn).c_str()) != 0 && if_nametoindex(std::string(kSteeringOut).c_str()) != 0;
-  const std::string text =
-      settings.as_json ? AsJson(*state, is_followed, has_steering) : AsTable(*state, is_followed, has_steering);
+  const std::string text = settings.as_json ? AsJson(*state, programs) : AsTable(*state, programs);
   std::fputs(text.c_str(), stdout);
-  return is_whole && has_steering ? kExitFine : kExitFailed;
+  return is_whole ? kExitFine : kExitFailed;
 }
 
 int Check(const NodeSettings& settings) {

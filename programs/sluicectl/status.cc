@@ -54,6 +54,9 @@ Json ToJson(const v1::Status& status, bool for_people) {
   json["flows"] = status.flows();
   json["flow capacity"] = status.flow_capacity();
   json["flows cut"] = status.flows_cut();
+  json["carried flows"] = status.carried_flows();
+  json["carried packets"] = status.carried_packets();
+  json["carried bytes"] = status.carried_bytes();
   json["forwarded"] = status.forwarded();
   json["dropped"] = status.dropped();
   json["rejected"] = status.rejected();

@@ -29,6 +29,7 @@ struct Flags {
   std::string http;
   bool insecure = false;
   bool no_huge = false;
+  bool no_carry = false;
   bool check_config = false;
 };
 
@@ -73,6 +74,7 @@ std::optional<int> Overlay(const Flags& flags, Config& config) {
     origins.SetFlag("cores", "--cores");
   }
   config.edge.no_huge |= flags.no_huge;
+  config.edge.carry &= !flags.no_carry;
   return std::nullopt;
 }
 
@@ -119,6 +121,7 @@ std::optional<int> ReadCommandLine(int argc, char** argv, Config& config) {
   app.add_option("--cores", flags.cores, "CPUs: the first for the control thread, each further one a worker")
       ->type_name("LIST");
   app.add_flag("--no-huge", flags.no_huge, "run on ordinary memory");
+  app.add_flag("--no-carry", flags.no_carry, "with --wire hooks: every packet to a worker, none passes in the kernel");
   app.add_flag("--check-config", flags.check_config,
                "say what would stop a start with this configuration and these flags, each with its line, and end");
   app.set_version_flag("--version", "sluiced " SLUICE_VERSION);

@@ -30,9 +30,12 @@
 #include "edge/dataplane.h"
 #include "edge/eal.h"
 #include "edge/hooks_wire.h"
+#include "hook/carried_maps.h"
+#include "hook/namespace_lock.h"
 #include "http/http_server.h"
 #include "observe/staged_ledger.h"
 #include "sluice/log_text.h"
+#include "sluiced/carrier.h"
 #include "sluiced/command_line.h"
 #include "sluiced/monitor.h"
 #include "sluiced/plane_view.h"
@@ -133,6 +136,7 @@ class Daemon {
                                   [this](Pipeline& pipeline) { Tap(pipeline); });
     if (const auto* error = std::get_if<std::string>(&plane)) return Fail(*error);
     plane_ = std::get<std::unique_ptr<Dataplane>>(std::move(plane));
+    StartCarrier(say);
     return StartApi(say);
   }
 
@@ -191,6 +195,21 @@ class Daemon {
     return true;
   }
 
+  // Before anybody is told that it runs: what hooks carry by an older policy's word comes to the workers from here on.
+  void StartCarrier(const Carrier::Say& say) {
+    const auto& wires = config_.edge.wires;
+    if (std::none_of(wires.begin(), wires.end(), [](const WireSettings& wire) { return wire.is_hooks; })) return;
+    filter_lock_ = std::make_unique<NamespaceLock>(kFilterLock);
+    auto maps = CarriedMaps::Open(config_.edge.bpffs);
+    if (const auto* error = std::get_if<std::string>(&maps)) {
+      say("no flow is carried: " + *error);
+      return;
+    }
+    const auto mode = config_.edge.carry ? Carrier::Mode::kCarry : Carrier::Mode::kNever;
+    carrier_ = std::make_unique<Carrier>(std::get<std::unique_ptr<CarriedMaps>>(std::move(maps)), *plane_,
+                                         *plane_->table(), mode, config_.pipeline.fail_closed, say);
+  }
+
   // Where nothing was said of an address, the default one is a convenience: who runs two sluiced names theirs.
   int StartApi(const ApiServer::Say& say) {
     const std::string refusal =
@@ -198,7 +217,7 @@ class Daemon {
     const auto say_news = [](std::string_view line) { spdlog::info("{}", line); };
     const auto may_push = [this](const std::string& chain) { return tls_.MayPush(chain); };
     service_ = std::make_unique<PolicyService>(*intake_, refusal, say_news, may_push);
-    view_ = std::make_unique<PlaneView>(*plane_, plane_mutex_, config_.edge);
+    view_ = std::make_unique<PlaneView>(*plane_, plane_mutex_, config_.edge, carrier_.get());
     monitor_->BeginTraffic(*view_);
     observe_ = std::make_unique<ObserveService>(*intake_, *view_, config_.pipeline, ReadLimits(), flow_log_.get(),
                                                 staged_.get());
@@ -227,6 +246,7 @@ class Daemon {
     spdlog::info("draining");
     monitor_->EndTraffic();
     service_->Stop();
+    if (carrier_) carrier_->Stop();
     {
       const std::lock_guard lock(plane_mutex_);
       plane_->Stop();
@@ -236,13 +256,17 @@ class Daemon {
     PrintSummary();
     server_.reset();
     const std::lock_guard lock(plane_mutex_);
+    carrier_.reset();
     plane_.reset();
   }
 
   // By whoever writes policy: a reload's thread, or the control API's.
   void Publish(std::shared_ptr<const Table> table) {
     const std::lock_guard lock(plane_mutex_);
-    if (plane_) plane_->Publish(std::move(table));
+    if (!plane_) return;
+    if (carrier_) carrier_->BeginTable(*table);
+    plane_->Publish(table);
+    if (carrier_) carrier_->EndTable(*table);
   }
 
   // Waits a while for signals and for manifests that change, and does what signals ask. False: it is time to end.
@@ -388,6 +412,8 @@ class Daemon {
   std::unique_ptr<FlowLog> flow_log_;
   std::vector<std::unique_ptr<CaptureRing>> capture_rings_;  // by worker
   std::unique_ptr<Dataplane> plane_;
+  std::unique_ptr<NamespaceLock> filter_lock_;
+  std::unique_ptr<Carrier> carrier_;
   std::unique_ptr<PolicyKeeper> policy_;
   std::unique_ptr<PolicyService> service_;
   std::unique_ptr<PlaneView> view_;

@@ -92,6 +92,7 @@ std::string Monitor::MetricsText() {
   if (view_ != nullptr) {
     input.workers = view_->Workers();
     input.ports = view_->Ports();
+    input.carried = view_->Carried();
   }
   return metrics_.Text(input);
 }

@@ -44,4 +44,8 @@ std::string PlaneView::HookedAt(std::uint32_t port, std::uint16_t tag) const {
   return wire < edge_.wires.size() && edge_.wires[wire].is_hooks ? names_.InterfaceOf(tag) : "";
 }
 
+std::optional<CarriedTotals> PlaneView::Carried() const {
+  return carrier_ == nullptr ? std::nullopt : std::optional(carrier_->totals());
+}
+
 }  // namespace sluice

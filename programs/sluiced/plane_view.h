@@ -4,12 +4,14 @@
 
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "edge/dataplane.h"
 #include "hook/pins.h"
 #include "observe/dataplane_view.h"
+#include "sluiced/carrier.h"
 
 namespace sluice {
 
@@ -19,18 +21,20 @@ std::vector<PortState> ObservePorts(const Dataplane& plane);
 class PlaneView final : public DataplaneView {
  public:
   // All outlive the view. The mutex is held wherever ports are watched, opened or closed.
-  // `edge` is what the plane was started with.
-  PlaneView(const Dataplane& plane, std::mutex& mutex, const EdgeSettings& edge)
-      : plane_(plane), mutex_(mutex), edge_(edge), names_(edge.bpffs) {}
+  // `edge` is what the plane was started with; `carrier` is null where nothing is carried.
+  PlaneView(const Dataplane& plane, std::mutex& mutex, const EdgeSettings& edge, const Carrier* carrier)
+      : plane_(plane), mutex_(mutex), edge_(edge), carrier_(carrier), names_(edge.bpffs) {}
 
   std::vector<PortState> Ports() const override;
   std::vector<Observation> Workers() const override;
   std::string HookedAt(std::uint32_t port, std::uint16_t tag) const override;
+  std::optional<CarriedTotals> Carried() const override;
 
  private:
   const Dataplane& plane_;
   std::mutex& mutex_;
   const EdgeSettings& edge_;
+  const Carrier* const carrier_;
   mutable HookNames names_;
 };
 

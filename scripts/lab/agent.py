@@ -92,15 +92,31 @@ def probe_icmp(request):
 
 
 def hold(request):
-    """Opens a TCP connection and keeps it under a name."""
-    held[request["name"]] = socket.create_connection((request["address"], request["port"]), request["timeout"])
+    """Opens a TCP connection, or a socket that speaks UDP to one peer, and keeps it under a name."""
+    end = (request["address"], request["port"])
+    if request.get("protocol") == "udp":
+        family = socket.AF_INET6 if ":" in request["address"] else socket.AF_INET
+        held[request["name"]] = socket.socket(family, socket.SOCK_DGRAM)
+        held[request["name"]].connect(end)
+    else:
+        held[request["name"]] = socket.create_connection(end, request["timeout"])
     return "open"
 
 
 def say(request):
-    """One exchange on a held connection."""
+    """So many exchanges on a held connection, one after the other."""
     held[request["name"]].settimeout(request["timeout"])
-    return exchange(held[request["name"]], b"ping")
+    payload = b"x" * request.get("size", 4)
+    for _ in range(request.get("times", 1)):
+        outcome = exchange(held[request["name"]], payload)
+        if outcome != "open":
+            return outcome
+    return "open"
+
+
+def port(request):
+    """The local one of a held connection."""
+    return held[request["name"]].getsockname()[1]
 
 
 def release(request):
@@ -108,7 +124,7 @@ def release(request):
     return "closed"
 
 
-ACTIONS = {"tcp": probe_tcp, "udp": probe_udp, "icmp": probe_icmp, "hold": hold, "say": say, "release": release}
+ACTIONS = {"tcp": probe_tcp, "udp": probe_udp, "icmp": probe_icmp, "hold": hold, "say": say, "port": port, "release": release}
 
 
 def answer(request):

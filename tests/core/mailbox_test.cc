@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -121,6 +122,102 @@ TEST(Mailbox, ExportSaysHowManyHadNoRoom) {
   DeliverAll(fixture);
   EXPECT_EQ(letter.Answer<ExportFlows>().exported, 1u);
   EXPECT_EQ(letter.Answer<ExportFlows>().left_out, 2u);
+}
+
+CarriedFlow Carried(const KeptFlow& flow, bool is_reply = false) {
+  return {.source = is_reply ? flow.destination : flow.source,
+          .destination = is_reply ? flow.source : flow.destination,
+          .protocol = flow.protocol};
+}
+
+CarriedFlow Meet(PipelineFixture& fixture, CarriedFlow flow) {
+  Letter letter(MeetCarried{.flows = std::span(&flow, 1)});
+  EXPECT_TRUE(fixture.pipeline().mailbox().Post(letter));
+  DeliverAll(fixture);
+  EXPECT_TRUE(letter.IsDone());
+  return flow;
+}
+
+TEST(Mailbox, FlowsMayBeCarriedWhileBothEndsTalkAndPolicyLetsThem) {
+  PipelineFixture fixture;
+  fixture.Load(ServerAdmitsClient());
+  Establish(fixture);
+  for (const KeptFlow& flow : Export(fixture)) {
+    const bool is_tcp = flow.protocol == kProtoTcp;  // the datagram has no answer yet
+    for (const bool is_reply : {false, true}) {
+      const CarriedFlow answer = Meet(fixture, Carried(flow, is_reply));
+      EXPECT_EQ(answer.may_be_carried, is_tcp);
+      EXPECT_EQ(answer.is_reply, is_reply);
+      EXPECT_EQ(answer.generation, fixture.table().generation());
+    }
+  }
+  fixture.Send(ServerUdp());
+  for (const KeptFlow& flow : Export(fixture)) EXPECT_TRUE(Meet(fixture, Carried(flow)).may_be_carried);
+
+  fixture.Send(ClientTcp(kTcpFin | kTcpAck));
+  fixture.Send(ServerTcpV6(kTcpRst));
+  for (const KeptFlow& flow : Export(fixture)) {
+    EXPECT_EQ(Meet(fixture, Carried(flow)).may_be_carried, flow.protocol == kProtoUdp);
+  }
+  const KeptFlow unknown{.source = {Ip("10.0.0.1"), 1}, .destination = {Ip("10.0.0.2"), 80}, .protocol = kProtoTcp};
+  EXPECT_FALSE(Meet(fixture, Carried(unknown)).may_be_carried);
+}
+
+TEST(Mailbox, AFlowThatATableDeniesIsCutWhenItIsAskedWhetherItMayBeCarried) {
+  PipelineFixture fixture;
+  fixture.Load(ServerAdmitsClient());
+  Establish(fixture);
+  const std::vector<KeptFlow> flows = Export(fixture);
+  fixture.Load(ServerAdmitsClient({}, false));
+  for (const KeptFlow& flow : flows) EXPECT_FALSE(Meet(fixture, Carried(flow)).may_be_carried);
+  EXPECT_EQ(fixture.counters().flows_cut.value(), 3u);
+  for (const KeptFlow& flow : flows) EXPECT_FALSE(Meet(fixture, Carried(flow)).may_be_carried);
+}
+
+TEST(Mailbox, WhatWasCarriedCountsInTheFlowAndItsRules) {
+  PipelineFixture fixture;
+  fixture.Load(ServerAdmitsClient());
+  Establish(fixture);
+  const auto counts = [&](std::uint8_t protocol, Family family) {
+    for (const FlowView& flow : fixture.Flows()) {
+      if (flow.protocol == protocol && flow.source.address.family == family) return flow;
+    }
+    return FlowView{};
+  };
+  const FlowView before = counts(kProtoTcp, Family::kIpv4);
+  CarriedFlow flow = Carried(Export(fixture)[0]);
+  ASSERT_EQ(flow.source.address, before.source.address);
+  constexpr std::uint64_t kMany = std::uint64_t{1} << 30;  // more than a flow's count tells apart
+  flow.packets = kMany + 3;
+  flow.bytes = kMany * 1500 + 7;
+  Meet(fixture, flow);
+  const FlowView after = counts(kProtoTcp, Family::kIpv4);
+  EXPECT_EQ(after.packets - before.packets, flow.packets);
+  EXPECT_EQ(after.bytes - before.bytes, flow.bytes);
+  fixture.SweepAll();
+  EXPECT_GE(fixture.CountOf(after.ingress_rule).packets, flow.packets);
+  EXPECT_EQ(counts(kProtoTcp, Family::kIpv6).packets, 3u);
+}
+
+TEST(Mailbox, AFlowThatIsCarriedDoesNotExpire) {
+  PipelineFixture fixture;
+  fixture.Load(ServerAdmitsClient());
+  fixture.Send(ClientUdp());
+  fixture.Send(ServerUdp());
+  CarriedFlow flow = Carried(Export(fixture)[0]);
+  flow.packets = 1;
+  for (int i = 0; i < 5; ++i) {
+    fixture.Advance(100);
+    flow.idle_ms = 50'000;
+    Meet(fixture, flow);
+    fixture.SweepAll();
+    ASSERT_EQ(fixture.Flows().size(), 1u) << i;
+  }
+  flow.packets = 0;
+  fixture.Advance(100);
+  EXPECT_FALSE(Meet(fixture, flow).may_be_carried) << "silent for 150 s";
+  fixture.SweepAll();
+  EXPECT_TRUE(fixture.Flows().empty());
 }
 
 class Heard final : public FlowListener {

@@ -31,6 +31,7 @@
 #include "edge/eal.h"
 #include "edge/hooks_wire.h"
 #include "http/http_server.h"
+#include "page/page_site.h"
 #include "sluiced/command_line.h"
 #include "sluiced/monitor.h"
 #include "sluiced/plane_view.h"
@@ -153,10 +154,17 @@ class Daemon {
                                     !policy_->has_paths(), flow_log_.get()});
     if (config_.http.empty()) return true;
     std::string error;
+    std::variant<std::string, TokenError> token;
+    if (!config_.http_page_token.empty()) token = ReadToken(config_.http_page_token);
+    if (const auto* wrong = std::get_if<TokenError>(&token)) {
+      spdlog::error("http_page_token {}", wrong->text);
+      return false;
+    }
+    page_ = std::make_unique<PageSite>(std::get<std::string>(std::move(token)));
     http_ = HttpServer::Start(config_.http,
                               {[this] { return monitor_->Dead(); }, [this] { return monitor_->Unready(); },
                                [this] { return monitor_->MetricsText(); }},
-                              error);
+                              error, page_.get());
     if (!http_) spdlog::error("{}", error);
     return http_ != nullptr;
   }
@@ -213,6 +221,7 @@ class Daemon {
       return kExitFine;
     }
     server_ = std::get<std::unique_ptr<ApiServer>>(std::move(server));
+    if (page_) page_->Look({std::make_shared<PageTarget>("this sluiced", server_->InProcess())});
     return kExitFine;
   }
 
@@ -221,6 +230,7 @@ class Daemon {
     signals_.Release();
     spdlog::info("draining");
     monitor_->EndTraffic();
+    if (page_) page_->Stop();
     service_->Stop();
     {
       const std::lock_guard lock(plane_mutex_);
@@ -367,6 +377,7 @@ class Daemon {
   std::unique_ptr<CaptureService> capture_;
   std::unique_ptr<ApiServer> server_;
   std::unique_ptr<Monitor> monitor_;
+  std::unique_ptr<PageSite> page_;
   std::unique_ptr<HttpServer> http_;  // after what it reads
   ServiceManager manager_;
   WorkerWatch workers_;

@@ -34,6 +34,7 @@ struct Config {
   PipelineConfig pipeline;
   CompileLimits limits;
   std::string http;                    // HOST:PORT; empty: nothing is served
+  std::string http_page_token;         // file; empty: the page is shown on this host alone
   std::uint32_t http_policies = 2000;  // that have series of their own
   FlowLogSettings flow_log;
   LogLevel log_level = LogLevel::kInfo;

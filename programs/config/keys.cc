@@ -52,9 +52,12 @@ void AddApiKeys(Config& config, std::vector<Key>& keys) {
                   "PEM file: who must have signed the certificate of whoever connects by TCP"});
   keys.push_back({"tls.viewer_ca", TextKey{&api.tls_viewer_ca, "none"}, "",
                   "PEM file: who else may have signed it; such a client may ask for everything and push nothing"});
-  keys.push_back(
-      {"http", TextKey{&config.http, "none"}, "",
-       "where `/metrics`, `/healthz` and `/readyz` are served: `HOST:PORT`, plain HTTP ([metrics.md](metrics.md))"});
+  keys.push_back({"http", TextKey{&config.http, "none"}, "",
+                  "where `/metrics`, `/healthz`, `/readyz` and the [page](seeing.md#the-page) are served: `HOST:PORT`, "
+                  "plain HTTP"});
+  keys.push_back({"http_page_token", TextKey{&config.http_page_token, "none"}, "",
+                  "file whose first line is a token: whoever has it sees the page from anywhere; without it, this host "
+                  "alone does"});
   keys.push_back({"http_policies", Number(config.http_policies, 0, 100'000), "policies",
                   "that have series of their own in `/metrics`, the first that are hit; the others share one"});
   keys.push_back({"insecure", BoolKey{&api.insecure}, "", "listen at TCP addresses without TLS; said at every start"});

@@ -21,6 +21,7 @@ constexpr char kPatienceMs[] = "500";
 // One that takes its answer by bits and pieces has it for so long.
 constexpr std::chrono::seconds kMostTime(10);
 constexpr std::size_t kPieceBytes = std::size_t{64} << 10;
+constexpr std::size_t kMostParameters = 64;  // of a query
 
 bool IsPort(std::string_view text) {
   if (text.empty() || text.size() > 5) return false;
@@ -32,7 +33,110 @@ bool IsPort(std::string_view text) {
   return port > 0 && port <= 65535;
 }
 
+// False: not all of it was taken in time.
+bool WriteAll(mg_connection* connection, std::string_view text) {
+  const auto deadline = std::chrono::steady_clock::now() + kMostTime;
+  while (!text.empty()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    const int written = mg_write(connection, text.data(), std::min(text.size(), kPieceBytes));
+    if (written <= 0) return false;
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
+std::string_view ReasonOf(int status) {
+  switch (status) {
+    case 200:
+      return "OK";
+    case 400:
+      return "Bad Request";
+    case 401:
+      return "Unauthorized";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    default:
+      return "Service Unavailable";
+  }
+}
+
+std::string UrlDecoded(std::string_view text) {
+  std::string decoded(text.size() + 1, '\0');
+  const int length =
+      mg_url_decode(text.data(), static_cast<int>(text.size()), decoded.data(), static_cast<int>(decoded.size()), 1);
+  decoded.resize(length < 0 ? 0 : static_cast<std::size_t>(length));
+  return decoded;
+}
+
+HttpRequest RequestOf(mg_connection* connection) {
+  const mg_request_info& info = *mg_get_request_info(connection);
+  const auto header = [&](const char* name) {
+    const char* value = mg_get_header(connection, name);
+    return std::string(value == nullptr ? "" : value);
+  };
+  HttpRequest request;
+  request.path = info.local_uri == nullptr ? "" : info.local_uri;
+  request.host = header("Host");
+  request.authorization = header("Authorization");
+  request.fetch_site = header("Sec-Fetch-Site");
+  const std::string_view from = info.remote_addr;
+  request.from_loopback = from.starts_with("127.") || from == "::1" || from.starts_with("::ffff:127.");
+  std::string_view query = info.query_string == nullptr ? "" : info.query_string;
+  while (!query.empty() && request.query.size() < kMostParameters) {
+    const std::string_view one = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(query.size(), one.size() + 1));
+    const std::size_t equals = std::min(one.find('='), one.size());
+    request.query.emplace_back(UrlDecoded(one.substr(0, equals)),
+                               UrlDecoded(one.substr(std::min(one.size(), equals + 1))));
+  }
+  return request;
+}
+
+// Nothing of the site's is for other sites, nor to be kept, and no script but its own runs in it.
+class CivetReply final : public HttpReply {
+ public:
+  explicit CivetReply(mg_connection* connection) : connection_(connection) {}
+
+  void Send(int status, std::string_view type, std::string_view text) override {
+    if (!SendHead(status, type, "Content-Length: " + std::to_string(text.size()) + "\r\n")) return;
+    WriteAll(connection_, text);
+  }
+  void BeginStream(std::string_view type) override { SendHead(200, type, ""); }
+  bool Write(std::string_view piece) override { return WriteAll(connection_, piece); }
+
+ private:
+  bool SendHead(int status, std::string_view type, const std::string& length) {
+    std::string head = "HTTP/1.1 " + std::to_string(status) + ' ';
+    head.append(ReasonOf(status)).append("\r\nContent-Type: ").append(type).append("\r\n").append(length);
+    head +=
+        "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'\r\n"
+        "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
+        "Cross-Origin-Resource-Policy: same-origin\r\nCross-Origin-Opener-Policy: same-origin\r\n"
+        "Cache-Control: no-store\r\nConnection: close\r\n\r\n";
+    return WriteAll(connection_, head);
+  }
+
+  mg_connection* const connection_;
+};
+
 }  // namespace
+
+class HttpServer::SiteHandler : public CivetHandler {
+ public:
+  explicit SiteHandler(HttpSite& site) : site_(site) {}
+
+  bool handleGet(CivetServer*, mg_connection* connection) override {
+    CivetReply reply(connection);
+    site_.Get(RequestOf(connection), reply);
+    return true;
+  }
+
+ private:
+  HttpSite& site_;
+};
 
 class HttpServer::Handler : public CivetHandler {
  public:
@@ -49,12 +153,7 @@ class HttpServer::Handler : public CivetHandler {
               "HTTP/1.1 %d %s\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
               "X-Content-Type-Options: nosniff\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n",
               answer.status, answer.status == 200 ? "OK" : "Service Unavailable", answer.text.size());
-    const auto deadline = std::chrono::steady_clock::now() + kMostTime;
-    for (std::string_view rest = answer.text; !rest.empty() && std::chrono::steady_clock::now() < deadline;) {
-      const int written = mg_write(connection, rest.data(), std::min(rest.size(), kPieceBytes));
-      if (written <= 0) break;
-      rest.remove_prefix(static_cast<std::size_t>(written));
-    }
+    WriteAll(connection, answer.text);
     return true;
   }
 
@@ -63,7 +162,15 @@ class HttpServer::Handler : public CivetHandler {
 };
 
 HttpServer::HttpServer() = default;
-HttpServer::~HttpServer() { server_.reset(); }
+HttpServer::~HttpServer() {
+  if (site_ != nullptr) site_->Stop();
+  server_.reset();
+}
+
+int HttpServer::port() const {
+  const std::vector<int> ports = server_->getListeningPorts();
+  return ports.empty() ? 0 : ports[0];
+}
 
 std::optional<std::string> CheckHttpAddress(const std::string& address) {
   // civetweb's own syntax has more to it (lists, TLS, redirections): none of that is meant.
@@ -74,16 +181,24 @@ std::optional<std::string> CheckHttpAddress(const std::string& address) {
   return "http '" + address + "' is no address; wants HOST:PORT, such as 127.0.0.1:9465, [::1]:9465 or :9465";
 }
 
-std::unique_ptr<HttpServer> HttpServer::Start(const std::string& address, Answers answers, std::string& error) {
+std::unique_ptr<HttpServer> HttpServer::Start(const std::string& address, Answers answers, std::string& error,
+                                              HttpSite* site) {
   using Answer = Handler::Answer;
   const std::string listen = address.starts_with(':') ? address.substr(1) : address;
   std::unique_ptr<HttpServer> http(new HttpServer);
   try {
-    http->server_ = std::make_unique<CivetServer>(std::vector<std::string>{
-        "listening_ports", listen, "num_threads", kThreads, "request_timeout_ms", kPatienceMs});
+    http->server_ = std::make_unique<CivetServer>(
+        std::vector<std::string>{"listening_ports", listen, "num_threads", kThreads, "request_timeout_ms", kPatienceMs,
+                                 // Its defaults would let every site's scripts read it.
+                                 "access_control_allow_origin", "", "access_control_allow_methods", ""});
   } catch (const CivetException&) {
     error = "http '" + address + "' cannot be listened at; wants HOST:PORT with an address of this host, a free port";
     return nullptr;
+  }
+  if (site != nullptr) {
+    http->site_ = site;
+    http->site_handler_ = std::make_unique<SiteHandler>(*site);
+    http->server_->addHandler("/", *http->site_handler_);
   }
   const auto add = [&](const std::string& path, std::function<Answer()> answer) {
     http->handlers_.push_back(std::make_unique<Handler>(std::move(answer)));
@@ -92,6 +207,7 @@ std::unique_ptr<HttpServer> HttpServer::Start(const std::string& address, Answer
   using Notes = std::function<std::vector<std::string>()>;
   const auto fine_unless = [&](const std::string& path, std::string fine, std::function<std::string()> problem,
                                Notes notes) {
+    if (!problem) return;
     add(path, [fine = std::move(fine), problem = std::move(problem), notes = std::move(notes)] {
       const std::string why = problem();
       Answer answer = why.empty() ? Answer{200, fine + '\n'} : Answer{503, Printable(why) + '\n'};
@@ -102,7 +218,7 @@ std::unique_ptr<HttpServer> HttpServer::Start(const std::string& address, Answer
   };
   fine_unless("/healthz", "alive", std::move(answers.dead), {});
   fine_unless("/readyz", "ready", std::move(answers.unready), std::move(answers.notes));
-  add("/metrics", [metrics = std::move(answers.metrics)] { return Answer{200, metrics()}; });
+  if (answers.metrics) add("/metrics", [metrics = std::move(answers.metrics)] { return Answer{200, metrics()}; });
   return http;
 }
 

@@ -28,6 +28,7 @@ void AddReplay(CLI::App& app, int* exit_code);
 void AddStaged(CLI::App& app, int* exit_code);
 void AddStatus(CLI::App& app, int* exit_code);
 void AddSuggest(CLI::App& app, int* exit_code);
+void AddUi(CLI::App& app, int* exit_code);
 void AddTop(CLI::App& app, int* exit_code);
 void AddUnused(CLI::App& app, int* exit_code);
 void AddVerify(CLI::App& app, int* exit_code);

@@ -44,6 +44,8 @@ struct LiveOptions {
 
 // --target, --timeout and the like; -o; and --no-headers where the command lists.
 void AddTargetOptions(CLI::App& command, LiveOptions& options);
+// The same without --target.
+void AddConnectionOptions(CLI::App& command, LiveOptions& options);
 void AddFormatOption(CLI::App& command, LiveOptions& options);
 void AddHeadersOption(CLI::App& command, LiveOptions& options);
 

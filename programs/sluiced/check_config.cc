@@ -19,6 +19,7 @@
 #include "edge/eal.h"
 #include "edge/kernel_interface.h"
 #include "http/http_server.h"
+#include "page/page_site.h"
 #include "sluice/host_port.h"
 
 namespace sluice {
@@ -150,6 +151,10 @@ Diagnostics CheckSettings(const Config& config) {
     if (auto error = CheckHttpAddress(config.http))
       problems.push_back(config.origins.Problem("http", *std::move(error)));
   }
+  if (!config.http_page_token.empty() && config.http.empty()) {
+    problems.push_back(
+        config.origins.Problem("http_page_token", "goes with the key http, which says where the page is"));
+  }
   return problems;
 }
 
@@ -162,6 +167,12 @@ Diagnostics CheckMachine(const Config& config) {
   }
   CheckAddresses(config, problems);
   CheckTlsFiles(config, problems);
+  if (!config.http_page_token.empty()) {
+    const auto token = ReadToken(config.http_page_token);
+    if (const auto* error = std::get_if<TokenError>(&token)) {
+      problems.push_back(config.origins.Problem("http_page_token", error->text));
+    }
+  }
   if (!config.state.empty()) {
     for (const auto& [key, folder] : {std::pair("state", config.state), std::pair("run", config.run)}) {
       if (auto error = CheckFolder(folder)) problems.push_back(config.origins.Problem(key, *std::move(error)));

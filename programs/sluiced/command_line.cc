@@ -115,7 +115,8 @@ std::optional<int> ReadCommandLine(int argc, char** argv, Config& config) {
   app.add_option("--run", flags.run, "folder in memory that says whether that state may be trusted [/run/sluice]")
       ->type_name("DIR");
   app.add_option("--http", flags.http,
-                 "serve /metrics, /healthz and /readyz there: HOST:PORT or PORT (docs/metrics.md)")
+                 "serve /metrics, /healthz and /readyz there, and the page to this host: HOST:PORT or PORT "
+                 "(docs/seeing.md)")
       ->type_name("ADDR");
   app.add_flag("--insecure", flags.insecure, "listen at HOST:PORT without TLS");
   app.add_option("--cores", flags.cores, "CPUs: the first for the control thread, each further one a worker")

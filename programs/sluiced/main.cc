@@ -33,9 +33,13 @@
 #include "hook/carried_maps.h"
 #include "hook/namespace_lock.h"
 #include "http/http_server.h"
+<<<<<<< HEAD
 #include "observe/staged_ledger.h"
 #include "sluice/log_text.h"
 #include "sluiced/carrier.h"
+=======
+#include "page/page_site.h"
+>>>>>>> 56af834
 #include "sluiced/command_line.h"
 #include "sluiced/monitor.h"
 #include "sluiced/plane_view.h"
@@ -161,10 +165,17 @@ class Daemon {
                                     !policy_->has_paths(), flow_log_.get(), staged_.get()});
     if (config_.http.empty()) return true;
     std::string error;
+    std::variant<std::string, TokenError> token;
+    if (!config_.http_page_token.empty()) token = ReadToken(config_.http_page_token);
+    if (const auto* wrong = std::get_if<TokenError>(&token)) {
+      spdlog::error("http_page_token {}", wrong->text);
+      return false;
+    }
+    page_ = std::make_unique<PageSite>(std::get<std::string>(std::move(token)));
     http_ = HttpServer::Start(config_.http,
                               {[this] { return monitor_->Dead(); }, [this] { return monitor_->Unready(); },
                                [this] { return monitor_->MetricsText(); }},
-                              error);
+                              error, page_.get());
     if (!http_) spdlog::error("{}", error);
     return http_ != nullptr;
   }
@@ -237,6 +248,7 @@ class Daemon {
       return kExitFine;
     }
     server_ = std::get<std::unique_ptr<ApiServer>>(std::move(server));
+    if (page_) page_->Look({std::make_shared<PageTarget>("this sluiced", server_->InProcess())});
     return kExitFine;
   }
 
@@ -245,6 +257,7 @@ class Daemon {
     signals_.Release();
     spdlog::info("draining");
     monitor_->EndTraffic();
+    if (page_) page_->Stop();
     service_->Stop();
     if (carrier_) carrier_->Stop();
     {
@@ -421,6 +434,7 @@ class Daemon {
   std::unique_ptr<CaptureService> capture_;
   std::unique_ptr<ApiServer> server_;
   std::unique_ptr<Monitor> monitor_;
+  std::unique_ptr<PageSite> page_;
   std::unique_ptr<HttpServer> http_;  // after what it reads
   ServiceManager manager_;
   WorkerWatch workers_;

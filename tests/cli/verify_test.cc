@@ -51,7 +51,7 @@ class Commands : public CommandTest {};
 TEST_F(Commands, EveryHelpHasAnExample) {
   EXPECT_THAT(Run({"--help"}).out, HasSubstr("Example"));
   for (const char* command : {"capture", "check", "completion", "describe", "diff", "drops", "explain", "get", "replay",
-                              "status", "top", "unused", "verify", "version"}) {
+                              "status", "top", "ui", "unused", "verify", "version"}) {
     const auto result = Run({command, "--help"});
     EXPECT_EQ(result.exit_code, 0);
     EXPECT_THAT(result.out, HasSubstr(std::string("sluicectl ") + command)) << command;

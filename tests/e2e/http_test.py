@@ -149,10 +149,27 @@ class HttpTest(unittest.TestCase):
 
     def test_other_paths_and_methods_are_refused(self):
         sluiced = self.start([])
-        self.assertEqual(sluiced.get("/")[0], 404)
+        self.assertEqual(sluiced.get("/nothing")[0], 404)
         self.assertEqual(sluiced.get("/../../etc/passwd")[0], 404)
         for method in ("POST", "PUT", "DELETE"):
             self.assertIn(sluiced.get("/metrics", method)[0], (405, 404))
+
+    def test_a_token_that_is_none_ends_the_start_and_its_file_is_named(self):
+        token = self.folder / "token"
+        config = self.folder / "sluiced.yaml"
+        config.write_text(f"http_page_token: {token}\n")
+        flags = ("--config", str(config), "--wire", "null,null", "--listen", f"unix:{self.folder}/s.sock")
+        code, errors = self.refused(*flags)
+        self.assertEqual(code, 2)
+        self.assertIn("http_page_token goes with the key http", errors.replace(": ", " "))
+        for check in (("--check-config",), ()):
+            for content in (None, "short\n"):
+                if content:
+                    token.write_text(content)
+                code, errors = self.refused(*flags, *check, "--http", "127.0.0.1:%d" % free_port())
+                self.assertEqual(code, 2 if check else 1)
+                self.assertIn(str(token), errors)
+            token.unlink()
 
     def test_an_address_in_use_ends_the_start_and_is_named(self):
         with socket.create_server(("127.0.0.1", 0)) as server:

@@ -1,0 +1,275 @@
+// Who talks to whom: namespaces, opened to workloads, with what is allowed and what is denied between them.
+import dagre from "@dagrejs/dagre";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+
+import { query } from "./api.js";
+import { Problems, usePolled, useSettled, useSlash } from "./common.jsx";
+import { count, short, shown } from "./text.js";
+
+const OUTSIDE = "outside";
+const MOST_LETTERS = 24;
+const DRAWN = [40, 100, 300]; // lines; more of them tell less
+const MIN_SCALE = 0.3;
+const MAX_SCALE = 2;
+
+const keyOf = (node) => JSON.stringify([node.namespace, node.workload]);
+const isOutside = (node) => node.namespace === "" && node.workload === "";
+
+function nameOf(node) {
+  return isOutside(node) ? OUTSIDE : shown(node.workload ? `${node.namespace}/${node.workload}` : node.namespace);
+}
+
+function label(node) {
+  const name = isOutside(node) ? OUTSIDE : shown(node.workload || node.namespace);
+  return name.length > MOST_LETTERS ? `${name.slice(0, MOST_LETTERS - 1)}…` : name;
+}
+
+// Places by dagre: nodes by number, so that no name is taken for anything else.
+function layOut(nodes, pairs) {
+  const graph = new dagre.graphlib.Graph({ multigraph: false });
+  graph.setGraph({ rankdir: "LR", nodesep: 26, ranksep: 130, marginx: 16, marginy: 16 });
+  graph.setDefaultEdgeLabel(() => ({}));
+  nodes.forEach((node, i) => graph.setNode(String(i), { width: 40 + label(node).length * 7.5, height: node.workload ? 44 : 36 }));
+  for (const [from, to] of pairs) if (from !== to) graph.setEdge(String(from), String(to));
+  dagre.layout(graph);
+  const { width, height } = graph.graph();
+  return {
+    width: Math.max(width || 0, 200),
+    height: Math.max(height || 0, 80),
+    places: nodes.map((_, i) => graph.node(String(i))),
+    points: pairs.map(([from, to]) => (from === to ? null : graph.edge(String(from), String(to)).points)),
+  };
+}
+
+// A line through points, softened at its corners.
+function pathOf(points) {
+  const at = (point) => `${point.x.toFixed(1)} ${point.y.toFixed(1)}`;
+  let path = `M${at(points[0])}`;
+  for (let i = 1; i < points.length - 1; ++i) {
+    const middle = { x: (points[i].x + points[i + 1].x) / 2, y: (points[i].y + points[i + 1].y) / 2 };
+    path += ` Q${at(points[i])} ${at(i === points.length - 2 ? points[i + 1] : middle)}`;
+  }
+  return points.length === 2 ? `${path} L${at(points[1])}` : path;
+}
+
+// A node's edge to itself, at its right.
+function loopOf(place) {
+  const right = place.x + place.width / 2;
+  return `M${right} ${place.y - 8} C${right + 46} ${place.y - 34} ${right + 46} ${place.y + 34} ${right} ${place.y + 8}`;
+}
+
+function Says({ edge }) {
+  const { connections, denied } = edge;
+  return (
+    <>
+      {connections > 0
+        ? `✓ ${count(connections)} ${connections === 1 ? "connection" : "connections"}, ${short(edge.packets_per_second)} packets/s, ${short(edge.bytes_per_second)} bytes/s`
+        : ""}
+      {connections > 0 && denied > 0 ? "; " : ""}
+      {denied > 0 ? <span class="bad">✕ {count(denied)} denied</span> : ""}
+    </>
+  );
+}
+
+function Edge({ edge, points, place }) {
+  const middle = points ? points[Math.floor(points.length / 2)] : { x: place.x + place.width / 2 + 40, y: place.y + 10 };
+  const path = points ? pathOf(points) : loopOf(place);
+  const width = Math.min(6, 1.5 + Math.log10(1 + edge.bytes_per_second / 1000));
+  const isDenied = edge.denied > 0;
+  return (
+    <g>
+      {edge.connections > 0 && <path class="edge allowed" d={path} stroke-width={width} marker-end="url(#allowed)" />}
+      {isDenied && <path class="edge denied" d={path} transform={edge.connections > 0 ? "translate(0 7)" : undefined} marker-end="url(#denied)" />}
+      <text class={`edge-text${isDenied ? " bad" : ""}${points ? "" : " own"}`} x={middle.x} y={middle.y - 6}>
+        {isDenied ? `✕ ${short(edge.denied)}` : ""}
+        {edge.packets_per_second > 0 ? `${isDenied ? " · " : ""}${short(edge.packets_per_second)}/s` : ""}
+      </text>
+    </g>
+  );
+}
+
+function Node({ node, place, toggle }) {
+  const press = (event) => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    toggle();
+  };
+  const canOpen = !isOutside(node);
+  const title = canOpen ? `${nameOf(node)}: ${node.workload ? "close" : "open"} the namespace` : "addresses of no pod";
+  return (
+    <g
+      class={node.workload ? "node workload" : canOpen ? "node" : "node outside"}
+      transform={`translate(${place.x} ${place.y})`}
+      tabindex={canOpen ? 0 : undefined}
+      role={canOpen ? "button" : undefined}
+      aria-label={title}
+      onClick={canOpen ? toggle : undefined}
+      onKeyDown={canOpen ? press : undefined}
+    >
+      <title>{title}</title>
+      <rect x={-place.width / 2} y={-place.height / 2} width={place.width} height={place.height} rx={6} />
+      <text y={node.workload ? -4 : 4}>{label(node)}</text>
+      {node.workload ? <text class="small" y={14}>{label({ namespace: node.namespace, workload: "" })}</text> : null}
+    </g>
+  );
+}
+
+function Marker({ id }) {
+  return (
+    <marker id={id} class={id} viewBox="0 0 8 8" refX={7} refY={4} markerWidth={9} markerHeight={9} markerUnits="userSpaceOnUse" orient="auto">
+      <path d="M0 0 L8 4 L0 8 z" />
+    </marker>
+  );
+}
+
+// How wide an element is, at any time.
+function useWidth(place) {
+  const [width, setWidth] = useState(0);
+  useEffect(() => {
+    const element = place.current;
+    const watch = new ResizeObserver(() => setWidth(element.clientWidth));
+    watch.observe(element);
+    return () => watch.disconnect();
+  }, []);
+  return width;
+}
+
+function Picture({ nodes, edges, toggle }) {
+  const place = useRef(null);
+  const width = useWidth(place);
+  const [zoom, setZoom] = useState(1); // of what fits
+  const pairs = edges.map((edge) => [edge.from, edge.to]);
+  const laid = useMemo(() => layOut(nodes, pairs), [JSON.stringify([nodes.map(keyOf), pairs])]);
+  const whole = { width: laid.width + 110, height: laid.height };
+  const fitting = Math.min(1, Math.max(MIN_SCALE, width / whole.width));
+  const scale = Math.min(MAX_SCALE, fitting * zoom);
+  return (
+    <div class="framed">
+      <div class="zoom">
+        <button onClick={() => setZoom(Math.min(4, zoom * 1.4))} aria-label="Larger" title="larger">+</button>
+        <button onClick={() => setZoom(Math.max(0.25, zoom / 1.4))} aria-label="Smaller" title="smaller">−</button>
+        <button onClick={() => setZoom(1)} title="as large as fits">Fit</button>
+      </div>
+      <div class="picture" ref={place} tabindex={0} role="group" aria-label="The map; the table below says the same">
+        <svg width={whole.width * scale} height={whole.height * scale} viewBox={`0 0 ${whole.width} ${whole.height}`}>
+          <defs>
+            <Marker id="allowed" />
+            <Marker id="denied" />
+          </defs>
+          {edges.map((edge, i) => (
+            <Edge key={`${edge.from}-${edge.to}`} edge={edge} points={laid.points[i]} place={laid.places[edge.from]} />
+          ))}
+          {nodes.map((node, i) => (
+            <Node key={keyOf(node)} node={node} place={laid.places[i]} toggle={() => toggle(node.namespace)} />
+          ))}
+        </svg>
+      </div>
+    </div>
+  );
+}
+
+const byName = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
+
+// These edges with the nodes that they join, by name, so that the same traffic is laid out the same way.
+function drawing(nodes, edges) {
+  const used = [...new Set(edges.flatMap((edge) => [edge.from, edge.to]))];
+  used.sort((a, b) => byName(keyOf(nodes[a]), keyOf(nodes[b])));
+  const places = new Map(used.map((old, now) => [old, now]));
+  const drawn = edges.map((edge) => ({ ...edge, from: places.get(edge.from), to: places.get(edge.to) }));
+  drawn.sort((a, b) => a.from - b.from || a.to - b.to);
+  return { nodes: used.map((i) => nodes[i]), edges: drawn };
+}
+
+function Table({ nodes, edges }) {
+  return (
+    <table class="cards">
+      <thead>
+        <tr>
+          <th>From</th>
+          <th>To</th>
+          <th>Says</th>
+        </tr>
+      </thead>
+      <tbody>
+        {edges.map((edge) => (
+          <tr key={keyOf(nodes[edge.from]) + keyOf(nodes[edge.to])}>
+            <td data-name="From">{nameOf(nodes[edge.from])}</td>
+            <td data-name="To">{nameOf(nodes[edge.to])}</td>
+            <td data-name="Says">
+              <Says edge={edge} />
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+export function TrafficMap() {
+  const [open, setOpen] = useState([]);
+  const [hide, setHide] = useState(sessionStorage.getItem("hide") ?? "");
+  const [around, setAround] = useState("");
+  const [most, setMost] = useState(DRAWN[0]);
+  const field = useSlash();
+  const hidden = useSettled(hide).split(/[\s,]+/).filter(Boolean);
+  const { answer, error } = usePolled(query("/api/map", { open, hide: hidden }), 5000);
+  const toggle = (space) => setOpen((before) => (before.includes(space) ? before.filter((one) => one !== space) : [...before, space]));
+  const nodes = answer?.nodes ?? [];
+  const edges = useMemo(() => {
+    const isIt = (i) => nameOf(nodes[i]).includes(around);
+    return (answer?.edges ?? []).filter((edge) => isIt(edge.from) || isIt(edge.to));
+  }, [answer, around]);
+  const picture = useMemo(() => drawing(nodes, edges.slice(0, most)), [edges, most]);
+  const notDrawn = edges.length - picture.edges.length;
+  return (
+    <section aria-label="Map">
+      <div class="tools">
+        <label>
+          Around
+          <input ref={field} type="search" placeholder="part of a name ( / )" value={around} onInput={(event) => setAround(event.target.value)} />
+        </label>
+        <label>
+          Hide namespaces
+          <input
+            type="search"
+            placeholder="kube-system, ..."
+            value={hide}
+            onInput={(event) => {
+              sessionStorage.setItem("hide", event.target.value);
+              setHide(event.target.value);
+            }}
+          />
+        </label>
+        {edges.length > DRAWN[0] ? (
+          <label>
+            Lines drawn
+            <select value={most} onChange={(event) => setMost(Number(event.target.value))}>
+              {DRAWN.map((number) => (
+                <option value={number}>{number}</option>
+              ))}
+            </select>
+          </label>
+        ) : null}
+        {open.length > 0 ? <button onClick={() => setOpen([])}>Close all</button> : null}
+        <span class="legend">
+          <svg width="34" height="10" aria-hidden="true">
+            <path class="edge allowed" d="M2 5 L32 5" stroke-width="2" />
+          </svg>
+          allowed: packets/s now
+          <svg width="34" height="10" aria-hidden="true">
+            <path class="edge denied" d="M2 5 L32 5" />
+          </svg>
+          ✕ denied: packets in 5 minutes
+        </span>
+      </div>
+      <Problems error={error} list={answer?.problems} />
+      {!answer && !error ? <p class="quiet">…</p> : null}
+      {answer && edges.length === 0 ? <p class="empty">No traffic crosses the wire, or none that is chosen.</p> : null}
+      {edges.length > 0 ? <Picture nodes={picture.nodes} edges={picture.edges} toggle={toggle} /> : null}
+      {notDrawn > 0 ? <p class="quiet">Drawn are the {picture.edges.length} lines with denials, or that carry most; the table has {count(notDrawn)} more.</p> : null}
+      {answer?.edges_left_out > 0 ? <p class="quiet">{count(answer.edges_left_out)} more pairs that carry less are left out; hide namespaces to see them.</p> : null}
+      {answer?.not_told > 0 ? <p class="quiet">{count(answer.not_told)} connections and denied packets are of more pairs than are told apart.</p> : null}
+      {edges.length > 0 ? <Table nodes={nodes} edges={edges} /> : null}
+    </section>
+  );
+}

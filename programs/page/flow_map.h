@@ -1,0 +1,84 @@
+// Who talks to whom: flows and denials of one dataplane, added up by pair of workloads.
+//
+// Flows come as samples of all that live; a flow's rate is what it grew by since the sample before. Denials come as
+// they are counted, and stay for some minutes. One thread at a time.
+#ifndef SLUICE_PROGRAMS_PAGE_FLOW_MAP_H_
+#define SLUICE_PROGRAMS_PAGE_FLOW_MAP_H_
+
+#include <array>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace sluice {
+
+// One end of traffic, as the map shows it. Outside of all pods: both empty.
+struct MapEnd {
+  std::string namespace_name;
+  std::string workload;
+  auto operator<=>(const MapEnd&) const = default;
+};
+
+struct MapEdge {
+  std::uint64_t connections = 0;  // that live
+  double packets_per_second = 0;  // of these, since the sample before
+  double bytes_per_second = 0;
+  std::uint64_t denied = 0;  // packets, in the last kMinutes
+
+  void Add(const MapEdge& other);
+};
+
+class FlowMap {
+ public:
+  static constexpr std::uint64_t kSecond = 1'000'000'000;
+  static constexpr std::size_t kMinutes = 5;  // that denials are shown for
+  static constexpr std::size_t kMaxPairs = 50'000;
+
+  struct Flow {
+    std::uint64_t key = 0;  // the same in each sample
+    std::uint64_t packets = 0;
+    std::uint64_t bytes = 0;
+  };
+
+  // A sample: begin, its flows, end.
+  void BeginSample(std::uint64_t now_ns);
+  void Add(const MapEnd& source, const MapEnd& destination, const Flow& flow);
+  void EndSample();
+
+  void AddDenied(const MapEnd& source, const MapEnd& destination, std::uint64_t packets, std::uint64_t time_ns);
+
+  using Edges = std::map<std::pair<MapEnd, MapEnd>, MapEdge>;
+  // Those with live connections, or with denials of late.
+  Edges Read(std::uint64_t now_ns);
+  // Flows and denied packets of pairs beyond kMaxPairs, which are not told apart.
+  std::uint64_t not_told() const { return not_told_; }
+
+ private:
+  static constexpr std::size_t kBuckets = kMinutes * 6;  // of ten seconds
+  struct Pair {
+    MapEdge live;
+    std::array<std::uint64_t, kBuckets> denied{};
+    std::uint64_t denied_bucket = 0;  // the newest that `denied` has
+  };
+  using PairKey = std::pair<MapEnd, MapEnd>;
+
+  Pair* PairOf(const MapEnd& source, const MapEnd& destination);
+  static void Turn(Pair& pair, std::uint64_t bucket);
+  static std::uint64_t BucketOf(std::uint64_t time_ns) { return time_ns / (10 * kSecond); }
+
+  std::map<PairKey, Pair> pairs_;
+  std::vector<std::pair<Flow, Pair*>> sample_;  // the one that is being taken
+  std::vector<Flow> before_;                    // by key
+  std::uint64_t sampled_ns_ = 0;
+  double seconds_ = 0;  // between the two samples; 0: there is one alone
+  std::uint64_t not_told_ = 0;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_PROGRAMS_PAGE_FLOW_MAP_H_

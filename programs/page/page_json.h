@@ -1,0 +1,53 @@
+// What the page shows, as JSON. Names come as they are: the page shows text, never markup. Pure; any thread.
+#ifndef SLUICE_PROGRAMS_PAGE_PAGE_JSON_H_
+#define SLUICE_PROGRAMS_PAGE_PAGE_JSON_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "page/flow_map.h"
+#include "sluice/v1/observe.pb.h"
+
+namespace sluice {
+
+using PageJson = nlohmann::ordered_json;
+
+// As text; bytes that are no UTF-8 are replaced.
+std::string ToText(const PageJson& json);
+
+PageJson ToPage(const v1::Status& status);
+PageJson ToPage(const v1::DropEvent& drop, std::size_t dataplane);
+PageJson ToPage(const v1::Explanation& explanation);
+
+// Policies of several dataplanes as one list: what a rule counted is added up, its last hit is the last of all.
+class PolicyList {
+ public:
+  static constexpr std::size_t kShown = 200;
+  static constexpr int kRulesShown = 100;  // of a policy
+  enum class Show : std::uint8_t { kAll, kHit, kUnused };
+
+  void Add(const std::vector<v1::PolicyInfo>& policies);
+  // Those whose names contain `text`: the first kShown by name, and how many there are.
+  PageJson Shown(std::string_view text, Show show) const;
+
+ private:
+  std::map<std::string, v1::PolicyInfo> policies_;
+};
+
+// The map, with the namespaces of `open` shown by workload, and without those of `hidden`. At most kEdgesShown edges:
+// those with denials first, then those that carry most.
+inline constexpr std::size_t kEdgesShown = 300;
+struct MapView {
+  std::vector<std::string> open;
+  std::vector<std::string> hidden;
+};
+PageJson ToPage(const FlowMap::Edges& edges, const MapView& view);
+
+}  // namespace sluice
+
+#endif  // SLUICE_PROGRAMS_PAGE_PAGE_JSON_H_

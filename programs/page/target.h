@@ -1,0 +1,123 @@
+// One running sluiced, as the page asks it: over gRPC, each answer kept for a moment, so that many who look cost as
+// much as one. Any thread.
+#ifndef SLUICE_PROGRAMS_PAGE_TARGET_H_
+#define SLUICE_PROGRAMS_PAGE_TARGET_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "page/flow_map.h"
+#include "sluice/v1/observe.grpc.pb.h"
+
+namespace sluice {
+
+// A value that is made anew when it is asked for and old: older than `age`, and than ten times what making it took.
+template <typename T>
+class Remembered {
+ public:
+  template <typename Make>
+  std::shared_ptr<const T> Get(std::chrono::milliseconds age, Make make) {
+    const std::lock_guard lock(mutex_);
+    const auto now = Clock::now();
+    if (value_ == nullptr || now - made_ > std::max<Clock::duration>(age, 10 * took_)) {
+      value_ = std::make_shared<const T>(make());
+      made_ = Clock::now();
+      took_ = made_ - now;
+    }
+    return value_;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  std::mutex mutex_;
+  std::shared_ptr<const T> value_;
+  Clock::time_point made_;
+  Clock::duration took_{};
+};
+
+class PageTarget {
+ public:
+  // Each has `error`: why it is not known, or empty.
+  struct StatusAnswer {
+    std::string error;
+    v1::Status status;
+  };
+  struct PoliciesAnswer {
+    std::string error;
+    std::vector<v1::PolicyInfo> policies;  // whole, however many messages they came in
+  };
+  struct PodsAnswer {
+    std::string error;
+    std::map<std::string, MapEnd, std::less<>> ends;  // by "namespace/name"
+  };
+  struct MapAnswer {
+    std::string error;
+    std::string denials_error;  // why denials are not known
+    FlowMap::Edges edges;
+    std::uint64_t not_told = 0;
+  };
+
+  // `name`: for people.
+  PageTarget(std::string name, const std::shared_ptr<grpc::Channel>& channel);
+  ~PageTarget();
+  PageTarget(const PageTarget&) = delete;
+  PageTarget& operator=(const PageTarget&) = delete;
+
+  const std::string& name() const { return name_; }
+  std::shared_ptr<const StatusAnswer> Status();
+  std::shared_ptr<const PoliciesAnswer> Policies();
+  std::shared_ptr<const PodsAnswer> Pods();
+  std::shared_ptr<const MapAnswer> Map();
+  // Empty, or why there is none.
+  std::string Explain(const v1::ExplainRequest& request, v1::Explanation* explanation);
+  // Calls `take` for what comes, until `stop` or Stop. Returns why it ended.
+  std::string FollowDrops(const std::stop_token& stop, const std::function<void(const v1::WatchDropsResponse&)>& take);
+
+  // Ends the calls that wait; further ones fail. Any number of times.
+  void Stop();
+
+ private:
+  class Call;
+
+  PodsAnswer AskPods();
+  MapAnswer AskMap();
+  std::string SampleFlows(const PodsAnswer& pods);
+  void WantDenials();
+  void FollowDenials();
+  void AddDenial(const std::string& line);
+  MapEnd EndOf(const PodsAnswer& pods, const std::string& pod) const;
+
+  const std::string name_;
+  const std::unique_ptr<v1::ObserveService::Stub> stub_;
+  Remembered<StatusAnswer> status_;
+  Remembered<PoliciesAnswer> policies_;
+  Remembered<PodsAnswer> pods_;
+  Remembered<MapAnswer> map_;
+
+  std::mutex map_mutex_;  // over these, where no call is made
+  FlowMap flows_;
+  std::string denials_error_;
+  std::chrono::steady_clock::time_point map_asked_;
+  bool follows_denials_ = false;
+  std::thread denials_;
+
+  std::mutex calls_mutex_;
+  std::set<grpc::ClientContext*> calls_;
+  bool stopped_ = false;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_PROGRAMS_PAGE_TARGET_H_

@@ -1,0 +1,105 @@
+// What the page is told: names as they are, sums over dataplanes, and no more than it can show.
+#include "page/page_json.h"
+
+#include <gtest/gtest.h>
+
+namespace sluice {
+namespace {
+
+v1::PolicyInfo PolicyWith(const std::string& name, std::uint64_t packets, std::uint64_t last_hit_ns) {
+  v1::PolicyInfo policy;
+  policy.set_policy(name);
+  policy.set_tier(v1::TIER_NETWORK_POLICY);
+  v1::RuleInfo* rule = policy.add_rules();
+  rule->set_direction(v1::DIRECTION_INGRESS);
+  rule->set_index(0);
+  rule->set_action(v1::ACTION_ALLOW);
+  rule->set_packets(packets);
+  rule->set_last_hit_unix_ns(last_hit_ns);
+  v1::RuleInfo* deny = policy.add_rules();
+  deny->set_direction(v1::DIRECTION_INGRESS);
+  deny->set_index(-1);
+  deny->set_action(v1::ACTION_DENY);
+  return policy;
+}
+
+FlowMap::Edges SomeEdges() {
+  FlowMap::Edges edges;
+  edges[{{"shop", "web"}, {"shop", "database"}}] = {2, 10, 1000, 0};
+  edges[{{"shop", "job"}, {"shop", "database"}}] = {1, 5, 500, 3};
+  edges[{{"shop", "web"}, {"dns", "dns"}}] = {1, 1, 100, 0};
+  edges[{{}, {"shop", "web"}}] = {0, 0, 0, 7};
+  return edges;
+}
+
+TEST(PageJson, NamespacesAreOneNodeUntilTheyAreOpened) {
+  const PageJson closed = ToPage(SomeEdges(), {});
+  EXPECT_EQ(closed["nodes"].size(), 3u);
+  ASSERT_EQ(closed["edges"].size(), 3u);
+  std::uint64_t connections = 0;
+  for (const PageJson& edge : closed["edges"]) {
+    const bool is_own = edge["from"] == edge["to"];
+    if (is_own) connections = edge["connections"];
+  }
+  EXPECT_EQ(connections, 3u);
+
+  const PageJson opened = ToPage(SomeEdges(), {{"shop"}, {}});
+  EXPECT_EQ(opened["nodes"].size(), 5u);
+  EXPECT_EQ(opened["edges"].size(), 4u);
+}
+
+TEST(PageJson, HiddenNamespacesTakeTheirEdgesAlong) {
+  const PageJson map = ToPage(SomeEdges(), {{}, {"dns"}});
+  EXPECT_EQ(map["nodes"].size(), 2u);
+  EXPECT_EQ(map["edges"].size(), 2u);
+}
+
+TEST(PageJson, OfManyEdgesThoseWithDenialsAreShownFirst) {
+  FlowMap::Edges edges;
+  for (int i = 0; i < 1000; ++i) {
+    edges[{{"a" + std::to_string(i), ""}, {"b", ""}}] = {1, 1, 1000, i == 500 ? 1u : 0u};
+  }
+  const PageJson map = ToPage(edges, {});
+  EXPECT_EQ(map["edges"].size(), kEdgesShown);
+  EXPECT_EQ(map["edges_left_out"], 1000 - kEdgesShown);
+  EXPECT_EQ(map["edges"][0]["denied"], 1);
+}
+
+TEST(PageJson, PoliciesOfSeveralDataplanesAreAddedUp) {
+  PolicyList list;
+  list.Add({PolicyWith("shop/web", 5, 2'000'000), PolicyWith("shop/idle", 0, 0)});
+  list.Add({PolicyWith("shop/web", 7, 9'000'000)});
+  const PageJson all = list.Shown("", PolicyList::Show::kAll);
+  EXPECT_EQ(all["total"], 2);
+  EXPECT_EQ(all["policies"][1]["rules"][0]["packets"], 12);
+  EXPECT_EQ(all["policies"][1]["rules"][0]["last_hit_ms"], 9);
+  EXPECT_EQ(list.Shown("", PolicyList::Show::kUnused)["policies"][0]["policy"], "shop/idle");
+  EXPECT_EQ(list.Shown("", PolicyList::Show::kHit)["matching"], 1);
+  EXPECT_EQ(list.Shown("web", PolicyList::Show::kAll)["matching"], 1);
+}
+
+TEST(PageJson, ManyPoliciesAreCountedAndTheFirstShown) {
+  PolicyList list;
+  for (int i = 0; i < 300; ++i) list.Add({PolicyWith("shop/" + std::to_string(i), 1, 1)});
+  const PageJson all = list.Shown("", PolicyList::Show::kAll);
+  EXPECT_EQ(all["matching"], 300);
+  EXPECT_EQ(all["policies"].size(), PolicyList::kShown);
+}
+
+TEST(PageJson, AHostileNameStaysOneTextOfSoundJson) {
+  v1::DropEvent drop;
+  drop.set_source(std::string("\x0a\x00\x00\x01", 4));
+  drop.set_destination(std::string("\x0a\x00\x00\x02", 4));
+  drop.set_protocol(6);
+  drop.set_reason("policy_denied");
+  drop.mutable_ingress()->set_policy("a\"</script>\n\n data: \xff<img onerror=1>");
+  const std::string text = ToText(ToPage(drop, 3));
+  EXPECT_EQ(text.find('\n'), text.npos) << "it would end an event";
+  const PageJson read = PageJson::parse(text);
+  EXPECT_EQ(read["rules"][0]["policy"], "a\"</script>\n\n data: \xef\xbf\xbd<img onerror=1>");
+  EXPECT_EQ(read["dataplane"], 3);
+  EXPECT_EQ(read["src"]["address"], "10.0.0.1");
+}
+
+}  // namespace
+}  // namespace sluice

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "sluice/printable.h"
 #include "sluice/resolved_policy.h"
@@ -30,6 +31,11 @@ inline void SetRule(const Table& table, RuleId id, v1::RuleName* name) {
   name->set_index(rule.index);
   name->set_action(static_cast<v1::Action>(static_cast<int>(rule.action) + 1));
   if (!rule.name.empty()) name->set_name(ShownName(rule.name.text()));
+}
+
+// Requires that `name` is a default deny's.
+inline void SetIsolatedBy(const std::vector<std::string>& policies, v1::RuleName* name) {
+  for (const std::string& policy : policies) name->add_isolated_by(ShownName(policy));
 }
 
 inline std::string PodName(const Endpoint& endpoint) {

@@ -64,6 +64,7 @@ void EmitStage::RecordDrop(Burst& burst, std::uint32_t index) {
     const Outcome& outcome = burst.outcomes[index];
     if (!outcome.egress.allow) record.egress_rule = outcome.egress.rule;
     if (!outcome.ingress.allow) record.ingress_rule = outcome.ingress.rule;
+    record.sections = {keeper_.table().numbering(), outcome.egress_sections, outcome.ingress_sections};
   }
   if (drop_ring_->Watches(record.reason)) drop_ring_->Put(record);
   if (denies_ != nullptr && DenyTable::Holds(record.reason)) denies_->Add(record);

@@ -6,10 +6,12 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/observation.h"
+#include "sluice/address.h"
 
 namespace sluice {
 
@@ -31,6 +33,12 @@ struct PortState {
   std::uint64_t held() const { return rx_packets - std::min(rx_packets, forwarded + dropped); }
 };
 
+// What the hooks of a node dropped at pods' interfaces, before the dataplane saw it.
+struct HookDrops {
+  std::uint64_t spoofed_source = 0;  // of a source that is not the pod's
+  std::uint64_t spoofed_tunnel = 0;  // tunnels to a node
+};
+
 class DataplaneView {
  public:
   virtual ~DataplaneView() = default;
@@ -41,6 +49,12 @@ class DataplaneView {
   // The kernel interface at which a hook took a frame that came in by this port under this 802.1Q tag; empty: no hook
   // did.
   virtual std::string HookedAt(std::uint32_t /*port*/, std::uint16_t /*tag*/) const { return ""; }
+  // Whether it stands at a node's hooks. If it does not, what follows has no meaning.
+  virtual bool HasHooks() const { return false; }
+  // Nothing where the hooks cannot be read.
+  virtual std::optional<HookDrops> DropsOfHooks() const { return std::nullopt; }
+  // Whether hooks take the address for a node's, this one's or another.
+  virtual bool HooksHaveNode(const IpAddress& /*address*/) const { return false; }
 };
 
 }  // namespace sluice

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,7 @@ struct MetricsInput {
   std::uint64_t start_unix_ns = 0;
   std::vector<Observation> workers;
   std::vector<PortState> ports;
+  std::optional<HookDrops> hook_drops;
   std::shared_ptr<const Table> table;
   PolicyTotals::IsInForce is_in_force;
   PolicyFacts policy;

@@ -46,6 +46,7 @@ std::string AsJson(const HooksState& state, bool is_followed, bool has_steering)
   const Json status = {{"followed", is_followed},
                        {"steering", has_steering},
                        {"bad_tag", state.nobodys[SLUICE_BAD_TAG]},
+                       {"gone", CountsAsJson(state.gone)},
                        {"hooks", std::move(hooks)}};
   return status.dump(2) + "\n";
 }
@@ -59,6 +60,7 @@ std::string AsTable(const HooksState& state, bool is_followed, bool has_steering
   fmt::format_to(out, "{:<16} {:<7} {:<9} {:>14} {:>14} {:>12} {:>12}\n", "interface", "role", "hook", "to filter",
                  "forwarded", "made", "passed");
   FrameCounts sum = state.nobodys;
+  for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += state.gone[i];
   for (const HookState& hook : state.hooks) {
     for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += hook.frames[i];
     fmt::format_to(out, "{:<16} {:<7} {:<9} {:>14} {:>14} {:>12} {:>12}\n", Printable(hook.name), Name(hook.role),

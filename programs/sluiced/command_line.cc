@@ -1,9 +1,11 @@
 #include "sluiced/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <iterator>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -26,6 +28,7 @@ struct Flags {
   std::string run;
   std::string cores;
   std::string http;
+  std::string log_level;
   bool insecure = false;
   bool no_huge = false;
   bool check_config = false;
@@ -71,6 +74,14 @@ std::optional<int> Overlay(const Flags& flags, Config& config) {
     origins.SetFlag("cores", "--cores");
   }
   config.edge.no_huge |= flags.no_huge;
+  if (!flags.log_level.empty()) {
+    constexpr std::string_view kLevels[] = {"debug", "info", "warning", "error"};
+    const auto* level = std::find(std::begin(kLevels), std::end(kLevels), flags.log_level);
+    if (level == std::end(kLevels)) {
+      return Refuse("--log-level '" + flags.log_level + "': wants debug, info, warning or error");
+    }
+    config.log_level = static_cast<LogLevel>(level - std::begin(kLevels));
+  }
   return std::nullopt;
 }
 
@@ -111,6 +122,7 @@ std::optional<int> ReadCommandLine(int argc, char** argv, Config& config) {
   app.add_option("--cores", flags.cores, "CPUs: the first for the control thread, each further one a worker")
       ->type_name("LIST");
   app.add_flag("--no-huge", flags.no_huge, "run on ordinary memory");
+  app.add_option("--log-level", flags.log_level, "debug, info, warning or error [info]")->type_name("LEVEL");
   app.add_flag("--check-config", flags.check_config,
                "say what would stop a start with this configuration and these flags, each with its line, and end");
   app.set_version_flag("--version", "sluiced " SLUICE_VERSION);

@@ -89,6 +89,7 @@ std::string Monitor::MetricsText() {
   if (view_ != nullptr) {
     input.workers = view_->Workers();
     input.ports = view_->Ports();
+    input.hook_drops = view_->DropsOfHooks();
   }
   return metrics_.Text(input);
 }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,9 @@ class PlaneView final : public DataplaneView {
   std::vector<PortState> Ports() const override;
   std::vector<Observation> Workers() const override;
   std::string HookedAt(std::uint32_t port, std::uint16_t tag) const override;
+  bool HasHooks() const override;
+  std::optional<HookDrops> DropsOfHooks() const override;
+  bool HooksHaveNode(const IpAddress& address) const override;
 
  private:
   const Dataplane& plane_;

@@ -128,7 +128,10 @@ TEST_F(LiveCommandTest, WhatIsHeldBackAndWhatNothingAnswersToIsTold) {
   EXPECT_THAT(policies, HasSubstr("POLICY          PODS  ISOLATES"));
   EXPECT_THAT(policies, testing::ContainsRegex("default/lonely +0 +ingress .*selects no pod"));
   EXPECT_THAT(policies, testing::ContainsRegex("default/much +1 +ingress .*limits.rules: needs more than 10 rules"));
-  EXPECT_THAT(policies, testing::ContainsRegex("default/ports +1 +ingress .*ingress.2. names a port that no pod has"));
+  EXPECT_THAT(
+      policies,
+      testing::ContainsRegex(
+          "default/ports +1 +ingress .*ingress.2. names a port that none of the pods has on which it is looked up"));
   EXPECT_THAT(policies, testing::ContainsRegex("default/server +1 +ingress"));
   EXPECT_THAT(Run("get policies default/much -o json").second,
               AllOf(HasSubstr("\"selected\":1"), HasSubstr("\"held\":\"limits.rules: needs more than 10 rules\""),
@@ -141,7 +144,8 @@ TEST_F(LiveCommandTest, WhatIsHeldBackAndWhatNothingAnswersToIsTold) {
   EXPECT_THAT(Run("explain --src 10.0.0.1 --dst 10.0.0.2 --proto tcp").second,
               AllOf(HasSubstr("warning: --dport: missing: judged as to port 0, which no rule names\n"),
                     HasSubstr("warning: policy default/lonely: selects no pod\n"),
-                    HasSubstr("warning: policy default/ports: ingress[2]: names a port that no pod has")));
+                    HasSubstr("warning: policy default/ports: ingress[2]: names a port that none of the pods has on "
+                              "which it is looked up")));
   const auto held = [this](std::string_view text) {
     std::size_t count = 0;
     for (const std::string& line : said()) count += line.find(text) != std::string::npos;
@@ -264,7 +268,7 @@ TEST_F(LiveCommandTest, ExplainByTheInterfaceOfAPodAsksTheHooks) {
   plane_.hook_drops = {5, 7};
   EXPECT_THAT(Run(ask).second,
               StartsWith("verdict  deny, whatever policy says: spoofed_source, the hook at the pod's "));
-  EXPECT_THAT(Run("status").second, HasSubstr("spoofed source      5\n"));
+  EXPECT_THAT(Run("status").second, HasSubstr("spoofed source    5\n"));
   EXPECT_THAT(Run("drops").second, HasSubstr("spoofed_tunnel"));
 }
 

@@ -31,7 +31,7 @@ std::vector<Unanswered> FindUnanswered(std::span<const Section> sections, const 
   for (const Section& section : sections) {
     for (const Rule& rule : section.rules) {
       if (!rule.any_port && rule.ports.empty()) {
-        add(section, rule, "names a port that no pod has which it is looked up on");
+        add(section, rule, "names a port that none of the pods has on which it is looked up");
       } else if (rule.peers != kAnyPeer && sizes.Of(rule.peers) == 0 && policy.groups[rule.peers].blocks.empty()) {
         add(section, rule, "has peers that no pod is");
       }

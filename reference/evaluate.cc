@@ -46,6 +46,7 @@ Evaluator::Evaluator(const Cluster& cluster) {
 Answer Evaluator::Evaluate(const Flow& flow, bool exemptions) const {
   Answer answer;
   answer.unknown_endpoint = IsUnknownEndpoint(flow.source) || IsUnknownEndpoint(flow.destination);
+  answer.between_nodes = !answer.unknown_endpoint && IsBetweenNodes(flow);
   if (exemptions) answer.exemption = ExemptionOf(flow);
   if (answer.exemption != Exemption::kNone) return answer;
   answer.egress = Judge(Direction::kEgress, flow);
@@ -112,6 +113,15 @@ Exemption Evaluator::ExemptionOf(const Flow& flow) const {
   if (source != nullptr && IsNodeAddress(source->node, flow.destination)) return Exemption::kNode;       // NP-70
   if (destination != nullptr && IsNodeAddress(destination->node, flow.source)) return Exemption::kNode;  // NP-70
   return Exemption::kNone;
+}
+
+// Whose an address is that several nodes claim nobody knows: two such addresses may be one node's.
+bool Evaluator::IsBetweenNodes(const Flow& flow) const {
+  if (FindPod(flow.source) != nullptr || FindPod(flow.destination) != nullptr) return false;
+  const std::set<std::string> from = NodesAt(flow.source);
+  const std::set<std::string> to = NodesAt(flow.destination);
+  if (from.size() > 1 && to.size() > 1) return false;
+  return from != to;
 }
 
 // CNP-01: each tier in turn, until one decides.

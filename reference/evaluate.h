@@ -51,6 +51,7 @@ struct Answer {
   Side ingress;  // of the destination
   Exemption exemption = Exemption::kNone;
   bool unknown_endpoint = false;  // of either end; whatever policy says
+  bool between_nodes = false;     // no end is a pod, and one is a node's address and the other not that node's
 
   friend bool operator==(const Answer&, const Answer&) = default;
 };
@@ -73,6 +74,8 @@ class Evaluator {
   bool IsUnknownEndpoint(const IpAddress& address) const;
   // Every address that something makes a node's, a pod's or not, in order.
   std::vector<IpAddress> NodeAddresses() const;
+  // No managed pod's, and at least one node has it.
+  bool IsOfNodes(const IpAddress& address) const { return FindPod(address) == nullptr && !NodesAt(address).empty(); }
   // Names of the nodes that have the address. What is presumed of one node yields to what is told of another.
   std::set<std::string> NodesAt(const IpAddress& address) const;
 
@@ -86,6 +89,7 @@ class Evaluator {
 
   void AddNode(const NodeObject& node);
   Exemption ExemptionOf(const Flow& flow) const;
+  bool IsBetweenNodes(const Flow& flow) const;
   Side Judge(Direction direction, const Flow& flow) const;
   // What NetworkPolicy says; undecided where none isolates the subject (NP-01).
   Side JudgeByNetworkPolicy(Direction direction, const Pod& subject, const Flow& flow) const;

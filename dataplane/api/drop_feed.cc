@@ -6,6 +6,7 @@
 
 #include "api/limits.h"
 #include "api/rule_names.h"
+#include "core/first_packet.h"
 
 namespace sluice {
 namespace {
@@ -13,8 +14,13 @@ namespace {
 constexpr std::size_t kEpochsKept = 3;     // a record is some milliseconds old, an epoch minutes at least
 constexpr std::size_t kNamedAtOnce = 256;  // addresses looked up while the policy's writer waits
 
+bool Names(const v1::RuleName& rule, const std::string& policy) {
+  const auto& all = rule.isolated_by();
+  return rule.policy() == policy || std::find(all.begin(), all.end(), policy) != all.end();
+}
+
 bool Denied(const v1::DropEvent& event, const std::string& policy) {
-  return event.egress().policy() == policy || event.ingress().policy() == policy;
+  return Names(event.egress(), policy) || Names(event.ingress(), policy);
 }
 
 }  // namespace
@@ -25,6 +31,10 @@ std::variant<DropFilter, std::string> DropFilter::Of(const v1::WatchDropsRequest
   if (auto* error = std::get_if<std::string>(&ends)) return std::move(*error);
   filter.ends = std::get<EndFilter>(std::move(ends));
   for (const std::string& reason : request.reasons()) {
+    if (reason == kSpoofedSource || reason == kSpoofedTunnel) {
+      return "reasons: " + reason +
+             " is of what a node's hooks drop, which the dataplane never sees; ListDrops counts it";
+    }
     const auto* known = std::find(std::begin(kDropReasonNames) + 1, std::end(kDropReasonNames), reason);
     if (known == std::end(kDropReasonNames)) return "reasons: there is no drop reason '" + ShownName(reason) + "'";
     filter.reasons |= std::uint64_t{1} << (known - std::begin(kDropReasonNames));
@@ -45,6 +55,7 @@ DropFeed::Watcher::Watcher(DropFeed& feed, DropFilter filter) : feed_(feed), fil
   if (feed.watchers_.empty()) {
     feed.TakeRecords();  // left from who watched before
     feed.tables_ = {feed.store_.table()};
+    feed.isolating_.See(feed.tables_.front());
     feed.devices_.clear();
     for (const PortState& port : feed.plane_.Ports()) feed.devices_.push_back(port.device);
   } else {
@@ -114,6 +125,7 @@ void DropFeed::EmptyRings() {
   if (records.empty()) return;
   // Taken after the records, it is no older than any table that they name.
   auto table = store_.table();
+  isolating_.See(table);
   if (tables_.empty() || tables_.front()->epoch() != table->epoch()) {
     tables_.insert(tables_.begin(), std::move(table));
     if (tables_.size() > kEpochsKept) tables_.pop_back();
@@ -173,7 +185,7 @@ void DropFeed::FindOwners(const std::vector<Record>& records, std::vector<Owner>
 }
 
 // All but the pods' and nodes' names.
-v1::DropEvent DropFeed::Describe(const Record& record) const {
+v1::DropEvent DropFeed::Describe(const Record& record) {
   const DropRecord& drop = record.drop;
   v1::DropEvent event;
   event.set_unix_ns(drop.time_ns);
@@ -187,8 +199,13 @@ v1::DropEvent DropFeed::Describe(const Record& record) const {
   event.set_destination_port(drop.destination_port);
   event.set_protocol(drop.protocol);
   if (const Table* table = TableOf(drop.epoch)) {
-    if (drop.egress_rule != kNoRule) SetRule(*table, drop.egress_rule, event.mutable_egress());
-    if (drop.ingress_rule != kNoRule) SetRule(*table, drop.ingress_rule, event.mutable_ingress());
+    const auto name = [&](RuleId rule, IdSetId sections, v1::RuleName* to) {
+      SetRule(*table, rule, to);
+      if (to->index() >= 0) return;
+      if (const auto all = isolating_.Of(drop.sections.numbering, sections)) SetIsolatedBy(*all, to);
+    };
+    if (drop.egress_rule != kNoRule) name(drop.egress_rule, drop.sections.egress, event.mutable_egress());
+    if (drop.ingress_rule != kNoRule) name(drop.ingress_rule, drop.sections.ingress, event.mutable_ingress());
   }
   event.set_generation(drop.generation);
   event.set_wire(drop.port / 2);

@@ -20,6 +20,7 @@
 #include "observe/dataplane_view.h"
 #include "sluice/v1/observe.pb.h"
 #include "store/policy_store.h"
+#include "table/isolating_policies.h"
 
 namespace sluice {
 
@@ -81,7 +82,7 @@ class DropFeed {
   std::vector<Record> TakeRecords();
   void EmptyRings();
   const Table* TableOf(std::uint64_t epoch) const;
-  v1::DropEvent Describe(const Record& record) const;
+  v1::DropEvent Describe(const Record& record);
   void FindOwners(const std::vector<Record>& records, std::vector<Owner>* owners) const;
 
   const PolicyStore& store_;
@@ -90,8 +91,9 @@ class DropFeed {
   std::mutex mutex_;  // over all that follows, and over the watchers' own
   std::vector<Watcher*> watchers_;
   std::vector<std::shared_ptr<const Table>> tables_;  // the newest of each of the last epochs, newest first
-  std::vector<std::uint64_t> overflowed_;             // by worker, as last seen
-  std::vector<std::string> devices_;                  // by port
+  IsolatingPolicies isolating_;
+  std::vector<std::uint64_t> overflowed_;  // by worker, as last seen
+  std::vector<std::string> devices_;       // by port
 };
 
 }  // namespace sluice

@@ -6,6 +6,7 @@
 
 #include "api/limits.h"
 #include "api/observe_service.h"
+#include "core/first_packet.h"
 
 namespace sluice {
 
@@ -18,6 +19,16 @@ Status ObserveService::ListDrops(const v1::ListDropsRequest&, AnswerWriter& writ
     counter.set_reason(std::string(kDropReasonNames[i]));
     counter.set_text(std::string(kDropReasonTexts[i]));
     for (const Observation& worker : workers) counter.set_packets(counter.packets() + worker.dropped_by[i]);
+    if (!writer.Write(counter)) return Status::CANCELLED;
+  }
+  const auto drops = plane_.DropsOfHooks();
+  if (!drops) return Status::OK;
+  for (const auto& [reason, packets] :
+       {std::pair(kSpoofedSource, drops->spoofed_source), std::pair(kSpoofedTunnel, drops->spoofed_tunnel)}) {
+    v1::DropCounter counter;
+    counter.set_reason(std::string(reason));
+    counter.set_text(std::string(ReasonText(reason)));
+    counter.set_packets(packets);
     if (!writer.Write(counter)) return Status::CANCELLED;
   }
   return Status::OK;

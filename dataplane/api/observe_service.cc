@@ -5,6 +5,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -161,6 +162,10 @@ Status ObserveService::GetStatus(const v1::GetStatusRequest&, AnswerWriter& writ
     status.set_carried_packets(carried->packets);
     status.set_carried_bytes(carried->bytes);
   }
+  if (const auto drops = plane_.DropsOfHooks()) {
+    status.set_spoofed_source(drops->spoofed_source);
+    status.set_spoofed_tunnel(drops->spoofed_tunnel);
+  }
   writer.Write(status);
   return Status::OK;
 }
@@ -300,6 +305,16 @@ Status ObserveService::Explain(const v1::ExplainRequest& request, AnswerWriter& 
     }
   }
   if (!pair) return {grpc::StatusCode::NOT_FOUND, "the two ends have no addresses of one family, IPv4 or IPv6"};
+  std::optional<std::vector<IpAddress>> own;  // of the pod at whose interface it is
+  if (const std::string& pod = request.interface_pod(); !pod.empty()) {
+    if (!plane_.HasHooks()) {
+      return {
+          grpc::StatusCode::FAILED_PRECONDITION,
+          "interface_pod: sluiced stands at no node's hooks (--wire hooks), so a pod's interface means nothing to it"};
+    }
+    own = AddressesOf(store, pod);
+    if (!own) return {grpc::StatusCode::NOT_FOUND, "no endpoint '" + ShownName(pod) + "' is in force"};
+  }
   const auto table = store.table();
   const ClassifyQuery query{pair->first, pair->second, static_cast<std::uint8_t>(request.protocol()),
                             static_cast<std::uint16_t>(request.destination_port())};
@@ -314,9 +329,17 @@ Status ObserveService::Explain(const v1::ExplainRequest& request, AnswerWriter& 
   };
   side(answer.egress, answer.egress_sections, message.mutable_egress());
   side(answer.ingress, answer.ingress_sections, message.mutable_ingress());
-  const DropReason reason = ReasonBesidePolicy(pipeline_, table->has_policy(), query.source, answer.unknown_endpoint);
-  message.set_reason(std::string(Name(reason)));
-  message.set_verdict(answer.allow && reason == DropReason::kNone ? "allow" : "deny");
+  FirstPacket packet{.source = query.source,
+                     .protocol = query.protocol,
+                     .destination_port = query.destination_port,
+                     .unknown_endpoint = answer.unknown_endpoint,
+                     .between_nodes = answer.between_nodes};
+  const bool is_pods = (table->identity(table->Lookup(query.source).identity).flags & Identity::kManaged) != 0;
+  packet.is_to_node = plane_.HasHooks() && is_pods && plane_.HooksHaveNode(query.destination);
+  packet.is_foreign = own && std::find(own->begin(), own->end(), query.source) == own->end();
+  const std::string_view reason = ReasonBesidePolicy(pipeline_, table->has_policy(), packet);
+  message.set_reason(std::string(reason));
+  message.set_verdict(answer.allow && reason.empty() ? "allow" : "deny");
   message.set_exempt(std::string(Name(answer.exemption)));
   message.set_generation(table->generation());
   message.set_source(pair->first.ToString());

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "sluice/printable.h"
 #include "sluice/resolved_policy.h"
@@ -32,6 +33,11 @@ inline void SetRule(const TableRule& rule, v1::RuleName* name) {
 // An id that the table does not know is of a newer one: it stays empty rather than wrong.
 inline void SetRule(const Table& table, RuleId id, v1::RuleName* name) {
   if (id != kNoRule && id < table.rule_limit()) SetRule(table.rule(id), name);
+}
+
+// Requires that `name` is a default deny's.
+inline void SetIsolatedBy(const std::vector<std::string>& policies, v1::RuleName* name) {
+  for (const std::string& policy : policies) name->add_isolated_by(ShownName(policy));
 }
 
 inline std::string PodName(const Endpoint& endpoint) {

@@ -21,6 +21,7 @@ void Count(const DropRecord& record, DenyTable::Entry& entry) {
   if (entry.packets == 0) entry.first_ns = record.time_ns;
   entry.last_ns = record.time_ns;
   entry.generation = record.generation;
+  entry.sections = record.sections;
   ++entry.packets;
   entry.bytes += record.frame_length;
 }

@@ -38,6 +38,7 @@ class DenyTable {
     Scope scope = Scope::kPair;
     std::uint16_t source_port = 0;  // of the first packet
     std::uint64_t generation = 0;   // of the last one
+    DeniedSections sections = {};   // ... and of that one's ends: of kPair, those of all
     std::uint64_t packets = 0;
     std::uint64_t bytes = 0;  // of frames
     std::uint64_t first_ns = 0;

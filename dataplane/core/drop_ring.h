@@ -17,6 +17,14 @@
 
 namespace sluice {
 
+// Of the sides that were denied, the sections that bind them (Classification has them), by which a default deny's
+// policies are found: ids of tables of `numbering`.
+struct DeniedSections {
+  std::uint64_t numbering = 0;
+  IdSetId egress = kEmptyIdSet;
+  IdSetId ingress = kEmptyIdSet;
+};
+
 // Addresses, ports and protocol are zero where the packet was not parsed so far.
 struct DropRecord {
   std::uint64_t time_ns = 0;  // the worker's clock
@@ -26,6 +34,7 @@ struct DropRecord {
   std::uint64_t generation = 0;
   RuleId egress_rule = kNoRule;   // what denied it on the source's side; kNoRule: that side did not
   RuleId ingress_rule = kNoRule;  // ... on the destination's
+  DeniedSections sections = {};
   std::uint32_t frame_length = 0;
   std::uint16_t source_port = 0;
   std::uint16_t destination_port = 0;

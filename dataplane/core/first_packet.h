@@ -3,9 +3,13 @@
 #ifndef SLUICE_DATAPLANE_CORE_FIRST_PACKET_H_
 #define SLUICE_DATAPLANE_CORE_FIRST_PACKET_H_
 
+#include <algorithm>
 #include <cstdint>
+#include <iterator>
+#include <string_view>
 
 #include "core/pipeline_config.h"
+#include "core/tunnel.h"
 #include "sluice/address.h"
 #include "sluice/drop_reason.h"
 
@@ -17,14 +21,45 @@ constexpr bool MaySend(Family family, std::uint64_t hi, std::uint64_t lo) {
   return family == Family::kIpv4 ? lo >> 28 != 0xe && lo != kLimitedBroadcast : hi >> 56 != 0xff;
 }
 
-// Why the filter drops it beside policy; kNone: policy decides. In the order in which the pipeline asks. The packet is
-// whole and well formed otherwise. `unknown_endpoint`: as Classification has it. `has_policy`: as Table has it.
-inline DropReason ReasonBesidePolicy(const PipelineConfig& config, bool has_policy, const IpAddress& source,
-                                     bool unknown_endpoint) {
-  if (!MaySend(source.family, source.hi, source.lo)) return DropReason::kBadIpAddress;
-  if (config.fail_closed && !has_policy) return DropReason::kNoPolicy;
-  if (config.drop_unknown_endpoint && unknown_endpoint) return DropReason::kUnknownEndpoint;
-  return DropReason::kNone;
+// What a node's hooks drop at a pod's interface (node/hook), as sluice-node counts it. The pipeline never sees it.
+inline constexpr std::string_view kSpoofedSource = "spoofed_source";
+inline constexpr std::string_view kSpoofedTunnel = "spoofed_tunnel";
+
+// Whole and well formed.
+struct FirstPacket {
+  IpAddress source;
+  std::uint8_t protocol = 0;
+  std::uint16_t destination_port = 0;  // zero for protocols without ports
+  // As Classification has them.
+  bool unknown_endpoint = false;
+  bool between_nodes = false;
+  // Where a node's hooks take it at a pod's interface; false where there are none.
+  bool is_foreign = false;  // its source is not an address of that pod
+  bool is_to_node = false;  // that pod's packet, to a node's address
+};
+
+// Why the filter drops it beside policy: the name of a drop reason, or what hooks count it as. Empty: policy decides.
+// In the order in which hooks and pipeline ask. `has_policy`: as Table has it.
+inline std::string_view ReasonBesidePolicy(const PipelineConfig& config, bool has_policy, const FirstPacket& packet) {
+  if (packet.is_foreign) return kSpoofedSource;
+  if (packet.is_to_node && IsTunnelToNode(packet.protocol, packet.destination_port)) return kSpoofedTunnel;
+  const IpAddress& source = packet.source;
+  if (!MaySend(source.family, source.hi, source.lo)) return Name(DropReason::kBadIpAddress);
+  if (config.fail_closed && !has_policy) return Name(DropReason::kNoPolicy);
+  if (config.drop_unknown_endpoint && packet.unknown_endpoint) return Name(DropReason::kUnknownEndpoint);
+  const bool refuses = config.encapsulation == Encapsulation::kRefuse;
+  if (refuses && packet.between_nodes && IsTunnel(packet.protocol, packet.destination_port)) {
+    return Name(DropReason::kEncapsulated);
+  }
+  return "";
+}
+
+// What such a reason means, as a sentence; empty where it is none of this version's.
+inline std::string_view ReasonText(std::string_view reason) {
+  if (reason == kSpoofedSource) return "the hook at the pod's interface lets out the pod's own addresses only";
+  if (reason == kSpoofedTunnel) return "the hook at the pod's interface lets out no tunnel to a node's address";
+  const auto* known = std::find(std::begin(kDropReasonNames), std::end(kDropReasonNames), reason);
+  return known == std::end(kDropReasonNames) ? "" : kDropReasonTexts[known - kDropReasonNames];
 }
 
 }  // namespace sluice

@@ -66,6 +66,7 @@ DropRecord EmitStage::MakeDenyRecord(Burst& burst, std::uint32_t index) const {
     const Outcome& outcome = burst.outcomes[index];
     if (!outcome.egress.allow) record.egress_rule = outcome.egress.rule;
     if (!outcome.ingress.allow) record.ingress_rule = outcome.ingress.rule;
+    record.sections = {keeper_.table().numbering(), outcome.egress_sections, outcome.ingress_sections};
   }
   return record;
 }

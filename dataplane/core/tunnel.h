@@ -15,19 +15,28 @@ namespace sluice {
 // and Cilium have it.
 inline constexpr std::array<std::uint16_t, 7> kTunnelPorts = {4500, 4789, 6081, 8472, 51820, 51821, 51871};
 
-// By protocol, or by UDP's destination port. Of fragments too, which have the ports of their first one.
-inline bool IsTunnel(const ParsedPacket& packet) {
-  switch (packet.protocol) {
+// By protocol, or by UDP's destination port.
+inline bool IsTunnel(std::uint8_t protocol, std::uint16_t destination_port) {
+  switch (protocol) {
     case kProtoIpv4:
     case kProtoIpv6:
     case kProtoGre:
     case kProtoEsp:
       return true;
     case kProtoUdp:
-      return std::find(kTunnelPorts.begin(), kTunnelPorts.end(), packet.destination_port) != kTunnelPorts.end();
+      return std::find(kTunnelPorts.begin(), kTunnelPorts.end(), destination_port) != kTunnelPorts.end();
     default:
       return false;
   }
+}
+// Of fragments too, which have the ports of their first one.
+inline bool IsTunnel(const ParsedPacket& packet) { return IsTunnel(packet.protocol, packet.destination_port); }
+
+// Those whose content a node takes for another node's without a key: what hooks let no pod send to a node
+// (IsTunnel in node/hook/hooks.bpf.c).
+inline bool IsTunnelToNode(std::uint8_t protocol, std::uint16_t destination_port) {
+  if (protocol == kProtoUdp) return destination_port == 4789 || destination_port == 6081 || destination_port == 8472;
+  return protocol == kProtoIpv4 || protocol == kProtoIpv6 || protocol == kProtoGre;
 }
 
 }  // namespace sluice

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/observation.h"
+#include "sluice/address.h"
 
 namespace sluice {
 
@@ -40,6 +41,12 @@ struct CarriedTotals {
   std::uint64_t bytes = 0;
 };
 
+// What the hooks of a node dropped at pods' interfaces, before the dataplane saw it.
+struct HookDrops {
+  std::uint64_t spoofed_source = 0;  // of a source that is not the pod's
+  std::uint64_t spoofed_tunnel = 0;  // tunnels to a node
+};
+
 class DataplaneView {
  public:
   virtual ~DataplaneView() = default;
@@ -52,6 +59,12 @@ class DataplaneView {
   virtual std::string HookedAt(std::uint32_t /*port*/, std::uint16_t /*tag*/) const { return ""; }
   // Nothing where there are no hooks.
   virtual std::optional<CarriedTotals> Carried() const { return std::nullopt; }
+  // Whether it stands at a node's hooks. If it does not, what follows has no meaning.
+  virtual bool HasHooks() const { return false; }
+  // Nothing where the hooks cannot be read.
+  virtual std::optional<HookDrops> DropsOfHooks() const { return std::nullopt; }
+  // Whether hooks take the address for a node's, this one's or another.
+  virtual bool HooksHaveNode(const IpAddress& /*address*/) const { return false; }
 };
 
 }  // namespace sluice

@@ -119,6 +119,7 @@ void FlowLog::Run() {
     const std::uint64_t asked = refresh_asked_;
     const bool hurries = refreshed_ < asked;
     lock.unlock();
+    LookAtTable();  // also where nothing is to be written: the next denials may be of a numbering that is over by then
     const bool more = TakeEnds();
     TakeDenies(false, asked);
     const bool more_live = TellLiveFlows();
@@ -146,6 +147,7 @@ bool FlowLog::IsRefreshed(std::uint64_t asked) const {
 // What is taken from the workers afterwards names no newer rules.
 void FlowLog::LookAtTable() {
   auto table = names_.table();
+  isolating_.See(table);
   if (!tables_.empty() && tables_.front().table->epoch() == table->epoch()) {
     tables_.front().table = std::move(table);
     return;
@@ -177,6 +179,15 @@ std::shared_ptr<const TableRule> FlowLog::RuleOf(KnownTable* known, RuleId rule)
   auto& shared = known->rules[rule];
   if (shared == nullptr) shared = std::make_shared<TableRule>(known->table->rule(rule));
   return shared;
+}
+
+void FlowLog::NameIsolating(const DenyTable::Entry& entry, FlowLogRecord& record) {
+  const auto is_default = [](const std::shared_ptr<const TableRule>& rule) {
+    return rule != nullptr && rule->index < 0;
+  };
+  const DeniedSections& sections = entry.sections;
+  if (is_default(record.egress)) record.egress_isolated_by = isolating_.Of(sections.numbering, sections.egress);
+  if (is_default(record.ingress)) record.ingress_isolated_by = isolating_.Of(sections.numbering, sections.ingress);
 }
 
 std::shared_ptr<const FlowLogOwner> FlowLog::Share(const IpAddress& address, FlowLogOwner owner) {
@@ -330,6 +341,7 @@ void FlowLog::WriteDenies(std::span<const DenyTable::Entry> entries, std::uint64
       record.egress = RuleOf(table, entry.key.egress_rule);
       record.ingress = RuleOf(table, entry.key.ingress_rule);
     }
+    if (entry.scope == DenyTable::Entry::Scope::kPair) NameIsolating(entry, record);
     record.generation = entry.generation;
     record.packets = entry.packets;
     record.bytes = entry.bytes;

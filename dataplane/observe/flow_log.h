@@ -110,6 +110,7 @@ class FlowLog {
   KnownTable* TableOfEpoch(std::uint64_t epoch);
   KnownTable* TableOfGeneration(std::uint64_t generation);
   static std::shared_ptr<const TableRule> RuleOf(KnownTable* known, RuleId rule);
+  void NameIsolating(const DenyTable::Entry& entry, FlowLogRecord& record);
   std::shared_ptr<const FlowLogOwner> Share(const IpAddress& address, FlowLogOwner owner);
   bool TakeEnds();
   void WriteEnds(std::span<const FlowEndRecord> ends);
@@ -132,6 +133,7 @@ class FlowLog {
   const std::unique_ptr<FlowHistory> history_;
   std::vector<TapState> taps_;
   std::vector<KnownTable> tables_;  // newest first
+  IsolatingPolicies isolating_;
   std::unordered_map<IpAddress, std::shared_ptr<const FlowLogOwner>> owners_;
   Clock::time_point denies_due_;
   Workers workers_;

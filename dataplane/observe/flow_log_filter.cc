@@ -62,7 +62,10 @@ bool IsNumber(const Json& line, const std::string& field, std::uint64_t value) {
 bool HasPolicy(const Json& line, const std::string& policy) {
   for (const char* side : {"egress", "ingress"}) {
     const auto rule = line.find(side);
-    if (rule != line.end() && rule->is_object() && TextOf(*rule, "policy") == policy) return true;
+    if (rule == line.end() || !rule->is_object()) continue;
+    if (TextOf(*rule, "policy") == policy) return true;
+    const auto all = rule->find("isolated_by");
+    if (all != rule->end() && std::find(all->begin(), all->end(), policy) != all->end()) return true;
   }
   return false;
 }

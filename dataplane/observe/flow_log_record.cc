@@ -32,13 +32,17 @@ void AddEnd(const std::optional<FlowLogRecord::End>& end, const char* name, Json
   add("workload", end->owner->workload);
 }
 
-void AddRule(const std::shared_ptr<const TableRule>& rule, const char* name, Json& json) {
+void AddRule(const std::shared_ptr<const TableRule>& rule, const IsolatingPolicies::Names& isolated_by,
+             const char* name, Json& json) {
   if (rule == nullptr) return;
   json[name] = Json{{"verdict", rule->action == Action::kDeny ? "deny" : "allow"},
                     {"tier", std::string(Name(rule->tier))},
                     {"policy", Printable(rule->policy, kNameBytes)},
                     {"rule", rule->index}};
   if (!rule->name.empty()) json[name]["rule_name"] = Printable(rule->name.text(), kNameBytes);
+  if (isolated_by == nullptr) return;
+  Json& policies = json[name]["isolated_by"] = Json::array();
+  for (const std::string& policy : *isolated_by) policies.push_back(Printable(policy, kNameBytes));
 }
 
 }  // namespace
@@ -51,8 +55,8 @@ Json ToJson(const FlowLogRecord& record) {
   if (!record.verdict.empty()) json["verdict"] = record.verdict;
   if (!record.reason.empty()) json["reason"] = record.reason;
   if (!record.is_deny) json["state"] = record.state;
-  AddRule(record.egress, "egress", json);
-  AddRule(record.ingress, "ingress", json);
+  AddRule(record.egress, record.egress_isolated_by, "egress", json);
+  AddRule(record.ingress, record.ingress_isolated_by, "ingress", json);
   json["generation"] = record.generation;
   json["packets"] = record.packets;
   json["bytes"] = record.bytes;

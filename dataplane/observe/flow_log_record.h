@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "sluice/address.h"
+#include "table/isolating_policies.h"
 #include "table/table.h"
 
 namespace sluice {
@@ -45,6 +46,9 @@ struct FlowLogRecord {
   std::string_view cause;                   // ... why it ended
   std::shared_ptr<const TableRule> egress;  // null: none decided
   std::shared_ptr<const TableRule> ingress;
+  // Of a default deny of one pair of ends: all policies that isolate. Null: it is none, or they are not known.
+  IsolatingPolicies::Names egress_isolated_by;
+  IsolatingPolicies::Names ingress_isolated_by;
   std::uint64_t generation = 0;
   std::uint64_t packets = 0;
   std::uint64_t bytes = 0;

@@ -23,6 +23,8 @@ constexpr std::string_view Name(MetricKind kind) {
   X(kPackets, kCounter, "sluice_packets_total", "verdict", "Packets by verdict, each in exactly one")                  \
   X(kDrops, kCounter, "sluice_drops_total", "reason",                                                                  \
     "Packets that were not forwarded, by drop reason; rejected ones included")                                         \
+  X(kHookDrops, kCounter, "sluice_hook_drops_total", "reason",                                                         \
+    "Frames that a node's hooks dropped at pods' interfaces, before sluiced saw them; on a node with hooks alone")     \
   X(kRelated, kCounter, "sluice_related_packets_total", "", "ICMP errors that belong to a flow")                       \
   X(kStateless, kCounter, "sluice_stateless_packets_total", "",                                                        \
     "Packets allowed without a flow because the flow table was full")                                                  \

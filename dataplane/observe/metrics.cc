@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "core/first_packet.h"
 #include "observe/metric_list.h"
 #include "sluice/drop_reason.h"
 #include "sluice/printable.h"
@@ -209,6 +210,10 @@ std::string Metrics::Text(const MetricsInput& input) {
   AddTraffic(input.workers, page);
   AddPorts(input.ports, page);
   if (input.carried) AddCarried(*input.carried, page);
+  if (input.hook_drops) {
+    page.Set(Metric::kHookDrops, input.hook_drops->spoofed_source, {std::string(kSpoofedSource)});
+    page.Set(Metric::kHookDrops, input.hook_drops->spoofed_tunnel, {std::string(kSpoofedTunnel)});
+  }
   AddPolicy(input, page);
   AddSteps(*input.steps, page);
   AddStaged(input, page);

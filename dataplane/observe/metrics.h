@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,7 @@ struct MetricsInput {
   std::vector<Observation> workers;
   std::vector<PortState> ports;
   std::optional<CarriedTotals> carried;  // nothing: there are no hooks
+  std::optional<HookDrops> hook_drops;
   std::shared_ptr<const Table> table;
   PolicyTotals::IsInForce is_in_force;
   PolicyFacts policy;

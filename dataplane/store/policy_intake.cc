@@ -83,7 +83,8 @@ void PolicyIntake::TellHeld(Held held) {
   for (const auto& [policy, why] : held) {
     const auto known = before.find(policy);
     if (known != before.end() && known->second == why) continue;
-    say_(name(policy) + " is held back by its sender: it isolates whom it selects and allows nothing, because of: " +
+    say_(name(policy) +
+         " is held back by its sender: it isolates the pods that it selects and allows nothing, because of: " +
          Printable(why, kPrintableBytes));
   }
   for (const auto& [policy, why] : before) {

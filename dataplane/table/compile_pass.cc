@@ -16,12 +16,13 @@ constexpr std::uint32_t kPodCidrBit = 0xfffffffe;                     // in CIDR
 constexpr std::size_t kBlocksTried = 16;  // against each address, one by one; of more, the address's cell is looked up
 
 // `key`: of the configuration.
+// The field is the limit's key: whoever passes the diagnostic on passes it on as well.
 Diagnostic TooLarge(std::string object, std::string_view what, std::uint64_t limit, const char* key) {
   Diagnostic diagnostic;
   diagnostic.object = std::move(object);
+  diagnostic.field = key;
   diagnostic.message = "the policy does not fit: with this object it needs more than " + std::to_string(limit) + ' ' +
-                       std::string(what) + " (" + key + "); the table in force stays. Raise " + key +
-                       " or narrow the policy";
+                       std::string(what) + "; the table in force stays. Raise " + key + " or narrow the policy";
   return diagnostic;
 }
 

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "hook/carried_maps.h"
+#include "hook/pinned_map.h"
 #include "hook/wire_address.h"
 #include "hooks.skel.h"
 
@@ -174,16 +175,31 @@ std::uint64_t CarriedAt(int carried, std::uint32_t slot) {
   return std::accumulate(each.begin(), each.end(), std::uint64_t{0});
 }
 
+std::vector<sluice_counts> CountsOf(int counts, std::uint32_t slot) {
+  std::vector<sluice_counts> each(static_cast<std::size_t>(std::max(libbpf_num_possible_cpus(), 1)));
+  if (bpf_map_lookup_elem(counts, &slot, each.data()) != 0) each.clear();
+  return each;
+}
+
 FrameCounts SumOfCpus(int counts, std::uint32_t slot) {
   FrameCounts sum{};
-  const int cpus = libbpf_num_possible_cpus();
-  if (cpus <= 0) return sum;
-  std::vector<sluice_counts> each(static_cast<std::size_t>(cpus));
-  if (bpf_map_lookup_elem(counts, &slot, each.data()) != 0) return sum;
-  for (const sluice_counts& cpu : each) {
+  for (const sluice_counts& cpu : CountsOf(counts, slot)) {
     for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += cpu.frames[i];
   }
   return sum;
+}
+
+// So that sums over all interfaces never fall. Nobody else writes the counts of what is gone.
+void KeepCounts(int counts, std::uint32_t slot) {
+  constexpr std::uint32_t kGone = SLUICE_SLOT_OF_GONE;
+  if (slot == kGone) return;  // as hooks of before may have it
+  std::vector<sluice_counts> kept = CountsOf(counts, kGone);
+  const std::vector<sluice_counts> added = CountsOf(counts, slot);
+  if (kept.empty() || added.size() != kept.size()) return;
+  for (std::size_t cpu = 0; cpu < kept.size(); ++cpu) {
+    for (int i = 0; i < SLUICE_COUNTS; ++i) kept[cpu].frames[i] += added[cpu].frames[i];
+  }
+  bpf_map_update_elem(counts, &kGone, kept.data(), BPF_ANY);
 }
 
 }  // namespace
@@ -239,8 +255,9 @@ void Hooks::FindHooks() {
 std::optional<std::uint16_t> Hooks::TakeSlot() {
   std::set<std::uint16_t> used;
   for (const auto& [index, hook] : hooks_) used.insert(hook.slot);
-  for (int tries = 1; tries < SLUICE_SLOTS; ++tries) {
-    last_slot_ = static_cast<std::uint16_t>(last_slot_ % (SLUICE_SLOTS - 1) + 1);
+  constexpr int kMost = SLUICE_SLOT_OF_GONE - 1;
+  for (int tries = 0; tries < kMost; ++tries) {
+    last_slot_ = static_cast<std::uint16_t>(last_slot_ % kMost + 1);
     if (!used.contains(last_slot_)) return last_slot_;
   }
   return std::nullopt;
@@ -305,7 +322,7 @@ std::optional<std::string> Hooks::Add(const PlannedHook& planned) {
     const auto slot = TakeSlot();
     if (!slot) {
       hooks_.erase(planned.index);
-      return "no more than " + std::to_string(SLUICE_SLOTS - 1) + " interfaces can be hooked";
+      return "no more than " + std::to_string(SLUICE_SLOT_OF_GONE - 1) + " interfaces can be hooked";
     }
     hook.slot = *slot;
     const std::uint32_t key = *slot;
@@ -327,6 +344,7 @@ void Hooks::Remove(std::uint32_t index) {
   unlink(LinkPath(pins_, index, false).c_str());
   bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.interfaces), &index);
   if (const std::uint32_t slot = found->second.slot; slot != 0) {
+    KeepCounts(bpf_map__fd(skeleton_->maps.counts), slot);
     const sluice_slot none{};
     bpf_map_update_elem(bpf_map__fd(skeleton_->maps.slots), &slot, &none, BPF_ANY);
   }
@@ -406,6 +424,7 @@ std::optional<HooksState> ReadHooks(const PinPath& pins) {
     state.emplace();
     state->nobodys = SumOfCpus(counts, 0);
     state->carried_flows = CountCarriedFlows(pins).value_or(0);
+    state->gone = SumOfCpus(counts, SLUICE_SLOT_OF_GONE);
     std::uint32_t index = 0;
     for (std::uint32_t* at = nullptr; bpf_map_get_next_key(interfaces, at, &index) == 0; at = &index) {
       sluice_interface value{};
@@ -438,6 +457,38 @@ std::optional<HooksState> ReadHooks(const PinPath& pins) {
     if (fd >= 0) close(fd);
   }
   return state;
+}
+
+std::optional<FrameCounts> ReadFrameCounts(const PinPath& pins) {
+  const int interfaces = bpf_obj_get((pins.folder + "/interfaces").c_str());
+  const int counts = bpf_obj_get((pins.folder + "/counts").c_str());
+  std::optional<FrameCounts> sum;
+  if (interfaces >= 0 && counts >= 0) {
+    sum.emplace();
+    std::set<std::uint32_t> slots = {0, SLUICE_SLOT_OF_GONE};
+    std::uint32_t index = 0;
+    for (std::uint32_t* at = nullptr; bpf_map_get_next_key(interfaces, at, &index) == 0; at = &index) {
+      sluice_interface value{};
+      if (bpf_map_lookup_elem(interfaces, &index, &value) == 0) slots.insert(value.slot);
+    }
+    for (const std::uint32_t slot : slots) {
+      const FrameCounts frames = SumOfCpus(counts, slot);
+      for (std::size_t i = 0; i < frames.size(); ++i) (*sum)[i] += frames[i];
+    }
+  }
+  for (const int fd : {interfaces, counts}) {
+    if (fd >= 0) close(fd);
+  }
+  return sum;
+}
+
+bool IsNodeOfHooks(const PinPath& pins, const IpAddress& address) {
+  const sluice_address key = ToWire(address);
+  const auto has_it = [&](const char* map) {
+    std::uint8_t value = 0;
+    return PinnedMap(pins.folder + map).Find(key, value);
+  };
+  return has_it("/node_addresses") || has_it("/other_nodes");
 }
 
 std::optional<std::string> RemoveHooks(const PinPath& pins) {

@@ -100,8 +100,16 @@ struct HooksState {
   std::vector<HookState> hooks;
   FrameCounts nobodys{};  // frames that belong to no interface
   std::size_t carried_flows = 0;
+  FrameCounts gone{};     // ... and to interfaces that are no longer hooked
 };
 std::optional<HooksState> ReadHooks(const PinPath& pins);
+
+// Frames by what became of them, of all interfaces since the hooks are there, those that are gone included. Nothing
+// where no hooks are, or they cannot be read.
+std::optional<FrameCounts> ReadFrameCounts(const PinPath& pins);
+
+// Whether the hooks know the address as this node's or as another's. False where they cannot be read.
+bool IsNodeOfHooks(const PinPath& pins, const IpAddress& address);
 
 // Takes all hooks from their interfaces and forgets what they remembered. The error names the file.
 std::optional<std::string> RemoveHooks(const PinPath& pins);

@@ -12,8 +12,9 @@
 // Part of the pins' path: programs of another layout share no map with these.
 #define SLUICE_LAYOUT 1
 
-#define SLUICE_SLOTS 2048      // of interfaces; 0 is nobody's
-#define SLUICE_DISGUISES 4096  // addresses that clients are hidden behind; 0: none
+#define SLUICE_SLOTS 2048                       // of interfaces; 0 is nobody's
+#define SLUICE_SLOT_OF_GONE (SLUICE_SLOTS - 1)  // no interface's: counts of all that are gone
+#define SLUICE_DISGUISES 4096                   // addresses that clients are hidden behind; 0: none
 #define SLUICE_TAG_TRANSLATED 0x2000
 #define SLUICE_TAG_BYTES 8  // room that tags need in a steering device's MTU
 

@@ -24,7 +24,17 @@ Diagnostic Origins::Problem(const std::string& key, std::string message) const {
   }
   auto line = lines_.find(key);
   if (line == lines_.end()) line = lines_.find(KeyOf(key));
-  return {Severity::kError, file_, line == lines_.end() ? 0 : line->second, "", key, std::move(message)};
+  if (line != lines_.end()) return {Severity::kError, file_, line->second, "", key, std::move(message)};
+  return {Severity::kError, file_, FirstBelow(key), "", key, std::move(message)};
+}
+
+// Of the keys of a mapping, such as "tls": the first line that has one. 0: none.
+std::uint32_t Origins::FirstBelow(const std::string& mapping) const {
+  std::uint32_t first = 0;
+  for (const auto& [key, line] : lines_) {
+    if (key.starts_with(mapping + '.') && (first == 0 || line < first)) first = line;
+  }
+  return first;
 }
 
 Diagnostic Origins::Problem(std::string message) const {

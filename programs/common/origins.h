@@ -25,6 +25,8 @@ class Origins {
   Diagnostic Problem(std::string message) const;
 
  private:
+  std::uint32_t FirstBelow(const std::string& mapping) const;
+
   std::string file_;  // empty: there is none
   std::map<std::string, std::uint32_t> lines_;
   std::map<std::string, std::string> flags_;  // by key

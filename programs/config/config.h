@@ -5,6 +5,7 @@
 #ifndef SLUICE_PROGRAMS_CONFIG_CONFIG_H_
 #define SLUICE_PROGRAMS_CONFIG_CONFIG_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -39,6 +40,11 @@ struct Config {
   FlowLogSettings flow_log;
   LogLevel log_level = LogLevel::kInfo;
   Origins origins;  // of the above, by the keys' names in the file
+
+  // Whether it stands at a node's hooks.
+  bool has_hooks() const {
+    return std::any_of(edge.wires.begin(), edge.wires.end(), [](const WireSettings& wire) { return wire.is_hooks; });
+  }
 };
 
 // Fills `config`, whose values so far are the defaults, from YAML text. Appends an error for each unknown key, key

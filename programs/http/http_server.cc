@@ -178,7 +178,7 @@ std::optional<std::string> CheckHttpAddress(const std::string& address) {
   const auto host_port = ParseHostPort(text);
   const bool fine = IsPort(text.starts_with(':') ? text.substr(1) : text) || (host_port && host_port->port != 0);
   if (fine) return std::nullopt;
-  return "http '" + address + "' is no address; wants HOST:PORT, such as 127.0.0.1:9465, [::1]:9465 or :9465";
+  return "'" + address + "' is no address; wants HOST:PORT, such as 127.0.0.1:9465, [::1]:9465 or :9465";
 }
 
 std::unique_ptr<HttpServer> HttpServer::Start(const std::string& address, Answers answers, std::string& error,

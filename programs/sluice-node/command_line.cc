@@ -54,7 +54,7 @@ std::optional<int> ReadCommandLine(int argc, char** argv, NodeSettings& settings
       "         sluice-node run --uplink eth0 --pods all");
   CLI::App* const status =
       app.add_subcommand("status", "the hooks, and what they counted; exit 1 where one is not whole");
-  status->add_option("-o", output, "json or table [table]")->type_name("FORMAT");
+  status->add_option("-o,--output", output, "json or table [table]")->type_name("FORMAT");
   status->footer("Example: sluice-node status -o json");
   CLI::App* const check =
       app.add_subcommand("check", "what the node lacks, and what is in the way; exit 1 where it cannot work");

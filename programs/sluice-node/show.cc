@@ -51,9 +51,13 @@ std::string AsJson(const HooksState& state, const Programs& programs) {
                      {"addresses", std::move(addresses)},
                      {"frames", std::move(frames)}});
   }
-  const Json status = {{"followed", programs.is_followed},         {"steering", programs.has_steering},
-                       {"filtered", programs.is_filtered},         {"carried_flows", state.carried_flows},
-                       {"bad_tag", state.nobodys[SLUICE_BAD_TAG]}, {"hooks", std::move(hooks)}};
+  const Json status = {{"followed", programs.is_followed},
+                       {"steering", programs.has_steering},
+                       {"filtered", programs.is_filtered},
+                       {"carried_flows", state.carried_flows},
+                       {"bad_tag", state.nobodys[SLUICE_BAD_TAG]},
+                       {"gone", CountsAsJson(state.gone)},
+                       {"hooks", std::move(hooks)}};
   return status.dump(2) + "\n";
 }
 
@@ -72,6 +76,7 @@ std::string AsTable(const HooksState& state, const Programs& programs) {
                  "to filter", "forwarded", "made", "passed");
   FrameCounts sum = state.nobodys;
   std::uint64_t carried = 0;
+  for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += state.gone[i];
   for (const HookState& hook : state.hooks) {
     for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += hook.frames[i];
     carried += hook.carried;

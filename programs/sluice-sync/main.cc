@@ -94,8 +94,9 @@ class Reports : public PushObserver {
   }
   void OnRefused(const std::string& target, const Diagnostic& refusal, bool held) override {
     metrics_.CountRefusedBatch(target);
-    spdlog::error("{}: refused: {}; {}", target, LogText(refusal),
-                  held ? "all else goes on, and whom it selects is isolated" : "what is in force there stays");
+    spdlog::error(
+        "{}: refused: {}; {}", target, LogText(refusal),
+        held ? "all else goes on, and the pods that it selects are isolated" : "what is in force there stays");
     const std::lock_guard lock(mutex_);
     refusals_.push_back({target, refusal, held});
   }

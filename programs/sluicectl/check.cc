@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "config/config.h"
+#include "core/first_packet.h"
 #include "resolve/resolve.h"
 #include "sluice/printable.h"
 #include "sluicectl/commands.h"
@@ -40,7 +41,7 @@ struct CheckCounts {
 
 void WriteJson(Output& output, const FlowLine& line, const FlowAnswer& answer) {
   output << R"({"id":)" << line.id << R"(,"verdict":")" << VerdictName(answer.allow) << R"(","reason":")"
-         << Name(answer.reason) << R"(","egress":)";
+         << answer.reason << R"(","egress":)";
   WriteSideJson(output, answer.egress);
   output << R"(,"ingress":)";
   WriteSideJson(output, answer.ingress);
@@ -49,7 +50,7 @@ void WriteJson(Output& output, const FlowLine& line, const FlowAnswer& answer) {
 
 std::vector<std::string> TableRow(const FlowLine& line, const FlowAnswer& answer, const EndNames& names) {
   std::string verdict(VerdictName(answer.allow));
-  if (answer.reason != DropReason::kNone) verdict += " (" + std::string(Name(answer.reason)) + ')';
+  if (!answer.reason.empty()) verdict += " (" + std::string(answer.reason) + ')';
   if (answer.exemption != Exemption::kNone) verdict += " (" + std::string(Name(answer.exemption)) + ')';
   std::string expected = "-";
   if (line.expect_allow) {
@@ -117,6 +118,13 @@ void Checker::CheckBurst(const FlowLine* lines, std::size_t count) {
   judge_->Answer(std::span(flows).first(count), answers.data());
   if (second_ != nullptr) second_->Answer(std::span(flows).first(count), second_answers.data());
   for (std::size_t i = 0; i < count; ++i) {
+    if (!lines[i].is_foreign) continue;
+    for (FlowAnswer* answer : {&answers[i], &second_answers[i]}) {
+      answer->reason = kSpoofedSource;  // hooks look first
+      answer->allow = false;
+    }
+  }
+  for (std::size_t i = 0; i < count; ++i) {
     if (table_) {
       table_->AddRow(TableRow(lines[i], answers[i], names_));
     } else {
@@ -151,14 +159,14 @@ int RunCheck(const CheckOptions& options) {
   if (options.engine != "reference") {
     const CompiledPolicy& policy = *KeepUntilExit(CompilePolicy(manifests.cluster, config.limits));
     if (policy.table == nullptr) return kExitBadInput;
-    judge = std::make_unique<CompiledJudge>(policy.table, exemptions, config.pipeline);
+    judge = std::make_unique<CompiledJudge>(policy.table, exemptions, SettingsOf(config));
     resolved = &policy.resolved;
   } else {
     resolved = KeepUntilExit(Resolve(manifests.cluster, nullptr));  // for names alone
   }
   if (options.engine != "compiled") {
     (judge == nullptr ? judge : second) =
-        std::make_unique<ReferenceJudge>(manifests.cluster, exemptions, config.pipeline);
+        std::make_unique<ReferenceJudge>(manifests.cluster, exemptions, SettingsOf(config));
   }
 
   const PodDirectory& pods = *KeepUntilExit(PodDirectory(manifests.cluster));
@@ -193,9 +201,10 @@ void AddCheck(CLI::App& app, int* exit_code) {
       ->required()
       ->type_name("PATH");
   command
-      ->add_option("--flows", options->flows,
-                   "JSON lines: {\"id\",\"src\",\"dst\",\"proto\",\"sport\",\"dport\",\"expect\"}; sport, dport and "
-                   "expect may be left out, and a missing port is 0")
+      ->add_option(
+          "--flows", options->flows,
+          "JSON lines: {\"id\",\"src\",\"dst\",\"proto\",\"sport\",\"dport\",\"interface\",\"expect\"}; sport, "
+          "dport, interface and expect may be left out, and a missing port is 0")
       ->required()
       ->type_name("FILE");
   command->add_option("--engine", options->engine, "compiled, reference or both")
@@ -210,6 +219,7 @@ void AddCheck(CLI::App& app, int* exit_code) {
       ->capture_default_str();
   command->footer(
       "src and dst are addresses or namespace/pod; proto is tcp, udp, sctp, icmp, icmpv6 or a number.\n"
+      "interface is the pod by whose interface the packet comes, on a node with hooks: by default that of src.\n"
       "The verdict is what the filter does: where it drops a flow whatever policy says, the reason is beside it.\n"
       "Exit codes: 0 fine; 1 an expect not met, or the engines differ; 2 bad input.\n"
       "Example:\n"

@@ -37,7 +37,7 @@ std::string ToText(const SideAnswer& side, Direction direction) {
 std::string DeniedBy(const SideAnswer& egress, const SideAnswer& ingress) {
   std::string text;
   const auto add = [&](const SideAnswer& side, Direction direction) {
-    if (side.decided && !side.allow) text += (text.empty() ? "" : ", ") + RuleText(side, direction);
+    if (side.decided && !side.allow) text += (text.empty() ? "" : "; ") + RuleText(side, direction);
   };
   add(egress, Direction::kEgress);
   add(ingress, Direction::kIngress);

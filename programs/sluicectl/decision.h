@@ -40,7 +40,7 @@ std::string IsolatedByText(const SideAnswer& side);
 std::string RuleText(const SideAnswer& side, Direction direction);
 // The same after "allow " or "deny ".
 std::string ToText(const SideAnswer& side, Direction direction);
-// The rules that deny, both where both sides do; empty where none does.
+// "shop/deny, shop/web egress default; shop/db ingress default": what denies on each side; empty where neither does.
 std::string DeniedBy(const SideAnswer& egress, const SideAnswer& ingress);
 
 // {"verdict","tier","policy","rule","rule_name","isolated_by"}; policy and rule are absent where no policy decides,

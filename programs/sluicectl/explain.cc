@@ -1,7 +1,6 @@
 // `sluicectl explain`: one decision, told step by step, of manifests or of a running sluiced.
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -15,7 +14,7 @@
 #include "codec/codec.h"
 #include "common/arguments.h"
 #include "config/config.h"
-#include "sluice/drop_reason.h"
+#include "core/first_packet.h"
 #include "sluice/printable.h"
 #include "sluice/protocol.h"
 #include "sluice/unanswered.h"
@@ -38,6 +37,7 @@ struct ExplainOptions {
   std::string protocol;
   std::optional<std::uint16_t> destination_port;
   std::uint16_t source_port = 0;
+  std::string interface;  // of which pod; empty: of the one that has the source
   std::string config;
   bool no_exemptions = false;
   LiveOptions live;
@@ -120,9 +120,8 @@ std::string VerdictText(const Explanation& explanation) {
   std::string text(VerdictName(explanation.allow));
   if (!explanation.reason.empty()) {
     text += ", whatever policy says: " + Shown(explanation.reason);
-    const auto* known = std::find(std::begin(kDropReasonNames), std::end(kDropReasonNames), explanation.reason);
-    if (known == std::end(kDropReasonNames)) return text;  // of a newer sluiced
-    return text + ", " + std::string(kDropReasonTexts[known - kDropReasonNames]);
+    const std::string_view meaning = ReasonText(explanation.reason);
+    return meaning.empty() ? text : text.append(", ").append(meaning);  // empty: of a newer sluiced
   }
   if (explanation.exemption == Exemption::kSelf) return text + ": a pod may always reach itself";
   if (explanation.exemption == Exemption::kNode) return text + ": traffic between a pod and its own node always passes";
@@ -178,7 +177,8 @@ void WriteSide(Output& output, Direction direction, const SideExplanation& side,
   output << "\n\n";
 }
 
-void WriteText(Output& output, const Explanation& explanation, const reference::Flow& flow) {
+void WriteText(Output& output, const Explanation& explanation, const reference::Flow& flow,
+               const std::string& interface) {
   output << "verdict  " << VerdictText(explanation) << "\n";
   if (explanation.reason.empty()) {
     WriteNearest(output, Direction::kEgress, explanation.egress);
@@ -187,6 +187,7 @@ void WriteText(Output& output, const Explanation& explanation, const reference::
   output << "from     " << ToText(explanation.source) << "\nto       " << ToText(explanation.destination)
          << "\ntraffic  " << ProtocolName(flow.protocol);
   if (HasPorts(flow.protocol)) output << " to port " << std::int64_t{flow.destination_port};
+  if (!interface.empty()) output << ", by the interface of " << Shown(interface);
   output << "\n\n";
   switch (explanation.exemption) {
     case Exemption::kSelf:
@@ -214,14 +215,16 @@ struct Subject {
   ResolvedPolicy policy;
   std::shared_ptr<const Table> table;
   Ends ends;
-  PipelineConfig config;              // what the filter does beside policy
-  std::optional<std::string> reason;  // or what a running sluiced says of that
+  FilterSettings settings = {};
+  bool is_foreign = false;                 // it comes by the interface of a pod that has another address
+  std::optional<std::string> reason = {};  // what a running sluiced says that it does beside policy
 };
 
 int Write(const ExplainOptions& options, const Subject& subject, std::uint8_t protocol) {
   const reference::Flow flow{subject.ends.source, subject.ends.destination, protocol, options.source_port,
                              options.destination_port.value_or(0)};
-  Explanation explanation = Explain(subject.policy, *subject.table, flow, !options.no_exemptions, subject.config);
+  Explanation explanation =
+      Explain(subject.policy, *subject.table, flow, !options.no_exemptions, subject.settings, subject.is_foreign);
   if (subject.reason) {
     explanation.reason = *subject.reason;
     explanation.allow =
@@ -229,9 +232,11 @@ int Write(const ExplainOptions& options, const Subject& subject, std::uint8_t pr
   }
   Output output;
   if (options.live.format == "table") {
-    WriteText(output, explanation, flow);
+    WriteText(output, explanation, flow, options.interface);
   } else {
-    WriteObject(output, options.live.format, ToJson(explanation, flow));
+    Json json = ToJson(explanation, flow);
+    if (!options.interface.empty()) json["interface"] = options.interface;
+    WriteObject(output, options.live.format, json);
   }
   return output.Flush() ? kExitFine : kExitBadInput;
 }
@@ -240,16 +245,25 @@ int ExplainManifests(const ExplainOptions& options, std::uint8_t protocol) {
   Config config;
   if (!LoadConfig(options.config, &config)) return kExitBadInput;
   const LoadedManifests manifests = LoadManifestsAndWarn(options.manifests);
-  const auto ends = ParseEnds(options.source, options.destination, PodDirectory(manifests.cluster));
+  const PodDirectory pods(manifests.cluster);
+  const auto ends = ParseEnds(options.source, options.destination, pods);
   if (const auto* error = std::get_if<EndError>(&ends)) {
     return BadOption(error->is_source ? "--src" : "--dst", error->message);
   }
+  std::variant<bool, std::string> foreign = false;
+  if (!options.interface.empty()) foreign = IsForeign(std::get<Ends>(ends).source, options.interface, pods);
+  if (const auto* error = std::get_if<std::string>(&foreign)) return BadOption("--interface", *error);
   CompiledPolicy policy = CompilePolicy(manifests.cluster, config.limits);
   if (policy.table == nullptr) return kExitBadInput;
-  const int code =
-      Write(options,
-            {std::move(policy.resolved), std::move(policy.table), std::get<Ends>(ends), config.pipeline, std::nullopt},
-            protocol);
+  FilterSettings settings = SettingsOf(config);
+  settings.has_hooks = settings.has_hooks || !options.interface.empty();
+  const int code = Write(options,
+                         {.policy = std::move(policy.resolved),
+                          .table = std::move(policy.table),
+                          .ends = std::get<Ends>(ends),
+                          .settings = settings,
+                          .is_foreign = std::get<bool>(foreign)},
+                         protocol);
   return manifests.good ? code : kExitBadInput;
 }
 
@@ -285,6 +299,16 @@ int ExplainLive(const ExplainOptions& options, std::uint8_t protocol) {
   constexpr int kAttempts = 5;
   const auto stub = ConnectTo(options.live);
   if (stub == nullptr) return kExitBadInput;
+  if (!options.interface.empty()) {
+    constexpr std::uint32_t kKnowsInterfaces = 8;
+    v1::Status status;
+    Call call(options.live);
+    const int code = Finish(options.live, call.Once([&](Call* asked) { return stub->GetStatus(asked, {}, &status); }));
+    if (code != kExitFine) return code;
+    if (status.api_minor() < kKnowsInterfaces) {
+      return BadOption("--interface", "the running sluiced is older than this option; explain --manifests knows it");
+    }
+  }
   v1::ExplainRequest request;
   const auto set_end = [](const std::string& text, std::string* address, std::string* pod) {
     const auto parsed = IpAddress::Parse(text);
@@ -292,6 +316,7 @@ int ExplainLive(const ExplainOptions& options, std::uint8_t protocol) {
   };
   set_end(options.source, request.mutable_source(), request.mutable_source_pod());
   set_end(options.destination, request.mutable_destination(), request.mutable_destination_pod());
+  request.set_interface_pod(options.interface);
   request.set_protocol(protocol);
   request.set_destination_port(options.destination_port.value_or(0));
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
@@ -352,6 +377,10 @@ void AddExplain(CLI::App& app, int* exit_code) {
                    "files or folders of Kubernetes manifests, YAML or JSON; without them, the running sluiced is asked")
       ->type_name("PATH");
   command
+      ->add_option("--interface", options->interface,
+                   "on a node with hooks: the pod by whose interface the packet comes, if it is not that of --src")
+      ->type_name("NAMESPACE/POD");
+  command
       ->add_option("--config", options->config,
                    "with --manifests: sluiced's configuration, what it drops beside policy")
       ->type_name("FILE");
@@ -366,7 +395,8 @@ void AddExplain(CLI::App& app, int* exit_code) {
       "filter drops whatever policy says. Then, of what is denied, the rule that comes nearest and why it does not "
       "match.\n"
       "Example: sluicectl explain --src shop/frontend --dst shop/backend --proto tcp --dport 80\n"
-      "         sluicectl explain --src shop/frontend --dst shop/backend --proto tcp --dport 80 --manifests examples");
+      "         sluicectl explain --src shop/frontend --dst shop/backend --proto tcp --dport 80 --manifests examples\n"
+      "         sluicectl explain --src 10.9.9.9 --interface shop/frontend --dst shop/backend --proto tcp --dport 80");
   command->callback([options, exit_code] { *exit_code = RunExplain(*options); });
 }
 

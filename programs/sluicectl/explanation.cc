@@ -155,7 +155,7 @@ SideExplanation ExplainSide(const ResolvedPolicy& policy, Direction direction, c
 }  // namespace
 
 Explanation Explain(const ResolvedPolicy& policy, const Table& table, const reference::Flow& flow, bool exemptions,
-                    const PipelineConfig& config) {
+                    const FilterSettings& settings, bool is_foreign) {
   Classifier classifier(1);
   const ClassifyQuery query{flow.source, flow.destination, flow.protocol, flow.destination_port};
   Classification decision;
@@ -167,7 +167,14 @@ Explanation Explain(const ResolvedPolicy& policy, const Table& table, const refe
   explanation.source = ExplainEnd(table, flow.source, source);
   explanation.destination = ExplainEnd(table, flow.destination, destination);
   explanation.exemption = decision.exemption;
-  explanation.reason = Name(ReasonBesidePolicy(config, table.has_policy(), flow.source, decision.unknown_endpoint));
+  const FirstPacket packet{.source = flow.source,
+                           .protocol = flow.protocol,
+                           .destination_port = flow.destination_port,
+                           .unknown_endpoint = decision.unknown_endpoint,
+                           .between_nodes = decision.between_nodes,
+                           .is_foreign = is_foreign,
+                           .is_to_node = settings.has_hooks && IsFromPodToNode(table, flow.source, flow.destination)};
+  explanation.reason = ReasonBesidePolicy(settings.pipeline, table.has_policy(), packet);
   explanation.allow = decision.allow && explanation.reason.empty();
   explanation.egress = ExplainSide(policy, Direction::kEgress, flow, source, destination,
                                    ToAnswer(table, decision.egress, decision.egress_sections));

@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "core/pipeline_config.h"
 #include "reference/evaluate.h"
 #include "sluice/policy_terms.h"
 #include "sluice/resolved_policy.h"
@@ -63,16 +62,16 @@ struct Explanation {
   EndExplanation source;
   EndExplanation destination;
   Exemption exemption = Exemption::kNone;
-  std::string reason;  // what the filter drops it for beside policy, as a drop reason's name; empty: nothing
+  std::string reason;  // what the filter drops it for beside policy, as core/first_packet.h names it; empty: nothing
   bool allow = true;   // what the filter does
   SideExplanation egress;
   SideExplanation ingress;
 };
 
 // `table` is compiled from `policy`; the explanation's texts refer to it.
-// `config`: what the filter does beside policy.
+// `is_foreign`: it comes by the interface of a pod that has another address.
 Explanation Explain(const ResolvedPolicy& policy, const Table& table, const reference::Flow& flow, bool exemptions,
-                    const PipelineConfig& config = {});
+                    const FilterSettings& settings = {}, bool is_foreign = false);
 
 }  // namespace sluice
 

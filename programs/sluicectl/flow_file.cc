@@ -19,11 +19,22 @@ namespace dom = simdjson::dom;
 struct Fields {
   std::string_view source;
   std::string_view destination;
+  std::string_view interface;
   std::uint32_t seen = 0;
 };
 
-constexpr std::string_view kKeys[] = {"id", "src", "dst", "proto", "sport", "dport", "expect"};
-enum Key : std::uint32_t { kId, kSource, kDestination, kProtocol, kSourcePort, kDestinationPort, kExpect, kKeyCount };
+constexpr std::string_view kKeys[] = {"id", "src", "dst", "proto", "sport", "dport", "interface", "expect"};
+enum Key : std::uint32_t {
+  kId,
+  kSource,
+  kDestination,
+  kProtocol,
+  kSourcePort,
+  kDestinationPort,
+  kInterface,
+  kExpect,
+  kKeyCount
+};
 constexpr std::uint32_t kRequired = 1u << kId | 1u << kSource | 1u << kDestination | 1u << kProtocol;
 
 std::uint32_t FindKey(std::string_view name) {
@@ -76,6 +87,10 @@ std::string ReadText(const dom::element& value, std::string_view& text) {
   return value.get(text) == simdjson::SUCCESS ? "" : "must be a string: an address or namespace/pod";
 }
 
+std::string ReadInterface(const dom::element& value, std::string_view& pod) {
+  return value.get(pod) == simdjson::SUCCESS ? "" : "must be a string: the namespace/pod by whose interface it comes";
+}
+
 std::string ReadField(std::uint32_t key, const dom::element& value, Fields& fields, FlowLine& line) {
   switch (key) {
     case kId:
@@ -90,6 +105,8 @@ std::string ReadField(std::uint32_t key, const dom::element& value, Fields& fiel
       return ReadPort(value, line.flow.source_port);
     case kDestinationPort:
       return ReadPort(value, line.flow.destination_port);
+    case kInterface:
+      return ReadInterface(value, fields.interface);
     default:
       return ReadExpect(value, line.expect_allow);
   }
@@ -130,7 +147,7 @@ void FlowFile::Reader::Read(std::size_t begin, std::size_t length, const PodDire
   for (const auto& [name, value] : object) {
     const std::uint32_t key = FindKey(name);
     if (key == kKeyCount) {
-      Error(flow, name, "no such key; known are id, src, dst, proto, sport, dport and expect");
+      Error(flow, name, "no such key; known are id, src, dst, proto, sport, dport, interface and expect");
     } else if ((fields.seen & 1u << key) != 0) {
       Error(flow, name, "given twice");
     } else if (std::string wrong = ReadField(key, value, fields, flow); !wrong.empty()) {
@@ -152,6 +169,10 @@ void FlowFile::Reader::Read(std::size_t begin, std::size_t length, const PodDire
   }
   flow.flow.source = std::get<Ends>(ends).source;
   flow.flow.destination = std::get<Ends>(ends).destination;
+  if ((good & 1u << kInterface) == 0) return;
+  const auto foreign = IsForeign(flow.flow.source, fields.interface, pods);
+  if (const auto* error = std::get_if<std::string>(&foreign)) return Error(flow, "interface", *error);
+  flow.is_foreign = std::get<bool>(foreign);
 }
 
 FlowFile::FlowFile(std::string path, const PodDirectory& pods)

@@ -16,11 +16,13 @@ struct FlowLine {
   std::uint32_t line = 0;  // from 1
   std::string id;          // as it stands in JSON: with its quotes, or a number
   reference::Flow flow;
+  bool is_foreign = false;  // it comes by the interface of a pod that has another address
   std::optional<bool> expect_allow;
 };
 
-// Reads `{"id","src","dst","proto","sport","dport","expect"}` a line; sport, dport and expect may be missing, and a
-// missing port is 0. Blank lines are skipped. A bad line is reported with all that is wrong with it and skipped.
+// Reads `{"id","src","dst","proto","sport","dport","interface","expect"}` a line; sport, dport, interface (the pod by
+// whose interface it comes: by default, that of src) and expect may be missing, and a missing port is 0. Blank lines
+// are skipped. A bad line is reported with all that is wrong with it and skipped.
 class FlowFile {
  public:
   // `pods` outlives this.

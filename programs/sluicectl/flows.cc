@@ -74,8 +74,14 @@ std::string DecidedBy(const Json& line) {
     const std::string policy = TextOf(*decision, "policy");
     const std::string tier = TextOf(*decision, "tier");
     const std::string rule_name = TextOf(*decision, "rule_name");
-    const SideAnswer side{true, true, tier, policy, has_rule ? number->get<std::int32_t>() : -1, rule_name};
-    text += (text.empty() ? "" : ", ") + RuleText(side, direction);
+    SideAnswer side{true, true, tier, policy, has_rule ? number->get<std::int32_t>() : -1, rule_name};
+    const auto isolated_by = decision->find("isolated_by");
+    if (side.is_default() && isolated_by != decision->end()) {
+      for (const Json& one : *isolated_by) {
+        if (one.is_string()) side.isolated_by.push_back(one.get_ref<const std::string&>());
+      }
+    }
+    text += (text.empty() ? "" : "; ") + RuleText(side, direction);
   }
   return text.empty() ? "-" : text;
 }
@@ -83,13 +89,7 @@ std::string DecidedBy(const Json& line) {
 class Reader {
  public:
   Reader(const FlowsOptions& options, const FlowLogFilter& filter)
-      : options_(options), filter_(filter), is_wide_(options.format == "wide") {
-    if (options.format == "json") return;
-    std::vector<std::string> headers = {"TIME", "VERDICT", "PROTO", "FROM", "TO", "PACKETS", "BYTES", "DECIDED BY"};
-    if (is_wide_) headers.insert(headers.end(), {"WHY", "STATE", "GENERATION", "FROM ADDRESS", "TO ADDRESS"});
-    table_ =
-        std::make_unique<TextTable>(output_, std::move(headers), std::vector<std::size_t>{24, 7, 5, 24, 24, 7, 9, 10});
-  }
+      : options_(options), filter_(filter), for_people_(options.format != "json"), is_wide_(options.format == "wide") {}
 
   // False: there is nothing more to be read, because of the limit or of who reads the answer.
   bool ReadFile(const std::string& path) {
@@ -145,6 +145,7 @@ class Reader {
   bool has_enough() const { return options_.limit != 0 && shown_ == options_.limit; }
 
   int Finish() {
+    if (for_people_ && shown_ == 0 && errors_ == 0) output_ << "No flows found.\n";
     if (!Flush()) return kExitBadInput;
     if (not_logged_ != 0) {
       std::fprintf(stderr, "... %llu more lines were not logged, matching or not\n",
@@ -165,7 +166,7 @@ class Reader {
   // What is missing is said where it is missing: among the lines for scripts, beside them for people.
   void Tell(std::uint64_t count, const char* cause, const char* text) {
     if (count == 0) return;
-    if (!table_) {
+    if (!for_people_) {
       output_ << JsonText(Json{{"type", "lost"}, {"not_logged", count}, {"cause", cause}}) << "\n";
       return;
     }
@@ -183,7 +184,7 @@ class Reader {
     if (type == "lost") {
       const auto count = line.find("not_logged");
       if (count != line.end() && count->is_number_unsigned()) not_logged_ += count->get<std::uint64_t>();
-      if (!table_) output_ << JsonText(line) << "\n";
+      if (!for_people_) output_ << JsonText(line) << "\n";
       return true;
     }
     if (type != "end" && type != "deny" && type != "live" && type != "sum") {
@@ -191,12 +192,18 @@ class Reader {
       return true;
     }
     if (!filter_.Matches(line)) return true;
-    table_ ? AddRow(line) : Add(line);
-    return options_.limit == 0 || ++shown_ < options_.limit;
+    for_people_ ? AddRow(line) : Add(line);
+    return ++shown_ < options_.limit || options_.limit == 0;
   }
 
   void Add(const Json& line) { output_ << JsonText(line) << "\n"; }
   void AddRow(const Json& line) {
+    if (table_ == nullptr) {
+      std::vector<std::string> headers = {"TIME", "VERDICT", "PROTO", "FROM", "TO", "PACKETS", "BYTES", "DECIDED BY"};
+      if (is_wide_) headers.insert(headers.end(), {"WHY", "STATE", "GENERATION", "FROM ADDRESS", "TO ADDRESS"});
+      const std::vector<std::size_t> widths = {24, 7, 5, 24, 24, 7, 9, 10};
+      table_ = std::make_unique<TextTable>(output_, std::move(headers), widths);
+    }
     std::vector<std::string> cells = {
         TextOf(line, "time"),       TextOf(line, "verdict"), TextOf(line, "proto"), ToText(EndOf(line, "src")),
         ToText(EndOf(line, "dst")), TextOf(line, "packets"), TextOf(line, "bytes"), DecidedBy(line)};
@@ -211,9 +218,10 @@ class Reader {
 
   const FlowsOptions& options_;
   const FlowLogFilter& filter_;
+  const bool for_people_;
   const bool is_wide_;
   Output output_;
-  std::unique_ptr<TextTable> table_;
+  std::unique_ptr<TextTable> table_;  // from the first row on
   std::uint64_t shown_ = 0;
   std::uint64_t not_logged_ = 0;
   std::uint64_t errors_ = 0;
@@ -284,7 +292,7 @@ void AddFlows(CLI::App& app, int* exit_code) {
       ->take_all();
   command->add_option("--since", options->since, "what a running sluiced remembers: so long ago, or since a time")
       ->type_name("90s|5m|2h|7d|TIME");
-  command->add_flag("-f,--follow", options->follow, "what comes from now on, until interrupted");
+  command->add_flag("--follow", options->follow, "what comes from now on, until interrupted");
   AddFlowConditions(*command, options->conditions);
   command->add_option("--limit", options->limit, "end after so many lines")->type_name("N");
   command->add_option("-o,--output", options->format, "table, wide, or json: the lines as they are")

@@ -124,6 +124,14 @@ std::variant<Ends, EndError> ParseEnds(std::string_view source, std::string_view
                              "' have no address of the same family, IPv4 or IPv6"};
 }
 
+std::variant<bool, std::string> IsForeign(const IpAddress& source, std::string_view pod, const PodDirectory& pods) {
+  if (pod.find('/') == pod.npos) return '\'' + std::string(pod) + "' is no namespace/pod";
+  const auto addresses = ParseEnd(pod, pods);
+  if (const auto* error = std::get_if<std::string>(&addresses)) return *error;
+  const auto& own = std::get<0>(addresses);
+  return std::find(own.begin(), own.end(), source) == own.end();
+}
+
 std::optional<std::uint8_t> ParseProtocol(std::string_view text) {
   std::string lower(text);
   std::transform(lower.begin(), lower.end(), lower.begin(),

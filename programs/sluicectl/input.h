@@ -72,6 +72,10 @@ struct EndError {
 // have.
 std::variant<Ends, EndError> ParseEnds(std::string_view source, std::string_view destination, const PodDirectory& pods);
 
+// Whether a packet of this source, at the interface of that pod ("namespace/pod"), is one that the pod has no right to
+// send; or what is wrong with the name.
+std::variant<bool, std::string> IsForeign(const IpAddress& source, std::string_view pod, const PodDirectory& pods);
+
 // "tcp", "udp", "sctp", "icmp", "icmpv6" in either case, or a number from 0 to 255.
 std::optional<std::uint8_t> ParseProtocol(std::string_view text);
 inline constexpr std::string_view kProtocolForms = "tcp, udp, sctp, icmp, icmpv6 or a number from 0 to 255";

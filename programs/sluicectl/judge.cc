@@ -29,9 +29,19 @@ SideAnswer ToAnswer(const Table& table, const Decision& decision, IdSetId sectio
   return side;
 }
 
+FilterSettings SettingsOf(const Config& config) { return {config.pipeline, config.has_hooks()}; }
+
+bool IsFromPodToNode(const Table& table, const IpAddress& source, const IpAddress& destination) {
+  const auto is_pod = [&](const AddressEntry& entry) {
+    return (table.identity(entry.identity).flags & Identity::kManaged) != 0;
+  };
+  const AddressEntry to = table.Lookup(destination);
+  return is_pod(table.Lookup(source)) && !is_pod(to) && to.node != kNoNode;
+}
+
 std::string ToText(const FlowAnswer& answer) {
   std::string text(VerdictName(answer.allow));
-  if (answer.reason != DropReason::kNone) text += " (" + std::string(Name(answer.reason)) + "), whatever policy says";
+  if (!answer.reason.empty()) text += " (" + std::string(answer.reason) + "), whatever policy says";
   if (answer.exemption != Exemption::kNone) return text + " (exempt: " + std::string(Name(answer.exemption)) + ')';
   return text + "; egress: " + ToText(answer.egress, Direction::kEgress) +
          "; ingress: " + ToText(answer.ingress, Direction::kIngress);
@@ -46,10 +56,15 @@ void CompiledJudge::Answer(std::span<const reference::Flow> flows, FlowAnswer* a
   classifier_.Classify(*table_, std::span(queries).first(flows.size()), results.data(), exemptions_);
   for (std::size_t i = 0; i < flows.size(); ++i) {
     const Classification& result = results[i];
-    const DropReason reason =
-        ReasonBesidePolicy(config_, table_->has_policy(), flows[i].source, result.unknown_endpoint);
-    answers[i] = {result.allow && reason == DropReason::kNone, reason,
-                  ToAnswer(*table_, result.egress, result.egress_sections),
+    const FirstPacket packet{
+        .source = flows[i].source,
+        .protocol = flows[i].protocol,
+        .destination_port = flows[i].destination_port,
+        .unknown_endpoint = result.unknown_endpoint,
+        .between_nodes = result.between_nodes,
+        .is_to_node = settings_.has_hooks && IsFromPodToNode(*table_, flows[i].source, flows[i].destination)};
+    const std::string_view reason = ReasonBesidePolicy(settings_.pipeline, table_->has_policy(), packet);
+    answers[i] = {result.allow && reason.empty(), reason, ToAnswer(*table_, result.egress, result.egress_sections),
                   ToAnswer(*table_, result.ingress, result.ingress_sections), result.exemption};
   }
 }
@@ -57,9 +72,17 @@ void CompiledJudge::Answer(std::span<const reference::Flow> flows, FlowAnswer* a
 void ReferenceJudge::Answer(std::span<const reference::Flow> flows, FlowAnswer* answers) {
   for (std::size_t i = 0; i < flows.size(); ++i) {
     held_[i] = evaluator_.Evaluate(flows[i], exemptions_);
-    const DropReason reason = ReasonBesidePolicy(config_, true, flows[i].source, held_[i].unknown_endpoint);
-    answers[i] = {held_[i].allow && reason == DropReason::kNone, reason, ToAnswer(held_[i].egress),
-                  ToAnswer(held_[i].ingress), held_[i].exemption};
+    const bool is_pods = evaluator_.FindPod(flows[i].source) != nullptr;
+    const FirstPacket packet{
+        .source = flows[i].source,
+        .protocol = flows[i].protocol,
+        .destination_port = flows[i].destination_port,
+        .unknown_endpoint = held_[i].unknown_endpoint,
+        .between_nodes = held_[i].between_nodes,
+        .is_to_node = settings_.has_hooks && is_pods && evaluator_.IsOfNodes(flows[i].destination)};
+    const std::string_view reason = ReasonBesidePolicy(settings_.pipeline, true, packet);
+    answers[i] = {held_[i].allow && reason.empty(), reason, ToAnswer(held_[i].egress), ToAnswer(held_[i].ingress),
+                  held_[i].exemption};
   }
 }
 

@@ -10,9 +10,9 @@
 #include <string_view>
 #include <vector>
 
+#include "config/config.h"
 #include "core/pipeline_config.h"
 #include "reference/evaluate.h"
-#include "sluice/drop_reason.h"
 #include "sluice/policy_terms.h"
 #include "sluicectl/decision.h"
 #include "table/classify.h"
@@ -20,10 +20,17 @@
 
 namespace sluice {
 
+// What the filter is and does beside policy.
+struct FilterSettings {
+  PipelineConfig pipeline = {};
+  bool has_hooks = false;  // it stands at the hooks of a node, which look at pods' interfaces first
+};
+FilterSettings SettingsOf(const Config& config);
+
 // What the filter does with the first packet of a connection.
 struct FlowAnswer {
-  bool allow = true;                      // policy allows it, and nothing beside policy drops it
-  DropReason reason = DropReason::kNone;  // what it is dropped for beside policy
+  bool allow = true;             // policy allows it, and nothing beside policy drops it
+  std::string_view reason = {};  // what it is dropped for beside policy, as core/first_packet.h names it
   SideAnswer egress;
   SideAnswer ingress;
   Exemption exemption = Exemption::kNone;
@@ -33,6 +40,9 @@ struct FlowAnswer {
 
 // `sections`: as Classification has them.
 SideAnswer ToAnswer(const Table& table, const Decision& decision, IdSetId sections);
+
+// Whether the packet goes from a pod to an address of a node.
+bool IsFromPodToNode(const Table& table, const IpAddress& source, const IpAddress& destination);
 
 // "allow; egress: allow shop/web egress[0]; ingress: deny shop/db ingress default".
 std::string ToText(const FlowAnswer& answer);
@@ -48,28 +58,27 @@ class Judge {
 
 class CompiledJudge : public Judge {
  public:
-  // `config`: what the filter does beside policy.
-  CompiledJudge(std::shared_ptr<const Table> table, bool exemptions, const PipelineConfig& config = {})
-      : table_(std::move(table)), exemptions_(exemptions), config_(config) {}
+  CompiledJudge(std::shared_ptr<const Table> table, bool exemptions, const FilterSettings& settings = {})
+      : table_(std::move(table)), exemptions_(exemptions), settings_(settings) {}
   void Answer(std::span<const reference::Flow> flows, FlowAnswer* answers) override;
 
  private:
   std::shared_ptr<const Table> table_;
   bool exemptions_;
-  PipelineConfig config_;
+  FilterSettings settings_;
   Classifier classifier_;
 };
 
 class ReferenceJudge : public Judge {
  public:
-  ReferenceJudge(const Cluster& cluster, bool exemptions, const PipelineConfig& config = {})
-      : evaluator_(cluster), exemptions_(exemptions), config_(config) {}
+  ReferenceJudge(const Cluster& cluster, bool exemptions, const FilterSettings& settings = {})
+      : evaluator_(cluster), exemptions_(exemptions), settings_(settings) {}
   void Answer(std::span<const reference::Flow> flows, FlowAnswer* answers) override;
 
  private:
   reference::Evaluator evaluator_;
   bool exemptions_;
-  PipelineConfig config_;
+  FilterSettings settings_;
   std::array<reference::Answer, kMaxBurst> held_;
 };
 

@@ -233,8 +233,13 @@ void WriteObject(Output& output, std::string_view format, const Json& object) {
   } else {
     std::size_t width = 0;
     for (const auto& [key, value] : object.items()) width = std::max(width, key.size());
-    for (const auto& [key, value] : object.items()) {
+    const auto line = [&](std::string_view key, const Json& value) {
       output << key << std::string(width - key.size() + 2, ' ') << Printable(CellText(value), kPrintableBytes) << "\n";
+    };
+    for (const auto& [key, value] : object.items()) {
+      const bool is_list = value.is_array() && !value.empty();
+      line(key, is_list ? value[0] : value);
+      for (std::size_t i = 1; is_list && i < value.size(); ++i) line("", value[i]);
     }
   }
 }
@@ -260,7 +265,13 @@ SideAnswer ToAnswer(const v1::RuleName& rule) {
   if (rule.policy().empty()) return {};
   // A sluiced before API 7 does not say what the rule does.
   const bool allow = rule.action() == v1::ACTION_UNSPECIFIED ? rule.index() >= 0 : rule.action() != v1::ACTION_DENY;
-  return {allow, true, TierText(rule.tier()), rule.policy(), rule.index(), rule.name()};
+  return {allow,
+          true,
+          TierText(rule.tier()),
+          rule.policy(),
+          rule.index(),
+          rule.name(),
+          {rule.isolated_by().begin(), rule.isolated_by().end()}};
 }
 
 Json TimeJson(std::uint64_t unix_ns) { return unix_ns == 0 ? Json() : Json(Rfc3339(unix_ns)); }

@@ -61,6 +61,8 @@ Json ToJson(const v1::Status& status, bool for_people) {
   json["dropped"] = status.dropped();
   json["rejected"] = status.rejected();
   json["encapsulated"] = status.encapsulated();
+  json["spoofed source"] = status.spoofed_source();
+  json["spoofed tunnel"] = status.spoofed_tunnel();
   json["last refusal"] = ProblemTexts(status.last_refusal());
   json["held policies"] = status.held_policies();
   json["held"] = ProblemTexts(status.held());

@@ -1,9 +1,11 @@
 #include "sluiced/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <iterator>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -27,6 +29,7 @@ struct Flags {
   std::string run;
   std::string cores;
   std::string http;
+  std::string log_level;
   bool insecure = false;
   bool no_huge = false;
   bool no_carry = false;
@@ -75,6 +78,14 @@ std::optional<int> Overlay(const Flags& flags, Config& config) {
   }
   config.edge.no_huge |= flags.no_huge;
   config.edge.carry &= !flags.no_carry;
+  if (!flags.log_level.empty()) {
+    constexpr std::string_view kLevels[] = {"debug", "info", "warning", "error"};
+    const auto* level = std::find(std::begin(kLevels), std::end(kLevels), flags.log_level);
+    if (level == std::end(kLevels)) {
+      return Refuse("--log-level '" + flags.log_level + "': wants debug, info, warning or error");
+    }
+    config.log_level = static_cast<LogLevel>(level - std::begin(kLevels));
+  }
   return std::nullopt;
 }
 
@@ -123,6 +134,7 @@ std::optional<int> ReadCommandLine(int argc, char** argv, Config& config) {
       ->type_name("LIST");
   app.add_flag("--no-huge", flags.no_huge, "run on ordinary memory");
   app.add_flag("--no-carry", flags.no_carry, "with --wire hooks: every packet to a worker, none passes in the kernel");
+  app.add_option("--log-level", flags.log_level, "debug, info, warning or error [info]")->type_name("LEVEL");
   app.add_flag("--check-config", flags.check_config,
                "say what would stop a start with this configuration and these flags, each with its line, and end");
   app.set_version_flag("--version", "sluiced " SLUICE_VERSION);

@@ -93,6 +93,7 @@ std::string Monitor::MetricsText() {
     input.workers = view_->Workers();
     input.ports = view_->Ports();
     input.carried = view_->Carried();
+    input.hook_drops = view_->DropsOfHooks();
   }
   return metrics_.Text(input);
 }

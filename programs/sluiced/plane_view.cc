@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <variant>
+
+#include "hook/hooks.h"
 
 namespace sluice {
 
@@ -46,6 +49,26 @@ std::string PlaneView::HookedAt(std::uint32_t port, std::uint16_t tag) const {
 
 std::optional<CarriedTotals> PlaneView::Carried() const {
   return carrier_ == nullptr ? std::nullopt : std::optional(carrier_->totals());
+}
+
+bool PlaneView::HasHooks() const {
+  return std::any_of(edge_.wires.begin(), edge_.wires.end(), [](const WireSettings& wire) { return wire.is_hooks; });
+}
+
+std::optional<HookDrops> PlaneView::DropsOfHooks() const {
+  if (!HasHooks()) return std::nullopt;
+  const auto pins = FindPinPath(edge_.bpffs);
+  const auto* path = std::get_if<PinPath>(&pins);
+  if (path == nullptr) return std::nullopt;
+  const auto frames = ReadFrameCounts(*path);
+  if (!frames) return std::nullopt;
+  return HookDrops{(*frames)[SLUICE_SPOOFED_SOURCE], (*frames)[SLUICE_SPOOFED_TUNNEL]};
+}
+
+bool PlaneView::HooksHaveNode(const IpAddress& address) const {
+  const auto pins = FindPinPath(edge_.bpffs);
+  const auto* path = std::get_if<PinPath>(&pins);
+  return path != nullptr && IsNodeOfHooks(*path, address);
 }
 
 }  // namespace sluice

@@ -29,6 +29,9 @@ class PlaneView final : public DataplaneView {
   std::vector<Observation> Workers() const override;
   std::string HookedAt(std::uint32_t port, std::uint16_t tag) const override;
   std::optional<CarriedTotals> Carried() const override;
+  bool HasHooks() const override;
+  std::optional<HookDrops> DropsOfHooks() const override;
+  bool HooksHaveNode(const IpAddress& address) const override;
 
  private:
   const Dataplane& plane_;

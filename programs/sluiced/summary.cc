@@ -79,6 +79,12 @@ void WriteFlows(const Workers& workers, Out out) {
   line("answers lost", &Observation::answers_lost);
 }
 
+// As sluicectl writes a rule: "shop/backend ingress[0]", "shop/backend ingress default".
+std::string RuleText(const TableRule& rule) {
+  const std::string index = rule.index < 0 ? " default" : '[' + std::to_string(rule.index) + ']';
+  return Printable(rule.policy) + ' ' + std::string(Name(rule.direction)) + index;
+}
+
 void WriteRules(const Table& table, const Workers& workers, Out out) {
   struct Row {
     RuleId rule;
@@ -101,14 +107,12 @@ void WriteRules(const Table& table, const Workers& workers, Out out) {
     return std::tie(x.policy, x.direction, x.index) < std::tie(y.policy, y.direction, y.index);
   });
   if (rows.empty()) return;
-  fmt::format_to(out, "\n{:<40} {:<8} {:>5} {:<6} {:>14} {:>16}  {}\n", "rule", "side", "index", "action", "packets",
-                 "bytes", "last hit");
+  fmt::format_to(out, "\n{:<48} {:<6} {:>14} {:>16}  {}\n", "rule", "action", "packets", "bytes", "last hit");
   for (const Row& row : rows) {
     const TableRule& rule = table.rule(row.rule);
     const auto seconds = static_cast<std::time_t>(row.count.last_hit_ns / 1'000'000'000);
-    fmt::format_to(out, "{:<40} {:<8} {:>5} {:<6} {:>14} {:>16}  {:%Y-%m-%dT%H:%M:%SZ}\n", Printable(rule.policy),
-                   Name(rule.direction), rule.index, Name(rule.action), row.count.packets, row.count.bytes,
-                   fmt::gmtime(seconds));
+    fmt::format_to(out, "{:<48} {:<6} {:>14} {:>16}  {:%Y-%m-%dT%H:%M:%SZ}\n", RuleText(rule), Name(rule.action),
+                   row.count.packets, row.count.bytes, fmt::gmtime(seconds));
   }
 }
 

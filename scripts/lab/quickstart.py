@@ -45,18 +45,23 @@ def seen_word(outcome):
     return {"open": "reached", "timeout": "blocked"}.get(outcome, outcome)
 
 
+REASON_WIDTH = 80
+
+
 def reason(decision):
-    """The rule behind a decision of `sluicectl explain` or `check`, in a few words."""
+    """The rules behind a decision of `sluicectl explain` or `check`, as lines: one, or one for each side."""
     if decision.get("exempt"):
-        return {"node": "own node", "self": "itself"}[decision["exempt"]]
+        return [{"node": "own node", "self": "itself"}[decision["exempt"]]]
     parts = []
     for direction in ("egress", "ingress"):
         side = decision[direction]
         if "policy" not in side or (decision["verdict"] == "deny" and side["verdict"] == "allow"):
             continue
         rule = " default" if side["rule"] < 0 else f"[{side['rule']}]"
-        parts.append(f"{side['policy']} {direction}{rule}")
-    return ", ".join(parts) or "no policy"
+        policies = ", ".join(side.get("isolated_by", [side["policy"]]))
+        parts.append(f"{policies} {direction}{rule}")
+    line = "; ".join(parts) or "no policy"
+    return [line] if len(line) <= REASON_WIDTH else parts
 
 
 class Table:
@@ -78,7 +83,10 @@ class Table:
             marks = [self._judge(flow, text) for flow, text in ((first, words[0]), (second, words[1]))]
             decision = self.decisions[first.id]
             row = self._row(first.src.short, first.dst.short, traffic, word(first.allowed), *words)
-            print(("  ok  " if all(marks) else "WRONG ") + row + reason(decision), flush=True)
+            first_line, *more = reason(decision)
+            print(("  ok  " if all(marks) else "WRONG ") + row + first_line, flush=True)
+            for line in more:
+                print(" " * (6 + len(row)) + line, flush=True)
 
     def _judge(self, flow, text):
         decided = self.decisions[flow.id]["verdict"] == "allow"

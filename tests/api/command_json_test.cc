@@ -79,10 +79,17 @@ TEST_F(CommandJsonTest, EveryJsonHoldsItsSchema) {
   JsonOf("top", "top --interval 0.1 --count 1");
   JsonOf("explain", "explain --src default/client --dst 10.0.0.2 --proto tcp --dport 81");
   JsonOf("explain", "explain --src 198.51.100.7 --dst 10.0.0.2 --proto 132");
+  plane_.hook_drops = {5, 7};
+  JsonOf("drops", "get drops");
+  JsonOf("explain", "explain --src 198.51.100.7 --interface default/client --dst 10.0.0.2 --proto 132");
 }
 
 TEST_F(CommandJsonTest, ADecisionAndAnEndHaveOneShapeEverywhere) {
-  const Json denied = {{"verdict", "deny"}, {"tier", "NetworkPolicy"}, {"policy", "default/server"}, {"rule", -1}};
+  const Json denied = {{"verdict", "deny"},
+                       {"tier", "NetworkPolicy"},
+                       {"policy", "default/server"},
+                       {"rule", -1},
+                       {"isolated_by", Json::array({"default/server"})}};
   const Json flow = JsonOf("flows", "get flows --port 80")[0];
   EXPECT_EQ(flow["src"], WithPort(kClient, flow["src"]["port"]));
   EXPECT_EQ(flow["ingress"],

@@ -112,7 +112,7 @@ TEST_F(LiveCommandTest, WhatIsHeldBackAndWhatNothingAnswersToIsTold) {
   policy.sections.push_back(section);
   section.policy = "default/much";
   section.subjects = 0;
-  section.held = "needs more than 10 rules (limits.rules)";
+  section.held = "limits.rules: needs more than 10 rules";
   policy.sections.push_back(section);
   section.policy = "default/ports";
   section.held.clear();
@@ -127,29 +127,34 @@ TEST_F(LiveCommandTest, WhatIsHeldBackAndWhatNothingAnswersToIsTold) {
   const std::string policies = Run("get policies").second;
   EXPECT_THAT(policies, HasSubstr("POLICY          PODS  ISOLATES"));
   EXPECT_THAT(policies, testing::ContainsRegex("default/lonely +0 +ingress .*selects no pod"));
-  EXPECT_THAT(policies, testing::ContainsRegex("default/much +1 +ingress .*needs more than 10 rules .limits.rules."));
-  EXPECT_THAT(policies, testing::ContainsRegex("default/ports +1 +ingress .*ingress.2. names a port that no pod has"));
+  EXPECT_THAT(policies, testing::ContainsRegex("default/much +1 +ingress .*limits.rules: needs more than 10 rules"));
+  EXPECT_THAT(
+      policies,
+      testing::ContainsRegex(
+          "default/ports +1 +ingress .*ingress.2. names a port that none of the pods has on which it is looked up"));
   EXPECT_THAT(policies, testing::ContainsRegex("default/server +1 +ingress"));
   EXPECT_THAT(Run("get policies default/much -o json").second,
-              AllOf(HasSubstr("\"selected\":1"), HasSubstr("\"held\":\"needs more than 10 rules (limits.rules)\""),
+              AllOf(HasSubstr("\"selected\":1"), HasSubstr("\"held\":\"limits.rules: needs more than 10 rules\""),
                     HasSubstr("\"warnings\":[]")));
   const std::string status = Run("status").second;
   EXPECT_THAT(status, testing::ContainsRegex("held policies +1\n"));
-  EXPECT_THAT(status, testing::ContainsRegex("held +policy default/much: needs more than 10 rules"));
+  EXPECT_THAT(status, testing::ContainsRegex("held +policy default/much: limits.rules: needs more than 10 rules"));
   EXPECT_THAT(status, testing::ContainsRegex("warning count +2\n"));
   EXPECT_THAT(status, HasSubstr("policy default/lonely: selects no pod"));
   EXPECT_THAT(Run("explain --src 10.0.0.1 --dst 10.0.0.2 --proto tcp").second,
               AllOf(HasSubstr("warning: --dport: missing: judged as to port 0, which no rule names\n"),
                     HasSubstr("warning: policy default/lonely: selects no pod\n"),
-                    HasSubstr("warning: policy default/ports: ingress[2]: names a port that no pod has")));
+                    HasSubstr("warning: policy default/ports: ingress[2]: names a port that none of the pods has on "
+                              "which it is looked up")));
   const auto held = [this](std::string_view text) {
     std::size_t count = 0;
     for (const std::string& line : said()) count += line.find(text) != std::string::npos;
     return count;
   };
-  EXPECT_EQ(held("policy default/much is held back by its sender: it isolates whom it selects and allows nothing, "
-                 "because of: needs more than 10 rules (limits.rules)"),
-            1u);
+  EXPECT_EQ(
+      held("policy default/much is held back by its sender: it isolates the pods that it selects and allows nothing, "
+           "because of: limits.rules: needs more than 10 rules"),
+      1u);
   ASSERT_TRUE(sender.SendFullState(policy, 9, 1).applied());
   EXPECT_EQ(held("is held back by its sender"), 1u) << "it is told once";
   ASSERT_TRUE(sender.SendFullState(ServerAdmitsClient(), 10, 1).applied());
@@ -252,6 +257,28 @@ TEST_F(LiveCommandTest, DropsAreFollowedByNames) {
     EXPECT_THAT(out, HasSubstr("client")) << format;
     EXPECT_THAT(out, HasSubstr("default/server")) << format;
   }
+}
+
+TEST_F(LiveCommandTest, ExplainByTheInterfaceOfAPodAsksTheHooks) {
+  const std::string ask =
+      "explain --src 10.9.9.9 --interface default/client --dst default/server --proto tcp --dport 80";
+  const auto [code, out] = Run(ask);
+  EXPECT_EQ(code, 2);
+  EXPECT_THAT(out, HasSubstr("sluiced stands at no node's hooks (--wire hooks)"));
+  plane_.hook_drops = {5, 7};
+  EXPECT_THAT(Run(ask).second,
+              StartsWith("verdict  deny, whatever policy says: spoofed_source, the hook at the pod's "));
+  EXPECT_THAT(Run("status").second, HasSubstr("spoofed source    5\n"));
+  EXPECT_THAT(Run("drops").second, HasSubstr("spoofed_tunnel"));
+}
+
+TEST_F(LiveCommandTest, FollowHasNoShortForm) {
+  for (const char* command : {"flows -f", "drops -f"}) {
+    const auto [code, out] = Run(command);
+    EXPECT_EQ(code, 2) << command;
+    EXPECT_THAT(out, HasSubstr("-f")) << command;
+  }
+  EXPECT_THAT(Run("flows --since 5m -n shop").second, HasSubstr("flow_history is 0")) << "-n is --namespace here, too";
 }
 
 TEST_F(LiveCommandTest, DropsWithoutFollowAreCounters) {

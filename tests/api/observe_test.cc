@@ -237,6 +237,80 @@ TEST_F(ObserveTest, ExplainSaysWhatTheFilterDropsWhateverPolicySays) {
   EXPECT_EQ(told.ingress().verdict(), "allow");
 }
 
+TEST_F(ObserveTest, ExplainRefusesTunnelsBetweenNodesWhereItIsTold) {
+  PolicyBuilder builder;
+  builder.Node("n1", {Ip("192.168.0.1")}, {});
+  Sender sender(Connect(), "test");
+  ASSERT_TRUE(sender.SendFullState(builder.policy(), 8, 1).applied());
+  v1::ExplainRequest request;
+  request.set_source(EncodeAddress(Ip("192.168.0.1")));
+  request.set_destination(EncodeAddress(Ip("192.168.0.2")));
+  request.set_protocol(kProtoUdp);
+  request.set_destination_port(4789);
+  v1::Explanation told;
+  ASSERT_TRUE(stub_->Explain(&context_, request, &told).ok());
+  EXPECT_EQ(told.reason(), "");
+  PipelineConfig refuses;
+  refuses.encapsulation = Encapsulation::kRefuse;
+  ObserveService service(*intake_, plane_, refuses);
+  grpc::ServerBuilder server_builder;
+  server_builder.RegisterService(&service);
+  const auto server = server_builder.BuildAndStart();
+  const auto stub = v1::ObserveService::NewStub(server->InProcessChannel({}));
+  grpc::ClientContext second;
+  ASSERT_TRUE(stub->Explain(&second, request, &told).ok());
+  EXPECT_EQ(told.reason(), "encapsulated");
+  EXPECT_EQ(told.verdict(), "deny");
+  server->Shutdown();
+}
+
+// As the hooks at pods' interfaces do, before the pipeline is asked.
+TEST_F(ObserveTest, ExplainSaysWhatHooksDrop) {
+  v1::ExplainRequest request;
+  request.set_source_pod("default/client");
+  request.set_destination(EncodeAddress(Ip("192.168.0.9")));  // a node that only the hooks know
+  request.set_protocol(kProtoUdp);
+  request.set_destination_port(8472);
+  const auto ask = [&] {
+    grpc::ClientContext context;
+    v1::Explanation told;
+    const grpc::Status status = stub_->Explain(&context, request, &told);
+    return status.ok() ? told.verdict() + ' ' + told.reason() : status.error_message();
+  };
+  EXPECT_EQ(ask(), "allow ") << "there are no hooks";
+  request.set_interface_pod("default/client");
+  EXPECT_THAT(ask(), HasSubstr("interface_pod: sluiced stands at no node's hooks"));
+  plane_.hook_drops.emplace();
+  EXPECT_EQ(ask(), "deny spoofed_tunnel");
+  request.set_destination_port(53);
+  EXPECT_EQ(ask(), "allow ");
+  request.set_interface_pod("default/bystander");
+  EXPECT_EQ(ask(), "deny spoofed_source");
+  request.set_interface_pod("default/nobody");
+  EXPECT_EQ(ask(), "no endpoint 'default/nobody' is in force");
+}
+
+TEST_F(ObserveTest, WhatHooksDropIsCountedWhereThereAreHooks) {
+  const auto reasons = [&] {
+    grpc::ClientContext context;
+    std::map<std::string, std::uint64_t> counts;
+    for (const auto& drop : All<v1::DropCounter>(stub_->ListDrops(&context, {}))) {
+      counts[drop.reason()] = drop.packets();
+      EXPECT_NE(drop.text(), "") << drop.reason();
+    }
+    return counts;
+  };
+  EXPECT_EQ(reasons().count("spoofed_source"), 0u);
+  plane_.hook_drops = {5, 7};
+  EXPECT_EQ(reasons()["spoofed_source"], 5u);
+  EXPECT_EQ(reasons()["spoofed_tunnel"], 7u);
+  v1::Status status;
+  ASSERT_TRUE(stub_->GetStatus(&context_, {}, &status).ok());
+  EXPECT_EQ(status.spoofed_source(), 5u);
+  EXPECT_EQ(status.spoofed_tunnel(), 7u);
+  EXPECT_EQ(status.dropped(), 1u + 3u) << "sluiced never saw them";
+}
+
 TEST_F(ObserveTest, PolicyComesBackAsItWasPushed) {
   FullStateDecoder decoder;
   for (const auto& chunk : All<v1::FullStateChunk>(stub_->GetPolicy(&context_, {}))) {

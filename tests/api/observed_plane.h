@@ -2,6 +2,7 @@
 #ifndef SLUICE_TESTS_API_OBSERVED_PLANE_H_
 #define SLUICE_TESTS_API_OBSERVED_PLANE_H_
 
+#include <optional>
 #include <vector>
 
 #include "api/api_fixture.h"
@@ -15,7 +16,12 @@ class ObservedPlane final : public DataplaneView {
   std::vector<PortState> Ports() const override;
   std::vector<Observation> Workers() const override;
 
+  bool HasHooks() const override { return hook_drops.has_value(); }
+  std::optional<HookDrops> DropsOfHooks() const override { return hook_drops; }
+  bool HooksHaveNode(const IpAddress& address) const override { return address == Ip("192.168.0.9"); }
+
   PipelineFixture worker{RoomForManyFlows()};
+  std::optional<HookDrops> hook_drops;  // where it stands at a node's hooks
 
  private:
   static PipelineConfig RoomForManyFlows() {

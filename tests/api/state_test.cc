@@ -72,7 +72,7 @@ TEST_F(StateTest, RestartKnowsWhatTheSenderHoldsBackAndWhy) {
   const std::string state = folder_.path() + "/state";
   StartServer(state);
   ResolvedPolicy policy = WebIsolated();
-  policy.sections.back().held = "needs more than 10 rules (limits.rules)";
+  policy.sections.back().held = "limits.rules: needs more than 10 rules";
   {
     Sender sender(Connect(), "test");
     ASSERT_TRUE(sender.SendFullState(policy, 7, 1).applied());
@@ -80,7 +80,7 @@ TEST_F(StateTest, RestartKnowsWhatTheSenderHoldsBackAndWhy) {
   StopServer();
   StartServer(state);
   EXPECT_EQ(intake_->status().held,
-            (std::map<std::string, std::string>{{"default/web", "needs more than 10 rules (limits.rules)"}}));
+            (std::map<std::string, std::string>{{"default/web", "limits.rules: needs more than 10 rules"}}));
   Sender sender(Connect(), "test");
   v1::Update update;
   update.set_state_id(7);

@@ -12,6 +12,7 @@
 namespace sluice {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 class WatchDropsTest : public ObservedFixture {
@@ -95,6 +96,38 @@ TEST_F(WatchDropsTest, DropNamesPolicyRuleGenerationAndPods) {
   EXPECT_EQ(drop.generation(), 1u);
   EXPECT_EQ(drop.device(), "null");
   EXPECT_GT(drop.length(), 0u);
+}
+
+// Of all policies that isolate, whichever is asked for.
+TEST_F(WatchDropsTest, ADefaultDenyNamesAllPoliciesThatIsolate) {
+  ResolvedPolicy policy = ServerAdmitsClient();
+  Section section = *policy.sections.begin();
+  ASSERT_TRUE(section.isolates && section.direction == Direction::kIngress);
+  section.policy = "default/all";
+  section.rules.clear();
+  policy.sections.push_back(std::move(section));
+  Sender sender(Connect(), "test");
+  ASSERT_TRUE(sender.SendFullState(policy, 8, 1).applied());
+  plane_.worker.pipeline().Reserve(*intake_->store().table());
+  plane_.worker.Load(intake_->store().table());
+  v1::WatchDropsRequest request;
+  request.set_policy("default/server");
+  Watch watch(Connect(), request);
+  Deny();
+  const auto drops = watch.Read(1);
+  ASSERT_EQ(drops.size(), 1u);
+  EXPECT_EQ(drops[0].ingress().policy(), "default/all");
+  EXPECT_THAT(drops[0].ingress().isolated_by(), ElementsAre("default/all", "default/server"));
+  EXPECT_TRUE(drops[0].egress().isolated_by().empty());
+}
+
+TEST_F(WatchDropsTest, WhatHooksDropIsNotToBeWatched) {
+  v1::WatchDropsRequest request;
+  request.add_reasons("spoofed_source");
+  Watch watch(Connect(), request);
+  const grpc::Status status = watch.Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("spoofed_source is of what a node's hooks drop"));
 }
 
 TEST_F(WatchDropsTest, EachWatcherSeesWhatItAskedFor) {

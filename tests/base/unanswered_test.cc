@@ -72,7 +72,7 @@ TEST(Unanswered, WhatIsAnsweredIsNotFound) {
 TEST(Unanswered, SubjectsPeersAndPortsOfNobodyAreFoundOnceEach) {
   EXPECT_EQ(Found(Policy({RuleTo(1)}, 1)), Texts{"|selects no pod"});
   const Texts both = {"ingress[3]|has peers that no pod is",
-                      "ingress[4]|names a port that no pod has which it is looked up on"};
+                      "ingress[4]|names a port that none of the pods has on which it is looked up"};
   EXPECT_EQ(Found(Policy({RuleTo(1, 3), RuleTo(1, 3), RuleFor({}, 4)})), both);
 }
 

@@ -86,6 +86,71 @@ status: {podIPs: [{ip: 10.2.0.9}]}
   EXPECT_THAT(told.err, HasSubstr("4 flows: 3 allowed, 1 denied; 2 not as expected"));
 }
 
+constexpr std::string_view kTwoNodes = R"(
+{apiVersion: v1, kind: Node, metadata: {name: n2}, status: {addresses: [{type: InternalIP, address: 192.168.0.2}]}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: n3}, status: {addresses: [{type: InternalIP, address: 192.168.0.3}]}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {namespace: other, name: free}
+spec: {nodeName: n2, containers: [{name: main, image: main}]}
+status: {podIPs: [{ip: 10.2.0.9}]}
+)";
+
+TEST_F(Check, TunnelsBetweenNodesAreDeniedWhereTheyAreRefused) {
+  Write("nodes.yaml", kTwoNodes);
+  Write("refuse.yaml", "encapsulation: refuse\n");
+  const auto flow = [](int id, std::string ends, int port, bool denied) {
+    return "{\"id\":" + std::to_string(id) + "," + ends + ",\"proto\":\"udp\",\"dport\":" + std::to_string(port) +
+           ",\"expect\":\"" + (denied ? "deny" : "allow") + "\"}\n";
+  };
+  const std::string nodes = R"("src":"192.168.0.2","dst":"192.168.0.3")";
+  const std::string flows = flow(1, nodes, 4789, true) + flow(2, nodes, 53, false) +
+                            flow(3, R"("src":"192.168.0.2","dst":"192.168.0.2")", 4789, false) +
+                            flow(4, R"("src":"192.168.0.2","dst":"198.51.100.1")", 51820, true) +
+                            flow(5, R"("src":"192.168.0.3","dst":"other/free")", 4789, false);
+  const auto refused =
+      RunOn(flows, {"--manifests", "nodes.yaml", "--config", "refuse.yaml", "--engine", "both", "-o", "json"});
+  EXPECT_EQ(refused.exit_code, 0) << refused.err;
+  EXPECT_THAT(refused.out, HasSubstr(R"({"id":1,"verdict":"deny","reason":"encapsulated",)"));
+  const auto passed = RunOn(flows, {"--manifests", "nodes.yaml", "--engine", "both"});
+  EXPECT_THAT(passed.err, HasSubstr("5 flows: 5 allowed, 0 denied; 2 not as expected"));
+}
+
+// On a node with hooks, an address that is not the interface's pod's gets no further, and no tunnel to a node.
+TEST_F(Check, WhatHooksDropAtAPodsInterfaceIsDenied) {
+  Write("nodes.yaml", kTwoNodes);
+  Write("hooks.yaml", "wires: [hooks]\n");
+  const std::string flows =
+      R"({"id":1,"src":"10.9.9.9","dst":"shop/web","proto":"tcp","dport":80,"interface":"other/free","expect":"deny"}
+{"id":2,"src":"other/free","dst":"shop/web","proto":"tcp","dport":80,"interface":"other/free","expect":"allow"}
+{"id":3,"src":"10.9.9.9","dst":"shop/web","proto":"tcp","dport":80,"expect":"allow"}
+{"id":4,"src":"other/free","dst":"192.168.0.3","proto":"udp","dport":8472,"expect":"deny"}
+{"id":5,"src":"other/free","dst":"192.168.0.3","proto":"udp","dport":53,"expect":"allow"}
+{"id":6,"src":"192.168.0.2","dst":"192.168.0.3","proto":"udp","dport":8472,"expect":"allow"}
+)";
+  const std::vector<std::string> both = {"--manifests", "nodes.yaml", "--engine", "both"};
+  std::vector<std::string> hooks = both;
+  hooks.insert(hooks.end(), {"--config", "hooks.yaml", "-o", "json"});
+  const auto result = RunOn(flows, hooks);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr(R"({"id":1,"verdict":"deny","reason":"spoofed_source",)"));
+  EXPECT_THAT(result.out, HasSubstr(R"({"id":4,"verdict":"deny","reason":"spoofed_tunnel",)"));
+  EXPECT_THAT(RunOn(flows, both).err, HasSubstr("5 allowed, 1 denied; 1 not as expected"))
+      << "a flow's interface alone says that it has hooks";
+  for (const auto& [interface, error] :
+       {std::pair(R"("free")", "flow 1: interface: 'free' is no namespace/pod"),
+        std::pair(R"("other/none")", "flow 1: interface: no pod 'other/none' in the manifests"),
+        std::pair("7", "flow 1: interface: must be a string: the namespace/pod by whose interface it comes")}) {
+    const auto bad = RunOn(R"({"id":1,"src":"10.9.9.9","dst":"shop/web","proto":"tcp","dport":80,"interface":)" +
+                               std::string(interface) + "}",
+                           both);
+    EXPECT_EQ(bad.exit_code, 2);
+    EXPECT_THAT(bad.err, HasSubstr(error));
+  }
+}
+
 TEST_F(Check, WhatNothingAnswersToIsWarnedOf) {
   Write("silent.yaml", R"(
 apiVersion: networking.k8s.io/v1

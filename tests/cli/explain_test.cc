@@ -116,6 +116,45 @@ status: {podIPs: [{ip: 10.2.0.9}]}
   EXPECT_THAT(live.err, HasSubstr("--config: goes with --manifests; a running sluiced has its own"));
 }
 
+TEST_F(Explain, WhatHooksAndRefusedTunnelsDropIsDenied) {
+  Write("nodes.yaml", R"(
+{apiVersion: v1, kind: Node, metadata: {name: n2}, status: {addresses: [{type: InternalIP, address: 192.168.0.2}]}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: n3}, status: {addresses: [{type: InternalIP, address: 192.168.0.3}]}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {namespace: other, name: free}
+spec: {nodeName: n2, containers: [{name: main, image: main}]}
+status: {podIPs: [{ip: 10.2.0.9}]}
+)");
+  Write("hooks.yaml", "{wires: [hooks], encapsulation: refuse}\n");
+  const auto told = [&](std::string source, std::string destination, std::string port,
+                        std::vector<std::string> more = {"--config", "hooks.yaml"}) {
+    more.insert(more.end(), {"--manifests", "nodes.yaml"});
+    const auto result = RunFor(std::move(source), std::move(destination), "udp", std::move(port), std::move(more));
+    return result.out + result.err;
+  };
+  EXPECT_THAT(
+      told("10.9.9.9", "other/free", "53", {"--interface", "other/free"}),
+      StartsWith("verdict  deny, whatever policy says: spoofed_source, the hook at the pod's interface lets out "
+                 "the pod's own addresses only\nfrom "));
+  EXPECT_THAT(told("other/free", "192.168.0.3", "53", {"--interface", "other/free"}),
+              AllOf(StartsWith("verdict  allow"), HasSubstr("udp to port 53, by the interface of other/free\n")));
+  EXPECT_THAT(told("10.9.9.9", "other/free", "53", {"--interface", "other/free", "-o", "json"}),
+              AllOf(HasSubstr(R"("reason": "spoofed_source")"), HasSubstr(R"("interface": "other/free")")));
+  EXPECT_THAT(
+      told("other/free", "192.168.0.3", "8472"),
+      StartsWith("verdict  deny, whatever policy says: spoofed_tunnel, the hook at the pod's interface lets out "
+                 "no tunnel to a node's address\nfrom "));
+  EXPECT_THAT(told("other/free", "192.168.0.3", "8472", {}), StartsWith("verdict  allow"));
+  EXPECT_THAT(told("192.168.0.2", "192.168.0.3", "8472"),
+              StartsWith("verdict  deny, whatever policy says: encapsulated, a tunnel between nodes"));
+  EXPECT_THAT(told("192.168.0.2", "192.168.0.3", "53"), StartsWith("verdict  allow"));
+  EXPECT_THAT(told("192.168.0.2", "other/free", "53", {"--interface", "other/none"}),
+              HasSubstr("--interface: no pod 'other/none' in the manifests"));
+}
+
 TEST_F(Explain, RefusesAPortThatIsNoneByName) {
   for (const char* port : {"70000", "-1", "http", ""}) {
     const auto result = RunFor("shop/web", "shop/db", "tcp", port);

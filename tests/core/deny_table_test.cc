@@ -44,6 +44,21 @@ std::vector<Entry> Taken(DenyTable& table) {
   return entries;
 }
 
+// Its rules are the same, and the sections behind them may have changed meanwhile.
+TEST(DenyTable, AnEntryHasTheSectionsOfItsLastPacket) {
+  DenyTable table(1);
+  DropRecord denied = Denied(1, 80);
+  for (const IdSetId sections : {3, 5}) {
+    denied.sections = {7, sections, sections + 1};
+    table.Add(denied);
+  }
+  const std::vector<Entry> entries = Taken(table);
+  ASSERT_THAT(entries, SizeIs(1));
+  EXPECT_EQ(entries[0].sections.numbering, 7u);
+  EXPECT_EQ(entries[0].sections.egress, 5u);
+  EXPECT_EQ(entries[0].sections.ingress, 6u);
+}
+
 TEST(DenyTable, PacketsOfOnePairAndRuleAreOneEntry) {
   DenyTable table(1);
   table.Add(Denied(1, 80, 7, 10));

@@ -111,6 +111,9 @@ TEST_F(RecordedDrops, DefaultDenyNamesItsRuleAndGeneration) {
   const TableRule& rule = worker_.table().rule(record.ingress_rule);
   EXPECT_EQ(rule.policy, "default/server");
   EXPECT_EQ(rule.index, -1);
+  EXPECT_EQ(record.sections.numbering, worker_.table().numbering());
+  EXPECT_EQ(worker_.table().DefaultDenies(record.sections.ingress), std::vector{record.ingress_rule});
+  EXPECT_TRUE(worker_.table().DefaultDenies(record.sections.egress).empty());
 }
 
 TEST_F(RecordedDrops, ForwardedPacketLeavesNone) {
@@ -135,7 +138,13 @@ TEST_F(RecordedDrops, CutFlowNamesWhatCutIt) {
     const DropRecord record = RecordOf(ClientTcp(kTcpSyn));
     ASSERT_NE(record.ingress_rule, kNoRule);
     EXPECT_EQ(worker_.table().rule(record.ingress_rule).policy, "default/server");
+    EXPECT_EQ(worker_.table().DefaultDenies(record.sections.ingress), std::vector{record.ingress_rule});
   }
+  // What the server answers is of the same flow: it is the server that is isolated, not the answer's destination.
+  const DropRecord answer =
+      RecordOf(PacketBuilder().Ethernet().Ipv4("10.0.0.2", "10.0.0.1").Tcp(80, 1000, kTcpSyn | kTcpAck));
+  EXPECT_EQ(answer.reason, DropReason::kFlowCut);
+  EXPECT_EQ(worker_.table().DefaultDenies(answer.sections.ingress), std::vector{answer.ingress_rule});
 }
 
 TEST_F(RecordedDrops, WhatFellBeforePolicyHasNoRule) {

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/first_packet.h"
@@ -222,31 +224,84 @@ TEST(Pipeline, ReasonBesidePolicyIsWhatTheFirstPacketIsDroppedFor) {
   PolicyBuilder builder;
   builder.Node("n1", {Ip("192.168.0.1")}, {Cidr("10.0.0.0/24"), Cidr("fd00::/64")});
   builder.Endpoint("client", {Ip("10.0.0.1"), Ip("fd00::1")}, {}, 0);
-  int dropped = 0;
-  for (int round = 0; round < 8; ++round) {
+  std::map<std::string, int> times;  // by reason
+  for (int round = 0; round < 16; ++round) {
     PipelineConfig config = PipelineFixture::SmallConfig();
     config.fail_closed = (round & 1) != 0;
     config.drop_unknown_endpoint = (round & 2) != 0;
+    config.encapsulation = (round & 8) != 0 ? Encapsulation::kRefuse : Encapsulation::kPass;
     for (const auto& [source, destination] :
-         {std::pair("10.0.0.1", "10.0.0.77"), std::pair("10.0.0.77", "10.0.0.1"), std::pair("224.0.0.1", "10.0.0.77"),
-          std::pair("239.1.2.3", "10.0.0.1"), std::pair("255.255.255.255", "10.0.0.1"),
-          std::pair("10.0.0.1", "198.51.100.1"), std::pair("10.0.0.1", "224.0.0.1"), std::pair("ff02::1", "fd00::1"),
-          std::pair("fd00::77", "fd00::1"), std::pair("fd00::1", "ff02::1"), std::pair("fd00::1", "2001:db8::1")}) {
-      PipelineFixture fixture(config);
-      if ((round & 4) != 0) fixture.Load(builder.policy());
-      const ClassifyQuery query{Ip(source), Ip(destination), kProtoUdp, 2};
-      Classification answer;
-      Classifier(1).Classify(fixture.table(), {&query, 1}, &answer);
-      const DropReason reason =
-          ReasonBesidePolicy(config, fixture.table().has_policy(), query.source, answer.unknown_endpoint);
-      PacketBuilder packet;
-      packet.Ethernet();
-      query.source.is_v4() ? packet.Ipv4(source, destination) : packet.Ipv6(source, destination);
-      EXPECT_EQ(fixture.Send(packet.Udp(1, 2)).reason, reason) << source << ' ' << destination << ' ' << round;
-      dropped += reason != DropReason::kNone;
+         {std::pair("10.0.0.1", "10.0.0.77"), std::pair("192.168.0.1", "192.168.0.2"),
+          std::pair("192.168.0.2", "192.168.0.1"), std::pair("192.168.0.1", "10.0.0.1"),
+          std::pair("192.168.0.1", "10.0.0.77"), std::pair("192.168.0.3", "192.168.0.4"),
+          std::pair("10.0.0.77", "10.0.0.1"), std::pair("224.0.0.1", "10.0.0.77"), std::pair("239.1.2.3", "10.0.0.1"),
+          std::pair("255.255.255.255", "10.0.0.1"), std::pair("10.0.0.1", "198.51.100.1"),
+          std::pair("10.0.0.1", "224.0.0.1"), std::pair("ff02::1", "fd00::1"), std::pair("fd00::77", "fd00::1"),
+          std::pair("fd00::1", "ff02::1"), std::pair("fd00::1", "2001:db8::1")}) {
+      for (const auto& [protocol, port] : {std::pair(kProtoUdp, 2), std::pair(kProtoUdp, 4789),
+                                           std::pair(kProtoUdp, 51820), std::pair(kProtoGre, 0)}) {
+        PipelineFixture fixture(config);
+        if ((round & 4) != 0) fixture.Load(builder.policy());
+        const auto to_port = static_cast<std::uint16_t>(port);
+        const ClassifyQuery query{Ip(source), Ip(destination), protocol, to_port};
+        Classification answer;
+        Classifier(1).Classify(fixture.table(), {&query, 1}, &answer);
+        const std::string_view reason = ReasonBesidePolicy(config, fixture.table().has_policy(),
+                                                           {.source = query.source,
+                                                            .protocol = protocol,
+                                                            .destination_port = to_port,
+                                                            .unknown_endpoint = answer.unknown_endpoint,
+                                                            .between_nodes = answer.between_nodes});
+        PacketBuilder packet;
+        packet.Ethernet();
+        query.source.is_v4() ? packet.Ipv4(source, destination) : packet.Ipv6(source, destination);
+        if (protocol == kProtoUdp) {
+          packet.Udp(1, to_port);
+        } else {
+          packet.Protocol(protocol).Payload(40);
+        }
+        EXPECT_EQ(Name(fixture.Send(packet).reason), reason)
+            << source << ' ' << destination << ' ' << +protocol << ' ' << port << ' ' << round;
+        ++times[std::string(reason)];
+      }
     }
   }
-  EXPECT_GT(dropped, 0);
+  for (const char* reason : {"", "bad_ip_address", "no_policy", "unknown_endpoint", "encapsulated"}) {
+    EXPECT_GT(times[reason], 0) << reason;
+  }
+}
+
+// What hooks do comes first, whatever the pipeline would say.
+TEST(Pipeline, ReasonBesidePolicyKnowsWhatHooksDropBeforeIt) {
+  PipelineConfig config;
+  config.encapsulation = Encapsulation::kRefuse;
+  const auto reason = [&](FirstPacket packet) { return ReasonBesidePolicy(config, true, packet); };
+  FirstPacket packet{.source = Ip("224.0.0.1"), .protocol = kProtoUdp, .destination_port = 8472};
+  packet.is_foreign = true;
+  EXPECT_EQ(reason(packet), "spoofed_source");
+  packet.is_to_node = true;
+  EXPECT_EQ(reason(packet), "spoofed_source");
+  packet.is_foreign = false;
+  EXPECT_EQ(reason(packet), "spoofed_tunnel");
+  packet.source = Ip("10.0.0.1");
+  for (const int port : {4789, 6081, 8472}) {
+    packet.destination_port = static_cast<std::uint16_t>(port);
+    EXPECT_EQ(reason(packet), "spoofed_tunnel") << port;
+  }
+  for (const int port : {0, 53, 4500, 51820}) {  // whoever has no key gets nothing into those
+    packet.destination_port = static_cast<std::uint16_t>(port);
+    EXPECT_EQ(reason(packet), "") << port;
+  }
+  for (const std::uint8_t protocol : {kProtoIpv4, kProtoIpv6, kProtoGre}) {
+    packet.protocol = protocol;
+    EXPECT_EQ(reason(packet), "spoofed_tunnel") << +protocol;
+  }
+  packet.protocol = kProtoEsp;
+  EXPECT_EQ(reason(packet), "");
+  for (const std::string_view named : {kSpoofedSource, kSpoofedTunnel, Name(DropReason::kEncapsulated)}) {
+    EXPECT_NE(ReasonText(named), "") << named;
+  }
+  EXPECT_EQ(ReasonText("of_a_newer_sluiced"), "");
 }
 
 TEST(Pipeline, StrictTcpOpensFlowsBySynOnly) {

@@ -88,7 +88,7 @@ class FlowLogTest(unittest.TestCase):
         self.assertEqual(line, {
             "type": "deny", "src": {"address": "10.0.0.1", "port": 1000, "namespace": "a", "pod": "p"},
             "dst": {"address": "192.0.2.1", "port": 80}, "proto": "udp", "verdict": "drop", "reason": "policy_denied",
-            "egress": {"verdict": "deny", "tier": "NetworkPolicy", "policy": "a/dns", "rule": -1},
+            "egress": {"verdict": "deny", "tier": "NetworkPolicy", "policy": "a/dns", "rule": -1, "isolated_by": ["a/dns"]},
             "generation": 1, "packets": 5, "bytes": 310})
         self.assertEqual(self.wait_for(lambda line: port_of(line) == 81)["packets"], 2)
 

@@ -110,6 +110,20 @@ class FlowsTest(unittest.TestCase):
         wide = self.run_flows("--input", self.log, "-o", "wide").stdout.splitlines()
         self.assertIn("policy_denied", wide[2])
 
+    def test_a_default_deny_is_of_all_policies_that_isolate(self):
+        both = {"verdict": "deny", "tier": "NetworkPolicy", "policy": "shop/all", "rule": -1, "isolated_by": ["shop/all", "shop/dns"]}
+        log = self.write("isolated", [deny(1, egress=both, ingress=deny(1)["egress"])])
+        shown = self.run_flows("--input", log).stdout
+        self.assertIn("  shop/all, shop/dns egress default; shop/dns ingress default\n", shown)
+        self.assertEqual(self.run_flows("--input", log, "--policy", "shop/dns").stdout, shown)
+        broken = self.write("broken", [deny(1, egress=both | {"isolated_by": {"a": [7]}})])
+        self.assertIn("  shop/all egress default\n", self.run_flows("--input", broken).stdout)
+
+    def test_without_a_line_there_are_no_columns(self):
+        self.assertEqual(self.run_flows("--input", self.log, "--pod", "nobody").stdout, "No flows found.\n")
+        self.assertEqual(self.run_flows("--input", self.log, "--pod", "nobody", "-o", "json").stdout, "")
+        self.assertEqual(self.run_flows("--input", "/nonexistent").stdout, "")
+
     def test_compressed_logs_and_several_are_read_in_order(self):
         older = self.folder / "flows.jsonl.1.gz"
         older.write_bytes(gzip.compress(self.log.read_bytes()))

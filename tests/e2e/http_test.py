@@ -184,12 +184,12 @@ class HttpTest(unittest.TestCase):
             with self.subTest(address):
                 code, errors = self.refused("--check-config", "--http=" + address)
                 self.assertEqual(code, 2)
-                self.assertIn(f"http '{address}' is no address; wants HOST:PORT", errors)
+                self.assertIn(f"'{address}' is no address; wants HOST:PORT", errors)
         config = self.folder / "sluiced.yaml"
         config.write_text("http: nonsense\n")
         code, errors = self.refused("--config", str(config), "--check-config")
         self.assertEqual(code, 2)
-        self.assertIn("http 'nonsense' is no address", errors)
+        self.assertIn("http: 'nonsense' is no address", errors)
         for address in ("9465", ":9465", "127.0.0.1:9465", "localhost:9465", "[::1]:9465"):
             with self.subTest(address):
                 flags = ("--check-config", "--wire", "null,null", "--http", address)

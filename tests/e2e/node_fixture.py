@@ -93,6 +93,14 @@ class Lab:
         assert not check.problems("node_status", status), check.problems("node_status", status)
         return status
 
+    def ask_sluiced(self, *words):
+        """What `sluicectl` reads from sluiced, of its JSON."""
+        command = [BIN / "sluicectl", *words, "--target", f"unix:{self.folder}/sluiced.sock", "-o", "json"]
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=60)
+        if done.returncode != 0:
+            raise AssertionError(f"sluicectl {' '.join(words)}: exit {done.returncode}\n{done.stderr}")
+        return json.loads(done.stdout)
+
     def watch_drops(self):
         """From now on; returns a function that tells all so far."""
         path = self.folder / "drops.jsonl"

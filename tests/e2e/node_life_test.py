@@ -54,6 +54,17 @@ class Lifecycle(NodeTest):
 
     def test_an_address_that_another_pod_takes_over_is_judged_at_the_new_interface(self):
         third = next(host for host in self.lab.topology.pods if host is THIRD)
+        interface = self.lab.topology.interface(third)
+
+        def taken():
+            status = self.lab.status()
+            hooks = [hook["frames"] for hook in status["hooks"] if hook["interface"] == interface]
+            return sum(frames["to_filter"] for frames in hooks), status["gone"]["to_filter"]
+
+        self.assertEqual(self.reach(CLIENT, "tcp", THIRD, port=80), "open")
+        self.lab.topology.ip(CLIENT.short, "neigh flush dev eth0")  # the next pod of the address has a link address of its own
+        of_interface, of_gone = taken()
+        self.assertGreater(of_interface, 0)
         self.lab.agents.close_one(third.name)
         self.lab.topology.remove_pod(third)
         self.lab.topology.add_pod(third)
@@ -64,7 +75,7 @@ class Lifecycle(NodeTest):
         self.assertEqual(self.reach(CLIENT, "tcp", THIRD, port=80), "open")
         hooks = [hook for hook in self.lab.status()["hooks"] if hook["interface"] == self.lab.topology.interface(third)]
         self.assertEqual(len(hooks), 1)
-
+        self.assertGreaterEqual(taken()[1], of_gone + of_interface, "what the old interface counted is kept")
 
     def test_an_address_that_a_pod_gives_itself_later_is_not_its_own(self):
         topology = self.lab.topology

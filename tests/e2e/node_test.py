@@ -138,6 +138,32 @@ class Spoofing(NodeTest):
         self.assertEqual(self.frames_of(OPEN, what) - before, 10)
         self.assertEqual(self.frames_of(SERVER, "to_filter"), given)
 
+    def test_sluiced_counts_what_hooks_drop(self):
+        def counted(what):
+            drops = {drop["reason"]: drop["packets"] for drop in self.lab.ask_sluiced("get", "drops")}
+            self.assertEqual(self.lab.ask_sluiced("status")[what], drops[what])
+            return drops[what]
+
+        for what, destination, protocol in (("spoofed_source", SERVER.addresses, TCP), ("spoofed_tunnel", NODE, 47)):
+            before = counted(what)
+            source = CLIENT.addresses if what == "spoofed_source" else OPEN.addresses
+            self.send(OPEN, source, destination, protocol)
+            wait_for(lambda: counted(what) - before >= 10, f"10 drops counted as {what}")
+
+    def test_explain_says_what_a_pods_hook_lets_out(self):
+        def verdict(source, destination, protocol, *words):
+            told = self.lab.ask_sluiced("explain", "--src", source, "--dst", destination, "--proto", protocol, *words)
+            self.assertEqual(check.problems("explain", told), [])
+            return told["verdict"], told["reason"]
+
+        client, pod = CLIENT.addresses[4], OPEN.name
+        for destination in (NODE[4], OUTSIDE.addresses[4]):  # the gateway is a node that hooks alone know
+            self.assertEqual(verdict(pod, destination, "udp", "--dport", "8472"), ("deny", "spoofed_tunnel"))
+            self.assertEqual(verdict(pod, destination, "udp", "--dport", "53"), ("allow", ""))
+        self.assertEqual(verdict(client, SERVER.name, "tcp", "--dport", "80"), ("allow", ""))
+        of_another = ("--dport", "80", "--interface", pod)
+        self.assertEqual(verdict(client, SERVER.name, "tcp", *of_another), ("deny", "spoofed_source"))
+
     def test_another_pods_address_is_not_sent_from(self):
         self.counts_all("spoofed_source", CLIENT.addresses, SERVER.addresses, TCP, port=80)
 

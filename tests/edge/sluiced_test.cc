@@ -85,7 +85,7 @@ TEST_F(SluicedTest, CaptureInCaptureOutHoldsWhatThePolicyAllows) {
   // The summary at the end names reason and rule.
   EXPECT_THAT(daemon.errors(), ContainsRegex("policy_denied +1 "));
   EXPECT_THAT(daemon.errors(), ContainsRegex("a/dns +egress +0 allow +1 +62 "));
-  EXPECT_THAT(daemon.errors(), ContainsRegex("a/dns +egress +-1 deny +1 +62 "));
+  EXPECT_THAT(daemon.errors(), ContainsRegex("a/dns egress default +deny +1 +62 "));
 }
 
 TEST_F(SluicedTest, WithoutManifestsNoIpPasses) {
@@ -164,7 +164,7 @@ state: /proc/version/state
         ":11: error: listen[1]: '192.0.2.7:7777': '192.0.2.7' is no address of this host",
         ":12: error: listen[2]: '10.0.0.256:7777': wants unix:PATH or HOST:PORT",
         ":14: error: tls.certificate: certificate '/nonexistent/certificate.pem' cannot be read: No such file",
-        ":17: error: cores: core 4000: this process may use ", ":18: error: http: http '10.0.0.1.2:9465' is no address",
+        ":17: error: cores: core 4000: this process may use ", ":18: error: http: '10.0.0.1.2:9465' is no address",
         ":19: error: state: '/proc/version' is no folder"}) {
     EXPECT_THAT(errors_, HasSubstr(config + line));
   }
@@ -181,6 +181,19 @@ TEST_F(SluicedTest, CheckConfigTellsOfAnEmptyFile) {
           ": error: no wire: give --wire DEV1,DEV2 or --wire hooks, or the key wires in the configuration file (see "
           "--help)\n");
   EXPECT_EQ(Run({"--config", config, "--check-config", "--wire", "null,null"}), 0) << errors_;
+}
+
+TEST_F(SluicedTest, CheckConfigNamesTheLineOfAMappingThatIsNotWhole) {
+  const std::string config =
+      folder_.Write("sluiced.yaml", "wires: [[null, null]]\ntls:\n  certificate: /c.pem\n  key: /k.pem\n");
+  EXPECT_EQ(Run({"--config", config, "--check-config"}), 2);
+  EXPECT_THAT(errors_, HasSubstr(config + ":3: error: tls: wants all of certificate, key and client_ca"));
+}
+
+TEST_F(SluicedTest, TheLogLevelMayBeAFlag) {
+  EXPECT_EQ(Run({"--wire", "null,null", "--check-config", "--log-level", "error"}), 0) << errors_;
+  EXPECT_EQ(Run({"--wire", "null,null", "--check-config", "--log-level", "loud"}), 2);
+  EXPECT_EQ(errors_, "sluiced: --log-level 'loud': wants debug, info, warning or error\n");
 }
 
 TEST_F(SluicedTest, CheckConfigNamesTheFlagThatReplacesAKey) {

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <span>
 #include <string>
 #include <thread>
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "core/pipeline_fixture.h"
+#include "observe/flow_log_filter.h"
 #include "sluice/time_text.h"
 
 namespace sluice {
@@ -103,6 +105,34 @@ TEST_F(FlowLogTest, APipelinesFlowsAndDenialsAreNamed) {
           HasSubstr(R"("policy":"default/server","rule":-1)"), HasSubstr(R"("packets":1)")));
   EXPECT_THAT(lines[1], AllOf(HasSubstr(R"("type":"end")"), HasSubstr(R"("policy":"default/server","rule":0)"),
                               HasSubstr(R"("cause":"stopped")")));
+}
+
+TEST_F(FlowLogTest, ADefaultDenyIsOfAllPoliciesThatIsolate) {
+  ResolvedPolicy policy = ServerAdmitsClient();
+  for (const char* name : {"default/zone", "default/all"}) {
+    Section section = *policy.sections.begin();
+    ASSERT_TRUE(section.isolates && section.direction == Direction::kIngress);
+    section.policy = name;
+    section.rules.clear();
+    policy.sections.push_back(std::move(section));
+  }
+  PipelineFixture worker;
+  worker.Load(policy);
+  names_.table_ = std::shared_ptr<const Table>(std::shared_ptr<const Table>(), &worker.table());
+  const auto log = MakeLog();
+  WorkerTap& tap = log->AddTap(1);
+  worker.pipeline().CountDenies(&tap.denies);
+  worker.Send(ClientTcp(kTcpSyn, 1001, 81));
+  const std::vector<std::string> lines = LinesOf(*log);
+  ASSERT_THAT(lines, SizeIs(1));
+  EXPECT_THAT(lines[0], HasSubstr(R"("policy":"default/all","rule":-1,)"
+                                  R"("isolated_by":["default/all","default/server","default/zone"]})"));
+  const auto json = FlowLogFilter::Json::parse(lines[0]);
+  for (const auto& [name, matches] : {std::pair("default/zone", true), std::pair("default/none", false)}) {
+    FlowLogFilter filter;
+    ASSERT_FALSE(filter.Add("policy", name, false));
+    EXPECT_EQ(filter.Matches(json), matches) << name;
+  }
 }
 
 TEST_F(FlowLogTest, AFlowOfAnEpochThatIsOverIsNotGivenAnotherRulesName) {

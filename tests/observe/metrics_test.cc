@@ -29,6 +29,7 @@ class MetricsTest : public testing::Test {
     input_.policy.published_unix_ns = 1'500'000'000;
     input_.policy.sender_heard_unix_ns = 2'000'000'000;
     input_.certificate_end_unix_s = 5000;
+    input_.hook_drops = HookDrops{5, 7};
     input_.is_in_force = [](const std::string&) { return true; };
     for (int i = 0; i < 2; ++i) {
       PortState& port = input_.ports.emplace_back();
@@ -83,9 +84,10 @@ TEST_F(MetricsTest, CountsAreTheWorkers) {
   for (const char* line :
        {"sluice_build_info{version=\"1.2.3\"} 1\n", "sluice_packets_total{verdict=\"forward\"} 1\n",
         "sluice_packets_total{verdict=\"drop\"} 1\n", "sluice_drops_total{reason=\"policy_denied\"} 1\n",
-        "sluice_flows 1\n", "sluice_worker_rounds_total{worker=\"0\"} 100\n",
-        "sluice_worker_busy_rounds_total{worker=\"0\"} 25\n", "sluice_generation 1\n", "sluice_policy_in_force 1\n",
-        "sluice_policy_published_timestamp_seconds 1.5\n",
+        "sluice_hook_drops_total{reason=\"spoofed_source\"} 5\n",
+        "sluice_hook_drops_total{reason=\"spoofed_tunnel\"} 7\n", "sluice_flows 1\n",
+        "sluice_worker_rounds_total{worker=\"0\"} 100\n", "sluice_worker_busy_rounds_total{worker=\"0\"} 25\n",
+        "sluice_generation 1\n", "sluice_policy_in_force 1\n", "sluice_policy_published_timestamp_seconds 1.5\n",
         "sluice_port_rx_packets_total{wire=\"0\",side=\"1\",device=\"null\"} 7\n",
         "sluice_port_link_up{wire=\"0\",side=\"2\",device=\"null\"} 0\n",
         "sluice_certificate_end_timestamp_seconds 5000\n", "sluice_flow_log_lines_total{sink=\"stdout\"} 5\n",
@@ -130,9 +132,10 @@ TEST_F(MetricsTest, WhatIsNotThereIsLeftOut) {
   input_.policy.sender_heard_unix_ns = 0;
   input_.policy.has_sender = false;
   input_.certificate_end_unix_s = 0;
+  input_.hook_drops.reset();
   EXPECT_THAT(Text(ServerAdmitsClient()),
               AllOf(Not(HasSubstr("sluice_sender_heard")), Not(HasSubstr("sluice_sender_connected")),
-                    Not(HasSubstr("sluice_certificate_end"))));
+                    Not(HasSubstr("sluice_certificate_end")), Not(HasSubstr("sluice_hook_drops_total{"))));
 }
 
 TEST_F(MetricsTest, ANameFromASenderCannotEndItsLabelNorTheLine) {

@@ -180,7 +180,7 @@ TEST_F(SyncedCluster, APolicyThatADataplaneRefusesIsToldOfOnThePolicy) {
   cluster().MakeNamespace("refused");
   server_.RefuseWhere([](const ResolvedPolicy& policy) -> std::optional<Diagnostic> {
     if (!Admits(policy, 8083)) return std::nullopt;
-    return Diagnostic{Severity::kError, "", 0, "policy refused/web", "rules", "there is no room for 1 rule"};
+    return Diagnostic{Severity::kError, "", 0, "policy refused/web", "limits.rules", "there is no room for 1 rule"};
   });
   server_.Start();
   Start();
@@ -192,7 +192,7 @@ TEST_F(SyncedCluster, APolicyThatADataplaneRefusesIsToldOfOnThePolicy) {
   const nlohmann::json events = EventsOn("refused", "web");
   ASSERT_EQ(events.size(), 1u) << events.dump(2);
   EXPECT_EQ(events[0]["reason"], "RefusedByDataplane");
-  EXPECT_EQ(events[0]["message"], target_ + ": rules: there is no room for 1 rule");
+  EXPECT_EQ(events[0]["message"], target_ + ": limits.rules: there is no room for 1 rule");
 }
 
 TEST_F(SyncedCluster, ARefusalOfAWholePolicyNamesNoEmptyField) {

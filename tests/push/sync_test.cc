@@ -341,7 +341,7 @@ TEST_F(SyncTest, CheckConfigNamesTheFlagThatReplacesAKey) {
   EXPECT_EQ(Check({"--config", config, "--manifests", folder_ / "manifests"}), 0) << Log();
   EXPECT_EQ(Check({"--config", config, "--manifests", "/elsewhere", "--http", "x"}), 2);
   EXPECT_THAT(Log(), HasSubstr("sluice-sync: --manifests: '/elsewhere' cannot be read: No such file or directory\n"
-                               "sluice-sync: --http: http 'x' is no address"));
+                               "sluice-sync: --http: 'x' is no address"));
 }
 
 TEST_F(SyncTest, AConfigurationFileSaysWhatFlagsSay) {

@@ -72,7 +72,7 @@ std::vector<Answer> Classify(const Table& table, Classifier& classifier, std::sp
       const Classification& result = results[i];
       answers.push_back({result.allow, ToSide(table, result.egress, result.egress_sections),
                          ToSide(table, result.ingress, result.ingress_sections), result.exemption,
-                         result.unknown_endpoint});
+                         result.unknown_endpoint, result.between_nodes});
     }
     flows = flows.subspan(count);
   }

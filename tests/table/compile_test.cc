@@ -118,9 +118,18 @@ TEST(Compile, TooManyRulesAreRefusedNamingThePolicy) {
   const auto result = compiler.Compile(builder.policy());
   ASSERT_TRUE(std::holds_alternative<Diagnostic>(result));
   EXPECT_THAT(std::get<Diagnostic>(result).ToString(), HasSubstr("policy default/p"));
+  EXPECT_EQ(std::get<Diagnostic>(result).field, "limits.rules");
   EXPECT_THAT(std::get<Diagnostic>(result).ToString(), HasSubstr("more than 4 rules"));
   // The refusal changed nothing.
   EXPECT_EQ(MustCompile(compiler, WebPolicy().policy())->generation(), 2u);
+}
+
+TEST(Compile, TooManyIdentitiesAreRefused) {
+  Compiler compiler(CompileLimits{.identities = 1});
+  const auto result = compiler.Compile(WebPolicy().policy());
+  ASSERT_TRUE(std::holds_alternative<Diagnostic>(result));
+  EXPECT_THAT(std::get<Diagnostic>(result).ToString(), HasSubstr("more than 1 identities"));
+  EXPECT_EQ(std::get<Diagnostic>(result).field, "limits.identities");
 }
 
 TEST(Compile, TooManyBytesAreRefused) {
@@ -128,6 +137,7 @@ TEST(Compile, TooManyBytesAreRefused) {
   const auto result = compiler.Compile(WebPolicy().policy());
   ASSERT_TRUE(std::holds_alternative<Diagnostic>(result));
   EXPECT_THAT(std::get<Diagnostic>(result).ToString(), HasSubstr("8000 bytes"));
+  EXPECT_EQ(std::get<Diagnostic>(result).field, "limits.table_bytes");
 }
 
 TEST(Compile, TooManyAddressesAreRefusedByTheirBytes) {

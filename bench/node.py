@@ -26,7 +26,8 @@ WORKLOADS = {  # what pod_traffic is asked, and the metrics of its answer
     "1 stream": (("stream",), ("1",), ("gbps",)),
     "8 streams": (("stream",), ("8",), ("gbps",)),
     "requests": (("requests",), (), ("p50_us", "p99_us")),
-    "connections": (("connections",), (), ("per_second",)),
+    "connections, one after the other": (("connections",), ("1",), ("per_second",)),
+    "connections, 8 at once": (("connections",), ("8",), ("per_second",)),
     "datagrams": (("datagrams",), (), ("per_second",)),
 }
 

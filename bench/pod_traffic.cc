@@ -3,7 +3,7 @@
 // Usage: pod_traffic serve ADDRESS PORT
 //        pod_traffic stream|requests|connections|datagrams ADDRESS PORT SECONDS [CONNECTIONS=1]
 // A client prints one line of JSON. stream: bits a second over so many connections. requests: 64 bytes there and back
-// on one connection, microseconds. connections: opened, a byte there and back, closed, one after the other, a second.
+// on one connection, microseconds. connections: opened, a byte there and back, closed, so many at once, a second.
 // datagrams: of 64 bytes, that came, a second.
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -170,17 +170,24 @@ int Requests(const sockaddr_in& end, double seconds) {
   return 0;
 }
 
-int Connections(const sockaddr_in& end, double seconds) {
-  std::uint64_t count = 0;
+void OpenAndClose(const sockaddr_in& end) {
+  const int fd = Connect(end, kOnce);
+  std::array<char, 2> answer;
+  if (!ReceiveAll(fd, answer.data(), 1)) Fail("answer");
+  recv(fd, answer.data(), 1, 0);  // the server closes first, so that no port here waits
+  close(fd);
+}
+
+int Connections(const sockaddr_in& end, double seconds, int at_once) {
+  std::atomic<std::uint64_t> count = 0;
   const Clock::time_point start = Clock::now();
-  while (Since(start) < seconds) {
-    const int fd = Connect(end, kOnce);
-    std::array<char, 2> answer;
-    if (!ReceiveAll(fd, answer.data(), 1)) Fail("answer");
-    recv(fd, answer.data(), 1, 0);  // the server closes first, so that no port here waits
-    close(fd);
-    ++count;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < at_once; ++i) {
+    threads.emplace_back([&] {
+      for (; Since(start) < seconds; ++count) OpenAndClose(end);
+    });
   }
+  for (std::thread& thread : threads) thread.join();
   std::printf("{\"per_second\": %.0f}\n", static_cast<double>(count) / Since(start));
   return 0;
 }
@@ -218,7 +225,7 @@ int main(int argc, char** argv) {
     const double seconds = std::atof(argv[4]);
     if (what == "stream") return Stream(end, seconds, argc == 6 ? std::atoi(argv[5]) : 1);
     if (what == "requests") return Requests(end, seconds);
-    if (what == "connections") return Connections(end, seconds);
+    if (what == "connections") return Connections(end, seconds, argc == 6 ? std::atoi(argv[5]) : 1);
     if (what == "datagrams") return Datagrams(end, seconds);
   }
   std::fprintf(stderr, "usage: pod_traffic serve ADDRESS PORT | WHAT ADDRESS PORT SECONDS [CONNECTIONS]\n");

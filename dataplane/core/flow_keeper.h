@@ -106,12 +106,14 @@ class FlowKeeper {
   template <typename Key>
   bool MayBeCarried(const FlowEntry<Key>& entry) const {
     const FlowState state = entry.state();
-    return (state == FlowState::kTcpEstablished || state == FlowState::kUdpReplied) &&
+    return !is_carrying_held_ && (state == FlowState::kTcpEstablished || state == FlowState::kUdpReplied) &&
            entry.Has(FlowEntry<Key>::kReplied) && !IsExpired(entry) && entry.generation == judged_now_;
   }
   // Judges the flow where the table in force has not. False where it goes on no more.
   template <typename Key>
   bool MeetTable(std::uint32_t flow);
+  // While somebody wants to see each packet, none may pass without the worker.
+  void HoldCarrying(bool is_held) { is_carrying_held_ = is_held; }
   template <typename Key>
   std::uint32_t TimeoutMs(const FlowEntry<Key>& entry) const {
     return timeouts_.Of(entry.state(), entry.protocol());
@@ -241,6 +243,7 @@ class FlowKeeper {
   std::atomic<std::uint32_t> now_ms_ = 0;
   std::uint32_t judged_now_ = 0;
   bool closed_ = false;
+  bool is_carrying_held_ = false;
   std::array<ClassifyQuery, Classifier::kMaxBurst> queries_;  // of flows that are judged again in a batch
   std::array<Classification, Classifier::kMaxBurst> answers_;
 };

@@ -38,7 +38,9 @@ std::variant<std::unique_ptr<CarriedMaps>, std::string> CarriedMaps::Open(const 
   const PinPath& path = std::get<PinPath>(pins);
   std::unique_ptr<CarriedMaps> maps(new CarriedMaps(path));
   if (!maps->passages_.is_there() || !maps->noted_.is_there()) {
-    return path.folder + ": the hooks there cannot carry flows; start a `sluice-node run` of this version";
+    return path.folder +
+           ": the hooks there are too old to carry flows; start a `sluice-node run` of this version, then sluiced "
+           "again";
   }
   if (maps->places_ == nullptr || maps->marks_ == nullptr || maps->carrying_ == nullptr) {
     return path.folder + ": the hooks' maps cannot be shared; CAP_BPF is needed";

@@ -163,6 +163,17 @@ TEST(Mailbox, FlowsMayBeCarriedWhileBothEndsTalkAndPolicyLetsThem) {
   EXPECT_FALSE(Meet(fixture, Carried(unknown)).may_be_carried);
 }
 
+TEST(Mailbox, NoFlowMayBeCarriedWhileThatIsHeld) {
+  PipelineFixture fixture;
+  fixture.Load(ServerAdmitsClient());
+  Establish(fixture);
+  const CarriedFlow flow = Carried(Export(fixture)[0]);
+  fixture.pipeline().HoldCarrying(true);
+  EXPECT_FALSE(Meet(fixture, flow).may_be_carried);
+  fixture.pipeline().HoldCarrying(false);
+  EXPECT_TRUE(Meet(fixture, flow).may_be_carried);
+}
+
 TEST(Mailbox, AFlowThatATableDeniesIsCutWhenItIsAskedWhetherItMayBeCarried) {
   PipelineFixture fixture;
   fixture.Load(ServerAdmitsClient());

@@ -237,7 +237,12 @@ class Changes(CarryTest):
         def ended():
             code, output, errors = sluicectl("flows", "--since", "60s", "--target", self.target(), "-o", "json")
             self.assertEqual(code, 0, errors)
-            return [record for record in map(json.loads, output.splitlines()) if record.get("cause") == "cut"]
+            records = [json.loads(line) for line in output.splitlines()]
+            return [
+                record
+                for record in records
+                if record.get("cause") == "cut" and record["src"].get("port") == connection.source_port
+            ]
 
         wait_for(ended, "the record of the cut flow")
         self.assertGreaterEqual(ended()[-1]["bytes"], 10 * LARGE)

@@ -29,7 +29,11 @@ class MetricsTest : public testing::Test {
     input_.policy.published_unix_ns = 1'500'000'000;
     input_.policy.sender_heard_unix_ns = 2'000'000'000;
     input_.certificate_end_unix_s = 5000;
+<<<<<<< HEAD
     input_.hook_drops = HookDrops{5, 7};
+=======
+    input_.carried = CarriedTotals{.is_on = true, .flows = 4, .packets = 70, .bytes = 800};
+>>>>>>> fd63a00
     input_.is_in_force = [](const std::string&) { return true; };
     for (int i = 0; i < 2; ++i) {
       PortState& port = input_.ports.emplace_back();
@@ -70,6 +74,14 @@ TEST_F(MetricsTest, EveryMetricOfTheListIsToldAndNoOther) {
   for (const MetricInfo& metric : kMetricInfos)
     listed.insert(std::string(metric.name) + ' ' + std::string(Name(metric.kind)));
   EXPECT_EQ(told, listed);
+}
+
+TEST_F(MetricsTest, WhatHooksCarryIsTold) {
+  const std::string text = Text(ServerAdmitsClient());
+  EXPECT_THAT(text, AllOf(HasSubstr("sluice_carried_flows 4\n"), HasSubstr("sluice_carried_packets_total 70\n"),
+                          HasSubstr("sluice_carried_bytes_total 800\n")));
+  input_.carried.reset();
+  EXPECT_THAT(Text(ServerAdmitsClient()), Not(HasSubstr("carried")));
 }
 
 TEST_F(MetricsTest, NamesEndAsPrometheusWantsThem) {

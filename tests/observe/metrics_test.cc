@@ -29,6 +29,7 @@ class MetricsTest : public testing::Test {
     input_.policy.published_unix_ns = 1'500'000'000;
     input_.policy.sender_heard_unix_ns = 2'000'000'000;
     input_.certificate_end_unix_s = 5000;
+    input_.staged.since_unix_ns = 3'000'000'000;
     input_.is_in_force = [](const std::string&) { return true; };
     for (int i = 0; i < 2; ++i) {
       PortState& port = input_.ports.emplace_back();

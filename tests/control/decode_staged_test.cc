@@ -18,13 +18,14 @@ using testing::SizeIs;
 using Action = StagedNetworkPolicy::Action;
 
 std::string Staged(const std::string& spec) {
-  return "apiVersion: policy.sluice.internal/v1alpha1\nkind: StagedNetworkPolicy\nmetadata: {name: p, namespace: n}\n"
+  return "apiVersion: policy.sluice.internal/v1alpha1\nkind: StagedNetworkPolicy\nmetadata: {name: p, namespace: "
+         "shop}\n"
          "spec: " +
          spec + "\n";
 }
 
 std::string Calico(const std::string& spec) {
-  return "apiVersion: projectcalico.org/v3\nkind: StagedKubernetesNetworkPolicy\nmetadata: {name: p, namespace: n}\n"
+  return "apiVersion: projectcalico.org/v3\nkind: StagedKubernetesNetworkPolicy\nmetadata: {name: p, namespace: shop}\n"
          "spec: " +
          spec + "\n";
 }
@@ -41,7 +42,8 @@ TEST(DecodeStaged, ASetIsTheNetworkPolicyOfThatSpec) {
   constexpr const char* kSpec = "{podSelector: {matchLabels: {app: web}}, ingress: [{ports: [{port: 80}]}]}";
   const StagedNetworkPolicy staged = One(Staged(kSpec));
   const Manifests plain = FromYaml(
-      std::string("apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: n}\nspec: ") +
+      std::string(
+          "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: shop}\nspec: ") +
       kSpec + "\n");
   EXPECT_EQ(staged.action, Action::kSet);
   EXPECT_EQ(staged.policy, plain.cluster.policies.at(0));
@@ -52,7 +54,7 @@ TEST(DecodeStaged, ASetIsTheNetworkPolicyOfThatSpec) {
 TEST(DecodeStaged, ADeleteNeedsNothingElse) {
   const StagedNetworkPolicy staged = One(Staged("{action: Delete}"));
   EXPECT_EQ(staged.action, Action::kDelete);
-  EXPECT_EQ(staged.namespace_name, "n");
+  EXPECT_EQ(staged.namespace_name, "shop");
   EXPECT_EQ(staged.name, "p");
   EXPECT_EQ(One(Calico("{stagedAction: Delete}")), staged);
 }
@@ -70,8 +72,9 @@ void ExpectStagesNothing(const std::string& text, const std::string& why) {
 }
 
 TEST(DecodeStaged, WhatIsBrokenIsRefusedWithItsLineAndStagesNothing) {
-  ExpectStagesNothing(Staged("{action: Replace}"),
-                      "m.yaml:4: error: StagedNetworkPolicy n/p: spec.action: must be Set or Delete, is \"Replace\"");
+  ExpectStagesNothing(
+      Staged("{action: Replace}"),
+      "m.yaml:4: error: StagedNetworkPolicy shop/p: spec.action: must be Set or Delete, is \"Replace\"");
   ExpectStagesNothing(Staged("{action: Ignore}"), "spec.action: must be Set or Delete");
   ExpectStagesNothing(Staged("{stagedAction: Set}"), "spec.stagedAction");
   ExpectStagesNothing(Staged("{ingres: []}"), "spec.ingres");
@@ -87,8 +90,8 @@ TEST(DecodeStaged, WhatIsBrokenIsRefusedWithItsLineAndStagesNothing) {
 
 TEST(StagedFolder, NetworkPoliciesAreStagedAsTheyStandAndNothingElseIs) {
   const Manifests folder = FromYaml(
-      "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: plain, namespace: n}\nspec: {}\n---\n"
-      "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: broken, namespace: n}\nspec: {x: "
+      "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: plain, namespace: shop}\nspec: {}\n---\n"
+      "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: broken, namespace: shop}\nspec: {x: "
       "1}\n---\n" +
       Staged("{action: Delete}") + "---\n" + PodText("stray"));
   Diagnostics diagnostics;

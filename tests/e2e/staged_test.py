@@ -216,6 +216,49 @@ class StagedTest(unittest.TestCase):
         self.assertEqual((after["since"], after["would_deny"]), (before["since"], before["would_deny"]))
         self.assertEqual(sorted(pod["pod"] for pod in after["silent"]), ["report-29012345-abcde"])
 
+    def test_a_sender_stages_by_grpc_and_the_state_file_keeps_it(self):
+        """For all pods, and for those of a node."""
+        for node in ((), ("--node", "n1")):
+            with self.subTest(node=node):
+                folder = self.folder / f"pushed{len(node)}"
+                (folder / "state").mkdir(parents=True)
+                (folder / "run").mkdir()
+                (self.staged / "database.yaml").write_text(STAGED)
+                state = ("--state", str(folder / "state"), "--run", str(folder / "run"))
+                self.sluiced = Sluiced(folder, [], *state).__enter__()
+                self.addCleanup(self.sluiced.__exit__, None, None, None)
+                with open(folder / "sync.log", "w") as log:
+                    sync = subprocess.Popen([BIN / "sluice-sync", "--manifests", str(self.folder / "shop.yaml"), "--staged",
+                                             str(self.staged), "--target", self.sluiced.listen, *node], stderr=log)
+                try:
+                    shown = self.wait_for(lambda value: value["policies"])
+                    self.assertEqual(shown["policies"], [{"policy": "shop/database", "action": "set"}])
+                    self.assertEqual(len(shown["silent"]), 0 if node else 4)
+                    (self.staged / "database.yaml").write_text(STAGED.replace("spec:", "spec:\n  action: Delete", 1))
+                    self.wait_for(lambda value: value["since"] != shown["since"])
+                    (self.staged / "database.yaml").write_text(STAGED)
+                    again = self.wait_for(lambda value: value["policies"] == shown["policies"])
+                finally:
+                    sync.terminate()
+                    sync.wait(20)
+                self.sluiced.__exit__()
+                self.sluiced = Sluiced(folder, [], *state).__enter__()
+                self.addCleanup(self.sluiced.__exit__, None, None, None)
+                kept = self.wait_for(lambda value: value["policies"])
+                self.assertEqual(kept["policies"], again["policies"])
+
+    def test_suggest_takes_what_ended_from_memory_and_what_it_writes_breaks_nothing(self):
+        (self.folder / "sluiced.yaml").write_text(json.dumps({"timeouts": {"udp": 1}}))
+        self.start([*[frame(1, 2, 80)] * 2, frame(2, 3, 5432)])
+        self.assertTrue(wait_until(lambda: self.sluiced.metrics()["sluice_flows_expired_total"] == 2))
+        run = subprocess.run([BIN / "sluicectl", "suggest", "-n", "shop", "--target", self.sluiced.listen, "--since", "1h"],
+                             capture_output=True, text=True, timeout=120)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        for line in ("# Workload web (Deployment/web), 1 pod.", "# Workload api (StatefulSet/api), 1 pod.",
+                     "  # 1 connection with shop/database", "    - {protocol: UDP, port: 5432}"):
+            self.assertIn(line + "\n", run.stdout)
+        self.assertIn("workload report (1 pod) had no connection that was seen", run.stderr)
+
     def test_staged_without_manifests_is_refused_with_the_remedy(self):
         run = subprocess.run([BIN / "sluiced", "--no-huge", "--wire", "null,null", "--staged", str(self.staged)],
                              capture_output=True, text=True, timeout=60)

@@ -100,7 +100,7 @@ struct HooksState {
   std::vector<HookState> hooks;
   FrameCounts nobodys{};  // frames that belong to no interface
   std::size_t carried_flows = 0;
-  FrameCounts gone{};     // ... and to interfaces that are no longer hooked
+  FrameCounts gone{};  // ... and to interfaces that are no longer hooked
 };
 std::optional<HooksState> ReadHooks(const PinPath& pins);
 

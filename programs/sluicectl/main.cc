@@ -70,11 +70,8 @@ int main(int argc, char** argv) {
   sluice::AddDrops(app, &exit_code);
   sluice::AddFlows(app, &exit_code);
   sluice::AddTop(app, &exit_code);
-<<<<<<< HEAD
   sluice::AddStaged(app, &exit_code);
-=======
   sluice::AddUi(app, &exit_code);
->>>>>>> 56af834
   sluice::AddSuggest(app, &exit_code);
   sluice::AddUnused(app, &exit_code);
   sluice::AddDiff(app, &exit_code);

@@ -33,13 +33,10 @@
 #include "hook/carried_maps.h"
 #include "hook/namespace_lock.h"
 #include "http/http_server.h"
-<<<<<<< HEAD
 #include "observe/staged_ledger.h"
+#include "page/page_site.h"
 #include "sluice/log_text.h"
 #include "sluiced/carrier.h"
-=======
-#include "page/page_site.h"
->>>>>>> 56af834
 #include "sluiced/command_line.h"
 #include "sluiced/monitor.h"
 #include "sluiced/plane_view.h"

@@ -29,15 +29,9 @@ class MetricsTest : public testing::Test {
     input_.policy.published_unix_ns = 1'500'000'000;
     input_.policy.sender_heard_unix_ns = 2'000'000'000;
     input_.certificate_end_unix_s = 5000;
-<<<<<<< HEAD
-<<<<<<< HEAD
     input_.hook_drops = HookDrops{5, 7};
-=======
     input_.carried = CarriedTotals{.is_on = true, .flows = 4, .packets = 70, .bytes = 800};
->>>>>>> fd63a00
-=======
     input_.staged.since_unix_ns = 3'000'000'000;
->>>>>>> 1887ed1
     input_.is_in_force = [](const std::string&) { return true; };
     for (int i = 0; i < 2; ++i) {
       PortState& port = input_.ports.emplace_back();

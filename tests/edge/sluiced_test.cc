@@ -84,7 +84,7 @@ TEST_F(SluicedTest, CaptureInCaptureOutHoldsWhatThePolicyAllows) {
   EXPECT_THAT(ReadCapture(folder_ / "to_pods.pcap"), IsEmpty());
   // The summary at the end names reason and rule.
   EXPECT_THAT(daemon.errors(), ContainsRegex("policy_denied +1 "));
-  EXPECT_THAT(daemon.errors(), ContainsRegex("a/dns +egress +0 allow +1 +62 "));
+  EXPECT_THAT(daemon.errors(), ContainsRegex("a/dns egress\\[0\\] +allow +1 +62 "));
   EXPECT_THAT(daemon.errors(), ContainsRegex("a/dns egress default +deny +1 +62 "));
 }
 

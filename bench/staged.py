@@ -14,5 +14,5 @@ def measure(run):
     for hit in (100, 0):
         for family in run.choose((4,), (4, 6)):
             on = dict(family=family, flows=64 * 1024, rules=1000, hit=hit)
-            starts = [functools.partial(worker_alone.Sluice, run, seconds, section=SECTION, staged=staged, **on) for staged in (0, 1)]
+            starts = [functools.partial(worker_alone.Sluice, run, seconds, section=SECTION, staged=staged, apart=f"staged{staged}", **on) for staged in (0, 1)]
             worker_alone.in_turns(starts, turns, seconds)

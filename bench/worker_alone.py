@@ -21,9 +21,15 @@ BUFFER = 2500  # bytes of a packet buffer, and a little
 OTHER_BUFFERS = 1 << 15  # that hold no packet of the capture
 
 
-def sluice_arguments(run, captured=None, **on):
+def sluice_arguments(run, captured=None, apart="", **on):
+    """`apart`: what names the capture of one of two that read the same at the same time, each of which has its device."""
     captured = captured or min(on["flows"], MILLION)
     capture = run.capture(on["family"], captured, on.get("protocol", "udp"), rules=on["rules"])
+    if apart:
+        own = capture.with_name(f"{capture.stem}-{apart}.pcap")
+        own.unlink(missing_ok=True)
+        own.symlink_to(capture.resolve())
+        capture = own
     return keys(capture=capture, captured=captured, **on)
 
 

@@ -29,7 +29,8 @@ status: {addresses: [{type: InternalIP, address: 192.0.2.1}, {type: ExternalIP, 
 ---
 apiVersion: v1
 kind: Pod
-metadata: {name: web, namespace: shop, labels: {app: web}, creationTimestamp: "2026-01-31T12:00:00Z"}
+metadata: {name: web, namespace: shop, labels: {app: web}, creationTimestamp: "2026-01-31T12:00:00Z",
+           ownerReferences: [{kind: StatefulSet, name: web, controller: true}]}
 spec:
   nodeName: n1
   hostNetwork: true
@@ -65,6 +66,16 @@ spec:
     - action: Deny
       to: [{nodes: {matchLabels: {zone: x}}}, {networks: [10.0.0.0/8]}]
       protocols: [{udp: {destinationPort: {range: {start: 5, end: 7}}}}]
+---
+apiVersion: policy.sluice.internal/v1alpha1
+kind: StagedNetworkPolicy
+metadata: {name: web, namespace: shop}
+spec: {podSelector: {matchLabels: {app: web}}, ingress: [{ports: [{port: 80}]}]}
+---
+apiVersion: policy.sluice.internal/v1alpha1
+kind: StagedNetworkPolicy
+metadata: {name: old, namespace: shop}
+spec: {action: Delete}
 )";
 
 std::deque<DecodedObject> Read(const std::string& text) {
@@ -88,7 +99,7 @@ bool Decode(const std::vector<std::string>& records, KeptManifests* kept) {
 
 TEST(KeptManifests, EveryFieldOfEveryKindComesBack) {
   const std::deque<DecodedObject> objects = Read(kEveryField);
-  ASSERT_THAT(objects, SizeIs(6));
+  ASSERT_THAT(objects, SizeIs(8));
   KeptManifestsEncoder encoder;
   encoder.BeginFile("empty.yaml");
   encoder.BeginFile("file.yaml");
@@ -100,7 +111,7 @@ TEST(KeptManifests, EveryFieldOfEveryKindComesBack) {
   ASSERT_THAT(kept.files, SizeIs(2));
   EXPECT_EQ(kept.files[0].path, "empty.yaml");
   EXPECT_EQ(kept.files[1].path, "file.yaml");
-  ASSERT_THAT(kept.files[1].objects, SizeIs(6));
+  ASSERT_THAT(kept.files[1].objects, SizeIs(8));
   for (std::size_t i = 0; i < objects.size(); ++i) {
     const DecodedObject& object = kept.files[1].objects[i];
     EXPECT_EQ(object.outcome, DecodedObject::Outcome::kAccepted);

@@ -32,6 +32,10 @@ constexpr std::uint32_t kCatchUpFlowsSaturated = 1024;
 constexpr std::uint32_t kCatchUpInAdvance = 1u << 16;
 constexpr std::uint32_t kRoundsBeforeSleep = 256;
 constexpr timespec kNap{0, 20'000};
+// After so long without a frame, it naps longer; the first one then waits so long.
+constexpr std::uint64_t kSilenceNs = 1'000'000'000;
+constexpr timespec kLongNap{0, 1'000'000};
+constexpr std::uint64_t kSlicesAtOnce = 4;  // of housekeeping, that long naps have let pass
 
 // Headers are read from contiguous bytes. A frame in several segments is joined where one buffer can hold it; where
 // none can, its first segment must show the headers, or parse finds it truncated. They are fetched meanwhile.
@@ -187,12 +191,13 @@ void Worker::Filter(rte_mbuf** mbufs, std::uint32_t count) {
 
 // A slice of what is not done for each packet: idle flows, overdue fragments.
 void Worker::Housekeep() {
+  const std::uint64_t slices = std::min((now_ns_ - housekeeping_ns_) / kHousekeepingPeriodNs + 1, kSlicesAtOnce);
   housekeeping_ns_ = now_ns_ + kHousekeepingPeriodNs;
   const std::uint32_t flows = pipeline_->IsBehind() ? kHousekeepingFlows
                                                     : std::clamp(pipeline_->flow_limit() / kHousekeepingSlices,
                                                                  kHousekeepingFlowsLeast, kHousekeepingFlows);
   output_.Clear();
-  pipeline_->Housekeep(*table_, now_ns_, flows, output_);
+  pipeline_->Housekeep(*table_, now_ns_, flows * static_cast<std::uint32_t>(slices), output_);
   Emit();
 }
 
@@ -347,8 +352,9 @@ void Worker::Rest(bool found_work) {
   if (found_work) {
     counters_.busy_rounds.Add(1);
     idle_rounds_ = 0;
+    busy_ns_ = now_ns_;
   } else if (place_.idle == Idle::kSleep && ++idle_rounds_ > kRoundsBeforeSleep) {
-    nanosleep(&kNap, nullptr);
+    nanosleep(now_ns_ - busy_ns_ > kSilenceNs ? &kLongNap : &kNap, nullptr);
   } else {
     rte_pause();
   }

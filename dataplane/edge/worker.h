@@ -127,6 +127,7 @@ class Worker {
   std::uint64_t busy_rounds_ = 0;      // since one that brought few frames
   std::uint32_t catch_up_credit_ = 0;  // flows that may be looked at where the load never ends
   std::uint32_t idle_rounds_ = 0;
+  std::uint64_t busy_ns_ = 0;     // when it last found a frame
   std::vector<Batch> to_port_;    // by port: to leave by it
   std::vector<Batch> to_worker_;  // by worker: to be handed over
   WorkerCounters counters_;

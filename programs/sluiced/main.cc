@@ -213,9 +213,10 @@ class Daemon {
       say("no flow is carried: " + *error);
       return;
     }
+    const auto tell = [](std::string_view line) { spdlog::info("{}", line); };
     const auto mode = config_.edge.carry ? Carrier::Mode::kCarry : Carrier::Mode::kNever;
     carrier_ = std::make_unique<Carrier>(std::get<std::unique_ptr<CarriedMaps>>(std::move(maps)), *plane_,
-                                         *plane_->table(), mode, config_.pipeline.fail_closed, say);
+                                         *plane_->table(), mode, config_.pipeline.fail_closed, tell);
   }
 
   // Where nothing was said of an address, the default one is a convenience: who runs two sluiced names theirs.

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import os
 import pathlib
+import random
 import resource
 import shutil
 import signal
@@ -170,6 +171,28 @@ class HttpTest(unittest.TestCase):
                 self.assertEqual(code, 2 if check else 1)
                 self.assertIn(str(token), errors)
             token.unlink()
+
+    def test_what_is_no_request_breaks_nothing(self):
+        sluiced = self.start([], "--manifests", str(self.folder / "policy.yaml"))
+        seed = random.randrange(2**32)
+        print(f"seed {seed}", file=sys.stderr)
+        chance = random.Random(seed)
+        requests = [f"GET {path} HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: none\r\n\r\n".encode() for path in (
+            "/", "/metrics", "/api/map?open=a&hide=%41%00&open=", "/api/pods?q=%ff&&=&q", "/api/policies?show=unused&q=a%2",
+            "/api/explain?src=a/p&dst=192.0.2.1&proto=tcp&port=80&dataplane=0", "/api/explain?" + "a=b&" * 500)]
+        for _ in range(300):
+            request = bytearray(chance.choice(requests))
+            for _ in range(chance.randrange(8)):
+                at = chance.randrange(len(request))
+                request[at:at + chance.randrange(3)] = chance.randbytes(chance.randrange(4))
+            with socket.create_connection(("127.0.0.1", sluiced.port), timeout=60) as client, contextlib.suppress(OSError):
+                client.sendall(request)
+                client.shutdown(socket.SHUT_WR)
+                while client.recv(65536):
+                    pass
+        self.assertIsNone(sluiced.process.poll())
+        self.assertEqual(sluiced.get("/healthz"), (200, "alive\n"))
+        self.assertEqual(sluiced.get("/api/dataplanes")[0], 200)
 
     def test_an_address_in_use_ends_the_start_and_is_named(self):
         with socket.create_server(("127.0.0.1", 0)) as server:

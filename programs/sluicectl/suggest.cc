@@ -223,7 +223,7 @@ int RunSuggest(SuggestSettings& settings) {
         stderr,
         "error: no connection of a pod in namespace %s was seen; look longer (--for, --since), or check the name\n",
         Printable(settings.suggest.namespace_name).c_str());
-    return kExitDiffers;
+    return good ? kExitDiffers : kExitBadInput;
   }
   if (!AdmitsAll(suggestion, cluster)) return kExitBadInput;
   Output output;

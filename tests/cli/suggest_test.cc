@@ -193,7 +193,8 @@ TEST_F(SuggestTest, PodWithoutLabelsIsNamedByItsAddressAndToldOf) {
 TEST_F(SuggestTest, NothingSeenAndBadInputAreTold) {
   const CommandResult nothing = SuggestFrom("");
   EXPECT_EQ(nothing.exit_code, 1);
-  EXPECT_THAT(nothing.err, HasSubstr("no connection of a pod in namespace shop was seen; look longer (--for)"));
+  EXPECT_THAT(nothing.err,
+              HasSubstr("no connection of a pod in namespace shop was seen; look longer (--for, --since)"));
   EXPECT_EQ(nothing.out, "");
   const CommandResult broken = SuggestFrom("nonsense\n" + SeenLine("shop/web-1", "shop/api", "tcp", 80));
   EXPECT_EQ(broken.exit_code, 2);

@@ -92,6 +92,8 @@ void Pipeline::CatchUp(const Table& table, std::uint64_t now_ns, std::uint32_t e
 
 void Pipeline::Deliver(const Table& table, std::uint64_t now_ns) {
   keeper_.BeginRound(table, now_ns);
+  emit_.TurnCapture();
+  keeper_.HoldCarrying(emit_.CapturesForwarded());
   mailbox_.Deliver(keeper_);
   keeper_.FlushStaged();
 }

@@ -61,9 +61,6 @@ class Pipeline {
       Deliver(table, now_ns);
   }
 
-  // While it is held, no flow may be carried (MeetCarried). The worker's thread.
-  void HoldCarrying(bool is_held) { keeper_.HoldCarrying(is_held); }
-
   // At the end of all: what waits for a first fragment is dropped, and every packet counted to its rules.
   void Finish(PipelineOutput& out);
 

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/capture_ring.h"
 #include "core/pipeline_fixture.h"
 
 namespace sluice {
@@ -163,15 +164,22 @@ TEST(Mailbox, FlowsMayBeCarriedWhileBothEndsTalkAndPolicyLetsThem) {
   EXPECT_FALSE(Meet(fixture, Carried(unknown)).may_be_carried);
 }
 
-TEST(Mailbox, NoFlowMayBeCarriedWhileThatIsHeld) {
+TEST(Mailbox, NoFlowMayBeCarriedWhileItsPacketsAreCaptured) {
   PipelineFixture fixture;
+  CaptureRing ring;
+  fixture.pipeline().Capture(&ring);
   fixture.Load(ServerAdmitsClient());
   Establish(fixture);
   const CarriedFlow flow = Carried(Export(fixture)[0]);
-  fixture.pipeline().HoldCarrying(true);
-  EXPECT_FALSE(Meet(fixture, flow).may_be_carried);
-  fixture.pipeline().HoldCarrying(false);
   EXPECT_TRUE(Meet(fixture, flow).may_be_carried);
+  CaptureWish wish;
+  wish.forwarded = true;
+  ASSERT_TRUE(ring.Ask(wish));
+  EXPECT_FALSE(Meet(fixture, flow).may_be_carried);
+  wish.forwarded = false;
+  wish.dropped = true;
+  ASSERT_TRUE(ring.Ask(wish));
+  EXPECT_TRUE(Meet(fixture, flow).may_be_carried) << "only what is dropped is wanted";
 }
 
 TEST(Mailbox, AFlowThatATableDeniesIsCutWhenItIsAskedWhetherItMayBeCarried) {

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstddef>
+#include <string>
 #include <utility>
 
 #include "observe/flow_log_filter.h"
@@ -12,7 +13,8 @@ namespace sluice {
 void AddFlowConditions(CLI::App& command, FlowConditions& conditions, const std::vector<std::string_view>& without) {
   for (const FlowLogFilter::Condition& condition : FlowLogFilter::Conditions()) {
     if (std::find(without.begin(), without.end(), condition.name) != without.end()) continue;
-    command.add_option("--" + condition.name, conditions.values[condition.name], condition.text)
+    const std::string short_form = condition.name == "namespace" ? "-n," : "";
+    command.add_option(short_form + "--" + condition.name, conditions.values[condition.name], condition.text)
         ->type_name(condition.value)
         ->allow_extra_args(false)
         ->take_all();

@@ -283,7 +283,7 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* CaptureService::Capture(grpc::Callba
   return calls_.Stream<v1::CaptureRequest>(
       context, request, ReadKind::kWatch,
       [this, may_show = MayShow(*context)](const auto& asked, AnswerWriter& writer) {
-        return Capture(asked, may_show, writer);
+        return Answer(asked, may_show, writer);
       });
 }
 
@@ -299,7 +299,7 @@ bool CaptureService::MayShow(const grpc::CallbackServerContext& context) const {
   return !own.empty() && may_show_payload_(own + '\n' + text_of(GRPC_X509_PEM_CERT_CHAIN_PROPERTY_NAME));
 }
 
-Status CaptureService::Capture(const v1::CaptureRequest& request, bool may_show_payload, AnswerWriter& writer) {
+Status CaptureService::Answer(const v1::CaptureRequest& request, bool may_show_payload, AnswerWriter& writer) {
   const auto choice = ChoiceOf(request);
   if (const auto* error = std::get_if<std::string>(&choice)) return {StatusCode::INVALID_ARGUMENT, *error};
   if (request.payload() && !may_show_payload) {

@@ -32,7 +32,7 @@ class CaptureService final : public v1::CaptureService::WithRawCallbackMethod_Ca
 
  private:
   bool MayShow(const grpc::CallbackServerContext& context) const;
-  grpc::Status Capture(const v1::CaptureRequest& request, bool may_show_payload, AnswerWriter& writer);
+  grpc::Status Answer(const v1::CaptureRequest& request, bool may_show_payload, AnswerWriter& writer);
 
   const std::vector<CaptureRing*> rings_;
   const FlowLogNames& names_;

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import os
 import pathlib
+import signal
 import sys
 
 import change
@@ -90,4 +91,6 @@ def main():
 
 
 if __name__ == "__main__":
+    # What a section started is ended on the way out, also where the run is told to end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(main())

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "core/pipeline_fixture.h"
+#include "observe/fake_names.h"
 #include "observe/flow_log_filter.h"
 #include "sluice/time_text.h"
 
@@ -28,22 +29,6 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 using testing::SizeIs;
-
-class FakeNames final : public FlowLogNames {
- public:
-  std::vector<FlowLogOwner> OwnersOf(std::span<const IpAddress> addresses) const override {
-    std::vector<FlowLogOwner> owners;
-    for (const IpAddress& address : addresses) {
-      const auto known = owners_.find(address);
-      owners.push_back(known == owners_.end() ? FlowLogOwner() : known->second);
-    }
-    return owners;
-  }
-  std::shared_ptr<const Table> table() const override { return table_; }
-
-  std::shared_ptr<const Table> table_;
-  std::map<IpAddress, FlowLogOwner> owners_;
-};
 
 class FlowLogTest : public testing::Test {
  protected:

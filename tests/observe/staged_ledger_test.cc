@@ -13,30 +13,13 @@
 #include <vector>
 
 #include "core/pipeline_fixture.h"
+#include "observe/fake_names.h"
 
 namespace sluice {
 namespace {
 
 using testing::IsEmpty;
 using testing::SizeIs;
-
-class LedgerNames final : public FlowLogNames {
- public:
-  std::vector<FlowLogOwner> OwnersOf(std::span<const IpAddress> addresses) const override {
-    std::vector<FlowLogOwner> owners;
-    for (const IpAddress& address : addresses) {
-      const auto known = owners_.find(address);
-      owners.push_back(known == owners_.end() ? FlowLogOwner() : known->second);
-    }
-    return owners;
-  }
-  std::shared_ptr<const Table> table() const override { return table_; }
-
-  std::shared_ptr<const Table> table_;
-  std::map<IpAddress, FlowLogOwner> owners_ = {{Ip("10.0.0.1"), {"default", "client", {}, {}}},
-                                               {Ip("10.0.0.2"), {"default", "server", {}, {}}},
-                                               {Ip("10.0.0.3"), {"default", "bystander", {}, {}}}};
-};
 
 // In force: nobody is isolated. Staged: the server admits the client alone.
 class StagedLedgerTest : public testing::Test {
@@ -45,6 +28,9 @@ class StagedLedgerTest : public testing::Test {
     std::string path = (std::filesystem::temp_directory_path() / "sluice-ledger-XXXXXX").string();
     EXPECT_NE(mkdtemp(path.data()), nullptr);
     folder_ = path;
+    names_.owners_ = {{Ip("10.0.0.1"), {"default", "client", {}, {}}},
+                      {Ip("10.0.0.2"), {"default", "server", {}, {}}},
+                      {Ip("10.0.0.3"), {"default", "bystander", {}, {}}}};
     Publish(1);
   }
   ~StagedLedgerTest() override { std::filesystem::remove_all(folder_); }
@@ -77,7 +63,7 @@ class StagedLedgerTest : public testing::Test {
   }
 
   std::filesystem::path folder_;
-  LedgerNames names_;
+  FakeNames names_;
   Compiler compiler_;
   Compiler staged_compiler_;
   std::shared_ptr<const Table> staged_;

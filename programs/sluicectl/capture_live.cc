@@ -14,6 +14,7 @@
 #include "sluicectl/commands.h"
 #include "sluicectl/decision.h"
 #include "sluicectl/flow_conditions.h"
+#include "sluicectl/input.h"
 #include "sluicectl/live.h"
 #include "sluicectl/pcapng_writer.h"
 
@@ -56,6 +57,11 @@ void Write(const v1::CapturedPacket& packet, PcapngWriter& writer) {
       {packet.unix_ns(), packet.data(), packet.length(), packet.device(), comment, packet.verdict() == "forward"});
 }
 
+int FailToWrite(const Diagnostic& wrong) {
+  Report(wrong);
+  return kExitBadInput;
+}
+
 int Capture(const CaptureOptions& options, std::vector<v1::FlowCondition> conditions) {
   const auto channel = ChannelTo(options.live);
   if (channel == nullptr) return kExitBadInput;
@@ -67,7 +73,7 @@ int Capture(const CaptureOptions& options, std::vector<v1::FlowCondition> condit
   request.set_bytes(options.bytes);
   request.set_payload(options.payload);
   PcapngWriter writer;
-  if (const auto wrong = writer.Open(options.file, "sluicectl")) return Fail(wrong->ToString());
+  if (const auto wrong = writer.Open(options.file, "sluicectl")) return FailToWrite(*wrong);
   Call call(options.live);
   const auto reader = call.Open([&](Call* opened) { return stub->Capture(opened, request); });
   call.AwaitBegin(*reader);
@@ -80,7 +86,7 @@ int Capture(const CaptureOptions& options, std::vector<v1::FlowCondition> condit
     if (const auto wrong = writer.Flush()) {
       call.TryCancel();
       reader->Finish();
-      return Fail(wrong->ToString());
+      return FailToWrite(*wrong);
     }
   }
   const grpc::Status status = call.Finish(*reader);
@@ -108,7 +114,10 @@ void AddCapture(CLI::App& app, int* exit_code) {
       ->transform(CLI::AsNumberWithUnit(std::map<std::string, std::uint64_t>{{"s", 1}, {"m", 60}, {"h", 3600}},
                                         CLI::AsNumberWithUnit::UNIT_OPTIONAL)
                       .description(""))
-      ->check(CLI::Range(1, 3600).description(""))
+      ->check([](const std::string& seconds) {
+        const bool fits = seconds.size() <= 4 && std::stoul(seconds) >= 1 && std::stoul(seconds) <= 3600;
+        return fits ? std::string() : std::string("wants a time from 1s to 1h");
+      })
       ->type_name("TIME")
       ->default_str("60s");
   command->add_option("--packets", options->packets, "end after so many packets")->type_name("N");

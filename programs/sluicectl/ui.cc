@@ -65,6 +65,7 @@ void AddUi(CLI::App& app, int* exit_code) {
       ->take_all()
       ->capture_default_str();
   command->add_option("--port", options->port, "where this host's browser finds it; 0: a free one")
+      ->check(CLI::Range(0, 65535).description(""))
       ->type_name("PORT")
       ->capture_default_str();
   AddConnectionOptions(*command, options->live);

@@ -6,9 +6,7 @@
 
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 

@@ -4,10 +4,13 @@
 #include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <filesystem>
 #include <iterator>
 #include <memory>
@@ -94,13 +97,33 @@ TEST_F(ConnectionsTest, ThoseThatEndedCountNoMore) {
 
 TEST_F(ConnectionsTest, AnOlderConnectionOfSomebodyElseStaysWhileOneClientTakesAll) {
   RunningCommand other(Target(), "drops --follow --limit 1");
-  const auto clients = Open(kMaxConnections + 20);
+  const auto watches = [this] { return plane_.worker.pipeline().drop_ring().Watches(DropReason::kPolicyDenied); };
+  for (int i = 0; i < 1000 && !watches(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  ASSERT_TRUE(watches());
   // This process has them all, and may have no more; the command is another's and stays.
-  for (int i = 0; i < 1000 && !plane_.worker.pipeline().drop_ring().Watches(DropReason::kPolicyDenied); ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
+  const auto clients = Open(kMaxConnections + 20);
+  EXPECT_TRUE(SomebodyElseIsAnswered());
   plane_.worker.SendQuietly({PacketBuilder().Ethernet().Ipv4("10.0.0.1", "10.0.0.2").Tcp(1234, 81, kTcpSyn).Bytes()});
-  EXPECT_EQ(other.Wait().code, 0);
+  const auto end = other.Wait();
+  EXPECT_EQ(end.code, 0) << end.out;
+}
+
+// At a Unix socket a client that finds no room is refused at once, and says that nobody listens.
+TEST_F(ConnectionsTest, ManyMayWaitToBeAccepted) {
+  const std::string path = Socket() + ".waits";
+  auto listening = Listen("unix:" + path);
+  ASSERT_TRUE(std::holds_alternative<Listening>(listening)) << std::get<std::string>(listening);
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  path.copy(name.sun_path, sizeof name.sun_path - 1);
+  std::vector<int> clients;
+  for (std::size_t i = 0; i < 4 * kMaxConnections; ++i) {
+    clients.push_back(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    ASSERT_EQ(connect(clients.back(), reinterpret_cast<const sockaddr*>(&name), sizeof name), 0)
+        << "connection " << i << ": " << std::strerror(errno);
+  }
+  for (const int fd : clients) close(fd);
+  for (const int fd : std::get<Listening>(listening).fds) close(fd);
 }
 
 TEST(DoorkeeperTest, OfTwoClientsTheOneThatHasMoreGivesWay) {

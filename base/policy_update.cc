@@ -243,7 +243,7 @@ Diagnostic Differs(GroupId group, const std::string& key, const char* field, Gro
                "are not those of group " + std::to_string(other) + ", which has the same key");
 }
 
-// Groups of one key once an update is applied, and who is in them.
+// Groups of one key once an update is applied, and their members.
 class TwinsAfter {
  public:
   TwinsAfter(const ResolvedPolicy& policy, const PolicyUpdate& update, const UpdateIndex& index)

@@ -109,7 +109,7 @@ def in_turns(starts, turns, seconds):
             at_end.callback(go_on, contender)
             stand_still(contender)
             there.append(contender)
-        for contender in there:  # who stood still while others started looks at each flow more closely, once
+        for contender in there:  # one that stood still while others started looks at each flow more closely, once
             go_on(contender)
             time.sleep(WARMING)
             stand_still(contender)

@@ -15,7 +15,7 @@ bool IsIcmpProtocol(std::uint8_t protocol) { return protocol == kProtoIcmp || pr
 
 }  // namespace
 
-// Both directions have one key. Of ICMP, who asks is part of it: that A asks B says nothing of B asking A.
+// Both directions have one key. Of ICMP, the asking end is part of it: A asking B says nothing of B asking A.
 FlowModel::Key FlowModel::KeyOf(const Packet& packet) {
   Point from{packet.flow.source, packet.flow.source_port}, to{packet.flow.destination, packet.flow.destination_port};
   const bool icmp = IsIcmpProtocol(packet.flow.protocol);

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # Sluice's main job on real traffic, from nothing: installs, builds, joins network namespaces by a running sluiced, and
-# shows who reaches whom. Cleans up after itself. scripts/quickstart.sh --replay does what it does without privileges.
+# shows which connections pass; then the same between two pods of one node. Cleans up after itself.
+# scripts/quickstart.sh --replay does what it does without privileges.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-echo "[1/5] installing what is missing"
+echo "[1/6] installing what is missing"
 scripts/install-deps.sh run
 
-echo "[2/5] building sluiced, sluice-sync and sluicectl (build/quick)"
+echo "[2/6] building sluiced, sluice-sync, sluice-node and sluicectl (build/quick)"
 mkdir -p build/quick
-if ! scripts/progress.sh build/quick/build.log scripts/build.sh quick --target sluiced sluice-sync sluicectl; then
+if ! scripts/progress.sh build/quick/build.log scripts/build.sh quick --target sluiced sluice-sync sluice-node sluicectl; then
   tail -n 50 build/quick/build.log >&2
   echo "quickstart: the build failed; all of it is in build/quick/build.log" >&2
   exit 2

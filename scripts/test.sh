@@ -62,7 +62,7 @@ for preset in "${presets[@]}"; do
   fi
 done
 
-# One ctest run over the chosen builds.
+# One ctest run over the chosen builds, two slots a core: tests/CMakeLists.txt tells what takes how many.
 for preset in "${presets[@]}"; do
   echo "subdirs(\"$PWD/build/$preset\")"
 done >build/tests/CTestTestfile.cmake
@@ -70,4 +70,4 @@ done >build/tests/CTestTestfile.cmake
 labels=$(IFS='|' && echo "${parts[*]}")
 Step "testing: ${parts[*]}"
 scripts/progress.sh --rest build/tests/ctest.log ctest --test-dir build/tests --label-regex "^($labels)\$" \
-  --parallel "$(nproc)" --output-on-failure --no-label-summary --no-tests=error
+  --parallel "$((2 * $(nproc)))" --output-on-failure --no-label-summary --no-tests=error

@@ -22,7 +22,7 @@ struct Identity {
   std::string key_pem;
   std::string username;
   std::string password;
-  std::string ca_pem;  // whom to trust; empty: the system's authorities
+  std::string ca_pem;  // authorities to trust; empty: the system's
 };
 
 // Not safe to share between threads.

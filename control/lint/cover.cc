@@ -6,7 +6,7 @@
 namespace sluice {
 namespace {
 
-// Requirements are ANDed: who asks for less selects more.
+// Requirements are ANDed: a selector with fewer selects more.
 bool Selects(const LabelSelector& wide, const LabelSelector& narrow) {
   return std::includes(narrow.requirements.begin(), narrow.requirements.end(), wide.requirements.begin(),
                        wide.requirements.end());

@@ -58,7 +58,7 @@ void ClusterBuilder::Put(Object object, const DecodedObject& decoded, const std:
     tell(Severity::kNote, "is also in " + where + ", and means the same there");
   } else if (decoded.outcome == Outcome::kRefused) {
     tell(Severity::kError, "is also in " + where + ", and refused there too; remove one of them");
-    return PutUnnamed(std::move(object));  // each isolates whom it names
+    return PutUnnamed(std::move(object));  // each isolates the pods it names
   } else if (Rank(decoded.outcome) == Rank(earlier.outcome)) {
     tell(Severity::kError,
          "is also in " + where + ", where it differs; the later one, this, counts: remove one of them");

@@ -19,7 +19,7 @@ struct FileObjects {
   std::deque<DecodedObject> objects;  // in the file's order; those skipped are left out
   Diagnostics diagnostics;
   bool broken = false;  // some part could not be read, so that it is not known which objects it held
-  bool unread = false;  // some part is no YAML or JSON: it is not known whom it would have bound
+  bool unread = false;  // some part is no YAML or JSON: it is not known which pods it would have bound
 
   // True iff what stands for some object may bind less than it was meant to (DecodedObject::unclear).
   bool HoldsUnclear() const;

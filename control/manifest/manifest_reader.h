@@ -25,8 +25,8 @@ struct ObjectPlace {
 struct Manifests {
   Cluster cluster;          // every object that was accepted, and what stands for those refused (NP-16)
   Diagnostics diagnostics;  // in the order of files and lines
-  // Files and folders that hold something which cannot be read, and of which no earlier version is in `cluster`: whom
-  // they were meant to bind is not known. Errors among the diagnostics say why. Each path once, in order.
+  // Files and folders that hold something which cannot be read, and of which no earlier version is in `cluster`: which
+  // pods they were meant to bind is not known. Errors among the diagnostics say why. Each path once, in order.
   std::vector<std::string> unread;
   // By ObjectKey::ToString ("NetworkPolicy shop/web"); empty unless ReadSettings::keep_lines.
   std::unordered_map<std::string, ObjectPlace> places;

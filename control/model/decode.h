@@ -56,7 +56,7 @@ struct DecodedObject {
   // Of what it was meant to be: the kind is one of ours also where it is mistyped. Empty kind or name: not readable.
   ObjectKey key;
   // The object. Of a refused one: what stands for it where it has no last good version (NP-16), or nothing if it is
-  // none of ours, or staged. A NetworkPolicy then isolates whom it selects; of its selector, what cannot be read is
+  // none of ours, or staged. A NetworkPolicy then isolates its pods; of its selector, what cannot be read is
   // left out, so that it selects the more. A ClusterPolicy has no Accepts then. A Pod, Node or Namespace lacks what
   // cannot be read. It may be there without a name.
   std::variant<std::monostate, Namespace, NodeObject, Pod, NetworkPolicy, ClusterPolicy, StagedNetworkPolicy> object;

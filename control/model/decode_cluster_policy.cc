@@ -404,7 +404,7 @@ std::vector<ClusterPolicyRule> RefusedRules(const Value& spec, std::string_view 
   return rules;
 }
 
-// CNP-06: exactly one of the two, so that it is known whom the policy was to bind.
+// CNP-06: exactly one of the two, so that the pods that the policy was to bind are known.
 bool HasSubject(const Value& spec) {
   const Value* subject = spec.Find("subject");
   if (subject == nullptr || subject->kind != Value::Kind::kMap || !IsGivenOnce(spec, "subject")) return false;

@@ -37,7 +37,7 @@ NetworkPolicy RefusedPolicy(const Value& root, NetworkPolicy readable);
 // Of all three kinds (CNP-12).
 ClusterPolicy DecodeClusterPolicy(const Field& root, ClusterPolicyKind kind, ObjectMeta meta);
 // What stands for a refused ClusterPolicy: no Accept, and a Deny of everything for each rule that is, or may have been,
-// a Deny or Pass. Nothing: whom it binds, or in which tier, cannot be read.
+// a Deny or Pass. Nothing: its subject or its tier cannot be read.
 std::optional<ClusterPolicy> RefusedClusterPolicy(const Value& root, ClusterPolicy readable);
 
 // kubernetes.io/metadata.name, which every namespace has (NP-33).

@@ -1,5 +1,5 @@
 // Policies that a target refused, and what is sent in their place so that all else can proceed: their sections without
-// rules, which isolate those whom they select, and with the reason. So nothing is ever allowed that the policy would
+// rules, which isolate the pods they select, and with the reason. So nothing is ever allowed that the policy would
 // deny, and all numbers stay as they are. Within one thread.
 #ifndef SLUICE_CONTROL_PUSH_HELD_POLICIES_H_
 #define SLUICE_CONTROL_PUSH_HELD_POLICIES_H_

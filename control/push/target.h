@@ -22,7 +22,7 @@ struct TargetSecurity {
   // gRPC 1.51 ends the process where one is empty.
   std::string certificate;
   std::string key;
-  std::string ca;         // who signs the dataplanes' certificates
+  std::string ca;         // the authority that signs the dataplanes' certificates
   bool insecure = false;  // TCP without TLS
 };
 

@@ -104,7 +104,7 @@ bool NodeTable::Upsert(NodeObject object) {
   SortUnique(&object.pod_cidrs);
   NodeEntry& node = Entry(object.name);
   if (node.has_object && node.object_addresses == addresses && node.pod_cidrs == object.pod_cidrs) {
-    // Labels are no business of those who are told of changes.
+    // Labels do not concern the listeners to changes.
     if (node.labels == object.labels) return false;
     node.labels = std::move(object.labels);
     return true;

@@ -53,7 +53,7 @@ DropFeed::Watcher::Watcher(DropFeed& feed, DropFilter filter) : feed_(feed), fil
   credit_ = filter_.drops_per_second;
   credit_time_ = std::chrono::steady_clock::now();
   if (feed.watchers_.empty()) {
-    feed.TakeRecords();  // left from who watched before
+    feed.TakeRecords();  // left from an earlier watcher
     feed.tables_ = {feed.store_.table()};
     feed.isolating_.See(feed.tables_.front());
     feed.devices_.clear();
@@ -143,7 +143,7 @@ void DropFeed::EmptyRings() {
           !filter.ends.Matches(drop.source, drop.destination, drop.source_port, drop.destination_port, drop.protocol)) {
         continue;
       }
-      // Names cost more than the rest: they are worked out for who can see them, or asks for them.
+      // Names cost more than the rest: they are worked out for watchers that see or ask for them.
       const bool has_credit = watcher->HasCredit(now);
       if (!has_credit && !filter.ends.WantsPods() && filter.policy.empty()) {
         ++watcher->not_shown_;

@@ -1,4 +1,4 @@
-// From the workers' rings of drops to those who watch them: ids become names, each watcher gets what it asked for.
+// From the workers' rings of drops to their watchers: ids become names, each watcher gets what it asked for.
 //
 // It has no thread of its own: whichever watcher comes for its drops empties the rings, on behalf of all. While nobody
 // watches, the workers record nothing. Any thread.
@@ -39,7 +39,7 @@ class DropFeed {
   // Both outlive the feed.
   DropFeed(const PolicyStore& store, const DataplaneView& plane) : store_(store), plane_(plane) {}
 
-  // One who watches, from its making to its end.
+  // A watcher, from its making to its end.
   class Watcher {
    public:
     Watcher(DropFeed& feed, DropFilter filter);

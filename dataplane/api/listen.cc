@@ -23,7 +23,8 @@ namespace {
 constexpr std::string_view kUnix = "unix:";
 constexpr mode_t kSocketMode = 0660;
 // Connections that were not accepted yet. At a Unix socket one more is refused at once (EAGAIN), and a client takes
-// that for nobody who listens: so there is room for far more than one greedy client opens before the doorkeeper runs.
+// that to mean that nobody listens. So there is room for far more than a greedy client opens before the doorkeeper
+// runs.
 constexpr int kBacklog = 1024;
 
 std::string Errno(const std::string& what) { return what + ": " + std::strerror(errno); }

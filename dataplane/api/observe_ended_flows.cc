@@ -40,7 +40,7 @@ std::variant<FlowLogFilter, std::string> FilterOf(const v1::WatchFlowsRequest& r
   return filter;
 }
 
-// One who watches: where it is, and what it has missed.
+// A watcher: where it is, and what it has missed.
 class FlowWatch {
  public:
   FlowWatch(const FlowHistory& history, FlowLogFilter filter, std::uint64_t since_unix_ns)

@@ -232,7 +232,7 @@ void PushStream::AddChunk(const v1::FullStateChunk& chunk) {
     decode_ns_ = 0;
   }
   if (!broken_ && chunk.state_id() == 0) broken_ = Wrong("state_id", "must not be 0");
-  if (!broken_ && chunk.has_part()) broken_ = Wrong("part", "is for who reads; a request has parts of its own");
+  if (!broken_ && chunk.has_part()) broken_ = Wrong("part", "is for readers; a request has parts of its own");
   if (!broken_) broken_ = decoder_->Add(chunk);
   if (!broken_) {
     records_.push_back(request_.SerializeAsString());

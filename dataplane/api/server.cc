@@ -100,7 +100,7 @@ std::variant<std::unique_ptr<ApiServer>, std::string> ApiServer::Start(const Api
   }
   static std::once_flag once;
   std::call_once(once, [] {
-    grpc_init();  // and never the reverse: who ends gRPC last waits up to ten seconds for a poller of its own
+    grpc_init();  // and never the reverse: gRPC's last user waits up to ten seconds for a poller of its own
     grpc::EnableDefaultHealthCheckService(true);
   });
   SetGrpcLog(say);

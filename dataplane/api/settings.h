@@ -16,8 +16,8 @@ struct ApiSettings {
   // gRPC 1.51 ends the process where one is empty.
   std::string tls_certificate;
   std::string tls_key;
-  std::string tls_client_ca;  // who signs the clients' certificates
-  std::string tls_viewer_ca;  // who signs those of clients that may look and not push; may be empty. ApiServer does not
+  std::string tls_client_ca;  // the authority that signs the clients' certificates
+  std::string tls_viewer_ca;  // signs those of clients that may look and not push; may be empty. ApiServer does not
                               // read it: where there are viewers, tls_client_ca holds both, and PolicyService asks
   bool insecure = false;      // TCP without TLS
 };

@@ -76,7 +76,7 @@ struct alignas(Key::kWords == 2 ? 32 : 64) FlowEntry : FlowRulesHere<kRulesInEnt
   static constexpr std::uint8_t kReplied = 4;    // both ends took part: not evicted by a flood
   static constexpr std::uint8_t kEvictable = 8;  // in a list of those that may be
   static constexpr std::uint8_t kResetDue = 16;  // cut while idle: its ends have not been told
-  static constexpr std::uint8_t kGuessed = 32;   // picked up: who opened it is a guess (GuessSide)
+  static constexpr std::uint8_t kGuessed = 32;   // picked up: its opening end is a guess (GuessSide)
   // From that end a packet of kDataEvent leaves the state as it is. Follow from the state.
   static constexpr std::uint8_t kSteadyFromLesser = 64;
   static constexpr std::uint8_t kSteadyFromGreater = 128;

@@ -121,7 +121,7 @@ void FlowKeeper::Tell(std::uint32_t flow, FlowEndCause cause) const {
 }
 
 void FlowKeeper::Complete(FlowView& view) const {
-  // After the flow: who saw its generation sees the account's.
+  // After the flow: a reader that saw its generation sees the account's.
   const auto judged = static_cast<std::uint32_t>(view.generation);
   if (judged != kJudgeAgain) view.generation = WholeGeneration(account_.generation(), judged);
   if (view.generation < account_.first_generation()) view.egress_rule = view.ingress_rule = kNoRule;

@@ -1,8 +1,8 @@
 // What names a flow: the same for both of its directions.
 //
 // The two ends (address, port) are put in ascending order, so a packet and its answer build the same key; which end
-// sent the packet is told apart from the key. ICMP queries have their identifier for ports and their type, and who
-// asked, in the key: that A may ask B says nothing of B asking A.
+// sent the packet is told apart from the key. ICMP queries have their identifier for ports and their type, and which
+// end asked, in the key: that A may ask B says nothing of B asking A.
 //
 // The last word of a key leaves its upper 16 bits to the flow's state and flags (flow_table.h), so that an entry needs
 // no more lines than it must.

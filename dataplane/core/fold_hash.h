@@ -1,4 +1,4 @@
-// A seeded hash of records, word by word: nobody who sends packets can choose keys that meet.
+// A seeded hash of records, word by word: a sender of packets cannot choose keys that meet.
 #ifndef SLUICE_DATAPLANE_CORE_FOLD_HASH_H_
 #define SLUICE_DATAPLANE_CORE_FOLD_HASH_H_
 

@@ -144,7 +144,7 @@ Dataplane::~Dataplane() {
   rte_mempool_free(place_.buffers);
 }
 
-// Links take a moment to come up; who hears `ready` should find them so.
+// Links take a moment to come up; a listener to `ready` should find them so.
 void Dataplane::WaitForLinks() {
   const auto down = [](const auto& port) { return !port->view().link_up; };
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(1);

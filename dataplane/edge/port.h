@@ -92,7 +92,7 @@ class Port {
   bool open_ = false;
   std::uint32_t interface_index_ = 0;
   std::chrono::steady_clock::time_point next_attempt_;  // to open it again
-  std::optional<Readers::Token> leaving_;               // taken from the workers, who may still be in it
+  std::optional<Readers::Token> leaving_;               // taken from the workers, which may still be in it
   PortView view_;
   std::optional<MemifGuard> guard_;  // of a memif
 };

@@ -148,7 +148,7 @@ void Worker::HandToOwners(std::uint32_t port, std::uint32_t count) {
   for (std::uint32_t i = 0; i < count; ++i) {
     Batch& batch = to_worker_[Owner(frames_[i], packets[i], index_, place_.workers)];
     rte_mbuf* const mbuf = MbufOf(frames_[i]);
-    mbuf->port = frames_[i].port;  // our index, for who is handed the frame
+    mbuf->port = frames_[i].port;  // our index, for the worker that is handed the frame
     batch.frames[batch.count++] = mbuf;
   }
   for (std::uint32_t owner = 0; owner < place_.workers; ++owner) {

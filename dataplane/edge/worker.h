@@ -64,7 +64,7 @@ using LostFrames = std::array<Counter, kDropReasonCount>;
 // Advanced by the worker, read by any thread.
 struct WorkerCounters {
   std::vector<PortTraffic> ports;    // by index; what this worker itself received, judged and transmitted
-  std::vector<LostFrames> lost;      // by the worker that filters them: one sends for all who share its port
+  std::vector<LostFrames> lost;      // by the worker that filters them: one sends for all that share its port
   std::vector<Counter> handed_over;  // by worker: given to their owner
   Counter lost_answers;              // made frames that no device took, or that there was no buffer for
   Counter unmade_answers;            // ... of these, the latter

@@ -14,7 +14,7 @@
 namespace sluice {
 namespace {
 
-constexpr mode_t kFolderMode = 0750;  // only who runs sluiced may remove a marker
+constexpr mode_t kFolderMode = 0750;  // only the user that runs sluiced may remove a marker
 
 // FNV-1a: a name that is the same in every build.
 std::string HashText(const std::string& text) {

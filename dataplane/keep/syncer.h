@@ -40,7 +40,7 @@ class Syncer {
   std::mutex mutex_;
   std::condition_variable changed_;
   State state_ = State::kClean;
-  int hurrying_ = 0;  // who waits in Flush, and the destructor
+  int hurrying_ = 0;  // callers that wait in Flush, and the destructor
   bool stop_ = false;
   std::thread thread_;
 };

@@ -362,7 +362,7 @@ void FlowLog::WriteToSinks(const FlowLogRecord& record) {
   for (const auto& sink : sinks_) sink->Take(line, now);
 }
 
-// Of the flows that a full ring lost nobody knows who wanted them.
+// The flows that a full ring lost may have been wanted by any sink.
 void FlowLog::CountRingLosses() {
   for (TapState& state : taps_) {
     const std::uint64_t lost = state.tap->ends.lost();

@@ -62,7 +62,7 @@ ResolvedPolicy PolicyStore::Copy() const {
       const std::shared_lock lock(mutex_);
       complete = copier.Step(policy_);
     }
-    // Else who comes again at once may have the lock before the writer that waits for it.
+    // Else a reader that comes again at once may have the lock before the writer that waits for it.
     std::this_thread::yield();
   }
   {

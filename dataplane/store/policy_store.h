@@ -95,7 +95,7 @@ class PolicyStore {
   mutable std::shared_mutex mutex_;
   PolicyIndex index_;
   mutable std::vector<PolicyCopier*> copiers_;
-  ResolvedPolicy policy_;               // written under the lock, by the writer alone, who reads it without
+  ResolvedPolicy policy_;               // written under the lock, by the writer alone, which reads it without
   std::shared_ptr<const Table> table_;  // likewise
   UpdateIndex update_index_;            // of policy_; the writer's own
   std::size_t numbers_of_full_ = 0;     // used by the last full state; likewise

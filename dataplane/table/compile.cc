@@ -52,7 +52,7 @@ bool NearsLimit(std::uint64_t first, std::uint64_t now, std::uint64_t limit) {
   return now > first + std::max(room / 2, first / 8);
 }
 
-// An address has one endpoint (NP-83): who comes may take over only what somebody left in the same change.
+// An address has one endpoint (NP-83): a new one may take over only what another left in the same change.
 std::optional<Diagnostic> CheckOwners(const ResolvedPolicy& policy, const PolicyChange& change,
                                       const InForce& in_force) {
   std::unordered_set<EndpointId> left;

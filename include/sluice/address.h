@@ -29,7 +29,7 @@ struct IpAddress {
   static IpAddress FromV4Bytes(const std::uint8_t* bytes);
   static IpAddress FromV6Bytes(const std::uint8_t* bytes);
   // Strict: dotted quad without leading zeros (RFC 6943 3.1.1), or RFC 4291 text; no zone, no port.
-  // An IPv4-mapped IPv6 address (::ffff:a.b.c.d) is IPv6 here; who must not accept it asks IsV4Mapped.
+  // An IPv4-mapped IPv6 address (::ffff:a.b.c.d) is IPv6 here; code that must not accept it asks IsV4Mapped.
   static std::optional<IpAddress> Parse(std::string_view text);
 
   bool is_v4() const { return family == Family::kIpv4; }

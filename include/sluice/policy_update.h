@@ -78,7 +78,7 @@ struct PolicyChange {
   std::vector<GroupId> groups_came;
   std::vector<std::pair<EndpointId, Endpoint>> endpoints_left;  // as they were, those that only changed included
   std::vector<EndpointId> endpoints_came;
-  std::vector<std::pair<EndpointId, IdSetId>> members_left;  // whom a new group gathered, with the set before
+  std::vector<std::pair<EndpointId, IdSetId>> members_left;  // the members a new group gathered, with the set before
   std::vector<std::pair<NodeId, Node>> nodes_left;           // as they were; each has a place in the policy now
   bool pod_cidrs_changed = false;
   // What was staged for a policy; nothing: nothing was.

@@ -1,6 +1,6 @@
 // The sections of a policy, sorted by policy and direction: all of one policy side by side.
 //
-// They are kept in chunks, so that a policy that comes or goes moves its neighbours, not all who follow it: of 150,000
+// They are kept in chunks, so that a policy that comes or goes moves its neighbours, not all that follow: of 150,000
 // sections that would be a millisecond and more. Built by push_back in order, or in any order and then Sort.
 #ifndef SLUICE_SECTION_LIST_H_
 #define SLUICE_SECTION_LIST_H_

@@ -179,7 +179,7 @@ static __always_inline __u32 SpoofOf(struct __sk_buff* skb, const struct packet*
     const int is_unspecified = !(from->words[0] | from->words[1] | from->words[2] | from->words[3]);
     if (!is_unspecified && !Owns(index, from)) return SLUICE_SPOOFED_SOURCE;
     struct sluice_address target;
-    if (packet->icmp_type != 136) return SLUICE_COUNTS;  // a neighbour advertisement says who has its target
+    if (packet->icmp_type != 136) return SLUICE_COUNTS;  // a neighbour advertisement names its target's owner
     if (bpf_skb_load_bytes(skb, packet->transport + 8, &target, 16)) return SLUICE_SPOOFED_SOURCE;
     return Owns(index, &target) ? SLUICE_COUNTS : SLUICE_SPOOFED_SOURCE;
   }

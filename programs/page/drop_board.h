@@ -1,4 +1,4 @@
-// The drops of all targets, for those who watch them: followed while somebody does, as lines of JSON in a bounded
+// The drops of all targets, for the page's viewers: followed while there is one, as lines of JSON in a bounded
 // memory. Any thread.
 #ifndef SLUICE_PROGRAMS_PAGE_DROP_BOARD_H_
 #define SLUICE_PROGRAMS_PAGE_DROP_BOARD_H_

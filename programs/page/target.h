@@ -1,4 +1,4 @@
-// One running sluiced, as the page asks it: over gRPC, each answer kept for a moment, so that many who look cost as
+// One running sluiced, as the page asks it: over gRPC, each answer kept for a moment, so that many viewers cost as
 // much as one. Any thread.
 #ifndef SLUICE_PROGRAMS_PAGE_TARGET_H_
 #define SLUICE_PROGRAMS_PAGE_TARGET_H_

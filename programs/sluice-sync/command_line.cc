@@ -81,7 +81,8 @@ std::optional<int> ReadCommandLine(int argc, char** argv, SyncSettings& settings
   app.add_option("--tls-certificate", flags.security.certificate, "our certificate (PEM), for targets at HOST:PORT")
       ->type_name("FILE");
   app.add_option("--tls-key", flags.security.key, "its key (PEM)")->type_name("FILE");
-  app.add_option("--tls-ca", flags.security.ca, "who signs the dataplanes' certificates (PEM)")->type_name("FILE");
+  app.add_option("--tls-ca", flags.security.ca, "authority that signs the dataplanes' certificates (PEM)")
+      ->type_name("FILE");
   app.add_flag("--insecure", flags.security.insecure, "push to HOST:PORT without TLS");
   app.add_option("--node", flags.node, "push only what the pods of this node need")->type_name("NAME");
   app.add_option("--socket", flags.socket,

@@ -26,8 +26,8 @@ Conversion Convert(const Cluster& cluster);
 // As a manifest.
 nlohmann::ordered_json ToManifest(const ClusterPolicy& policy);
 
-// Adds pods, namespaces and nodes to the cluster so that each selector of a cluster policy has somebody whom it selects
-// and, for each of its requirements, somebody whom only that leaves out: what holds of them holds of all the selectors
+// Adds pods, namespaces and nodes to the cluster so that each selector of a cluster policy has an object it selects
+// and, for each of its requirements, one that only that leaves out: what holds of them holds of all the selectors
 // tell apart alone. Bounded; returns how many pods were added.
 std::size_t AddMadeUpPods(Cluster* cluster);
 

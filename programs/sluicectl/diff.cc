@@ -62,7 +62,7 @@ struct FlowsDiff {
   std::vector<CutFlow> shown;  // of those that are cut
 };
 
-// Policies alone say nothing of pods: then the live ones are who they would bind. What selectors ask of namespaces that
+// Policies alone say nothing of pods: then they would bind the live ones. What selectors ask of namespaces that
 // nothing describes is not known.
 void CompleteByLivePods(const ResolvedPolicy& live, Cluster* cluster) {
   if (!cluster->pods.empty()) return;

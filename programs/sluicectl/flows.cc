@@ -91,7 +91,7 @@ class Reader {
   Reader(const FlowsOptions& options, const FlowLogFilter& filter)
       : options_(options), filter_(filter), for_people_(options.format != "json"), is_wide_(options.format == "wide") {}
 
-  // False: there is nothing more to be read, because of the limit or of who reads the answer.
+  // False: there is nothing more to be read, because of the limit or of the answer's reader.
   bool ReadFile(const std::string& path) {
     const bool is_stream = path == "-";
     gzFile file = is_stream ? nullptr : gzopen(path.c_str(), "rb");

@@ -59,7 +59,7 @@ class NameFilter {
   explicit NameFilter(const GetOptions& options);
   // `name` is "namespace/name", or a cluster-scoped policy's.
   bool Matches(std::string_view name);
-  // kExitFine, or kExitDiffers and who is missing on standard error.
+  // kExitFine, or kExitDiffers and the missing names on standard error.
   int Finish(const char* noun) const;
 
  private:

@@ -56,7 +56,8 @@ void AddTargetOptions(CLI::App& command, LiveOptions& options) {
 }
 
 void AddConnectionOptions(CLI::App& command, LiveOptions& options) {
-  command.add_option("--tls-ca", options.tls_ca, "PEM file: who signed the server's certificate")->type_name("FILE");
+  command.add_option("--tls-ca", options.tls_ca, "PEM file: authority that signed the server's certificate")
+      ->type_name("FILE");
   command.add_option("--tls-certificate", options.tls_certificate, "PEM file: our certificate")->type_name("FILE");
   command.add_option("--tls-key", options.tls_key, "PEM file: its private key")->type_name("FILE");
   command.add_flag("--insecure", options.insecure, "talk to HOST:PORT without TLS");

@@ -12,7 +12,7 @@ namespace sluice {
 
 // The update that puts the policies of `added` into `live`, in place of those of their names there. `added` is resolved
 // against the endpoints of `live`, which it has by their names. Of a selector that a policy in force has too, `live`
-// knows whom it selects, namespaces' labels and all: then that counts.
+// knows what it selects, namespaces' labels and all: then that counts.
 PolicyUpdate OverlayOf(const ResolvedPolicy& live, const ResolvedPolicy& added);
 
 // The same groups, endpoints and policies under the same numbers.

@@ -32,7 +32,7 @@ std::string RuleLine(const ResolvedPolicy& policy, const Section& section, const
   text += rule.peers == kAnyPeer ? "anyone" : policy.groups[rule.peers].key;
   text += ", " + (rule.any_port ? "any port" : PortsText(rule.ports));
   // Of a policy that isolates its subjects, only the named ports' numbers are of some of them. A cluster policy
-  // isolates none, so each rule says whom it binds.
+  // isolates none, so each rule says which pods it binds.
   if (!section.isolates) text += "; for " + policy.groups[section.subjects].key;
   return text;
 }

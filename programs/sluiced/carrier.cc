@@ -21,7 +21,7 @@ constexpr milliseconds kCount(500);  // what passed is told this often
 constexpr seconds kRound(10);        // ... and flows are asked about of which nothing passed
 // A packet that found a place is through with it long before, so that it may be another flow's.
 constexpr milliseconds kGrace(100);
-constexpr std::size_t kQuestionsAtOnce = 1024;  // who publishes waits for no more
+constexpr std::size_t kQuestionsAtOnce = 1024;  // the publishing thread waits for no more
 constexpr seconds kAnswer(1);
 constexpr std::uint64_t kNsAMs = 1'000'000;
 

@@ -219,7 +219,7 @@ class Daemon {
                                          *plane_->table(), mode, config_.pipeline.fail_closed, tell);
   }
 
-  // Where nothing was said of an address, the default one is a convenience: who runs two sluiced names theirs.
+  // Where nothing was said of an address, the default one is a convenience: two sluiced on a host need names.
   int StartApi(const ApiServer::Say& say) {
     const std::string refusal =
         policy_->has_paths() ? "this sluiced follows manifests; start it without them to push policy" : "";
@@ -353,7 +353,7 @@ class Daemon {
     return line;
   }
 
-  // A whole state is news; of its updates, the log tells who asks for it.
+  // A whole state is news; its updates are logged at level debug alone.
   void SayWhatWasPushed() {
     const IntakeStatus status = intake_->status();
     if (status.source != "push") return;

@@ -54,7 +54,7 @@ class PolicyKeeper {
   // Begins to read where something changed, or tells what a reload that has ended came to. What was read is in force by
   // then. A policy that is refused leaves the last one in force, or none, and the diagnostics say why.
   std::optional<Reload> Step();
-  // A reload is under way. It cannot be stopped: who ends now ends without waiting for it.
+  // A reload is under way. It cannot be stopped, and the program's end does not wait for it.
   bool busy() const { return reload_.valid(); }
 
  private:

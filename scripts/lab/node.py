@@ -118,10 +118,11 @@ class Shape:
 
 
 class NodeTopology(Namespaces):
-    def __init__(self, prefix, shape, pods=PODS):
+    def __init__(self, prefix, shape, pods=PODS, with_services=True):
         super().__init__(prefix)
         self.shape = shape
         self.pods = pods
+        self.with_services = with_services
         self.hosts = (*pods, HOME, OUTSIDE)
 
     def inside(self, short):
@@ -164,7 +165,8 @@ class NodeTopology(Namespaces):
             self.sysctl("node", **{"net__bridge__bridge-nf-call-iptables": 1, "net__bridge__bridge-nf-call-ip6tables": 1})
         for pod in self.pods:
             self.add_pod(pod)
-        run(*self.inside("node"), "nft", "-f", "-", text_input=services())
+        if self.with_services:
+            run(*self.inside("node"), "nft", "-f", "-", text_input=services())
 
     def add_pod(self, pod):
         self._add_namespace(pod.short)

@@ -14,7 +14,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// Far more than a connection's buffers hold, so that who does not read keeps its call under way.
+// Far more than a connection's buffers hold, so that a client that does not read keeps its call under way.
 ResolvedPolicy LargePolicy() {
   PolicyBuilder builder;
   const GroupId web = builder.Group("web");

@@ -338,7 +338,7 @@ TEST_F(LiveCommandTest, DiffOfWhatIsAddedLeavesTheRestInForce) {
   EXPECT_THAT(Run("diff"), testing::Pair(2, HasSubstr("wants either --manifests")));
 }
 
-// Of a selector that is in force too, the dataplane knows whom it selects, and no manifest need tell labels again.
+// Of a selector that is in force too, the dataplane knows what it selects, and no manifest need tell labels again.
 TEST_F(LiveCommandTest, DiffOfWhatIsAddedTakesTheSelectorsInForceForWhatTheyAre) {
   ResolvedPolicy policy = ServerAdmitsClient();
   const auto by_namespace = static_cast<GroupId>(policy.groups.size());

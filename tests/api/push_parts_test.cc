@@ -139,7 +139,7 @@ TEST_F(PushPartsTest, ChunksOfTwoStatesMakeNone) {
   }
 }
 
-// Who sends decides how long it is; who reads the answer has a bound of his own.
+// The sender decides how long it is; the reader of the answer has a bound of its own.
 TEST_F(PushPartsTest, ARefusalIsShortHoweverLongTheNamesItTellsOf) {
   Sender sender(Connect(), "test");
   v1::PushRequest request;

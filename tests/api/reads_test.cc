@@ -32,7 +32,7 @@ ReadLimits Short() {
 class ReadsTest : public ObservedFixture {
  protected:
   explicit ReadsTest(const ReadLimits& limits = Short()) : ObservedFixture(0, limits) {
-    // Far more than a connection's buffers hold, so that who does not read keeps its call under way.
+    // Far more than a connection's buffers hold, so that a client that does not read keeps its call under way.
     PolicyBuilder builder;
     const GroupId web = builder.Group("web");
     for (std::uint32_t i = 0; i < 4000; ++i) {
@@ -96,7 +96,7 @@ class ReadsTest : public ObservedFixture {
   std::string Target() const { return "unix:" + Socket(); }
 };
 
-// A client's buffers are filled and emptied in turn: who reads slowly looks now and then like one who does not read.
+// A client's buffers are filled and emptied in turn: a slow reader looks now and then like one that does not read.
 class PatientReads : public ReadsTest {
  protected:
   static ReadLimits Limits() {

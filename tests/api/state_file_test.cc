@@ -226,7 +226,7 @@ TEST_F(StateFileTest, ManyUpdatesAreFoldedIntoTheFullState) {
   ASSERT_TRUE(std::holds_alternative<SavedState>(loaded)) << std::get<std::string>(loaded);
   const SavedState& saved = std::get<SavedState>(loaded);
   EXPECT_EQ(saved.batch, batch);
-  ASSERT_EQ(saved.policy.endpoints.size(), 2u);  // numbers stay, also of who went
+  ASSERT_EQ(saved.policy.endpoints.size(), 2u);  // numbers stay, also those of pods that went
   EXPECT_EQ(saved.policy.endpoints[0].name, "");
   EXPECT_EQ(saved.policy.endpoints[1].name, "e1");
 }

@@ -1,4 +1,4 @@
-// ObserveService.WatchDrops: what those who watch are shown of what a real pipeline drops.
+// ObserveService.WatchDrops: what its watchers are shown of a real pipeline's drops.
 #include <gmock/gmock.h>
 
 #include <chrono>
@@ -17,7 +17,7 @@ using ::testing::HasSubstr;
 
 class WatchDropsTest : public ObservedFixture {
  protected:
-  // One who watches, from when the dataplane records for it.
+  // A watcher, from when the dataplane records for it.
   class Watch {
    public:
     Watch(const std::shared_ptr<grpc::Channel>& channel, const v1::WatchDropsRequest& request)

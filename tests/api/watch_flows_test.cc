@@ -1,4 +1,4 @@
-// ObserveService.WatchFlows: what those who watch are shown of flows that ended and of denials.
+// ObserveService.WatchFlows: what its watchers are shown of flows that ended and of denials.
 #include <gmock/gmock.h>
 
 #include <atomic>

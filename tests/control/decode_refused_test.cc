@@ -176,7 +176,7 @@ kind: NetworkPolicy
 metadata: {name: p, namespace: a}
 sepc: {podSelector: {matchLabels: {app: db}}, egress: []}
 )");
-  EXPECT_EQ(Bound(mistyped.cluster), "policy a/p pods[] ingress egress refused\n") << "nobody knows whom it selects";
+  EXPECT_EQ(Bound(mistyped.cluster), "policy a/p pods[] ingress egress refused\n") << "nobody knows what it selects";
 }
 
 TEST(Refused, NP_16_ScalarsThatKubectlRefusesIsolate) {

@@ -38,7 +38,7 @@ class TempFolder {
   std::string path_;
 };
 
-// While it lives, file permissions hold for us too if we are root, who may otherwise read everything.
+// While it lives, file permissions hold for root too, which may otherwise read everything.
 class WithoutRootsRights {
  public:
   explicit WithoutRootsRights(const TempFolder& folder) : was_root_(geteuid() == 0) {

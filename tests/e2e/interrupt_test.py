@@ -27,7 +27,7 @@ class Interrupted(unittest.TestCase):
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.kill)
         for line in process.stdout:
-            if line.startswith("[4/5]"):
+            if line.startswith("[4/6]"):
                 break
         tasks = pathlib.Path(f"/proc/{process.pid}/task").glob("*/children")
         started = [int(pid) for task in tasks for pid in task.read_text().split()]

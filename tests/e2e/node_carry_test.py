@@ -50,7 +50,7 @@ class CarryTest(NodeTest):
     is_alone = True
 
     def target(self):
-        return f"unix:{self.lab.folder}/sluiced.sock"
+        return self.lab.target
 
     def hold(self, source, destination, port, **settings):
         """By each family."""

@@ -14,6 +14,7 @@ import select
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
@@ -84,20 +85,20 @@ class CniLab(Lab):
 
     def __init__(self, add_cleanup):
         super().__init__(add_cleanup)
-        self.sync = self.stack.enter_context(self.sluice_sync())
+        self.sync = self.enter_context(self.sluice_sync())
 
     def sluiced(self):
         command = [*self.topology.inside("node"), BIN / "sluiced", "--wire", "hooks", "--config", self.config]
-        command += ["--listen", f"unix:{self.folder}/sluiced.sock", "--no-huge"]
+        command += ["--listen", self.target, "--no-huge"]
         return Program("sluiced", command, self.folder)
 
     def sluice_sync(self):
         command = [BIN / "sluice-sync", "--kubeconfig", api.reach["sync_kubeconfig"], "--node", "node"]
-        command += ["--target", f"unix:{self.folder}/sluiced.sock", "--socket", f"{self.folder}/cni.sock"]
+        command += ["--target", self.target, "--socket", f"{self.folder}/cni.sock"]
         return Program("sluice-sync", command, self.folder)
 
     def restart_sync(self):
-        self.sync = self.stack.enter_context(self.sluice_sync())
+        self.sync = self.enter_context(self.sluice_sync())
 
     def configuration(self, pod):
         interfaces = [{"name": "cni0"}] if node_fixture.is_bridge else []
@@ -367,7 +368,7 @@ class Installer(unittest.TestCase):
     """The program itself; what it writes, the unit tests have."""
 
     def test_the_entry_is_put_back_and_taken_out(self):
-        folder = self.enterContext(node_fixture.tempfile.TemporaryDirectory(prefix="sluice-cni-"))
+        folder = self.enterContext(tempfile.TemporaryDirectory(prefix="sluice-cni-"))
         networks, programs = pathlib.Path(folder, "net.d"), pathlib.Path(folder, "bin")
         programs.mkdir()
         words = ["--conf-dir", str(networks), "--bin-dir", str(programs)]

@@ -3,25 +3,21 @@
 The shape of the node comes from the command line: bridge or routed.
 """
 
-import contextlib
 import itertools
 import json
-import os
 import pathlib
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from lab import netns, node
-from lab.agents import Agents
-from lab.netns import run
-from lab.programs import BIN, Program
+from lab import hooked_node, netns, node
+from lab.hooked_node import HookedNode, prefix
+from lab.programs import BIN
 from schema import check
 
 SKIPPED = 77
@@ -40,45 +36,18 @@ def wait_for(condition, what, seconds=WAIT_SECONDS):
         time.sleep(0.02)
 
 
-class Lab:
-    """A node with its pods, the file system that hooks are pinned in, and the programs."""
+class Lab(HookedNode):
+    """That node, and what tests ask of it."""
 
     def __init__(self, add_cleanup, mtu=1500, config=""):
-        self.stack = contextlib.ExitStack()
-        add_cleanup(self.stack.close)
-        self.folder = pathlib.Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="sluice-node-")))
-        self.bpffs = self.folder / "bpf"
-        self.bpffs.mkdir()
-        run("mount", "-t", "bpf", "bpf", str(self.bpffs))
-        self.stack.callback(lambda: run("umount", str(self.bpffs)))
-        shape = node.Shape(is_bridge, mtu)
-        self.topology = self.stack.enter_context(node.NodeTopology(f"sn{os.getpid()}-{next(numbers)}-", shape))
-        self.agents = self.stack.enter_context(Agents(self.topology))
-        self.manifests = self.folder / "manifests"
-        self.manifests.mkdir()
-        (self.manifests / "cluster.yaml").write_text(node.manifests())
-        self.config = self.folder / "sluiced.yaml"
-        self.config.write_text(f"bpffs: {self.bpffs}\n{config}\n")
-        self.node = self.stack.enter_context(self.sluice_node())
-        self.filter = self.stack.enter_context(self.sluiced())
+        super().__init__(f"{prefix('sn')}{next(numbers)}-", node.Shape(is_bridge, mtu), config=config)
+        add_cleanup(self.close)
 
     def restart_filter(self):
-        self.filter = self.stack.enter_context(self.sluiced())
+        self.filter = self.enter_context(self.sluiced())
 
     def restart_node(self):
-        self.node = self.stack.enter_context(self.sluice_node())
-
-    def node_command(self, *words):
-        return [*self.topology.inside("node"), str(BIN / "sluice-node"), "--bpffs", str(self.bpffs), *words]
-
-    def sluice_node(self, *words):
-        return Program("sluice-node", self.node_command("run", "--pods", "all", *words), self.folder)
-
-    def sluiced(self):
-        command = [*self.topology.inside("node"), BIN / "sluiced", "--wire", "hooks"]
-        command += ["--manifests", self.manifests, "--listen", f"unix:{self.folder}/sluiced.sock", "--no-huge"]
-        command += ["--config", self.config]
-        return Program("sluiced", command, self.folder)
+        self.node = self.enter_context(self.sluice_node())
 
     def ask(self, *words):
         """What sluice-node answers: (exit code, output, errors)."""
@@ -93,18 +62,10 @@ class Lab:
         assert not check.problems("node_status", status), check.problems("node_status", status)
         return status
 
-    def ask_sluiced(self, *words):
-        """What `sluicectl` reads from sluiced, of its JSON."""
-        command = [BIN / "sluicectl", *words, "--target", f"unix:{self.folder}/sluiced.sock", "-o", "json"]
-        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=60)
-        if done.returncode != 0:
-            raise AssertionError(f"sluicectl {' '.join(words)}: exit {done.returncode}\n{done.stderr}")
-        return json.loads(done.stdout)
-
     def watch_drops(self):
         """From now on; returns a function that tells all so far."""
         path = self.folder / "drops.jsonl"
-        command = [BIN / "sluicectl", "drops", "--follow", "--target", f"unix:{self.folder}/sluiced.sock", "-o", "json"]
+        command = [BIN / "sluicectl", "drops", "--follow", "--target", self.target, "-o", "json"]
         with path.open("w") as output:
             process = subprocess.Popen(list(map(str, command)), stdout=output)
 
@@ -112,7 +73,7 @@ class Lab:
             process.kill()
             process.wait()
 
-        self.stack.callback(stop)
+        self.callback(stop)
         return lambda: [json.loads(line) for line in path.read_text().splitlines()]
 
     def frames(self, what):
@@ -158,10 +119,8 @@ def main():
     if missing:
         print(f"skipped: needs root and nftables, to make a node of network namespaces ({missing})")
         sys.exit(SKIPPED)
-    done = subprocess.run([str(BIN / "sluice-node"), "check"], capture_output=True, text=True, timeout=60)
-    lacking = [line for line in done.stdout.splitlines() if line.startswith("error") and not line.startswith("error    bpffs")]
-    if lacking:
-        print("skipped: this kernel cannot have hooks: " + "; ".join(lacking))
+    if lacking := hooked_node.lacking():
+        print(f"skipped: this kernel cannot have hooks: {lacking}")
         sys.exit(SKIPPED)
     unittest.main(module="__main__", verbosity=2)
 

@@ -138,7 +138,7 @@ inline constexpr RigPod kRigPods[] = {
 inline constexpr const char* kOutside = "192.0.2.1";
 inline constexpr std::uint16_t kRigPorts[] = {80, 81};
 
-// spec of a NetworkPolicy that selects all pods of its namespace and admits, on UDP `port`, who `peer` says.
+// spec of a NetworkPolicy that selects all pods of its namespace and admits, on UDP `port`, the pods that `peer` says.
 Json AdmitSpec(const Json& peer, int port);
 inline Json PodsWhere(const std::string& key, const std::string& value) {
   return {{"podSelector", {{"matchLabels", {{key, value}}}}}};

@@ -1,4 +1,4 @@
-// Ways to prove to a real API server who one is, rotation, and what is said where that fails.
+// Ways to prove an identity to a real API server, rotation, and what is said where that fails.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -34,7 +34,7 @@ std::string PolicyOf(const std::string& name, const std::string& uid) {
   return '{' + Meta(name, uid) + R"(,"spec":{"podSelector":{},"ingress":[{"ports":[{"port":80}]}]}})";
 }
 
-// Refused, and nothing can stand for it: whom it selects cannot be read.
+// Refused, and nothing can stand for it: its selector cannot be read.
 // What a refused policy of that name comes to (NP-16): its pods are isolated, and nothing of the last one is allowed.
 constexpr const char* kIsolatesOnly =
     "section shop/p ingress tier=NetworkPolicy priority=0 subjects=0 isolates\nsection shop/q";

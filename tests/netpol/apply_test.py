@@ -48,7 +48,7 @@ class Prober(threading.Thread):
             start = time.monotonic()
             passed = self._wire.pass_through([frames.frame(*self._ends, "tcp 80", port, "open")])[0]
             self.passed.append(passed)
-            self.times.append(start)  # last: who reads by times finds both
+            self.times.append(start)  # last: a reader that goes by times finds both
 
     def stop(self):
         self._stopped.set()

@@ -118,7 +118,7 @@ TEST_F(TlsFilesTest, AClientOfTheViewersAuthorityMayNotPush) {
   EXPECT_TRUE(without.MayPush(Text(ours_.Certificate("ours"))));
 }
 
-// A viewers' authority that the other one signed, and the other way round: who both signed may only look.
+// A viewers' authority that the other one signed, and the other way round: a client that both signed may only look.
 TEST_F(TlsFilesTest, AClientOfBothAuthoritiesMayOnlyLook) {
   WriteFile(folder_ / "authority.ext", "basicConstraints=critical,CA:true\n");
   const std::string request = folder_ / "below.csr", below = folder_ / "below.pem", key = folder_ / "below.key";

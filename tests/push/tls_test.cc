@@ -1,5 +1,5 @@
-// The link between sluice-sync and a dataplane over TCP: who is let in, what both say of whom they turn away, and
-// certificates that change under it. sluice-sync is the program, the dataplane its API and its store.
+// The link between sluice-sync and a dataplane over TCP: which client is let in, what both say of one that is turned
+// away, and certificates that change under it. sluice-sync is the program, the dataplane its API and its store.
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
@@ -245,7 +245,7 @@ TEST_F(TlsQuestion, ToAPlaneWithoutTlsSaysSo) {
             Here() + ": it speaks no TLS; to talk to a sluiced with the key insecure, give --insecure\n");
 }
 
-// A dataplane as its operator runs it, with a second authority for those who may only look.
+// A dataplane as its operator runs it, with a second authority for clients that may only look.
 class Viewers : public TlsQuestion {
  protected:
   Viewers() {

@@ -243,7 +243,7 @@ PolicyUpdate PeersCome(std::uint32_t pods, std::uint32_t step) {
   return update;
 }
 
-// The thread sanitizer watches those who copy the policy and ask the table meanwhile.
+// The thread sanitizer watches threads that copy the policy and ask the table meanwhile.
 TEST_F(PolicyStoreTest, ChangeWithoutEndLeavesNothingBehindWhileReadersGoOn) {
   constexpr std::uint32_t kPods = 501;
   std::uint64_t renewals = 0, most_sets = 0;

@@ -155,7 +155,7 @@ class Flapping {
     (this->*kWays[Below(std::size(kWays))])();
   }
 
-  // Says what a fresh compilation says; also to who remembers answers of before.
+  // Says what a fresh compilation says; also to a worker that remembers earlier answers.
   void ExpectRight() {
     Compiler fresh;
     const auto right = MustCompile(fresh, policy_);

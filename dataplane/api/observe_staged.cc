@@ -88,11 +88,12 @@ Status ObserveService::ListStaged(const v1::ListStagedRequest& request, AnswerWr
   const auto wanted = [&](const std::string& namespace_name) {
     return request.namespace_().empty() || request.namespace_() == namespace_name;
   };
-  for (const StagedDifference& difference : staged_->Differences()) {
+  staged_->VisitDifferences([&](const StagedDifference& difference) {
     const bool is_wanted =
         wanted(difference.source_owner.namespace_name) || wanted(difference.destination_owner.namespace_name);
     if (is_wanted) connected = connected && writer.Write(Describe(difference));
-  }
+    return connected;
+  });
   for (const FlowLogOwner& owner : silent) {
     response.Clear();
     SetPod(owner, response.mutable_silent());

@@ -57,16 +57,26 @@ Diagnostic TooLarge(std::string object, std::string field, std::size_t bytes, st
   return diagnostic;
 }
 
-// The object that names the group, as a rule's peers or as a section's subjects; else the group itself.
+// What of the section names the group: a rule's peers, or its subjects. Empty: nothing.
+std::string PlaceOf(GroupId group, const Section& section) {
+  for (const Rule& rule : section.rules) {
+    if (rule.peers != group) continue;
+    return std::string(Name(section.direction)) + '[' + std::to_string(rule.index) + "] peers";
+  }
+  return section.subjects == group ? "subjects" : "";
+}
+
+// The object that names the group, what is in force before what is staged; else the group itself.
 Diagnostic BlameFor(GroupId group, const ResolvedPolicy& policy, std::size_t bytes, std::size_t most_bytes) {
   for (const Section& section : policy.sections) {
-    const std::string direction(Name(section.direction));
-    for (const Rule& rule : section.rules) {
-      if (rule.peers != group) continue;
-      return TooLarge("policy " + section.policy, direction + '[' + std::to_string(rule.index) + "] peers", bytes,
-                      most_bytes);
+    const std::string place = PlaceOf(group, section);
+    if (!place.empty()) return TooLarge("policy " + section.policy, place, bytes, most_bytes);
+  }
+  for (const auto& [name, sections] : policy.staged) {
+    for (const Section& section : sections) {
+      const std::string place = PlaceOf(group, section);
+      if (!place.empty()) return TooLarge("staged policy " + name, place, bytes, most_bytes);
     }
-    if (section.subjects == group) return TooLarge("policy " + section.policy, "subjects", bytes, most_bytes);
   }
   return TooLarge("group {" + policy.groups[group].key + '}', "blocks", bytes, most_bytes);
 }
@@ -111,6 +121,15 @@ std::optional<Diagnostic> FindTooLarge(const ResolvedPolicy& policy, std::size_t
     for (const Section& of_policy : policy.sections.Find(name)) whole.sections.push_back(of_policy);
     bytes = ExactBytes(whole);
     if (bytes > most_bytes) return TooLarge("policy " + name, "rules", bytes, most_bytes);
+  }
+  for (const auto& [name, sections] : policy.staged) {
+    std::size_t bytes = kObject + name.size();
+    for (const Section& section : sections) bytes += BytesOf(section);
+    if (bytes <= most_bytes) continue;
+    ResolvedPolicy whole;
+    whole.staged = {{name, sections}};
+    bytes = ExactBytes(whole);
+    if (bytes > most_bytes) return TooLarge("staged policy " + name, "rules", bytes, most_bytes);
   }
   return std::nullopt;
 }

@@ -15,19 +15,24 @@ using nlohmann::json;
 
 constexpr long kHttpOk = 200;
 constexpr std::size_t kLongestAnswer = 4 << 20;
-constexpr std::array<std::string_view, 2> kGroups = {"policy.networking.k8s.io", "policy.sluice.internal"};
+constexpr std::array<std::string_view, 4> kGroups = {"policy.networking.k8s.io", "policy.sluice.internal",
+                                                     "projectcalico.org", "crd.projectcalico.org"};
 
 struct Offer {
   std::string_view version;
   Resource resource;
 };
 // The first that the API server has is taken.
-constexpr std::array<Offer, 5> kOffers = {{
+constexpr std::array<Offer, 8> kOffers = {{
     {"policy.networking.k8s.io/v1beta1", Resource::kClusterNetworkPolicies},
     {"policy.networking.k8s.io/v1alpha2", Resource::kClusterNetworkPolicies},
     {"policy.networking.k8s.io/v1alpha1", Resource::kAdminNetworkPolicies},
     {"policy.networking.k8s.io/v1alpha1", Resource::kBaselineAdminNetworkPolicies},
     {"policy.sluice.internal/v1alpha1", Resource::kStagedNetworkPolicies},
+    {"policy.sluice.internal/v1alpha1", Resource::kStagedClusterNetworkPolicies},
+    // Of Calico's API server, or of its CustomResourceDefinitions.
+    {"projectcalico.org/v3", Resource::kCalicoStagedNetworkPolicies},
+    {"crd.projectcalico.org/v1", Resource::kCalicoStagedNetworkPolicies},
 }};
 
 std::string MemberText(const json& object, const char* key) {

@@ -62,12 +62,16 @@ void KubeSource::Poll(std::chrono::milliseconds timeout) {
 
 void KubeSource::Wake() { client_.Wake(); }
 
+// What is in force does not wait for what is only tried, where we may not read that (a role of before the kind).
 bool KubeSource::synced() const {
-  return discovery_.known() &&
+  if (!discovery_.known()) return false;
+  const auto read = [this](Resource each) {
+    const WatchHealth& known = health(each);
+    return watches(each) && (known.synced || (IsStaged(each) && known.forbidden));
+  };
+  return std::all_of(kResources.begin(), kResources.end(), read) &&
          std::all_of(kOptionalResources.begin(), kOptionalResources.end(),
-                     [this](Resource each) { return discovery_.VersionOf(each).empty() || watches(each); }) &&
-         std::all_of(watches_.begin(), watches_.end(),
-                     [](const auto& watch) { return watch == nullptr || watch->synced(); });
+                     [&](Resource each) { return watches(each) ? read(each) : discovery_.VersionOf(each).empty(); });
 }
 
 void KubeSource::PostEvent(const EventSubject& subject, const std::string& reason, const std::string& message) {

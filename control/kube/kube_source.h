@@ -55,7 +55,8 @@ class KubeSource {
   // Ends a Poll that waits. Any thread.
   void Wake();
 
-  // Every resource that the API server has, optional ones included, has been listed whole since the start.
+  // Every resource that the API server has, optional ones included, has been listed whole since the start: staged ones
+  // that it forbids us aside.
   bool synced() const;
   // Posts a Kubernetes Event on the object, at some later Poll; see EventPoster::Post.
   void PostEvent(const EventSubject& subject, const std::string& reason, const std::string& message);

@@ -342,6 +342,7 @@ bool ListWatch::EndReplace(const std::string& resource_version) {
   stage_ = Stage::kWatch;
   sink_.OnReplaceEnd(resource_);
   health_.synced = true;
+  health_.forbidden = false;
   Recovered();
   return true;
 }
@@ -474,6 +475,7 @@ void ListWatch::OnRefused(ApiStatus status) {
                std::to_string(longest.count()) + " s";
   }
   wait = std::max(wait, asked > longest ? options_.longest_wait : milliseconds(asked));
+  health_.forbidden = status.code == kForbidden;
   Trouble(message, error_event_ ? TroubleOf::kAnswer : TroubleOf::kConnection);
   if (stage_ == Stage::kWatch && IsTooLargeVersion(status)) return Relist(wait);
   const bool of_access = status.code == kUnauthorized || status.code == kForbidden;

@@ -65,6 +65,7 @@ struct WatchOptions {
 // For metrics and health checks; any thread may read it at any time.
 struct WatchHealth {
   std::atomic<bool> synced = false;               // a list has been whole since the start
+  std::atomic<bool> forbidden = false;            // the last answer: what we are may not read it
   std::atomic<std::int64_t> last_contact_ns = 0;  // steady clock; of the last byte; 0: never
   std::atomic<std::uint64_t> lists = 0;           // begun
   std::atomic<std::uint64_t> relists = 0;         // begun since the version that we had was gone (410) or set back

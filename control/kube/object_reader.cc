@@ -92,6 +92,8 @@ Kept KeptOf(Resource resource) {
     case Resource::kAdminNetworkPolicies:
     case Resource::kBaselineAdminNetworkPolicies:
     case Resource::kStagedNetworkPolicies:
+    case Resource::kStagedClusterNetworkPolicies:
+    case Resource::kCalicoStagedNetworkPolicies:
       return kNetworkPolicy;
   }
   return {};

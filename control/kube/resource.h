@@ -18,6 +18,8 @@ enum class Resource : std::uint8_t {
   kAdminNetworkPolicies,
   kBaselineAdminNetworkPolicies,
   kStagedNetworkPolicies,
+  kStagedClusterNetworkPolicies,
+  kCalicoStagedNetworkPolicies,
 };
 
 // Those that every API server has.
@@ -25,9 +27,9 @@ inline constexpr std::size_t kResourceCount = 4;
 inline constexpr std::array<Resource, kResourceCount> kResources = {Resource::kNamespaces, Resource::kNodes,
                                                                     Resource::kPods, Resource::kNetworkPolicies};
 // Those that an API server has where their CustomResourceDefinitions are installed (Discovery).
-inline constexpr std::array<Resource, 4> kOptionalResources = {
-    Resource::kClusterNetworkPolicies, Resource::kAdminNetworkPolicies, Resource::kBaselineAdminNetworkPolicies,
-    Resource::kStagedNetworkPolicies};
+inline constexpr std::array<Resource, 6> kOptionalResources = {
+    Resource::kClusterNetworkPolicies, Resource::kAdminNetworkPolicies,         Resource::kBaselineAdminNetworkPolicies,
+    Resource::kStagedNetworkPolicies,  Resource::kStagedClusterNetworkPolicies, Resource::kCalicoStagedNetworkPolicies};
 inline constexpr std::size_t kAllResourceCount = kResourceCount + kOptionalResources.size();
 
 struct ResourceInfo {
@@ -52,6 +54,10 @@ inline constexpr std::array<ResourceInfo, kAllResourceCount> kResourceInfos = {{
      "/apis/policy.networking.k8s.io/v1alpha1/baselineadminnetworkpolicies"},
     {"stagednetworkpolicies", "policy.sluice.internal/v1alpha1", "StagedNetworkPolicy",
      "/apis/policy.sluice.internal/v1alpha1/stagednetworkpolicies"},
+    {"stagedclusternetworkpolicies", "policy.sluice.internal/v1alpha1", "StagedClusterNetworkPolicy",
+     "/apis/policy.sluice.internal/v1alpha1/stagedclusternetworkpolicies"},
+    {"stagedkubernetesnetworkpolicies", "projectcalico.org/v3", "StagedKubernetesNetworkPolicy",
+     "/apis/projectcalico.org/v3/stagedkubernetesnetworkpolicies"},
 }};
 
 constexpr const ResourceInfo& InfoOf(Resource resource) { return kResourceInfos[static_cast<std::size_t>(resource)]; }
@@ -60,6 +66,12 @@ constexpr const ResourceInfo& InfoOf(Resource resource) { return kResourceInfos[
 constexpr bool IsClusterPolicy(Resource resource) {
   return resource == Resource::kClusterNetworkPolicies || resource == Resource::kAdminNetworkPolicies ||
          resource == Resource::kBaselineAdminNetworkPolicies;
+}
+
+// Those that enforce nothing.
+constexpr bool IsStaged(Resource resource) {
+  return resource == Resource::kStagedNetworkPolicies || resource == Resource::kStagedClusterNetworkPolicies ||
+         resource == Resource::kCalicoStagedNetworkPolicies;
 }
 
 }  // namespace sluice

@@ -72,8 +72,8 @@ const std::set<std::pair<std::uint8_t, std::uint16_t>>* LintGround::ContainerPor
 bool LintGround::TurnTo(std::string title, bool refused) {
   const auto place = manifests_.places.find(title);
   if (refused || place == manifests_.places.end()) return false;
-  object_ = std::move(title);
   place_ = &place->second;
+  object_ = place_->object.empty() ? std::move(title) : place_->object;
   return true;
 }
 

@@ -3,10 +3,12 @@
 #include "lint/cluster_policies.h"
 #include "lint/ground.h"
 #include "lint/network_policies.h"
+#include "lint/promoted.h"
 
 namespace sluice {
 
 LintResult Lint(const Manifests& manifests, LintScope scope) {
+  if (scope == LintScope::kAll && IsStaged(manifests)) return Lint(Promoted(manifests), scope);
   LintGround ground(manifests, scope);
   const Isolated isolated = LintNetworkPolicies(&ground);
   LintClusterPolicies(isolated, &ground);

@@ -45,7 +45,8 @@ enum class LintScope : std::uint8_t {
   kUnanswered,
 };
 
-// Requires manifests that were read with ReadSettings::keep_lines.
+// Of kAll, what the manifests stage is looked at as if it were in force. Requires manifests that were read with
+// ReadSettings::keep_lines.
 LintResult Lint(const Manifests& manifests, LintScope scope = LintScope::kAll);
 
 }  // namespace sluice

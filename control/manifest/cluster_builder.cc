@@ -19,6 +19,9 @@ std::vector<Pod>& ListOf(Cluster& cluster, const Pod&) { return cluster.pods; }
 std::vector<NetworkPolicy>& ListOf(Cluster& cluster, const NetworkPolicy&) { return cluster.policies; }
 std::vector<ClusterPolicy>& ListOf(Cluster& cluster, const ClusterPolicy&) { return cluster.cluster_policies; }
 std::vector<StagedNetworkPolicy>& ListOf(Cluster& cluster, const StagedNetworkPolicy&) { return cluster.staged; }
+std::vector<StagedClusterPolicy>& ListOf(Cluster& cluster, const StagedClusterPolicy&) {
+  return cluster.staged_cluster;
+}
 
 // Of two places of an object, the later one counts unless the earlier has a better version.
 int Rank(Outcome outcome) { return outcome == Outcome::kAccepted ? 2 : outcome == Outcome::kKept ? 1 : 0; }

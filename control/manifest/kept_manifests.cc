@@ -86,8 +86,13 @@ auto Fields(T& object) {
 }
 template <Is<StagedNetworkPolicy> T>
 auto Fields(T& object) {
-  auto& [space, name, action, policy] = object;
-  return std::tie(space, name, action, policy);
+  auto& [space, name, action, policy, by] = object;
+  return std::tie(space, name, action, policy, by);
+}
+template <Is<StagedClusterPolicy> T>
+auto Fields(T& object) {
+  auto& [name, action, policy, by] = object;
+  return std::tie(name, action, policy, by);
 }
 template <Is<PodSelection> T>
 auto Fields(T& object) {

@@ -20,6 +20,7 @@ struct ObjectPlace {
   std::string file;
   std::uint32_t line = 0;
   std::shared_ptr<const FieldLines> lines;  // never null
+  std::string object = {};                  // what stands there, where it is another (lint/promoted.h)
 };
 
 struct Manifests {

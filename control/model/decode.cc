@@ -24,7 +24,9 @@ std::string NameOf(const Value* value) {
   return std::all_of(value->text.begin(), value->text.end(), printable) ? std::string(value->text) : std::string();
 }
 
-bool HasNamespace(std::string_view kind) { return kind != "Namespace" && kind != "Node" && !ClusterPolicyKindOf(kind); }
+bool HasNamespace(std::string_view kind) {
+  return kind != "Namespace" && kind != "Node" && kind != kStagedClusterKind && !ClusterPolicyKindOf(kind);
+}
 
 // `kind` is what it is, or is meant to be; one that is not ours may have a namespace.
 ObjectKey ReadKey(const Value& object, std::string_view kind) {
@@ -148,6 +150,9 @@ DecodedObject DecodeObject(const ValueTree& tree, const Value& object, const Typ
     } else {
       decoded.unclear = true;
     }
+  } else if (recognised.kind == kStagedClusterKind) {
+    StagedClusterPolicy staged = DecodeStagedClusterPolicy(root, std::move(meta));
+    if (findings.errors() == 0) decoded.object = std::move(staged);
   } else if (IsStagedKind(recognised.kind)) {
     // One that is refused stages nothing.
     StagedNetworkPolicy staged = DecodeStagedPolicy(root, recognised.kind, std::move(meta));

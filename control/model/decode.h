@@ -59,7 +59,9 @@ struct DecodedObject {
   // none of ours, or staged. A NetworkPolicy then isolates its pods; of its selector, what cannot be read is
   // left out, so that it selects the more. A ClusterPolicy has no Accepts then. A Pod, Node or Namespace lacks what
   // cannot be read. It may be there without a name.
-  std::variant<std::monostate, Namespace, NodeObject, Pod, NetworkPolicy, ClusterPolicy, StagedNetworkPolicy> object;
+  std::variant<std::monostate, Namespace, NodeObject, Pod, NetworkPolicy, ClusterPolicy, StagedNetworkPolicy,
+               StagedClusterPolicy>
+      object;
   // Of a ClusterPolicy: the fields that this version does not know or support, which failed closed (CNP-08).
   std::vector<std::string> failed_closed;
   // Where its fields stand, if its reader was asked to keep that (manifest/field_lines.h); the decoder leaves it alone.

@@ -421,25 +421,15 @@ bool HasTier(const Value& spec) {
          IsGivenOnce(spec, "tier");
 }
 
-}  // namespace
-
-ClusterPolicy DecodeClusterPolicy(const Field& root, ClusterPolicyKind kind, ObjectMeta meta) {
+// Requires that its fields' names were looked at.
+ClusterPolicy DecodeSpec(const Field& root, const Field& spec, ClusterPolicyKind kind, std::string name) {
   const Dialect dialect = DialectOf(kind);
   ClusterPolicy policy;
   policy.kind = kind;
-  policy.name = std::move(meta.name);
+  policy.name = std::move(name);
   policy.tier = kind == ClusterPolicyKind::kBaselineAdminNetworkPolicy ? Tier::kBaseline : Tier::kAdmin;
-  root.CheckOnly({"apiVersion", "kind", "metadata", "spec", "status"});
-  const Field spec = root.Get("spec");
   if (!spec.present()) spec.Error("is required");
-  if (dialect.has_tier) {
-    spec.CheckOnly(kClusterPolicyFields);
-    policy.tier = DecodeTier(spec.Get("tier"));
-  } else if (dialect.has_priority) {
-    spec.CheckOnly({"priority", "subject", "ingress", "egress"});
-  } else {
-    spec.CheckOnly({"subject", "ingress", "egress"});
-  }
+  if (dialect.has_tier) policy.tier = DecodeTier(spec.Get("tier"));
   if (kind == ClusterPolicyKind::kBaselineAdminNetworkPolicy && !policy.name.empty() && policy.name != "default") {
     const Field metadata = root.Get("metadata");
     metadata.Get("name").Error("must be \"default\": a cluster has one BaselineAdminNetworkPolicy");
@@ -454,6 +444,34 @@ ClusterPolicy DecodeClusterPolicy(const Field& root, ClusterPolicyKind kind, Obj
   policy.ingress = DecodeRules(spec.Get("ingress"), Direction::kIngress, dialect);
   policy.egress = DecodeRules(spec.Get("egress"), Direction::kEgress, dialect);
   return policy;
+}
+
+}  // namespace
+
+ClusterPolicy DecodeClusterPolicy(const Field& root, ClusterPolicyKind kind, ObjectMeta meta) {
+  const Dialect dialect = DialectOf(kind);
+  root.CheckOnly({"apiVersion", "kind", "metadata", "spec", "status"});
+  const Field spec = root.Get("spec");
+  if (dialect.has_tier) {
+    spec.CheckOnly(kClusterPolicyFields);
+  } else if (dialect.has_priority) {
+    spec.CheckOnly({"priority", "subject", "ingress", "egress"});
+  } else {
+    spec.CheckOnly({"subject", "ingress", "egress"});
+  }
+  return DecodeSpec(root, spec, kind, std::move(meta.name));
+}
+
+StagedClusterPolicy DecodeStagedClusterPolicy(const Field& root, ObjectMeta meta) {
+  StagedClusterPolicy staged;
+  staged.name = meta.name;
+  root.CheckOnly({"apiVersion", "kind", "metadata", "spec", "status"});
+  const Field spec = root.Get("spec");
+  spec.CheckOnly({"action", "tier", "priority", "subject", "ingress", "egress"});
+  staged.action = DecodeStagedAction(spec.Get("action"));
+  if (staged.action != StagedAction::kSet) return staged;
+  staged.policy = DecodeSpec(root, spec, ClusterPolicyKind::kClusterNetworkPolicy, std::move(meta.name));
+  return staged;
 }
 
 std::optional<ClusterPolicy> RefusedClusterPolicy(const Value& root, ClusterPolicy readable) {

@@ -28,7 +28,7 @@ Namespace DecodeNamespace(const Field& root, ObjectMeta meta);
 NodeObject DecodeNode(const Field& root, ObjectMeta meta);
 Pod DecodePod(const Field& root, ObjectMeta meta);
 NetworkPolicy DecodeNetworkPolicy(const Field& root, ObjectMeta meta);
-// Of both kinds that are staged.
+// Of both kinds that stage a NetworkPolicy.
 StagedNetworkPolicy DecodeStagedPolicy(const Field& root, std::string_view kind, ObjectMeta meta);
 // What stands for a refused NetworkPolicy: it isolates its subjects in its directions or, where these are not readable,
 // in both (NP-16).
@@ -36,6 +36,7 @@ NetworkPolicy RefusedPolicy(const Value& root, NetworkPolicy readable);
 
 // Of all three kinds (CNP-12).
 ClusterPolicy DecodeClusterPolicy(const Field& root, ClusterPolicyKind kind, ObjectMeta meta);
+StagedClusterPolicy DecodeStagedClusterPolicy(const Field& root, ObjectMeta meta);
 // What stands for a refused ClusterPolicy: no Accept, and a Deny of everything for each rule that is, or may have been,
 // a Deny or Pass. Nothing: its subject or its tier cannot be read.
 std::optional<ClusterPolicy> RefusedClusterPolicy(const Value& root, ClusterPolicy readable);
@@ -44,6 +45,9 @@ std::optional<ClusterPolicy> RefusedClusterPolicy(const Value& root, ClusterPoli
 void SetNamespaceNameLabel(Namespace& result);
 
 // Fields of several kinds.
+
+// Of a staged kind of ours: Set where it is absent.
+StagedAction DecodeStagedAction(const Field& field);
 
 // Of a selector that is refused, requirements that cannot be read are left out, so that it selects more than it names,
 // never less. A number or boolean where a string belongs is read as it was written.

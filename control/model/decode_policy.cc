@@ -179,9 +179,10 @@ NetworkPolicy DecodeNetworkPolicy(const Field& root, ObjectMeta meta) {
 }
 
 StagedNetworkPolicy DecodeStagedPolicy(const Field& root, std::string_view kind, ObjectMeta meta) {
-  using Change = StagedNetworkPolicy::Action;
-  const std::string_view action_field = kind == kStagedKind ? "action" : "stagedAction";
+  const bool is_calico = kind == kCalicoStagedKind;
+  const std::string_view action_field = is_calico ? "stagedAction" : "action";
   StagedNetworkPolicy staged;
+  staged.by = is_calico ? StagedBy::kCalicoObject : StagedBy::kObject;
   staged.namespace_name = meta.namespace_name;
   staged.name = meta.name;
   root.CheckOnly(kRootFields);
@@ -189,17 +190,22 @@ StagedNetworkPolicy DecodeStagedPolicy(const Field& root, std::string_view kind,
   spec.CheckOnly(std::array{kSpecFields[0], kSpecFields[1], kSpecFields[2], kSpecFields[3], action_field});
   staged.policy = DecodeSpec(spec, std::move(meta));
   const Field action = spec.Get(action_field);
-  const std::string_view text = action.String().value_or("Set");
-  if (text == "Delete") {
-    staged.action = Change::kDelete;
-  } else if (kind == kCalicoStagedKind && (text == "Ignore" || text == "Learn")) {
-    staged.action = Change::kIgnore;
-  } else if (text != "Set" && action.is(Value::Kind::kString)) {
-    action.Error("must be Set or Delete, is \"" + std::string(text) + '"');
-  }
-  if (staged.action != Change::kSet) staged.policy = {};
+  const auto text = action.String();
+  const bool is_ignored = is_calico && (text == "Ignore" || text == "Learn");
+  staged.action = is_ignored ? StagedAction::kIgnore : DecodeStagedAction(action);
+  if (staged.action != StagedAction::kSet) staged.policy = {};
   return staged;
 }
+
+StagedAction DecodeStagedAction(const Field& field) {
+  const std::string_view text = field.String().value_or("Set");
+  if (text == "Delete") return StagedAction::kDelete;
+  if (text != "Set" && field.is(Value::Kind::kString)) {
+    field.Error("must be Set or Delete, is \"" + std::string(text) + '"');
+  }
+  return StagedAction::kSet;
+}
+
 NetworkPolicy RefusedPolicy(const Value& root, NetworkPolicy readable) {
   static constexpr Value kNoSpec{};
   NetworkPolicy policy;

@@ -140,6 +140,14 @@ void AppendPolicy(const ClusterPolicy& policy, std::string* out) {
   AppendRules("egress", policy.egress, out);
 }
 
+// After its name.
+template <typename Staged>
+void AppendStaged(const Staged& staged, std::string* out) {
+  *out += staged.action == StagedAction::kSet ? " set" : staged.action == StagedAction::kDelete ? " delete" : " ignore";
+  *out += staged.by == StagedBy::kFolder ? " by a folder\n" : "\n";
+  if (staged.action == StagedAction::kSet) AppendPolicy(staged.policy, out);
+}
+
 }  // namespace
 
 std::string Dump(const Cluster& cluster) {
@@ -162,12 +170,11 @@ std::string Dump(const Cluster& cluster) {
   for (const ClusterPolicy& policy : cluster.cluster_policies) AppendPolicy(policy, &out);
   for (const StagedNetworkPolicy& staged : cluster.staged) {
     out += "staged " + staged.namespace_name + '/' + staged.name;
-    if (staged.action != StagedNetworkPolicy::Action::kSet) {
-      out += staged.action == StagedNetworkPolicy::Action::kDelete ? " delete\n" : " ignore\n";
-      continue;
-    }
-    out += " set\n";
-    AppendPolicy(staged.policy, &out);
+    AppendStaged(staged, &out);
+  }
+  for (const StagedClusterPolicy& staged : cluster.staged_cluster) {
+    out += "staged " + staged.name;
+    AppendStaged(staged, &out);
   }
   return out;
 }

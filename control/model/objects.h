@@ -113,22 +113,40 @@ struct NetworkPolicy {
   friend bool operator==(const NetworkPolicy&, const NetworkPolicy&) = default;
 };
 
+enum class StagedAction : std::uint8_t {
+  kSet,     // the policy would be in the place of the one of its name, if there is one
+  kDelete,  // the one of its name would be gone
+  kIgnore,  // Calico's Ignore and Learn: nothing is staged
+};
+
+// Where a change is staged. Of several for one policy, the first in this order counts.
+enum class StagedBy : std::uint8_t {
+  kFolder,        // --staged
+  kObject,        // a kind of ours
+  kCalicoObject,  // StagedKubernetesNetworkPolicy
+};
+
 // policy.sluice.internal/v1alpha1 StagedNetworkPolicy, or Calico's StagedKubernetesNetworkPolicy: a change of the
 // NetworkPolicy of that name that is to be tried. Traffic is judged by it and never by it alone: it enforces nothing.
 struct StagedNetworkPolicy {
-  enum class Action : std::uint8_t {
-    kSet,     // `policy` would be in the place of the one of its name, if there is one
-    kDelete,  // the one of its name would be gone
-    kIgnore,  // Calico's Ignore and Learn: nothing is staged
-  };
-
   // Its namespace and name.
   std::string namespace_name;
   std::string name;
-  Action action = Action::kSet;
+  StagedAction action = StagedAction::kSet;
   NetworkPolicy policy;  // kSet; of the same name
+  StagedBy by = StagedBy::kObject;
 
   friend bool operator==(const StagedNetworkPolicy&, const StagedNetworkPolicy&) = default;
+};
+
+// policy.sluice.internal/v1alpha1 StagedClusterNetworkPolicy: the same of the ClusterNetworkPolicy of that name.
+struct StagedClusterPolicy {
+  std::string name;
+  StagedAction action = StagedAction::kSet;
+  ClusterPolicy policy;  // kSet; a ClusterNetworkPolicy of the same name
+  StagedBy by = StagedBy::kObject;
+
+  friend bool operator==(const StagedClusterPolicy&, const StagedClusterPolicy&) = default;
 };
 
 // What one source (a folder, an API server) says at one time.
@@ -138,7 +156,9 @@ struct Cluster {
   std::vector<Pod> pods;  // unique by namespace, name
   std::vector<NetworkPolicy> policies;
   std::vector<ClusterPolicy> cluster_policies;  // unique by kind, name
-  std::vector<StagedNetworkPolicy> staged;      // of two of one namespace and name, the later counts
+  // Unique by what they are for and StagedBy.
+  std::vector<StagedNetworkPolicy> staged;
+  std::vector<StagedClusterPolicy> staged_cluster;
 };
 
 }  // namespace sluice

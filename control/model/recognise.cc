@@ -29,6 +29,7 @@ constexpr std::array<std::string_view, 2> kClusterPolicyVersions = {"policy.netw
 constexpr std::string_view kAdminPolicyVersion = "policy.networking.k8s.io/v1alpha1";
 constexpr std::string_view kStagedVersion = "policy.sluice.internal/v1alpha1";
 constexpr std::array<std::string_view, 1> kStagedGroups = {"policy.sluice.internal"};
+constexpr std::array<std::string_view, 2> kStagedKinds = {kStagedKind, kStagedClusterKind};
 // The API server's, and the one behind it.
 constexpr std::array<std::string_view, 2> kCalicoVersions = {"projectcalico.org/v3", "crd.projectcalico.org/v1"};
 // Where a NetworkPolicy is ours, or was meant to be: the last is an apiVersion without a group.
@@ -52,7 +53,7 @@ std::string_view VersionOf(std::string_view kind) {
   if (const auto cluster_kind = ClusterPolicyKindOf(kind)) {
     return *cluster_kind == ClusterPolicyKind::kClusterNetworkPolicy ? kClusterPolicyVersions[0] : kAdminPolicyVersion;
   }
-  if (kind == kStagedKind) return kStagedVersion;
+  if (kind == kStagedKind || kind == kStagedClusterKind) return kStagedVersion;
   if (kind == kCalicoStagedKind) return kCalicoVersions[0];
   return kind == kPolicyKind ? kNetworking : kCore;
 }
@@ -80,9 +81,12 @@ std::optional<ClusterPolicyKind> ClusterPolicyKindOf(std::string_view kind) {
 Recognised Recognise(const Value& object, const TypeMeta& type) {
   const std::string_view version = type.api_version;
   const std::string_view group = version.substr(0, version.find('/'));
-  // There is one kind in that group.
-  if (Meant(group, kStagedGroups) || (version.empty() && type.kind == kStagedKind)) {
-    return {type.kind == kStagedKind && version == kStagedVersion ? Ours::kYes : Ours::kMeant, kStagedKind};
+  // There are two kinds in that group, and one of them has a subject.
+  const bool is_ours = std::find(kStagedKinds.begin(), kStagedKinds.end(), type.kind) != kStagedKinds.end();
+  if (Meant(group, kStagedGroups) || (version.empty() && is_ours)) {
+    const std::string_view other = SpecHas(object, "subject") ? kStagedClusterKind : kStagedKind;
+    const std::string_view kind = Meant(type.kind, kStagedKinds).value_or(other);
+    return {type.kind == kind && version == kStagedVersion ? Ours::kYes : Ours::kMeant, kind};
   }
   if (type.kind == kCalicoStagedKind &&
       std::find(kCalicoVersions.begin(), kCalicoVersions.end(), version) != kCalicoVersions.end()) {

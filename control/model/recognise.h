@@ -12,7 +12,9 @@
 namespace sluice {
 
 inline constexpr std::string_view kStagedKind = "StagedNetworkPolicy";
+inline constexpr std::string_view kStagedClusterKind = "StagedClusterNetworkPolicy";
 inline constexpr std::string_view kCalicoStagedKind = "StagedKubernetesNetworkPolicy";
+// Those that stage a NetworkPolicy.
 constexpr bool IsStagedKind(std::string_view kind) { return kind == kStagedKind || kind == kCalicoStagedKind; }
 
 enum class Ours : std::uint8_t {

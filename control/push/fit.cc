@@ -23,11 +23,15 @@ void ShortenEndpoints(ResolvedPolicy* policy, std::size_t most_bytes) {
 // False: there is none that would be shorter then.
 bool EmptyUnusedGroups(ResolvedPolicy* policy) {
   std::vector<bool> used(policy->groups.size());
-  for (const Section& section : policy->sections) {
+  const auto note = [&used](const Section& section) {
     used[section.subjects] = true;
     for (const Rule& rule : section.rules) {
       if (rule.peers != kAnyPeer) used[rule.peers] = true;
     }
+  };
+  for (const Section& section : policy->sections) note(section);
+  for (const auto& [name, sections] : policy->staged) {
+    for (const Section& section : sections) note(section);
   }
   bool emptied = false;
   for (GroupId id = 0; id < used.size(); ++id) {
@@ -44,6 +48,7 @@ bool EmptyUnusedGroups(ResolvedPolicy* policy) {
 
 Fitting Fit(ResolvedPolicy* policy, HeldPolicies* held, std::size_t most_bytes) {
   Fitting fitting;
+  held->ForgetAllBut(*policy);
   held->Strip(policy);
   ShortenEndpoints(policy, most_bytes);
   while (auto too_large = FindTooLarge(*policy, most_bytes)) {

@@ -17,9 +17,9 @@ struct Fitting {
   std::optional<Diagnostic> refused;  // an object still fits no message: the policy cannot be sent
 };
 
-// Holds back (held_policies.h) each policy that is too large for a message of `most_bytes`, or names a group that is,
-// and empties such groups; their numbers stay. An endpoint that is too large loses its labels and named ports, which
-// are only shown.
+// Holds back (held_policies.h) each policy, staged or not, that is too large for a message of `most_bytes`, or names a
+// group that is, and empties such groups; their numbers stay. An endpoint that is too large loses its labels and named
+// ports, which are only shown.
 Fitting Fit(ResolvedPolicy* policy, HeldPolicies* held, std::size_t most_bytes);
 
 }  // namespace sluice

@@ -1,6 +1,7 @@
 // Policies that a target refused, and what is sent in their place so that all else can proceed: their sections without
 // rules, which isolate the pods they select, and with the reason. So nothing is ever allowed that the policy would
-// deny, and all numbers stay as they are. Within one thread.
+// deny, and all numbers stay as they are. What was refused of the staged ones is not sent at all: it stages nothing.
+// Within one thread.
 #ifndef SLUICE_CONTROL_PUSH_HELD_POLICIES_H_
 #define SLUICE_CONTROL_PUSH_HELD_POLICIES_H_
 
@@ -24,13 +25,14 @@ class HeldPolicies {
   // Those that `update` brings anew get another try. False: there are none.
   bool Release(const PolicyUpdate& update);
 
+  // Those that a full state does not have are forgotten.
+  void ForgetAllBut(const ResolvedPolicy& policy);
   // Only of the NetworkPolicy tier, whose rules allow: without its rules, a policy of another tier might deny less.
-  // Of a full state, those that it does not have are forgotten.
-  void Strip(ResolvedPolicy* policy);
+  void Strip(ResolvedPolicy* policy) const;
   void Strip(PolicyUpdate* update) const;
 
   std::size_t size() const { return reasons_.size(); }
-  // By policy: what it was refused for.
+  // By policy, "shop/web" or "shop/web (staged)": what it was refused for.
   const std::map<std::string, std::string>& reasons() const { return reasons_; }
 
  private:

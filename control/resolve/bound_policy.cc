@@ -177,7 +177,7 @@ BoundPolicy Bind(const NetworkPolicy& policy, Selections* selections, PortSplits
 
 BoundPolicy Bind(const StagedNetworkPolicy& staged, Selections* selections, PortSplits* splits) {
   BoundPolicy bound;
-  if (staged.action == StagedNetworkPolicy::Action::kSet) bound = Bind(staged.policy, selections, splits);
+  if (staged.action == StagedAction::kSet) bound = Bind(staged.policy, selections, splits);
   bound.title = PolicyTitle(staged.namespace_name, staged.name);
   bound.staged = true;
   return bound;

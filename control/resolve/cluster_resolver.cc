@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <string_view>
 #include <utility>
 
 #include "resolve/cluster_order.h"
@@ -29,6 +30,7 @@ void ClusterResolver::Load(const Cluster& cluster) {
   order.ForEach(cluster.policies, [this](const NetworkPolicy& object) { Upsert(object); });
   for (const ClusterPolicy& object : cluster.cluster_policies) Upsert(object);
   for (const StagedNetworkPolicy& object : cluster.staged) Upsert(object);
+  for (const StagedClusterPolicy& object : cluster.staged_cluster) Upsert(object);
   for (std::uint32_t pod = 0; pod < state_.pod_limit(); ++pod) {
     if (state_.pod(pod).IsEndpoint()) OnPod(pod);
   }
@@ -150,12 +152,23 @@ void ClusterResolver::DeletePolicy(const std::string& namespace_name, const std:
 }
 
 void ClusterResolver::Upsert(const StagedNetworkPolicy& object) {
-  if (object.action == StagedNetworkPolicy::Action::kIgnore) return DeleteStaged(object.namespace_name, object.name);
-  Put(Bind(object, &selections_, &splits_));
+  if (object.action == StagedAction::kIgnore) return DeleteStaged(object.namespace_name, object.name, object.by);
+  const std::string title = PolicyTitle(object.namespace_name, object.name);
+  staged_policies_[title].insert_or_assign(object.by, object);
+  PutStaged(title);
 }
 
-void ClusterResolver::DeleteStaged(const std::string& namespace_name, const std::string& name) {
-  Remove(staged_, PolicyTitle(namespace_name, name));
+void ClusterResolver::DeleteStaged(const std::string& namespace_name, const std::string& name, StagedBy by) {
+  const std::string title = PolicyTitle(namespace_name, name);
+  const auto known = staged_policies_.find(title);
+  if (known == staged_policies_.end() || known->second.erase(by) == 0) return;
+  if (!known->second.empty()) return PutStaged(title);
+  staged_policies_.erase(known);
+  Remove(staged_, title);
+}
+
+void ClusterResolver::PutStaged(const std::string& title) {
+  Put(Bind(staged_policies_.at(title).begin()->second, &selections_, &splits_));
 }
 
 void ClusterResolver::Remove(BoundPolicies& policies, const std::string& title) {
@@ -174,37 +187,89 @@ void ClusterResolver::Upsert(const ClusterPolicy& object) {
 void ClusterResolver::DeleteClusterPolicy(ClusterPolicyKind kind, const std::string& name) {
   const auto known = cluster_policies_.find(name);
   if (known == cluster_policies_.end() || known->second.erase(kind) == 0) return;
-  BindClusterPolicies(name);
   if (known->second.empty()) cluster_policies_.erase(known);
+  BindClusterPolicies(name);
 }
 
-// Kind by kind, the first one takes the name for its title, others one with their kind.
+void ClusterResolver::Upsert(const StagedClusterPolicy& object) {
+  if (object.action == StagedAction::kIgnore) return DeleteStagedCluster(object.name, object.by);
+  staged_cluster_[object.name].insert_or_assign(object.by, object);
+  BindClusterPolicies(object.name);
+}
+
+void ClusterResolver::DeleteStagedCluster(const std::string& name, StagedBy by) {
+  const auto known = staged_cluster_.find(name);
+  if (known == staged_cluster_.end() || known->second.erase(by) == 0) return;
+  if (known->second.empty()) staged_cluster_.erase(known);
+  BindClusterPolicies(name);
+}
+
+// By title: kind by kind, the first one takes the name, others one with their kind.
+ClusterResolver::Titled ClusterResolver::Titles(const std::string& name, const KindedPolicies& policies) {
+  Titled titled;
+  for (const auto& [kind, policy] : policies) {
+    titled.emplace(titled.empty() ? name : ClusterPolicyTitle(kind, name), policy);
+  }
+  return titled;
+}
+
+// What is staged of that name would change: by title, as in the policy that it would make. Null: there would be none.
+ClusterResolver::Titled ClusterResolver::StagedTitles(const std::string& name, KindedPolicies policies) const {
+  constexpr auto kKind = ClusterPolicyKind::kClusterNetworkPolicy;
+  const StagedClusterPolicy& staged = staged_cluster_.at(name).begin()->second;
+  const Titled in_force = Titles(name, policies);
+  if (staged.action == StagedAction::kSet) {
+    policies[kKind] = &staged.policy;
+  } else if (policies.erase(kKind) == 0) {
+    return {{policies.empty() ? name : ClusterPolicyTitle(kKind, name), nullptr}};
+  }
+  const Titled would_be = Titles(name, policies);
+  Titled changes;
+  for (const auto& [title, policy] : would_be) {
+    const auto now = in_force.find(title);
+    if (policy == &staged.policy || now == in_force.end() || now->second != policy) changes.emplace(title, policy);
+  }
+  for (const auto& [title, policy] : in_force) {
+    if (!would_be.contains(title)) changes.emplace(title, nullptr);
+  }
+  return changes;
+}
+
 void ClusterResolver::BindClusterPolicies(const std::string& name) {
-  std::set<std::string> titles;
   with_nodes_.erase(name);
   const auto node_blocks = [this](const LabelSelector& selector) {
     const auto [blocks, added] = node_blocks_.try_emplace(selector);
     if (added) blocks->second = state_.NodeBlocks(selector);
     return blocks->second;
   };
-  std::vector<BoundPolicy> bound;
-  for (const auto& [kind, policy] : cluster_policies_.at(name)) {
-    std::string title = titles.empty() ? name : ClusterPolicyTitle(kind, name);
-    titles.insert(title);
-    bound.push_back(Bind(policy, std::move(title), node_blocks, &selections_, &splits_));
-    const auto names_nodes = [](const ClusterPolicyRule& rule) {
-      return std::any_of(rule.peers.begin(), rule.peers.end(), [](const auto& peer) { return peer.nodes.has_value(); });
-    };
-    if (std::any_of(policy.egress.begin(), policy.egress.end(), names_nodes)) with_nodes_.insert(name);
+  const auto names_nodes = [](const ClusterPolicyRule& rule) {
+    return std::any_of(rule.peers.begin(), rule.peers.end(), [](const auto& peer) { return peer.nodes.has_value(); });
+  };
+  const auto bind = [&](const Titled& titled, bool staged) {
+    std::vector<std::string> gone = {name};
+    for (const auto kind : {ClusterPolicyKind::kClusterNetworkPolicy, ClusterPolicyKind::kAdminNetworkPolicy,
+                            ClusterPolicyKind::kBaselineAdminNetworkPolicy}) {
+      gone.push_back(ClusterPolicyTitle(kind, name));
+    }
+    std::erase_if(gone, [&](const std::string& title) { return titled.contains(title); });
+    for (const std::string& title : gone) Remove(staged ? staged_ : policies_, title);
+    for (const auto& [title, policy] : titled) {
+      BoundPolicy bound;
+      if (policy != nullptr) {
+        bound = Bind(*policy, title, node_blocks, &selections_, &splits_);
+        if (std::any_of(policy->egress.begin(), policy->egress.end(), names_nodes)) with_nodes_.insert(name);
+      }
+      bound.title = title;
+      bound.staged = staged;
+      Put(std::move(bound));
+    }
+  };
+  KindedPolicies policies;
+  if (const auto in_force = cluster_policies_.find(name); in_force != cluster_policies_.end()) {
+    for (const auto& [kind, policy] : in_force->second) policies.emplace(kind, &policy);
   }
-  std::vector<std::string> before = {name};
-  for (const auto kind : {ClusterPolicyKind::kAdminNetworkPolicy, ClusterPolicyKind::kBaselineAdminNetworkPolicy}) {
-    before.push_back(ClusterPolicyTitle(kind, name));
-  }
-  for (const std::string& title : before) {
-    if (!titles.contains(title)) Remove(policies_, title);
-  }
-  for (BoundPolicy& policy : bound) Put(std::move(policy));
+  bind(Titles(name, policies), /*staged=*/false);
+  bind(staged_cluster_.contains(name) ? StagedTitles(name, policies) : Titled(), /*staged=*/true);
 }
 
 void ClusterResolver::FollowNodes() {
@@ -213,6 +278,24 @@ void ClusterResolver::FollowNodes() {
   node_blocks_.clear();
   const std::set<std::string> names = with_nodes_;
   for (const std::string& name : names) BindClusterPolicies(name);
+}
+
+Diagnostics ClusterResolver::Conflicts() const {
+  Diagnostics conflicts = state_.Conflicts();
+  constexpr std::string_view kPlaces[] = {"a folder of staged policies (--staged)", "an object of its kind",
+                                          "an object of Calico's kind"};
+  const auto tell = [&](const std::string& policy, const auto& by_place) {
+    for (auto loser = std::next(by_place.begin()); loser != by_place.end(); ++loser) {
+      conflicts.push_back({Severity::kWarning, "", 0, policy, "",
+                           "is staged in two places: that of " +
+                               std::string(kPlaces[static_cast<int>(by_place.begin()->first)]) +
+                               " counts, and not that of " + std::string(kPlaces[static_cast<int>(loser->first)]) +
+                               "; take one of them away"});
+    }
+  };
+  for (const auto& [title, by_place] : staged_policies_) tell("NetworkPolicy " + title, by_place);
+  for (const auto& [name, by_place] : staged_cluster_) tell("ClusterNetworkPolicy " + name, by_place);
+  return conflicts;
 }
 
 void ClusterResolver::OnPod(std::uint32_t pod) {

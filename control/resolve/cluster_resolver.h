@@ -51,8 +51,12 @@ class ClusterResolver {
   // The policies of the same name of other kinds may get other titles by this.
   void Upsert(const ClusterPolicy& object);
 
-  // What is staged for the policy of its name; Action::kIgnore: nothing.
+  // What is staged there for the policy of its name; StagedAction::kIgnore: nothing. Of several for one policy, that of
+  // the first StagedBy counts.
   void Upsert(const StagedNetworkPolicy& object);
+  // The same of a ClusterNetworkPolicy. Policies of other kinds that would get another title by it are staged under
+  // that.
+  void Upsert(const StagedClusterPolicy& object);
 
   // Of an object that isn't there: nothing. Pods outlive their Namespace and Node objects.
   void DeleteNamespace(const std::string& name);
@@ -60,13 +64,14 @@ class ClusterResolver {
   void DeletePod(const std::string& namespace_name, const std::string& name);
   void DeletePolicy(const std::string& namespace_name, const std::string& name);
   void DeleteClusterPolicy(ClusterPolicyKind kind, const std::string& name);
-  void DeleteStaged(const std::string& namespace_name, const std::string& name);
+  void DeleteStaged(const std::string& namespace_name, const std::string& name, StagedBy by);
+  void DeleteStagedCluster(const std::string& name, StagedBy by);
 
   // Does after Load what the first change of a pod would otherwise pay for.
   void PrepareForChanges() { state_.IndexPods(); }
 
-  // What two objects claim and one loses, now: a warning each (NP-83).
-  Diagnostics Conflicts() const { return state_.Conflicts(); }
+  // What two objects claim and one loses, now: a warning each (NP-83). A policy that is staged twice is such a claim.
+  Diagnostics Conflicts() const;
 
   // A receiver's view. With a node's name: only what the pods on that node need.
   std::unique_ptr<PolicyView> MakeView(std::string node = "");
@@ -89,6 +94,12 @@ class ClusterResolver {
   void Put(BoundPolicy bound);
   using BoundPolicies = std::map<std::string, BoundPolicy>;  // by title
   void Remove(BoundPolicies& policies, const std::string& title);
+  void PutStaged(const std::string& title);
+  // Cluster policies of one name.
+  using KindedPolicies = std::map<ClusterPolicyKind, const ClusterPolicy*>;
+  using Titled = std::map<std::string, const ClusterPolicy*>;
+  static Titled Titles(const std::string& name, const KindedPolicies& policies);
+  Titled StagedTitles(const std::string& name, KindedPolicies policies) const;
   void BindClusterPolicies(const std::string& name);
   // Once everything else has followed: what `nodes` peers stand for may have changed.
   void FollowNodes();
@@ -99,7 +110,12 @@ class ClusterResolver {
   BoundPolicies policies_;
   BoundPolicies staged_;
   std::map<std::string, std::map<ClusterPolicyKind, ClusterPolicy>> cluster_policies_;  // by name
-  std::set<std::string> with_nodes_;                                                    // those that have such peers
+  // What is staged for one policy, of which the first counts.
+  template <typename Staged>
+  using ByPlace = std::map<StagedBy, Staged>;
+  std::map<std::string, ByPlace<StagedNetworkPolicy>> staged_policies_;  // by title
+  std::map<std::string, ByPlace<StagedClusterPolicy>> staged_cluster_;   // by name
+  std::set<std::string> with_nodes_;  // names of cluster policies, staged ones included, that have such peers
   std::map<LabelSelector, std::vector<CidrBlock>> node_blocks_;  // worked out since nodes_changed_ was last set
   bool nodes_changed_ = false;
   std::vector<PolicyView*> views_;

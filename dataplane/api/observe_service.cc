@@ -166,6 +166,7 @@ Status ObserveService::GetStatus(const v1::GetStatusRequest&, AnswerWriter& writ
     status.set_spoofed_source(drops->spoofed_source);
     status.set_spoofed_tunnel(drops->spoofed_tunnel);
   }
+  AddStaged(&status);
   writer.Write(status);
   return Status::OK;
 }

@@ -11,6 +11,7 @@
 
 #include "api/drop_feed.h"
 #include "api/read_calls.h"
+#include "api/silent_pods.h"
 #include "core/pipeline_config.h"
 #include "observe/dataplane_view.h"
 #include "observe/flow_log.h"
@@ -69,6 +70,8 @@ class ObserveService final : public RawObserveService {
   // The answers. Of the call's thread.
   grpc::Status GetStatus(const v1::GetStatusRequest&, AnswerWriter& writer);
   void AddUnanswered(v1::Status* status);
+  void AddStaged(v1::Status* status) const;
+  void SetStaged(const StagedTotals& totals, const PodCounts& pods, v1::StagedSummary* summary) const;
   grpc::Status ListEndpoints(const v1::ListEndpointsRequest& request, AnswerWriter& writer);
   grpc::Status ListPolicies(const v1::ListPoliciesRequest& request, AnswerWriter& writer);
   grpc::Status GetTableStats(const v1::GetTableStatsRequest&, AnswerWriter& writer);

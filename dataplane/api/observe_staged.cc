@@ -1,5 +1,4 @@
 // ObserveService::ListStaged: what staged policies would change of the traffic that was seen.
-#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -11,8 +10,6 @@ namespace sluice {
 namespace {
 
 using grpc::Status;
-
-constexpr std::size_t kEndpointsAtOnce = 1000;
 
 void SetPod(const FlowLogOwner& owner, v1::StagedPod* pod) {
   pod->set_namespace_(ShownName(owner.namespace_name));
@@ -49,45 +46,54 @@ v1::ListStagedResponse Describe(const StagedDifference& difference) {
 
 }  // namespace
 
-Status ObserveService::ListStaged(const v1::ListStagedRequest& request, AnswerWriter& writer) {
-  const PolicyStore& store = intake_.store();
-  const auto wanted = [&](const std::string& namespace_name) {
-    return request.namespace_().empty() || request.namespace_() == namespace_name;
-  };
-  std::vector<FlowLogOwner> silent;
-  std::uint64_t pods = 0;
-  const StagedTotals totals = staged_ == nullptr ? StagedTotals() : staged_->totals();
-  for (std::size_t begin = 0, end = 1; begin < end && totals.since_unix_ns != 0; begin += kEndpointsAtOnce) {
-    store.Read([&](const ResolvedPolicy& policy, const Table&) {
-      end = policy.endpoints.size();
-      for (std::size_t i = begin; i < std::min(begin + kEndpointsAtOnce, end); ++i) {
-        const Endpoint& endpoint = policy.endpoints[i];
-        if (endpoint.name.empty() || !wanted(endpoint.namespace_name)) continue;
-        ++pods;
-        if (staged_->HasSeen(endpoint.namespace_name + '/' + endpoint.name)) continue;
-        silent.push_back({endpoint.namespace_name, endpoint.name, {}, endpoint.workload});
-      }
-    });
-  }
-  v1::ListStagedResponse response;
-  v1::StagedSummary* summary = response.mutable_summary();
+void ObserveService::SetStaged(const StagedTotals& totals, const PodCounts& pods, v1::StagedSummary* summary) const {
   summary->set_since_unix_ns(totals.since_unix_ns);
   summary->set_judged(totals.judged);
   summary->set_not_kept(totals.not_kept);
-  summary->set_pods(pods);
+  summary->set_would_deny(totals.would_deny);
+  summary->set_would_allow(totals.would_allow);
+  summary->set_pods(pods.pods);
+  summary->set_silent(pods.silent);
+  summary->set_policy_count(intake_.store().StagedCount());
+  if (const auto refused = intake_.store().staged_refused()) *summary->mutable_refused() = EncodeProblem(*refused);
+}
+
+void ObserveService::AddStaged(v1::Status* status) const {
+  if (staged_ == nullptr || intake_.store().StagedCount() == 0) return;
+  const StagedTotals totals = staged_->totals();
+  const PodCounts pods = totals.since_unix_ns == 0 ? PodCounts() : FindSilentPods(intake_.store(), *staged_);
+  SetStaged(totals, pods, status->mutable_staged());
+}
+
+Status ObserveService::ListStaged(const v1::ListStagedRequest& request, AnswerWriter& writer) {
+  const PolicyStore& store = intake_.store();
+  std::vector<FlowLogOwner> silent;
+  PodCounts pods;
+  const StagedTotals totals = staged_ == nullptr ? StagedTotals() : staged_->totals();
+  if (totals.since_unix_ns != 0) {
+    pods = FindSilentPods(store, *staged_, request.namespace_(), [&](const Endpoint& endpoint) {
+      if (request.summary_only()) return;
+      silent.push_back({endpoint.namespace_name, endpoint.name, {}, endpoint.workload});
+    });
+  }
+  v1::ListStagedResponse response;
+  SetStaged(totals, pods, response.mutable_summary());
   for (const auto& [policy, deletes] : store.Staged()) {
-    v1::StagedPolicy* staged = summary->add_policies();
+    v1::StagedPolicy* staged = response.mutable_summary()->add_policies();
     staged->set_policy(ShownName(policy));
     staged->set_deletes(deletes);
   }
-  if (const auto refused = store.staged_refused()) *summary->mutable_refused() = EncodeProblem(*refused);
   bool connected = writer.Write(response);
-  if (staged_ == nullptr) return connected ? Status::OK : Status::CANCELLED;
-  for (const StagedDifference& difference : staged_->Differences()) {
+  if (staged_ == nullptr || request.summary_only()) return connected ? Status::OK : Status::CANCELLED;
+  const auto wanted = [&](const std::string& namespace_name) {
+    return request.namespace_().empty() || request.namespace_() == namespace_name;
+  };
+  staged_->VisitDifferences([&](const StagedDifference& difference) {
     const bool is_wanted =
         wanted(difference.source_owner.namespace_name) || wanted(difference.destination_owner.namespace_name);
     if (is_wanted) connected = connected && writer.Write(Describe(difference));
-  }
+    return connected;
+  });
   for (const FlowLogOwner& owner : silent) {
     response.Clear();
     SetPod(owner, response.mutable_silent());

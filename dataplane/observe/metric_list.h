@@ -105,6 +105,8 @@ constexpr std::string_view Name(MetricKind kind) {
     "Denied packets that what is staged would have allowed, since then")                                               \
   X(kStagedNotKept, kGauge, "sluice_staged_not_kept", "",                                                              \
     "Of those that would have been treated differently, the ones that there was no room to tell apart")                \
+  X(kStagedSilentPods, kGauge, "sluice_staged_silent_pods", "",                                                        \
+    "Pods that took part in no connection since then, so that nothing is known of what they need")                     \
   X(kFlowLogLines, kCounter, "sluice_flow_log_lines_total", "sink", "Lines that a sink of the flow log took")          \
   X(kEventsLost, kCounter, "sluice_events_lost_total", "sink,cause",                                                   \
     "Lines that a sink of the flow log did not get, by cause")                                                         \

@@ -171,6 +171,7 @@ void AddStaged(const MetricsInput& input, Page& page) {
   page.Set(Metric::kStagedWouldDeny, input.staged.would_deny);
   page.Set(Metric::kStagedWouldAllow, input.staged.would_allow);
   page.Set(Metric::kStagedNotKept, input.staged.not_kept);
+  page.Set(Metric::kStagedSilentPods, input.staged_silent_pods);
 }
 
 void AddPolicy(const MetricsInput& input, Page& page) {

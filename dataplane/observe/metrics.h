@@ -51,6 +51,7 @@ struct MetricsInput {
   std::size_t staged_policies = 0;
   bool staged_refused = false;
   StagedTotals staged;
+  std::uint64_t staged_silent_pods = 0;     // those of which nothing was seen since
   std::int64_t certificate_end_unix_s = 0;  // 0: there is none
 };
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 namespace sluice {
 namespace {
@@ -12,7 +12,9 @@ using nlohmann::json;
 
 constexpr std::chrono::seconds kJudgeInterval(1);
 constexpr std::chrono::seconds kSaveInterval(60);
+constexpr int kFormat = 2;  // of the file
 constexpr std::size_t kClassifierLines = 1024;
+constexpr std::size_t kAtOnce = 1000;  // differences
 
 std::uint64_t UnixNowNs() {
   return static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
@@ -131,10 +133,33 @@ StagedTotals StagedLedger::totals() const {
   return totals_;
 }
 
+void StagedLedger::VisitDifferences(const std::function<bool(const StagedDifference&)>& visit) const {
+  std::optional<std::uint64_t> staging;
+  std::string last;
+  while (true) {
+    std::vector<StagedDifference> some;
+    {
+      const std::lock_guard lock(mutex_);
+      if (staging.value_or(staging_) != staging_) return;
+      staging = staging_;
+      for (auto next = pairs_.upper_bound(last); next != pairs_.end() && some.size() < kAtOnce; ++next) {
+        some.push_back(next->second);
+        if (some.size() == kAtOnce) last = next->first;
+      }
+    }
+    for (const StagedDifference& difference : some) {
+      if (!visit(difference)) return;
+    }
+    if (some.size() < kAtOnce) return;
+  }
+}
+
 std::vector<StagedDifference> StagedLedger::Differences() const {
-  const std::lock_guard lock(mutex_);
   std::vector<StagedDifference> differences;
-  for (const auto& [key, difference] : pairs_) differences.push_back(difference);
+  VisitDifferences([&](const StagedDifference& difference) {
+    differences.push_back(difference);
+    return true;
+  });
   return differences;
 }
 
@@ -173,10 +198,8 @@ void StagedLedger::Collect(const std::vector<Observation>& workers) {
     judge_due_ = now + kJudgeInterval;
     if (table->staged() != nullptr) JudgeAgain(*table);
   }
-  if (now >= save_due_) {
-    if (save_due_ != Clock::time_point()) Save();
-    save_due_ = now + kSaveInterval;
-  }
+  if (now < save_due_) return;
+  if (save_due_ == Clock::time_point() || !SaveSome()) save_due_ = now + kSaveInterval;
 }
 
 void StagedLedger::CollectLast(const std::vector<Observation>& workers) {
@@ -186,7 +209,8 @@ void StagedLedger::CollectLast(const std::vector<Observation>& workers) {
     if (worker.staged_judge == nullptr) continue;
     worker.staged_judge->halves().TakeAll([&](StagedJudge::Half& half) { Take(*table, half); });
   }
-  Save();
+  saving_.reset();
+  while (SaveSome()) continue;
 }
 
 // Where something else is staged than what this is of.
@@ -264,9 +288,20 @@ void StagedLedger::Add(const Table& table, std::span<const StagedJudge::Entry> e
   }
 }
 
-// Only of ends that are whose they were: what a pod that is gone did says what the next one may do.
 void StagedLedger::JudgeAgain(const Table& table) {
-  const std::vector<StagedDifference> differences = Differences();
+  std::vector<StagedDifference> some;
+  VisitDifferences([&](const StagedDifference& difference) {
+    some.push_back(difference);
+    if (some.size() < kAtOnce) return true;
+    Settle(table, some);
+    some.clear();
+    return true;
+  });
+  Settle(table, some);
+}
+
+// Only of ends that are whose they were: what a pod that is gone did says what the next one may do.
+void StagedLedger::Settle(const Table& table, std::span<const StagedDifference> differences) {
   std::vector<IpAddress> addresses;
   for (const StagedDifference& difference : differences) {
     addresses.push_back(difference.source);
@@ -299,60 +334,93 @@ void StagedLedger::JudgeAgain(const Table& table) {
   }
 }
 
-// A file of another version, or of what is staged no more, is none.
+// A file of another version, of what is staged no more, or without its end, is none. A line each: what it is of, the
+// pairs, the pods, and the totals as the end.
 void StagedLedger::Load(std::uint64_t staging) {
   if (file_.empty()) return;
   std::ifstream file(file_);
-  const json kept = json::parse(file, nullptr, false);
-  if (!kept.is_object()) return;
+  std::map<std::string, StagedDifference> pairs;
+  std::map<std::string, std::uint64_t> seen;
+  bool is_ours = false;
   try {
-    if (kept.at("format") != 1 || kept.at("staging") != staging) return;
-    std::map<std::string, StagedDifference> pairs;
-    for (const json& one : kept.at("pairs")) {
-      StagedDifference difference = DifferenceOf(one);
-      std::string key = KeyOf(difference);
-      pairs.emplace(std::move(key), std::move(difference));
+    for (std::string line; std::getline(file, line);) {
+      const json kept = json::parse(line);
+      if (!std::exchange(is_ours, true)) {
+        if (kept.at("format") != kFormat || kept.at("staging") != staging) return;
+      } else if (kept.contains("pod")) {
+        seen.emplace(kept.at("pod"), kept.at("seen"));
+      } else if (kept.contains("totals")) {
+        const json& totals = kept.at("totals");
+        const StagedTotals before{totals.at("since"), totals.at("judged"), totals.at("not_kept"),
+                                  totals.at("would_deny"), totals.at("would_allow")};
+        const std::lock_guard lock(mutex_);
+        pairs_ = std::move(pairs);
+        totals_ = before;
+        seen_ = std::move(seen);
+        return;
+      } else {
+        StagedDifference difference = DifferenceOf(kept);
+        std::string key = KeyOf(difference);
+        pairs.emplace(std::move(key), std::move(difference));
+      }
     }
-    const json& totals = kept.at("totals");
-    const StagedTotals before{totals.at("since"), totals.at("judged"), totals.at("not_kept"), totals.at("would_deny"),
-                              totals.at("would_allow")};
-    auto seen = kept.at("seen").get<std::unordered_map<std::string, std::uint64_t>>();
-    const std::lock_guard lock(mutex_);
-    pairs_ = std::move(pairs);
-    totals_ = before;
-    seen_ = std::move(seen);
   } catch (const std::exception&) {
     // It is nothing that this version wrote: what is seen from now on counts.
   }
 }
 
-void StagedLedger::Save() {
-  if (file_.empty()) return;
-  json kept;
+bool StagedLedger::SaveSome() {
+  if (file_.empty()) return false;
+  const std::string temporary = file_ + ".new";
+  json lines = json::array();
+  bool is_whole = false;
   {
     const std::lock_guard lock(mutex_);
+    if (saving_ && saving_->staging != staging_) saving_.reset();
     if (staging_ == 0) {
       std::remove(file_.c_str());
-      return;
+      return false;
     }
-    json pairs = json::array();
-    for (const auto& [key, difference] : pairs_) pairs.push_back(ToJson(difference));
-    kept = {{"format", 1},
-            {"staging", staging_},
-            {"pairs", std::move(pairs)},
-            {"seen", seen_},
-            {"totals",
-             {{"since", totals_.since_unix_ns},
-              {"judged", totals_.judged},
-              {"not_kept", totals_.not_kept},
-              {"would_deny", totals_.would_deny},
-              {"would_allow", totals_.would_allow}}}};
+    if (!saving_) {
+      saving_.emplace();
+      saving_->staging = staging_;
+      saving_->file.open(temporary, std::ios::trunc);
+      lines.push_back({{"format", kFormat}, {"staging", staging_}});
+    }
+    Saving& saving = *saving_;
+    if (!saving.pairs_are_done) {
+      for (auto next = pairs_.upper_bound(saving.last); lines.size() < kAtOnce; ++next) {
+        saving.pairs_are_done = next == pairs_.end();
+        if (saving.pairs_are_done) break;
+        lines.push_back(ToJson(next->second));
+        saving.last = next->first;
+      }
+      if (saving.pairs_are_done) saving.last.clear();
+    }
+    if (saving.pairs_are_done) {
+      for (auto next = seen_.upper_bound(saving.last); lines.size() < kAtOnce; ++next) {
+        is_whole = next == seen_.end();
+        if (is_whole) break;
+        lines.push_back({{"pod", next->first}, {"seen", next->second}});
+        saving.last = next->first;
+      }
+    }
+    if (is_whole) {
+      lines.push_back({{"totals",
+                        {{"since", totals_.since_unix_ns},
+                         {"judged", totals_.judged},
+                         {"not_kept", totals_.not_kept},
+                         {"would_deny", totals_.would_deny},
+                         {"would_allow", totals_.would_allow}}}});
+    }
   }
-  const std::string temporary = file_ + ".new";
-  std::ofstream file(temporary, std::ios::trunc);
-  file << kept.dump(-1, ' ', false, json::error_handler_t::replace) << '\n';
-  file.close();
-  if (!file || std::rename(temporary.c_str(), file_.c_str()) != 0) std::remove(temporary.c_str());
+  for (const json& line : lines) saving_->file << line.dump(-1, ' ', false, json::error_handler_t::replace) << '\n';
+  if (!is_whole && saving_->file) return true;
+  saving_->file.close();
+  const bool is_written = is_whole && saving_->file;
+  saving_.reset();
+  if (!is_written || std::rename(temporary.c_str(), file_.c_str()) != 0) std::remove(temporary.c_str());
+  return false;
 }
 
 }  // namespace sluice

@@ -12,12 +12,14 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <fstream>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -66,6 +68,9 @@ class StagedLedger {
   void CollectLast(const std::vector<Observation>& workers);
 
   StagedTotals totals() const;
+  // Calls `visit` with each difference, until it returns false. Some are copied at a time, so that whoever collects
+  // need not wait for a slow visitor; when something else is staged meanwhile, that is the end.
+  void VisitDifferences(const std::function<bool(const StagedDifference&)>& visit) const;
   std::vector<StagedDifference> Differences() const;
   // Whether a pod ("namespace/name") took part in a connection, or tried to open one, since judging began.
   bool HasSeen(const std::string& pod) const;
@@ -77,8 +82,11 @@ class StagedLedger {
   void Take(const Table& table, StagedJudge::Half& half);
   void Add(const Table& table, std::span<const StagedJudge::Entry> entries);
   void JudgeAgain(const Table& table);
+  void Settle(const Table& table, std::span<const StagedDifference> differences);
   void Load(std::uint64_t staging);
-  void Save();
+  // Some of it at a time: to write all may take longer than a collection may. False: it is done, or there is nothing
+  // to keep.
+  bool SaveSome();
 
   const FlowLogNames& names_;
   const std::string file_;
@@ -89,11 +97,20 @@ class StagedLedger {
   Clock::time_point judge_due_;
   Clock::time_point save_due_;
 
+  // A file that is being written.
+  struct Saving {
+    std::ofstream file;
+    std::uint64_t staging = 0;
+    std::string last;  // what was written last: a key of pairs_, then of seen_
+    bool pairs_are_done = false;
+  };
+  std::optional<Saving> saving_;
+
   mutable std::mutex mutex_;
   std::uint64_t staging_ = 0;  // of the table whose traffic this is; 0: nothing is staged
   StagedTotals totals_;
-  std::map<std::string, StagedDifference> pairs_;        // by what makes two of them different
-  std::unordered_map<std::string, std::uint64_t> seen_;  // pods, and when they were last seen
+  std::map<std::string, StagedDifference> pairs_;  // by what makes two of them different
+  std::map<std::string, std::uint64_t> seen_;      // pods, and when they were last seen
 };
 
 }  // namespace sluice

@@ -40,6 +40,11 @@ std::vector<std::pair<std::string, bool>> PolicyStore::Staged() const {
   return staged;
 }
 
+std::size_t PolicyStore::StagedCount() const {
+  const std::shared_lock lock(mutex_);
+  return policy_.staged.size();
+}
+
 std::optional<Diagnostic> PolicyStore::staged_refused() const {
   const std::shared_lock lock(mutex_);
   return staged_refused_;

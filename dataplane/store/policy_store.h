@@ -69,6 +69,7 @@ class PolicyStore {
   std::shared_ptr<const Table> table() const;
   // The policies for which something is staged, and whether they would be deleted.
   std::vector<std::pair<std::string, bool>> Staged() const;
+  std::size_t StagedCount() const;
   // Why what is staged is not judged by; nothing: it is, or nothing is staged.
   std::optional<Diagnostic> staged_refused() const;
   PolicySize size() const;

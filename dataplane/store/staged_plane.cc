@@ -43,7 +43,13 @@ std::uint64_t Fingerprint(const ResolvedPolicy& policy) {
       add(static_cast<int>(section.direction));
       add(static_cast<int>(section.isolates));
       add_group(section.subjects);
+      const bool is_cluster = section.tier != Tier::kNetworkPolicy;
+      if (is_cluster) {
+        add(static_cast<int>(section.tier));
+        add(section.priority);
+      }
       for (const Rule& rule : section.rules) {
+        if (is_cluster) add(static_cast<int>(rule.action));
         add(rule.index);
         add_group(rule.peers);
         add(static_cast<int>(rule.any_port));

@@ -55,7 +55,13 @@ void Delete(ClusterResolver& resolver, LocalPods* local_pods, Resource resource,
       resolver.DeleteClusterPolicy(ClusterPolicyKind::kBaselineAdminNetworkPolicy, joined);
       break;
     case Resource::kStagedNetworkPolicies:
-      resolver.DeleteStaged(namespace_name, name);
+      resolver.DeleteStaged(namespace_name, name, StagedBy::kObject);
+      break;
+    case Resource::kStagedClusterNetworkPolicies:
+      resolver.DeleteStagedCluster(joined, StagedBy::kObject);
+      break;
+    case Resource::kCalicoStagedNetworkPolicies:
+      resolver.DeleteStaged(namespace_name, name, StagedBy::kCalicoObject);
       break;
   }
 }
@@ -187,6 +193,7 @@ void KubeFollower::Gather(const DecodedObject& decoded, Known& known) {
         if constexpr (std::is_same_v<Object, NetworkPolicy>) put(gathered_->policies, value);
         if constexpr (std::is_same_v<Object, ClusterPolicy>) put(gathered_->cluster_policies, value);
         if constexpr (std::is_same_v<Object, StagedNetworkPolicy>) put(gathered_->staged, value);
+        if constexpr (std::is_same_v<Object, StagedClusterPolicy>) put(gathered_->staged_cluster, value);
       },
       decoded.object);
 }
@@ -212,7 +219,11 @@ void KubeFollower::Ungather(Resource resource, const Known& known) {
       gathered_->cluster_policies[known.gathered].name.clear();
       break;
     case Resource::kStagedNetworkPolicies:
+    case Resource::kCalicoStagedNetworkPolicies:
       gathered_->staged[known.gathered].name.clear();
+      break;
+    case Resource::kStagedClusterNetworkPolicies:
+      gathered_->staged_cluster[known.gathered].name.clear();
       break;
   }
 }
@@ -226,6 +237,7 @@ void KubeFollower::LoadGathered() {
   std::erase_if(cluster->policies, went);
   std::erase_if(cluster->cluster_policies, went);
   std::erase_if(cluster->staged, went);
+  std::erase_if(cluster->staged_cluster, went);
   spdlog::info("all is listed: {} namespaces, {} nodes, {} pods, {} policies", cluster->namespaces.size(),
                cluster->nodes.size(), cluster->pods.size(),
                cluster->policies.size() + cluster->cluster_policies.size());
@@ -247,21 +259,31 @@ void KubeFollower::OnNotice(Resource resource, const std::string& message) {
 
 void KubeFollower::OnRecovered(Resource resource) { spdlog::info("{}: the API server is back", InfoOf(resource).name); }
 
+std::optional<EventSubject> KubeFollower::SubjectOf(Resource resource, const std::string& joined) const {
+  const auto found = Of(resource).objects.find(joined);
+  if (found == Of(resource).objects.end()) return std::nullopt;
+  auto [namespace_name, own_name] = Split(joined);
+  return EventSubject{resource, std::move(namespace_name), std::move(own_name), found->second.uid, ""};
+}
+
 std::optional<EventSubject> KubeFollower::SubjectOfPolicy(const std::string& name) const {
-  const auto subject = [this](Resource resource, const std::string& joined) -> std::optional<EventSubject> {
-    const auto found = Of(resource).objects.find(joined);
-    if (found == Of(resource).objects.end()) return std::nullopt;
-    auto [namespace_name, own_name] = Split(joined);
-    return EventSubject{resource, std::move(namespace_name), std::move(own_name), found->second.uid, ""};
-  };
-  if (auto policy = subject(Resource::kNetworkPolicies, name)) return policy;
+  if (auto policy = SubjectOf(Resource::kNetworkPolicies, name)) return policy;
   // A cluster policy's title: its name, or kind and name where another kind has the name.
   const auto [kind, own_name] = Split(name);
   for (const Resource resource : kOptionalResources) {
-    if (!kind.empty() && kind != InfoOf(resource).kind) continue;
-    if (auto policy = subject(resource, own_name)) return policy;
+    if (!IsClusterPolicy(resource) || (!kind.empty() && kind != InfoOf(resource).kind)) continue;
+    if (auto policy = SubjectOf(resource, own_name)) return policy;
   }
   return std::nullopt;
+}
+
+std::optional<EventSubject> KubeFollower::SubjectOfStaged(const std::string& name) const {
+  for (const Resource resource : {Resource::kStagedNetworkPolicies, Resource::kCalicoStagedNetworkPolicies}) {
+    if (auto staged = SubjectOf(resource, name)) return staged;
+  }
+  const auto [kind, own_name] = Split(name);
+  if (!kind.empty() && kind != Name(ClusterPolicyKind::kClusterNetworkPolicy)) return std::nullopt;
+  return SubjectOf(Resource::kStagedClusterNetworkPolicies, own_name);
 }
 
 void ManifestFollower::Follow(const Cluster& cluster, const ChangeTime& time) {
@@ -269,8 +291,11 @@ void ManifestFollower::Follow(const Cluster& cluster, const ChangeTime& time) {
   const auto of = [&now](Resource resource) -> auto& { return now[static_cast<std::size_t>(resource)]; };
   std::set<std::pair<ClusterPolicyKind, std::string>> cluster_policies;
   for (const ClusterPolicy& object : cluster.cluster_policies) cluster_policies.emplace(object.kind, object.name);
-  std::set<std::pair<std::string, std::string>> staged;
-  for (const StagedNetworkPolicy& object : cluster.staged) staged.emplace(object.namespace_name, object.name);
+  std::set<std::tuple<std::string, std::string, StagedBy>> staged;
+  for (const StagedNetworkPolicy& object : cluster.staged)
+    staged.emplace(object.namespace_name, object.name, object.by);
+  std::set<std::string> staged_cluster;
+  for (const StagedClusterPolicy& object : cluster.staged_cluster) staged_cluster.insert(object.name);
   const bool first = !std::exchange(loaded_, true);
   feed_.Change(time, [&](ClusterResolver& resolver) {
     for (const Namespace& object : cluster.namespaces) of(Resource::kNamespaces).insert(object.name);
@@ -291,8 +316,11 @@ void ManifestFollower::Follow(const Cluster& cluster, const ChangeTime& time) {
         if (!of(resource).contains(name)) Delete(resolver, local_pods_, resource, name);
       }
     }
-    for (const auto& [namespace_name, name] : staged_) {
-      if (!staged.contains({namespace_name, name})) resolver.DeleteStaged(namespace_name, name);
+    for (const auto& [namespace_name, name, by] : staged_) {
+      if (!staged.contains({namespace_name, name, by})) resolver.DeleteStaged(namespace_name, name, by);
+    }
+    for (const std::string& name : staged_cluster_) {
+      if (!staged_cluster.contains(name)) resolver.DeleteStagedCluster(name, StagedBy::kObject);
     }
     for (const auto& [kind, name] : cluster_policies_) {
       if (!cluster_policies.contains({kind, name})) resolver.DeleteClusterPolicy(kind, name);
@@ -303,10 +331,12 @@ void ManifestFollower::Follow(const Cluster& cluster, const ChangeTime& time) {
     for (const NetworkPolicy& object : cluster.policies) resolver.Upsert(object);
     for (const ClusterPolicy& object : cluster.cluster_policies) resolver.Upsert(object);
     for (const StagedNetworkPolicy& object : cluster.staged) resolver.Upsert(object);
+    for (const StagedClusterPolicy& object : cluster.staged_cluster) resolver.Upsert(object);
   });
   names_ = std::move(now);
   cluster_policies_ = std::move(cluster_policies);
   staged_ = std::move(staged);
+  staged_cluster_ = std::move(staged_cluster);
 }
 
 }  // namespace sluice

@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -56,6 +57,8 @@ class KubeFollower : public ObjectSink {
   std::size_t objects(Resource resource) const { return Of(resource).objects.size(); }
   // What names the policy to the API server; nothing of one that is not known.
   std::optional<EventSubject> SubjectOfPolicy(const std::string& name) const;
+  // The same of what is staged for a policy of that name.
+  std::optional<EventSubject> SubjectOfStaged(const std::string& name) const;
 
  private:
   struct Known {
@@ -83,6 +86,7 @@ class KubeFollower : public ObjectSink {
   void Gather(const DecodedObject& decoded, Known& known);
   void Ungather(Resource resource, const Known& known);
   void LoadGathered();
+  std::optional<EventSubject> SubjectOf(Resource resource, const std::string& joined) const;
 
   PolicyFeed& feed_;
   const Refused refused_;
@@ -110,7 +114,8 @@ class ManifestFollower {
   bool loaded_ = false;
   std::array<std::unordered_set<std::string>, kResourceCount> names_;  // of what is in the feed
   std::set<std::pair<ClusterPolicyKind, std::string>> cluster_policies_;
-  std::set<std::pair<std::string, std::string>> staged_;
+  std::set<std::tuple<std::string, std::string, StagedBy>> staged_;
+  std::set<std::string> staged_cluster_;
 };
 
 }  // namespace sluice

@@ -307,8 +307,11 @@ class Daemon {
   void PostRefusal(const Reports::Refusal& refusal, const KubeFollower& follower, KubeSource& source,
                    PolicyStatuses& statuses) const {
     constexpr std::string_view kPolicy = "policy ";
-    if (!refusal.what.object.starts_with(kPolicy)) return;
-    const auto subject = follower.SubjectOfPolicy(refusal.what.object.substr(kPolicy.size()));
+    constexpr std::string_view kStaged = "staged policy ";
+    const std::string& object = refusal.what.object;
+    std::optional<EventSubject> subject;
+    if (object.starts_with(kPolicy)) subject = follower.SubjectOfPolicy(object.substr(kPolicy.size()));
+    if (object.starts_with(kStaged)) subject = follower.SubjectOfStaged(object.substr(kStaged.size()));
     if (!subject) return;
     const std::string why = (refusal.what.field.empty() ? "" : refusal.what.field + ": ") + refusal.what.message;
     const std::string node = settings_.node.empty() ? "" : "node " + settings_.node + ", ";

@@ -3,13 +3,12 @@
 #define SLUICE_PROGRAMS_SLUICE_SYNC_STAGED_FOLDER_H_
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "manifest/source.h"
-#include "model/objects.h"
+#include "manifest/staged_folder.h"
 #include "push/policy_feed.h"
 #include "sluice/diagnostic.h"
 
@@ -31,7 +30,7 @@ class StagedFolder {
   const Tell tell_;
   std::unique_ptr<ManifestSource> source_;  // null: there is none
   bool loaded_ = false;
-  std::map<std::string, StagedNetworkPolicy> known_;  // by namespace and name
+  StagedSet known_;
 };
 
 }  // namespace sluice

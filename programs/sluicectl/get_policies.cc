@@ -1,5 +1,8 @@
 // Lists of policy: endpoints, policies and rules in force.
 #include <algorithm>
+#include <cstdio>
+#include <map>
+#include <set>
 
 #include "sluice/policy_terms.h"
 #include "sluicectl/get.h"
@@ -20,6 +23,40 @@ v1::ListPoliciesRequest PoliciesRequest(const GetOptions& options) {
     request.set_policy(options.names[0]);
   }
   return request;
+}
+
+// What is staged for which policy, "set" or "delete": nothing of a sluiced that does not know of it. One that does not
+// answer is told of by the call that lists.
+std::map<std::string, const char*> AskStaged(const GetOptions& options, Stub& stub) {
+  std::map<std::string, const char*> staged;
+  v1::ListStagedRequest request;
+  request.set_summary_only(true);
+  Call call(options.live);
+  const auto reader = call.Open([&](Call* opened) { return stub.ListStaged(opened, request); });
+  v1::ListStagedResponse message;
+  while (call.Read(*reader, &message)) {
+    for (const v1::StagedPolicy& policy : message.summary().policies()) {
+      staged.emplace(policy.policy(), policy.deletes() ? "delete" : "set");
+    }
+  }
+  call.Finish(*reader);
+  return staged;
+}
+
+// Those that are staged and that no policy in force has the name of.
+void TellOfNew(const std::map<std::string, const char*>& staged, const std::set<std::string>& listed,
+               const std::string& namespace_name) {
+  constexpr std::size_t kMostNamed = 10;
+  std::string names;
+  std::size_t count = 0;
+  for (const auto& [policy, action] : staged) {
+    if (listed.contains(policy)) continue;
+    if (!namespace_name.empty() && !policy.starts_with(namespace_name + '/')) continue;
+    if (++count <= kMostNamed) names += (count == 1 ? "" : ", ") + policy;
+  }
+  if (count == 0) return;
+  if (count > kMostNamed) names += " and " + std::to_string(count - kMostNamed) + " more";
+  std::fprintf(stderr, "note: staged and not in force: %s (sluicectl staged)\n", Printable(names).c_str());
 }
 
 int ListRules(const GetOptions& options, Stub& stub, const v1::ListPoliciesRequest& request, const char* nouns) {
@@ -109,6 +146,8 @@ int GetPolicies(const GetOptions& options, Stub& stub) {
   const v1::ListPoliciesRequest request = PoliciesRequest(options);
   const bool for_people = IsForPeople(options.live);
   NameFilter names(options);
+  std::map<std::string, const char*> staged;
+  std::set<std::string> listed;  // of these
   // Of the policy under way, which may come in several messages.
   std::uint64_t packets = 0;
   std::uint64_t last_hit = 0;
@@ -137,6 +176,10 @@ int GetPolicies(const GetOptions& options, Stub& stub) {
                 {"last_hit", TimeJson(last_hit)},
                 {"held", info.held()},
                 {"warnings", std::vector(info.warnings().begin(), info.warnings().end())}};
+    if (const auto change = staged.find(info.policy()); change != staged.end()) {
+      row["staged"] = change->second;
+      listed.insert(info.policy());
+    }
     if (for_people) row["last_hit_text"] = AgoText(last_hit);
     if (for_people) row["full_name"] = info.policy();
     show(row);
@@ -154,9 +197,15 @@ int GetPolicies(const GetOptions& options, Stub& stub) {
        {"TIER", "tier", true},
        {"PRIORITY", "priority", true},
        {"SUBJECTS", "subjects", true},
+       {"STAGED", "staged"},
        {"HELD BACK", "held"},
        {"WARNINGS", "warnings"}},
-      [&](Call* call) { return stub.ListPolicies(call, request); }, add);
+      [&](Call* call) {
+        staged = AskStaged(options, stub);
+        return stub.ListPolicies(call, request);
+      },
+      add);
+  if (code == kExitFine && for_people && options.names.empty()) TellOfNew(staged, listed, options.Namespace());
   return code == kExitFine ? names.Finish("policy") : code;
 }
 

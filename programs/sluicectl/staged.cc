@@ -14,6 +14,7 @@
 #include "manifest/staged_folder.h"
 #include "sluice/printable.h"
 #include "sluicectl/commands.h"
+#include "sluicectl/convert_policy.h"
 #include "sluicectl/decision.h"
 #include "sluicectl/input.h"
 #include "sluicectl/live.h"
@@ -244,20 +245,28 @@ int RunStaged(const StagedOptions& options) {
 
 int RunPromote(const StagedOptions& options) {
   Manifests folder = ReadManifests(options.promoted);
-  const std::vector<StagedNetworkPolicy> staged = StagedIn(folder, &folder.diagnostics);
+  const StagedSet staged = StagedIn(folder, &folder.diagnostics);
   Report(folder.diagnostics);
   if (HasErrors(folder.diagnostics)) return kExitBadInput;
   if (staged.empty()) return Fail("there is nothing staged to promote");
   Output output;
   bool first = true;
-  for (const StagedNetworkPolicy& one : staged) {
-    if (one.action != StagedNetworkPolicy::Action::kSet) continue;
-    if (!std::exchange(first, false)) output << "---\n";
-    WriteYaml(output, ToManifest(one.policy));
+  const auto write_sets = [&](const auto& changes) {
+    for (const auto& change : changes) {
+      if (change.action != StagedAction::kSet) continue;
+      if (!std::exchange(first, false)) output << "---\n";
+      WriteYaml(output, ToManifest(change.policy));
+    }
+  };
+  write_sets(staged.cluster_policies);
+  write_sets(staged.policies);
+  constexpr const char* kDelete = "# to be deleted: kubectl delete ";
+  for (const StagedClusterPolicy& change : staged.cluster_policies) {
+    if (change.action == StagedAction::kDelete) output << kDelete << "clusternetworkpolicy " << change.name << "\n";
   }
-  for (const StagedNetworkPolicy& one : staged) {
-    if (one.action != StagedNetworkPolicy::Action::kDelete) continue;
-    output << "# to be deleted: kubectl delete networkpolicy -n " << one.namespace_name << " " << one.name << "\n";
+  for (const StagedNetworkPolicy& change : staged.policies) {
+    if (change.action != StagedAction::kDelete) continue;
+    output << kDelete << "networkpolicy -n " << change.namespace_name << " " << change.name << "\n";
   }
   return output.Flush() ? kExitFine : kExitBadInput;
 }
@@ -269,7 +278,8 @@ void AddPromote(CLI::App& command, const std::shared_ptr<StagedOptions>& options
       "Labels and annotations are left out. What would be deleted is named in a comment.\n"
       "Examples:\n"
       "  sluicectl staged promote new-policies | kubectl apply -f -\n"
-      "  kubectl get stagednetworkpolicies -A -o yaml > staged.yaml && sluicectl staged promote staged.yaml");
+      "  kubectl get stagednetworkpolicies,stagedclusternetworkpolicies -A -o yaml > staged.yaml\n"
+      "  sluicectl staged promote staged.yaml");
   promote->callback([options, exit_code] { *exit_code = RunPromote(*options); });
 }
 

@@ -28,6 +28,37 @@ Json ProblemTexts(const google::protobuf::RepeatedPtrField<v1::Problem>& problem
   return texts;
 }
 
+std::string CountText(std::uint64_t count, const char* noun) {
+  return std::to_string(count) + ' ' + noun + (count == 1 ? "" : "s");
+}
+
+// Null: nothing is staged. `sluicectl staged` says which, and what they would change.
+Json StagedJson(const v1::Status& status, bool for_people) {
+  if (!status.has_staged()) return nullptr;
+  const v1::StagedSummary& staged = status.staged();
+  const v1::Problem& refused = staged.refused();
+  const std::string why = refused.object().empty() ? "" : refused.object() + ": " + refused.reason();
+  if (!for_people) {
+    return {{"policies", staged.policy_count()},
+            {"since", TimeJson(staged.since_unix_ns())},
+            {"judged", staged.judged()},
+            {"would_deny", staged.would_deny()},
+            {"would_allow", staged.would_allow()},
+            {"not_kept", staged.not_kept()},
+            {"pods", staged.pods()},
+            {"silent", staged.silent()},
+            {"refused", why}};
+  }
+  const std::string policies =
+      std::to_string(staged.policy_count()) + (staged.policy_count() == 1 ? " policy" : " policies");
+  if (!why.empty()) return policies + ", not judged by: " + why;
+  if (staged.since_unix_ns() == 0) return policies + ", not judged by yet";
+  return policies + ", judged by since " + AgoText(staged.since_unix_ns()) + ": " +
+         CountText(staged.would_deny(), "connection") + " would be denied, " +
+         CountText(staged.would_allow(), "denied packet") + " allowed, " + std::to_string(staged.silent()) + " of " +
+         CountText(staged.pods(), "pod") + " silent";
+}
+
 Json ToJson(const v1::Status& status, bool for_people) {
   Json json = {{"version", status.version()}};
   const auto time = [&](const char* name, std::uint64_t unix_ns) {
@@ -68,6 +99,7 @@ Json ToJson(const v1::Status& status, bool for_people) {
   json["held"] = ProblemTexts(status.held());
   json["warning count"] = status.warning_count();
   json["warnings"] = ProblemTexts(status.warnings());
+  json["staged"] = StagedJson(status, for_people);
   if (for_people) return json;
   Json keyed;  // keys that scripts need not quote
   for (const auto& [key, value] : json.items()) {

@@ -154,7 +154,16 @@ int Watch(const SuggestSettings& settings, Cluster* cluster, Seen* seen) {
   if (!stub) return kExitBadInput;
   if (settings.manifests.empty()) {
     ResolvedPolicy policy;
-    if (const int code = FetchPolicy(settings.live, *stub, &policy); code != kExitFine) return code;
+    if (const int code = FetchPolicy(settings.live, *stub, &policy); code != kExitFine) {
+      if (!settings.inputs.empty()) {
+        std::fputs(
+            "note: without --manifests, --input asks the running sluiced which pods there are; give it --target, or "
+            "the "
+            "pods by --manifests (kubectl get pods,namespaces,nodes -A -o yaml > now.yaml)\n",
+            stderr);
+      }
+      return code;
+    }
     TakeLivePods(policy, cluster);
   }
   if (!settings.inputs.empty()) return ReadLogs(settings, *cluster, seen) ? kExitFine : kExitBadInput;
@@ -254,7 +263,8 @@ void AddSuggest(CLI::App& app, int* exit_code) {
   command
       ->add_option(
           "--input", settings->inputs,
-          "take connections from a flow log, also a compressed one, instead of the running sluiced. Repeatable")
+          "take connections from a flow log, also a compressed one, instead of the running sluiced, which is then "
+          "asked for pods alone, unless --manifests has them. Repeatable")
       ->type_name("FILE")
       ->allow_extra_args(false)
       ->take_all();

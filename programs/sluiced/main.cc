@@ -396,7 +396,7 @@ class Daemon {
     }
     if (std::exchange(staged_since_ns_, since_ns) == since_ns) return;
     if (since_ns == 0) return spdlog::info("nothing is staged any more");
-    const std::size_t staged = intake_->store().Staged().size();
+    const std::size_t staged = intake_->store().StagedCount();
     spdlog::info(
         "{} staged: traffic is judged by what is staged, too, and nothing of it is enforced (sluicectl staged)",
         staged == 1 ? "a change of 1 policy is" : fmt::format("changes of {} policies are", staged));

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "api/silent_pods.h"
+
 namespace sluice {
 namespace {
 
@@ -84,9 +86,12 @@ std::string Monitor::MetricsText() {
   input.limits = settings_.limits;
   input.steps = &intake_.steps();
   if (settings_.flow_log != nullptr) input.flow_log = settings_.flow_log->Counts();
-  input.staged_policies = intake_.store().Staged().size();
+  input.staged_policies = intake_.store().StagedCount();
   input.staged_refused = intake_.store().staged_refused().has_value();
   if (settings_.staged != nullptr) input.staged = settings_.staged->totals();
+  if (input.staged.since_unix_ns != 0) {
+    input.staged_silent_pods = FindSilentPods(intake_.store(), *settings_.staged).silent;
+  }
   input.certificate_end_unix_s = certificate_end_unix_s_;
   const std::shared_lock lock(view_mutex_);  // observations are good as long as the view
   if (view_ != nullptr) {

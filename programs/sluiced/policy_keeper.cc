@@ -117,8 +117,10 @@ Reload PolicyKeeper::Update() {
 void PolicyKeeper::Stage(Manifests& manifests, Diagnostics& diagnostics) {
   if (!has_staged_) return;
   Manifests folder = staged_.Load();
-  std::vector<StagedNetworkPolicy> staged = StagedIn(folder, &folder.diagnostics);
-  std::move(staged.begin(), staged.end(), std::back_inserter(manifests.cluster.staged));
+  StagedSet staged = StagedIn(folder, &folder.diagnostics);
+  std::move(staged.policies.begin(), staged.policies.end(), std::back_inserter(manifests.cluster.staged));
+  std::move(staged.cluster_policies.begin(), staged.cluster_policies.end(),
+            std::back_inserter(manifests.cluster.staged_cluster));
   std::move(folder.diagnostics.begin(), folder.diagnostics.end(), std::back_inserter(diagnostics));
 }
 

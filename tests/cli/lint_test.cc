@@ -312,5 +312,30 @@ TEST_F(LintTest, WithoutPodsItSaysWhatItCouldNotLookAt) {
   EXPECT_THAT(result.err, HasSubstr("no Pod among the manifests"));
 }
 
+// As if it were in force: beside what stays, and in the place of what it would replace.
+TEST_F(LintTest, StagedPoliciesAreLookedAtAsIfTheyWereInForce) {
+  Write("m/policy.yaml",
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n"
+        "metadata: {name: p, namespace: shop}\nspec: {podSelector: {matchLabels: {app: nobody}}}\n");
+  Write("m/staged.yaml",
+        "apiVersion: policy.sluice.internal/v1alpha1\nkind: StagedNetworkPolicy\n"
+        "metadata: {name: p, namespace: shop}\nspec:\n  podSelector:\n    matchLabels: {app: wbe}\n---\n"
+        "apiVersion: policy.sluice.internal/v1alpha1\nkind: StagedClusterNetworkPolicy\nmetadata: {name: c}\nspec:\n"
+        "  tier: Admin\n  priority: 1\n  subject: {namespaces: {}}\n  ingress:\n  - action: Accept\n"
+        "    from: [{namespaces: {}}]\n");
+  const CommandResult found = Run({"lint", "--manifests", "m"});
+  EXPECT_EQ(found.exit_code, 1) << found.err;
+  EXPECT_THAT(found.out,
+              HasSubstr("m/staged.yaml:5: StagedNetworkPolicy shop/p spec.podSelector: no pod of namespace shop "
+                        "has the labels app=wbe"));
+  EXPECT_THAT(found.out, HasSubstr(": StagedClusterNetworkPolicy c spec.ingress[0]"));
+  EXPECT_THAT(found.out, HasSubstr("[accept-of-everything]"));
+  EXPECT_THAT(found.out, testing::Not(HasSubstr("app=nobody")));
+  Write("m/staged.yaml",
+        "apiVersion: policy.sluice.internal/v1alpha1\nkind: StagedNetworkPolicy\n"
+        "metadata: {name: p, namespace: shop}\nspec: {action: Delete}\n");
+  EXPECT_EQ(Run({"lint", "--manifests", "m"}).out, "nothing found\n");
+}
+
 }  // namespace
 }  // namespace sluice::test

@@ -205,6 +205,15 @@ TEST_F(SuggestTest, NothingSeenAndBadInputAreTold) {
 }
 
 // Whatever was seen, the policies that come of it admit it, and isolate each workload that they are for.
+TEST_F(SuggestTest, FlowLogsWithoutPodsAskTheRunningSluicedAndSaySoWhereThereIsNone) {
+  Write("log.jsonl", "");
+  const CommandResult result = Run({"suggest", "-n", "shop", "--input", "log.jsonl", "--target", "unix:none.sock"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, AllOf(HasSubstr("none.sock"), HasSubstr("note: without --manifests, --input asks the running "
+                                                                  "sluiced which pods there are; give it --target, or "
+                                                                  "the pods by --manifests (kubectl get pods,")));
+}
+
 TEST(Suggest, AdmitsAllThatWasSeenInRandomWorlds) {
   const std::uint32_t seed = std::random_device()();
   SCOPED_TRACE("seed " + std::to_string(seed));

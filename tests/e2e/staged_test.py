@@ -62,6 +62,22 @@ spec:
     ports: [{protocol: UDP, port: 5432}]
 """
 
+# What all pods would be forbidden, whatever their namespaces say.
+GUARD = """
+apiVersion: policy.sluice.internal/v1alpha1
+kind: StagedClusterNetworkPolicy
+metadata: {name: guard}
+spec:
+  tier: Admin
+  priority: 7
+  subject: {pods: {podSelector: {matchLabels: {app: database}}}}
+  ingress:
+  - name: no web
+    action: Deny
+    from: [{pods: {podSelector: {matchLabels: {app: web}}}}]
+    protocols: [{udp: {destinationPort: {number: 5432}}}]
+"""
+
 WITH_WEB = STAGED.replace("    ports:", "    - podSelector: {matchLabels: {app: web}}\n    ports:").replace(
     "from: [{podSelector: {matchLabels: {app: api}}}]", "from:\n    - podSelector: {matchLabels: {app: api}}")
 
@@ -92,6 +108,14 @@ class StagedTest(unittest.TestCase):
     def run_staged(self, *arguments):
         return subprocess.run([BIN / "sluicectl", "staged", "--target", self.sluiced.listen, *map(str, arguments)],
                               capture_output=True, text=True, timeout=120)
+
+    def run_sluicectl(self, *arguments):
+        return subprocess.run([BIN / "sluicectl", *arguments, "--target", self.sluiced.listen], capture_output=True,
+                              text=True, timeout=120)
+
+    def run_promote(self):
+        return subprocess.run([BIN / "sluicectl", "staged", "promote", self.staged], capture_output=True, text=True,
+                              timeout=120)
 
     def shown(self):
         """What `sluicectl staged -o json` says; None while nothing is staged."""
@@ -129,7 +153,19 @@ class StagedTest(unittest.TestCase):
         self.assertEqual([(pod["pod"], pod["workload"]) for pod in shown["silent"]],
                          [("report-29012345-abcde", "CronJob/report")])
         self.assertEqual(self.forwarded(), 6)
-        self.assertEqual(self.sluiced.metrics()["sluice_staged_would_deny_connections"], 1)
+        metrics = self.sluiced.metrics()
+        self.assertEqual((metrics["sluice_staged_would_deny_connections"], metrics["sluice_staged_silent_pods"]), (1, 1))
+        status = json.loads(self.run_sluicectl("status", "-o", "json").stdout)
+        self.assertEqual(check.problems("status", status), [])
+        staged = status["staged"]
+        self.assertEqual((staged["policies"], staged["since"], staged["judged"], staged["would_deny"], staged["would_allow"],
+                          staged["pods"], staged["silent"], staged["refused"]), (1, shown["since"], 3, 1, 0, 4, 1, ""))
+        self.assertRegex(self.run_sluicectl("status").stdout,
+                         r"staged +1 policy, judged by since .* ago: 1 connection would be denied, 0 denied packets allowed, "
+                         r"1 of 4 pods silent\n")
+        policies = self.run_sluicectl("get", "policies")
+        self.assertEqual((policies.returncode, policies.stderr),
+                         (0, "No policies found.\nnote: staged and not in force: shop/database (sluicectl staged)\n"))
         run = self.run_staged()
         self.assertEqual(run.returncode, 1, run.stderr)
         self.assertRegex(run.stdout, r"shop/Deployment/web +shop/database +udp/5432 +no policy +shop/database ingress default ")
@@ -168,6 +204,41 @@ class StagedTest(unittest.TestCase):
         run = subprocess.run([BIN / "sluicectl", "staged", "promote", self.staged], capture_output=True, text=True)
         self.assertEqual((run.returncode, run.stdout),
                          (0, "# to be deleted: kubectl delete networkpolicy -n shop database\n"), run.stderr)
+
+    def test_a_staged_cluster_policy_is_judged_by_its_tier_and_promoted(self):
+        (self.staged / "guard.yaml").write_text(GUARD)
+        self.start([*[frame(1, 3, 5432)] * 4, frame(2, 3, 5432)])
+        shown = self.wait_for(lambda value: value["judged"] == 2 and value["would_deny"])
+        self.assertEqual(shown["policies"], [{"policy": "guard", "action": "set"}])
+        row, = shown["would_deny"]
+        self.assertEqual(row["src"]["workload"], "Deployment/web")
+        ingress = row["staged"]["ingress"]
+        self.assertEqual((ingress["policy"], ingress["tier"], ingress["rule"], ingress["rule_name"]),
+                         ("guard", "Admin", 0, "no web"))
+        self.assertEqual(self.forwarded(), 5)
+        promoted = self.folder / "promoted.yaml"
+        run = self.run_promote()
+        promoted.write_text(run.stdout)
+        told = subprocess.run([BIN / "sluicectl", "explain", "--manifests", self.folder / "shop.yaml", promoted, "--src",
+                               "shop/web-6d4cf56db6-x2x7z", "--dst", "shop/database", "--proto", "udp", "--dport", "5432"],
+                              capture_output=True, text=True)
+        self.assertIn("guard", told.stdout, (run, told))
+        (self.staged / "guard.yaml").write_text(GUARD.replace("spec:", "spec:\n  action: Delete"))
+        self.wait_for(lambda value: value["since"] != shown["since"] and value["judged"] == 2 and not value["would_deny"])
+        self.assertEqual(self.run_promote().stdout, "# to be deleted: kubectl delete clusternetworkpolicy guard\n")
+        (self.staged / "guard.yaml").write_text(GUARD.replace("tier: Admin", "tier: Amdin"))
+        self.assertTrue(wait_until(lambda: 'spec.tier: must be Admin or Baseline, is "Amdin"' in self.sluiced.log_text()),
+                        self.sluiced.log_text())
+
+    def test_of_a_policy_that_is_staged_in_two_places_the_folder_counts_and_the_log_says_so(self):
+        (self.folder / "shop.yaml").write_text(SHOP + "---" + WITH_WEB)
+        (self.staged / "database.yaml").write_text(STAGED)
+        self.start([*[frame(1, 3, 5432)] * 2])
+        self.wait_for(lambda value: value["would_deny"])
+        self.assertIn("NetworkPolicy shop/database: is staged in two places: that of a folder of staged policies (--staged) "
+                      "counts, and not that of an object of its kind; take one of them away", self.sluiced.log_text())
+        (self.staged / "database.yaml").unlink()
+        self.wait_for(lambda value: value["judged"] == 1 and not value["would_deny"])
 
     def test_promote_writes_the_policy_that_was_staged(self):
         (self.staged / "database.yaml").write_text(STAGED)

@@ -32,6 +32,7 @@ class MetricsTest : public testing::Test {
     input_.hook_drops = HookDrops{5, 7};
     input_.carried = CarriedTotals{.is_on = true, .flows = 4, .packets = 70, .bytes = 800};
     input_.staged.since_unix_ns = 3'000'000'000;
+    input_.staged_silent_pods = 6;
     input_.is_in_force = [](const std::string&) { return true; };
     for (int i = 0; i < 2; ++i) {
       PortState& port = input_.ports.emplace_back();

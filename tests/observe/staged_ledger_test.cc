@@ -33,6 +33,11 @@ class StagedLedgerTest : public testing::Test {
   }
   ~StagedLedgerTest() override { std::filesystem::remove_all(folder_); }
 
+  static PipelineConfig RoomForManyFlows() {
+    PipelineConfig config = PipelineFixture::SmallConfig();
+    config.flow_capacity_ipv4 = 4096;
+    return config;
+  }
   static ResolvedPolicy NothingInForce() {
     ResolvedPolicy policy = ServerAdmitsClient();
     policy.sections = {};
@@ -66,7 +71,7 @@ class StagedLedgerTest : public testing::Test {
   Compiler staged_compiler_;
   std::shared_ptr<const Table> staged_;
   std::shared_ptr<const Table> table_;
-  PipelineFixture pipeline_;
+  PipelineFixture pipeline_{RoomForManyFlows()};
 };
 
 TEST_F(StagedLedgerTest, HasPairsWithNamesRulesAndCountsAndWhoWasSeen) {
@@ -167,13 +172,48 @@ TEST_F(StagedLedgerTest, IsKeptOverARestartForWhatIsStillStaged) {
 
 TEST_F(StagedLedgerTest, AFileThatItDidNotWriteIsNone) {
   const std::string file = (folder_ / "staged.json").string();
-  for (const char* text : {"", "{", "[]", R"({"format":1,"staging":1})", R"({"format":1,"staging":1,"pairs":[{}]})"}) {
+  for (const char* text : {"", "{", "[]", R"({"format":1,"staging":1})", R"({"format":2,"staging":1,"pairs":[{}]})"}) {
     std::ofstream(file, std::ios::trunc) << text;
     StagedLedger ledger(names_, file);
     Collect(ledger);
     EXPECT_THAT(ledger.Differences(), IsEmpty());
     EXPECT_NE(ledger.totals().since_unix_ns, 0u);
   }
+}
+
+// More than are written, or copied, at a time.
+TEST_F(StagedLedgerTest, ManyPairsAreKeptWholeAndAFileThatWasCutIsNone) {
+  const std::string file = (folder_ / "staged.json").string();
+  constexpr std::uint32_t kPairs = 2500;
+  std::vector<StagedDifference> before;
+  {
+    StagedLedger ledger(names_, file);
+    Collect(ledger);
+    for (std::uint32_t host = 0; host < kPairs; ++host) {
+      const std::string source = IpAddress::V4(0xc0000200 + host).ToString();
+      pipeline_.Send(PacketBuilder().Ethernet().Ipv4(source, "10.0.0.2").Udp(1000, 80));
+    }
+    Collect(ledger);
+    before = ledger.Differences();
+    ASSERT_THAT(before, SizeIs(kPairs));
+    ledger.CollectLast({pipeline_.pipeline().Observe()});
+  }
+  {
+    StagedLedger same(names_, file);
+    Collect(same);
+    const std::vector<StagedDifference> after = same.Differences();
+    ASSERT_THAT(after, SizeIs(kPairs));
+    for (std::size_t i = 0; i < after.size(); ++i) EXPECT_EQ(after[i].source, before[i].source);
+    EXPECT_EQ(same.totals().would_deny, kPairs);
+    std::size_t visited = 0;
+    same.VisitDifferences([&](const StagedDifference&) { return ++visited < 1500; });
+    EXPECT_EQ(visited, 1500u);
+  }
+  const auto size = std::filesystem::file_size(file);
+  std::filesystem::resize_file(file, size - 20);
+  StagedLedger cut(names_, file);
+  Collect(cut);
+  EXPECT_EQ(cut.totals().would_deny, 0u);
 }
 
 TEST_F(StagedLedgerTest, WhatFindsNoRoomIsCounted) {

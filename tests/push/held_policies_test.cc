@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
 namespace sluice {
 namespace {
 
@@ -43,8 +46,34 @@ TEST(HeldPolicies, ForgetWhatAFullStateDoesNotHave) {
   held.Hold(RefusalOf("policy a/went while nobody was told"));
   ResolvedPolicy policy;
   policy.sections = {SectionOf("a/other"), SectionOf("a/web")};
-  held.Strip(&policy);
+  held.ForgetAllBut(policy);
   EXPECT_EQ(held.size(), 1u);
+}
+
+TEST(HeldPolicies, StageNothingForAStagedPolicyThatIsHeldAndLeaveTheOneInForceAlone) {
+  HeldPolicies held;
+  EXPECT_TRUE(held.Hold(RefusalOf("staged policy a/web")));
+  EXPECT_FALSE(held.Hold(RefusalOf("staged policy a/web")));
+  ResolvedPolicy policy;
+  policy.sections = {SectionOf("a/web")};
+  policy.staged = {{"a/web", {SectionOf("a/web")}}, {"a/other", {SectionOf("a/other")}}};
+  held.ForgetAllBut(policy);
+  held.Strip(&policy);
+  EXPECT_EQ(policy.sections.begin()->rules.size(), 1u);
+  EXPECT_EQ(policy.staged.size(), 1u);
+  EXPECT_EQ(held.reasons().begin()->first, "a/web (staged)");
+
+  PolicyUpdate update;
+  update.staged = {{"a/other", {}}, {"a/web", {SectionOf("a/web")}}};
+  held.Strip(&update);
+  EXPECT_EQ(update.staged.size(), 1u);
+  EXPECT_EQ(update.removed_staged, std::vector<std::string>{"a/web"});
+
+  held.Release(update);  // it went, so that the next one of its name gets another try
+  EXPECT_EQ(held.size(), 0u);
+  held.Hold(RefusalOf("staged policy a/web"));
+  held.ForgetAllBut(policy);
+  EXPECT_EQ(held.size(), 0u);
 }
 
 TEST(HeldPolicies, NeverTakeRulesFromATierWhoseRulesDeny) {

@@ -209,6 +209,51 @@ TEST(Fit, WhatDecidesAndIsTooLargeIsRefusedByName) {
   EXPECT_EQ(Fit(&policy, &held, 4000).refused->object, "endpoint a/web");
 }
 
+TEST(Fit, AStagedPolicyThatIsTooLargeIsNotSentAndAllElseIs) {
+  ResolvedPolicy policy;
+  policy.groups.push_back({"everyone", {}});
+  policy.groups.push_back({"wide", std::vector<CidrBlock>(1000, CidrBlock{Cidr("10.0.0.0/24"), {}})});
+  Section section;
+  section.policy = "a/web";
+  section.subjects = 0;
+  policy.sections.push_back(section);
+  section.rules.resize(1);
+  section.rules[0].peers = 1;
+  policy.staged["a/wide"] = {section};
+  section.rules.assign(1000, Rule{});
+  policy.staged["a/web"] = {section};
+  section.rules.resize(1);
+  policy.staged["a/small"] = {section};
+  HeldPolicies held;
+  const Fitting fitting = Fit(&policy, &held, 4000);
+  EXPECT_FALSE(fitting.refused);
+  ASSERT_EQ(fitting.held.size(), 2u);
+  EXPECT_EQ(fitting.held[0].object, "staged policy a/wide");
+  EXPECT_EQ(fitting.held[1].object, "staged policy a/web");
+  EXPECT_EQ(policy.sections.size(), 1u);
+  ASSERT_EQ(policy.staged.size(), 1u);
+  EXPECT_EQ(policy.staged.begin()->first, "a/small");
+  EXPECT_FALSE(FindTooLarge(policy, 4000));
+}
+
+// What is staged uses its groups, too.
+TEST(Fit, AGroupThatAStagedPolicyAloneUsesIsNotEmptied) {
+  ResolvedPolicy policy;
+  policy.groups.push_back({"everyone", {}});
+  policy.groups.push_back({"small", {{Cidr("10.0.0.0/24"), {}}}});
+  policy.groups.push_back({"unused", std::vector<CidrBlock>(1000, CidrBlock{Cidr("10.0.0.0/24"), {}})});
+  Section section;
+  section.policy = "a/web";
+  section.subjects = 0;
+  section.rules.resize(1);
+  section.rules[0].peers = 1;
+  policy.staged["a/web"] = {section};
+  HeldPolicies held;
+  EXPECT_TRUE(Fit(&policy, &held, 4000).emptied);
+  EXPECT_EQ(policy.groups[1].blocks.size(), 1u);
+  EXPECT_TRUE(policy.groups[2].blocks.empty());
+}
+
 // Without its rules, one of another tier might deny less.
 TEST(Fit, APolicyOfAnotherTierIsNotHeldBackButRefused) {
   ResolvedPolicy policy;

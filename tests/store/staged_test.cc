@@ -31,8 +31,6 @@ namespace {
 using reference::Evaluator;
 using reference::Flow;
 
-using StagedAction = StagedNetworkPolicy::Action;
-
 std::string PathOf(const NetworkPolicy& policy) { return policy.namespace_name + '/' + policy.name; }
 std::string PathOf(const StagedNetworkPolicy& staged) { return staged.namespace_name + '/' + staged.name; }
 
@@ -43,7 +41,14 @@ Cluster Promoted(Cluster cluster) {
     std::erase_if(cluster.policies, [&](const NetworkPolicy& policy) { return PathOf(policy) == PathOf(staged); });
     if (staged.action == StagedAction::kSet) cluster.policies.push_back(staged.policy);
   }
+  for (const StagedClusterPolicy& staged : cluster.staged_cluster) {
+    std::erase_if(cluster.cluster_policies, [&](const ClusterPolicy& policy) {
+      return policy.kind == ClusterPolicyKind::kClusterNetworkPolicy && policy.name == staged.name;
+    });
+    if (staged.action == StagedAction::kSet) cluster.cluster_policies.push_back(staged.policy);
+  }
   cluster.staged.clear();
+  cluster.staged_cluster.clear();
   return cluster;
 }
 
@@ -56,16 +61,18 @@ class StagedWorld {
  public:
   StagedWorld(std::uint64_t seed, WorldSize size) : world_(seed, size), other_(seed ^ 0x0dd, size), random_(seed) {
     for (int i = 0; i < 4; ++i) Restage();
+    for (int i = 0; i < 2; ++i) RestageCluster();
   }
 
   Cluster Now() const {
     Cluster cluster = world_.cluster();
     for (const auto& [path, staged] : staged_) cluster.staged.push_back(staged);
+    for (const auto& [name, staged] : staged_cluster_) cluster.staged_cluster.push_back(staged);
     return cluster;
   }
   std::string Change() {
     if (random_() % 3 != 0) return world_.Mutate();
-    return Restage();
+    return random_() % 2 == 0 ? Restage() : RestageCluster();
   }
   std::vector<Flow> Flows(std::size_t count) { return world_.Flows(count); }
 
@@ -99,10 +106,30 @@ class StagedWorld {
     return "stage " + path;
   }
 
+  // Of a name of its own, or of one in force of this kind or of another.
+  std::string RestageCluster() {
+    if (!staged_cluster_.empty() && random_() % 4 == 0) {
+      const std::string name = staged_cluster_.begin()->first;
+      staged_cluster_.erase(name);
+      return "unstage " + name;
+    }
+    if (random_() % 3 != 0) other_.Mutate();
+    StagedClusterPolicy staged;
+    staged.policy = Pick(other_.cluster().cluster_policies);
+    staged.policy.kind = ClusterPolicyKind::kClusterNetworkPolicy;
+    staged.name = random_() % 3 == 0 ? "staged" : Pick(world_.cluster().cluster_policies).name;
+    staged.policy.name = staged.name;
+    if (random_() % 3 == 0) staged.action = StagedAction::kDelete;
+    if (staged.action != StagedAction::kSet) staged.policy = {};
+    staged_cluster_[staged.name] = staged;
+    return "stage cluster policy " + staged.name;
+  }
+
   RandomWorld world_;
   RandomWorld other_;
   std::mt19937_64 random_;
   std::map<std::string, StagedNetworkPolicy> staged_;
+  std::map<std::string, StagedClusterPolicy> staged_cluster_;
 };
 
 void Tell(const Cluster& before, const Cluster& now, ClusterResolver& resolver) {
@@ -120,7 +147,10 @@ void Tell(const Cluster& before, const Cluster& now, ClusterResolver& resolver) 
   follow(before.nodes, now.nodes, name, [&](const auto& o) { resolver.DeleteNode(o.name); });
   follow(before.pods, now.pods, path, [&](const auto& o) { resolver.DeletePod(o.namespace_name, o.name); });
   follow(before.policies, now.policies, path, [&](const auto& o) { resolver.DeletePolicy(o.namespace_name, o.name); });
-  follow(before.staged, now.staged, path, [&](const auto& o) { resolver.DeleteStaged(o.namespace_name, o.name); });
+  follow(before.staged, now.staged, path,
+         [&](const auto& o) { resolver.DeleteStaged(o.namespace_name, o.name, o.by); });
+  follow(before.staged_cluster, now.staged_cluster, name,
+         [&](const auto& o) { resolver.DeleteStagedCluster(o.name, o.by); });
   follow(
       before.cluster_policies, now.cluster_policies,
       [](const auto& o) { return std::string(Name(o.kind)) + '/' + o.name; },
@@ -140,7 +170,8 @@ class Store {
 };
 
 bool IsStaged(const Cluster& cluster) {
-  return std::any_of(cluster.staged.begin(), cluster.staged.end(),
+  return !cluster.staged_cluster.empty() ||
+         std::any_of(cluster.staged.begin(), cluster.staged.end(),
                      [](const auto& staged) { return staged.action != StagedAction::kIgnore; });
 }
 
@@ -436,6 +467,73 @@ TEST(Staged, ADeniedPacketThatWouldBeAllowedIsCounted) {
   EXPECT_EQ(entries[0].packets, 3u);
   EXPECT_EQ(store.table().rule(entries[0].key.ingress_rule).policy, "shop/db");
   EXPECT_EQ(traffic.out.forward.size(), 0u) << "what is staged enforces nothing";
+}
+
+// As the promoted set would: the title is a name to itself, and who has it decides among equal priorities.
+TEST(Staged, AClusterPolicyTakesThePlaceOfNoneOfAnotherKindThatHasItsName) {
+  Cluster cluster = Shop();
+  ClusterPolicy deny = MakeClusterPolicy("guard", Tier::kAdmin, 1, {});
+  deny.ingress.resize(1);
+  deny.ingress[0].action = Action::kDeny;
+  deny.ingress[0].everyone = true;
+  ClusterPolicy allow = deny;
+  allow.kind = ClusterPolicyKind::kAdminNetworkPolicy;
+  allow.ingress[0].action = Action::kAllow;
+  cluster.cluster_policies = {allow};
+  cluster.staged_cluster = {{"guard", StagedAction::kSet, deny}};
+  ClusterResolver resolver;
+  resolver.Load(cluster);
+  const auto view = resolver.MakeView();
+  Store store;
+  ASSERT_FALSE(store->Replace(view->Full()));
+  const std::vector<Flow> flows = {{Ip("10.0.0.1"), Ip("10.0.0.3"), kProtoTcp, 40000, 80}};
+  ExpectBoth(cluster, store.table(), flows);
+  cluster.staged_cluster = {{"guard", StagedAction::kDelete, {}}};
+  resolver.Upsert(cluster.staged_cluster[0]);
+  ASSERT_FALSE(store->Update(view->TakeChanges()));
+  ExpectBoth(cluster, store.table(), flows);
+  cluster.cluster_policies.push_back(deny);
+  resolver.Upsert(deny);
+  ASSERT_FALSE(store->Update(view->TakeChanges()));
+  ExpectBoth(cluster, store.table(), flows);
+  resolver.DeleteStagedCluster("guard", StagedBy::kObject);
+  ASSERT_FALSE(store->Update(view->TakeChanges()));
+  EXPECT_EQ(store.table().staged(), nullptr);
+}
+
+TEST(Staged, OfSeveralForOnePolicyTheFirstPlaceCountsAndAWarningNamesBoth) {
+  Cluster cluster = Shop();
+  NetworkPolicy nobody = DbAdmitsApi();
+  nobody.ingress.clear();
+  StagedNetworkPolicy by_folder = SetOf(DbAdmitsApi());
+  by_folder.by = StagedBy::kFolder;
+  StagedNetworkPolicy by_calico = SetOf(nobody);
+  by_calico.by = StagedBy::kCalicoObject;
+  ClusterResolver resolver;
+  resolver.Load(cluster);
+  const auto view = resolver.MakeView();
+  const auto staged_rules = [&] {
+    const ResolvedPolicy full = view->Full();
+    return full.staged.empty() ? -1 : static_cast<int>(full.staged.at("shop/db").at(0).rules.size());
+  };
+  resolver.Upsert(by_calico);
+  EXPECT_EQ(staged_rules(), 0);
+  EXPECT_TRUE(resolver.Conflicts().empty());
+  resolver.Upsert(by_folder);
+  EXPECT_EQ(staged_rules(), 1);
+  resolver.Upsert(SetOf(nobody));
+  EXPECT_EQ(staged_rules(), 1);
+  ASSERT_EQ(resolver.Conflicts().size(), 2u);
+  EXPECT_EQ(resolver.Conflicts()[0].ToString(),
+            "warning: NetworkPolicy shop/db: is staged in two places: that of a folder of staged policies (--staged) "
+            "counts, and not that of an object of its kind; take one of them away");
+  resolver.DeleteStaged("shop", "db", StagedBy::kFolder);
+  EXPECT_EQ(staged_rules(), 0);
+  resolver.DeleteStaged("shop", "db", StagedBy::kObject);
+  EXPECT_TRUE(resolver.Conflicts().empty());
+  by_calico.action = StagedAction::kIgnore;
+  resolver.Upsert(by_calico);
+  EXPECT_EQ(staged_rules(), -1);
 }
 
 TEST(Staged, WhatDoesNotFitIsRefusedAloneAndFitsOnceItIsSmaller) {

@@ -17,6 +17,7 @@ import machine
 import node
 import peers
 import report
+import seeing
 import staged
 import stages
 import structures
@@ -33,6 +34,7 @@ SECTIONS = {
     "connections": connections.measure,
     "change": change.measure,
     "staged": staged.measure,
+    "seeing": seeing.measure,
     "flap": flap.measure,
     "compile": tables.compile_shapes,
     "memory": tables.memory,

@@ -124,6 +124,18 @@ def under_load(results):
         of = lambda staged: where(results, "staged", "sluice", "mpps", hit=hit, staged=staged)
         pairs = [ratio(one["values"], other["values"]) for one, other in zip(of(1), of(0))]
         yield Goal(f"{text} kept while as many policies are staged", floor, aim, of_worst(pairs, True))
+    seen = lambda contender, what, metric="mpps": [value for result in where(results, "seeing", contender, metric, what=what) for value in result["values"]]
+    for contender in ("no sink", "a flow log", "a capture of drops", "10 scrapes a second"):
+        kept = ratio(seen(contender, "hits"), seen("none", "hits"))
+        yield Goal(f"packets of known flows kept with {contender}", 0.97, 0.99, kept)
+    for contender in ("a log to a file", "a log to IPFIX"):
+        kept = ratio(seen(contender, "opened"), seen("none", "opened"))
+        opened, unaccounted = (seen(contender, "opened", metric) for metric in ("opened_per_second", "unaccounted"))
+        text = f"packets kept while each of a million flows opened a second is offered to {contender}"
+        if opened and min(opened) < 1e6:
+            kept, text = None, f"{text} (only {min(opened):,.0f} a second were reached)"
+        yield Goal(text, 0.98, 0.99, kept)
+        yield Goal("... flows that are neither in it nor counted as lost", 0, 0, Figure(unaccounted) if unaccounted else None, False, digits=0)
     yield Goal("1M live flows judged again", 250, 100, change("rejudge", "all flows send", "ms"), False, unit=" ms", digits=0)
 
 

@@ -309,6 +309,7 @@ Status CaptureService::Answer(const v1::CaptureRequest& request, bool may_show_p
   RingsWatch rings(rings_, chosen.wish);
   if (!rings.taken_up()) return {StatusCode::UNAVAILABLE, "a worker does not answer"};
   writer.SendInitialMetadata();
+  if (!writer.Write(v1::CaptureResponse())) return Status::CANCELLED;
   const auto end =
       CaptureClock::now() + std::chrono::seconds(request.seconds() == 0 ? kDefaultSeconds : request.seconds());
   PacketNamer namer(names_, plane_, chosen);

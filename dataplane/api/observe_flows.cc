@@ -28,8 +28,11 @@ void Describe(const Table& table, const FlowReader& reader, const FlowView& flow
   message.set_destination_port(flow.destination.port);
   message.set_protocol(flow.protocol);
   message.set_state(std::string(Name(flow.state)));
-  message.set_packets(flow.packets);
-  message.set_bytes(flow.bytes);
+  message.set_packets(flow.traffic.packets);
+  message.set_bytes(flow.traffic.bytes);
+  message.set_reply_packets(flow.reply.packets);
+  message.set_reply_bytes(flow.reply.bytes);
+  message.set_age_ms(reader.AgeMs(flow));
   message.set_idle_ms(reader.IdleMs(flow));
   message.set_generation(flow.generation);
   message.set_guessed(flow.guessed);

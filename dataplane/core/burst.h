@@ -51,7 +51,8 @@ struct Lane {
   std::uint32_t fetched = 0;                    // slots that have a candidate
   std::uint64_t in_secondary = 0;               // bit i: slot i's candidate is still to be found there
 
-  static constexpr std::uint16_t kFromGreater = kFlowEvents;
+  static constexpr std::uint16_t kFromGreater = static_cast<std::uint16_t>(FlowWay::kFromGreater);
+  static_assert(kFromGreater >= kFlowEvents && kDataEvent == 0);
   static constexpr std::uint16_t kSteady = FlowEntry<Key>::kSteadyFromLesser | FlowEntry<Key>::kSteadyFromGreater;
   // A packet's turn, by its event and whether its source is the greater end. The flag of kSteady that it has, if any,
   // is the one that an entry has where such a packet leaves the flow's state as it is.
@@ -123,7 +124,10 @@ struct Lane {
   }
   std::uint8_t Protocol(std::uint32_t slot) const { return Key::Protocol(key[slot].words); }
   bool SourceIsGreater(std::uint32_t slot) const { return (turn[slot] & kFromGreater) != 0; }
-  FlowEvent EventAt(std::uint32_t slot) const { return static_cast<FlowEvent>(turn[slot] & (kFromGreater - 1)); }
+  FlowEvent EventAt(std::uint32_t slot) const { return static_cast<FlowEvent>(turn[slot] & (kFlowEvents - 1)); }
+  FlowWay WayAt(std::uint32_t slot) const { return static_cast<FlowWay>(turn[slot] & kFromGreater); }
+  // The same of a steady packet, whose event is 0: the shift by it needs no further instruction.
+  FlowWay WayOfSteady(std::uint32_t slot) const { return static_cast<FlowWay>(turn[slot] & (2 * kFromGreater - 1)); }
   // Whether the packet leaves the flow's state as it is.
   bool IsSteady(std::uint32_t slot, const FlowEntry<Key>& entry) const {
     return (turn[slot] & entry.flags() & kSteady) != 0;

@@ -64,6 +64,23 @@ class CaptureRing {
   }
   // Null: nobody captures.
   const CaptureWish* wish() const { return wish_; }
+  // Whether a packet's headers would find room; one that would not is counted. While there is none, the reader is not
+  // looked at each time: it writes where it is for each packet that it takes, and to read that takes as long as a drop.
+  bool HasRoom() {
+    constexpr std::uint64_t kLeast = sizeof(Header) + 128;
+    constexpr std::uint32_t kLooksAt = 64;
+    const std::uint64_t put = put_.load(std::memory_order_relaxed);
+    if (put + kLeast - taken_seen_ <= capacity_) return true;
+    if (turned_away_++ % kLooksAt == 0) {
+      taken_seen_ = taken_.load(std::memory_order_acquire);
+      if (put + kLeast - taken_seen_ <= capacity_) {
+        turned_away_ = 0;
+        return true;
+      }
+    }
+    overflowed_.Add(1);
+    return false;
+  }
   // Requires a wish. Rules are those that decided, on either side. `reply`: against the direction of its flow.
   void Put(const DropRecord& record, bool reply, std::span<const std::uint8_t> bytes);
 
@@ -116,6 +133,7 @@ class CaptureRing {
   const CaptureWish* wish_ = nullptr;   // the worker's
   Counter overflowed_;
   std::uint64_t taken_seen_ = 0;                      // `taken_` as the worker last saw it
+  std::uint32_t turned_away_ = 0;                     // packets, since there was room
   alignas(64) std::atomic<std::uint32_t> asked_ = 0;  // wishes that the reader had
   std::atomic<std::uint32_t> turned_ = 0;             // ... and that the worker took up
   std::atomic<std::uint64_t> put_ = 0;                // bytes ever put; the worker's

@@ -18,11 +18,13 @@ enum class FlowEndCause : std::uint8_t {
   kStopped,    // the worker stops
 };
 
-// `flow` is as it was at its end, what it counted included. `now_ms` is on the clock of the worker's flows. Called by
-// the worker: must not block, allocate or throw.
+// `flow` is as it was at its end, what it counted included. `now_ms` is on the clock of the worker's flows, whole.
+// Called by the worker: must not block, allocate or throw.
 class FlowListener {
  public:
-  virtual void FlowEnded(const FlowView& flow, FlowEndCause cause, std::uint32_t now_ms) = 0;
+  // Whether it wants to hear of the end that comes next. False: it has counted it, and is not told.
+  virtual bool WantsNext() { return true; }
+  virtual void FlowEnded(const FlowView& flow, FlowEndCause cause, std::uint64_t now_ms) = 0;
 
  protected:
   ~FlowListener() = default;

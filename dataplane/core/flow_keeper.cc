@@ -30,7 +30,7 @@ std::optional<Diagnostic> FlowKeeper::Allocate(const PipelineConfig& config, con
 
 void FlowKeeper::BeginRound(const Table& table, std::uint64_t now_ns) {
   now_ns_ = std::max(now_ns_, now_ns);
-  now_ms_.store(static_cast<std::uint32_t>(now_ns_ / 1'000'000), std::memory_order_relaxed);
+  now_ms_.store(now_ns_ / 1'000'000, std::memory_order_relaxed);
   // The same generation in other numbers (Compiler::Renew) leaves every flow as it is.
   if (table_ == nullptr || !account_.Knows(table)) {
     // Whatever the change folds is of a table that may be gone.
@@ -78,18 +78,17 @@ void FlowKeeper::FoldAll() {
 
 // In parts that a flow's count can tell (FlowCount), each folded.
 template <typename Key>
-void FlowKeeper::CountCarried(std::uint32_t flow, FlowTraffic traffic, std::uint32_t idle_ms) {
-  constexpr FlowTraffic kPart{std::uint64_t{1} << 22, std::uint64_t{1} << 38};
+void FlowKeeper::CountCarried(std::uint32_t flow, FlowTraffic traffic, FlowWay way, std::uint32_t idle_ms) {
+  constexpr FlowTraffic kPart{FlowCount::kPacketsLimit / 2, FlowCount::kBytesLimit / 2};
   FlowEntry<Key>& entry = flows<Key>().entry(flow);
   const std::uint32_t seen_ms = now_ms() - idle_ms;
   if (static_cast<std::int32_t>(seen_ms - entry.last_seen_ms) > 0) Publish(entry.last_seen_ms, seen_ms);
   Fold<Key>(flow);
   while ((traffic.packets | traffic.bytes) != 0) {
     const FlowTraffic part{std::min(traffic.packets, kPart.packets), std::min(traffic.bytes, kPart.bytes)};
-    Publish(entry.count, entry.count + FlowCount::Of(part.packets, part.bytes));
+    Publish(entry.count, entry.count + FlowCount::Of(part, way));
     Fold<Key>(flow);
-    traffic.packets -= part.packets;
-    traffic.bytes -= part.bytes;
+    traffic = traffic - part;
   }
 }
 
@@ -115,9 +114,9 @@ void FlowKeeper::End(std::uint32_t flow, FlowEndCause cause) {
 template <typename Key>
 void FlowKeeper::Tell(std::uint32_t flow, FlowEndCause cause) const {
   FlowView view;
-  if (!flows<Key>().View(flow, view)) return;
+  if (!listener_->WantsNext() || !flows<Key>().View(flow, view)) return;
   Complete(view);
-  listener_->FlowEnded(view, cause, now_ms());
+  listener_->FlowEnded(view, cause, whole_now_ms());
 }
 
 void FlowKeeper::Complete(FlowView& view) const {
@@ -137,7 +136,7 @@ void FlowKeeper::ReserveStaged(const Table& table) {
 template <typename Key>
 void FlowKeeper::TellStagedPackets(std::uint32_t flow) {
   const FlowTable<Key>& flows = this->flows<Key>();
-  const std::uint64_t packets = flows.Unfolded(flow).packets;
+  const std::uint64_t packets = flows.Unfolded(flow).sum().packets;
   if (packets == 0) return;
   if (staged_->IsFull()) FlushStaged();
   const FlowRules rules = flows.rules(flow);
@@ -254,8 +253,8 @@ void FlowKeeper::JudgeBatch(std::span<const std::uint32_t> batch) {
   for (std::size_t i = 0; i < batch.size(); ++i) Judge<Key>(batch[i], answers_[i]);
 }
 
-template void FlowKeeper::CountCarried<Ipv4FlowKey>(std::uint32_t, FlowTraffic, std::uint32_t);
-template void FlowKeeper::CountCarried<Ipv6FlowKey>(std::uint32_t, FlowTraffic, std::uint32_t);
+template void FlowKeeper::CountCarried<Ipv4FlowKey>(std::uint32_t, FlowTraffic, FlowWay, std::uint32_t);
+template void FlowKeeper::CountCarried<Ipv6FlowKey>(std::uint32_t, FlowTraffic, FlowWay, std::uint32_t);
 template bool FlowKeeper::MeetTable<Ipv4FlowKey>(std::uint32_t);
 template bool FlowKeeper::MeetTable<Ipv6FlowKey>(std::uint32_t);
 template void FlowKeeper::End<Ipv4FlowKey>(std::uint32_t, FlowEndCause);

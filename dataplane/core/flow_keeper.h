@@ -43,7 +43,8 @@ class FlowKeeper {
   void BeginRound(const Table& table, std::uint64_t now_ns);
   const Table& table() const { return *table_; }
   std::uint64_t now_ns() const { return now_ns_; }
-  std::uint32_t now_ms() const { return now_ms_.load(std::memory_order_relaxed); }
+  std::uint32_t now_ms() const { return static_cast<std::uint32_t>(whole_now_ms()); }
+  std::uint64_t whole_now_ms() const { return now_ms_.load(std::memory_order_relaxed); }
   // The lower half of the table's generation, which a flow keeps that it judged.
   std::uint32_t judged_now() const { return judged_now_; }
   // No policy yet, and what could concern a pod is to be dropped.
@@ -95,13 +96,13 @@ class FlowKeeper {
 
   // Counts a packet of the flow.
   template <typename Key>
-  void Count(std::uint32_t flow, std::uint32_t length) {
-    if (flows<Key>().entry(flow).CountPacket(length, now_ms())) [[unlikely]]
+  void Count(std::uint32_t flow, std::uint32_t length, FlowWay way) {
+    if (flows<Key>().entry(flow).CountPacket(length, now_ms(), way)) [[unlikely]]
       Fold<Key>(flow);
   }
-  // Counts what passed without the worker, the last packet so long ago.
+  // Counts what passed one way without the worker, the last packet so long ago.
   template <typename Key>
-  void CountCarried(std::uint32_t flow, FlowTraffic traffic, std::uint32_t idle_ms);
+  void CountCarried(std::uint32_t flow, FlowTraffic traffic, FlowWay way, std::uint32_t idle_ms);
   // Whether the flow's packets may pass without the worker: they would, and leave its state as it is.
   template <typename Key>
   bool MayBeCarried(const FlowEntry<Key>& entry) const {
@@ -240,7 +241,7 @@ class FlowKeeper {
 
   const Table* table_ = nullptr;
   std::uint64_t now_ns_ = 0;
-  std::atomic<std::uint32_t> now_ms_ = 0;
+  std::atomic<std::uint64_t> now_ms_ = 0;
   std::uint32_t judged_now_ = 0;
   bool closed_ = false;
   bool is_carrying_held_ = false;

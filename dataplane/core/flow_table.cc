@@ -68,8 +68,7 @@ std::uint32_t FlowTable<Key>::Insert(const Key& key, const FlowIndex::Place& pla
   Publish(entry.last_seen_ms, judged.now_ms);
   Publish(rules(flow).egress, judged.rules.egress);
   Publish(rules(flow).ingress, judged.rules.ingress);
-  Publish(record.folded.packets, std::uint64_t{0});
-  Publish(record.folded.bytes, std::uint64_t{0});
+  BeginRecord(record, judged.began_ms);
   Publish(entry.count, std::uint64_t{0});
   Publish(entry.words[Key::kWords - 1], key.words[Key::kWords - 1] | Entry::UpperBits(judged.state, judged.flags));
   if (!reuse) used_limit_.store(limit + 1, std::memory_order_release);
@@ -91,10 +90,27 @@ void FlowTable<Key>::Erase(std::uint32_t flow) {
 
 template <typename Key>
 void FlowTable<Key>::Fold(std::uint32_t flow) {
-  const FlowTraffic unfolded = Unfolded(flow);
-  FlowTraffic& folded = records_[flow].folded;
-  Publish(folded.packets, folded.packets + unfolded.packets);
-  Publish(folded.bytes, folded.bytes + unfolded.bytes);
+  const FlowWays unfolded = Unfolded(flow);
+  const auto add = [](FlowTotal& total, const FlowTraffic& traffic) {
+    const std::uint64_t moment = FlowTotal::Moment(total.packets_and_moment) << FlowTotal::kPacketBits;
+    Publish(total.packets_and_moment, FlowTotal::Packets(total.packets_and_moment + traffic.packets) | moment);
+    Publish(total.bytes, total.bytes + traffic.bytes);
+  };
+  add(records_[flow].from_lesser, unfolded.from_lesser);
+  add(records_[flow].from_greater, unfolded.from_greater);
+}
+
+// In milliseconds from a moment of its own on: 38 bits are enough for eight years.
+template <typename Key>
+void FlowTable<Key>::BeginRecord(Record& record, std::uint64_t began_ms) {
+  constexpr std::uint64_t kEarlierMs = std::uint64_t{1} << 32;  // how much older one may be that comes later
+  if (used_limit_.load(std::memory_order_relaxed) == 0) first_moment_ms_ = began_ms - std::min(began_ms, kEarlierMs);
+  const std::uint64_t first = first_moment_ms_.load(std::memory_order_relaxed);
+  const std::uint64_t moment = began_ms - std::min(first, began_ms);
+  Publish(record.from_lesser.packets_and_moment, moment >> FlowTotal::kMomentBits << FlowTotal::kPacketBits);
+  Publish(record.from_lesser.bytes, std::uint64_t{0});
+  Publish(record.from_greater.packets_and_moment, moment << FlowTotal::kPacketBits);
+  Publish(record.from_greater.bytes, std::uint64_t{0});
 }
 
 template <typename Key>
@@ -152,12 +168,21 @@ bool FlowTable<Key>::View(std::uint32_t flow, FlowView& view) const {
     view.egress_rule = Observe(rules.egress);
     view.ingress_rule = Observe(rules.ingress);
     // The count comes last: whatever a fold had stored of the totals, the count includes it.
-    const FlowTraffic folded{Observe(records_[flow].folded.packets), Observe(records_[flow].folded.bytes)};
-    const FlowTraffic unfolded = FlowCount::Since(Observe(entry.count), folded);
-    view.packets = folded.packets + unfolded.packets;
-    view.bytes = folded.bytes + unfolded.bytes;
-    // Another flow of the same key, in the same place, counts from zero.
-    if (Observe(records_[flow].folded.packets) < folded.packets) continue;
+    const Record& record = records_[flow];
+    const std::uint64_t lesser = Observe(record.from_lesser.packets_and_moment);
+    const std::uint64_t greater = Observe(record.from_greater.packets_and_moment);
+    const FlowWays folded{{FlowTotal::Packets(lesser), Observe(record.from_lesser.bytes)},
+                          {FlowTotal::Packets(greater), Observe(record.from_greater.bytes)}};
+    const FlowWays unfolded = FlowCount::Since(Observe(entry.count), folded);
+    // Another flow of the same key, in the same place, counts from zero, or from another moment on.
+    const auto is_another = [](std::uint64_t before, std::uint64_t now) {
+      return FlowTotal::Packets(now) < FlowTotal::Packets(before) ||
+             FlowTotal::Moment(now) != FlowTotal::Moment(before);
+    };
+    if (is_another(lesser, Observe(record.from_lesser.packets_and_moment)) ||
+        is_another(greater, Observe(record.from_greater.packets_and_moment))) {
+      continue;
+    }
     Key again;
     for (std::size_t i = 0; i < Key::kWords; ++i) again.words[i] = Observe(entry.words[i]);
     const bool live = again.words[Key::kWords - 1] != 0;
@@ -169,6 +194,12 @@ bool FlowTable<Key>::View(std::uint32_t flow, FlowView& view) const {
     view.state = copy.state();
     view.replied = copy.Has(Entry::kReplied);
     view.guessed = copy.Has(Entry::kGuessed);
+    view.began_ms = first_moment_ms_.load(std::memory_order_relaxed) +
+                    (FlowTotal::Moment(lesser) << FlowTotal::kMomentBits | FlowTotal::Moment(greater));
+    const FlowTraffic from_lesser = folded.from_lesser + unfolded.from_lesser;
+    const FlowTraffic from_greater = folded.from_greater + unfolded.from_greater;
+    view.traffic = from_lesser + from_greater;
+    view.reply = copy.Has(Entry::kOriginatorIsGreater) ? from_lesser : from_greater;
     return true;
   }
   return false;

@@ -40,7 +40,8 @@ bool AdoptOne(FlowKeeper& keeper, const KeptFlow& kept) {
                                           {.state = kept.state,
                                            .flags = flags,
                                            .generation = FlowKeeper::kJudgeAgain,
-                                           .now_ms = keeper.now_ms() - kept.idle_ms});
+                                           .now_ms = keeper.now_ms() - kept.idle_ms,
+                                           .began_ms = keeper.whole_now_ms() - kept.idle_ms});
   if (flow == kNoFlow) return false;
   if (keeper.IsExpired(flows.entry(flow))) {
     flows.Erase(flow);
@@ -57,7 +58,10 @@ void MeetOne(FlowKeeper& keeper, CarriedFlow& carried) {
   const Key key = KeyOf<Key>(carried, greater);
   const std::uint32_t flow = flows.Find(key, flows.PlaceOf(key));
   if (flow == kNoFlow) return;
-  if (carried.packets != 0) keeper.CountCarried<Key>(flow, {carried.packets, carried.bytes}, carried.idle_ms);
+  if (carried.packets != 0) {
+    keeper.CountCarried<Key>(flow, {carried.packets, carried.bytes},
+                             greater ? FlowWay::kFromGreater : FlowWay::kFromLesser, carried.idle_ms);
+  }
   const FlowEntry<Key>& entry = flows.entry(flow);
   if (!keeper.MeetTable<Key>(flow)) return;
   carried.is_reply = greater != entry.Has(FlowEntry<Key>::kOriginatorIsGreater);

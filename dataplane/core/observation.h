@@ -27,6 +27,7 @@ class FlowReader {
   }
   // How long ago a flow's last packet came, as of the worker's last burst.
   std::uint64_t IdleMs(const FlowView& flow) const { return keeper_->now_ms() - flow.last_seen_ms; }
+  std::uint64_t AgeMs(const FlowView& flow) const { return keeper_->whole_now_ms() - flow.began_ms; }
   // Zero where `epoch` is neither the current one nor the one before.
   RuleCount CountOf(std::uint64_t epoch, RuleId rule) const { return keeper_->account().CountOf(epoch, rule); }
 

@@ -58,7 +58,7 @@ class RuleAccount {
   // Adds what the flow counted since the last time to its rules, replies included.
   template <typename Key>
   void Fold(FlowTable<Key>& flows, std::uint32_t flow, std::uint64_t now_ns, std::uint32_t now_ms) {
-    const FlowTraffic traffic = flows.Unfolded(flow);
+    const FlowTraffic traffic = flows.Unfolded(flow).sum();
     if (traffic.packets == 0) return;
     const FlowEntry<Key>& entry = flows.entry(flow);
     const std::uint32_t judged = entry.generation;

@@ -82,7 +82,7 @@ void EmitStage::CaptureBurst(Burst& burst) {
   const CaptureWish& wish = *capture_->wish();
   if (burst.dropped == 0 && !wish.forwarded) return;
   for (std::uint32_t i = 0; i < burst.count; ++i) {
-    if (!wish.Wants(burst.fates[i])) continue;
+    if (!wish.Wants(burst.fates[i]) || !capture_->HasRoom()) continue;
     const Frame& frame = burst.frames[i];
     const ParsedPacket& packet = burst.PacketAt(i);
     if (!wish.Wants(packet)) continue;

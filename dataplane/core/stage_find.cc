@@ -82,7 +82,7 @@ void FindInLane(FlowKeeper& keeper, Burst& burst) {
       HitSlowly<Key>(keeper, burst, slot, flow);
       continue;
     }
-    if (entry.CountPacket(lane.length[slot], now_ms)) [[unlikely]]
+    if (entry.CountPacket(lane.length[slot], now_ms, lane.WayOfSteady(slot))) [[unlikely]]
       keeper.Fold<Key>(flow);
   }
   if (stale != 0) [[unlikely]]
@@ -112,7 +112,7 @@ bool AdvanceFlow(FlowKeeper& keeper, Burst& burst, std::uint32_t slot, std::uint
     entry.SetState(next, static_cast<std::uint8_t>(entry.flags() | (replied ? Entry::kReplied : 0)));
     if (replied && IsAssured(next)) flows.Keep(flow);
   }
-  keeper.Count<Key>(flow, lane.length[slot]);
+  keeper.Count<Key>(flow, lane.length[slot], lane.WayAt(slot));
   Outcome& outcome = burst.outcomes[lane.packet[slot]];
   outcome.state = side == Side::kReply         ? PacketState::kReply
                   : entry.Has(Entry::kReplied) ? PacketState::kEstablished

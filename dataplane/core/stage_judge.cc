@@ -206,7 +206,7 @@ void JudgeStage::Open(std::uint32_t slot, Side side, const Classification& answe
     return;
   }
   counters_.flows_created.Add(1);
-  keeper_.Count<Key>(flow, LengthAt(index));
+  keeper_.Count<Key>(flow, LengthAt(index), burst_->lane<Key>().WayAt(slot));
   burst_->outcomes[index].state = PacketState::kNew;
 }
 
@@ -225,6 +225,7 @@ std::uint32_t JudgeStage::InsertFlow(std::uint32_t slot, Side side, const Classi
                                                .flags = flags,
                                                .generation = keeper_.judged_now(),
                                                .now_ms = keeper_.now_ms(),
+                                               .began_ms = keeper_.whole_now_ms(),
                                                .rules = {answer.egress.rule, answer.ingress.rule}};
   const std::uint32_t flow = flows.Insert(lane.key[slot], lane.place[slot], judged);
   if (flow != kNoFlow || flows.OldestEvictable() == kNoFlow) return flow;

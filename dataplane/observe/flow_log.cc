@@ -82,7 +82,8 @@ void FlowLog::Stop(const std::vector<Observation>& workers) {
         ++too_many;
         return;
       }
-      live.push_back({flow, FlowEndCause::kStopped, static_cast<std::uint32_t>(worker.reader.IdleMs(flow))});
+      live.push_back({flow, FlowEndCause::kStopped, static_cast<std::uint32_t>(worker.reader.IdleMs(flow)),
+                      worker.reader.AgeMs(flow)});
       if (live.size() == kBatch) write();
     });
   }
@@ -234,8 +235,8 @@ std::vector<FlowLogRecord> FlowLog::RecordsOf(std::span<const FlowView* const> f
     record.egress = RuleOf(table, flow.egress_rule);
     record.ingress = RuleOf(table, flow.ingress_rule);
     record.generation = flow.generation;
-    record.packets = flow.packets;
-    record.bytes = flow.bytes;
+    record.traffic = flow.traffic;
+    record.reply = flow.reply;
   }
   return records;
 }
@@ -246,11 +247,12 @@ void FlowLog::WriteEnds(std::span<const FlowEndRecord> ends) {
   const std::uint64_t now_ns = UnixNs();
   std::vector<FlowLogRecord> records = RecordsOf(flows, now_ns);
   for (std::size_t i = 0; i < ends.size(); ++i) {
-    const FlowTraffic told = live_.Forget(ends[i].flow);
+    const ToldTraffic told = live_.Forget(ends[i].flow);
     records[i].cause = Name(ends[i].cause);
+    records[i].first_unix_ns = now_ns - std::min(now_ns, ends[i].age_ms * kNsPerMs);
     records[i].last_unix_ns = now_ns - std::min(now_ns, ends[i].idle_ms * kNsPerMs);
-    records[i].packets_told = told.packets;
-    records[i].bytes_told = told.bytes;
+    records[i].told = told.all;
+    records[i].reply_told = told.reply;
     Write(std::move(records[i]));
   }
 }
@@ -270,11 +272,12 @@ bool FlowLog::TellLiveFlows() {
   const std::uint64_t now_ns = UnixNs();
   std::vector<FlowLogRecord> records = RecordsOf(flows, now_ns);
   for (std::size_t i = 0; i < due.size(); ++i) {
-    const FlowTraffic told = live_.Tell(due[i].flow);
+    const ToldTraffic told = live_.Tell(due[i].flow);
     records[i].is_live = true;
+    records[i].first_unix_ns = now_ns - std::min(now_ns, due[i].age_ms * kNsPerMs);
     records[i].last_unix_ns = now_ns - std::min(now_ns, due[i].idle_ms * kNsPerMs);
-    records[i].packets_told = told.packets;
-    records[i].bytes_told = told.bytes;
+    records[i].told = told.all;
+    records[i].reply_told = told.reply;
     WriteToSinks(records[i]);
   }
   return due.size() == kBatch;
@@ -343,8 +346,7 @@ void FlowLog::WriteDenies(std::span<const DenyTable::Entry> entries, std::uint64
     }
     if (entry.scope == DenyTable::Entry::Scope::kPair) NameIsolating(entry, record);
     record.generation = entry.generation;
-    record.packets = entry.packets;
-    record.bytes = entry.bytes;
+    record.traffic = {entry.packets, entry.bytes};
     record.first_unix_ns = entry.first_ns;
     record.last_unix_ns = entry.last_ns;
     Write(std::move(record));

@@ -45,6 +45,11 @@ void AddRule(const std::shared_ptr<const TableRule>& rule, const IsolatingPolici
   for (const std::string& policy : *isolated_by) policies.push_back(Printable(policy, kNameBytes));
 }
 
+void AddCounts(const FlowTraffic& traffic, const char* packets, const char* bytes, Json& json) {
+  json[packets] = traffic.packets;
+  json[bytes] = traffic.bytes;
+}
+
 }  // namespace
 
 Json ToJson(const FlowLogRecord& record) {
@@ -58,13 +63,13 @@ Json ToJson(const FlowLogRecord& record) {
   AddRule(record.egress, record.egress_isolated_by, "egress", json);
   AddRule(record.ingress, record.ingress_isolated_by, "ingress", json);
   json["generation"] = record.generation;
-  json["packets"] = record.packets;
-  json["bytes"] = record.bytes;
-  if (record.is_live || record.packets_told != 0) {
-    json["packets_delta"] = record.packets - record.packets_told;
-    json["bytes_delta"] = record.bytes - record.bytes_told;
+  AddCounts(record.traffic, "packets", "bytes", json);
+  if (!record.is_deny) AddCounts(record.reply, "reply_packets", "reply_bytes", json);
+  if (record.is_live || record.told.packets != 0) {
+    AddCounts(record.traffic - record.told, "packets_delta", "bytes_delta", json);
+    AddCounts(record.reply - record.reply_told, "reply_packets_delta", "reply_bytes_delta", json);
   }
-  if (record.is_deny) json["first"] = Rfc3339(record.first_unix_ns);
+  json["first"] = Rfc3339(record.first_unix_ns);
   json["last"] = Rfc3339(record.last_unix_ns);
   if (!record.cause.empty()) json["cause"] = record.cause;
   return json;

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/flow_entry.h"
 #include "sluice/address.h"
 #include "table/isolating_policies.h"
 #include "table/table.h"
@@ -50,12 +51,12 @@ struct FlowLogRecord {
   IsolatingPolicies::Names egress_isolated_by;
   IsolatingPolicies::Names ingress_isolated_by;
   std::uint64_t generation = 0;
-  std::uint64_t packets = 0;
-  std::uint64_t bytes = 0;
-  std::uint64_t packets_told = 0;   // of these, what records of the flow told before
-  std::uint64_t bytes_told = 0;     // ... the same
-  std::uint64_t first_unix_ns = 0;  // of a deny
-  std::uint64_t last_unix_ns = 0;   // its last packet
+  FlowTraffic traffic;              // of a flow, in both directions
+  FlowTraffic reply;                // of it, what the destination sent
+  FlowTraffic told;                 // of `traffic`, what records of the flow told before
+  FlowTraffic reply_told;           // of `reply`, the same
+  std::uint64_t first_unix_ns = 0;  // its first packet
+  std::uint64_t last_unix_ns = 0;   // ... and its last one
 };
 
 // What does not apply is left out.

@@ -23,12 +23,13 @@ enum class FlowLogOnly : std::uint8_t { kAll, kEnded, kDenied };
 struct FlowLogSinkSettings {
   std::string to;  // "file:PATH", "stdout", "unix:PATH", "ipfix:udp:ADDRESS:PORT", "ipfix:tcp:ADDRESS:PORT"
   FlowLogOnly only = FlowLogOnly::kAll;
-  std::vector<std::string> namespaces;  // of either end; empty: any, and those of nobody
-  std::uint32_t lines_per_second = 0;   // 0: all
-  std::uint32_t most_mb = 10;           // of a file, before the next one begins
-  std::uint32_t kept = 5;               // files of before
-  bool gzip = true;                     // of those
-  std::vector<std::string> fields;      // of a line, in this order; empty: all
+  std::vector<std::string> namespaces;        // of either end; empty: any, and those of nobody
+  std::uint32_t lines_per_second = 0;         // 0: all
+  std::uint32_t policy_lines_per_second = 0;  // ... of each policy
+  std::uint32_t most_mb = 10;                 // of a file, before the next one begins
+  std::uint32_t kept = 5;                     // files of before
+  bool gzip = true;                           // of those
+  std::vector<std::string> fields;            // of a line, in this order; empty: all
   // Records that are alike in these fields are added up for so long; empty: each is a line.
   std::vector<std::string> aggregate_by;
   std::uint32_t aggregate_seconds = 60;
@@ -86,14 +87,16 @@ inline std::optional<std::string> CheckLogPlace(std::string_view to) {
 }
 
 // What records can be added up by, and what a line has: these, and what they count.
-#define SLUICE_FLOW_LOG_WHAT                                                                                         \
-  "src", "src.address", "src.port", "src.namespace", "src.pod", "src.node", "dst", "dst.address", "dst.port",        \
-      "dst.namespace", "dst.pod", "dst.node", "proto", "verdict", "reason", "state", "egress", "egress.verdict",     \
-      "egress.tier", "egress.policy", "egress.rule", "ingress", "ingress.verdict", "ingress.tier", "ingress.policy", \
-      "ingress.rule", "generation", "cause"
+#define SLUICE_FLOW_LOG_WHAT                                                                                      \
+  "src", "src.address", "src.port", "src.namespace", "src.pod", "src.node", "src.workload", "dst", "dst.address", \
+      "dst.port", "dst.namespace", "dst.pod", "dst.node", "dst.workload", "proto", "verdict", "reason", "state",  \
+      "egress", "egress.verdict", "egress.tier", "egress.policy", "egress.rule", "egress.rule_name",              \
+      "egress.isolated_by", "ingress", "ingress.verdict", "ingress.tier", "ingress.policy", "ingress.rule",       \
+      "ingress.rule_name", "ingress.isolated_by", "generation", "cause"
 inline constexpr std::string_view kFlowLogSumFields[] = {SLUICE_FLOW_LOG_WHAT};
 inline constexpr std::string_view kFlowLogFields[] = {
-    "time", "type", SLUICE_FLOW_LOG_WHAT, "packets", "bytes", "packets_delta", "bytes_delta", "first", "last"};
+    "time",          "type",        SLUICE_FLOW_LOG_WHAT,  "packets",           "bytes", "reply_packets", "reply_bytes",
+    "packets_delta", "bytes_delta", "reply_packets_delta", "reply_bytes_delta", "first", "last"};
 #undef SLUICE_FLOW_LOG_WHAT
 
 // Nothing, or what is wrong with a list of fields.

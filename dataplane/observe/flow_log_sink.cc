@@ -66,9 +66,9 @@ void FlowLogSums::Add(FlowLogLine& line) {
 // Of a flow, what was not told before: with `live` lines, its end has the rest.
 void FlowLogSums::AddTo(Sum& sum, const FlowLogRecord& record) {
   ++sum.records;
-  sum.packets += record.packets - record.packets_told;
-  sum.bytes += record.bytes - record.bytes_told;
-  const std::uint64_t first = record.first_unix_ns != 0 ? record.first_unix_ns : record.last_unix_ns;
+  sum.traffic = sum.traffic + (record.traffic - record.told);
+  sum.reply = sum.reply + (record.reply - record.reply_told);
+  const std::uint64_t first = record.told.packets == 0 ? record.first_unix_ns : record.last_unix_ns;
   sum.first_unix_ns = sum.first_unix_ns == 0 ? first : std::min(sum.first_unix_ns, first);
   sum.last_unix_ns = std::max(sum.last_unix_ns, record.last_unix_ns);
 }
@@ -84,8 +84,10 @@ Json FlowLogSums::LineOf(const Sum& sum, std::uint64_t unix_ns) const {
   Json line{{"time", Rfc3339(unix_ns)}, {"type", "sum"}, {"seconds", settings_.aggregate_seconds}};
   if (sum.fields.is_object()) line.update(sum.fields);
   line["records"] = sum.records;
-  line["packets"] = sum.packets;
-  line["bytes"] = sum.bytes;
+  line["packets"] = sum.traffic.packets;
+  line["bytes"] = sum.traffic.bytes;
+  line["reply_packets"] = sum.reply.packets;
+  line["reply_bytes"] = sum.reply.bytes;
   line["first"] = Rfc3339(sum.first_unix_ns);
   line["last"] = Rfc3339(sum.last_unix_ns);
   return line;
@@ -112,19 +114,41 @@ bool FlowLogSink::Wants(const FlowLogRecord& record) const {
   return (record.is_deny && !record.source) || is_named(record.source) || is_named(record.destination);
 }
 
+bool LineRate::HasCredit(Clock::time_point now, double rate) {
+  credit_ = std::min(rate, credit_ + rate * std::chrono::duration<double>(now - time_).count());
+  time_ = now;
+  return credit_ >= 1;
+}
+
+LineRate& PolicyRates::Of(const std::string& policy) {
+  if (const auto known = rates_.find(policy); known != rates_.end()) return known->second;
+  return rates_.size() < kMost ? rates_[policy] : others_;
+}
+
+bool PolicyRates::Take(const FlowLogRecord& record, LineRate::Clock::time_point now, double rate) {
+  static const std::string kNone;
+  const TableRule* const egress = record.egress.get();
+  const TableRule* const ingress = record.ingress.get();
+  LineRate& one = Of(egress != nullptr ? egress->policy : ingress != nullptr ? ingress->policy : kNone);
+  LineRate& other = egress != nullptr && ingress != nullptr ? Of(ingress->policy) : one;
+  if (!one.HasCredit(now, rate) || !other.HasCredit(now, rate)) return false;
+  one.Spend();
+  if (&other != &one) other.Spend();
+  return true;
+}
+
 bool FlowLogSink::HasCredit(Clock::time_point now) {
   if (settings_.lines_per_second == 0) return true;
-  const double rate = settings_.lines_per_second;
-  credit_ = std::min(rate, credit_ + rate * std::chrono::duration<double>(now - credit_time_).count());
-  credit_time_ = now;
-  if (credit_ < 1) return false;
-  credit_ -= 1;
+  if (!rate_.HasCredit(now, settings_.lines_per_second)) return false;
+  rate_.Spend();
   return true;
 }
 
 void FlowLogSink::Take(FlowLogLine& line, Clock::time_point now) {
   if (over_ || !Wants(line.record())) return;
   if (!settings_.aggregate_by.empty()) return sums_.Add(line);
+  const std::uint32_t policy_rate = settings_.policy_lines_per_second;
+  if (policy_rate != 0 && !policy_rates_.Take(line.record(), now, policy_rate)) return Lose(LogLoss::kRate, 1);
   if (!HasCredit(now)) return Lose(LogLoss::kRate, 1);
   const bool taken = settings_.is_ipfix()       ? WriteLine(line.ipfix())
                      : settings_.fields.empty() ? WriteLine(line.text())

@@ -27,7 +27,7 @@ namespace sluice {
 enum class LogLoss : std::uint8_t {
   kRing,  // a worker's ring was full: flows that ended, of whatever kind
   kSink,  // the sink could not take them
-  kRate,  // beyond lines_per_second
+  kRate,  // beyond lines_per_second, or a policy's
 };
 inline constexpr std::array<std::string_view, 3> kLogLossNames = {"ring", "sink", "rate"};
 
@@ -65,8 +65,8 @@ class FlowLogSums {
   struct Sum {
     Json fields;
     std::uint64_t records = 0;
-    std::uint64_t packets = 0;
-    std::uint64_t bytes = 0;
+    FlowTraffic traffic;
+    FlowTraffic reply;
     std::uint64_t first_unix_ns = 0;
     std::uint64_t last_unix_ns = 0;
   };
@@ -76,6 +76,33 @@ class FlowLogSums {
   const FlowLogSinkSettings& settings_;
   std::unordered_map<std::string, Sum> sums_;  // by the text of the fields
   Sum rest_;
+};
+
+// So many lines a second, up to a second's at once.
+class LineRate {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  bool HasCredit(Clock::time_point now, double rate);
+  void Spend() { credit_ -= 1; }
+
+ private:
+  double credit_ = 0;
+  Clock::time_point time_;
+};
+
+// The same for each policy that decided a record. A record that two decided is one of both.
+class PolicyRates {
+ public:
+  static constexpr std::size_t kMost = 65536;  // policies; the others have one rate together
+
+  bool Take(const FlowLogRecord& record, LineRate::Clock::time_point now, double rate);
+
+ private:
+  LineRate& Of(const std::string& policy);
+
+  std::unordered_map<std::string, LineRate> rates_;
+  LineRate others_;
 };
 
 class FlowLogSink {
@@ -112,8 +139,8 @@ class FlowLogSink {
   FlowLogSums sums_;
   Clock::time_point sums_due_;
   bool over_ = false;  // `until` has passed
-  double credit_ = 0;
-  Clock::time_point credit_time_;
+  LineRate rate_;
+  PolicyRates policy_rates_;
   std::array<std::uint64_t, kLogLossNames.size()> untold_{};
   std::string said_;  // the problem that the log has heard of
   Counter lines_;

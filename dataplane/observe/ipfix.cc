@@ -16,9 +16,11 @@ constexpr std::uint16_t kTemplateSet = 2;
 constexpr std::size_t kMessageHeader = 16;
 constexpr std::size_t kSetHeader = 4;
 constexpr std::uint32_t kAntrea = 56506;
+constexpr std::uint32_t kReverse = 29305;
 constexpr std::uint16_t kVariable = 65535;
 constexpr std::size_t kIpfixNameBytes = 253;  // a Kubernetes name has no more; one byte tells the length
 constexpr std::uint64_t kNsInMs = 1'000'000;
+constexpr std::uint8_t kInitiator = 1;  // the source opened the flow
 
 // Templates.
 constexpr std::uint16_t kFlowIpv4 = 256;
@@ -33,12 +35,14 @@ struct Element {
   std::uint32_t enterprise = 0;
 };
 
-constexpr Element kDenyStart[] = {{152, 8}};                  // flowStartMilliseconds
-constexpr Element kIpv4Ends[] = {{8, 4}, {12, 4}};            // sourceIPv4Address, destinationIPv4Address
-constexpr Element kIpv6Ends[] = {{27, 16}, {28, 16}};         // the same of IPv6
-constexpr Element kTransport[] = {{7, 2}, {11, 2}, {4, 1}};   // ports, protocolIdentifier
-constexpr Element kCounts[] = {{153, 8}, {136, 1}, {233, 1},  // flowEndMilliseconds, flowEndReason, firewallEvent
-                               {86, 8},  {85, 8},  {2, 8},   {1, 8}};  // packets, octets: in all, since the last record
+constexpr Element kIpv4Ends[] = {{8, 4}, {12, 4}};           // sourceIPv4Address, destinationIPv4Address
+constexpr Element kIpv6Ends[] = {{27, 16}, {28, 16}};        // the same of IPv6
+constexpr Element kTransport[] = {{7, 2}, {11, 2}, {4, 1}};  // ports, protocolIdentifier
+// flowStartMilliseconds, flowEndMilliseconds, flowEndReason, firewallEvent
+constexpr Element kTimes[] = {{152, 8}, {153, 8}, {136, 1}, {233, 1}};
+constexpr Element kCounts[] = {{86, 8}, {85, 8}, {2, 8}, {1, 8}};  // packets, octets: in all, since the last record
+// biflowDirection, and the same counts of what the destination sent (RFC 5103).
+constexpr Element kReply[] = {{239, 1}, {86, 8, kReverse}, {85, 8, kReverse}, {2, 8, kReverse}, {1, 8, kReverse}};
 constexpr Element kPods[] = {{101, kVariable, kAntrea}, {100, kVariable, kAntrea}, {104, kVariable, kAntrea},  // source
                              {103, kVariable, kAntrea}, {102, kVariable, kAntrea}, {105, kVariable, kAntrea},
                              {137, 1, kAntrea}};  // flowType
@@ -52,12 +56,13 @@ std::vector<Element> ElementsOf(std::uint16_t number) {
   std::vector<Element> elements;
   const auto add = [&](const auto& some) { elements.insert(elements.end(), std::begin(some), std::end(some)); };
   const bool is_ipv4 = number == kFlowIpv4 || number == kDenyIpv4;
-  if (number >= kDenyIpv4) add(kDenyStart);
   if (number != kDenyOfRule) {
     is_ipv4 ? add(kIpv4Ends) : add(kIpv6Ends);
     add(kTransport);
   }
+  add(kTimes);
   add(kCounts);
+  if (number < kDenyIpv4) add(kReply);
   if (number != kDenyOfRule) add(kPods);
   add(kRules);
   return elements;
@@ -120,6 +125,13 @@ void PutRule(std::string& out, const TableRule* rule, std::string_view verdict) 
   Put(out, static_cast<std::uint8_t>(rule->action != Action::kDeny ? 1 : verdict == "reject" ? 3 : 2));
 }
 
+void PutCounts(std::string& out, const FlowTraffic& traffic, const FlowTraffic& told) {
+  Put(out, traffic.packets);
+  Put(out, traffic.bytes);
+  Put(out, traffic.packets - told.packets);
+  Put(out, traffic.bytes - told.bytes);
+}
+
 std::uint16_t TemplateOf(const FlowLogRecord& record) {
   if (record.is_deny && (!record.source || !record.destination)) return kDenyOfRule;
   const bool is_ipv4 = record.source->address.family == Family::kIpv4;
@@ -149,7 +161,6 @@ std::string IpfixRecord(const FlowLogRecord& record) {
   const std::uint16_t number = TemplateOf(record);
   std::string out;
   Put(out, number);
-  if (record.is_deny) Put(out, record.first_unix_ns / kNsInMs);
   if (number != kDenyOfRule) {
     PutAddress(out, record.source->address);
     PutAddress(out, record.destination->address);
@@ -157,13 +168,15 @@ std::string IpfixRecord(const FlowLogRecord& record) {
     Put(out, record.destination->port);
     Put(out, record.protocol);
   }
+  Put(out, record.first_unix_ns / kNsInMs);
   Put(out, record.last_unix_ns / kNsInMs);
   Put(out, EndReasonOf(record));
   Put(out, EventOf(record));
-  Put(out, record.packets);
-  Put(out, record.bytes);
-  Put(out, record.packets - record.packets_told);
-  Put(out, record.bytes - record.bytes_told);
+  PutCounts(out, record.traffic - record.reply, record.told - record.reply_told);
+  if (!record.is_deny) {
+    Put(out, kInitiator);
+    PutCounts(out, record.reply, record.reply_told);
+  }
   if (number != kDenyOfRule) {
     const FlowLogOwner* source = record.source->owner.get();
     const FlowLogOwner* destination = record.destination->owner.get();

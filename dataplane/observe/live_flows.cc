@@ -24,9 +24,9 @@ void LiveFlows::Gather(const std::vector<Observation>& workers) {
       if (flow.state == FlowState::kCut) return;  // its end was told
       const auto known = told_.find(IdOf(flow));
       if (known != told_.end()) known->second.round = round_;
-      const std::uint64_t told = known == told_.end() ? 0 : known->second.traffic.packets;
-      if (flow.packets == told || due_.size() == most_) return;
-      due_.push_back({flow, static_cast<std::uint32_t>(worker.reader.IdleMs(flow))});
+      const std::uint64_t told = known == told_.end() ? 0 : known->second.traffic.all.packets;
+      if (flow.traffic.packets == told || due_.size() == most_) return;
+      due_.push_back({flow, static_cast<std::uint32_t>(worker.reader.IdleMs(flow)), worker.reader.AgeMs(flow)});
     });
   }
   std::erase_if(told_, [&](const auto& entry) { return entry.second.round + 1 < round_; });
@@ -40,24 +40,24 @@ std::span<const LiveFlow> LiveFlows::TakeDue(std::size_t most) {
 }
 
 // A new connection of the same ends began to count anew.
-FlowTraffic LiveFlows::Tell(const FlowView& flow) {
+ToldTraffic LiveFlows::Tell(const FlowView& flow) {
   auto known = told_.find(IdOf(flow));
   if (known == told_.end()) {
     if (told_.size() >= 2 * most_) return {};
     known = told_.emplace(IdOf(flow), Told()).first;
   }
   Told& told = known->second;
-  const FlowTraffic before = told.traffic.packets <= flow.packets ? told.traffic : FlowTraffic();
-  told = {{flow.packets, flow.bytes}, round_};
+  const ToldTraffic before = told.traffic.all.packets <= flow.traffic.packets ? told.traffic : ToldTraffic();
+  told = {{flow.traffic, flow.reply}, round_};
   return before;
 }
 
-FlowTraffic LiveFlows::Forget(const FlowView& flow) {
+ToldTraffic LiveFlows::Forget(const FlowView& flow) {
   const auto known = told_.find(IdOf(flow));
   if (known == told_.end()) return {};
-  const FlowTraffic told = known->second.traffic;
+  const ToldTraffic told = known->second.traffic;
   told_.erase(known);
-  return told.packets <= flow.packets ? told : FlowTraffic();
+  return told.all.packets <= flow.traffic.packets ? told : ToldTraffic();
 }
 
 }  // namespace sluice

@@ -15,9 +15,16 @@
 
 namespace sluice {
 
+// What was told of a flow, in both directions, and of that what came in reply.
+struct ToldTraffic {
+  FlowTraffic all;
+  FlowTraffic reply;
+};
+
 struct LiveFlow {
   FlowView flow;
   std::uint32_t idle_ms = 0;
+  std::uint64_t age_ms = 0;
 };
 
 class LiveFlows {
@@ -32,9 +39,9 @@ class LiveFlows {
   // Up to `most` of those that are due. The next call may overwrite them.
   std::span<const LiveFlow> TakeDue(std::size_t most);
   // What was told of a flow before; what it is now counts as told.
-  FlowTraffic Tell(const FlowView& flow);
+  ToldTraffic Tell(const FlowView& flow);
   // What was told of a flow that ended.
-  FlowTraffic Forget(const FlowView& flow);
+  ToldTraffic Forget(const FlowView& flow);
 
  private:
   struct Id {
@@ -52,7 +59,7 @@ class LiveFlows {
     std::size_t operator()(const Id& id) const noexcept;
   };
   struct Told {
-    FlowTraffic traffic;
+    ToldTraffic traffic;
     std::uint64_t round = 0;  // when it was last seen
   };
   static Id IdOf(const FlowView& flow) { return {flow.source, flow.destination, flow.protocol}; }

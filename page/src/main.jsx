@@ -1,4 +1,4 @@
-// Sluice's page: what policy does. Five views; numbers 1 to 5 switch between them.
+// Sluice's page: what policy does. Six views; numbers 1 to 6 switch between them.
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
@@ -9,6 +9,7 @@ import { Drops } from "./drops.jsx";
 import { ExplainForm } from "./explain.jsx";
 import { TrafficMap } from "./map.jsx";
 import { Policies } from "./policies.jsx";
+import { Staged } from "./staged.jsx";
 
 const VIEWS = [
   ["map", "Map"],
@@ -16,6 +17,7 @@ const VIEWS = [
   ["policies", "Policies"],
   ["explain", "Explain"],
   ["dataplanes", "Dataplanes"],
+  ["staged", "Staged"],
 ];
 
 function viewOf(hash) {
@@ -71,6 +73,7 @@ function Page() {
         {view === "drops" && <Drops dataplanes={list} />}
         {view === "policies" && <Policies />}
         {view === "explain" && <ExplainForm dataplanes={list} />}
+        {view === "staged" && <Staged />}
         {view === "dataplanes" && <Dataplanes answer={dataplanes} rates={rates} />}
       </main>
     </>

@@ -59,7 +59,7 @@ function loopOf(place) {
 }
 
 function Says({ edge }) {
-  const { connections, denied } = edge;
+  const { connections, denied, would_deny: wouldDeny, would_allow: wouldAllow } = edge;
   return (
     <>
       {connections > 0
@@ -67,6 +67,8 @@ function Says({ edge }) {
         : ""}
       {connections > 0 && denied > 0 ? "; " : ""}
       {denied > 0 ? <span class="bad">✕ {count(denied)} denied</span> : ""}
+      {wouldDeny > 0 ? <span class="would"> ⚑ {count(wouldDeny)} {wouldDeny === 1 ? "connection" : "connections"} would be denied</span> : ""}
+      {wouldAllow > 0 ? ` ⚐ ${count(wouldAllow)} denied ${wouldAllow === 1 ? "packet" : "packets"} would be allowed` : ""}
     </>
   );
 }
@@ -76,13 +78,20 @@ function Edge({ edge, points, place }) {
   const path = points ? pathOf(points) : loopOf(place);
   const width = Math.min(6, 1.5 + Math.log10(1 + edge.bytes_per_second / 1000));
   const isDenied = edge.denied > 0;
+  const wouldBe = edge.would_deny > 0;
   return (
     <g>
       {edge.connections > 0 && <path class="edge allowed" d={path} stroke-width={width} marker-end="url(#allowed)" />}
       {isDenied && <path class="edge denied" d={path} transform={edge.connections > 0 ? "translate(0 7)" : undefined} marker-end="url(#denied)" />}
+      {wouldBe && <path class="edge would" d={path} transform="translate(0 -7)" marker-end="url(#would)" />}
       <text class={`edge-text${isDenied ? " bad" : ""}${points ? "" : " own"}`} x={middle.x} y={middle.y - 6}>
-        {isDenied ? `✕ ${short(edge.denied)}` : ""}
-        {edge.packets_per_second > 0 ? `${isDenied ? " · " : ""}${short(edge.packets_per_second)}/s` : ""}
+        {[
+          isDenied ? `✕ ${short(edge.denied)}` : "",
+          wouldBe ? `⚑ ${short(edge.would_deny)}` : "",
+          edge.packets_per_second > 0 ? `${short(edge.packets_per_second)}/s` : "",
+        ]
+          .filter(Boolean)
+          .join(" · ")}
       </text>
     </g>
   );
@@ -155,6 +164,7 @@ function Picture({ nodes, edges, toggle }) {
           <defs>
             <Marker id="allowed" />
             <Marker id="denied" />
+            <Marker id="would" />
           </defs>
           {edges.map((edge, i) => (
             <Edge key={`${edge.from}-${edge.to}`} edge={edge} points={laid.points[i]} place={laid.places[edge.from]} />
@@ -260,6 +270,14 @@ export function TrafficMap() {
             <path class="edge denied" d="M2 5 L32 5" />
           </svg>
           ✕ denied: packets in 5 minutes
+          {edges.some((edge) => edge.would_deny > 0) ? (
+            <>
+              <svg width="34" height="10" aria-hidden="true">
+                <path class="edge would" d="M2 5 L32 5" />
+              </svg>
+              ⚑ would be denied by what is staged: connections
+            </>
+          ) : null}
         </span>
       </div>
       <Problems error={error} list={answer?.problems} />

@@ -19,6 +19,7 @@ function Rule({ rule }) {
       <td data-name="Ports">{shown(rule.ports)}</td>
       <td data-name="Packets" class="number">
         {never ? (rule.index < 0 ? "0" : "○ unused") : count(rule.packets)}
+        {rule.covered_by === undefined ? null : <span class="tag">◑ shadowed by {rule.direction}[{rule.covered_by}]</span>}
       </td>
       <td data-name="Bytes" class="number">
         {short(rule.bytes)}
@@ -31,6 +32,7 @@ function Rule({ rule }) {
 function Policy({ policy }) {
   const hits = policy.rules.reduce((sum, rule) => sum + rule.packets, 0);
   const unused = policy.rules.filter((rule) => rule.packets === 0 && rule.index >= 0).length;
+  const covered = policy.rules.filter((rule) => rule.covered_by !== undefined).length;
   const last = Math.max(0, ...policy.rules.map((rule) => rule.last_hit_ms));
   return (
     <details class="policy">
@@ -40,8 +42,10 @@ function Policy({ policy }) {
         {policy.held ? <span class="tag bad">✕ held back</span> : null}
         {policy.warnings.length > 0 ? <span class="tag">⚠ {policy.warnings.length} warnings</span> : null}
         {unused > 0 ? <span class="tag">○ {unused} unused</span> : null}
+        {covered > 0 ? <span class="tag">◑ {covered} shadowed</span> : null}
         <span class="quiet">
           {" "}
+          {policy.packets_per_second > 0 ? `${short(policy.packets_per_second)} packets/s; ` : ""}
           {short(hits)} packets, last {ago(last)}; {count(policy.selected)} {policy.selected === 1 ? "pod" : "pods"}
         </span>
       </summary>
@@ -87,6 +91,7 @@ export function Policies() {
             <option value="all">all</option>
             <option value="hit">those that were hit</option>
             <option value="unused">those with unused rules</option>
+            <option value="covered">those with shadowed rules</option>
           </select>
         </label>
         {answer ? (

@@ -218,6 +218,10 @@ class Reader {
       check(item["fields"], "fields",
             "does not go with aggregate: a sum has the fields of aggregate.by, and its counts");
     }
+    if (sink.policy_lines_per_second != 0 && !sink.aggregate_by.empty()) {
+      check(item["policy_lines_per_second"], "policy_lines_per_second",
+            "does not go with aggregate: a sum is of many policies; lines_per_second is of sums");
+    }
     if (sink.is_ipfix() && !(sink.fields.empty() && sink.aggregate_by.empty())) {
       check(sums ? sums : item["fields"], "to", "IPFIX has all fields of each record: remove fields and aggregate");
     }

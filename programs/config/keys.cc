@@ -184,6 +184,8 @@ std::vector<Key> KeysOf(FlowLogSinkSettings& sink) {
           {"aggregate.seconds", Number(sink.aggregate_seconds, 1, 86'400), "s", "for so long"},
           {"until", TextKey{&sink.until, "for ever"}, "", "no lines from this time on, such as `2026-12-24T18:00:00Z`"},
           {"lines_per_second", Number(sink.lines_per_second, 0, 10'000'000), "lines", "0: all"},
+          {"policy_lines_per_second", Number(sink.policy_lines_per_second, 0, 10'000'000), "lines",
+           "of each policy that decided; 0: all. Not of sums"},
           {"most_mb", Number(sink.most_mb, 1, 1u << 20), "MB", "of a file, before the next one begins"},
           {"kept", Number(sink.kept, 0, 1000), "files", "of before: `PATH.1` is the newest"},
           {"gzip", BoolKey{&sink.gzip}, "", "of those: `PATH.1.gz`"}};

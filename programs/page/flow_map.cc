@@ -10,6 +10,8 @@ void MapEdge::Add(const MapEdge& other) {
   packets_per_second += other.packets_per_second;
   bytes_per_second += other.bytes_per_second;
   denied += other.denied;
+  would_deny += other.would_deny;
+  would_allow += other.would_allow;
 }
 
 FlowMap::Pair* FlowMap::PairOf(const MapEnd& source, const MapEnd& destination) {

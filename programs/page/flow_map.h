@@ -29,6 +29,9 @@ struct MapEdge {
   double packets_per_second = 0;  // of these, since the sample before
   double bytes_per_second = 0;
   std::uint64_t denied = 0;  // packets, in the last kMinutes
+  // What is staged would deny and allow, since it was staged: connections, and packets that are denied now.
+  std::uint64_t would_deny = 0;
+  std::uint64_t would_allow = 0;
 
   void Add(const MapEdge& other);
 };

@@ -19,11 +19,6 @@ std::string TextOfAddress(std::string_view bytes) {
   return address ? address->ToString() : "";
 }
 
-std::string TextOfProtocol(std::uint32_t protocol) {
-  const std::string_view name = ToolNameOf(static_cast<std::uint8_t>(protocol));
-  return name.empty() ? std::to_string(protocol) : std::string(name);
-}
-
 std::string_view TextOfTier(v1::Tier tier) {
   return tier < v1::TIER_ADMIN || tier > v1::TIER_BASELINE ? "" : Name(static_cast<Tier>(tier - 1));
 }
@@ -34,16 +29,6 @@ std::string_view TextOfAction(v1::Action action) {
 
 std::string_view TextOfDirection(v1::Direction direction) {
   return Name(direction == v1::DIRECTION_EGRESS ? Direction::kEgress : Direction::kIngress);
-}
-
-PageJson RuleJson(const v1::RuleName& rule, Direction direction) {
-  if (rule.policy().empty()) return nullptr;
-  PageJson json = {{"policy", rule.policy()},
-                   {"tier", TextOfTier(rule.tier())},
-                   {"direction", Name(direction)},
-                   {"index", rule.index()}};
-  if (!rule.name().empty()) json["name"] = rule.name();
-  return json;
 }
 
 PageJson ProblemsJson(const google::protobuf::RepeatedPtrField<v1::Problem>& problems) {
@@ -92,30 +77,27 @@ void MergeRules(const v1::PolicyInfo& from, v1::PolicyInfo* into) {
 bool IsHit(const v1::RuleInfo& rule) { return rule.packets() != 0; }
 bool IsUnused(const v1::RuleInfo& rule) { return rule.packets() == 0 && rule.index() >= 0; }
 
-PageJson PolicyJson(const v1::PolicyInfo& policy) {
-  PageJson json = {{"policy", policy.policy()},     {"tier", TextOfTier(policy.tier())},
-                   {"priority", policy.priority()}, {"subjects", policy.subjects()},
-                   {"selected", policy.selected()}, {"held", policy.held()}};
-  json["warnings"] = PageJson::array();
-  for (const std::string& warning : policy.warnings()) json["warnings"].push_back(warning);
-  json["rules"] = PageJson::array();
-  for (const v1::RuleInfo& rule : policy.rules()) {
-    if (json["rules"].size() == PolicyList::kRulesShown) break;
-    PageJson& shown = json["rules"].emplace_back(PageJson{{"direction", TextOfDirection(rule.direction())},
-                                                          {"index", rule.index()},
-                                                          {"action", TextOfAction(rule.action())},
-                                                          {"peers", rule.peers()},
-                                                          {"ports", rule.ports()},
-                                                          {"packets", rule.packets()},
-                                                          {"bytes", rule.bytes()},
-                                                          {"last_hit_ms", rule.last_hit_unix_ns() / kNsInMs}});
-    if (!rule.name().empty()) shown["name"] = rule.name();
-  }
-  json["rules_not_shown"] = policy.rules_size() - static_cast<int>(json["rules"].size());
-  return json;
+RulePlace PlaceOf(const std::string& policy, const v1::RuleInfo& rule) {
+  const bool is_egress = rule.direction() == v1::DIRECTION_EGRESS;
+  return {policy, is_egress ? Direction::kEgress : Direction::kIngress, rule.index()};
 }
 
 }  // namespace
+
+std::string TextOfProtocol(std::uint32_t protocol) {
+  const std::string_view name = ToolNameOf(static_cast<std::uint8_t>(protocol));
+  return name.empty() ? std::to_string(protocol) : std::string(name);
+}
+
+PageJson RuleJson(const v1::RuleName& rule, Direction direction) {
+  if (rule.policy().empty()) return nullptr;
+  PageJson json = {{"policy", rule.policy()},
+                   {"tier", TextOfTier(rule.tier())},
+                   {"direction", Name(direction)},
+                   {"index", rule.index()}};
+  if (!rule.name().empty()) json["name"] = rule.name();
+  return json;
+}
 
 std::string ToText(const PageJson& json) { return json.dump(-1, ' ', false, PageJson::error_handler_t::replace); }
 
@@ -183,13 +165,47 @@ PageJson ToPage(const v1::Explanation& explanation) {
           {"ingress", SideJson(explanation.ingress(), Direction::kIngress)}};
 }
 
-void PolicyList::Add(const std::vector<v1::PolicyInfo>& policies) {
-  for (const v1::PolicyInfo& policy : policies) {
+void PolicyList::Add(const PageTarget::PoliciesAnswer& answer) {
+  for (const v1::PolicyInfo& policy : answer.policies) {
     const auto [known, is_new] = policies_.try_emplace(policy.policy(), policy);
     if (is_new) continue;
     known->second.set_selected(std::max(known->second.selected(), policy.selected()));
     MergeRules(policy, &known->second);
   }
+  for (const auto& [policy, rate] : answer.packets_per_second) packets_per_second_[policy] += rate;
+  covered_.insert(answer.covered.begin(), answer.covered.end());
+}
+
+bool PolicyList::HasCovered(const v1::PolicyInfo& policy) const {
+  return std::any_of(policy.rules().begin(), policy.rules().end(),
+                     [&](const v1::RuleInfo& rule) { return covered_.contains(PlaceOf(policy.policy(), rule)); });
+}
+
+PageJson PolicyList::Json(const v1::PolicyInfo& policy) const {
+  PageJson json = {{"policy", policy.policy()},     {"tier", TextOfTier(policy.tier())},
+                   {"priority", policy.priority()}, {"subjects", policy.subjects()},
+                   {"selected", policy.selected()}, {"held", policy.held()}};
+  const auto rate = packets_per_second_.find(policy.policy());
+  json["packets_per_second"] = rate == packets_per_second_.end() ? 0 : rate->second;
+  json["warnings"] = PageJson::array();
+  for (const std::string& warning : policy.warnings()) json["warnings"].push_back(warning);
+  json["rules"] = PageJson::array();
+  for (const v1::RuleInfo& rule : policy.rules()) {
+    if (json["rules"].size() == kRulesShown) break;
+    PageJson& shown = json["rules"].emplace_back(PageJson{{"direction", TextOfDirection(rule.direction())},
+                                                          {"index", rule.index()},
+                                                          {"action", TextOfAction(rule.action())},
+                                                          {"peers", rule.peers()},
+                                                          {"ports", rule.ports()},
+                                                          {"packets", rule.packets()},
+                                                          {"bytes", rule.bytes()},
+                                                          {"last_hit_ms", rule.last_hit_unix_ns() / kNsInMs}});
+    if (!rule.name().empty()) shown["name"] = rule.name();
+    const auto covered = covered_.find(PlaceOf(policy.policy(), rule));
+    if (covered != covered_.end()) shown["covered_by"] = covered->second;
+  }
+  json["rules_not_shown"] = policy.rules_size() - static_cast<int>(json["rules"].size());
+  return json;
 }
 
 PageJson PolicyList::Shown(std::string_view text, Show show) const {
@@ -200,7 +216,8 @@ PageJson PolicyList::Shown(std::string_view text, Show show) const {
     const auto& rules = policy.rules();
     if (show == Show::kHit && std::none_of(rules.begin(), rules.end(), IsHit)) continue;
     if (show == Show::kUnused && std::none_of(rules.begin(), rules.end(), IsUnused)) continue;
-    if (++matching <= kShown) shown.push_back(PolicyJson(policy));
+    if (show == Show::kCovered && !HasCovered(policy)) continue;
+    if (++matching <= kShown) shown.push_back(Json(policy));
   }
   return {{"total", policies_.size()}, {"matching", matching}, {"policies", std::move(shown)}};
 }
@@ -218,7 +235,7 @@ PageJson ToPage(const FlowMap::Edges& edges, const MapView& view) {
   }
   std::vector<std::pair<std::pair<MapEnd, MapEnd>, MapEdge>> sorted(grouped.begin(), grouped.end());
   const auto weight = [](const MapEdge& edge) {
-    return std::tuple(edge.denied != 0, edge.bytes_per_second, edge.connections, edge.denied);
+    return std::tuple(edge.would_deny != 0, edge.denied != 0, edge.bytes_per_second, edge.connections, edge.denied);
   };
   std::stable_sort(sorted.begin(), sorted.end(),
                    [&](const auto& a, const auto& b) { return weight(a.second) > weight(b.second); });
@@ -239,7 +256,9 @@ PageJson ToPage(const FlowMap::Edges& edges, const MapView& view) {
                      {"connections", edge.connections},
                      {"packets_per_second", edge.packets_per_second},
                      {"bytes_per_second", edge.bytes_per_second},
-                     {"denied", edge.denied}});
+                     {"denied", edge.denied},
+                     {"would_deny", edge.would_deny},
+                     {"would_allow", edge.would_allow}});
   }
   return {{"nodes", std::move(nodes)}, {"edges", std::move(shown)}, {"edges_left_out", left_out}};
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "page/flow_map.h"
+#include "page/target.h"
 #include "sluice/v1/observe.pb.h"
 
 namespace sluice {
@@ -19,6 +20,10 @@ using PageJson = nlohmann::ordered_json;
 
 // As text; bytes that are no UTF-8 are replaced.
 std::string ToText(const PageJson& json);
+
+std::string TextOfProtocol(std::uint32_t protocol);
+// Null where it names none.
+PageJson RuleJson(const v1::RuleName& rule, Direction direction);
 
 PageJson ToPage(const v1::Status& status);
 PageJson ToPage(const v1::DropEvent& drop, std::size_t dataplane);
@@ -29,14 +34,19 @@ class PolicyList {
  public:
   static constexpr std::size_t kShown = 200;
   static constexpr int kRulesShown = 100;  // of a policy
-  enum class Show : std::uint8_t { kAll, kHit, kUnused };
+  enum class Show : std::uint8_t { kAll, kHit, kUnused, kCovered };
 
-  void Add(const std::vector<v1::PolicyInfo>& policies);
+  void Add(const PageTarget::PoliciesAnswer& answer);
   // Those whose names contain `text`: the first kShown by name, and how many there are.
   PageJson Shown(std::string_view text, Show show) const;
 
  private:
+  bool HasCovered(const v1::PolicyInfo& policy) const;
+  PageJson Json(const v1::PolicyInfo& policy) const;
+
   std::map<std::string, v1::PolicyInfo> policies_;
+  std::map<std::string, double> packets_per_second_;
+  std::map<RulePlace, std::int32_t> covered_;
 };
 
 // The map, with the namespaces of `open` shown by workload, and without those of `hidden`. At most kEdgesShown edges:

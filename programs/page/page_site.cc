@@ -10,6 +10,7 @@
 #include "codec/codec.h"
 #include "page/page_files.h"
 #include "page/page_json.h"
+#include "page/staged_list.h"
 #include "sluice/address.h"
 #include "sluice/host_port.h"
 #include "sluice/protocol.h"
@@ -121,12 +122,26 @@ PageJson Policies(const TargetList& targets, const Query& query) {
   for (const auto& target : targets) {
     const auto answer = target->Policies();
     AddProblem(*target, answer->error, problems);
-    list.Add(answer->policies);
+    list.Add(*answer);
   }
   const std::string show = query.Of("show");
-  PageJson json = list.Shown(query.Of("q"), show == "unused" ? PolicyList::Show::kUnused
-                                            : show == "hit"  ? PolicyList::Show::kHit
-                                                             : PolicyList::Show::kAll);
+  PageJson json = list.Shown(query.Of("q"), show == "unused"    ? PolicyList::Show::kUnused
+                                            : show == "covered" ? PolicyList::Show::kCovered
+                                            : show == "hit"     ? PolicyList::Show::kHit
+                                                                : PolicyList::Show::kAll);
+  json["problems"] = std::move(problems);
+  return json;
+}
+
+PageJson Staged(const TargetList& targets, const Query& query) {
+  StagedList list;
+  PageJson problems = PageJson::array();
+  for (const auto& target : targets) {
+    const auto answer = target->Staged();
+    AddProblem(*target, answer->error, problems);
+    list.Add(*target, *answer);
+  }
+  PageJson json = list.Shown(query.Of("q"));
   json["problems"] = std::move(problems);
   return json;
 }
@@ -256,6 +271,7 @@ void PageSite::Answer(const HttpRequest& request, HttpReply& reply) {
   if (request.path == "/api/dataplanes") return send(Dataplanes(targets));
   if (request.path == "/api/map") return send(Map(targets, query));
   if (request.path == "/api/policies") return send(Policies(targets, query));
+  if (request.path == "/api/staged") return send(Staged(targets, query));
   if (request.path == "/api/pods") return send(Pods(targets, query));
   if (request.path == "/api/explain") return send(Explain(targets, query));
   reply.Send(404, kText, "there is nothing of that name\n");

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "codec/codec.h"
 #include "page/workload_name.h"
 #include "sluice/printable.h"
 #include "sluice/time_text.h"
@@ -18,6 +19,7 @@ using grpc::StatusCode;
 
 constexpr auto kPatience = 10s;  // with an answer
 constexpr auto kPatienceWithLists = 60s;
+constexpr auto kBetweenPolicies = 30s;
 constexpr auto kDenialsCall = 30s;  // then it is asked whether somebody still looks
 constexpr auto kLookerStays = 60s;
 constexpr std::uint32_t kDropsPerSecond = 100;
@@ -108,8 +110,12 @@ std::shared_ptr<const PageTarget::StatusAnswer> PageTarget::Status() {
 }
 
 std::shared_ptr<const PageTarget::PoliciesAnswer> PageTarget::Policies() {
-  return policies_.Get(3s, [this] {
-    PoliciesAnswer answer;
+  return policies_.Get(3s, [this] { return AskPolicies(); });
+}
+
+PageTarget::PoliciesAnswer PageTarget::AskPolicies() {
+  PoliciesAnswer answer;
+  {
     Call call(*this, kPatienceWithLists);
     const auto reader = stub_->ListPolicies(call.context(), {});
     bool goes_on = false;
@@ -123,8 +129,68 @@ std::shared_ptr<const PageTarget::PoliciesAnswer> PageTarget::Policies() {
       goes_on = more;
     }
     answer.error = WhyNot(reader->Finish());
+  }
+  if (!answer.error.empty()) return answer;
+  AddRates(answer);
+  answer.covered = AskCovered();
+  return answer;
+}
+
+void PageTarget::AddRates(PoliciesAnswer& answer) {
+  const auto now = std::chrono::steady_clock::now();
+  const double seconds = std::chrono::duration<double>(now - std::exchange(counted_at_, now)).count();
+  std::map<std::string, std::uint64_t> counted;
+  for (const v1::PolicyInfo& policy : answer.policies) {
+    std::uint64_t& packets = counted[policy.policy()];
+    for (const v1::RuleInfo& rule : policy.rules()) packets += rule.packets();
+    const auto before = counted_.find(policy.policy());
+    // One that is new, or counts anew, has no rate yet.
+    if (before == counted_.end() || before->second >= packets) continue;
+    answer.packets_per_second[policy.policy()] = static_cast<double>(packets - before->second) / seconds;
+  }
+  counted_ = std::move(counted);
+}
+
+// The whole policy is asked for once for each generation, and where generations come fast, now and then. Where it
+// cannot be had, what was known before stays.
+std::map<RulePlace, std::int32_t> PageTarget::AskCovered() {
+  const auto status = Status();
+  const auto now = std::chrono::steady_clock::now();
+  if (!status->error.empty() || status->status.generation() == covered_generation_) return covered_;
+  if (covered_generation_ != 0 && now - covered_at_ < kBetweenPolicies) return covered_;
+  covered_at_ = now;
+  FullStateDecoder decoder;
+  Call call(*this, kPatienceWithLists);
+  const auto reader = stub_->GetPolicy(call.context(), {});
+  for (v1::FullStateChunk chunk; reader->Read(&chunk);) {
+    if (!decoder.Add(chunk)) continue;
+    call.context()->TryCancel();
+    reader->Finish();
+    return covered_;
+  }
+  if (!reader->Finish().ok()) return covered_;
+  covered_generation_ = status->status.generation();
+  covered_ = CoveredRules(decoder.Take());
+  return covered_;
+}
+
+std::shared_ptr<const PageTarget::StagedAnswer> PageTarget::Staged() {
+  return staged_.Get(5s, [this] {
+    StagedAnswer answer;
+    Call call(*this, kPatienceWithLists);
+    const auto reader = stub_->ListStaged(call.context(), {});
+    for (v1::ListStagedResponse message; reader->Read(&message);) {
+      if (message.has_summary()) answer.summary = std::move(*message.mutable_summary());
+      if (message.has_difference()) answer.differences.push_back(std::move(*message.mutable_difference()));
+      if (message.has_silent()) answer.silent.push_back(message.silent().namespace_() + '/' + message.silent().name());
+    }
+    answer.error = WhyNot(reader->Finish());
     return answer;
   });
+}
+
+MapEnd PageTarget::EndOf(const v1::StagedPod& pod) {
+  return pod.name().empty() ? MapEnd() : EndOf(*Pods(), pod.namespace_() + '/' + pod.name());
 }
 
 std::shared_ptr<const PageTarget::PodsAnswer> PageTarget::Pods() {
@@ -176,10 +242,20 @@ PageTarget::MapAnswer PageTarget::AskMap() {
   const auto pods = Pods();
   MapAnswer answer;
   answer.error = pods->error.empty() ? SampleFlows(*pods) : pods->error;
-  const std::lock_guard lock(map_mutex_);
-  answer.denials_error = denials_error_;
-  answer.edges = flows_.Read(UnixNowNs());
-  answer.not_told = flows_.not_told();
+  {
+    const std::lock_guard lock(map_mutex_);
+    answer.denials_error = denials_error_;
+    answer.edges = flows_.Read(UnixNowNs());
+    answer.not_told = flows_.not_told();
+  }
+  for (const v1::StagedDifference& difference : Staged()->differences) {
+    MapEdge& edge = answer.edges[{EndOf(difference.source_pod()), EndOf(difference.destination_pod())}];
+    if (difference.would_allow()) {
+      edge.would_allow += difference.packets();
+    } else {
+      edge.would_deny += difference.connections();
+    }
+  }
   return answer;
 }
 

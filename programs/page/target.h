@@ -18,6 +18,7 @@
 #include <thread>
 #include <vector>
 
+#include "page/covered_rules.h"
 #include "page/flow_map.h"
 #include "sluice/v1/observe.grpc.pb.h"
 
@@ -56,7 +57,15 @@ class PageTarget {
   };
   struct PoliciesAnswer {
     std::string error;
-    std::vector<v1::PolicyInfo> policies;  // whole, however many messages they came in
+    std::vector<v1::PolicyInfo> policies;              // whole, however many messages they came in
+    std::map<std::string, double> packets_per_second;  // by policy, since the answer before; without those that rest
+    std::map<RulePlace, std::int32_t> covered;
+  };
+  struct StagedAnswer {
+    std::string error;
+    v1::StagedSummary summary;
+    std::vector<v1::StagedDifference> differences;
+    std::vector<std::string> silent;  // "namespace/name" of pods that took part in no connection
   };
   struct PodsAnswer {
     std::string error;
@@ -80,6 +89,9 @@ class PageTarget {
   std::shared_ptr<const PoliciesAnswer> Policies();
   std::shared_ptr<const PodsAnswer> Pods();
   std::shared_ptr<const MapAnswer> Map();
+  std::shared_ptr<const StagedAnswer> Staged();
+  // The workload of a pod of a difference.
+  MapEnd EndOf(const v1::StagedPod& pod);
   // Empty, or why there is none.
   std::string Explain(const v1::ExplainRequest& request, v1::Explanation* explanation);
   // Calls `take` for what comes, until `stop` or Stop. Returns why it ended.
@@ -91,6 +103,9 @@ class PageTarget {
  private:
   class Call;
 
+  PoliciesAnswer AskPolicies();
+  void AddRates(PoliciesAnswer& answer);
+  std::map<RulePlace, std::int32_t> AskCovered();
   PodsAnswer AskPods();
   MapAnswer AskMap();
   std::string SampleFlows(const PodsAnswer& pods);
@@ -104,7 +119,15 @@ class PageTarget {
   Remembered<StatusAnswer> status_;
   Remembered<PoliciesAnswer> policies_;
   Remembered<PodsAnswer> pods_;
+  Remembered<StagedAnswer> staged_;
   Remembered<MapAnswer> map_;
+
+  // Of the policies' answer before; under its lock.
+  std::map<std::string, std::uint64_t> counted_;  // packets, by policy
+  std::chrono::steady_clock::time_point counted_at_;
+  std::uint64_t covered_generation_ = 0;
+  std::chrono::steady_clock::time_point covered_at_;
+  std::map<RulePlace, std::int32_t> covered_;
 
   std::mutex map_mutex_;  // over these, where no call is made
   FlowMap flows_;

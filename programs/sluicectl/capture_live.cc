@@ -73,13 +73,16 @@ int Capture(const CaptureOptions& options, std::vector<v1::FlowCondition> condit
   request.set_bytes(options.bytes);
   request.set_payload(options.payload);
   PcapngWriter writer;
-  if (const auto wrong = writer.Open(options.file, "sluicectl")) return FailToWrite(*wrong);
+  if (const auto wrong = writer.Open(options.file)) return FailToWrite(*wrong);
   Call call(options.live);
   const auto reader = call.Open([&](Call* opened) { return stub->Capture(opened, request); });
   call.AwaitBegin(*reader);
   std::uint64_t captured = 0, not_captured = 0;
   v1::CaptureResponse message;
+  bool has_begun = false;
   while (reader->Read(&message)) {
+    // Only now: whoever cannot capture leaves a file of before as it is.
+    if (!std::exchange(has_begun, true)) writer.Begin("sluicectl");
     for (const v1::CapturedPacket& packet : message.packets()) Write(packet, writer);
     captured += static_cast<std::uint64_t>(message.packets_size());
     not_captured += message.not_captured();

@@ -192,15 +192,26 @@ class Reader {
       return true;
     }
     if (!filter_.Matches(line)) return true;
-    for_people_ ? AddRow(line) : Add(line);
+    !for_people_ ? Add(line) : options_.format == "compact" ? AddCompact(line) : AddRow(line);
     return ++shown_ < options_.limit || options_.limit == 0;
   }
 
+  // A line without columns, for whoever follows or greps.
+  void AddCompact(const Json& line) {
+    const auto shown = [](const std::string& text) { return text.empty() ? "-" : text; };
+    const std::string reason = TextOf(line, "reason");
+    output_ << shown(TextOf(line, "time")) << ' ' << shown(TextOf(line, "verdict"))
+            << (reason.empty() ? "" : " " + reason) << ' ' << shown(TextOf(line, "proto")) << ' '
+            << shown(ToText(EndOf(line, "src"))) << " -> " << shown(ToText(EndOf(line, "dst"))) << ' '
+            << shown(TextOf(line, "packets")) << " packets: " << DecidedBy(line) << "\n";
+  }
   void Add(const Json& line) { output_ << JsonText(line) << "\n"; }
   void AddRow(const Json& line) {
     if (table_ == nullptr) {
       std::vector<std::string> headers = {"TIME", "VERDICT", "PROTO", "FROM", "TO", "PACKETS", "BYTES", "DECIDED BY"};
-      if (is_wide_) headers.insert(headers.end(), {"WHY", "STATE", "GENERATION", "FROM ADDRESS", "TO ADDRESS"});
+      if (is_wide_)
+        headers.insert(headers.end(), {"BEGAN", "REPLY PACKETS", "REPLY BYTES", "WHY", "STATE", "GENERATION",
+                                       "FROM ADDRESS", "TO ADDRESS"});
       const std::vector<std::size_t> widths = {24, 7, 5, 24, 24, 7, 9, 10};
       table_ = std::make_unique<TextTable>(output_, std::move(headers), widths);
     }
@@ -210,7 +221,8 @@ class Reader {
     if (is_wide_) {
       const std::string reason = TextOf(line, "reason");
       cells.insert(cells.end(),
-                   {reason.empty() ? TextOf(line, "cause") : reason, TextOf(line, "state"), TextOf(line, "generation"),
+                   {TextOf(line, "first"), TextOf(line, "reply_packets"), TextOf(line, "reply_bytes"),
+                    reason.empty() ? TextOf(line, "cause") : reason, TextOf(line, "state"), TextOf(line, "generation"),
                     AddressText(EndOf(line, "src")), AddressText(EndOf(line, "dst"))});
     }
     table_->AddRow(std::move(cells));
@@ -295,8 +307,8 @@ void AddFlows(CLI::App& app, int* exit_code) {
   command->add_flag("--follow", options->follow, "what comes from now on, until interrupted");
   AddFlowConditions(*command, options->conditions);
   command->add_option("--limit", options->limit, "end after so many lines")->type_name("N");
-  command->add_option("-o,--output", options->format, "table, wide, or json: the lines as they are")
-      ->check(CLI::IsMember({"table", "wide", "json"}))
+  command->add_option("-o,--output", options->format, "table, wide, compact, or json: the lines as they are")
+      ->check(CLI::IsMember({"table", "wide", "compact", "json"}))
       ->capture_default_str();
   AddTargetOptions(*command, options->live);
   command->footer(

@@ -25,6 +25,7 @@ int GetFlows(const GetOptions& options, Stub& stub) {
       row["src"] = ToJson(source);
       row["dst"] = ToJson(destination);
       row["idle_ms"] = flow.idle_ms();
+      row["age_ms"] = flow.age_ms();
       row["egress"] = ToJson(egress);
       row["ingress"] = ToJson(ingress);
     }
@@ -33,6 +34,7 @@ int GetFlows(const GetOptions& options, Stub& stub) {
       row["dst_text"] = ToText(destination);
       row["src_address_text"] = AddressText(source);
       row["dst_address_text"] = AddressText(destination);
+      row["age_text"] = SpanText(static_cast<std::int64_t>(flow.age_ms() / 1000));
       row["idle_text"] = SpanText(static_cast<std::int64_t>(flow.idle_ms() / 1000));
       row["egress_text"] = RuleText(egress, Direction::kEgress);
       row["ingress_text"] = RuleText(ingress, Direction::kIngress);
@@ -40,6 +42,8 @@ int GetFlows(const GetOptions& options, Stub& stub) {
     row["state"] = flow.state();
     row["packets"] = flow.packets();
     row["bytes"] = flow.bytes();
+    row["reply_packets"] = flow.reply_packets();
+    row["reply_bytes"] = flow.reply_bytes();
     row["generation"] = flow.generation();
     row["guessed"] = flow.guessed();
     row["worker"] = flow.worker();
@@ -57,6 +61,9 @@ int GetFlows(const GetOptions& options, Stub& stub) {
        {"PACKETS", "packets", false, 10},
        {"BYTES", "bytes", false, 12},
        {"IDLE", "idle_text", false, 6},
+       {"AGE", "age_text", true, 6},
+       {"REPLY PACKETS", "reply_packets", true, 13},
+       {"REPLY BYTES", "reply_bytes", true, 12},
        {"FROM ADDRESS", "src_address_text", true},
        {"TO ADDRESS", "dst_address_text", true},
        {"EGRESS", "egress_text", true, 24},

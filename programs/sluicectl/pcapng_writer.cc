@@ -1,5 +1,9 @@
 #include "sluicectl/pcapng_writer.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -44,12 +48,31 @@ void AddOption(std::string& body, std::uint16_t code, std::string_view value) {
 
 }  // namespace
 
-std::optional<Diagnostic> PcapngWriter::Open(const std::string& path, std::string_view application) {
+PcapngWriter::~PcapngWriter() {
+  if (is_new_ && !has_begun_) unlink(path_.c_str());
+}
+
+std::optional<Diagnostic> PcapngWriter::Open(const std::string& path) {
   path_ = path;
-  file_.reset(path == "-" ? stdout : std::fopen(path.c_str(), "wb"));
-  if (file_ == nullptr) {
+  if (path == "-") {
+    file_.reset(stdout);
+    return std::nullopt;
+  }
+  constexpr mode_t kMode = 0666;  // less what the user's umask takes away
+  int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kMode);
+  is_new_ = fd >= 0;
+  if (!is_new_ && errno == EEXIST) fd = open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (fd >= 0) file_.reset(fdopen(fd, "wb"));
+  if (file_ == nullptr) error_ = errno;
+  return Flush();
+}
+
+std::optional<Diagnostic> PcapngWriter::Begin(std::string_view application) {
+  has_begun_ = true;
+  // Of what is no file, such as a pipe, there is nothing to cut.
+  if (struct stat status{}; fstat(fileno(file_.get()), &status) == 0 && S_ISREG(status.st_mode) && path_ != "-" &&
+                            ftruncate(fileno(file_.get()), 0) != 0) {
     error_ = errno;
-    return Flush();
   }
   std::string body;
   Add(body, std::uint32_t{0x1a2b3c4d});

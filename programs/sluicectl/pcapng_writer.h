@@ -28,8 +28,16 @@ class PcapngWriter {
     bool passed = false;       // forwarded, not dropped or rejected
   };
 
-  // "-": standard output. Says what is wrong.
-  std::optional<Diagnostic> Open(const std::string& path, std::string_view application);
+  PcapngWriter() = default;
+  // Where nothing was begun, a file that was there is as it was, and one that was not is gone.
+  ~PcapngWriter();
+  PcapngWriter(const PcapngWriter&) = delete;
+  PcapngWriter& operator=(const PcapngWriter&) = delete;
+
+  // "-": standard output. Says what is wrong. A file that is there keeps what it has.
+  std::optional<Diagnostic> Open(const std::string& path);
+  // The file has no more than this section's header from here on. What follows wants that.
+  std::optional<Diagnostic> Begin(std::string_view application);
   // `address`: 4 or 16 bytes. Written once for each name that an address has.
   void Name(std::string_view address, std::string_view name);
   void Write(const Packet& packet);
@@ -47,6 +55,8 @@ class PcapngWriter {
   void WriteBlock(std::uint32_t type, std::string body);
 
   std::string path_;
+  bool is_new_ = false;
+  bool has_begun_ = false;
   std::unique_ptr<std::FILE, Close> file_;
   std::map<std::string, std::uint32_t, std::less<>> interfaces_;  // by device
   std::map<std::string, std::string, std::less<>> names_;         // by address

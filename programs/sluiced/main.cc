@@ -410,6 +410,7 @@ class Daemon {
     const auto age = std::chrono::seconds((UnixNowNs() - published_ns) / 1'000'000'000);
     const std::lock_guard lock(plane_mutex_);
     std::fputs(Summary(*plane_, age).c_str(), stderr);
+    if (flow_log_) std::fputs(FlowLogSummary(flow_log_->Counts()).c_str(), stderr);
   }
 
   Config config_;

@@ -145,6 +145,18 @@ std::string Summary(const Dataplane& plane, std::chrono::seconds age) {
   return text;
 }
 
+std::string FlowLogSummary(const std::vector<FlowLog::SinkCounts>& sinks) {
+  std::string text = sinks.empty() ? "" : "\n";
+  for (const FlowLog::SinkCounts& sink : sinks) {
+    text += fmt::format("flow log {} {:>14} lines", Printable(sink.sink), sink.lines);
+    for (std::size_t i = 0; i < sink.lost.size(); ++i) {
+      if (sink.lost[i] > 0) text += fmt::format(", {} lost: {}", sink.lost[i], kLogLossNames[i]);
+    }
+    text += '\n';
+  }
+  return text;
+}
+
 std::uint64_t FlowsCut(const Dataplane& plane) { return Sum(plane.Observe(), &Observation::flows_cut); }
 std::uint64_t Encapsulated(const Dataplane& plane) { return Sum(plane.Observe(), &Observation::encapsulated); }
 

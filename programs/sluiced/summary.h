@@ -5,13 +5,18 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "edge/dataplane.h"
+#include "observe/flow_log.h"
 
 namespace sluice {
 
 // `age` is how long the table has been in force.
 std::string Summary(const Dataplane& plane, std::chrono::seconds age);
+
+// What each sink of the flow log got, and what it lost, by cause.
+std::string FlowLogSummary(const std::vector<FlowLog::SinkCounts>& sinks);
 
 // Live flows that newer tables denied, since start, over all workers.
 std::uint64_t FlowsCut(const Dataplane& plane);

@@ -27,7 +27,8 @@ class PcapngWriterTest : public testing::Test {
 TEST_F(PcapngWriterTest, FramesOfAnyLengthComeBackFromAnyDevice) {
   const std::string path = folder_ / "x.pcapng";
   PcapngWriter writer;
-  ASSERT_FALSE(writer.Open(path, "test"));
+  ASSERT_FALSE(writer.Open(path));
+  ASSERT_FALSE(writer.Begin("test"));
   for (std::uint32_t i = 0; i < 70; ++i) {
     const std::string bytes(i, static_cast<char>(i));
     writer.Name(std::string(i % 2 == 0 ? 4 : 16, static_cast<char>(i)), "pod-" + std::to_string(i));

@@ -147,8 +147,8 @@ TYPED_TEST(FlowTableTest, AnEmptyTableHasNoCandidates) {
 
 TEST(FlowTable, BytesAFlowAtCapacity) {
   constexpr std::uint32_t kFlows = 1 << 20;
-  EXPECT_LE(MakeTable<Ipv4FlowKey>(kFlows)->MemoryBytes(), std::uint64_t{72} * kFlows);
-  EXPECT_LE(MakeTable<Ipv6FlowKey>(kFlows)->MemoryBytes(), std::uint64_t{96} * kFlows);
+  EXPECT_LE(MakeTable<Ipv4FlowKey>(kFlows)->MemoryBytes(), std::uint64_t{88} * kFlows);
+  EXPECT_LE(MakeTable<Ipv6FlowKey>(kFlows)->MemoryBytes(), std::uint64_t{112} * kFlows);
 }
 
 TEST(FlowTable, NoMemoryIsAnErrorThatNamesTheKeyAndTheSize) {
@@ -157,7 +157,7 @@ TEST(FlowTable, NoMemoryIsAnErrorThatNamesTheKeyAndTheSize) {
   const auto result = FlowTable<Ipv6FlowKey>::Create(1 << 20, 1, memory);
   ASSERT_TRUE(std::holds_alternative<Diagnostic>(result));
   EXPECT_EQ(std::get<Diagnostic>(result).field, "flow_capacity_ipv6");
-  EXPECT_NE(std::get<Diagnostic>(result).message.find("1048576 flows (95 MiB"), std::string::npos)
+  EXPECT_NE(std::get<Diagnostic>(result).message.find("1048576 flows (111 MiB"), std::string::npos)
       << std::get<Diagnostic>(result).message;
 }
 
@@ -173,32 +173,42 @@ TEST(FlowIndex, BothFormsOfTagMatchAgree) {
   }
 }
 
+bool AreEqual(const FlowTraffic& a, const FlowTraffic& b) { return a.packets == b.packets && a.bytes == b.bytes; }
+bool AreEqual(const FlowWays& a, const FlowWays& b) {
+  return AreEqual(a.from_lesser, b.from_lesser) && AreEqual(a.from_greater, b.from_greater);
+}
+
+// Of a table with one flow, whose originator is the lesser end.
+void ExpectShown(const FlowTable<Ipv4FlowKey>& table, const FlowWays& sent) {
+  table.ForEach([&](const FlowView& view) {
+    ASSERT_TRUE(AreEqual(view.traffic, sent.sum()));
+    ASSERT_TRUE(AreEqual(view.reply, sent.from_greater));
+  });
+}
+
 TEST(FlowTable, FoldLeavesTotalsAndCountsOn) {
   const auto table = MakeTable<Ipv4FlowKey>(4);
   const Ipv4FlowKey key = MakeKey<Ipv4FlowKey>(1);
   const std::uint32_t flow = table->Insert(key, table->PlaceOf(key), {});
-  FlowTraffic sent, folded;
+  FlowWays sent, folded;
   std::mt19937 random(5);
-  for (int round = 0; round < 1000; ++round) {
+  for (int round = 0; round < 10000; ++round) {
     const std::uint32_t count = random() % 5;
     for (std::uint32_t i = 0; i < count; ++i) {
-      const auto length = static_cast<std::uint32_t>(random());  // far larger than frames, to cross 2^40 often
-      table->entry(flow).CountPacket(length, 9);
-      ++sent.packets;
-      sent.bytes += length;
+      const std::uint32_t length = random() % 1'000'000;  // larger than frames, to cross 2^22 often
+      const bool is_greater = random() % 3 == 0;
+      table->entry(flow).CountPacket(length, 9, is_greater ? FlowWay::kFromGreater : FlowWay::kFromLesser);
+      FlowTraffic& way = is_greater ? sent.from_greater : sent.from_lesser;
+      way = way + FlowTraffic{1, length};
     }
-    const FlowTraffic unfolded = table->Unfolded(flow);
-    folded.packets += unfolded.packets;
-    folded.bytes += unfolded.bytes;
+    if (count != 0 && random() % 2 == 0) ExpectShown(*table, sent);  // what is not folded, too
+    const FlowWays unfolded = table->Unfolded(flow);
+    folded = {folded.from_lesser + unfolded.from_lesser, folded.from_greater + unfolded.from_greater};
     table->Fold(flow);
-    ASSERT_EQ(table->Unfolded(flow).packets, 0u);
-    ASSERT_EQ(table->Unfolded(flow).bytes, 0u);
-    ASSERT_EQ(folded.packets, sent.packets);
-    ASSERT_EQ(folded.bytes, sent.bytes);
-    table->ForEach([&](const FlowView& view) {
-      ASSERT_EQ(view.packets, sent.packets);
-      ASSERT_EQ(view.bytes, sent.bytes);
-    });
+    ASSERT_EQ(table->Unfolded(flow).sum().packets, 0u);
+    ASSERT_EQ(table->Unfolded(flow).sum().bytes, 0u);
+    ASSERT_TRUE(AreEqual(folded, sent));
+    ExpectShown(*table, sent);
   }
   EXPECT_TRUE(table->entry(flow).Is(key));
 }
@@ -207,22 +217,44 @@ TEST(FlowTable, FoldedWhenCountPacketSaysSoNothingIsLost) {
   const auto table = MakeTable<Ipv4FlowKey>(1);
   const Ipv4FlowKey key = MakeKey<Ipv4FlowKey>(1);
   const std::uint32_t flow = table->Insert(key, table->PlaceOf(key), {});
-  for (const std::uint32_t length : {60u, 0x7fffffffu}) {  // packets reach their limit first, then bytes
-    const FlowTraffic before = table->Unfolded(flow);
-    ASSERT_EQ(before.packets, 0u);
-    FlowTraffic folded;
-    constexpr std::uint64_t kPackets = 3 * FlowCount::kPacketsLimit;
-    for (std::uint64_t i = 0; i < kPackets; ++i) {
-      if (!table->entry(flow).CountPacket(length, 9)) continue;
-      const FlowTraffic unfolded = table->Unfolded(flow);
-      folded.packets += unfolded.packets;
-      folded.bytes += unfolded.bytes;
-      table->Fold(flow);
+  // Packets reach their limit first, then bytes; one way alone, and both in turns.
+  for (const std::uint32_t length : {60u, 65'550u, 0x1fffffu}) {
+    for (const std::uint64_t one_in : {1, 2, 7}) {
+      ASSERT_EQ(table->Unfolded(flow).sum().packets, 0u);
+      FlowWays folded;
+      const auto fold = [&] {
+        const FlowWays unfolded = table->Unfolded(flow);
+        folded = {folded.from_lesser + unfolded.from_lesser, folded.from_greater + unfolded.from_greater};
+        table->Fold(flow);
+      };
+      constexpr std::uint64_t kPackets = 42 * FlowCount::kPacketsLimit;
+      for (std::uint64_t i = 0; i < kPackets; ++i) {
+        const FlowWay way = i % one_in == 0 ? FlowWay::kFromGreater : FlowWay::kFromLesser;
+        if (table->entry(flow).CountPacket(length, 9, way)) fold();
+      }
+      fold();
+      const std::uint64_t greater = (kPackets + one_in - 1) / one_in, lesser = kPackets - greater;
+      EXPECT_TRUE(AreEqual(folded, {{lesser, lesser * length}, {greater, greater * length}}))
+          << length << ' ' << one_in;
     }
-    const FlowTraffic rest = table->Unfolded(flow);
-    EXPECT_EQ(folded.packets + rest.packets, kPackets);
-    EXPECT_EQ(folded.bytes + rest.bytes, kPackets * length);
-    table->Fold(flow);
+  }
+}
+
+TEST(FlowTable, AFlowTellsWhenItBegan) {
+  constexpr std::uint64_t kFirst = 1'780'000'000'000;  // of a clock since 1970
+  constexpr std::uint64_t kMonth = std::uint64_t{30} * 24 * 3600 * 1000;
+  const auto table = MakeTable<Ipv4FlowKey>(8);
+  std::uint32_t number = 0;
+  for (const std::uint64_t moment : {kFirst, kFirst - kMonth, kFirst + 1, kFirst + 90 * kMonth}) {
+    const Ipv4FlowKey key = MakeKey<Ipv4FlowKey>(++number);
+    const std::uint32_t flow =
+        table->Insert(key, table->PlaceOf(key), {.state = FlowState::kUdpUnreplied, .began_ms = moment});
+    for (int i = 0; i < 2000; ++i) {
+      if (table->entry(flow).CountPacket(60, 9, FlowWay::kFromGreater)) table->Fold(flow);
+    }
+    FlowView view;
+    ASSERT_TRUE(table->View(flow, view));
+    EXPECT_EQ(view.began_ms, moment);
   }
 }
 
@@ -315,7 +347,7 @@ TEST(FlowTable, ListedWhileItsWriterGoesOn) {
         flow = table->Insert(
             key, place, {.state = FlowState::kUdpUnreplied, .generation = number, .rules = {number + 1, number + 2}});
       }
-      table->entry(flow).CountPacket(number, number);
+      table->entry(flow).CountPacket(number, number, FlowWay::kFromLesser);
     }
   });
   std::uint64_t seen = 0;

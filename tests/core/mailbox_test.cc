@@ -211,11 +211,13 @@ TEST(Mailbox, WhatWasCarriedCountsInTheFlowAndItsRules) {
   flow.bytes = kMany * 1500 + 7;
   Meet(fixture, flow);
   const FlowView after = counts(kProtoTcp, Family::kIpv4);
-  EXPECT_EQ(after.packets - before.packets, flow.packets);
-  EXPECT_EQ(after.bytes - before.bytes, flow.bytes);
+  EXPECT_EQ(after.traffic.packets - before.traffic.packets, flow.packets);
+  EXPECT_EQ(after.traffic.bytes - before.traffic.bytes, flow.bytes);
+  EXPECT_EQ(after.reply.packets, before.reply.packets) << "they were the originator's";
+  EXPECT_EQ(after.reply.bytes, before.reply.bytes);
   fixture.SweepAll();
   EXPECT_GE(fixture.CountOf(after.ingress_rule).packets, flow.packets);
-  EXPECT_EQ(counts(kProtoTcp, Family::kIpv6).packets, 3u);
+  EXPECT_EQ(counts(kProtoTcp, Family::kIpv6).traffic.packets, 3u);
 }
 
 TEST(Mailbox, AFlowThatIsCarriedDoesNotExpire) {
@@ -241,8 +243,8 @@ TEST(Mailbox, AFlowThatIsCarriedDoesNotExpire) {
 
 class Heard final : public FlowListener {
  public:
-  void FlowEnded(const FlowView& flow, FlowEndCause cause, std::uint32_t) override {
-    ends.push_back({flow.destination.port, cause, flow.packets});
+  void FlowEnded(const FlowView& flow, FlowEndCause cause, std::uint64_t) override {
+    ends.push_back({flow.destination.port, cause, flow.traffic.packets});
   }
   struct Ended {
     std::uint16_t port;

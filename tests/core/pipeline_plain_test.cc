@@ -19,7 +19,8 @@ std::vector<std::string> Told(const PipelineFixture& fixture) {
                     flow.destination.address.ToString() + " " + std::to_string(flow.destination.port) + " protocol " +
                     std::to_string(flow.protocol) + " " + std::string(Name(flow.state)) +
                     (flow.replied ? " replied" : "") + " seen " + std::to_string(flow.last_seen_ms) + " packets " +
-                    std::to_string(flow.packets) + " bytes " + std::to_string(flow.bytes));
+                    std::to_string(flow.traffic.packets) + " bytes " + std::to_string(flow.traffic.bytes) + " reply " +
+                    std::to_string(flow.reply.packets) + ' ' + std::to_string(flow.reply.bytes));
   }
   std::ranges::sort(flows);
   return flows;

@@ -60,6 +60,12 @@ TEST(Pipeline, BothRulesOfAFlowCountAllItsPackets) {
     bytes += ServerTcp(kTcpAck).Payload(100).Bytes().size();
   }
   const std::uint64_t hit_ns = fixture.now_ns();
+  const FlowView flow = fixture.Flows().at(0);
+  EXPECT_EQ(flow.traffic.packets, 6u);
+  EXPECT_EQ(flow.traffic.bytes, bytes);
+  EXPECT_EQ(flow.reply.packets, 5u);
+  EXPECT_EQ(flow.reply.bytes, bytes - ClientTcp(kTcpSyn).Bytes().size());
+  EXPECT_EQ(flow.began_ms, hit_ns / 1'000'000);
   fixture.Advance(1);
   fixture.SweepAll();
   for (const RuleId rule : {first.egress.rule, first.ingress.rule}) {
@@ -455,7 +461,7 @@ TEST(Pipeline, IcmpErrorAboutALiveFlowIsRelated) {
   EXPECT_EQ(Told(fixture.Send(error("192.0.2.1", "10.0.0.2", ClientUdp()))), "drop none policy_denied");
   EXPECT_EQ(Told(fixture.Send(error("192.0.2.1", "10.0.0.2", ServerUdp(1001)))), "drop none policy_denied");
   EXPECT_EQ(fixture.counters().related.value(), 2u);
-  EXPECT_EQ(fixture.Flows().at(0).packets, 1u);
+  EXPECT_EQ(fixture.Flows().at(0).traffic.packets, 1u);
   fixture.Advance(31);
   EXPECT_EQ(Told(fixture.Send(error("192.0.2.1", "10.0.0.2", ServerUdp()))), "drop none policy_denied");
 }

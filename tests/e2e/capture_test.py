@@ -37,14 +37,15 @@ class Capture(NamespaceTest):
         self.file = self.folder / f"{self.id().rsplit('.', 1)[1]}.pcapng"
 
     def capture(self, *arguments):
-        """Once it captures: its file has a header before the call, so what tells is the first packet of a probe."""
+        """Once it captures: then its file has a header."""
         process = subprocess.Popen(
             [programs.BIN / "sluicectl", "capture", "--target", self.daemon.target, "--write", self.file, *map(str, arguments)],
             stderr=subprocess.PIPE, text=True)
         self.addCleanup(process.stderr.close)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
-        self.assertIsNotNone(quickstart.wait_until(self.file.exists, 30))
+        captures = lambda: self.file.exists() and self.file.stat().st_size > 0
+        self.assertIsNotNone(quickstart.wait_until(captures, 60))
         return process
 
     def until_ended(self, process, traffic):
@@ -131,6 +132,28 @@ class Capture(NamespaceTest):
         first.wait()
         third = another()
         self.assertEqual(third.returncode, 0, third.stderr)
+
+    def test_a_file_keeps_what_it_has_until_sluiced_answers(self):
+        kept, new = self.folder / "kept.pcapng", self.folder / "new.pcapng"
+        kept.write_bytes(b"of before")
+        first = self.capture("--for", "10m")
+        for target, told in (("unix:/nonexistent", "/nonexistent"), (self.daemon.target, "is busy")):
+            for path in (kept, new):
+                with self.subTest((target, path)):
+                    run = subprocess.run([programs.BIN / "sluicectl", "capture", "--target", target, "--write", path],
+                                         capture_output=True, text=True, timeout=60)
+                    self.assertEqual(run.returncode, 2)
+                    self.assertIn(told, run.stderr)
+        self.assertEqual(first.poll(), None)
+        self.assertEqual(kept.read_bytes(), b"of before")
+        self.assertFalse(new.exists())
+        kept.write_bytes(b"x" * 100_000)
+        first.kill()
+        first.wait()
+        command = [programs.BIN / "sluicectl", "capture", "--target", self.daemon.target, "--write", kept, "--for", "1s", "--port", "1"]
+        captured = lambda: subprocess.run(command, capture_output=True, timeout=60).returncode == 0
+        self.assertIsNotNone(quickstart.wait_until(captured, 60))
+        self.assertLess(kept.stat().st_size, 1000, "then it is of this capture alone")
 
     def test_what_cannot_be_is_refused_with_its_reason(self):
         for arguments, told in (

@@ -32,6 +32,21 @@ def to_host(number, port):
     return bytes(frame)
 
 
+def udp_reply(port):
+    """What the host answers to udp_frame."""
+    frame = bytearray(udp_frame(port))
+    frame[26:34] = frame[30:34] + frame[26:30]
+    frame[34:38] = frame[36:38] + frame[34:36]
+    return bytes(frame)
+
+
+def from_other(port):
+    """As udp_frame, from another pod."""
+    frame = bytearray(udp_frame(port))
+    frame[26:30] = bytes([10, 0, 0, 9])
+    return bytes(frame)
+
+
 def port_of(line):
     """The port that was spoken to; None where the line has no ends."""
     return line.get("dst", {}).get("port")
@@ -72,13 +87,19 @@ class FlowLogTest(unittest.TestCase):
     def test_an_ended_flow_has_its_ends_rules_and_counts(self):
         self.start([udp_frame(53)] * 3, self.to_file())
         line = self.wait_for(lambda line: line["type"] == "end")
-        for key in ("time", "last"):
+        self.assertLessEqual(line["first"], line["last"])
+        for key in ("time", "first", "last"):
             self.assertRegex(line.pop(key), r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
         self.assertEqual(line, {
             "type": "end", "src": {"address": "10.0.0.1", "port": 1000, "namespace": "a", "pod": "p"},
             "dst": {"address": "192.0.2.1", "port": 53}, "proto": "udp", "verdict": "forward", "state": line["state"],
             "egress": {"verdict": "allow", "tier": "NetworkPolicy", "policy": "a/dns", "rule": 0},
-            "generation": 1, "packets": 3, "bytes": 186, "cause": "expired"})
+            "generation": 1, "packets": 3, "bytes": 186, "reply_packets": 0, "reply_bytes": 0, "cause": "expired"})
+
+    def test_both_directions_of_a_flow_are_counted_apart(self):
+        self.start([udp_frame(53)] * 3 + [udp_reply(53)] * 2, self.to_file(), timeouts={"udp": 1, "udp_stream": 1})
+        line = self.wait_for(lambda line: line["type"] == "end")
+        self.assertEqual([line[key] for key in ("packets", "bytes", "reply_packets", "reply_bytes")], [5, 310, 2, 124])
 
     def test_denials_are_counted_by_pair_port_and_rule(self):
         self.start([udp_frame(80)] * 5 + [udp_from(2000, 81)] * 2, self.to_file(only="denied"))
@@ -167,6 +188,15 @@ class FlowLogTest(unittest.TestCase):
         sluiced.process.send_signal(signal.SIGTERM)
         self.assertEqual(sluiced.process.wait(30), 0)
         self.assertEqual([(line["records"], line["packets"]) for line in self.lines()], [(1, 5), (1, 0)])
+
+    def test_a_policy_that_is_hit_often_leaves_others_their_rate(self):
+        (self.folder / "policy.yaml").write_text(POLICY + "---" + POLICY.replace("namespace: a", "namespace: b").replace("10.0.0.1", "10.0.0.9"))
+        self.start([to_host(number, 80) for number in range(500)] + [from_other(81)], self.to_file(only="denied", policy_lines_per_second=10))
+        self.wait_for(lambda line: line["type"] == "deny" and line["egress"]["policy"] == "b/dns")
+        self.assertTrue(wait_until(lambda: sum(line.get("not_logged", line.get("packets")) for line in self.lines()) == 501))
+        logged = [line for line in self.lines() if line["type"] == "deny" and line["egress"]["policy"] == "a/dns"]
+        self.assertGreaterEqual(len(logged), 10)
+        self.assertEqual({line["cause"] for line in self.lines() if line["type"] == "lost"}, {"rate"})
 
     def test_lines_beyond_the_rate_are_counted_in_the_stream_and_as_a_metric(self):
         sluiced = self.start([to_host(number, 80) for number in range(500)], self.to_file(only="denied", lines_per_second=10))
@@ -272,6 +302,8 @@ class FlowLogTest(unittest.TestCase):
                 ("flow_logs:\n- to: ipfix:udp:collector:4739\n", "flow_logs[0].to: wants file:PATH"),
                 ("flow_logs:\n- to: ipfix:udp:192.0.2.1:0\n", "flow_logs[0].to: wants file:PATH"),
                 ("flow_logs:\n- to: ipfix:tcp:[::1]:4739\n  fields: [src]\n", "flow_logs[0].to: IPFIX has all fields of each record"),
+                ("flow_logs:\n- to: stdout\n  policy_lines_per_second: 5\n  aggregate: {by: [src]}\n",
+                 "bad.yaml:3: error: flow_logs[0].policy_lines_per_second: does not go with aggregate"),
                 ("flow_log_deny_interval: 0\n", "flow_log_deny_interval: wants a number from 1 to 3600, not '0'")):
             with self.subTest(text):
                 config.write_text(text)

@@ -107,6 +107,10 @@ class FlowsTest(unittest.TestCase):
         self.assertEqual(rows[2][3:5] + rows[2][7:], ["shop/web-0:1001", "192.0.2.1:80", "shop/dns", "egress", "default"])
         self.assertEqual(rows[3][4], "[fd00::2]:443")
         self.assertEqual(rows[5][1:], ["drop", "-", "-", "9", "900", "-"])
+        compact = self.run_flows("--input", self.log, "-o", "compact").stdout.splitlines()
+        self.assertEqual(compact[0].split(" ", 1)[1], "forward udp shop/web-0:1000 -> dns/dns-1:53 4 packets: shop/dns egress[0]")
+        self.assertEqual(compact[1].split(" ", 1)[1], "drop policy_denied tcp shop/web-0:1001 -> 192.0.2.1:80 5 packets: shop/dns egress default")
+        self.assertEqual(compact[4].split(" ", 1)[1], "drop flow_cut - - -> - 9 packets: -")
         wide = self.run_flows("--input", self.log, "-o", "wide").stdout.splitlines()
         self.assertIn("policy_denied", wide[2])
 

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
-from flow_log_test import to_host
+from flow_log_test import to_host, udp_reply
 from http_test import POLICY, Sluiced, udp_frame, wait_until
 
 PORT = 4739
@@ -66,24 +66,36 @@ class IpfixTest(unittest.TestCase):
             numbers |= {number for number, _ in sets_of(messages[-1]) if number > 255}
         return messages
 
+    def shown_by_tshark(self, messages):
+        path = self.folder / "ipfix.pcap"
+        with open(path, "wb") as file:
+            file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+            for message in messages:
+                frame = udp_datagram(message)
+                file.write(struct.pack("<IIII", 1, 0, len(frame), len(frame)) + frame)
+        run = subprocess.run(["tshark", "-r", path, "-d", f"udp.port=={PORT},cflow", "-V"], capture_output=True, text=True, timeout=120)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertNotIn("alformed", run.stdout)
+        return run.stdout
+
     def test_tshark_reads_flows_and_denials(self):
         if not shutil.which("tshark"):
             self.skipTest("no tshark here (package tshark)")
         collector, port = self.udp_collector()
         self.start([udp_frame(53)] * 3 + [udp_frame(80)] * 5, f"ipfix:udp:127.0.0.1:{port}")
-        path = self.folder / "ipfix.pcap"
-        with open(path, "wb") as file:
-            file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
-            for message in self.messages(collector, 2):
-                frame = udp_datagram(message)
-                file.write(struct.pack("<IIII", 1, 0, len(frame), len(frame)) + frame)
-        run = subprocess.run(["tshark", "-r", path, "-d", f"udp.port=={PORT},cflow", "-V"], capture_output=True, text=True, timeout=120)
-        self.assertEqual(run.returncode, 0, run.stderr)
-        text = run.stdout
-        self.assertNotIn("alformed", text)
+        text = self.shown_by_tshark(self.messages(collector, 2))
         self.assertEqual(text.count("SrcAddr: 10.0.0.1"), 2)
         self.assertEqual(text.count("DstAddr: 192.0.2.1"), 2)
         for line in ("DstPort: 53", "DstPort: 80", "Packets: 3", "Packets: 5", "Protocol: UDP (17)"):
+            self.assertIn(line, text)
+
+    def test_tshark_reads_both_directions_of_a_flow(self):
+        if not shutil.which("tshark"):
+            self.skipTest("no tshark here (package tshark)")
+        collector, port = self.udp_collector()
+        self.start([udp_frame(53)] * 3 + [udp_reply(53)] * 2, f"ipfix:udp:127.0.0.1:{port}", timeouts={"udp": 1, "udp_stream": 1})
+        text = self.shown_by_tshark(self.messages(collector, 1))
+        for line in ("Direction: Initiator", "Packets: 3", "Octets: 186", "Permanent Packets: 2 (Reverse Type 86", "Octets: 124"):
             self.assertIn(line, text)
 
     def test_names_are_in_the_records(self):

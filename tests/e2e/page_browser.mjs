@@ -39,6 +39,9 @@ const VIEWS = {
     await page.locator(".picture .node.workload", { hasText: "database" }).waitFor();
     const denied = page.locator("tr", { hasText: "shop/frontend" }).filter({ hasText: "shop/database" });
     await denied.filter({ hasText: "denied" }).waitFor();
+    await page.locator(".picture path.edge.would").first().waitFor({ state: "attached" });
+    const would = page.locator("tr", { hasText: "shop/frontend" }).filter({ hasText: "shop/backend" });
+    await would.filter({ hasText: "would be denied" }).waitFor();
   },
   async hidden(page) {
     await page.keyboard.press("/");
@@ -79,7 +82,14 @@ const VIEWS = {
     await policy.waitFor();
     await policy.locator("summary").click();
     await policy.getByText("○ unused").first().waitFor();
+    await page.getByLabel("Show").selectOption("covered");
+    const shadowed = page.locator("details", { hasText: "shop/shadowed" });
+    await shadowed.waitFor();
+    await policy.waitFor({ state: "detached" });
+    await shadowed.locator("summary").click();
+    await shadowed.getByText("◑ shadowed by ingress[1]").waitFor();
     await page.getByLabel("Show").selectOption("hit");
+    await page.locator(".policy summary", { hasText: "packets/s" }).first().waitFor();
     await page.getByLabel("Name").fill("hostile");
     const hostile = page.locator("details", { hasText: "hostile" });
     await hostile.waitFor();
@@ -118,6 +128,20 @@ const VIEWS = {
     await text(page, /half within/);
     await text(page, shownAs(settings.hostile.sender));
     await page.locator(".chart canvas").waitFor();
+  },
+  async staged(page) {
+    await page.keyboard.press("6");
+    const row = page.locator("tbody tr", { hasText: "shop/frontend" }).filter({ hasText: "shop/backend" });
+    await row.first().waitFor();
+    const said = await row.first().innerText();
+    demand(/✕\s*denied/.test(said) && said.includes("shop/backend ingress default"), `what would be denied lacks its rule: ${said}`);
+    await text(page, /connections would be denied/);
+    await page.keyboard.press("/");
+    await page.keyboard.type("nobody");
+    await row.first().waitFor({ state: "detached" });
+    await page.keyboard.press("Control+A");
+    await page.keyboard.press("Delete");
+    await row.first().waitFor();
   },
 };
 

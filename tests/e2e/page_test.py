@@ -30,6 +30,22 @@ spec:
     action: Deny
     to: [{{networks: ["{hosts.BY_NAME['stranger'].addresses[4]}/32"]}}]
 """
+SHADOWED = """
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: shadowed, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: nobody}}
+  ingress:
+  - {ports: [{protocol: TCP, port: 80}], from: [{podSelector: {}}]}
+  - {from: [{podSelector: {}}]}
+"""
+STAGED = """
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: backend, namespace: shop}
+spec: {podSelector: {matchLabels: {app: backend}}, policyTypes: [Ingress, Egress]}
+"""
 ANYWHERE = "192.0.2.77"  # an address of the filter's own, which is not loopback
 TOKEN = "0123456789abcdef0123456789abcdef"
 
@@ -39,6 +55,10 @@ class Page(NamespaceTest):
     def setUpClass(cls):
         super().setUpClass()
         (cls.manifests / "hostile.yaml").write_text(HOSTILE)
+        (cls.manifests / "shadowed.yaml").write_text(SHADOWED)
+        staged = cls.folder / "staged"
+        staged.mkdir()
+        (staged / "backend.yaml").write_text(STAGED)
         token = cls.folder / "token"
         token.write_text(TOKEN + "\n")
         config = cls.folder / "sluiced.yaml"
@@ -48,7 +68,7 @@ class Page(NamespaceTest):
         subprocess.run([*inside, "ip", "addr", "add", f"{ANYWHERE}/32", "dev", "lo"], check=True)
         cls.inside = inside
         cls.daemon = cls.stack.enter_context(programs.Daemon(
-            cls.topology, fixture.device, cls.manifests, cls.folder, extra=["--http", "0.0.0.0:9465"]))
+            cls.topology, fixture.device, cls.manifests, cls.folder, extra=["--http", "0.0.0.0:9465", "--staged", staged]))
         # One that a sender pushes to, and that shows the page to whoever has the token.
         second = cls.folder / "second"
         second.mkdir()
@@ -104,7 +124,7 @@ class Page(NamespaceTest):
         run = subprocess.run(["timeout", "500", "node", pathlib.Path(__file__).with_name("page_browser.mjs"), json.dumps(settings)],
                              capture_output=True, text=True, env={**os.environ, "HOME": str(self.folder)})
         checks = [json.loads(line) for line in run.stdout.splitlines()]
-        self.assertEqual((run.returncode, len(checks)), (0, 14), run.stdout + run.stderr)
+        self.assertEqual((run.returncode, len(checks)), (0, 16), run.stdout + run.stderr)
         for one in checks:
             with self.subTest(one["check"]):
                 self.assertIsNone(one["error"])

@@ -64,7 +64,7 @@ std::vector<std::vector<std::uint8_t>> FuzzSeeds() {
   {
     const MemoryFile file;
     sluice::PcapngWriter writer;
-    Require(!writer.Open(file.path(), "fuzz"));
+    Require(!writer.Open(file.path()) && !writer.Begin("fuzz"));
     writer.Name(std::string("\x0a\x00\x00\x01", 4), "shop/web-0");
     writer.Write(
         {1'796'009'127'123'456'789, frame, 1000, "left", "drop policy_denied: shop/dns egress default", false});

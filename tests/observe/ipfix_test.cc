@@ -28,7 +28,8 @@ FlowLogRecord SomeFlow() {
   TableRule rule;
   rule.policy = "shop/dns";
   record.egress = std::make_shared<TableRule>(std::move(rule));
-  record.packets = 3;
+  record.traffic = {3, 300};
+  record.reply = {1, 100};
   return record;
 }
 
@@ -78,6 +79,23 @@ TEST(IpfixMessages, RecordsOfOtherTemplatesAreInSetsOfTheirOwn) {
     at += bytes + 4;
   }
   EXPECT_EQ(at, message.size());
+}
+
+// RFC 5103: the forward counts are the source's alone.
+TEST(IpfixRecord, CountsOfBothDirectionsAreApart) {
+  FlowLogRecord record = SomeFlow();
+  record.told = {1, 60};
+  record.first_unix_ns = 5'000'000;
+  record.last_unix_ns = 9'000'000;
+  const std::string bytes = IpfixRecord(record);
+  std::size_t at = 2 + 4 + 4 + 2 + 2 + 1;  // template, addresses, ports, protocol
+  const auto next = [&] { return Number(bytes, (at += 8) - 4, 4); };
+  EXPECT_EQ(next(), 5u);
+  EXPECT_EQ(next(), 9u);
+  at += 2;  // flowEndReason, firewallEvent
+  for (const std::uint32_t forward : {2u, 200u, 1u, 140u}) EXPECT_EQ(next(), forward);
+  EXPECT_EQ(Number(bytes, at++, 1), 1u) << "the initiator's direction is forward";
+  for (const std::uint32_t reverse : {1u, 100u, 1u, 100u}) EXPECT_EQ(next(), reverse);
 }
 
 TEST(IpfixRecord, ANameThatIsTooLongIsCut) {

@@ -67,8 +67,14 @@ TEST(PageJson, OfManyEdgesThoseWithDenialsAreShownFirst) {
 
 TEST(PageJson, PoliciesOfSeveralDataplanesAreAddedUp) {
   PolicyList list;
-  list.Add({PolicyWith("shop/web", 5, 2'000'000), PolicyWith("shop/idle", 0, 0)});
-  list.Add({PolicyWith("shop/web", 7, 9'000'000)});
+  PageTarget::PoliciesAnswer one, other;
+  one.policies = {PolicyWith("shop/web", 5, 2'000'000), PolicyWith("shop/idle", 0, 0)};
+  one.packets_per_second["shop/web"] = 10;
+  one.covered[{"shop/idle", Direction::kIngress, 0}] = 3;
+  other.policies = {PolicyWith("shop/web", 7, 9'000'000)};
+  other.packets_per_second["shop/web"] = 2.5;
+  list.Add(one);
+  list.Add(other);
   const PageJson all = list.Shown("", PolicyList::Show::kAll);
   EXPECT_EQ(all["total"], 2);
   EXPECT_EQ(all["policies"][1]["rules"][0]["packets"], 12);
@@ -76,11 +82,19 @@ TEST(PageJson, PoliciesOfSeveralDataplanesAreAddedUp) {
   EXPECT_EQ(list.Shown("", PolicyList::Show::kUnused)["policies"][0]["policy"], "shop/idle");
   EXPECT_EQ(list.Shown("", PolicyList::Show::kHit)["matching"], 1);
   EXPECT_EQ(list.Shown("web", PolicyList::Show::kAll)["matching"], 1);
+  EXPECT_EQ(all["policies"][1]["packets_per_second"], 12.5);
+  EXPECT_EQ(all["policies"][0]["packets_per_second"], 0);
+  const PageJson covered = list.Shown("", PolicyList::Show::kCovered);
+  ASSERT_EQ(covered["policies"].size(), 1u);
+  EXPECT_EQ(covered["policies"][0]["rules"][0]["covered_by"], 3);
+  EXPECT_FALSE(covered["policies"][0]["rules"][1].contains("covered_by"));
 }
 
 TEST(PageJson, ManyPoliciesAreCountedAndTheFirstShown) {
   PolicyList list;
-  for (int i = 0; i < 300; ++i) list.Add({PolicyWith("shop/" + std::to_string(i), 1, 1)});
+  PageTarget::PoliciesAnswer answer;
+  for (int i = 0; i < 300; ++i) answer.policies.push_back(PolicyWith("shop/" + std::to_string(i), 1, 1));
+  list.Add(answer);
   const PageJson all = list.Shown("", PolicyList::Show::kAll);
   EXPECT_EQ(all["matching"], 300);
   EXPECT_EQ(all["policies"].size(), PolicyList::kShown);

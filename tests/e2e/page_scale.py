@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+"""The page on a large cluster, by hand: build/release/bin's sluiced with 100 namespaces, 5,000 pods and a million flows, and
+Chromium that looks at its map. Prints what an answer takes and weighs, and how long the browser takes to show it.
+
+    tests/e2e/page_scale.py [--flows 1000000] [--pictures DIR]
+"""
+
+import argparse
+import contextlib
+import gzip
+import json
+import pathlib
+import random
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+from lab import page_packages
+
+BIN = ROOT / "build" / "release" / "bin"
+NAMESPACES, WORKLOADS, REPLICAS = 100, 10, 5
+SCRIPT = """
+const { chromium } = await import(`${process.argv[1]}/playwright-core/index.mjs`);
+const [, , url, pictures] = process.argv;
+const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--headless", "--no-sandbox", "--disable-gpu"] });
+const page = await (await browser.newContext({ viewport: { width: 1280, height: 800 } })).newPage();
+page.setDefaultTimeout(120000);
+const since = async (what, act, done) => {
+  const start = performance.now();
+  await act();
+  await done();
+  console.log(JSON.stringify({ what, ms: Math.round(performance.now() - start) }));
+};
+const drawn = (selector) => page.locator(selector).first().waitFor();
+await since("the page, until the map is there", () => page.goto(url), () => drawn(".picture .node"));
+await since("a namespace opened, until its workloads are there", async () => { await page.locator(".picture .node").first().focus(); await page.keyboard.press("Enter"); }, () => drawn(".picture .node.workload"));
+await since("a name typed, until the picture is of it", () => page.getByLabel("Around").fill("team-007"), () =>
+  page.waitForFunction(() => [...document.querySelectorAll(".picture .node text")].some((one) => one.textContent.includes("team-007"))));
+await page.getByLabel("Around").fill("");
+await since("300 lines drawn", () => page.getByLabel("Lines drawn").selectOption("300"), () =>
+  page.waitForFunction(() => document.querySelectorAll(".picture path.edge").length >= 250));
+const longest = await page.evaluate(() => new Promise((resolve) => {
+  let longest = 0, before = performance.now(), frames = 0;
+  const frame = (now) => { longest = Math.max(longest, now - before); before = now; ++frames < 400 ? requestAnimationFrame(frame) : resolve(longest); };
+  requestAnimationFrame(frame);
+}));
+console.log(JSON.stringify({ what: "the longest frame while answers come", ms: Math.round(longest) }));
+if (pictures) await page.screenshot({ path: `${pictures}/scale.png`, fullPage: false });
+await browser.close();
+"""
+
+
+def address_of(number):
+    return f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
+
+
+def manifests():
+    items, number = [], 1
+    for space in range(NAMESPACES):
+        name = f"team-{space:03}"
+        items.append({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        items.append({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "pods", "namespace": name},
+                      "spec": {"podSelector": {}, "ingress": [{"from": [{"namespaceSelector": {}}], "ports": [{"protocol": "UDP", "port": 53}]}]}})
+        for workload in range(WORKLOADS):
+            for _ in range(REPLICAS):
+                items.append({"apiVersion": "v1", "kind": "Pod",
+                              "metadata": {"name": f"app{workload}-6d4cf56db6-{number:05}", "namespace": name,
+                                           "labels": {"app": f"app{workload}", "pod-template-hash": "6d4cf56db6"}},
+                              "status": {"phase": "Running", "podIP": address_of(number), "podIPs": [{"ip": address_of(number)}]}})
+                number += 1
+    return {"apiVersion": "v1", "kind": "List", "items": items}
+
+
+def write_capture(path, flows):
+    """A packet of each flow between pods; one of twenty is denied."""
+    chance, pods = random.Random(1), NAMESPACES * WORKLOADS * REPLICAS
+    with open(path, "wb") as file:
+        file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+        for number in range(flows):
+            source = chance.randrange(pods)
+            # Most of what a pod says is to its own namespace and a few others.
+            space = (source // (WORKLOADS * REPLICAS) + chance.choice((0, 0, 0, 1, 7, chance.randrange(NAMESPACES)))) % NAMESPACES
+            target = space * WORKLOADS * REPLICAS + chance.randrange(WORKLOADS * REPLICAS)
+            port = 53 if number % 20 else 80
+            udp = struct.pack("!HHHH", 1024 + number % 64000, port, 28, 0) + bytes(20)
+            ends = socket.inet_aton(address_of(source + 1)) + socket.inet_aton(address_of(target + 1))
+            frame = bytes(12) + b"\x08\x00" + struct.pack("!BBHHHBBH", 0x45, 0, 48, 1, 0, 64, 17, 0) + ends + udp
+            file.write(struct.pack("<IIII", 1, 0, len(frame), len(frame)) + frame)
+
+
+def get(port, path):
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={"Accept-Encoding": "gzip"})
+    start = time.monotonic()
+    with urllib.request.urlopen(request, timeout=120) as answer:
+        body = answer.read()
+    return time.monotonic() - start, gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--flows", type=int, default=1_000_000)
+    parser.add_argument("--pictures", default="")
+    arguments = parser.parse_args()
+    modules = page_packages.installed() / "node_modules"
+    with contextlib.ExitStack() as stack:
+        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sluice-page-")))
+        (folder / "policy.json").write_text(json.dumps(manifests()))
+        write_capture(folder / "in.pcap", arguments.flows)
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        (folder / "sluiced.yaml").write_text(json.dumps({
+            "wires": [[f"pcap:{folder}/in.pcap", "null"]], "manifests": [str(folder / "policy.json")], "listen": [f"unix:{folder}/s.sock"],
+            "http": f"127.0.0.1:{port}", "flows": {"ipv4": arguments.flows * 5 // 4, "ipv6": 64}, "timeouts": {"udp": 86400}}))
+        log = stack.enter_context(open(folder / "sluiced.log", "w", encoding="utf-8"))
+        sluiced = subprocess.Popen([BIN / "sluiced", "--no-huge", "--config", folder / "sluiced.yaml"], stdout=subprocess.PIPE, stderr=log)
+        stack.callback(sluiced.wait)
+        stack.callback(sluiced.send_signal, signal.SIGTERM)
+        assert sluiced.stdout.readline() == b"ready\n", (folder / "sluiced.log").read_text()
+        flows = lambda: json.loads(get(port, "/api/dataplanes")[1])["dataplanes"][0]["flows"]
+        before = -1
+        while (now := flows()) != before:
+            before = now
+            time.sleep(1)
+        print(json.dumps({"flows": now}))
+        for turn in range(3):
+            seconds, body = get(port, "/api/map")
+            shown = json.loads(body)
+            print(json.dumps({"what": "/api/map", "turn": turn, "ms": round(1000 * seconds), "bytes": len(body), "gzipped": len(gzip.compress(body)),
+                              "nodes": len(shown["nodes"]), "edges": len(shown["edges"]), "left_out": shown["edges_left_out"]}), flush=True)
+            time.sleep(4)
+        subprocess.run(["node", "--input-type=module", "-e", SCRIPT, str(modules), f"http://127.0.0.1:{port}/", arguments.pictures], check=True, timeout=600)
+
+
+if __name__ == "__main__":
+    main()

@@ -3,6 +3,7 @@
 //   read        stage_read.h     frames           -> packets, keys; fates of what is malformed
 //   find flows  stage_find.h     keys             -> flows; the packets of flows that are judged are done
 //   judge       stage_judge.h    misses           -> flows that are opened or judged again; fates
+//   dns         stage_dns.h  watched packets  -> copies for who listens to DNS; answers that wait
 //   account     stage_account.h  flows            -> rules' counters (flows count their packets as they are met)
 //   emit        stage_emit.h     frames and fates -> what leaves, what is dropped, counters
 //
@@ -159,7 +160,10 @@ struct Burst {
   std::array<Miss, kMaxBurst> misses;
   std::array<ClassifyQuery, kMaxBurst> queries;  // of each miss
 
+  std::uint64_t watched = 0;  // bit i: the packet belongs to a flow that DnsStage looks at
+
   // What becomes of each: any stage may say.
+  std::uint64_t held = 0;  // bit i: it waits, and is no part of this burst any more
   std::uint32_t dropped = 0;
   std::array<DropReason, kMaxBurst> fates;  // kNone: forwarded
   std::array<Verdict, kMaxBurst> verdicts;  // of those that are not
@@ -171,6 +175,7 @@ struct Burst {
     count = new_count;
     tells = new_tells;
     unread = 0;
+    watched = held = 0;
     dropped = miss_count = 0;
     ipv4.Clear();
     ipv6.Clear();
@@ -209,6 +214,7 @@ struct Burst {
     fates[index] = reason;
     ++dropped;
   }
+  void Watch(std::uint32_t index) { watched |= std::uint64_t{1} << index; }
   void AddMiss(const Miss& miss, const ClassifyQuery& query) {
     queries[miss_count] = query;
     misses[miss_count++] = miss;

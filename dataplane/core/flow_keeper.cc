@@ -15,6 +15,7 @@ FlowKeeper::FlowKeeper(const PipelineConfig& config, PipelineCounters& counters)
     : timeouts_(config.timeouts),
       fail_closed_(config.fail_closed),
       drop_unknown_endpoint_(config.drop_unknown_endpoint),
+      dns_port_(config.dns.port),
       counters_(counters),
       seed_(config.hash_seed) {}
 

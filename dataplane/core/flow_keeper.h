@@ -25,6 +25,7 @@
 #include "core/stage_account.h"
 #include "core/staged_judge.h"
 #include "sluice/diagnostic.h"
+#include "sluice/protocol.h"
 #include "table/classify.h"
 #include "table/table.h"
 
@@ -102,11 +103,18 @@ class FlowKeeper {
   // Counts what passed without the worker, the last packet so long ago.
   template <typename Key>
   void CountCarried(std::uint32_t flow, FlowTraffic traffic, std::uint32_t idle_ms);
+  // Whether packets of such a flow are to be looked at by DnsStage: one of its ends is a resolver's port.
+  template <typename Key>
+  bool Watches(const Key& key) const {
+    const std::uint8_t protocol = Key::Protocol(key.words);
+    return dns_port_ != 0 && (protocol == kProtoUdp || protocol == kProtoTcp) &&
+           (Key::Lesser(key.words).port == dns_port_ || Key::Greater(key.words).port == dns_port_);
+  }
   // Whether the flow's packets may pass without the worker: they would, and leave its state as it is.
   template <typename Key>
   bool MayBeCarried(const FlowEntry<Key>& entry) const {
     const FlowState state = entry.state();
-    return !is_carrying_held_ && (state == FlowState::kTcpEstablished || state == FlowState::kUdpReplied) &&
+    return !is_carrying_held_ && !entry.IsWatched() && (state == FlowState::kTcpEstablished || state == FlowState::kUdpReplied) &&
            entry.Has(FlowEntry<Key>::kReplied) && !IsExpired(entry) && entry.generation == judged_now_;
   }
   // Judges the flow where the table in force has not. False where it goes on no more.
@@ -227,6 +235,7 @@ class FlowKeeper {
   const TimeoutTable timeouts_;
   const bool fail_closed_;
   const bool drop_unknown_endpoint_;
+  const std::uint16_t dns_port_;  // 0: none
   PipelineCounters& counters_;
   Flows<Ipv4FlowKey> ipv4_;
   Flows<Ipv6FlowKey> ipv6_;

@@ -40,7 +40,8 @@ bool AdoptOne(FlowKeeper& keeper, const KeptFlow& kept) {
                                           {.state = kept.state,
                                            .flags = flags,
                                            .generation = FlowKeeper::kJudgeAgain,
-                                           .now_ms = keeper.now_ms() - kept.idle_ms});
+                                           .now_ms = keeper.now_ms() - kept.idle_ms,
+                                           .is_watched = keeper.Watches(key)});
   if (flow == kNoFlow) return false;
   if (keeper.IsExpired(flows.entry(flow))) {
     flows.Erase(flow);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "core/dns_tap.h"
 #include "core/flow_state.h"
 #include "core/parse.h"
 
@@ -27,6 +28,7 @@ struct PipelineConfig {
   std::uint32_t fragments_held = 1024;     // frames that wait for their first fragment, in all
   std::uint32_t fragments_held_each = 16;  // ... of one datagram
   std::uint32_t fragment_timeout_ms = 1000;
+  DnsTapConfig dns;
   std::uint64_t hash_seed = 0;  // 0: random
 };
 

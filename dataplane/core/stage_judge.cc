@@ -88,7 +88,11 @@ bool JudgeStage::QuotesLiveFlow(std::uint32_t index) {
   ParsedPacket quoted;
   if (!ParseQuote(burst_->frames[index], error, quoted)) return false;
   if (quoted.source() != error.destination()) return false;
-  return quoted.family == Family::kIpv4 ? IsLive<Ipv4FlowKey>(quoted) : IsLive<Ipv6FlowKey>(quoted);
+  return BelongsToLiveFlow(quoted);
+}
+
+bool JudgeStage::BelongsToLiveFlow(const ParsedPacket& packet) {
+  return packet.family == Family::kIpv4 ? IsLive<Ipv4FlowKey>(packet) : IsLive<Ipv6FlowKey>(packet);
 }
 
 // A flow that policy would deny now has no related errors either: it is judged before it vouches for one.
@@ -198,6 +202,7 @@ void JudgeStage::Open(std::uint32_t slot, Side side, const Classification& answe
     return;
   }
   const std::uint32_t flow = InsertFlow<Key>(slot, side, answer);
+  if (keeper_.Watches(burst_->lane<Key>().key[slot])) burst_->Watch(index);
   keeper_.TellStaged(burst_->lane<Key>().Query(slot, side), answer,
                      flow == kNoFlow ? StagedJudge::FlowName() : StagedJudge::FlowName{Key::kFamily, flow});
   if (flow == kNoFlow) {
@@ -225,7 +230,8 @@ std::uint32_t JudgeStage::InsertFlow(std::uint32_t slot, Side side, const Classi
                                                .flags = flags,
                                                .generation = keeper_.judged_now(),
                                                .now_ms = keeper_.now_ms(),
-                                               .rules = {answer.egress.rule, answer.ingress.rule}};
+                                               .rules = {answer.egress.rule, answer.ingress.rule},
+                                               .is_watched = keeper_.Watches(lane.key[slot])};
   const std::uint32_t flow = flows.Insert(lane.key[slot], lane.place[slot], judged);
   if (flow != kNoFlow || flows.OldestEvictable() == kNoFlow) return flow;
   keeper_.End<Key>(flows.OldestEvictable(), FlowEndCause::kEvicted);

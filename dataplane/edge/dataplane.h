@@ -58,6 +58,7 @@ class Dataplane {
 
   void WaitForLinks();
   bool RingsAreEmpty() const;
+  bool NobodyHoldsAnswers() const;
 
   Say say_;
   Readers readers_;

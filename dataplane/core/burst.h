@@ -160,14 +160,15 @@ struct Burst {
   std::array<Miss, kMaxBurst> misses;
   std::array<ClassifyQuery, kMaxBurst> queries;  // of each miss
 
-  std::uint64_t watched = 0;  // bit i: the packet belongs to a flow that DnsStage looks at
-
   // What becomes of each: any stage may say.
-  std::uint64_t held = 0;  // bit i: it waits, and is no part of this burst any more
   std::uint32_t dropped = 0;
   std::array<DropReason, kMaxBurst> fates;  // kNone: forwarded
   std::array<Verdict, kMaxBurst> verdicts;  // of those that are not
   std::array<Outcome, kMaxBurst> outcomes;
+
+  // Of the few that are DNS: what no other packet touches comes last.
+  std::uint64_t watched = 0;  // bit i: the packet belongs to a flow that DnsStage looks at
+  std::uint64_t held = 0;     // bit i: it waits, and is no part of this burst any more
 
   void Begin(const Frame* new_frames, ParsedPacket* new_packets, std::uint32_t new_count, bool new_tells) {
     frames = new_frames;

@@ -71,10 +71,11 @@ class DnsTap {
 
   // One control thread at a time.
 
+  bool IsTurned() const { return turned_.load(std::memory_order_acquire) == asked_.load(std::memory_order_relaxed); }
   // False: the worker has not taken up what was said before, and this is not said.
   bool Trust(std::vector<IpAddress> sorted) {
+    if (!IsTurned()) return false;
     const std::uint32_t asked = asked_.load(std::memory_order_relaxed);
-    if (turned_.load(std::memory_order_acquire) != asked) return false;
     trusted_[(asked + 1) & 1] = std::move(sorted);  // the worker looks at the other one
     asked_.store(asked + 1, std::memory_order_release);
     return true;

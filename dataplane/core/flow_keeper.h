@@ -114,7 +114,8 @@ class FlowKeeper {
   template <typename Key>
   bool MayBeCarried(const FlowEntry<Key>& entry) const {
     const FlowState state = entry.state();
-    return !is_carrying_held_ && !entry.IsWatched() && (state == FlowState::kTcpEstablished || state == FlowState::kUdpReplied) &&
+    return !is_carrying_held_ && !entry.IsWatched() &&
+           (state == FlowState::kTcpEstablished || state == FlowState::kUdpReplied) &&
            entry.Has(FlowEntry<Key>::kReplied) && !IsExpired(entry) && entry.generation == judged_now_;
   }
   // Judges the flow where the table in force has not. False where it goes on no more.

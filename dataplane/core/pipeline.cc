@@ -22,8 +22,8 @@ Pipeline::Pipeline(const PipelineConfig& config)
       keeper_(config, counters_),
       read_(config),
       judge_(config, keeper_, counters_),
-      dns_(config, keeper_, judge_, counters_),
-      emit_(keeper_, read_, counters_) {}
+      emit_(keeper_, read_, counters_),
+      dns_(config, keeper_, judge_, counters_) {}
 
 Pipeline::~Pipeline() = default;
 
@@ -104,7 +104,11 @@ void Pipeline::Deliver(const Table& table, std::uint64_t now_ns) {
 
 void Pipeline::ReleaseAnswers(const Table& table, std::uint64_t now_ns, PipelineOutput& out) {
   keeper_.BeginRound(table, now_ns);
+  const std::size_t dropped = out.drop.size();
   dns_.Release(out);
+  keeper_.FlushStaged();
+  if (!drop_ring().Watches(DropReason::kFlowCut)) return;
+  for (std::size_t i = dropped; i < out.drop.size(); ++i) RecordLost(out.drop[i], DropReason::kFlowCut);
 }
 
 void Pipeline::Finish(PipelineOutput& out) {

@@ -109,10 +109,10 @@ class Pipeline {
   FlowKeeper keeper_;
   ReadStage read_;
   JudgeStage judge_;
-  DnsStage dns_;
   EmitStage emit_;
   Mailbox mailbox_;
   Burst burst_;
+  DnsStage dns_;
 };
 
 }  // namespace sluice

@@ -214,7 +214,8 @@ TEST_F(PipelineDnsTest, EachFrameOfALargeBurstLeavesOnce) {
 
 TEST_F(PipelineDnsTest, AnAnswerOfWhichNoCopyCouldBeMadeGoesOn) {
   const ByteVector large(1400, 'x');
-  const ByteVector answer = PacketBuilder().Ethernet().Ipv4("10.0.0.2", "10.0.0.1").Udp(53, 1000).Payload(large).Bytes();
+  const ByteVector answer =
+      PacketBuilder().Ethernet().Ipv4("10.0.0.2", "10.0.0.1").Udp(53, 1000).Payload(large).Bytes();
   Send({Query(1000)});
   std::size_t sent = 0;
   while (tap().counters().no_room.value() < 64 && sent < 10'000) sent += Send({answer}), ++sent;

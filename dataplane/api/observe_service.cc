@@ -100,6 +100,24 @@ std::optional<std::vector<IpAddress>> AddressesOf(const PolicyStore& store, std:
   return addresses;
 }
 
+void FillDns(const DnsTotals& totals, v1::DnsStatus& dns) {
+  dns.set_queries(totals.queries);
+  dns.set_learnt(totals.learnt);
+  dns.set_unlearnt(totals.unlearnt);
+  dns.set_untrusted(totals.untrusted);
+  dns.set_spoofed(totals.spoofed);
+  dns.set_malformed(totals.malformed);
+  dns.set_truncated(totals.truncated);
+  dns.set_held(totals.held);
+  dns.set_ran_out(totals.ran_out);
+  dns.set_no_room(totals.no_room);
+  dns.set_waiting(totals.waiting);
+  dns.set_fragmented(totals.fragmented);
+  dns.set_lost_queries(totals.lost_queries);
+  dns.set_displaced(totals.displaced);
+  dns.set_lost_streams(totals.lost_streams);
+}
+
 }  // namespace
 
 ObserveService::ObserveService(const PolicyIntake& intake, const DataplaneView& plane, const PipelineConfig& pipeline,
@@ -162,6 +180,7 @@ Status ObserveService::GetStatus(const v1::GetStatusRequest&, AnswerWriter& writ
     status.set_carried_packets(carried->packets);
     status.set_carried_bytes(carried->bytes);
   }
+  if (const auto dns = plane_.Dns()) FillDns(*dns, *status.mutable_dns());
   if (const auto drops = plane_.DropsOfHooks()) {
     status.set_spoofed_source(drops->spoofed_source);
     status.set_spoofed_tunnel(drops->spoofed_tunnel);

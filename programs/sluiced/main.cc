@@ -27,6 +27,7 @@
 #include "common/service_manager.h"
 #include "common/signals.h"
 #include "config/config.h"
+#include "dns/dns_listener.h"
 #include "edge/dataplane.h"
 #include "edge/eal.h"
 #include "edge/hooks_wire.h"
@@ -38,11 +39,13 @@
 #include "sluice/log_text.h"
 #include "sluiced/carrier.h"
 #include "sluiced/command_line.h"
+#include "sluiced/learn_answers.h"
 #include "sluiced/monitor.h"
 #include "sluiced/plane_view.h"
 #include "sluiced/policy_keeper.h"
 #include "sluiced/store_names.h"
 #include "sluiced/summary.h"
+#include "sluiced/trusted_resolvers.h"
 #include "sluiced/worker_watch.h"
 #include "store/policy_intake.h"
 
@@ -133,10 +136,12 @@ class Daemon {
     MakeFlowLog(say);
     if (!StartHttp()) return kExitFailed;
     if (!LoadFirstPolicy()) return kExitFine;
-    auto plane = Dataplane::Start(config_.edge, config_.pipeline, intake_->store().table(), say,
+    if (!config_.dns_resolvers.empty()) dns_ = std::make_unique<DnsListener>(learn_answers_);
+    auto plane = Dataplane::Start(config_.edge, config_.PipelineWithDns(), intake_->store().table(), say,
                                   [this](Pipeline& pipeline) { Tap(pipeline); });
     if (const auto* error = std::get_if<std::string>(&plane)) return Fail(*error);
     plane_ = std::get<std::unique_ptr<Dataplane>>(std::move(plane));
+    StartDns();
     StartCarrier(say);
     return StartApi(say);
   }
@@ -147,6 +152,7 @@ class Daemon {
   }
 
   void Tap(Pipeline& pipeline) {
+    if (dns_) dns_->Add(*pipeline.dns_tap());
     pipeline.Capture(capture_rings_.emplace_back(std::make_unique<CaptureRing>()).get());
     if (!flow_log_) return;
     std::random_device device;
@@ -203,6 +209,19 @@ class Daemon {
     return true;
   }
 
+  // Before anybody is told that it runs.
+  void StartDns() {
+    if (!dns_) return;
+    resolvers_ = std::make_unique<TrustedResolvers>(config_.dns_resolvers, intake_->store(), *dns_);
+    SayOfResolvers();
+    dns_->Start();
+  }
+
+  void SayOfResolvers() {
+    if (!resolvers_) return;
+    if (const auto news = resolvers_->Look()) spdlog::info("{}", *news);
+  }
+
   // Before anybody is told that it runs: what hooks carry by an older policy's word comes to the workers from here on.
   void StartCarrier(const Carrier::Say& say) {
     const auto& wires = config_.edge.wires;
@@ -226,7 +245,7 @@ class Daemon {
     const auto say_news = [](std::string_view line) { spdlog::info("{}", line); };
     const auto may_push = [this](const std::string& chain) { return tls_.MayPush(chain); };
     service_ = std::make_unique<PolicyService>(*intake_, refusal, say_news, may_push);
-    view_ = std::make_unique<PlaneView>(*plane_, plane_mutex_, config_.edge, carrier_.get());
+    view_ = std::make_unique<PlaneView>(*plane_, plane_mutex_, config_.edge, carrier_.get(), dns_.get());
     monitor_->BeginTraffic(*view_);
     observe_ = std::make_unique<ObserveService>(*intake_, *view_, config_.pipeline, ReadLimits(), flow_log_.get(),
                                                 staged_.get());
@@ -262,6 +281,7 @@ class Daemon {
       const std::lock_guard lock(plane_mutex_);
       plane_->Stop();
     }
+    if (dns_) dns_->Stop();
     if (flow_log_) flow_log_->Stop(plane_->Observe());
     staged_->CollectLast(plane_->Observe());
     PrintSummary();
@@ -302,6 +322,7 @@ class Daemon {
       const std::lock_guard lock(plane_mutex_);
       unread = plane_->Watch();
     }
+    SayOfResolvers();
     SayWhatWasPushed();
     SayWhatWasCut();
     staged_->Collect(plane_->Observe());
@@ -422,7 +443,11 @@ class Daemon {
   std::unique_ptr<StagedLedger> staged_;
   std::unique_ptr<FlowLog> flow_log_;
   std::vector<std::unique_ptr<CaptureRing>> capture_rings_;  // by worker
+  NameStore learnt_names_;
+  LearnAnswers learn_answers_{learnt_names_};
   std::unique_ptr<Dataplane> plane_;
+  std::unique_ptr<DnsListener> dns_;  // gone before the workers whose rings it reads
+  std::unique_ptr<TrustedResolvers> resolvers_;
   std::unique_ptr<NamespaceLock> filter_lock_;
   std::unique_ptr<Carrier> carrier_;
   std::unique_ptr<PolicyKeeper> policy_;

@@ -14,9 +14,10 @@ import socket, sys
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as answering:
     answering.bind(("", 53))
     print("ready", flush=True)
-    _, peer = answering.recvfrom(65536)
-    for message in sys.argv[1:]:
-        answering.sendto(bytes.fromhex(message), peer)
+    while True:
+        _, peer = answering.recvfrom(65536)
+        for message in sys.argv[1:]:
+            answering.sendto(bytes.fromhex(message), peer)
 """
 
 # UDP datagrams with any source, which unbound's port is: SOURCE DESTINATION SOURCE_PORT PORT MESSAGE...
@@ -38,10 +39,9 @@ class Answers(DnsTest):
         self.assertEqual(self.addresses("www.moved.example.com"), ["203.0.113.9"])
         self.assertEqual(self.addresses("six.example.com", "ahostsv6"), ["2001:db8:113::9"])
         self.assertEqual(self.inside("getent", "ahostsv4", "none.example.com", check=False).returncode, 2)
-        status = self.wait_for(lambda status: status["dns_waiting"] == 0)
-        self.assertGreaterEqual(status["dns_queries"], 5)
-        self.assertEqual(status["dns_queries"], status["dns_learnt"] + status["dns_unlearnt"])
-        self.assertEqual(status["dns_held"], status["dns_queries"])
+        status = self.wait_for(lambda status: status["dns_waiting"] == 0 and status["dns_unlearnt"] >= 5)
+        self.assertGreaterEqual(status["dns_queries"], status["dns_unlearnt"])  # a client asks again where it waits long
+        self.assertGreaterEqual(status["dns_held"], status["dns_unlearnt"])
         for key in ("spoofed", "malformed", "truncated", "untrusted", "streams_lost", "queries_lost"):
             self.assertEqual(status["dns_" + key], 0, key)
 
@@ -54,15 +54,15 @@ class Answers(DnsTest):
         self.assertEqual(status["dns_malformed"], 0)
 
     def test_by_ipv6(self):
-        asked = self.inside(sys.executable, "-c", ASK_ONCE, DNS.addresses[6], 0, 30, query("one.example.com").hex())
+        asked = self.inside(sys.executable, "-c", ASK_ONCE, DNS.addresses[6], 0, 60, query("one.example.com").hex())
         self.assertIn("cb007109", asked.stdout)  # 203.0.113.9
-        self.assertEqual(self.wait_for(lambda status: status["dns_waiting"] == 0)["dns_held"], 1)
+        self.wait_for(lambda status: status["dns_waiting"] == 0 and status["dns_held"] >= 1 and status["dns_unlearnt"] >= 1)
 
     def test_many_names_that_no_rule_asks_for_leave_nothing_behind(self):
-        asked = self.inside(sys.executable, "-c", ASK_MANY, DNS.addresses[4], 0, 20_000, seconds=250)
+        asked = self.inside(sys.executable, "-c", ASK_MANY, DNS.addresses[4], 0, 5000, seconds=250)
         sent, answered = map(int, asked.stdout.split())
-        self.assertEqual(sent, 20_000)
-        self.assertGreater(answered, 19_000)  # a full queue may lose some
+        self.assertEqual(sent, 5000)
+        self.assertGreater(answered, 4000)  # a full queue may lose some
         status = self.wait_for(lambda status: status["dns_waiting"] == 0)
         # Each was read, but for those of which a full ring took no copy.
         self.assertGreaterEqual(status["dns_unlearnt"] + status["dns_spoofed"] + status["dns_hold_had_no_room"], answered)
@@ -81,23 +81,15 @@ class Answers(DnsTest):
 
 
 class Liars(DnsTest):
-    def ask_from(self, port, name, resolver=DNS.addresses[4], seconds=60):
-        """A query whose answer is awaited; the process, once the query is out."""
-        process = subprocess.Popen([*self.topology.inside("client"), sys.executable, "-c", ASK_ONCE, resolver, str(port),
-                                    str(seconds), query(name).hex()], stdout=subprocess.PIPE, text=True)
-        self.addCleanup(process.stdout.close)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
-        self.assertEqual(process.stdout.readline(), "sent\n")
-        return process
+    def ask_from(self, port, name, resolver=DNS.addresses[4]):
+        """What comes back for a query from that port."""
+        return self.inside(sys.executable, "-c", ASK_ONCE, resolver, port, 60, query(name).hex()).stdout
 
     def test_what_nobody_asked_for_is_counted_and_not_learnt(self):
-        process = self.ask_from(40001, "one.example.com")
-        self.assertIn("cb007109", process.stdout.readline())
-        before = self.wait_for(lambda status: status["dns_unlearnt"] == 1)
-        name = "one.example.com"
-        lies = [answer(name, "198.51.100.1", number=2), answer("two.example.com", "198.51.100.1"),
-                answer(name, "198.51.100.1"), answer(name, "198.51.100.1", number=3)]
+        self.assertIn("cb007109", self.ask_from(40001, "one.example.com"))
+        before = self.wait_for(lambda status: status["dns_unlearnt"] >= 1 and status["dns_waiting"] == 0)
+        lies = [answer("one.example.com", "198.51.100.1", number=2), answer("two.example.com", "198.51.100.1"),
+                answer("one.example.net", "198.51.100.1"), answer("one.example.com", "198.51.100.1", number=3)]
         self.inside(sys.executable, "-c", SEND_RAW, DNS.addresses[4], CLIENT.addresses[4], 53, 40001,
                     *[lie.hex() for lie in lies], host="dns")
         status = self.wait_for(lambda status: status["dns_spoofed"] >= 4)
@@ -111,9 +103,8 @@ class Liars(DnsTest):
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         self.assertEqual(process.stdout.readline(), "ready\n")
-        asked = self.ask_from(40002, "one.example.com", OTHER.addresses[4])
-        self.assertIn("c6336401", asked.stdout.readline())
-        status = self.wait_for(lambda status: status["dns_untrusted"] == 1)
+        self.assertIn("c6336401", self.ask_from(40002, "one.example.com", OTHER.addresses[4]))
+        status = self.wait_for(lambda status: status["dns_untrusted"] >= 1)
         self.assertEqual(status["dns_held"], 0)
         self.assertEqual(status["dns_queries"], 0)
 

@@ -53,6 +53,7 @@ TEST_F(TrustedResolversTest, AddressesAreTrustedFromTheStart) {
 TEST_F(TrustedResolversTest, PodsComeAndGoWithThePolicy) {
   TrustedResolvers resolvers({"kube-system/k8s-app=kube-dns"}, store_, listener_);
   EXPECT_EQ(resolvers.Look(), std::nullopt);
+  EXPECT_FALSE(Trusts("10.0.0.1"));
   Load(PolicyWith({{"10.0.0.1", "k8s-app=kube-dns"}, {"10.0.0.2", "k8s-app=proxy"}}));
   EXPECT_EQ(resolvers.Look(), "DNS is read of 1 resolver: 10.0.0.1");
   EXPECT_TRUE(Trusts("10.0.0.1"));

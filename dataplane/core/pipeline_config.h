@@ -6,6 +6,7 @@
 
 #include "core/flow_state.h"
 #include "core/parse.h"
+#include "table/learnt_names.h"
 
 namespace sluice {
 
@@ -28,6 +29,8 @@ struct PipelineConfig {
   std::uint32_t fragments_held_each = 16;  // ... of one datagram
   std::uint32_t fragment_timeout_ms = 1000;
   std::uint64_t hash_seed = 0;  // 0: random
+  // What was learnt of names, on the workers' clock; null: rules by name match nothing. Outlives the pipeline.
+  const LearntNames* learnt_names = nullptr;
 };
 
 }  // namespace sluice

@@ -40,12 +40,23 @@ bool IsDomainPattern(std::string_view text) {
   return true;
 }
 
+bool DomainPatternCovers(std::string_view wide, std::string_view narrow) {
+  const std::string covering = CanonicalDomainName(wide);
+  const std::string covered = CanonicalDomainName(narrow);
+  // Of a wildcard, `*` is one label of a name that stands for all.
+  return covering == covered || (covering.starts_with("*.") && DomainNameMatches(covering, covered));
+}
+
 DomainPatterns::DomainPatterns(std::vector<std::string> patterns) {
   if (patterns.empty()) return;
   for (std::string& pattern : patterns) pattern = CanonicalDomainName(pattern);
   std::sort(patterns.begin(), patterns.end());
   patterns.erase(std::unique(patterns.begin(), patterns.end()), patterns.end());
-  patterns_ = std::make_shared<const std::vector<std::string>>(std::move(patterns));
+  patterns_ = std::make_unique<const std::vector<std::string>>(std::move(patterns));
+}
+
+DomainPatterns::DomainPatterns(const DomainPatterns& other) {
+  if (!other.empty()) patterns_ = std::make_unique<const std::vector<std::string>>(other.list());
 }
 
 bool DomainPatterns::Match(std::string_view name) const {

@@ -121,12 +121,13 @@ void FillDns(const DnsTotals& totals, v1::DnsStatus& dns) {
 }  // namespace
 
 ObserveService::ObserveService(const PolicyIntake& intake, const DataplaneView& plane, const PipelineConfig& pipeline,
-                               const ReadLimits& limits, FlowLog* flow_log, const StagedLedger* staged)
+                               const ReadLimits& limits, FlowLog* flow_log, const StagedLedger* staged, NamesView names)
     : intake_(intake),
       plane_(plane),
       pipeline_(pipeline),
       flow_log_(flow_log),
       staged_(staged),
+      names_(std::move(names)),
       start_unix_ns_(UnixNowNs()),
       drops_(intake.store(), plane),
       calls_(limits) {}
@@ -181,6 +182,13 @@ Status ObserveService::GetStatus(const v1::GetStatusRequest&, AnswerWriter& writ
     status.set_carried_bytes(carried->bytes);
   }
   if (const auto dns = plane_.Dns()) FillDns(*dns, *status.mutable_dns());
+  if (names_.store != nullptr) {
+    const NameCounters names = names_.store->counters();
+    status.set_domain_patterns(names_.store->pattern_count());
+    status.set_names(names.names);
+    status.set_name_addresses(names.pairs);
+    status.set_names_evicted(names.evicted);
+  }
   if (const auto drops = plane_.DropsOfHooks()) {
     status.set_spoofed_source(drops->spoofed_source);
     status.set_spoofed_tunnel(drops->spoofed_tunnel);
@@ -338,7 +346,17 @@ Status ObserveService::Explain(const v1::ExplainRequest& request, AnswerWriter& 
   const ClassifyQuery query{pair->first, pair->second, static_cast<std::uint8_t>(request.protocol()),
                             static_cast<std::uint16_t>(request.destination_port())};
   Classification answer;
-  Classifier(1).Classify(*table, {&query, 1}, &answer);
+  LearntNames learnt(nullptr, 1);
+  NamesNow names{&learnt, 0};
+  if (names_.store != nullptr) {
+    const NameTime now = names_.now();
+    names.now_ns = now.clock_ns;
+    names_.store->CopyOf(query.destination, &learnt);
+    for (const LearntPair& pair : names_.store->NamesOf(query.destination, now)) {
+      SetLearntName(pair, message.add_destination_names());
+    }
+  }
+  Classifier(1).Classify(*table, {&query, 1}, &answer, true, names);
   const auto side = [&](const Decision& decision, IdSetId sections, v1::Explanation::Side* to) {
     to->set_verdict(decision.allow ? "allow" : "deny");
     to->set_isolated(decision.rule != kNoRule);

@@ -80,18 +80,29 @@ class FlowKeeper {
   }
   bool IsDenied(const Classification& answer) const { return !answer.allow || IsUnknownEndpoint(answer); }
   void Classify(std::span<const ClassifyQuery> queries, Classification* answers) {
-    classifier_.Classify(*table_, queries, answers);
+    classifier_.Classify(*table_, queries, answers, true, names_now());
   }
   Classification Classify(const ClassifyQuery& query) {
     Classification answer;
     Classify({&query, 1}, &answer);
     return answer;
   }
-  // What the flow's first packet asked.
+  NamesNow names_now() const { return {learnt_names_, now_ns_}; }
+  // What the flow's first packet asked, and by which names it was admitted.
   template <typename Key>
-  static ClassifyQuery QueryOf(const FlowEntry<Key>& entry) {
+  ClassifyQuery QueryOf(std::uint32_t flow) const {
+    const FlowEntry<Key>& entry = flows<Key>().entry(flow);
     const FlowEnd destination = entry.destination();
-    return {entry.source().address, destination.address, entry.protocol(), destination.port};
+    return {entry.source().address, destination.address, entry.protocol(), destination.port, NamesOf<Key>(flow)};
+  }
+  // What the rule by name asked for that admitted the flow; null: none did.
+  template <typename Key>
+  const DomainPatterns* NamesOf(std::uint32_t flow) const {
+    if (learnt_names_ == nullptr) return nullptr;
+    const RuleId rule = flows<Key>().rules(flow).egress;  // of this epoch, or kNoRule (FoldFamily)
+    if (rule == kNoRule || rule >= table_->rule_limit()) return nullptr;
+    const DomainPatterns& names = table_->rule(rule).domain_names;
+    return names.empty() ? nullptr : &names;
   }
 
   // Counts a packet of the flow.
@@ -170,7 +181,7 @@ class FlowKeeper {
   // At the end of each round in which something may have been told.
   void FlushStaged() {
     if (staged_ != nullptr) [[unlikely]]
-      staged_->Flush(*table_, now_ns_);
+      staged_->Flush(*table_, now_ns_, names_now());
   }
   void TurnStaged() {
     if (StagedJudge* judge = staged_judge()) judge->Turn();
@@ -237,6 +248,7 @@ class FlowKeeper {
   const bool fail_closed_;
   const bool drop_unknown_endpoint_;
   const std::uint16_t dns_port_;  // 0: none
+  const LearntNames* const learnt_names_;
   PipelineCounters& counters_;
   Flows<Ipv4FlowKey> ipv4_;
   Flows<Ipv6FlowKey> ipv6_;

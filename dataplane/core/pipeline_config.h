@@ -7,6 +7,7 @@
 #include "core/dns_tap.h"
 #include "core/flow_state.h"
 #include "core/parse.h"
+#include "table/learnt_names.h"
 
 namespace sluice {
 
@@ -30,6 +31,8 @@ struct PipelineConfig {
   std::uint32_t fragment_timeout_ms = 1000;
   DnsTapConfig dns;
   std::uint64_t hash_seed = 0;  // 0: random
+  // What was learnt of names, on the workers' clock; null: rules by name match nothing. Outlives the pipeline.
+  const LearntNames* learnt_names = nullptr;
 };
 
 }  // namespace sluice

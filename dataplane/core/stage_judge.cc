@@ -106,7 +106,7 @@ bool JudgeStage::IsLive(const ParsedPacket& quoted) {
   const FlowEntry<Key>& entry = flows.entry(flow);
   if (keeper_.IsExpired(entry) || entry.state() == FlowState::kCut) return false;
   if (entry.generation == keeper_.judged_now() || keeper_.IsStillJudged(entry)) return true;
-  return keeper_.Judge<Key>(flow, keeper_.Classify(FlowKeeper::QueryOf(entry)));
+  return keeper_.Judge<Key>(flow, keeper_.Classify(keeper_.QueryOf<Key>(flow)));
 }
 
 // The flow is looked up once more, since a packet before this one may have opened, ended or replaced it.
@@ -138,7 +138,9 @@ bool JudgeStage::MeetFlow(const Miss& miss, std::uint32_t flow, Classification& 
     return true;
   }
   if (entry.generation != keeper_.judged_now()) {
-    if (miss.side != side) answer = keeper_.Classify(FlowKeeper::QueryOf(entry));
+    if (miss.side != side || keeper_.NamesOf<Key>(flow) != nullptr) {
+      answer = keeper_.Classify(keeper_.QueryOf<Key>(flow));
+    }
     if (entry.state() == FlowState::kCut) return MeetCutFlow<Key>(miss, flow, answer);
     if (!keeper_.Judge<Key>(flow, answer)) return entry.live() && MeetCutFlow<Key>(miss, flow, answer);
   }
@@ -168,7 +170,7 @@ bool JudgeStage::MeetCutFlow(const Miss& miss, std::uint32_t flow, const Classif
   }
   const bool first_time = entry.Has(Entry::kResetDue);
   entry.Clear(Entry::kResetDue);
-  keeper_.TellStaged(FlowKeeper::QueryOf(entry), answer);
+  keeper_.TellStaged(keeper_.QueryOf<Key>(flow), answer);
   const bool unknown = keeper_.IsUnknownEndpoint(answer);
   Deny(miss.packet, unknown ? DropReason::kUnknownEndpoint : DropReason::kFlowCut, answer, first_time);
   return true;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "table/table.h"
+
 namespace sluice {
 namespace {
 
@@ -33,6 +35,18 @@ void NameStore::SetPatterns(std::vector<std::string> patterns) {
     while (!name->second.empty()) Erase(name, name->second.begin());
     name = names_.erase(name);
   }
+}
+
+void NameStore::Follow(const Table& table) {
+  const auto staged = table.staged() == nullptr ? nullptr : table.staged()->shared_name_rules();
+  if (followed_ == table.shared_name_rules() && followed_staged_ == staged) return;
+  followed_ = table.shared_name_rules();
+  followed_staged_ = staged;
+  std::vector<std::string> patterns = followed_->Patterns();
+  if (staged != nullptr) {
+    for (std::string& pattern : staged->Patterns()) patterns.push_back(std::move(pattern));
+  }
+  SetPatterns(std::move(patterns));
 }
 
 bool NameStore::AsksForAny() const {
@@ -134,7 +148,9 @@ void NameStore::Erase(Names::iterator name, Pairs::iterator pair) {
   Publish(address);
 }
 
-void NameStore::Publish(const IpAddress& address) {
+void NameStore::Publish(const IpAddress& address) { learnt_.Put(address, LearntOf(address)); }
+
+std::vector<LearntName> NameStore::LearntOf(const IpAddress& address) const {
   std::vector<LearntName> learnt;
   if (const auto names = names_of_.find(address); names != names_of_.end()) {
     learnt.reserve(names->second.size());
@@ -142,7 +158,7 @@ void NameStore::Publish(const IpAddress& address) {
       learnt.push_back({name->first, name->second.at(address).until_ns});
     }
   }
-  learnt_.Put(address, std::move(learnt));
+  return learnt;
 }
 
 void NameStore::Expire(NameTime now) {
@@ -189,12 +205,22 @@ std::vector<LearntPair> NameStore::NamesOf(const IpAddress& address, NameTime no
   return list;
 }
 
+void NameStore::CopyOf(const IpAddress& address, LearntNames* copy) const {
+  const std::lock_guard lock(mutex_);
+  copy->Put(address, LearntOf(address));
+}
+
 NameCounters NameStore::counters() const {
   const std::lock_guard lock(mutex_);
   NameCounters counters = counters_;
   counters.names = names_.size();
   counters.kept_pairs = due_.size();
   return counters;
+}
+
+std::size_t NameStore::pattern_count() const {
+  const std::lock_guard lock(mutex_);
+  return exact_.size() + wildcards_.size();
 }
 
 std::uint64_t NameStore::revision() const {

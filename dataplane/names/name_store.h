@@ -16,8 +16,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <span>
@@ -33,6 +33,9 @@
 #include "table/learnt_names.h"
 
 namespace sluice {
+
+class NameRules;
+class Table;
 
 // One moment on two clocks.
 struct NameTime {
@@ -101,6 +104,9 @@ class NameStore {
   // What the rules in force ask for, staged ones included: called before the table that asks is published, so that no
   // answer is missed. Names that none of them matches are forgotten.
   void SetPatterns(std::vector<std::string> patterns);
+  // The same, of this table. The thread that publishes alone; costs nothing where the rules by name are those of the
+  // table before.
+  void Follow(const Table& table);
   // Whether a rule asks for any name at all, and for this one (canonical). Cheap: ask before an answer is read further.
   bool AsksForAny() const;
   bool AsksFor(std::string_view name) const;
@@ -113,7 +119,10 @@ class NameStore {
   std::vector<LearntPair> List(NameTime now, bool with_lapsed = false) const;
   // The names of one address.
   std::vector<LearntPair> NamesOf(const IpAddress& address, NameTime now) const;
+  // The same, as one who judges by it wants it: threads that are no worker's may not read learnt().
+  void CopyOf(const IpAddress& address, LearntNames* copy) const;
   NameCounters counters() const;
+  std::size_t pattern_count() const;
   // Changes whenever what List says does (but by time alone): for whoever keeps it.
   std::uint64_t revision() const;
 
@@ -138,6 +147,7 @@ class NameStore {
   // Of a pair that is there; its name stays, with or without others.
   void Erase(Names::iterator name, Pairs::iterator pair);
   void Publish(const IpAddress& address);
+  std::vector<LearntName> LearntOf(const IpAddress& address) const;
   void NoteLapsed(std::uint64_t now_ns);
   bool IsInForce(const Pair& pair) const { return pair.until_ns > noted_ns_; }
 
@@ -152,6 +162,8 @@ class NameStore {
   NameCounters counters_;
   std::uint64_t revision_ = 0;
   LearntNames learnt_;
+  std::shared_ptr<const NameRules> followed_;  // what Follow told of last, and of what is staged: its caller's own
+  std::shared_ptr<const NameRules> followed_staged_;
 };
 
 }  // namespace sluice

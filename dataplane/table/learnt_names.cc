@@ -1,13 +1,10 @@
 #include "table/learnt_names.h"
 
-#include <array>
 #include <random>
 #include <utility>
 
 namespace sluice {
 namespace {
-
-constexpr std::size_t kBuckets = std::size_t{1} << 16;
 
 std::uint64_t RandomSeed() {
   std::random_device random;
@@ -22,29 +19,26 @@ std::uint64_t Fold(std::uint64_t a, std::uint64_t b) {
 
 }  // namespace
 
-struct LearntNames::Buckets {
-  mutable std::array<std::atomic<Node*>, kBuckets> first{};
-};
-
-LearntNames::LearntNames(GracePeriod* grace) : grace_(grace), seed_(RandomSeed()) {}
+LearntNames::LearntNames(GracePeriod* grace, std::size_t buckets)
+    : grace_(grace), mask_(buckets - 1), seed_(RandomSeed()) {}
 
 LearntNames::~LearntNames() {
   if (owned_ == nullptr) return;
-  for (std::atomic<Node*>& first : owned_->first) {
-    for (Node* node = first.load(std::memory_order_relaxed); node != nullptr;) {
+  for (std::size_t bucket = 0; bucket <= mask_; ++bucket) {
+    for (Node* node = owned_[bucket].load(std::memory_order_relaxed); node != nullptr;) {
       const std::unique_ptr<Node> gone(node);
       node = gone->next.load(std::memory_order_relaxed);
     }
   }
 }
 
-std::atomic<LearntNames::Node*>& LearntNames::BucketOf(const Buckets& buckets, const IpAddress& address) const {
-  return buckets.first[Fold(seed_ ^ address.hi, address.lo + static_cast<std::uint64_t>(address.family)) % kBuckets];
+std::uint64_t LearntNames::HashOf(const IpAddress& address) const {
+  return Fold(seed_ ^ address.hi, address.lo + static_cast<std::uint64_t>(address.family));
 }
 
 // Acquire: a node is whole before it can be reached.
-const std::vector<LearntName>* LearntNames::FindIn(const Buckets& buckets, const IpAddress& address) const {
-  const Node* node = BucketOf(buckets, address).load(std::memory_order_acquire);
+const std::vector<LearntName>* LearntNames::FindIn(const Bucket& bucket, const IpAddress& address) {
+  const Node* node = bucket.load(std::memory_order_acquire);
   for (; node != nullptr; node = node->next.load(std::memory_order_acquire)) {
     if (node->address == address) return &node->names;
   }
@@ -56,10 +50,10 @@ const std::vector<LearntName>* LearntNames::FindIn(const Buckets& buckets, const
 void LearntNames::Put(const IpAddress& address, std::vector<LearntName> names) {
   if (owned_ == nullptr) {
     if (names.empty()) return;
-    owned_ = std::make_unique<const Buckets>();
+    owned_ = std::make_unique<Bucket[]>(mask_ + 1);
     buckets_.store(owned_.get(), std::memory_order_release);
   }
-  std::atomic<Node*>* link = &BucketOf(*owned_, address);
+  Bucket* link = &owned_[HashOf(address) & mask_];
   Node* before = link->load(std::memory_order_relaxed);
   while (before != nullptr && before->address != address) {
     link = &before->next;

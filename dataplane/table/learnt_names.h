@@ -37,16 +37,16 @@ struct LearntName {
 
 class LearntNames {
  public:
-  // Outlives the map; null: nobody reads while it is written.
-  explicit LearntNames(GracePeriod* grace = nullptr);
+  // `grace` outlives the map; null: nobody reads while it is written. `buckets`: a power of two, made at the first Put.
+  explicit LearntNames(GracePeriod* grace = nullptr, std::size_t buckets = 1 << 16);
   ~LearntNames();
   LearntNames(const LearntNames&) = delete;
   LearntNames& operator=(const LearntNames&) = delete;
 
   // Null: none was learnt. Those that ran out may be among them.
   const std::vector<LearntName>* Find(const IpAddress& address) const {
-    const Buckets* buckets = buckets_.load(std::memory_order_acquire);
-    return buckets == nullptr ? nullptr : FindIn(*buckets, address);
+    const Bucket* buckets = buckets_.load(std::memory_order_acquire);
+    return buckets == nullptr ? nullptr : FindIn(buckets[HashOf(address) & mask_], address);
   }
 
   // In place of what the address had; none: it has none. In force for workers when it returns.
@@ -62,20 +62,21 @@ class LearntNames {
     std::vector<LearntName> names;
     std::atomic<Node*> next = nullptr;
   };
-  struct Buckets;
+  using Bucket = std::atomic<Node*>;
   struct Retired {
     std::unique_ptr<Node> node;
     std::uint64_t token;
   };
 
-  std::atomic<Node*>& BucketOf(const Buckets& buckets, const IpAddress& address) const;
-  const std::vector<LearntName>* FindIn(const Buckets& buckets, const IpAddress& address) const;
+  std::uint64_t HashOf(const IpAddress& address) const;
+  static const std::vector<LearntName>* FindIn(const Bucket& bucket, const IpAddress& address);
   void Retire(Node* node);
 
   GracePeriod* const grace_;
-  const std::uint64_t seed_;                       // nobody who answers for a name can choose addresses that meet
-  std::atomic<const Buckets*> buckets_ = nullptr;  // made at the first Put
-  std::unique_ptr<const Buckets> owned_;
+  const std::size_t mask_;    // buckets - 1
+  const std::uint64_t seed_;  // nobody who answers for a name can choose addresses that meet
+  std::atomic<const Bucket*> buckets_ = nullptr;
+  std::unique_ptr<Bucket[]> owned_;
   std::deque<Retired> retired_;  // oldest first
   std::size_t size_ = 0;
 };

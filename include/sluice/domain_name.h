@@ -19,6 +19,9 @@ bool DomainNameMatches(std::string_view pattern, std::string_view name);
 // In any case, with or without a dot at its end.
 bool IsDomainPattern(std::string_view text);
 
+// Whether each name that `narrow` matches is one that `wide` does. Both as a rule says them.
+bool DomainPatternCovers(std::string_view wide, std::string_view narrow);
+
 // Calls visit(is_wildcard, rest) for each pattern that could match `name`: the name itself, then each `*.` with the
 // name less one label and more, where `rest` is what stands behind the `*.`.
 template <typename Visit>
@@ -29,12 +32,20 @@ void ForEachPatternOf(std::string_view name, Visit visit) {
   }
 }
 
-// The patterns of one rule, sorted, each once. Most rules have none: then it takes a pointer, no more. Copies share.
+// The patterns of one rule, sorted, each once. Most rules have none: then it takes a pointer, no more. A value.
 class DomainPatterns {
  public:
   DomainPatterns() = default;
   // As a rule says them: made canonical here.
   explicit DomainPatterns(std::vector<std::string> patterns);
+  DomainPatterns(const DomainPatterns& other);
+  DomainPatterns(DomainPatterns&&) = default;
+  DomainPatterns& operator=(const DomainPatterns& other) {
+    if (this != &other) *this = DomainPatterns(other);
+    return *this;
+  }
+  DomainPatterns& operator=(DomainPatterns&&) = default;
+  ~DomainPatterns() = default;
 
   bool empty() const { return patterns_ == nullptr; }
   const std::vector<std::string>& list() const {
@@ -48,7 +59,7 @@ class DomainPatterns {
   friend bool operator==(const DomainPatterns& a, const DomainPatterns& b) { return a.list() == b.list(); }
 
  private:
-  std::shared_ptr<const std::vector<std::string>> patterns_;
+  std::unique_ptr<const std::vector<std::string>> patterns_;
 };
 
 }  // namespace sluice

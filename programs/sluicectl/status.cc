@@ -75,6 +75,10 @@ Json ToJson(const v1::Status& status, bool for_people) {
   json["carried flows"] = status.carried_flows();
   json["carried packets"] = status.carried_packets();
   json["carried bytes"] = status.carried_bytes();
+  json["domain patterns"] = status.domain_patterns();
+  json["names"] = status.names();
+  json["name addresses"] = status.name_addresses();
+  json["names evicted"] = status.names_evicted();
   json["forwarded"] = status.forwarded();
   json["dropped"] = status.dropped();
   json["rejected"] = status.rejected();

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "api/capture_service.h"
+#include "api/names_service.h"
 #include "api/observe_service.h"
 #include "api/policy_records.h"
 #include "api/policy_service.h"
@@ -31,6 +32,7 @@
 #include "edge/dataplane.h"
 #include "edge/eal.h"
 #include "edge/hooks_wire.h"
+#include "edge/worker_grace.h"
 #include "hook/carried_maps.h"
 #include "hook/namespace_lock.h"
 #include "http/http_server.h"
@@ -41,6 +43,7 @@
 #include "sluiced/command_line.h"
 #include "sluiced/learn_answers.h"
 #include "sluiced/monitor.h"
+#include "sluiced/name_keeper.h"
 #include "sluiced/plane_view.h"
 #include "sluiced/policy_keeper.h"
 #include "sluiced/store_names.h"
@@ -136,11 +139,22 @@ class Daemon {
     MakeFlowLog(say);
     if (!StartHttp()) return kExitFailed;
     if (!LoadFirstPolicy()) return kExitFine;
+    staged_->AskNames([this, now = NameClock()](const IpAddress& address, LearntNames* learnt) {
+      learnt_names_.CopyOf(address, learnt);
+      return now().clock_ns;
+    });
+    name_keeper_ = std::make_unique<NameKeeper>(learnt_names_, NamesFile(), say);
+    if (const std::size_t restored = name_keeper_->Restore(); restored != 0) {
+      spdlog::info("{} addresses of names from the state folder", restored);
+    }
+    config_.pipeline.learnt_names = &learnt_names_.learnt();
     if (!config_.dns_resolvers.empty()) dns_ = std::make_unique<DnsListener>(learn_answers_);
     auto plane = Dataplane::Start(config_.edge, config_.PipelineWithDns(), intake_->store().table(), say,
                                   [this](Pipeline& pipeline) { Tap(pipeline); });
     if (const auto* error = std::get_if<std::string>(&plane)) return Fail(*error);
     plane_ = std::get<std::unique_ptr<Dataplane>>(std::move(plane));
+    names_grace_.Follow(&plane_->readers());
+    name_keeper_->Start();
     StartDns();
     StartCarrier(say);
     return StartApi(say);
@@ -248,7 +262,8 @@ class Daemon {
     view_ = std::make_unique<PlaneView>(*plane_, plane_mutex_, config_.edge, carrier_.get(), dns_.get());
     monitor_->BeginTraffic(*view_);
     observe_ = std::make_unique<ObserveService>(*intake_, *view_, config_.pipeline, ReadLimits(), flow_log_.get(),
-                                                staged_.get());
+                                                staged_.get(), NamesView{&learnt_names_, NameClock()});
+    names_service_ = std::make_unique<NamesService>(NamesView{&learnt_names_, NameClock()}, *service_);
     std::vector<CaptureRing*> rings;
     for (const auto& ring : capture_rings_) rings.push_back(ring.get());
     capture_ = std::make_unique<CaptureService>(std::move(rings), *names_, *view_, may_push);
@@ -258,7 +273,8 @@ class Daemon {
     settings.tls_client_ca = tls_.copies().ca;
     const bool by_default = settings.listen.empty();
     if (by_default) settings.listen.emplace_back(kDefaultListen);
-    auto server = ApiServer::Start(settings, {service_.get(), observe_.get(), capture_.get()}, say);
+    auto server =
+        ApiServer::Start(settings, {service_.get(), observe_.get(), capture_.get(), names_service_.get()}, say);
     if (const auto* error = std::get_if<std::string>(&server)) {
       if (!by_default) return Fail(*error);
       spdlog::warn("no control API: {} (--listen)", *error);
@@ -286,6 +302,8 @@ class Daemon {
     staged_->CollectLast(plane_->Observe());
     PrintSummary();
     server_.reset();
+    name_keeper_.reset();
+    names_grace_.Follow(nullptr);
     const std::lock_guard lock(plane_mutex_);
     carrier_.reset();
     plane_.reset();
@@ -293,6 +311,7 @@ class Daemon {
 
   // By whoever writes policy: a reload's thread, or the control API's.
   void Publish(std::shared_ptr<const Table> table) {
+    learnt_names_.Follow(*table);  // before it is in force, so that no answer is missed
     const std::lock_guard lock(plane_mutex_);
     if (!plane_) return;
     if (carrier_) carrier_->BeginTable(*table);
@@ -423,6 +442,8 @@ class Daemon {
         staged == 1 ? "a change of 1 policy is" : fmt::format("changes of {} policies are", staged));
   }
 
+  // Where what was learnt of names is kept.
+  std::string NamesFile() const { return config_.state.empty() ? "" : config_.state + "/names"; }
   // Where what staged policies would change is kept.
   std::string StagedFile() const { return config_.state.empty() ? "" : config_.state + "/staged.json"; }
 
@@ -438,12 +459,13 @@ class Daemon {
   const Signals signals_{SIGTERM, SIGINT, SIGHUP, SIGUSR1};
   std::mutex plane_mutex_;  // over what several threads do with plane_: publish, watch, read, stop
   // The intake and the flow log are gone after the workers, which write into it.
+  WorkerGrace names_grace_;
+  NameStore learnt_names_{&names_grace_};
   std::unique_ptr<PolicyIntake> intake_;
   std::unique_ptr<StoreNames> names_;
   std::unique_ptr<StagedLedger> staged_;
   std::unique_ptr<FlowLog> flow_log_;
   std::vector<std::unique_ptr<CaptureRing>> capture_rings_;  // by worker
-  NameStore learnt_names_;
   LearnAnswers learn_answers_{learnt_names_};
   std::unique_ptr<Dataplane> plane_;
   std::unique_ptr<DnsListener> dns_;  // gone before the workers whose rings it reads
@@ -451,9 +473,11 @@ class Daemon {
   std::unique_ptr<NamespaceLock> filter_lock_;
   std::unique_ptr<Carrier> carrier_;
   std::unique_ptr<PolicyKeeper> policy_;
+  std::unique_ptr<NameKeeper> name_keeper_;
   std::unique_ptr<PolicyService> service_;
   std::unique_ptr<PlaneView> view_;
   std::unique_ptr<ObserveService> observe_;
+  std::unique_ptr<NamesService> names_service_;
   std::unique_ptr<CaptureService> capture_;
   std::unique_ptr<ApiServer> server_;
   std::unique_ptr<Monitor> monitor_;

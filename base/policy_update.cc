@@ -169,6 +169,9 @@ std::optional<Diagnostic> CheckSections(const ResolvedPolicy& policy, const Poli
       for (const PortRange& range : rule.ports) {
         if (range.first > range.last) return Wrong(object, field + ".ports", "the range ends before it begins");
       }
+      if (const auto problem = ProblemOf(section, rule); !problem.empty()) {
+        return Wrong(object, field + ".domain_names", std::string(problem));
+      }
     }
     return std::nullopt;
   };
@@ -365,6 +368,14 @@ void ApplyNodes(PolicyUpdate& update, ResolvedPolicy& policy, const UpdateIndex*
 }
 
 }  // namespace
+
+std::string_view ProblemOf(const Section& section, const Rule& rule) {
+  if (rule.domain_names.empty()) return {};
+  if (section.direction != Direction::kEgress) return "stand in egress alone";
+  if (rule.action != Action::kAllow) return "stand only in a rule that allows";
+  if (rule.peers != kAnyPeer) return "stand beside no other peers: make two rules of it";
+  return {};
+}
 
 UpdateIndex::UpdateIndex(const ResolvedPolicy& policy) : group_uses_(policy.groups.size()) {
   for (const Section& section : policy.sections) Count(section, 1);

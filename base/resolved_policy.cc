@@ -38,7 +38,8 @@ void AppendSection(const Section& section, std::string* out) {
   for (const Rule& rule : section.rules) {
     *out += "  rule " + std::to_string(rule.index) + ' ' + std::string(Name(rule.action)) +
             (rule.name.empty() ? "" : " \"" + rule.name.text() + '"') +
-            " peers=" + (rule.peers == kAnyPeer ? "any" : std::to_string(rule.peers)) +
+            (rule.domain_names.empty() ? " peers=" + (rule.peers == kAnyPeer ? "any" : std::to_string(rule.peers))
+                                       : " names=" + rule.domain_names.ToString()) +
             " ports=" + (rule.any_port ? "any" : Join(rule.ports, PortText)) + '\n';
   }
 }

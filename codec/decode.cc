@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "codec/codec.h"
+#include "sluice/printable.h"
 #include "sluice/protocol.h"
 
 namespace sluice {
@@ -110,6 +111,12 @@ Error DecodeRule(const std::string& object, const v1::Rule& message, Rule& rule)
   rule.any_port = message.any_port();
   rule.index = message.index();
   rule.name = RuleName(message.name());
+  for (const std::string& name : message.domain_names()) {
+    if (IsDomainPattern(name)) continue;
+    return Wrong(object, field + ".domain_names",
+                 '\'' + Printable(name, 256) + "' is no domain name such as example.com or *.example.com");
+  }
+  rule.domain_names = DomainPatterns({message.domain_names().begin(), message.domain_names().end()});
   switch (message.action()) {
     case v1::ACTION_ALLOW:
       rule.action = Action::kAllow;
@@ -277,6 +284,9 @@ std::optional<Diagnostic> FullStateDecoder::Finish() {
       if (rule.peers != kAnyPeer && !known(rule.peers)) {
         return Wrong(object, "rules[" + std::to_string(rule.index) + "].peers",
                      "no group has the number " + std::to_string(rule.peers));
+      }
+      if (const auto problem = ProblemOf(section, rule); !problem.empty()) {
+        return Wrong(object, "rules[" + std::to_string(rule.index) + "].domain_names", std::string(problem));
       }
     }
     return std::nullopt;

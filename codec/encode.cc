@@ -55,6 +55,7 @@ void EncodeSection(const Section& section, v1::Section* message) {
     added->set_action(static_cast<v1::Action>(static_cast<int>(rule.action) + 1));
     added->set_index(rule.index);
     if (!rule.name.empty()) added->set_name(rule.name.text());
+    for (const std::string& name : rule.domain_names.list()) added->add_domain_names(name);
     for (const PortRange& range : rule.ports) {
       v1::PortRange* port = added->add_ports();
       port->set_protocol(range.protocol);

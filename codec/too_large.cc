@@ -34,7 +34,10 @@ std::size_t BytesOf(const Endpoint& endpoint) {
 
 std::size_t BytesOf(const Section& section) {
   std::size_t bytes = kObject + section.held.size();
-  for (const Rule& rule : section.rules) bytes += 4 * kNumber + 2 * kNumber * rule.ports.size();
+  for (const Rule& rule : section.rules) {
+    bytes += 4 * kNumber + 2 * kNumber * rule.ports.size();
+    for (const std::string& name : rule.domain_names.list()) bytes += kNumber + name.size();
+  }
   return bytes;
 }
 

@@ -1,6 +1,9 @@
-// The Admin and Baseline tiers (CNP-01 to CNP-14), on objects that the decoder has read: what failed closed (CNP-08)
-// is in them as rules that match nothing, or deny everything.
+// The Admin and Baseline tiers (CNP-01 to CNP-14) and names (FQ-01 to FQ-07), on objects that the decoder has read:
+// what failed closed (CNP-08) is in them as rules that match nothing, or deny everything.
 #include <algorithm>
+#include <cctype>
+#include <cstddef>
+#include <vector>
 
 #include "reference/evaluate.h"
 #include "reference/match.h"
@@ -97,7 +100,38 @@ bool Evaluator::ClusterPeerMatches(const ClusterPolicyPeer& peer, const IpAddres
   for (const Prefix& network : peer.networks) {  // CNP-13: pods and nodes too
     if (BlockMatches({network, {}}, address)) return true;
   }
-  return false;  // domainNames match nothing yet
+  for (const std::string& pattern : peer.domain_names) {  // FQ-07: whatever has the address
+    if (HasName(address, pattern)) return true;
+  }
+  return false;
+}
+
+// FQ-01, label by label from the end.
+bool Evaluator::HasName(const IpAddress& address, const std::string& pattern) const {
+  const auto labels = [](const std::string& text) {
+    std::vector<std::string> parts(1);
+    for (const char c : text) {
+      if (c == '.') {
+        parts.emplace_back();
+      } else {
+        parts.back() += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+      }
+    }
+    if (parts.size() > 1 && parts.back().empty()) parts.pop_back();
+    return parts;
+  };
+  const auto known = names_.find(address);
+  if (known == names_.end()) return false;
+  std::vector<std::string> wanted = labels(pattern);
+  const bool star = wanted.front() == "*";
+  if (star) wanted.erase(wanted.begin());
+  for (const std::string& name : known->second) {
+    std::vector<std::string> has = labels(name);
+    if (star ? has.size() <= wanted.size() : has.size() != wanted.size()) continue;
+    has.erase(has.begin(), has.end() - static_cast<std::ptrdiff_t>(wanted.size()));
+    if (has == wanted) return true;
+  }
+  return false;
 }
 
 }  // namespace sluice::reference

@@ -1,6 +1,7 @@
 #include "reference/evaluate.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "reference/match.h"
 
@@ -16,7 +17,7 @@ bool Outranks(const Pod& pod, const Pod& other) {
 
 }  // namespace
 
-Evaluator::Evaluator(const Cluster& cluster) {
+Evaluator::Evaluator(const Cluster& cluster, NamesByAddress names) : names_(std::move(names)) {
   for (const Namespace& space : cluster.namespaces) namespace_labels_[space.name] = space.labels;
   for (const NodeObject& node : cluster.nodes) AddNode(node);
   for (const NodeObject& node : cluster.nodes) node_objects_.push_back(&node);

@@ -1,5 +1,5 @@
-// The reference evaluator: what NetworkPolicy and cluster policy mean, read off the rules NP-nn and CNP-nn and nothing
-// else.
+// The reference evaluator: what NetworkPolicy and cluster policy mean, read off the rules NP-nn, CNP-nn and FQ-nn and
+// nothing else.
 //
 // It is slow on purpose: it walks objects with plain loops and shares no code with the resolver, the compiler or the
 // classifier, so that a mistake in them cannot hide in it. Tests, `sluicectl check --engine reference` and `sluicectl
@@ -22,6 +22,9 @@
 #include "sluice/policy_terms.h"
 
 namespace sluice::reference {
+
+// The names of addresses, as they were learnt and are in force (FQ-02): in any case, with or without a dot at the end.
+using NamesByAddress = std::map<IpAddress, std::set<std::string>>;
 
 // The first packet of a connection. Ports are in host order and zero for protocols without ports.
 struct Flow {
@@ -58,7 +61,7 @@ struct Answer {
 
 class Evaluator {
  public:
-  explicit Evaluator(const Cluster& cluster);
+  explicit Evaluator(const Cluster& cluster, NamesByAddress names = {});
 
   // `exemptions` false: a pod's traffic with itself and with its own node is judged like any other. Of several rules
   // of NetworkPolicy that allow, the one of the first policy by name, then the first in its list, is named; of several
@@ -102,6 +105,7 @@ class Evaluator {
   bool ClusterPeerMatches(const ClusterPolicyPeer& peer, const IpAddress& address) const;
   bool RuleMatches(const NetworkPolicy& policy, const NetworkPolicyRule& rule, const IpAddress& peer,
                    const Flow& flow) const;
+  bool HasName(const IpAddress& address, const std::string& pattern) const;
   bool PeerMatches(const NetworkPolicy& policy, const NetworkPolicyPeer& peer, const IpAddress& address) const;
   bool PortMatches(const NetworkPolicyPort& port, const Flow& flow) const;
 
@@ -118,6 +122,7 @@ class Evaluator {
   };
   std::map<Tier, std::vector<NamedPolicy>> tiers_;
   std::vector<const NodeObject*> node_objects_;
+  NamesByAddress names_;
 };
 
 }  // namespace sluice::reference

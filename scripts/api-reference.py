@@ -10,7 +10,7 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-FILES = ["policy", "observe", "capture"]
+FILES = ["policy", "observe", "names", "capture"]
 DOCUMENT = ROOT / "docs" / "api.md"
 FIELD = re.compile(r"^(?:(repeated|optional) )?([\w.]+) (\w+) = (\d+);$")
 RPC = re.compile(r"^rpc (\w+)\((stream )?(\w+)\) returns \((stream )?(\w+)\);$")
@@ -22,8 +22,8 @@ Generated from `proto/sluice/v1` by `scripts/api-reference.py`; edit the comment
 gRPC over a Unix socket (`unix:/run/sluice/sluiced.sock`), or over TCP with mutual TLS. `grpc.health.v1.Health` and server
 reflection are there too.
 
-Over TCP, a client whose certificate `tls.viewer_ca` signed may call everything but `PolicyService.Push` and
-`CaptureService.Capture` with `payload`, which are answered `PERMISSION_DENIED`.
+Over TCP, a client whose certificate `tls.viewer_ca` signed may call everything but `PolicyService.Push`,
+`NamesService.Push` and `CaptureService.Capture` with `payload`, which are answered `PERMISSION_DENIED`.
 
 **Bounds.** A message is at most 16 MB, either way; a request of `PolicyService.Push` may come in parts, of 64 MB together, and
 take 1 GB of memory at most. A full state is at most 1 GB over all its chunks. A request of `ObserveService`, and

@@ -23,7 +23,7 @@ packages=(
 )
 tests=(
   libgtest-dev libgmock-dev libre2-dev libbenchmark-dev librapidcheck-dev
-  libclang-rt-dev clang-format clang-tidy shellcheck python3-jsonschema openssl systemd zsh prometheus tshark nfdump curl chromium
+  libclang-rt-dev clang-format clang-tidy shellcheck python3-jsonschema openssl systemd zsh prometheus tshark nfdump curl chromium unbound
 )
 # testpmd, and the programs that Sluice is measured against
 bench=(dpdk-dev openvswitch-switch-dpdk valgrind)

@@ -11,12 +11,19 @@
 
 #include "lint/cover.h"
 #include "lint/tiers.h"
+#include "sluice/domain_name.h"
 #include "sluice/protocol.h"
 
 namespace sluice {
 namespace {
 
 constexpr std::uint8_t kPortProtocols[] = {kProtoTcp, kProtoUdp, kProtoSctp};
+
+constexpr std::uint16_t kEncryptedDnsPort = 853;
+constexpr int kNarrowRange = 1000;  // a wider one was not meant for it
+// The best-known ones that answer by HTTPS.
+constexpr std::string_view kPublicResolvers[] = {"*.dns.google", "*.cloudflare-dns.com", "*.dns.quad9.net",
+                                                 "*.doh.opendns.com", "*.dns.nextdns.io"};
 
 Prefix Host(const IpAddress& address) { return {address, static_cast<std::uint8_t>(AddressBits(address.family))}; }
 
@@ -43,6 +50,38 @@ class ClusterPolicyLint {
     if (!ground_.all()) return;
     LookAtReach(policy, policy.ingress, isolated_.ingress, "spec.ingress");
     LookAtReach(policy, policy.egress, isolated_.egress, "spec.egress");
+    LookForEncryptedDns(policy.egress);
+  }
+
+  // Whoever asks by DNS over TLS (RFC 7858), QUIC (RFC 9250) or HTTPS gets answers that nobody else can read.
+  void LookForEncryptedDns(const std::vector<ClusterPolicyRule>& rules) {
+    const auto asks_by_name = [](const ClusterPolicyRule& rule) {
+      return std::any_of(rule.peers.begin(), rule.peers.end(),
+                         [](const ClusterPolicyPeer& peer) { return !peer.domain_names.empty(); });
+    };
+    if (std::none_of(rules.begin(), rules.end(), asks_by_name)) return;
+    for (std::size_t i = 0; i < rules.size(); ++i) {
+      if (rules[i].action != Action::kAllow || rules[i].matches_nothing()) continue;
+      const bool names_port = std::any_of(rules[i].ports.begin(), rules[i].ports.end(), [](const auto& port) {
+        return port.name.empty() && port.protocol != kProtoSctp && port.first <= kEncryptedDnsPort &&
+               kEncryptedDnsPort <= port.last && port.last - port.first < kNarrowRange;
+      });
+      if (!names_port && !NamesResolver(rules[i])) continue;
+      ground_.Find(kEncryptedDns, "spec.egress[" + std::to_string(i) + ']',
+                   "accepts DNS that is encrypted. The filter cannot read its answers, so rules by name match nothing "
+                   "that was resolved by it; have pods ask a resolver in the clear, or push what it answers "
+                   "(NamesService)");
+    }
+  }
+
+  static bool NamesResolver(const ClusterPolicyRule& rule) {
+    return std::any_of(rule.peers.begin(), rule.peers.end(), [](const ClusterPolicyPeer& peer) {
+      return std::any_of(peer.domain_names.begin(), peer.domain_names.end(), [](const std::string& name) {
+        return std::any_of(std::begin(kPublicResolvers), std::end(kPublicResolvers), [&](std::string_view resolver) {
+          return DomainPatternCovers(resolver, name) || CanonicalDomainName(name) == resolver.substr(2);
+        });
+      });
+    });
   }
 
   // Whether the rules decide more than their author likely thinks, or nothing.

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <optional>
+#include <string>
+
+#include "sluice/domain_name.h"
 
 namespace sluice {
 namespace {
@@ -57,6 +60,12 @@ bool IsPeerCovered(const ClusterPolicyPeer& peer, const ClusterPolicyPeer& other
   if (IsEverywhere(other)) return true;
   if (peer.pods) return other.pods && IsCoveredBy(*peer.pods, *other.pods);
   if (peer.nodes) return other.nodes && Selects(*other.nodes, *peer.nodes);
+  if (!peer.domain_names.empty()) {
+    return std::all_of(peer.domain_names.begin(), peer.domain_names.end(), [&](const std::string& name) {
+      return std::any_of(other.domain_names.begin(), other.domain_names.end(),
+                         [&](const std::string& wide) { return DomainPatternCovers(wide, name); });
+    });
+  }
   return !peer.networks.empty() && std::all_of(peer.networks.begin(), peer.networks.end(), [&](const Prefix& network) {
     return std::any_of(other.networks.begin(), other.networks.end(), [&](const Prefix& wide) {
       return wide.base.family == network.base.family && wide.Contains(network);

@@ -19,6 +19,8 @@ constexpr std::array<LintRule, kRuleCount> kRules = {{
     {"dns-by-udp-alone", "Egress admits UDP port 53 and not TCP port 53, which long answers need."},
     {"egress-without-dns", "Pods are isolated for egress and no rule admits port 53, so that names are not resolved."},
     {"empty-peer-list", "A list of peers is empty, which means everyone and not nobody."},
+    {"encrypted-dns",
+     "A policy has rules by name and admits DNS that is encrypted, whose answers the filter cannot learn from."},
     {"equal-priority",
      "Two cluster policies of one tier and priority decide differently about some of the same connections."},
     {"named-port-missing", "No pod that the port is looked up on has a port of that name."},

@@ -28,6 +28,7 @@ enum LintRuleNumber : std::size_t {
   kDnsByUdpAlone,
   kEgressWithoutDns,
   kEmptyPeerList,
+  kEncryptedDns,
   kEqualPriority,
   kNamedPortMissing,
   kNamespaceUnknown,

@@ -42,7 +42,7 @@ struct ClusterPolicyPeer {
   std::optional<PodSelection> pods;       // `namespaces` or `pods`
   std::optional<LabelSelector> nodes;     // egress alone
   std::vector<Prefix> networks;           // likewise
-  std::vector<std::string> domain_names;  // likewise, of an Accept; matches nothing yet
+  std::vector<std::string> domain_names;  // likewise, of an Accept; as written (FQ-01)
 
   friend bool operator==(const ClusterPolicyPeer&, const ClusterPolicyPeer&) = default;
 };

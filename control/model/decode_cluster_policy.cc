@@ -9,6 +9,7 @@
 
 #include "model/decode_kinds.h"
 #include "model/names.h"
+#include "sluice/domain_name.h"
 #include "sluice/protocol.h"
 
 namespace sluice {
@@ -114,23 +115,7 @@ std::vector<Prefix> DecodeNetworks(const Field& field) {
   return networks;
 }
 
-// FQ-01: labels joined by dots, `*.` before them for one or more; a dot at the end means nothing.
-bool IsDomainName(std::string_view text) {
-  if (text.starts_with("*.")) text.remove_prefix(2);
-  if (text.ends_with('.')) text.remove_suffix(1);
-  if (text.size() > 253 || text.find('.') == text.npos) return false;
-  const auto is_word = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-  };
-  while (!text.empty()) {
-    const std::string_view label = text.substr(0, text.find('.'));
-    if (label.empty() || label.size() > 63 || !is_word(label.front()) || !is_word(label.back())) return false;
-    if (!std::all_of(label.begin(), label.end(), [&](char c) { return is_word(c) || c == '-'; })) return false;
-    text.remove_prefix(std::min(text.size(), label.size() + 1));
-  }
-  return true;
-}
-
+// FQ-01.
 std::vector<std::string> DecodeDomainNames(const Field& field) {
   std::vector<std::string> names;
   CheckSize(field, kMostNetworks, "domain names");
@@ -138,7 +123,7 @@ std::vector<std::string> DecodeDomainNames(const Field& field) {
   field.EachItem([&](const Field& item) {
     const auto text = item.String();
     if (!text) return;
-    if (IsDomainName(*text)) {
+    if (IsDomainPattern(*text)) {
       names.emplace_back(*text);
     } else {
       item.Error("is no domain name such as example.com or *.example.com, where * is one or more labels");
@@ -172,7 +157,6 @@ std::optional<ClusterPolicyPeer> DecodePeer(const Field& item, Direction directi
       field.Unknown("stands only in a rule whose action is " + std::string(dialect.accept));
       return std::nullopt;
     }
-    field.Closed("is not supported by this version yet: the rule matches nothing by it");
   }
   return peer;
 }

@@ -11,6 +11,7 @@
 #include "kube/backoff.h"
 #include "push/fit.h"
 #include "push/held_policies.h"
+#include "push/older_receiver.h"
 #include "push/push_call.h"
 #include "sluice/log_text.h"
 
@@ -151,7 +152,7 @@ class Pusher::Run {
       Applied(false, std::move(pending_->changes), UnixNowNs(), hello.generation(), {});
       pending_.reset();
     }
-    full_due_ = hello.batch() != batch_;
+    full_due_ = hello.batch() != batch_ || (lacks_names_ && api_minor_ >= kNamesSinceApiMinor);
     if (full_due_) return;
     if (pending_) return;  // it is not in step yet
     if (untold_.oldest_ns() != 0) Applied(true, std::exchange(untold_, {}), UnixNowNs(), hello.generation(), {});
@@ -197,8 +198,18 @@ class Pusher::Run {
 
   void Encode(Pending& pending) {
     held_.Strip(&pending.update);
+    if (api_minor_ < kNamesSinceApiMinor) LeaveOutNames(RemoveRulesByName(&pending.update));
     *pending.request.mutable_update() = EncodeUpdate(pending.update, state_id_, batch_ + 1);
     pending.request.mutable_update()->set_received_unix_ns(static_cast<std::uint64_t>(pending.changes.oldest_ns()));
+  }
+
+  // The dataplane is too old for rules by domain name.
+  void LeaveOutNames(bool there_were) {
+    if (!there_were || lacks_names_) return;
+    lacks_names_ = true;
+    observer_.OnOlder(target_,
+                      "older than rules by domain name: it gets policies without them, and denies what they would "
+                      "accept; upgrade sluiced");
   }
 
   // How large a message may be for this dataplane, put together of parts if it knows them.
@@ -236,6 +247,8 @@ class Pusher::Run {
     ResolvedPolicy policy = receiver_->Full(&changes);
     if (state_id_ != 0) untold_.Append(changes);  // the first state is no change
     full_due_ = true;                             // until it was applied
+    lacks_names_ = false;
+    if (api_minor_ < kNamesSinceApiMinor) LeaveOutNames(RemoveRulesByName(&policy));
     if (!MakeFit(&policy)) return Outcome::kRefused;
     do {
       state_id_ = random_();
@@ -357,7 +370,8 @@ class Pusher::Run {
   std::uint64_t batch_ = 0;      // the last that was applied
   std::uint32_t api_minor_ = 0;  // the dataplane's, as its last Hello said
   bool full_due_ = true;
-  bool emptied_ = false;  // groups of held policies were empty in the last full state
+  bool lacks_names_ = false;  // what the dataplane has lacks rules by domain name
+  bool emptied_ = false;      // groups of held policies were empty in the last full state
   std::optional<Pending> pending_;
   ChangeTimes untold_;  // of changes in full states that were not applied yet
   HeldPolicies held_;

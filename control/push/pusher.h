@@ -105,6 +105,8 @@ class PushObserver {
   virtual void OnConnected(const std::string& target) = 0;
   // No connection: what is in force there stays in force. Not repeated while it is the same.
   virtual void OnTrouble(const std::string& target, const std::string& message) = 0;
+  // The dataplane does not know something of the policy, and got the rest. Once a connection's full state.
+  virtual void OnOlder(const std::string& /*target*/, const std::string& /*message*/) {}
 };
 
 class Pusher {

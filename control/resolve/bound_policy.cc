@@ -115,7 +115,8 @@ void AddSections(const BoundPolicy& policy, const BoundDirection& direction, con
                         .any_port = rule.any_port,
                         .action = rule.action,
                         .index = rule.index,
-                        .name = rule.name});
+                        .name = rule.name,
+                        .domain_names = rule.domain_names});
     };
     if (rule.any_port || !rule.ports.empty()) add(&isolating.rules, rule.peers, rule.ports);
     // It matches nothing, and is there to be seen.
@@ -198,16 +199,30 @@ BoundPolicy Bind(const ClusterPolicy& policy, std::string title, const NodeBlock
       if (source.matches_nothing()) continue;
       std::vector<SelectionPtr> pods;
       std::vector<CidrBlock> blocks;
+      std::vector<std::string> domain_names;
       for (const ClusterPolicyPeer& peer : source.peers) {
         if (peer.pods) pods.push_back(selections->Pods(peer.pods->namespaces, peer.pods->pods));
         if (peer.nodes) Append(node_blocks(*peer.nodes), &blocks);
         for (const Prefix& network : peer.networks) blocks.push_back({network, {}});
+        domain_names.insert(domain_names.end(), peer.domain_names.begin(), peer.domain_names.end());
+      }
+      const auto add = [&]() -> BoundRule& {
+        BoundRule& rule = one.rules.emplace_back();
+        rule.index = static_cast<std::int32_t>(&source - rules.data());
+        rule.action = source.action;
+        rule.name = RuleName(source.name);
+        return rule;
+      };
+      // A rule of its own. Whatever has the address that was learnt, no port of it has a name (CNP-13).
+      if (!domain_names.empty()) {
+        BoundRule& rule = add();
+        rule.peers = selections->everyone();
+        rule.any_port = source.any_port;
+        rule.ports = NumberedPorts(source);
+        rule.domain_names = DomainPatterns(std::move(domain_names));
       }
       if (!source.everyone && pods.empty() && blocks.empty()) continue;
-      BoundRule& rule = one.rules.emplace_back();
-      rule.index = static_cast<std::int32_t>(&source - rules.data());
-      rule.action = source.action;
-      rule.name = RuleName(source.name);
+      BoundRule& rule = add();
       rule.peers = source.everyone ? selections->everyone() : selections->Union(pods, std::move(blocks));
       rule.any_port = source.any_port;
       rule.ports = NumberedPorts(source);

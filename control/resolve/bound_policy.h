@@ -23,6 +23,7 @@ struct BoundRule {
   bool any_port = true;
   std::vector<PortRange> ports;       // by number; sorted, merged
   std::vector<PortSplitPtr> by_name;  // of the subjects for ingress, of the peers for egress (NP-51)
+  DomainPatterns domain_names;        // as Rule's; then `peers` is everyone
 
   friend bool operator==(const BoundRule&, const BoundRule&) = default;
 };

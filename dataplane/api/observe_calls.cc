@@ -73,6 +73,12 @@ ObserveService::Stream* ObserveService::ListStaged(Context* context, const Bytes
       [this](const auto& asked, AnswerWriter& writer) { return ListStaged(asked, writer); });
 }
 
+ObserveService::Stream* ObserveService::ListNames(Context* context, const Bytes* request) {
+  return calls_.Stream<v1::ListNamesRequest>(
+      context, request, ReadKind::kList,
+      [this](const auto& asked, AnswerWriter& writer) { return ListNames(asked, writer); });
+}
+
 ObserveService::Stream* ObserveService::GetPolicy(Context* context, const Bytes* request) {
   return calls_.Stream<v1::GetPolicyRequest>(
       context, request, ReadKind::kWholePolicy,

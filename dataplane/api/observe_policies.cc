@@ -79,7 +79,10 @@ void AddSection(const ResolvedPolicy& policy, const Section& section, NamedPolic
     v1::RuleInfo* added = add(rule.index);
     added->set_action(static_cast<v1::Action>(static_cast<int>(rule.action) + 1));
     if (!rule.name.empty()) added->set_name(ShownName(rule.name.text()));
-    AddText(rule.peers == kAnyPeer ? "any" : policy.groups[rule.peers].key, added->mutable_peers());
+    AddText(!rule.domain_names.empty() ? rule.domain_names.ToString()
+            : rule.peers == kAnyPeer   ? "any"
+                                       : policy.groups[rule.peers].key,
+            added->mutable_peers());
     AddText(PortsText(rule), added->mutable_ports());
   }
   if (!section.isolates) return;

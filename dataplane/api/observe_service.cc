@@ -100,15 +100,34 @@ std::optional<std::vector<IpAddress>> AddressesOf(const PolicyStore& store, std:
   return addresses;
 }
 
+void FillDns(const DnsTotals& totals, v1::DnsStatus& dns) {
+  dns.set_queries(totals.queries);
+  dns.set_learnt(totals.learnt);
+  dns.set_unlearnt(totals.unlearnt);
+  dns.set_untrusted(totals.untrusted);
+  dns.set_spoofed(totals.spoofed);
+  dns.set_malformed(totals.malformed);
+  dns.set_truncated(totals.truncated);
+  dns.set_held(totals.held);
+  dns.set_ran_out(totals.ran_out);
+  dns.set_no_room(totals.no_room);
+  dns.set_waiting(totals.waiting);
+  dns.set_fragmented(totals.fragmented);
+  dns.set_lost_queries(totals.lost_queries);
+  dns.set_displaced(totals.displaced);
+  dns.set_lost_streams(totals.lost_streams);
+}
+
 }  // namespace
 
 ObserveService::ObserveService(const PolicyIntake& intake, const DataplaneView& plane, const PipelineConfig& pipeline,
-                               const ReadLimits& limits, FlowLog* flow_log, const StagedLedger* staged)
+                               const ReadLimits& limits, FlowLog* flow_log, const StagedLedger* staged, NamesView names)
     : intake_(intake),
       plane_(plane),
       pipeline_(pipeline),
       flow_log_(flow_log),
       staged_(staged),
+      names_(std::move(names)),
       start_unix_ns_(UnixNowNs()),
       drops_(intake.store(), plane),
       calls_(limits) {}
@@ -161,6 +180,14 @@ Status ObserveService::GetStatus(const v1::GetStatusRequest&, AnswerWriter& writ
     status.set_carried_flows(carried->flows);
     status.set_carried_packets(carried->packets);
     status.set_carried_bytes(carried->bytes);
+  }
+  if (const auto dns = plane_.Dns()) FillDns(*dns, *status.mutable_dns());
+  if (names_.store != nullptr) {
+    const NameCounters names = names_.store->counters();
+    status.set_domain_patterns(names_.store->pattern_count());
+    status.set_names(names.names);
+    status.set_name_addresses(names.pairs);
+    status.set_names_evicted(names.evicted);
   }
   if (const auto drops = plane_.DropsOfHooks()) {
     status.set_spoofed_source(drops->spoofed_source);
@@ -320,7 +347,17 @@ Status ObserveService::Explain(const v1::ExplainRequest& request, AnswerWriter& 
   const ClassifyQuery query{pair->first, pair->second, static_cast<std::uint8_t>(request.protocol()),
                             static_cast<std::uint16_t>(request.destination_port())};
   Classification answer;
-  Classifier(1).Classify(*table, {&query, 1}, &answer);
+  LearntNames learnt(nullptr, 1);
+  NamesNow names{&learnt, 0};
+  if (names_.store != nullptr) {
+    const NameTime now = names_.now();
+    names.now_ns = now.clock_ns;
+    names_.store->CopyOf(query.destination, &learnt);
+    for (const LearntPair& pair : names_.store->NamesOf(query.destination, now)) {
+      SetLearntName(pair, message.add_destination_names());
+    }
+  }
+  Classifier(1).Classify(*table, {&query, 1}, &answer, true, names);
   const auto side = [&](const Decision& decision, IdSetId sections, v1::Explanation::Side* to) {
     to->set_verdict(decision.allow ? "allow" : "deny");
     to->set_isolated(decision.rule != kNoRule);

@@ -13,6 +13,7 @@
 #include "api/read_calls.h"
 #include "api/silent_pods.h"
 #include "core/pipeline_config.h"
+#include "names/names_view.h"
 #include "observe/dataplane_view.h"
 #include "observe/flow_log.h"
 #include "observe/staged_ledger.h"
@@ -31,15 +32,18 @@ using RawObserveService = v1::ObserveService::WithRawCallbackMethod_GetStatus<
                         v1::ObserveService::WithRawCallbackMethod_WatchFlows<
                             v1::ObserveService::WithRawCallbackMethod_Explain<
                                 v1::ObserveService::WithRawCallbackMethod_ListStaged<
-                                    v1::ObserveService::WithRawCallbackMethod_GetPolicy<
-                                        v1::ObserveService::Service>>>>>>>>>>>>>;
+                                    v1::ObserveService::WithRawCallbackMethod_ListNames<
+                                        v1::ObserveService::WithRawCallbackMethod_GetPolicy<
+                                            v1::ObserveService::Service>>>>>>>>>>>>>>;
 
 class ObserveService final : public RawObserveService {
  public:
   // All outlive the service, which outlives its server. `pipeline`: what the workers' were made with. `flow_log`: null
-  // where nothing is kept of flows that ended. `staged`: null where nothing can be staged.
+  // where nothing is kept of flows that ended. `staged`: null where nothing can be staged. `names`: without a store
+  // where nothing is learnt of names.
   ObserveService(const PolicyIntake& intake, const DataplaneView& plane, const PipelineConfig& pipeline,
-                 const ReadLimits& limits = {}, FlowLog* flow_log = nullptr, const StagedLedger* staged = nullptr);
+                 const ReadLimits& limits = {}, FlowLog* flow_log = nullptr, const StagedLedger* staged = nullptr,
+                 NamesView names = {});
 
   // Of the certificate that TCP clients are shown, in seconds since 1970; 0: there is none. Any thread.
   void SetCertificateEnd(std::int64_t unix_s) { certificate_end_unix_s_ = unix_s; }
@@ -66,6 +70,7 @@ class ObserveService final : public RawObserveService {
   Unary* Explain(Context*, const Bytes*, Bytes*) override;
   Stream* GetPolicy(Context*, const Bytes*) override;
   Stream* ListStaged(Context*, const Bytes*) override;
+  Stream* ListNames(Context*, const Bytes*) override;
 
   // The answers. Of the call's thread.
   grpc::Status GetStatus(const v1::GetStatusRequest&, AnswerWriter& writer);
@@ -83,6 +88,7 @@ class ObserveService final : public RawObserveService {
   grpc::Status WatchFlows(const v1::WatchFlowsRequest& request, AnswerWriter& writer);
   grpc::Status Explain(const v1::ExplainRequest& request, AnswerWriter& writer);
   grpc::Status ListStaged(const v1::ListStagedRequest& request, AnswerWriter& writer);
+  grpc::Status ListNames(const v1::ListNamesRequest& request, AnswerWriter& writer);
   grpc::Status GetPolicy(const v1::GetPolicyRequest& request, AnswerWriter& writer);
 #pragma GCC diagnostic pop
 
@@ -91,11 +97,14 @@ class ObserveService final : public RawObserveService {
   const PipelineConfig pipeline_;
   FlowLog* const flow_log_;
   const StagedLedger* const staged_;
+  const NamesView names_;
   const std::uint64_t start_unix_ns_;
   DropFeed drops_;
   std::atomic<std::int64_t> certificate_end_unix_s_ = 0;
   ReadCalls calls_;  // last: its threads use the others
 };
+
+void SetLearntName(const LearntPair& pair, v1::LearntName* message);
 
 }  // namespace sluice
 

@@ -41,11 +41,12 @@ class PolicyService final : public v1::PolicyService::WithRawCallbackMethod_Push
 
   grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Push(grpc::CallbackServerContext* context) override;
 
+  // Why this client may not push; empty: it may. Any thread.
+  std::string RefusalOf(const grpc::CallbackServerContext& context);
+
  private:
   friend class PushStream;
 
-  // Why this client may not push; empty: it may.
-  std::string RefusalOf(const grpc::CallbackServerContext& context);
   void Post(std::function<void()> job);
   void Run();
   void Waits(const std::shared_ptr<PushStream>& stream);

@@ -25,9 +25,9 @@
 namespace sluice {
 namespace {
 
-const std::vector<std::string> kServices = {"grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection",
-                                            "sluice.v1.CaptureService", "sluice.v1.ObserveService",
-                                            "sluice.v1.PolicyService"};
+const std::vector<std::string> kServices = {"grpc.health.v1.Health",    "grpc.reflection.v1alpha.ServerReflection",
+                                            "sluice.v1.CaptureService", "sluice.v1.NamesService",
+                                            "sluice.v1.ObserveService", "sluice.v1.PolicyService"};
 constexpr unsigned kCertificatePollSeconds = 1;
 constexpr std::size_t kMemoryForCalls = std::size_t{64} << 20;  // buffers of all connections together
 constexpr std::chrono::milliseconds kGraceForCalls(500);        // to end by themselves; then they are cancelled

@@ -3,6 +3,7 @@
 //   read        stage_read.h     frames           -> packets, keys; fates of what is malformed
 //   find flows  stage_find.h     keys             -> flows; the packets of flows that are judged are done
 //   judge       stage_judge.h    misses           -> flows that are opened or judged again; fates
+//   dns         stage_dns.h  watched packets  -> copies for who listens to DNS; answers that wait
 //   account     stage_account.h  flows            -> rules' counters (flows count their packets as they are met)
 //   emit        stage_emit.h     frames and fates -> what leaves, what is dropped, counters
 //
@@ -169,12 +170,17 @@ struct Burst {
   std::array<Verdict, kMaxBurst> verdicts;  // of those that are not
   std::array<Outcome, kMaxBurst> outcomes;
 
+  // Of the few that are DNS: what no other packet touches comes last.
+  std::uint64_t watched = 0;  // bit i: the packet belongs to a flow that DnsStage looks at
+  std::uint64_t held = 0;     // bit i: it waits, and is no part of this burst any more
+
   void Begin(const Frame* new_frames, ParsedPacket* new_packets, std::uint32_t new_count, bool new_tells) {
     frames = new_frames;
     packets = new_packets;
     count = new_count;
     tells = new_tells;
     unread = 0;
+    watched = held = 0;
     dropped = miss_count = 0;
     ipv4.Clear();
     ipv6.Clear();
@@ -213,6 +219,7 @@ struct Burst {
     fates[index] = reason;
     ++dropped;
   }
+  void Watch(std::uint32_t index) { watched |= std::uint64_t{1} << index; }
   void AddMiss(const Miss& miss, const ClassifyQuery& query) {
     queries[miss_count] = query;
     misses[miss_count++] = miss;

@@ -1,7 +1,6 @@
 #include "core/capture_ring.h"
 
 #include <algorithm>
-#include <new>
 #include <utility>
 
 #include "sluice/protocol.h"
@@ -68,7 +67,7 @@ std::uint32_t HeaderBytes(const Frame& frame, const ParsedPacket& packet) {
 
 bool CaptureRing::Ask(CaptureWish wish) {
   if (!IsTurned()) return false;
-  if (bytes_ == nullptr) bytes_ = std::make_unique_for_overwrite<std::byte[]>(capacity_);
+  packets_.Reserve();
   const std::uint32_t next = asked_.load(std::memory_order_relaxed) + 1;
   wishes_[next & 1] = std::move(wish);  // the worker looks at the other one
   asked_.store(next, std::memory_order_release);
@@ -76,23 +75,7 @@ bool CaptureRing::Ask(CaptureWish wish) {
 }
 
 void CaptureRing::Put(const DropRecord& record, bool reply, std::span<const std::uint8_t> bytes) {
-  constexpr std::uint64_t kAligned = alignof(Header);
-  const std::uint64_t size = (sizeof(Header) + bytes.size() + kAligned - 1) & ~(kAligned - 1);
-  std::uint64_t put = put_.load(std::memory_order_relaxed);
-  const std::uint64_t rest = capacity_ - (put & (capacity_ - 1));
-  const std::uint64_t needed = size <= rest ? size : rest + size;
-  if (put + needed - taken_seen_ > capacity_) {
-    taken_seen_ = taken_.load(std::memory_order_acquire);
-    if (put + needed - taken_seen_ > capacity_) return overflowed_.Add(1);
-  }
-  if (size > rest) {
-    *reinterpret_cast<Size*>(&bytes_[put & (capacity_ - 1)]) = {static_cast<std::uint32_t>(rest), kSkip};
-    put += rest;
-  }
-  std::byte* place = &bytes_[put & (capacity_ - 1)];
-  new (place) Header{{static_cast<std::uint32_t>(size), static_cast<std::uint32_t>(bytes.size())}, reply, record};
-  std::copy(bytes.begin(), bytes.end(), reinterpret_cast<std::uint8_t*>(place + sizeof(Header)));
-  put_.store(put + size, std::memory_order_release);
+  packets_.Put({reply, record}, bytes);
 }
 
 }  // namespace sluice

@@ -10,13 +10,12 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <vector>
 
-#include "core/counters.h"
 #include "core/drop_ring.h"
 #include "core/packet.h"
+#include "core/record_ring.h"
 #include "sluice/address.h"
 #include "sluice/drop_reason.h"
 
@@ -49,7 +48,7 @@ class CaptureRing {
   static constexpr std::size_t kCapacity = std::size_t{4} << 20;  // bytes, headers of records included
 
   // `capacity`: a power of two.
-  explicit CaptureRing(std::size_t capacity = kCapacity) : capacity_(capacity) {}
+  explicit CaptureRing(std::size_t capacity = kCapacity) : packets_(capacity) {}
 
   // The worker.
 
@@ -64,23 +63,8 @@ class CaptureRing {
   }
   // Null: nobody captures.
   const CaptureWish* wish() const { return wish_; }
-  // Whether a packet's headers would find room; one that would not is counted. While there is none, the reader is not
-  // looked at each time: it writes where it is for each packet that it takes, and to read that takes as long as a drop.
-  bool HasRoom() {
-    constexpr std::uint64_t kLeast = sizeof(Header) + 128;
-    constexpr std::uint32_t kLooksAt = 64;
-    const std::uint64_t put = put_.load(std::memory_order_relaxed);
-    if (put + kLeast - taken_seen_ <= capacity_) return true;
-    if (turned_away_++ % kLooksAt == 0) {
-      taken_seen_ = taken_.load(std::memory_order_acquire);
-      if (put + kLeast - taken_seen_ <= capacity_) {
-        turned_away_ = 0;
-        return true;
-      }
-    }
-    overflowed_.Add(1);
-    return false;
-  }
+  // Whether a packet's headers would find room; one that would not is counted.
+  bool HasRoom() { return packets_.HasRoom(kMostHeaderBytes); }
   // Requires a wish. Rules are those that decided, on either side. `reply`: against the direction of its flow.
   void Put(const DropRecord& record, bool reply, std::span<const std::uint8_t> bytes);
 
@@ -93,51 +77,25 @@ class CaptureRing {
   // oldest first. Returns how many there were.
   template <typename Visit>
   std::size_t Take(std::size_t most, Visit visit) {
-    if (bytes_ == nullptr) return 0;
-    const std::uint64_t end = put_.load(std::memory_order_acquire);
-    std::uint64_t at = taken_.load(std::memory_order_relaxed);
-    std::size_t count = 0;
-    while (at != end && count < most) {
-      const std::byte* place = &bytes_[at & (capacity_ - 1)];
-      const Size size = *reinterpret_cast<const Size*>(place);
-      if (size.bytes != kSkip) {
-        const Header& header = *reinterpret_cast<const Header*>(place);
-        visit(header.record, header.reply,
-              std::span(reinterpret_cast<const std::uint8_t*>(place + sizeof(Header)), size.bytes));
-        ++count;
-      }
-      at += size.all;
-      taken_.store(at, std::memory_order_release);
-    }
-    return count;
+    return packets_.Take(most, [&](const Packet& packet, std::span<const std::uint8_t> bytes) {
+      visit(packet.record, packet.reply, bytes);
+    });
   }
   // Any thread: packets that were wanted and found no room, since start.
-  std::uint64_t overflowed() const { return overflowed_.value(); }
+  std::uint64_t overflowed() const { return packets_.overflowed(); }
 
  private:
-  static constexpr std::uint32_t kSkip = ~std::uint32_t{0};  // nothing up to the end of the memory
-  struct Size {
-    std::uint32_t all;  // this record's, a multiple of alignof(Header)
-    std::uint32_t bytes;
-  };
-  struct Header {
-    Size size;
+  static constexpr std::size_t kMostHeaderBytes = 128;  // of nearly every packet
+  struct Packet {
     bool reply;
     DropRecord record;
   };
-  static_assert(sizeof(Size) == alignof(Header));
 
-  const std::size_t capacity_;
-  std::array<CaptureWish, 2> wishes_;   // of an odd and an even number of `asked_`
-  std::unique_ptr<std::byte[]> bytes_;  // before the first `asked_`
-  const CaptureWish* wish_ = nullptr;   // the worker's
-  Counter overflowed_;
-  std::uint64_t taken_seen_ = 0;                      // `taken_` as the worker last saw it
-  std::uint32_t turned_away_ = 0;                     // packets, since there was room
+  std::array<CaptureWish, 2> wishes_;                 // of an odd and an even number of `asked_`
+  RecordRing<Packet> packets_;                        // has memory before the first `asked_`
+  const CaptureWish* wish_ = nullptr;                 // the worker's
   alignas(64) std::atomic<std::uint32_t> asked_ = 0;  // wishes that the reader had
   std::atomic<std::uint32_t> turned_ = 0;             // ... and that the worker took up
-  std::atomic<std::uint64_t> put_ = 0;                // bytes ever put; the worker's
-  alignas(64) std::atomic<std::uint64_t> taken_ = 0;  // bytes ever taken; the reader's
 };
 
 }  // namespace sluice

@@ -94,8 +94,8 @@ class FlowCount {
   static FlowTraffic TrafficOf(std::uint64_t half) { return {half / kBytesLimit, half % kBytesLimit}; }
 };
 
-// The key's words; above the last one's 48 bits: state, then flags. A free entry's last word is zero; a flow's is not,
-// as no flow has the state kFree.
+// The key's words; above the last one's 48 bits: state, whether it is watched, then flags. A free entry's last word is
+// zero; a flow's is not, as no flow has the state kFree.
 template <typename Key>
 struct alignas(Key::kWords == 2 ? 32 : 64) FlowEntry : FlowRulesHere<kRulesInEntry<Key>> {
   static constexpr std::uint8_t kReplyFirst = 1;  // picked up by a packet of the other end, not the originator's
@@ -108,6 +108,9 @@ struct alignas(Key::kWords == 2 ? 32 : 64) FlowEntry : FlowRulesHere<kRulesInEnt
   static constexpr std::uint8_t kSteadyFromLesser = 64;
   static constexpr std::uint8_t kSteadyFromGreater = 128;
 
+  static constexpr std::uint64_t kWatchedBit = std::uint64_t{1} << 55;
+  static_assert(kFlowStates <= 128);
+
   std::array<std::uint64_t, Key::kWords> words;
   std::uint32_t generation;  // of the table that judged it last
   std::uint32_t last_seen_ms;
@@ -115,7 +118,9 @@ struct alignas(Key::kWords == 2 ? 32 : 64) FlowEntry : FlowRulesHere<kRulesInEnt
 
   std::uint64_t last_word() const { return words[Key::kWords - 1]; }
   bool live() const { return last_word() != 0; }
-  FlowState state() const { return static_cast<FlowState>(last_word() >> 48 & 0xff); }
+  FlowState state() const { return static_cast<FlowState>(last_word() >> 48 & 0x7f); }
+  // Whether each of its packets is looked at beyond the flow (stage_dns.h). Then none leaves its state as it is.
+  bool IsWatched() const { return (last_word() & kWatchedBit) != 0; }
   std::uint8_t flags() const { return static_cast<std::uint8_t>(last_word() >> 56); }
   bool Has(std::uint8_t flag) const { return (flags() & flag) != 0; }
   // Branch-free, as the answer is nearly always yes and the words are in one line.
@@ -140,19 +145,20 @@ struct alignas(Key::kWords == 2 ? 32 : 64) FlowEntry : FlowRulesHere<kRulesInEnt
   std::uint8_t protocol() const { return Key::Protocol(words); }
 
   void SetState(FlowState state, std::uint8_t flags) {
-    Publish(words[Key::kWords - 1], (last_word() & kKeyBits) | UpperBits(state, flags));
+    Publish(words[Key::kWords - 1], (last_word() & kKeyBits) | UpperBits(state, flags, IsWatched()));
   }
   // Flags that say nothing of the state.
   void Set(std::uint8_t flag) { Publish(words[Key::kWords - 1], last_word() | std::uint64_t{flag} << 56); }
   void Clear(std::uint8_t flag) { Publish(words[Key::kWords - 1], last_word() & ~(std::uint64_t{flag} << 56)); }
   // Of the last word.
-  static std::uint64_t UpperBits(FlowState state, std::uint8_t flags) {
+  static std::uint64_t UpperBits(FlowState state, std::uint8_t flags, bool is_watched) {
     const auto stays = [state](Side side) { return NextState(state, side, kDataEvent) == state; };
     const bool greater_began = (flags & kOriginatorIsGreater) != 0;
     flags &= static_cast<std::uint8_t>(~(kSteadyFromLesser | kSteadyFromGreater));
-    if (stays(greater_began ? Side::kReply : Side::kOriginal)) flags |= kSteadyFromLesser;
-    if (stays(greater_began ? Side::kOriginal : Side::kReply)) flags |= kSteadyFromGreater;
-    return (std::uint64_t{flags} << 8 | static_cast<std::uint64_t>(state)) << 48;
+    if (!is_watched && stays(greater_began ? Side::kReply : Side::kOriginal)) flags |= kSteadyFromLesser;
+    if (!is_watched && stays(greater_began ? Side::kOriginal : Side::kReply)) flags |= kSteadyFromGreater;
+    const std::uint64_t upper = (std::uint64_t{flags} << 8 | static_cast<std::uint64_t>(state)) << 48;
+    return is_watched ? upper | kWatchedBit : upper;
   }
   // Returns whether the flow must now be folded.
   bool CountPacket(std::uint32_t length, std::uint32_t now_ms, FlowWay way) {

@@ -15,6 +15,8 @@ FlowKeeper::FlowKeeper(const PipelineConfig& config, PipelineCounters& counters)
     : timeouts_(config.timeouts),
       fail_closed_(config.fail_closed),
       drop_unknown_endpoint_(config.drop_unknown_endpoint),
+      dns_port_(config.dns.port),
+      learnt_names_(config.learnt_names),
       counters_(counters),
       seed_(config.hash_seed) {}
 
@@ -96,7 +98,7 @@ template <typename Key>
 bool FlowKeeper::MeetTable(std::uint32_t flow) {
   const FlowEntry<Key>& entry = flows<Key>().entry(flow);
   if (entry.state() == FlowState::kCut || IsExpired(entry)) return false;
-  return !IsToBeJudged<Key>(flow) || Judge<Key>(flow, Classify(QueryOf(entry)));
+  return !IsToBeJudged<Key>(flow) || Judge<Key>(flow, Classify(QueryOf<Key>(flow)));
 }
 
 // The trace of a flow that was cut is no flow any more: its end was told, and counted, when it was cut.
@@ -140,7 +142,7 @@ void FlowKeeper::TellStagedPackets(std::uint32_t flow) {
   if (packets == 0) return;
   if (staged_->IsFull()) FlushStaged();
   const FlowRules rules = flows.rules(flow);
-  staged_->NotePackets(QueryOf(flows.entry(flow)), rules.egress, rules.ingress, packets);
+  staged_->NotePackets(QueryOf<Key>(flow), rules.egress, rules.ingress, packets);
 }
 
 template <typename Key>
@@ -156,7 +158,7 @@ bool FlowKeeper::Judge(std::uint32_t flow, const Classification& answer) {
   }
   Fold<Key>(flow);
   counters_.flows_judged_again.Add(1);
-  TellStaged(QueryOf(entry), answer, {Key::kFamily, flow});
+  TellStaged(QueryOf<Key>(flow), answer, {Key::kFamily, flow});
   if (!denied) {
     Publish(flows.rules(flow).egress, answer.egress.rule);
     Publish(flows.rules(flow).ingress, answer.ingress.rule);
@@ -246,7 +248,7 @@ template <typename Key>
 void FlowKeeper::JudgeBatch(std::span<const std::uint32_t> batch) {
   if (batch.empty()) return;
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    queries_[i] = QueryOf(flows<Key>().entry(batch[i]));
+    queries_[i] = QueryOf<Key>(batch[i]);
     account_.PrefetchFold(flows<Key>(), batch[i]);
   }
   Classify(std::span(queries_).first(batch.size()), answers_.data());

@@ -25,6 +25,7 @@
 #include "core/stage_account.h"
 #include "core/staged_judge.h"
 #include "sluice/diagnostic.h"
+#include "sluice/protocol.h"
 #include "table/classify.h"
 #include "table/table.h"
 
@@ -80,18 +81,29 @@ class FlowKeeper {
   }
   bool IsDenied(const Classification& answer) const { return !answer.allow || IsUnknownEndpoint(answer); }
   void Classify(std::span<const ClassifyQuery> queries, Classification* answers) {
-    classifier_.Classify(*table_, queries, answers);
+    classifier_.Classify(*table_, queries, answers, true, names_now());
   }
   Classification Classify(const ClassifyQuery& query) {
     Classification answer;
     Classify({&query, 1}, &answer);
     return answer;
   }
-  // What the flow's first packet asked.
+  NamesNow names_now() const { return {learnt_names_, now_ns_}; }
+  // What the flow's first packet asked, and by which names it was admitted.
   template <typename Key>
-  static ClassifyQuery QueryOf(const FlowEntry<Key>& entry) {
+  ClassifyQuery QueryOf(std::uint32_t flow) const {
+    const FlowEntry<Key>& entry = flows<Key>().entry(flow);
     const FlowEnd destination = entry.destination();
-    return {entry.source().address, destination.address, entry.protocol(), destination.port};
+    return {entry.source().address, destination.address, entry.protocol(), destination.port, NamesOf<Key>(flow)};
+  }
+  // What the rule by name asked for that admitted the flow; null: none did.
+  template <typename Key>
+  const DomainPatterns* NamesOf(std::uint32_t flow) const {
+    if (learnt_names_ == nullptr) return nullptr;
+    const RuleId rule = flows<Key>().rules(flow).egress;  // of this epoch, or kNoRule (FoldFamily)
+    if (rule == kNoRule || rule >= table_->rule_limit()) return nullptr;
+    const DomainPatterns& names = table_->rule(rule).domain_names;
+    return names.empty() ? nullptr : &names;
   }
 
   // Counts a packet of the flow.
@@ -103,11 +115,19 @@ class FlowKeeper {
   // Counts what passed one way without the worker, the last packet so long ago.
   template <typename Key>
   void CountCarried(std::uint32_t flow, FlowTraffic traffic, FlowWay way, std::uint32_t idle_ms);
+  // Whether packets of such a flow are to be looked at by DnsStage: one of its ends is a resolver's port.
+  template <typename Key>
+  bool Watches(const Key& key) const {
+    const std::uint8_t protocol = Key::Protocol(key.words);
+    return dns_port_ != 0 && (protocol == kProtoUdp || protocol == kProtoTcp) &&
+           (Key::Lesser(key.words).port == dns_port_ || Key::Greater(key.words).port == dns_port_);
+  }
   // Whether the flow's packets may pass without the worker: they would, and leave its state as it is.
   template <typename Key>
   bool MayBeCarried(const FlowEntry<Key>& entry) const {
     const FlowState state = entry.state();
-    return !is_carrying_held_ && (state == FlowState::kTcpEstablished || state == FlowState::kUdpReplied) &&
+    return !is_carrying_held_ && !entry.IsWatched() &&
+           (state == FlowState::kTcpEstablished || state == FlowState::kUdpReplied) &&
            entry.Has(FlowEntry<Key>::kReplied) && !IsExpired(entry) && entry.generation == judged_now_;
   }
   // Judges the flow where the table in force has not. False where it goes on no more.
@@ -162,7 +182,7 @@ class FlowKeeper {
   // At the end of each round in which something may have been told.
   void FlushStaged() {
     if (staged_ != nullptr) [[unlikely]]
-      staged_->Flush(*table_, now_ns_);
+      staged_->Flush(*table_, now_ns_, names_now());
   }
   void TurnStaged() {
     if (StagedJudge* judge = staged_judge()) judge->Turn();
@@ -228,6 +248,8 @@ class FlowKeeper {
   const TimeoutTable timeouts_;
   const bool fail_closed_;
   const bool drop_unknown_endpoint_;
+  const std::uint16_t dns_port_;  // 0: none
+  const LearntNames* const learnt_names_;
   PipelineCounters& counters_;
   Flows<Ipv4FlowKey> ipv4_;
   Flows<Ipv6FlowKey> ipv6_;

@@ -52,6 +52,8 @@ constexpr IcmpQuery IcmpQueryOf(std::uint8_t protocol, std::uint8_t type) {
 struct FlowEnd {
   IpAddress address;
   std::uint16_t port = 0;
+
+  friend bool operator==(const FlowEnd&, const FlowEnd&) = default;
 };
 
 // The key's byte that tells ICMP flows apart: the query in the upper bits, in the lowest whether the greater end asks.

@@ -70,7 +70,8 @@ std::uint32_t FlowTable<Key>::Insert(const Key& key, const FlowIndex::Place& pla
   Publish(rules(flow).ingress, judged.rules.ingress);
   BeginRecord(record, judged.began_ms);
   Publish(entry.count, std::uint64_t{0});
-  Publish(entry.words[Key::kWords - 1], key.words[Key::kWords - 1] | Entry::UpperBits(judged.state, judged.flags));
+  const std::uint64_t upper = Entry::UpperBits(judged.state, judged.flags, judged.is_watched);
+  Publish(entry.words[Key::kWords - 1], key.words[Key::kWords - 1] | upper);
   if (!reuse) used_limit_.store(limit + 1, std::memory_order_release);
   MakeEvictable(flow);
   size_.store(size_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);

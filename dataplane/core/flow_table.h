@@ -92,6 +92,7 @@ class FlowTable {
     std::uint32_t now_ms = 0;
     std::uint64_t began_ms = 0;
     FlowRules rules = {};
+    bool is_watched = false;
   };
   std::uint32_t Insert(const Key& key, const FlowIndex::Place& place, const Judged& judged);
   void Erase(std::uint32_t flow);

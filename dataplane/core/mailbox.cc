@@ -41,7 +41,8 @@ bool AdoptOne(FlowKeeper& keeper, const KeptFlow& kept) {
                                            .flags = flags,
                                            .generation = FlowKeeper::kJudgeAgain,
                                            .now_ms = keeper.now_ms() - kept.idle_ms,
-                                           .began_ms = keeper.whole_now_ms() - kept.idle_ms});
+                                           .began_ms = keeper.whole_now_ms() - kept.idle_ms,
+                                           .is_watched = keeper.Watches(key)});
   if (flow == kNoFlow) return false;
   if (keeper.IsExpired(flows.entry(flow))) {
     flows.Erase(flow);

@@ -22,7 +22,8 @@ Pipeline::Pipeline(const PipelineConfig& config)
       keeper_(config, counters_),
       read_(config),
       judge_(config, keeper_, counters_),
-      emit_(keeper_, read_, counters_) {}
+      emit_(keeper_, read_, counters_),
+      dns_(config, keeper_, judge_, counters_) {}
 
 Pipeline::~Pipeline() = default;
 
@@ -62,6 +63,8 @@ bool Pipeline::ProcessBurst(const Table& table, std::uint64_t now_ns, std::span<
 bool Pipeline::RunStages(PipelineOutput& out) {
   FindFlows(keeper_, burst_);
   if (burst_.miss_count != 0) judge_.JudgeMisses(burst_, out.made);
+  if (burst_.watched != 0) [[unlikely]]
+    dns_.MeetWatched(burst_, out);
   return emit_.EmitFates(burst_, out);
 }
 
@@ -76,6 +79,7 @@ bool Pipeline::Housekeep(const Table& table, std::uint64_t now_ns, std::uint32_t
   read_.BeginGathering({}, keeper_);
   RunGatheredBursts(out);
   if (emit_.denies() != nullptr) emit_.denies()->Turn();
+  dns_.Turn();
   emit_.TurnCapture();
   keeper_.JudgeIdle(entries);
   const bool came_round = keeper_.Sweep(entries);
@@ -98,7 +102,17 @@ void Pipeline::Deliver(const Table& table, std::uint64_t now_ns) {
   keeper_.FlushStaged();
 }
 
+void Pipeline::ReleaseAnswers(const Table& table, std::uint64_t now_ns, PipelineOutput& out) {
+  keeper_.BeginRound(table, now_ns);
+  const std::size_t dropped = out.drop.size();
+  dns_.Release(out);
+  keeper_.FlushStaged();
+  if (!drop_ring().Watches(DropReason::kFlowCut)) return;
+  for (std::size_t i = dropped; i < out.drop.size(); ++i) RecordLost(out.drop[i], DropReason::kFlowCut);
+}
+
 void Pipeline::Finish(PipelineOutput& out) {
+  dns_.ReleaseAll(out);
   read_.BeginClearing();
   RunGatheredBursts(out);
   keeper_.FoldAll();

@@ -19,6 +19,7 @@
 #include "core/observation.h"
 #include "core/outcome.h"
 #include "core/pipeline_config.h"
+#include "core/stage_dns.h"
 #include "core/stage_emit.h"
 #include "core/stage_judge.h"
 #include "core/stage_read.h"
@@ -61,7 +62,12 @@ class Pipeline {
       Deliver(table, now_ns);
   }
 
-  // At the end of all: what waits for a first fragment is dropped, and every packet counted to its rules.
+  // Once a round: answers of resolvers that waited, and wait no more (stage_dns.h), go to `out`.
+  bool HoldsAnswers() const { return dns_.IsHolding(); }
+  void ReleaseAnswers(const Table& table, std::uint64_t now_ns, PipelineOutput& out);
+
+  // At the end of all: what waits for a first fragment is dropped, what waits for the names' thread is forwarded, and
+  // every packet counted to its rules.
   void Finish(PipelineOutput& out);
 
   // Puts a frame that was lost outside of the pipeline into the drop ring, which must watch for the reason.
@@ -75,6 +81,7 @@ class Pipeline {
   void Capture(CaptureRing* ring) { emit_.Capture(ring); }
 
   // Any thread.
+  DnsTap* dns_tap() const { return dns_.tap(); }  // null where nobody listens to DNS
   const PipelineCounters& counters() const { return counters_; }
   Mailbox& mailbox() { return mailbox_; }
   DropRing& drop_ring() const { return emit_.drop_ring(); }  // what was dropped, while somebody watches
@@ -105,6 +112,7 @@ class Pipeline {
   EmitStage emit_;
   Mailbox mailbox_;
   Burst burst_;
+  DnsStage dns_;
 };
 
 }  // namespace sluice

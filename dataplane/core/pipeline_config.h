@@ -4,8 +4,10 @@
 
 #include <cstdint>
 
+#include "core/dns_tap.h"
 #include "core/flow_state.h"
 #include "core/parse.h"
+#include "table/learnt_names.h"
 
 namespace sluice {
 
@@ -27,7 +29,10 @@ struct PipelineConfig {
   std::uint32_t fragments_held = 1024;     // frames that wait for their first fragment, in all
   std::uint32_t fragments_held_each = 16;  // ... of one datagram
   std::uint32_t fragment_timeout_ms = 1000;
+  DnsTapConfig dns;
   std::uint64_t hash_seed = 0;  // 0: random
+  // What was learnt of names, on the workers' clock; null: rules by name match nothing. Outlives the pipeline.
+  const LearntNames* learnt_names = nullptr;
 };
 
 }  // namespace sluice

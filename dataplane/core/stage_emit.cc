@@ -1,5 +1,7 @@
 #include "core/stage_emit.h"
 
+#include <bit>
+
 namespace sluice {
 namespace {
 
@@ -20,12 +22,14 @@ bool EmitStage::EmitFates(Burst& burst, PipelineOutput& out) {
   }
   if (capture_ != nullptr && capture_->wish() != nullptr) [[unlikely]]
     CaptureBurst(burst);
-  counters_.verdicts[static_cast<std::size_t>(Verdict::kForward)].Add(burst.count - burst.dropped);
-  if (burst.dropped == 0) [[likely]]
+  counters_.verdicts[static_cast<std::size_t>(Verdict::kForward)].Add(
+      burst.count - burst.dropped - static_cast<std::uint32_t>(std::popcount(burst.held)));
+  if ((burst.dropped | burst.held) == 0) [[likely]]
     return true;
   for (std::uint32_t i = 0; i < burst.count; ++i) {
     const Frame& frame = burst.frames[i];
     const DropReason fate = burst.fates[i];
+    if ((burst.held >> i & 1) != 0) continue;
     if (fate == DropReason::kNone) {
       out.forward.push_back(frame);
       continue;

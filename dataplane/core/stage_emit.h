@@ -1,7 +1,7 @@
 // Emit: frames and their fates -> what leaves, what is freed, and exactly one counter for each packet.
 //
-// In: `frames`, `fates`, `verdicts`. Out: the lists of PipelineOutput, the counters of verdicts and drop reasons, and a
-// record of each drop that somebody watches, or counts.
+// In: `frames`, `fates`, `verdicts`, `held`. Out: the lists of PipelineOutput, the counters of verdicts and drop
+// reasons, and a record of each drop that somebody watches, or counts.
 //
 // One a worker; any thread reads the counters and the ring's other end.
 #ifndef SLUICE_DATAPLANE_CORE_STAGE_EMIT_H_

@@ -113,6 +113,7 @@ bool AdvanceFlow(FlowKeeper& keeper, Burst& burst, std::uint32_t slot, std::uint
     if (replied && IsAssured(next)) flows.Keep(flow);
   }
   keeper.Count<Key>(flow, lane.length[slot], lane.WayAt(slot));
+  if (entry.IsWatched()) burst.Watch(lane.packet[slot]);
   Outcome& outcome = burst.outcomes[lane.packet[slot]];
   outcome.state = side == Side::kReply         ? PacketState::kReply
                   : entry.Has(Entry::kReplied) ? PacketState::kEstablished

@@ -88,7 +88,11 @@ bool JudgeStage::QuotesLiveFlow(std::uint32_t index) {
   ParsedPacket quoted;
   if (!ParseQuote(burst_->frames[index], error, quoted)) return false;
   if (quoted.source() != error.destination()) return false;
-  return quoted.family == Family::kIpv4 ? IsLive<Ipv4FlowKey>(quoted) : IsLive<Ipv6FlowKey>(quoted);
+  return BelongsToLiveFlow(quoted);
+}
+
+bool JudgeStage::BelongsToLiveFlow(const ParsedPacket& packet) {
+  return packet.family == Family::kIpv4 ? IsLive<Ipv4FlowKey>(packet) : IsLive<Ipv6FlowKey>(packet);
 }
 
 // A flow that policy would deny now has no related errors either: it is judged before it vouches for one.
@@ -102,7 +106,7 @@ bool JudgeStage::IsLive(const ParsedPacket& quoted) {
   const FlowEntry<Key>& entry = flows.entry(flow);
   if (keeper_.IsExpired(entry) || entry.state() == FlowState::kCut) return false;
   if (entry.generation == keeper_.judged_now() || keeper_.IsStillJudged(entry)) return true;
-  return keeper_.Judge<Key>(flow, keeper_.Classify(FlowKeeper::QueryOf(entry)));
+  return keeper_.Judge<Key>(flow, keeper_.Classify(keeper_.QueryOf<Key>(flow)));
 }
 
 // The flow is looked up once more, since a packet before this one may have opened, ended or replaced it.
@@ -134,7 +138,9 @@ bool JudgeStage::MeetFlow(const Miss& miss, std::uint32_t flow, Classification& 
     return true;
   }
   if (entry.generation != keeper_.judged_now()) {
-    if (miss.side != side) answer = keeper_.Classify(FlowKeeper::QueryOf(entry));
+    if (miss.side != side || keeper_.NamesOf<Key>(flow) != nullptr) {
+      answer = keeper_.Classify(keeper_.QueryOf<Key>(flow));
+    }
     if (entry.state() == FlowState::kCut) return MeetCutFlow<Key>(miss, flow, answer);
     if (!keeper_.Judge<Key>(flow, answer)) return entry.live() && MeetCutFlow<Key>(miss, flow, answer);
   }
@@ -164,7 +170,7 @@ bool JudgeStage::MeetCutFlow(const Miss& miss, std::uint32_t flow, const Classif
   }
   const bool first_time = entry.Has(Entry::kResetDue);
   entry.Clear(Entry::kResetDue);
-  keeper_.TellStaged(FlowKeeper::QueryOf(entry), answer);
+  keeper_.TellStaged(keeper_.QueryOf<Key>(flow), answer);
   const bool unknown = keeper_.IsUnknownEndpoint(answer);
   Deny(miss.packet, unknown ? DropReason::kUnknownEndpoint : DropReason::kFlowCut, answer, first_time);
   return true;
@@ -198,6 +204,7 @@ void JudgeStage::Open(std::uint32_t slot, Side side, const Classification& answe
     return;
   }
   const std::uint32_t flow = InsertFlow<Key>(slot, side, answer);
+  if (keeper_.Watches(burst_->lane<Key>().key[slot])) burst_->Watch(index);
   keeper_.TellStaged(burst_->lane<Key>().Query(slot, side), answer,
                      flow == kNoFlow ? StagedJudge::FlowName() : StagedJudge::FlowName{Key::kFamily, flow});
   if (flow == kNoFlow) {
@@ -226,7 +233,8 @@ std::uint32_t JudgeStage::InsertFlow(std::uint32_t slot, Side side, const Classi
                                                .generation = keeper_.judged_now(),
                                                .now_ms = keeper_.now_ms(),
                                                .began_ms = keeper_.whole_now_ms(),
-                                               .rules = {answer.egress.rule, answer.ingress.rule}};
+                                               .rules = {answer.egress.rule, answer.ingress.rule},
+                                               .is_watched = keeper_.Watches(lane.key[slot])};
   const std::uint32_t flow = flows.Insert(lane.key[slot], lane.place[slot], judged);
   if (flow != kNoFlow || flows.OldestEvictable() == kNoFlow) return flow;
   keeper_.End<Key>(flows.OldestEvictable(), FlowEndCause::kEvicted);

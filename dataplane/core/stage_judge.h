@@ -34,6 +34,8 @@ class JudgeStage {
 
   // Answers to what is rejected are appended to `made`.
   void JudgeMisses(Burst& burst, std::vector<MadeFrame>& made);
+  // Whether there is a flow that the packet belongs to, whichever end sent it, and the table in force lets it pass.
+  bool BelongsToLiveFlow(const ParsedPacket& packet);
 
  private:
   template <typename Key>

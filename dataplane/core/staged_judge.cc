@@ -58,11 +58,11 @@ void StagedJudge::CountPair(const Key& key, const Noted& noted, std::uint64_t no
   entry->packets += noted.packets;
 }
 
-void StagedJudge::Flush(const Table& table, std::uint64_t now_ns) {
+void StagedJudge::Flush(const Table& table, std::uint64_t now_ns, const NamesNow& names) {
   if (count_ == 0) return;
   const Table& staged = *table.staged();
   Half& half = halves_.half();
-  classifier_.Classify(staged, std::span(queries_).first(count_), answers_.data());
+  classifier_.Classify(staged, std::span(queries_).first(count_), answers_.data(), true, names);
   for (std::size_t i = 0; i < count_; ++i) {
     const ClassifyQuery& query = queries_[i];
     const Noted& noted = noted_[i];

@@ -103,7 +103,7 @@ class StagedJudge {
     return (words[flow / 64] >> (flow % 64) & 1) != 0;
   }
   // Judges what was noted since the last time. `table` has a staged one.
-  void Flush(const Table& table, std::uint64_t now_ns);
+  void Flush(const Table& table, std::uint64_t now_ns, const NamesNow& names = {});
   bool IsFull() const { return count_ == queries_.size(); }
   bool IsEmpty() const { return count_ == 0; }
   void Turn() { halves_.Turn(); }

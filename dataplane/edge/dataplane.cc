@@ -35,7 +35,7 @@ std::uint32_t BufferCount(const EdgeSettings& edge, const PipelineConfig& pipeli
   const auto ports = static_cast<std::uint32_t>(2 * edge.wires.size());
   const std::uint32_t queues = ports * workers * (edge.rx_descriptors + edge.tx_descriptors);
   const std::uint32_t rings = workers > 1 ? (workers + ports) * edge.handover_frames : 0;
-  const std::uint32_t held = workers * (pipeline.fragments_held + 4 * kMaxBurst + 2 * kBufferCache);
+  const std::uint32_t held = workers * (pipeline.fragments_held + pipeline.dns.held + 4 * kMaxBurst + 2 * kBufferCache);
   std::uint32_t drivers = 0;
   ForEachDevice(edge, [&](const Device& device, const PortSettings&) { drivers += device.driver_buffers; });
   return queues + rings + held + drivers;
@@ -185,6 +185,13 @@ bool Dataplane::RingsAreEmpty() const {
          std::all_of(ports_.begin(), ports_.end(), [&](const auto& port) { return empty(port->view().to_home); });
 }
 
+bool Dataplane::NobodyHoldsAnswers() const {
+  return std::none_of(workers_.begin(), workers_.end(), [](const auto& worker) {
+    const DnsTap* const tap = worker->pipeline().dns_tap();
+    return tap != nullptr && tap->counters().waiting.load(std::memory_order_relaxed) != 0;
+  });
+}
+
 void Dataplane::Stop() {
   if (!running_) return;
   running_ = false;
@@ -197,7 +204,7 @@ void Dataplane::Stop() {
     while (!readers_.Passed(token) && std::chrono::steady_clock::now() < deadline) {
       std::this_thread::sleep_for(milliseconds(1));
     }
-    rounds = RingsAreEmpty() ? rounds + 1 : 0;
+    rounds = RingsAreEmpty() && NobodyHoldsAnswers() ? rounds + 1 : 0;
   }
   place_.phase = Phase::kStop;
   rte_eal_mp_wait_lcore();

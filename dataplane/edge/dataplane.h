@@ -48,6 +48,8 @@ class Dataplane {
   void Stop();
 
   const std::shared_ptr<const Table>& table() const { return tables_->current(); }
+  // The workers, as readers of whatever is published beside tables.
+  Readers& readers() { return readers_; }
   const std::vector<std::unique_ptr<Port>>& ports() const { return ports_; }
   const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
   // Of each worker, in their order. Any thread; what is in them to read on lives as long as the plane.
@@ -58,6 +60,7 @@ class Dataplane {
 
   void WaitForLinks();
   bool RingsAreEmpty() const;
+  bool NobodyHoldsAnswers() const;
 
   Say say_;
   Readers readers_;

@@ -87,6 +87,8 @@ void Worker::Run() {
     std::uint32_t frames = phase == Phase::kRun ? ReceiveFromPorts() : 0;
     frames += TakeHandedOver();
     frames += TransmitForOthers();
+    if (pipeline_->HoldsAnswers()) [[unlikely]]
+      ReleaseAnswers();
     if (now_ns_ >= housekeeping_ns_) Housekeep();
     pipeline_->ReadMail(*table_, now_ns_);
     busy_rounds_ = frames > kFewFrames ? busy_rounds_ + 1 : 0;
@@ -209,6 +211,14 @@ void Worker::CatchUp() {
     catch_up_credit_ -= flows;
   }
   pipeline_->CatchUp(*table_, now_ns_, flows);
+}
+
+// After what this round received, since its table is read after that: what waits leaves by the newest there is.
+void Worker::ReleaseAnswers() {
+  output_.Clear();
+  table_ = place_.tables->Get();
+  pipeline_->ReleaseAnswers(*table_, now_ns_, output_);
+  Emit();
 }
 
 void Worker::Finish() {

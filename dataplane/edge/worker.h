@@ -103,6 +103,7 @@ class Worker {
   void Filter(rte_mbuf** frames, std::uint32_t count);
   void Housekeep();
   void CatchUp();
+  void ReleaseAnswers();
   void Finish();
   void Emit();
   void Queue(std::uint32_t port, rte_mbuf* frame);

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "core/dns_totals.h"
 #include "core/observation.h"
 #include "sluice/address.h"
 
@@ -59,6 +60,8 @@ class DataplaneView {
   virtual std::string HookedAt(std::uint32_t /*port*/, std::uint16_t /*tag*/) const { return ""; }
   // Nothing where there are no hooks.
   virtual std::optional<CarriedTotals> Carried() const { return std::nullopt; }
+  // Nothing where no resolver is configured.
+  virtual std::optional<DnsTotals> Dns() const { return std::nullopt; }
   // Whether it stands at a node's hooks. If it does not, what follows has no meaning.
   virtual bool HasHooks() const { return false; }
   // Nothing where the hooks cannot be read.

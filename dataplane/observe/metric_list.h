@@ -47,6 +47,18 @@ constexpr std::string_view Name(MetricKind kind) {
   X(kCarriedPackets, kCounter, "sluice_carried_packets_total", "",                                                     \
     "Packets that passed in the hooks, without a worker; not in sluice_packets_total")                                 \
   X(kCarriedBytes, kCounter, "sluice_carried_bytes_total", "", "Bytes of those packets")                               \
+  X(kDnsQueries, kCounter, "sluice_dns_queries_total", "",                                                             \
+    "Queries for addresses to the resolvers of dns.resolvers; these and the next five only where there are some")      \
+  X(kDnsAnswers, kCounter, "sluice_dns_answers_total", "outcome",                                                      \
+    "Answers by what became of them: learnt, unlearnt (no rule asks for the name, or it has no address), untrusted "   \
+    "(not of dns.resolvers), spoofed (nobody asked), malformed, truncated")                                            \
+  X(kDnsHeld, kCounter, "sluice_dns_held_total", "", "Packets that waited until what they say was in force")           \
+  X(kDnsUnheld, kCounter, "sluice_dns_unheld_total", "cause",                                                          \
+    "Answers that went on before: dns.hold_ms ran_out, or no_room")                                                    \
+  X(kDnsWaiting, kGauge, "sluice_dns_waiting", "", "Packets that wait now")                                            \
+  X(kDnsUnread, kCounter, "sluice_dns_unread_total", "what",                                                           \
+    "What was not read of DNS: a fragment; a query whose answer does not count, as no copy of it could be made, or "   \
+    "as it made way for others (displaced); a stream (TCP connection) that could not be followed")                     \
   X(kWorkerPackets, kCounter, "sluice_worker_packets_total", "worker", "Packets of each worker, whatever the verdict") \
   X(kWorkerHandedOver, kCounter, "sluice_worker_handed_over_frames_total", "worker",                                   \
     "Frames that the worker received and gave to the owner of their flow")                                             \

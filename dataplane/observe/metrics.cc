@@ -134,6 +134,24 @@ void AddCarried(const CarriedTotals& carried, Page& page) {
   page.Set(Metric::kCarriedBytes, carried.bytes);
 }
 
+void AddDns(const DnsTotals& dns, Page& page) {
+  page.Set(Metric::kDnsQueries, dns.queries);
+  page.Set(Metric::kDnsAnswers, dns.learnt, {"learnt"});
+  page.Set(Metric::kDnsAnswers, dns.unlearnt, {"unlearnt"});
+  page.Set(Metric::kDnsAnswers, dns.untrusted, {"untrusted"});
+  page.Set(Metric::kDnsAnswers, dns.spoofed, {"spoofed"});
+  page.Set(Metric::kDnsAnswers, dns.malformed, {"malformed"});
+  page.Set(Metric::kDnsAnswers, dns.truncated, {"truncated"});
+  page.Set(Metric::kDnsHeld, dns.held);
+  page.Set(Metric::kDnsUnheld, dns.ran_out, {"ran_out"});
+  page.Set(Metric::kDnsUnheld, dns.no_room, {"no_room"});
+  page.Set(Metric::kDnsWaiting, dns.waiting);
+  page.Set(Metric::kDnsUnread, dns.fragmented, {"fragment"});
+  page.Set(Metric::kDnsUnread, dns.lost_queries, {"query"});
+  page.Set(Metric::kDnsUnread, dns.displaced, {"displaced"});
+  page.Set(Metric::kDnsUnread, dns.lost_streams, {"stream"});
+}
+
 void AddSteps(const StepTimes& steps, Page& page) {
   page.Set(Metric::kBatches, steps.applied(), {"applied"});
   page.Set(Metric::kBatches, steps.refused(), {"refused"});
@@ -211,6 +229,7 @@ std::string Metrics::Text(const MetricsInput& input) {
   AddTraffic(input.workers, page);
   AddPorts(input.ports, page);
   if (input.carried) AddCarried(*input.carried, page);
+  if (input.dns) AddDns(*input.dns, page);
   if (input.hook_drops) {
     page.Set(Metric::kHookDrops, input.hook_drops->spoofed_source, {std::string(kSpoofedSource)});
     page.Set(Metric::kHookDrops, input.hook_drops->spoofed_tunnel, {std::string(kSpoofedTunnel)});

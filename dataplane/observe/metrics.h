@@ -42,6 +42,7 @@ struct MetricsInput {
   std::vector<PortState> ports;
   std::optional<CarriedTotals> carried;  // nothing: there are no hooks
   std::optional<HookDrops> hook_drops;
+  std::optional<DnsTotals> dns;  // nothing: no resolver is configured
   std::shared_ptr<const Table> table;
   PolicyTotals::IsInForce is_in_force;
   PolicyFacts policy;

@@ -319,8 +319,11 @@ void StagedLedger::Settle(const Table& table, std::span<const StagedDifference> 
                               difference.destination_port};
     Classification in_force;
     Classification staged;
-    classifier_.Classify(table, {&query, 1}, &in_force);
-    classifier_.Classify(*table.staged(), {&query, 1}, &staged);
+    LearntNames learnt(nullptr, 1);
+    NamesNow names{&learnt, 0};
+    if (names_of_) names.now_ns = names_of_(query.destination, &learnt);
+    classifier_.Classify(table, {&query, 1}, &in_force, true, names);
+    classifier_.Classify(*table.staged(), {&query, 1}, &staged, true, names);
     if (in_force.allow != difference.would_allow && staged.allow == difference.would_allow) continue;
     settled.push_back(KeyOf(difference));
   }

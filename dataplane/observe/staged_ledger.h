@@ -62,6 +62,11 @@ class StagedLedger {
   // `names` outlives it. `file`: where it is kept over a restart; empty: nowhere.
   explicit StagedLedger(const FlowLogNames& names, std::string file = {}, std::size_t most_pairs = kMostPairs);
 
+  // Fills in what an address was learnt to be called, and returns the time to ask it by.
+  using NamesOf = std::function<std::uint64_t(const IpAddress& address, LearntNames* learnt)>;
+  // Differences are judged again by names, too. Before anything is collected.
+  void AskNames(NamesOf names_of) { names_of_ = std::move(names_of); }
+
   // Takes what the workers have counted, always the same ones in the same order; to be called a few times a second.
   void Collect(const std::vector<Observation>& workers);
   // The same of all that is left, and keeps it. Requires that the workers have ended.
@@ -91,6 +96,7 @@ class StagedLedger {
   const FlowLogNames& names_;
   const std::string file_;
   const std::size_t most_pairs_;
+  NamesOf names_of_;
   Classifier classifier_;
   std::vector<bool> asked_;  // by worker: its other half is due
   std::uint64_t generation_ = 0;

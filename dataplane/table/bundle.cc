@@ -7,10 +7,6 @@
 namespace sluice {
 namespace {
 
-bool HoldsPeer(const InternedPolicy& interned, IdSetId peer_class, const RuleMatch& match) {
-  return match.peer_bit == RuleMatch::kAnyPeerBit || interned.peer_classes.Contains(peer_class, match.peer_bit);
-}
-
 std::vector<SectionId> Difference(const std::vector<SectionId>& of, const std::vector<SectionId>& without) {
   std::vector<SectionId> left;
   std::set_difference(of.begin(), of.end(), without.begin(), without.end(), std::back_inserter(left));
@@ -57,14 +53,14 @@ std::shared_ptr<const Bundle> MakeBundle(const InternedPolicy& interned, std::ve
   return bundle;
 }
 
-void Bundle::Match(const InternedPolicy& interned, IdSetId peer_class, PortClassId port_class,
+void Bundle::Match(const InternedPolicy& interned, const PeerView& peer, PortClassId port_class,
                    BestMatches& best) const {
   // Where a port is in very many sets, it is quicker to look at all rules.
   constexpr std::size_t kSearch = 8;
   if (interned.port_classes.Size(port_class) * kSearch > rules.size()) {
     for (const RuleMatch& match : rules) {
       if ((match.port_set == RuleMatch::kAnyPortSet || interned.port_classes.Contains(port_class, match.port_set)) &&
-          HoldsPeer(interned, peer_class, match)) {
+          peer.IsHeldBy(interned, match)) {
         best.Offer(interned, match);
       }
     }
@@ -75,7 +71,7 @@ void Bundle::Match(const InternedPolicy& interned, IdSetId peer_class, PortClass
                                   [](const RuleMatch& each, std::uint32_t wanted) { return each.port_set < wanted; });
     while (match != rules.end() && match->port_set == port_set) {
       const Tier tier = match->tier;
-      const bool holds = HoldsPeer(interned, peer_class, *match);
+      const bool holds = peer.IsHeldBy(interned, *match);
       if (holds) best.Offer(interned, *match);
       ++match;
       // Of this tier, none is better.

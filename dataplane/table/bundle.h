@@ -21,7 +21,7 @@ struct Bundle {
   std::vector<RuleMatch> rules;
 
   // Offers rules that match: of each tier the best one, and maybe others.
-  void Match(const InternedPolicy& interned, IdSetId peer_class, PortClassId port_class, BestMatches& best) const;
+  void Match(const InternedPolicy& interned, const PeerView& peer, PortClassId port_class, BestMatches& best) const;
 
   std::uint64_t MemoryBytes() const {
     return sizeof(*this) + sections.capacity() * sizeof(SectionId) + rules.capacity() * sizeof(RuleMatch);

@@ -108,6 +108,7 @@ struct Classifier::Memory {
   // where no answer is remembered that would include it: there are far fewer of these than of pairs of identities.
   std::vector<Line> sides;
   std::uint64_t worked_out = 0;
+  std::vector<std::uint32_t> name_bits;  // of one address; grows to the most that one has
 
   Line& AnswersAt(std::uint64_t hash) { return answers[hash & (answers.size() - 1)]; }
 
@@ -120,6 +121,13 @@ struct Classifier::Memory {
     const std::uint32_t decision = Packed(table.Decide(sections, peer_class, port_class));
     line.Add({sections, peer_class, port_class, decision, 0});
     return decision;
+  }
+
+  // The egress side of a packet whose destination satisfies rules by name: those of name_bits.
+  Decision DecideByName(const Table& table, IdentityId from, IdentityId to, std::uint32_t protocol_port) const {
+    const PortClassId port_class =
+        table.PortClass(static_cast<std::uint8_t>(protocol_port >> 16), static_cast<std::uint16_t>(protocol_port));
+    return table.Decide(table.identity(from).egress, PeerView{table.identity(to).peer_class, name_bits}, port_class);
   }
 
   // Works the answer out, and remembers it in `line`.
@@ -136,13 +144,37 @@ struct Classifier::Memory {
   }
 };
 
+namespace {
+
+// The bits of the rules by name that the query's destination satisfies, ascending.
+void FindNameBits(const NameRules& rules, const ClassifyQuery& query, const NamesNow& names,
+                  std::vector<std::uint32_t>& bits) {
+  bits.clear();
+  const DomainPatterns* began_by = query.began_by;
+  const auto* learnt = names.learnt == nullptr ? nullptr : names.learnt->Find(query.destination);
+  if (learnt != nullptr) {
+    for (const LearntName& each : *learnt) {
+      if (each.until_ns > names.now_ns || (began_by != nullptr && began_by->Match(each.name))) {
+        rules.AppendBits(each.name, bits);
+      }
+    }
+  }
+  // Which of its names it was may be forgotten by now: a rule that asks for all of them asks for that one.
+  if (began_by != nullptr) rules.AppendBitsOfAll(*began_by, bits);
+  std::sort(bits.begin(), bits.end());
+  bits.erase(std::unique(bits.begin(), bits.end()), bits.end());
+}
+
+}  // namespace
+
 Classifier::Classifier(std::size_t lines) : memory_(std::make_unique<Memory>(lines)) {}
 Classifier::~Classifier() = default;
 std::uint64_t Classifier::worked_out() const { return memory_->worked_out; }
 
 void Classifier::Classify(const Table& table, std::span<const ClassifyQuery> queries, Classification* out,
-                          bool exemptions) {
+                          bool exemptions, const NamesNow& names) {
   Memory& memory = *memory_;
+  const bool has_name_rules = !table.name_rules().empty();
   const std::uint32_t answers = AnswersOf(table);
   std::array<const IpAddress*, 2 * kMaxBurst> ends;
   std::array<AddressEntry, 2 * kMaxBurst> entries;
@@ -191,6 +223,10 @@ void Classifier::Classify(const Table& table, std::span<const ClassifyQuery> que
     result.concerned = true;
     result.egress = Unpacked(answer.egress);
     result.ingress = Unpacked(answer.ingress);
+    if (has_name_rules && source_managed) [[unlikely]] {
+      FindNameBits(table.name_rules(), queries[i], names, memory.name_bits);
+      if (!memory.name_bits.empty()) result.egress = memory.DecideByName(table, from.identity, to.identity, ports[i]);
+    }
     result.allow = result.egress.allow && result.ingress.allow;
     if (result.allow) continue;
     if (!result.egress.allow) result.egress_sections = table.identity(from.identity).egress;

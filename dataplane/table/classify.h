@@ -11,7 +11,9 @@
 #include <span>
 
 #include "sluice/address.h"
+#include "sluice/domain_name.h"
 #include "sluice/policy_terms.h"
+#include "table/learnt_names.h"
 #include "table/table.h"
 
 namespace sluice {
@@ -21,6 +23,15 @@ struct ClassifyQuery {
   IpAddress destination;
   std::uint8_t protocol = 0;
   std::uint16_t destination_port = 0;  // host order; read for TCP, UDP and SCTP only
+  // Of a flow that is judged again: what the rule by name asked for that admitted it. It keeps the name that it began
+  // with, also past its time (FQ-02). Null: none did. Must stay valid until the query is answered.
+  const DomainPatterns* began_by = nullptr;
+};
+
+// What is known of names at this moment.
+struct NamesNow {
+  const LearntNames* learnt = nullptr;  // null: nothing
+  std::uint64_t now_ns = 0;             // on the clock of LearntName::until_ns
 };
 
 struct Classification {
@@ -52,9 +63,9 @@ class Classifier {
 
   // Fills out[i] from queries[i]; queries.size() <= kMaxBurst. `exemptions` false: self and own node are judged like
   // any other traffic. Generations may change from call to call; what was remembered of tables with other answers is
-  // forgotten.
-  void Classify(const Table& table, std::span<const ClassifyQuery> queries, Classification* out,
-                bool exemptions = true);
+  // forgotten. What names add is never remembered, and costs a table without rules by name nothing.
+  void Classify(const Table& table, std::span<const ClassifyQuery> queries, Classification* out, bool exemptions = true,
+                const NamesNow& names = {});
 
   // Decisions that were not remembered and asked of Table::Decide, since start.
   std::uint64_t worked_out() const;

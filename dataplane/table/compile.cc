@@ -84,6 +84,7 @@ std::shared_ptr<const Table> Compiler::EmptyTable() {
   auto table = std::make_shared<Table>();
   table->interned_ = state_->interner.shared();
   table->bundles_ = std::make_shared<const Bundles>();
+  table->name_rules_ = std::make_shared<const NameRules>();
   table->node_names_ = state_->interner.NodeNames();
   return table;
 }

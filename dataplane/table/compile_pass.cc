@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::size_t kMostListedMemberships = std::size_t{1} << 22;  // 16 MB
 constexpr std::uint32_t kPodCidrBit = 0xfffffffe;                     // in CIDR cells only: the cell lies in a pod CIDR
+// Before the patterns of rules by name, among the keys of groups, none of which begins so.
+constexpr std::string_view kNamesKey("\0names ", 7);
 constexpr std::size_t kBlocksTried = 16;  // against each address, one by one; of more, the address's cell is looked up
 
 // `key`: of the configuration.
@@ -56,10 +58,17 @@ CompilePass::InternedSection CompilePass::Intern(const Section& section) {
       interned.bits.push_back(match.peer_bit = BitOf(source.peers));
       peer = in_force_.groups[source.peers].peer;
     }
+    if (!source.domain_names.empty()) {
+      const std::string key = std::string(kNamesKey) + source.domain_names.ToString();
+      interned.bits.push_back(match.peer_bit = interner_.PeerBit(key, table_.generation_));
+      interned.names.emplace_back(match.peer_bit, source.domain_names);
+      peer = interner_.rules().Peer(key);
+    }
     if (!source.any_port) interned.port_sets.push_back(match.port_set = interner_.rules().PortSet(source.ports));
     rule.action = source.action;
     rule.index = source.index;
     rule.name = source.name;
+    rule.domain_names = source.domain_names;
     match.rule = interner_.rules().Rule(rule, peer, match.port_set);
     matches.push_back(match);
   }
@@ -68,6 +77,7 @@ CompilePass::InternedSection CompilePass::Intern(const Section& section) {
     rule.action = Action::kDeny;
     rule.index = -1;
     rule.name = {};
+    rule.domain_names = {};
     default_deny = interner_.rules().Rule(rule, RuleInterner::kAnyPeer, RuleMatch::kAnyPortSet);
   }
   interned.rules = static_cast<std::uint32_t>(matches.size()) + (section.isolates ? 1 : 0);
@@ -81,6 +91,8 @@ void CompilePass::AddSection(const Section& section) {
   in_force_.port_set_uses.resize(interner_.rules().PortSetCount());
   for (const std::uint32_t bit : interned.bits) ++in_force_.bit_uses[bit];
   for (const std::uint32_t set : interned.port_sets) ports_changed_ |= in_force_.port_set_uses[set]++ == 0;
+  for (const auto& [bit, patterns] : interned.names)
+    names_changed_ |= in_force_.names.try_emplace(bit, patterns).second;
   ListOf(section).push_back(interned.id);
   in_force_.rules += interned.rules;
   ++in_force_.sections;
@@ -92,6 +104,9 @@ void CompilePass::RemoveSection(const Section& section) {
   const InternedSection interned = Intern(section);
   for (const std::uint32_t bit : interned.bits) --in_force_.bit_uses[bit];
   for (const std::uint32_t set : interned.port_sets) ports_changed_ |= --in_force_.port_set_uses[set] == 0;
+  for (const auto& [bit, patterns] : interned.names) {
+    if (in_force_.bit_uses[bit] == 0) names_changed_ |= in_force_.names.erase(bit) != 0;
+  }
   std::vector<SectionId>& sections = ListOf(section);
   sections.erase(std::find(sections.begin(), sections.end(), interned.id));
   in_force_.rules -= interned.rules;
@@ -111,6 +126,11 @@ void CompilePass::BuildPorts() {
     if (in_force_.port_set_uses[set] > 0) sets.emplace_back(set, &interner_.rules().Ranges(set));
   }
   table_.ports_ = PortMap::Build(sets, interner_.policy().port_classes);
+}
+
+void CompilePass::BuildNames() {
+  const bool same = !names_changed_ && current_ != nullptr;
+  table_.name_rules_ = same ? current_->name_rules_ : std::make_shared<const NameRules>(in_force_.names);
 }
 
 void CompilePass::ClaimAddress(const IpAddress& address, NodeId node) {
@@ -261,7 +281,7 @@ std::optional<AddressEntry> CompilePass::HostEntry(const IpAddress& address) {
 
 std::optional<Diagnostic> CompilePass::Whole() {
   in_force_.groups.resize(policy_.groups.size());
-  ports_changed_ = true;
+  ports_changed_ = names_changed_ = true;
   std::uint64_t rules = 0;
   for (const Section& section : policy_.sections) {
     rules += section.rules.size() + (section.isolates ? 1 : 0);
@@ -275,6 +295,7 @@ std::optional<Diagnostic> CompilePass::Whole() {
   }
   MakeBundles();
   BuildPorts();
+  BuildNames();
   for (const Node& node : policy_.nodes) AddNode(node);
   CollectPodCidrs();
   PartitionAll();
@@ -419,6 +440,7 @@ void CompilePass::Update(const PolicyChange& change) {
   }
   MakeBundles();
   BuildPorts();
+  BuildNames();
 
   for (const auto& [id, endpoint] : change.endpoints_left) {
     for (const IpAddress& address : endpoint.addresses) in_force_.owners.erase(address);
@@ -517,7 +539,7 @@ void CompilePass::CountStats() {
   stats.port_classes = interned.port_classes.SetCount();
   stats.memberships = interner_.Memberships();
   stats.bytes = interner_.TableBytes() + table_.BundleBytes() + table_.addresses_.MemoryBytes() +
-                table_.ports_.MemoryBytes() + sizeof(Table);
+                table_.ports_.MemoryBytes() + table_.name_rules_->MemoryBytes() + sizeof(Table);
 }
 
 void CompilePass::Publish() {

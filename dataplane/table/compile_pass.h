@@ -3,6 +3,7 @@
 #define SLUICE_DATAPLANE_TABLE_COMPILE_PASS_H_
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -46,8 +47,9 @@ struct InForce {
   // The member sets that hold a group, as far as they were asked for; given up where they would be too many.
   std::vector<std::vector<IdSetId>> sets_of_groups;
   std::size_t listed_memberships = 0;
-  std::vector<std::uint32_t> bit_uses;       // rules in force that name the bit
-  std::vector<std::uint32_t> port_set_uses;  // ... the port set
+  std::vector<std::uint32_t> bit_uses;            // rules in force that name the bit
+  std::vector<std::uint32_t> port_set_uses;       // ... the port set
+  std::map<std::uint32_t, DomainPatterns> names;  // of those bits that are of rules by name
   std::unordered_map<IpAddress, EndpointId> owners;
   std::unordered_map<IpAddress, NodeId> node_addresses;  // or kSeveralNodes
   std::vector<Prefix> pod_cidrs;                         // of all nodes, sorted
@@ -79,6 +81,7 @@ class CompilePass {
     std::uint32_t rules = 0;
     std::vector<std::uint32_t> bits;
     std::vector<std::uint32_t> port_sets;
+    std::vector<std::pair<std::uint32_t, DomainPatterns>> names;  // by bit
   };
 
   InternedSection Intern(const Section& section);
@@ -95,6 +98,7 @@ class CompilePass {
   void NoteRebundled();
   std::uint32_t BitOf(GroupId group);
   void BuildPorts();
+  void BuildNames();
   void AddNode(const Node& node);
   void ClaimAddress(const IpAddress& address, NodeId node);
   void FollowNodes(const PolicyChange& change);
@@ -132,6 +136,7 @@ class CompilePass {
   std::vector<SectionId> changed_places_;  // whose bundle is another than in the table before
   std::vector<std::uint8_t> holds_changed_bundle_;  // by identity, as far as it was asked for
   bool ports_changed_ = false;
+  bool names_changed_ = false;
   IdSorter sorter_;
   std::unordered_map<std::uint64_t, IdSetId> joined_;  // (members' bits, cell's bits) -> peer class
   std::unordered_map<std::uint64_t, bool> concerns_;   // by (peer class before, peer class after)

@@ -24,20 +24,19 @@ std::uint64_t Table::BundleBytes() const {
   return bytes;
 }
 
-Decision Table::Decide(IdSetId sections, IdSetId peer_class, PortClassId port_class) const {
+Decision Table::Decide(IdSetId sections, const PeerView& peer, PortClassId port_class) const {
   const InternedPolicy& interned = *interned_;
   BestMatches best;
   bool isolated = false;
   interned.section_sets.ForEach(sections, [&](SectionId id) {
     const TableSection& section = interned.sections[id];
-    if (section.is_place()) return (*bundles_)[section.bundle()]->Match(interned, peer_class, port_class, best);
+    if (section.is_place()) return (*bundles_)[section.bundle()]->Match(interned, peer, port_class, best);
     isolated |= section.default_deny != kNoRule;
     for (std::uint32_t i = 0; i < section.count; ++i) {
       const RuleMatch& match = section.rules[i];
       if (match.port_set != RuleMatch::kAnyPortSet && !interned.port_classes.Contains(port_class, match.port_set))
         continue;
-      if (match.peer_bit != RuleMatch::kAnyPeerBit && !interned.peer_classes.Contains(peer_class, match.peer_bit))
-        continue;
+      if (!peer.IsHeldBy(interned, match)) continue;
       best.Offer(interned, match);
       break;  // a section is in list order: its first match is its best
     }
@@ -129,6 +128,7 @@ std::string Table::Dump() const {
              '[' + std::to_string(named.index) + "] " + std::string(Name(named.action)) +
              (named.name.empty() ? "" : " \"" + named.name.text() + '"') + " tier=" + std::string(Name(named.tier)) +
              " peers=" + (match.peer_bit == RuleMatch::kAnyPeerBit ? "any" : std::to_string(match.peer_bit)) +
+             (named.domain_names.empty() ? "" : " names=" + named.domain_names.ToString()) +
              " ports=" + (match.port_set == RuleMatch::kAnyPortSet ? "any" : std::to_string(match.port_set)) + '\n';
     }
   }

@@ -18,6 +18,7 @@
 #ifndef SLUICE_DATAPLANE_TABLE_TABLE_H_
 #define SLUICE_DATAPLANE_TABLE_TABLE_H_
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -26,6 +27,7 @@
 #include <vector>
 
 #include "sluice/address.h"
+#include "sluice/domain_name.h"
 #include "sluice/id_set.h"
 #include "sluice/policy_terms.h"
 #include "sluice/resolved_policy.h"
@@ -33,6 +35,7 @@
 #include "sluice/stable_vector.h"
 #include "table/address_changes.h"
 #include "table/address_map.h"
+#include "table/name_rules.h"
 #include "table/port_map.h"
 
 namespace sluice {
@@ -69,6 +72,7 @@ struct TableRule {
   std::uint32_t priority = 0;
   std::int32_t index = -1;  // -1: the default deny of isolation
   RuleName name = {};
+  DomainPatterns domain_names = {};
 };
 
 // The outcome for one direction.
@@ -95,7 +99,7 @@ struct TableStats {
 
 // What deciding reads of a rule. 16 bytes, next to its section's others.
 struct RuleMatch {
-  std::uint32_t peer_bit = 0;  // id in peer classes; kAnyPeerBit: every address
+  std::uint32_t peer_bit = 0;  // id in peer classes, or of NameRules; kAnyPeerBit: every address
   std::uint32_t port_set = 0;  // id in port classes; kAnyPortSet: every protocol and port
   RuleId rule = kNoRule;
   Tier tier = Tier::kNetworkPolicy;
@@ -137,6 +141,17 @@ struct InternedPolicy {
 // where order has no meaning, it says which rule is named).
 bool Precedes(const TableRule& a, const TableRule& b);
 
+// The peer of a packet, as rules see it.
+struct PeerView {
+  IdSetId peer_class = kEmptyIdSet;
+  std::span<const std::uint32_t> name_bits = {};  // ascending: of the rules by name that it satisfies now
+
+  bool IsHeldBy(const InternedPolicy& interned, const RuleMatch& match) const {
+    return match.peer_bit == RuleMatch::kAnyPeerBit || interned.peer_classes.Contains(peer_class, match.peer_bit) ||
+           (!name_bits.empty() && std::binary_search(name_bits.begin(), name_bits.end(), match.peer_bit));
+  }
+};
+
 // Of the rules that match, the best of each tier.
 struct BestMatches {
   std::array<const RuleMatch*, 3> by_tier = {};
@@ -165,7 +180,16 @@ class Table {
   PortClassId PortClass(std::uint8_t protocol, std::uint16_t port) const { return ports_.Lookup(protocol, port); }
 
   // Works the triple out: O(rules of the sections). `sections` is an Identity's egress or ingress.
-  Decision Decide(IdSetId sections, IdSetId peer_class, PortClassId port_class) const;
+  Decision Decide(IdSetId sections, const PeerView& peer, PortClassId port_class) const;
+  Decision Decide(IdSetId sections, IdSetId peer_class, PortClassId port_class) const {
+    return Decide(sections, PeerView{peer_class}, port_class);
+  }
+
+  // The rules by domain name. What was learnt of names is asked beside the table (learnt_names.h): for the tables
+  // themselves, no address has a name.
+  const NameRules& name_rules() const { return *name_rules_; }
+  // Tables with the same ones share them.
+  const std::shared_ptr<const NameRules>& shared_name_rules() const { return name_rules_; }
 
   const TableRule& rule(RuleId id) const { return (*interned_->rules)[id]; }
   // What denies where `sections` isolate and no rule admits: kNoRule where none isolates. Of several policies that
@@ -226,6 +250,7 @@ class Table {
   IdentityId identity_limit_ = 1;
   std::shared_ptr<const InternedPolicy> interned_;
   std::shared_ptr<const Bundles> bundles_;
+  std::shared_ptr<const NameRules> name_rules_;
   AddressMap addresses_;
   PortMap ports_;
   AddressChanges changes_;

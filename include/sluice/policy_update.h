@@ -11,6 +11,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -118,6 +119,9 @@ class UpdateIndex {
   std::unordered_map<std::string, NodeId> nodes_;  // they never go, nor change their names
   std::size_t node_count_ = 0;
 };
+
+// What is wrong with a rule of that section by itself, in words; empty: nothing.
+std::string_view ProblemOf(const Section& section, const Rule& rule);
 
 // What is wrong with `update` against `policy`, naming object and field: numbers unknown, used or given twice, an
 // address that two endpoints would have, groups of one key that differ, an except outside its CIDR, a range upside

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "sluice/domain_name.h"
 #include "sluice/policy_terms.h"
 #include "sluice/rule_name.h"
 
@@ -31,6 +32,9 @@ struct Rule {
   Action action = Action::kAllow;
   std::int32_t index = 0;  // place in the object's list, from 0; several rules may share it (named ports, NP-51)
   RuleName name = {};      // for people
+  // Where there are any, it is only for destinations that were learnt as an address of such a name (FQ-02). Egress and
+  // kAllow alone (FQ-06), and `peers` is kAnyPeer.
+  DomainPatterns domain_names = {};
 
   friend bool operator==(const Rule&, const Rule&) = default;
 };

@@ -34,6 +34,8 @@ struct Config {
   std::string run = "/run/sluice";     // folder in memory: says whether `state` may be trusted
   PipelineConfig pipeline;
   CompileLimits limits;
+  std::vector<std::string> dns_resolvers;  // whose answers count; none: no DNS is read
+  std::uint32_t dns_port = 53;
   std::string http;                    // HOST:PORT; empty: nothing is served
   std::string http_page_token;         // file; empty: the page is shown on this host alone
   std::uint32_t http_policies = 2000;  // that have series of their own
@@ -41,6 +43,12 @@ struct Config {
   LogLevel log_level = LogLevel::kInfo;
   Origins origins;  // of the above, by the keys' names in the file
 
+  // As `pipeline`, with what workers are to do about DNS.
+  PipelineConfig PipelineWithDns() const {
+    PipelineConfig with_dns = pipeline;
+    if (!dns_resolvers.empty()) with_dns.dns.port = static_cast<std::uint16_t>(dns_port);
+    return with_dns;
+  }
   // Whether it stands at a node's hooks.
   bool has_hooks() const {
     return std::any_of(edge.wires.begin(), edge.wires.end(), [](const WireSettings& wire) { return wire.is_hooks; });

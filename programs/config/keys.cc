@@ -112,6 +112,18 @@ void AddSizeKeys(Config& config, std::vector<Key>& keys) {
                   "the same, for the compiled table"});
 }
 
+void AddDnsKeys(Config& config, std::vector<Key>& keys) {
+  keys.push_back({"dns.resolvers", TextListKey{&config.dns_resolvers, "none: DNS is not read"}, "",
+                  "whose answers count for rules by domain name: addresses, or pods as "
+                  "`NAMESPACE/LABEL=VALUE[,LABEL=VALUE]`, such as `kube-system/k8s-app=kube-dns`"});
+  keys.push_back({"dns.port", Number(config.dns_port, 1, 65535), "",
+                  "theirs, as packets have it where the filter stands, over UDP and TCP"});
+  keys.push_back({"dns.hold_ms", Number(config.pipeline.dns.hold_ms, 1, 1000), "ms",
+                  "an answer waits at most so long until what it says is in force; it takes a fraction of one"});
+  keys.push_back({"dns.held", Number(config.pipeline.dns.held, 1, 4096), "answers a worker",
+                  "that wait at once; with one more, the oldest goes on"});
+}
+
 void AddEdgeKeys(EdgeSettings& edge, std::vector<Key>& keys) {
   keys.push_back({"cores", CoresKey{&edge.cores}, "CPU numbers",
                   "such as `0,2-4`: the first for the control thread, each further one a worker; empty: the first two "
@@ -167,6 +179,7 @@ std::vector<Key> KeysOf(Config& config) {
                   "stay in memory for `sluicectl flows --since` and `--follow`; 0: none, and neither works"});
   AddPolicyKeys(config.pipeline, keys);
   AddTimeoutKeys(config.pipeline.timeouts, keys);
+  AddDnsKeys(config, keys);
   AddSizeKeys(config, keys);
   AddEdgeKeys(config.edge, keys);
   return keys;

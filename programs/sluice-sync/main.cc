@@ -100,6 +100,9 @@ class Reports : public PushObserver {
     const std::lock_guard lock(mutex_);
     refusals_.push_back({target, refusal, held});
   }
+  void OnOlder(const std::string& target, const std::string& message) override {
+    spdlog::warn("{}: {}", target, message);
+  }
   void OnConnected(const std::string& target) override { spdlog::info("{}: connected", target); }
   void OnTrouble(const std::string& target, const std::string& message) override {
     spdlog::warn("{}: {}; what is in force there stays, and we try again", target, message);

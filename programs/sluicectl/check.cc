@@ -17,6 +17,7 @@
 #include "sluicectl/heap.h"
 #include "sluicectl/input.h"
 #include "sluicectl/judge.h"
+#include "sluicectl/known_names.h"
 #include "sluicectl/output.h"
 #include "sluicectl/traffic_end.h"
 
@@ -27,6 +28,7 @@ struct CheckOptions {
   std::vector<std::string> manifests;
   std::string flows;
   std::string config;
+  std::string names;
   std::string engine = "compiled";
   std::string format = "table";
   bool no_exemptions = false;
@@ -151,6 +153,8 @@ void Checker::CheckExpectation(const FlowLine& line, const FlowAnswer& answer) {
 int RunCheck(const CheckOptions& options) {
   Config config;
   if (!LoadConfig(options.config, &config)) return kExitBadInput;
+  KnownNames names;
+  if (!names.Load(options.names)) return kExitBadInput;
   const LoadedManifests& manifests = *KeepUntilExit(LoadManifestsAndWarn(options.manifests));
   const bool exemptions = !options.no_exemptions;
   std::unique_ptr<Judge> judge;
@@ -159,21 +163,21 @@ int RunCheck(const CheckOptions& options) {
   if (options.engine != "reference") {
     const CompiledPolicy& policy = *KeepUntilExit(CompilePolicy(manifests.cluster, config.limits));
     if (policy.table == nullptr) return kExitBadInput;
-    judge = std::make_unique<CompiledJudge>(policy.table, exemptions, SettingsOf(config));
+    judge = std::make_unique<CompiledJudge>(policy.table, exemptions, SettingsOf(config), names.now());
     resolved = &policy.resolved;
   } else {
     resolved = KeepUntilExit(Resolve(manifests.cluster, nullptr));  // for names alone
   }
   if (options.engine != "compiled") {
     (judge == nullptr ? judge : second) =
-        std::make_unique<ReferenceJudge>(manifests.cluster, exemptions, SettingsOf(config));
+        std::make_unique<ReferenceJudge>(manifests.cluster, exemptions, SettingsOf(config), names.by_address());
   }
 
   const PodDirectory& pods = *KeepUntilExit(PodDirectory(manifests.cluster));
   FlowFile file(options.flows, pods);
   if (!file.Open()) return kExitBadInput;
-  const EndNames names(*resolved);
-  Checker checker(options, std::move(judge), std::move(second), names);
+  const EndNames end_names(*resolved);
+  Checker checker(options, std::move(judge), std::move(second), end_names);
   checker.Run(file);
   const bool written = checker.Flush();
   file.WarnOfMissingPorts();
@@ -212,6 +216,7 @@ void AddCheck(CLI::App& app, int* exit_code) {
       ->capture_default_str();
   command->add_option("--config", options->config, "sluiced's configuration: what it drops beside policy")
       ->type_name("FILE");
+  command->add_option("--names", options->names, kNamesOptionText)->type_name("FILE");
   command->add_flag("--no-exemptions", options->no_exemptions,
                     "judge a pod's traffic with itself and its own node like any other");
   command->add_option("-o,--output", options->format, "json or table")

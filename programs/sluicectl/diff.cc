@@ -24,6 +24,7 @@
 #include "sluicectl/input.h"
 #include "sluicectl/judge.h"
 #include "sluicectl/live.h"
+#include "sluicectl/live_names.h"
 #include "sluicectl/live_policy.h"
 #include "sluicectl/overlay.h"
 #include "sluicectl/policy_diff.h"
@@ -110,7 +111,10 @@ bool IsOver(const v1::Flow& flow) {
 }
 
 // Runs the live flows through the table that the manifests make, as sluiced would after the change.
-int CompareFlows(const DiffOptions& options, v1::ObserveService::Stub& stub, const Table& table, FlowsDiff* diff) {
+int CompareFlows(const DiffOptions& options, v1::ObserveService::Stub& stub, const ResolvedPolicy& in_force,
+                 const Table& table, FlowsDiff* diff) {
+  LiveNames names;
+  if (const int code = names.Fetch(options.live, stub, in_force); code != kExitFine) return code;
   Classifier classifier;
   std::vector<v1::Flow> flows;
   const auto judge = [&] {
@@ -119,9 +123,9 @@ int CompareFlows(const DiffOptions& options, v1::ObserveService::Stub& stub, con
     for (std::size_t i = 0; i < flows.size(); ++i) {
       queries[i] = {*DecodeAddress(flows[i].source()), *DecodeAddress(flows[i].destination()),
                     static_cast<std::uint8_t>(flows[i].protocol()),
-                    static_cast<std::uint16_t>(flows[i].destination_port())};
+                    static_cast<std::uint16_t>(flows[i].destination_port()), names.BeganBy(flows[i].egress())};
     }
-    classifier.Classify(table, std::span(queries).first(flows.size()), answers.data());
+    classifier.Classify(table, std::span(queries).first(flows.size()), answers.data(), true, names.now());
     for (std::size_t i = 0; i < flows.size(); ++i) {
       if (answers[i].allow && !answers[i].unknown_endpoint) continue;
       if (++diff->cut > options.max_flows) continue;
@@ -276,7 +280,7 @@ int RunDiff(const DiffOptions& options) {
   if (table == nullptr) return kExitBadInput;
   FlowsDiff flows;
   if (!options.no_flows) {
-    if (const int code = CompareFlows(options, *stub, *table, &flows); code != kExitFine) return code;
+    if (const int code = CompareFlows(options, *stub, live, *table, &flows); code != kExitFine) return code;
   }
   const PolicyDiff diff = Compare(live, wanted);
   Output output;

@@ -22,7 +22,9 @@
 #include "sluicectl/explanation.h"
 #include "sluicectl/input.h"
 #include "sluicectl/judge.h"
+#include "sluicectl/known_names.h"
 #include "sluicectl/labels.h"
+#include "sluicectl/learnt_names_text.h"
 #include "sluicectl/live.h"
 #include "sluicectl/live_policy.h"
 #include "sluicectl/output.h"
@@ -39,6 +41,7 @@ struct ExplainOptions {
   std::uint16_t source_port = 0;
   std::string interface;  // of which pod; empty: of the one that has the source
   std::string config;
+  std::string names;
   bool no_exemptions = false;
   LiveOptions live;
 };
@@ -218,13 +221,15 @@ struct Subject {
   FilterSettings settings = {};
   bool is_foreign = false;                 // it comes by the interface of a pod that has another address
   std::optional<std::string> reason = {};  // what a running sluiced says that it does beside policy
+  std::shared_ptr<KnownNames> names = std::make_shared<KnownNames>();
+  std::vector<v1::LearntName> learnt = {};  // of the destination, by a running sluiced
 };
 
 int Write(const ExplainOptions& options, const Subject& subject, std::uint8_t protocol) {
   const reference::Flow flow{subject.ends.source, subject.ends.destination, protocol, options.source_port,
                              options.destination_port.value_or(0)};
-  Explanation explanation =
-      Explain(subject.policy, *subject.table, flow, !options.no_exemptions, subject.settings, subject.is_foreign);
+  Explanation explanation = Explain(subject.policy, *subject.table, flow, !options.no_exemptions, subject.settings,
+                                    subject.is_foreign, *subject.names);
   if (subject.reason) {
     explanation.reason = *subject.reason;
     explanation.allow =
@@ -233,8 +238,10 @@ int Write(const ExplainOptions& options, const Subject& subject, std::uint8_t pr
   Output output;
   if (options.live.format == "table") {
     WriteText(output, explanation, flow, options.interface);
+    for (const v1::LearntName& name : subject.learnt) output << ToText(name) << "\n";
   } else {
     Json json = ToJson(explanation, flow);
+    for (const v1::LearntName& name : subject.learnt) json["dst_names"].push_back(ToJson(name));
     if (!options.interface.empty()) json["interface"] = options.interface;
     WriteObject(output, options.live.format, json);
   }
@@ -244,6 +251,8 @@ int Write(const ExplainOptions& options, const Subject& subject, std::uint8_t pr
 int ExplainManifests(const ExplainOptions& options, std::uint8_t protocol) {
   Config config;
   if (!LoadConfig(options.config, &config)) return kExitBadInput;
+  const auto names = std::make_shared<KnownNames>();
+  if (!names->Load(options.names)) return kExitBadInput;
   const LoadedManifests manifests = LoadManifestsAndWarn(options.manifests);
   const PodDirectory pods(manifests.cluster);
   const auto ends = ParseEnds(options.source, options.destination, pods);
@@ -262,7 +271,8 @@ int ExplainManifests(const ExplainOptions& options, std::uint8_t protocol) {
                           .table = std::move(policy.table),
                           .ends = std::get<Ends>(ends),
                           .settings = settings,
-                          .is_foreign = std::get<bool>(foreign)},
+                          .is_foreign = std::get<bool>(foreign),
+                          .names = names},
                          protocol);
   return manifests.good ? code : kExitBadInput;
 }
@@ -339,6 +349,10 @@ int ExplainLive(const ExplainOptions& options, std::uint8_t protocol) {
     if (before.SerializeAsString() != after.SerializeAsString()) continue;
     subject.ends = {*IpAddress::Parse(before.source()), *IpAddress::Parse(before.destination())};
     if (before.has_reason()) subject.reason = before.reason();
+    for (const v1::LearntName& name : before.destination_names()) {
+      if (!name.lapsed()) subject.names->Add(subject.ends.destination, name.name());
+      subject.learnt.push_back(name);
+    }
     WarnOfUnanswered(subject);
     return Write(options, subject, protocol);
   }
@@ -356,6 +370,9 @@ int RunExplain(const ExplainOptions& options) {
   }
   if (options.manifests.empty() && !options.config.empty()) {
     return BadOption("--config", "goes with --manifests; a running sluiced has its own");
+  }
+  if (options.manifests.empty() && !options.names.empty()) {
+    return BadOption("--names", "goes with --manifests; a running sluiced knows what it learnt");
   }
   return options.manifests.empty() ? ExplainLive(options, *protocol) : ExplainManifests(options, *protocol);
 }
@@ -383,6 +400,8 @@ void AddExplain(CLI::App& app, int* exit_code) {
   command
       ->add_option("--config", options->config,
                    "with --manifests: sluiced's configuration, what it drops beside policy")
+      ->type_name("FILE");
+  command->add_option("--names", options->names, std::string("with --manifests: ") + kNamesOptionText)
       ->type_name("FILE");
   AddTargetOptions(*command, options->live);
   command->add_flag("--no-exemptions", options->no_exemptions,

@@ -73,7 +73,9 @@ bool PortsMatch(const Rule& rule, const reference::Flow& flow) {
 }
 
 std::string WhyNot(const Rule& rule, const RuleExplanation& step, const reference::Flow& flow) {
-  std::string text = step.peers_match ? "" : "the peer is not among them";
+  std::string text = step.peers_match            ? ""
+                     : rule.domain_names.empty() ? "the peer is not among them"
+                                                 : "the peer was not learnt to have such a name";
   if (step.ports_match) return text;
   if (!text.empty()) text += ", and ";
   if (rule.ports.empty()) return text + "no pod has a port of the name that it asks for";
@@ -83,8 +85,15 @@ std::string WhyNot(const Rule& rule, const RuleExplanation& step, const referenc
   return text + (same_protocol ? "the port is another" : "the protocol is another");
 }
 
+bool HasName(const KnownNames& names, const IpAddress& address, const DomainPatterns& patterns) {
+  const auto known = names.by_address().find(address);
+  return known != names.by_address().end() &&
+         std::any_of(known->second.begin(), known->second.end(),
+                     [&](const std::string& name) { return patterns.Match(name); });
+}
+
 RuleExplanation ExplainRule(const ResolvedPolicy& policy, const Rule& rule, const IpAddress& peer,
-                            const Endpoint* peer_endpoint, const reference::Flow& flow) {
+                            const Endpoint* peer_endpoint, const reference::Flow& flow, const KnownNames& names) {
   RuleExplanation step;
   step.index = rule.index;
   step.name = rule.name.text();
@@ -92,6 +101,10 @@ RuleExplanation ExplainRule(const ResolvedPolicy& policy, const Rule& rule, cons
   step.peers = rule.peers == kAnyPeer ? "everyone" : policy.groups[rule.peers].key;
   step.ports = PortsText(rule);
   step.peers_match = rule.peers == kAnyPeer || IsMember(policy, rule.peers, peer, peer_endpoint);
+  if (!rule.domain_names.empty()) {
+    step.peers = rule.domain_names.ToString();
+    step.peers_match = HasName(names, peer, rule.domain_names);
+  }
   step.ports_match = PortsMatch(rule, flow);
   step.why_not = WhyNot(rule, step, flow);
   return step;
@@ -118,7 +131,8 @@ std::optional<NearestRule> FindNearest(const SideExplanation& side) {
 }
 
 SideExplanation ExplainSide(const ResolvedPolicy& policy, Direction direction, const reference::Flow& flow,
-                            const Endpoint* subject, const Endpoint* peer_endpoint, SideAnswer decided) {
+                            const Endpoint* subject, const Endpoint* peer_endpoint, SideAnswer decided,
+                            const KnownNames& names) {
   SideExplanation side;
   side.answer = std::move(decided);
   const SideAnswer& answer = side.answer;
@@ -134,7 +148,7 @@ SideExplanation ExplainSide(const ResolvedPolicy& policy, Direction direction, c
     PolicyExplanation& step = side.policies.back();
     step.isolates = step.isolates || section.isolates;
     for (const Rule& rule : section.rules) {
-      step.rules.push_back(ExplainRule(policy, rule, peer, peer_endpoint, flow));
+      step.rules.push_back(ExplainRule(policy, rule, peer, peer_endpoint, flow, names));
       RuleExplanation& last = step.rules.back();
       last.decides = last.peers_match && last.ports_match && answer.decided && answer.policy == section.policy &&
                      answer.rule == rule.index;
@@ -155,11 +169,11 @@ SideExplanation ExplainSide(const ResolvedPolicy& policy, Direction direction, c
 }  // namespace
 
 Explanation Explain(const ResolvedPolicy& policy, const Table& table, const reference::Flow& flow, bool exemptions,
-                    const FilterSettings& settings, bool is_foreign) {
+                    const FilterSettings& settings, bool is_foreign, const KnownNames& names) {
   Classifier classifier(1);
   const ClassifyQuery query{flow.source, flow.destination, flow.protocol, flow.destination_port};
   Classification decision;
-  classifier.Classify(table, {&query, 1}, &decision, exemptions);
+  classifier.Classify(table, {&query, 1}, &decision, exemptions, names.now());
 
   const Endpoint* source = FindEndpoint(policy, flow.source);
   const Endpoint* destination = FindEndpoint(policy, flow.destination);
@@ -177,9 +191,9 @@ Explanation Explain(const ResolvedPolicy& policy, const Table& table, const refe
   explanation.reason = ReasonBesidePolicy(settings.pipeline, table.has_policy(), packet);
   explanation.allow = decision.allow && explanation.reason.empty();
   explanation.egress = ExplainSide(policy, Direction::kEgress, flow, source, destination,
-                                   ToAnswer(table, decision.egress, decision.egress_sections));
+                                   ToAnswer(table, decision.egress, decision.egress_sections), names);
   explanation.ingress = ExplainSide(policy, Direction::kIngress, flow, destination, source,
-                                    ToAnswer(table, decision.ingress, decision.ingress_sections));
+                                    ToAnswer(table, decision.ingress, decision.ingress_sections), names);
   return explanation;
 }
 

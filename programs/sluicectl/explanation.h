@@ -13,6 +13,7 @@
 #include "sluice/policy_terms.h"
 #include "sluice/resolved_policy.h"
 #include "sluicectl/judge.h"
+#include "sluicectl/known_names.h"
 #include "table/table.h"
 
 namespace sluice {
@@ -71,7 +72,7 @@ struct Explanation {
 // `table` is compiled from `policy`; the explanation's texts refer to it.
 // `is_foreign`: it comes by the interface of a pod that has another address.
 Explanation Explain(const ResolvedPolicy& policy, const Table& table, const reference::Flow& flow, bool exemptions,
-                    const FilterSettings& settings = {}, bool is_foreign = false);
+                    const FilterSettings& settings = {}, bool is_foreign = false, const KnownNames& names = {});
 
 }  // namespace sluice
 

@@ -157,7 +157,7 @@ void AddGet(CLI::App& app, int* exit_code) {
   get->require_subcommand(0, 1);  // what is no list is then called unexpected, by its name
   get->callback([get, exit_code] {
     if (!get->get_subcommands().empty()) return;
-    *exit_code = Fail("say what to get: endpoints, policies, rules, flows, ports, workers or drops");
+    *exit_code = Fail("say what to get: endpoints, policies, rules, flows, names, ports, workers or drops");
   });
   get->footer(
       "Examples:\n"
@@ -203,6 +203,16 @@ void AddGet(CLI::App& app, int* exit_code) {
   AddTrafficOptions(*flows, options->filter);
   flows->add_option("--state", options->state, "such as ESTABLISHED")->type_name("STATE");
   flows->add_option("--limit", options->limit, "at most so many")->type_name("N");
+  const auto names =
+      add("names", {"name"}, "Names that rules ask for, and the addresses that they were learnt to have.",
+          "  sluicectl get names\n"
+          "  sluicectl get names '*.example.com'\n"
+          "  sluicectl get names --address 203.0.113.9 -o json    # those that ran out, too",
+          GetNames);
+  names.first->add_option("NAME", names.second->names, "this name, or those that *.NAME stands for")
+      ->expected(0, 1)
+      ->type_name("NAME");
+  names.first->add_option("--address", names.second->filter.address, "of this address")->type_name("ADDRESS");
   add("ports", {"port"}, "Ports and what went through them.", "  sluicectl get ports --watch", GetPorts);
   add("workers", {"worker"}, "Workers, their packets and flows.", "  sluicectl get workers -o wide", GetWorkers);
   add("drops", {"drop"}, "Dropped packets by reason; -o wide shows reasons without any.",

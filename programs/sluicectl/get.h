@@ -137,6 +137,7 @@ int GetUnused(const GetOptions& options, Stub& stub);
 // get_traffic.cc
 int GetFlows(const GetOptions& options, Stub& stub);
 int GetPorts(const GetOptions& options, Stub& stub);
+int GetNames(const GetOptions& options, Stub& stub);
 int GetWorkers(const GetOptions& options, Stub& stub);
 int GetDrops(const GetOptions& options, Stub& stub);
 

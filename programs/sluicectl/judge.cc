@@ -53,7 +53,7 @@ void CompiledJudge::Answer(std::span<const reference::Flow> flows, FlowAnswer* a
   for (std::size_t i = 0; i < flows.size(); ++i) {
     queries[i] = {flows[i].source, flows[i].destination, flows[i].protocol, flows[i].destination_port};
   }
-  classifier_.Classify(*table_, std::span(queries).first(flows.size()), results.data(), exemptions_);
+  classifier_.Classify(*table_, std::span(queries).first(flows.size()), results.data(), exemptions_, names_);
   for (std::size_t i = 0; i < flows.size(); ++i) {
     const Classification& result = results[i];
     const FirstPacket packet{

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "config/config.h"
@@ -58,21 +59,25 @@ class Judge {
 
 class CompiledJudge : public Judge {
  public:
-  CompiledJudge(std::shared_ptr<const Table> table, bool exemptions, const FilterSettings& settings = {})
-      : table_(std::move(table)), exemptions_(exemptions), settings_(settings) {}
+  // `names`: refers to what outlives the judge.
+  CompiledJudge(std::shared_ptr<const Table> table, bool exemptions, const FilterSettings& settings = {},
+                const NamesNow& names = {})
+      : table_(std::move(table)), exemptions_(exemptions), settings_(settings), names_(names) {}
   void Answer(std::span<const reference::Flow> flows, FlowAnswer* answers) override;
 
  private:
   std::shared_ptr<const Table> table_;
   bool exemptions_;
   FilterSettings settings_;
+  NamesNow names_;
   Classifier classifier_;
 };
 
 class ReferenceJudge : public Judge {
  public:
-  ReferenceJudge(const Cluster& cluster, bool exemptions, const FilterSettings& settings = {})
-      : evaluator_(cluster), exemptions_(exemptions), settings_(settings) {}
+  ReferenceJudge(const Cluster& cluster, bool exemptions, const FilterSettings& settings = {},
+                 reference::NamesByAddress names = {})
+      : evaluator_(cluster, std::move(names)), exemptions_(exemptions), settings_(settings) {}
   void Answer(std::span<const reference::Flow> flows, FlowAnswer* answers) override;
 
  private:

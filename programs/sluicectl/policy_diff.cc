@@ -29,7 +29,9 @@ std::string PortsText(const std::vector<PortRange>& ports) {
 std::string RuleLine(const ResolvedPolicy& policy, const Section& section, const Rule& rule) {
   std::string text = RuleText(section.direction, rule.index, rule.name.text()) + ": " + std::string(Name(rule.action));
   text += section.direction == Direction::kEgress ? " to " : " from ";
-  text += rule.peers == kAnyPeer ? "anyone" : policy.groups[rule.peers].key;
+  text += !rule.domain_names.empty() ? rule.domain_names.ToString()
+          : rule.peers == kAnyPeer   ? "anyone"
+                                     : policy.groups[rule.peers].key;
   text += ", " + (rule.any_port ? "any port" : PortsText(rule.ports));
   // Of a policy that isolates its subjects, only the named ports' numbers are of some of them. A cluster policy
   // isolates none, so each rule says which pods it binds.

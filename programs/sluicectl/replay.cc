@@ -18,6 +18,7 @@
 #include "sluicectl/decision.h"
 #include "sluicectl/input.h"
 #include "sluicectl/judge.h"
+#include "sluicectl/known_names.h"
 #include "sluicectl/output.h"
 #include "sluicectl/packet_ends.h"
 #include "sluicectl/replay_run.h"
@@ -31,6 +32,7 @@ struct ReplayOptions {
   std::vector<std::string> against;
   std::string write;
   std::string config;
+  std::string names;
   std::string format = "table";
   std::string capture;
 };
@@ -283,6 +285,9 @@ int RunReplay(ReplayOptions options) {
   }
   Config config;
   if (!LoadConfig(options.config, &config)) return kExitBadInput;
+  KnownNames names;
+  if (!names.Load(options.names)) return kExitBadInput;
+  config.pipeline.learnt_names = names.now().learnt;
   CaptureReader reader;
   if (const auto error = reader.Open(options.capture)) {
     Report(*error);
@@ -347,6 +352,7 @@ void AddReplay(CLI::App& app, int* exit_code) {
       ->type_name("OUT.pcap");
   command->add_option("--config", options->config, "sluiced's configuration: time-outs, strictness, action on deny")
       ->type_name("FILE");
+  command->add_option("--names", options->names, kNamesOptionText)->type_name("FILE");
   command->add_option("-o,--output", options->format, "json or table")
       ->check(CLI::IsMember({"json", "table"}))
       ->capture_default_str();

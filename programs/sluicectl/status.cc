@@ -59,6 +59,24 @@ Json StagedJson(const v1::Status& status, bool for_people) {
          CountText(staged.pods(), "pod") + " silent";
 }
 
+void AddDns(const v1::DnsStatus& dns, Json& json) {
+  json["dns queries"] = dns.queries();
+  json["dns learnt"] = dns.learnt();
+  json["dns unlearnt"] = dns.unlearnt();
+  json["dns untrusted"] = dns.untrusted();
+  json["dns spoofed"] = dns.spoofed();
+  json["dns malformed"] = dns.malformed();
+  json["dns truncated"] = dns.truncated();
+  json["dns held"] = dns.held();
+  json["dns hold ran out"] = dns.ran_out();
+  json["dns hold had no room"] = dns.no_room();
+  json["dns waiting"] = dns.waiting();
+  json["dns fragmented"] = dns.fragmented();
+  json["dns queries lost"] = dns.lost_queries();
+  json["dns queries displaced"] = dns.displaced();
+  json["dns streams lost"] = dns.lost_streams();
+}
+
 Json ToJson(const v1::Status& status, bool for_people) {
   Json json = {{"version", status.version()}};
   const auto time = [&](const char* name, std::uint64_t unix_ns) {
@@ -88,12 +106,17 @@ Json ToJson(const v1::Status& status, bool for_people) {
   json["carried flows"] = status.carried_flows();
   json["carried packets"] = status.carried_packets();
   json["carried bytes"] = status.carried_bytes();
+  json["domain patterns"] = status.domain_patterns();
+  json["names"] = status.names();
+  json["name addresses"] = status.name_addresses();
+  json["names evicted"] = status.names_evicted();
   json["forwarded"] = status.forwarded();
   json["dropped"] = status.dropped();
   json["rejected"] = status.rejected();
   json["encapsulated"] = status.encapsulated();
   json["spoofed source"] = status.spoofed_source();
   json["spoofed tunnel"] = status.spoofed_tunnel();
+  if (status.has_dns()) AddDns(status.dns(), json);
   json["last refusal"] = ProblemTexts(status.last_refusal());
   json["held policies"] = status.held_policies();
   json["held"] = ProblemTexts(status.held());

@@ -8,11 +8,13 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "sluicectl/commands.h"
 #include "sluicectl/input.h"
 #include "sluicectl/judge.h"
+#include "sluicectl/known_names.h"
 #include "sluicectl/output.h"
 #include "sluicectl/verify_classes.h"
 
@@ -46,36 +48,61 @@ bool Agree(std::span<const reference::Flow> flows, Judge& compiled, Judge& refer
   return true;
 }
 
+// What destinations may be called: no name that a rule asks for, a name for each pattern alone, and all of these. What
+// one name adds is one rule or several that match, whichever address has it, so more names than that add no case.
+std::vector<std::vector<std::string>> NamesToTry(const Table& table) {
+  std::vector<std::string> all;
+  for (std::string name : table.name_rules().Patterns()) {
+    if (name.starts_with('*')) name.replace(0, 1, "any");
+    all.push_back(std::move(name));
+  }
+  std::vector<std::vector<std::string>> tries(1);
+  for (const std::string& name : all) tries.push_back({name});
+  if (all.size() > 1) tries.push_back(std::move(all));
+  return tries;
+}
+
 int RunVerify(const VerifyOptions& options) {
   const LoadedManifests manifests = LoadManifestsAndWarn(options.manifests);
   CompiledPolicy policy = CompilePolicy(manifests.cluster);
   if (policy.table == nullptr) return kExitBadInput;
   const TrafficClasses classes(manifests.cluster, *policy.table);
-  CompiledJudge compiled(policy.table, !options.no_exemptions);
-  ReferenceJudge reference(manifests.cluster, !options.no_exemptions);
+  const std::vector<std::vector<std::string>> tries = NamesToTry(*policy.table);
+  const std::uint64_t size = classes.size() * tries.size();
 
-  const bool all = classes.size() <= options.budget;
-  const std::uint64_t wanted = std::min(classes.size(), options.budget);
+  const bool all = size <= options.budget;
+  const std::uint64_t wanted = std::min(size, options.budget);
+  const std::uint64_t wanted_each = std::max<std::uint64_t>(wanted / tries.size(), 1);
   std::mt19937_64 random(classes.size());  // the same input gives the same sample
   std::uniform_int_distribution<std::uint64_t> any_class(0, classes.size() - 1);
   std::array<reference::Flow, Judge::kMaxBurst> flows;
-  for (std::uint64_t compared = 0; compared < wanted;) {
-    const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(flows.size(), wanted - compared));
-    for (std::size_t i = 0; i < count; ++i) flows[i] = classes.At(all ? compared + i : any_class(random));
-    if (!Agree(std::span(flows).first(count), compiled, reference)) return kExitDiffers;
-    compared += count;
+  for (const std::vector<std::string>& called : tries) {
+    KnownNames names;
+    for (const std::string& name : called) {
+      for (const IpAddress& address : classes.Addresses()) names.Add(address, name);
+    }
+    CompiledJudge compiled(policy.table, !options.no_exemptions, {}, names.now());
+    ReferenceJudge reference(manifests.cluster, !options.no_exemptions, {}, names.by_address());
+    for (std::uint64_t compared = 0; compared < wanted_each;) {
+      const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(flows.size(), wanted_each - compared));
+      for (std::size_t i = 0; i < count; ++i) flows[i] = classes.At(all ? compared + i : any_class(random));
+      if (!Agree(std::span(flows).first(count), compiled, reference)) return kExitDiffers;
+      compared += count;
+    }
   }
 
   Output output;
   output << "compiled and reference agree on ";
   if (all) {
-    output << "all " << static_cast<std::int64_t>(classes.size()) << " classes of traffic";
+    output << "all " << static_cast<std::int64_t>(size) << " classes of traffic";
   } else {
-    output << "a uniform sample of " << static_cast<std::int64_t>(wanted) << " out of "
-           << static_cast<std::int64_t>(classes.size()) << " classes of traffic (--budget raises it)";
+    output << "a uniform sample of " << static_cast<std::int64_t>(wanted_each * tries.size()) << " out of "
+           << static_cast<std::int64_t>(size) << " classes of traffic (--budget raises it)";
   }
   output << ": " << static_cast<std::int64_t>(classes.address_count()) << " classes of addresses, "
-         << static_cast<std::int64_t>(classes.service_count()) << " of protocols and ports\n";
+         << static_cast<std::int64_t>(classes.service_count()) << " of protocols and ports";
+  if (tries.size() > 1) output << ", " << static_cast<std::int64_t>(tries.size()) << " of names";
+  output << "\n";
   if (!output.Flush() || !manifests.good) return kExitBadInput;
   return kExitFine;
 }

@@ -244,4 +244,15 @@ reference::Flow TrafficClasses::At(std::uint64_t index) const {
   return flow;
 }
 
+std::vector<IpAddress> TrafficClasses::Addresses() const {
+  std::vector<IpAddress> addresses;
+  for (const auto& family : addresses_) {
+    for (const AddressClass& one : family) {
+      addresses.push_back(one.first);
+      if (one.second) addresses.push_back(*one.second);
+    }
+  }
+  return addresses;
+}
+
 }  // namespace sluice

@@ -39,6 +39,8 @@ class TrafficClasses {
   std::uint64_t size() const { return (PairCount(0) + PairCount(1)) * services_.size(); }
   // A packet of class `index` < size().
   reference::Flow At(std::uint64_t index) const;
+  // Every address that stands for others in a packet's class.
+  std::vector<IpAddress> Addresses() const;
 
  private:
   std::uint64_t PairCount(int family) const {

@@ -15,6 +15,7 @@
 #include "api/server.h"
 #include "certificate/tls_material.h"
 #include "common/own_host.h"
+#include "dns/resolvers.h"
 #include "edge/device.h"
 #include "edge/eal.h"
 #include "edge/kernel_interface.h"
@@ -146,6 +147,12 @@ Diagnostics CheckSettings(const Config& config) {
   }
   for (const ApiProblem& problem : CheckApiSettings(config.api)) {
     problems.push_back(config.origins.Problem(problem.key, problem.what));
+  }
+  for (std::size_t i = 0; i < config.dns_resolvers.size(); ++i) {
+    const auto resolver = Resolver::Parse(config.dns_resolvers[i]);
+    if (const auto* error = std::get_if<std::string>(&resolver)) {
+      problems.push_back(config.origins.Problem(Item("dns.resolvers", i), *error));
+    }
   }
   if (!config.http.empty()) {
     if (auto error = CheckHttpAddress(config.http))

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "api/capture_service.h"
+#include "api/names_service.h"
 #include "api/observe_service.h"
 #include "api/policy_records.h"
 #include "api/policy_service.h"
@@ -27,9 +28,11 @@
 #include "common/service_manager.h"
 #include "common/signals.h"
 #include "config/config.h"
+#include "dns/dns_listener.h"
 #include "edge/dataplane.h"
 #include "edge/eal.h"
 #include "edge/hooks_wire.h"
+#include "edge/worker_grace.h"
 #include "hook/carried_maps.h"
 #include "hook/namespace_lock.h"
 #include "http/http_server.h"
@@ -38,11 +41,14 @@
 #include "sluice/log_text.h"
 #include "sluiced/carrier.h"
 #include "sluiced/command_line.h"
+#include "sluiced/learn_answers.h"
 #include "sluiced/monitor.h"
+#include "sluiced/name_keeper.h"
 #include "sluiced/plane_view.h"
 #include "sluiced/policy_keeper.h"
 #include "sluiced/store_names.h"
 #include "sluiced/summary.h"
+#include "sluiced/trusted_resolvers.h"
 #include "sluiced/worker_watch.h"
 #include "store/policy_intake.h"
 
@@ -133,10 +139,23 @@ class Daemon {
     MakeFlowLog(say);
     if (!StartHttp()) return kExitFailed;
     if (!LoadFirstPolicy()) return kExitFine;
-    auto plane = Dataplane::Start(config_.edge, config_.pipeline, intake_->store().table(), say,
+    staged_->AskNames([this, now = NameClock()](const IpAddress& address, LearntNames* learnt) {
+      learnt_names_.CopyOf(address, learnt);
+      return now().clock_ns;
+    });
+    name_keeper_ = std::make_unique<NameKeeper>(learnt_names_, NamesFile(), say);
+    if (const std::size_t restored = name_keeper_->Restore(); restored != 0) {
+      spdlog::info("{} addresses of names from the state folder", restored);
+    }
+    config_.pipeline.learnt_names = &learnt_names_.learnt();
+    if (!config_.dns_resolvers.empty()) dns_ = std::make_unique<DnsListener>(learn_answers_);
+    auto plane = Dataplane::Start(config_.edge, config_.PipelineWithDns(), intake_->store().table(), say,
                                   [this](Pipeline& pipeline) { Tap(pipeline); });
     if (const auto* error = std::get_if<std::string>(&plane)) return Fail(*error);
     plane_ = std::get<std::unique_ptr<Dataplane>>(std::move(plane));
+    names_grace_.Follow(&plane_->readers());
+    name_keeper_->Start();
+    StartDns();
     StartCarrier(say);
     return StartApi(say);
   }
@@ -147,6 +166,7 @@ class Daemon {
   }
 
   void Tap(Pipeline& pipeline) {
+    if (dns_) dns_->Add(*pipeline.dns_tap());
     pipeline.Capture(capture_rings_.emplace_back(std::make_unique<CaptureRing>()).get());
     if (!flow_log_) return;
     std::random_device device;
@@ -203,6 +223,19 @@ class Daemon {
     return true;
   }
 
+  // Before anybody is told that it runs.
+  void StartDns() {
+    if (!dns_) return;
+    resolvers_ = std::make_unique<TrustedResolvers>(config_.dns_resolvers, intake_->store(), *dns_);
+    SayOfResolvers();
+    dns_->Start();
+  }
+
+  void SayOfResolvers() {
+    if (!resolvers_) return;
+    if (const auto news = resolvers_->Look()) spdlog::info("{}", *news);
+  }
+
   // Before anybody is told that it runs: what hooks carry by an older policy's word comes to the workers from here on.
   void StartCarrier(const Carrier::Say& say) {
     const auto& wires = config_.edge.wires;
@@ -226,10 +259,11 @@ class Daemon {
     const auto say_news = [](std::string_view line) { spdlog::info("{}", line); };
     const auto may_push = [this](const std::string& chain) { return tls_.MayPush(chain); };
     service_ = std::make_unique<PolicyService>(*intake_, refusal, say_news, may_push);
-    view_ = std::make_unique<PlaneView>(*plane_, plane_mutex_, config_.edge, carrier_.get());
+    view_ = std::make_unique<PlaneView>(*plane_, plane_mutex_, config_.edge, carrier_.get(), dns_.get());
     monitor_->BeginTraffic(*view_);
     observe_ = std::make_unique<ObserveService>(*intake_, *view_, config_.pipeline, ReadLimits(), flow_log_.get(),
-                                                staged_.get());
+                                                staged_.get(), NamesView{&learnt_names_, NameClock()});
+    names_service_ = std::make_unique<NamesService>(NamesView{&learnt_names_, NameClock()}, *service_);
     std::vector<CaptureRing*> rings;
     for (const auto& ring : capture_rings_) rings.push_back(ring.get());
     capture_ = std::make_unique<CaptureService>(std::move(rings), *names_, *view_, may_push);
@@ -239,7 +273,8 @@ class Daemon {
     settings.tls_client_ca = tls_.copies().ca;
     const bool by_default = settings.listen.empty();
     if (by_default) settings.listen.emplace_back(kDefaultListen);
-    auto server = ApiServer::Start(settings, {service_.get(), observe_.get(), capture_.get()}, say);
+    auto server =
+        ApiServer::Start(settings, {service_.get(), observe_.get(), capture_.get(), names_service_.get()}, say);
     if (const auto* error = std::get_if<std::string>(&server)) {
       if (!by_default) return Fail(*error);
       spdlog::warn("no control API: {} (--listen)", *error);
@@ -262,10 +297,13 @@ class Daemon {
       const std::lock_guard lock(plane_mutex_);
       plane_->Stop();
     }
+    if (dns_) dns_->Stop();
     if (flow_log_) flow_log_->Stop(plane_->Observe());
     staged_->CollectLast(plane_->Observe());
     PrintSummary();
     server_.reset();
+    name_keeper_.reset();
+    names_grace_.Follow(nullptr);
     const std::lock_guard lock(plane_mutex_);
     carrier_.reset();
     plane_.reset();
@@ -273,6 +311,7 @@ class Daemon {
 
   // By whoever writes policy: a reload's thread, or the control API's.
   void Publish(std::shared_ptr<const Table> table) {
+    learnt_names_.Follow(*table);  // before it is in force, so that no answer is missed
     const std::lock_guard lock(plane_mutex_);
     if (!plane_) return;
     if (carrier_) carrier_->BeginTable(*table);
@@ -302,6 +341,7 @@ class Daemon {
       const std::lock_guard lock(plane_mutex_);
       unread = plane_->Watch();
     }
+    SayOfResolvers();
     SayWhatWasPushed();
     SayWhatWasCut();
     staged_->Collect(plane_->Observe());
@@ -402,6 +442,8 @@ class Daemon {
         staged == 1 ? "a change of 1 policy is" : fmt::format("changes of {} policies are", staged));
   }
 
+  // Where what was learnt of names is kept.
+  std::string NamesFile() const { return config_.state.empty() ? "" : config_.state + "/names"; }
   // Where what staged policies would change is kept.
   std::string StagedFile() const { return config_.state.empty() ? "" : config_.state + "/staged.json"; }
 
@@ -418,18 +460,25 @@ class Daemon {
   const Signals signals_{SIGTERM, SIGINT, SIGHUP, SIGUSR1};
   std::mutex plane_mutex_;  // over what several threads do with plane_: publish, watch, read, stop
   // The intake and the flow log are gone after the workers, which write into it.
+  WorkerGrace names_grace_;
+  NameStore learnt_names_{&names_grace_};
   std::unique_ptr<PolicyIntake> intake_;
   std::unique_ptr<StoreNames> names_;
   std::unique_ptr<StagedLedger> staged_;
   std::unique_ptr<FlowLog> flow_log_;
   std::vector<std::unique_ptr<CaptureRing>> capture_rings_;  // by worker
+  LearnAnswers learn_answers_{learnt_names_};
   std::unique_ptr<Dataplane> plane_;
+  std::unique_ptr<DnsListener> dns_;  // gone before the workers whose rings it reads
+  std::unique_ptr<TrustedResolvers> resolvers_;
   std::unique_ptr<NamespaceLock> filter_lock_;
   std::unique_ptr<Carrier> carrier_;
   std::unique_ptr<PolicyKeeper> policy_;
+  std::unique_ptr<NameKeeper> name_keeper_;
   std::unique_ptr<PolicyService> service_;
   std::unique_ptr<PlaneView> view_;
   std::unique_ptr<ObserveService> observe_;
+  std::unique_ptr<NamesService> names_service_;
   std::unique_ptr<CaptureService> capture_;
   std::unique_ptr<ApiServer> server_;
   std::unique_ptr<Monitor> monitor_;

@@ -99,6 +99,7 @@ std::string Monitor::MetricsText() {
     input.ports = view_->Ports();
     input.carried = view_->Carried();
     input.hook_drops = view_->DropsOfHooks();
+    input.dns = view_->Dns();
   }
   return metrics_.Text(input);
 }

@@ -51,6 +51,10 @@ std::optional<CarriedTotals> PlaneView::Carried() const {
   return carrier_ == nullptr ? std::nullopt : std::optional(carrier_->totals());
 }
 
+std::optional<DnsTotals> PlaneView::Dns() const {
+  return dns_ == nullptr ? std::nullopt : std::optional(dns_->totals());
+}
+
 bool PlaneView::HasHooks() const {
   return std::any_of(edge_.wires.begin(), edge_.wires.end(), [](const WireSettings& wire) { return wire.is_hooks; });
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "dns/dns_listener.h"
 #include "edge/dataplane.h"
 #include "hook/pins.h"
 #include "observe/dataplane_view.h"
@@ -21,14 +22,17 @@ std::vector<PortState> ObservePorts(const Dataplane& plane);
 class PlaneView final : public DataplaneView {
  public:
   // All outlive the view. The mutex is held wherever ports are watched, opened or closed.
-  // `edge` is what the plane was started with; `carrier` is null where nothing is carried.
-  PlaneView(const Dataplane& plane, std::mutex& mutex, const EdgeSettings& edge, const Carrier* carrier)
-      : plane_(plane), mutex_(mutex), edge_(edge), carrier_(carrier), names_(edge.bpffs) {}
+  // `edge` is what the plane was started with; `carrier` is null where nothing is carried, `dns` where no resolver is
+  // configured.
+  PlaneView(const Dataplane& plane, std::mutex& mutex, const EdgeSettings& edge, const Carrier* carrier,
+            const DnsListener* dns)
+      : plane_(plane), mutex_(mutex), edge_(edge), carrier_(carrier), dns_(dns), names_(edge.bpffs) {}
 
   std::vector<PortState> Ports() const override;
   std::vector<Observation> Workers() const override;
   std::string HookedAt(std::uint32_t port, std::uint16_t tag) const override;
   std::optional<CarriedTotals> Carried() const override;
+  std::optional<DnsTotals> Dns() const override;
   bool HasHooks() const override;
   std::optional<HookDrops> DropsOfHooks() const override;
   bool HooksHaveNode(const IpAddress& address) const override;
@@ -38,6 +42,7 @@ class PlaneView final : public DataplaneView {
   std::mutex& mutex_;
   const EdgeSettings& edge_;
   const Carrier* const carrier_;
+  const DnsListener* const dns_;
   mutable HookNames names_;
 };
 

@@ -96,14 +96,17 @@ void ApiFixture::StartServer(const std::string& state_folder, const std::string&
     file = std::get<std::unique_ptr<StateFile>>(std::move(opened));
   }
   intake_ = std::make_unique<PolicyIntake>(
-      limits_, [](const auto&) {}, std::move(file), say, last_generation_);
+      limits_, [this](const auto& table) { learnt_names_.Follow(*table); }, std::move(file), say, last_generation_);
   load_error_ = LoadState(*intake_).value_or("");
   policy_ = std::make_unique<PolicyService>(*intake_, push_refusal, say);
   ApiSettings settings;
   settings.listen = {"unix:" + Socket()};
-  std::vector<grpc::Service*> services = {policy_.get()};
+  const NamesView names{&learnt_names_, [this] { return names_now_; }};
+  names_service_ = std::make_unique<NamesService>(names, *policy_);
+  std::vector<grpc::Service*> services = {policy_.get(), names_service_.get()};
   if (view_ != nullptr) {
-    observe_ = std::make_unique<ObserveService>(*intake_, *view_, PipelineConfig{}, read_limits_);
+    observe_ =
+        std::make_unique<ObserveService>(*intake_, *view_, PipelineConfig{}, read_limits_, nullptr, nullptr, names);
     services.push_back(observe_.get());
   }
   auto started = ApiServer::Start(settings, services, say);
@@ -115,6 +118,7 @@ void ApiFixture::StopServer() {
   policy_->Stop();
   server_.reset();
   observe_.reset();
+  names_service_.reset();
   policy_.reset();
   intake_.reset();
 }

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/names_service.h"
 #include "api/observe_service.h"
 #include "api/policy_service.h"
 #include "api/server.h"
@@ -86,9 +87,12 @@ class ApiFixture : public testing::Test {
  protected:
   TempFolder folder_;
   CompileLimits limits_;
-  std::uint64_t last_generation_ = 0;  // before the first policy's
+  std::uint64_t last_generation_ = 0;                    // before the first policy's
+  NameStore learnt_names_;                               // follows what is in force
+  NameTime names_now_{1000, 1'700'000'000'000'000'000};  // when names are learnt
   std::unique_ptr<PolicyIntake> intake_;
   std::unique_ptr<PolicyService> policy_;
+  std::unique_ptr<NamesService> names_service_;
   std::unique_ptr<ObserveService> observe_;
   std::unique_ptr<ApiServer> server_;
   std::string load_error_;

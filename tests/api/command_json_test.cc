@@ -71,6 +71,7 @@ TEST_F(CommandJsonTest, EveryJsonHoldsItsSchema) {
   for (const char* list : {"endpoints", "policies", "rules", "flows", "ports", "workers", "drops"}) {
     EXPECT_FALSE(JsonOf(list, std::string("get ") + list).empty()) << list;
   }
+  JsonOf("names", "get names");
   JsonOf("rules", "unused");
   JsonOf("status", "status");
   JsonOf("version", "version");

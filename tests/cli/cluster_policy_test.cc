@@ -1,6 +1,9 @@
 // Cluster policy from manifests to verdicts: check, explain, verify, and what is said of mistakes.
 #include <gmock/gmock.h>
 
+#include <string>
+#include <vector>
+
 #include "cli/command.h"
 
 namespace sluice::test {
@@ -103,6 +106,74 @@ TEST_F(ClusterPolicyCommands, ARefusedOneDeniesItsSubjectAndTheErrorSaysWhere) {
                                     "destinationNamedPort?"));
   EXPECT_THAT(result.out, HasSubstr(R"({"id":"2","verdict":"deny")"));
   EXPECT_THAT(result.err, Not(HasSubstr("skipped")));
+}
+
+constexpr std::string_view kByName = R"(
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: names}
+spec:
+  tier: Admin
+  priority: 5
+  subject: {namespaces: {matchLabels: {team: red}}}
+  egress:
+  - action: Accept
+    to: [{domainNames: [s3.example.com, "*.Example.org"]}]
+    protocols: [{tcp: {destinationPort: {number: 443}}}]
+  - action: Deny
+    to: [{networks: [0.0.0.0/0]}]
+)";
+
+class NameCommands : public ClusterPolicyCommands {
+ protected:
+  NameCommands() {
+    Write("m/names.yaml", kByName);
+    Write("flows.jsonl", R"({"id":"1","src":"a/web","dst":"203.0.113.9","proto":"tcp","dport":443}
+{"id":"2","src":"a/web","dst":"203.0.113.9","proto":"tcp","dport":80}
+{"id":"3","src":"a/web","dst":"203.0.113.10","proto":"tcp","dport":443}
+{"id":"4","src":"a/web","dst":"203.0.113.11","proto":"tcp","dport":443}
+)");
+    Write("names",
+          "# what resolves\nS3.example.com. 203.0.113.9 2001:db8::9\n\na.b.example.org 203.0.113.10 # a CDN\n");
+  }
+};
+
+TEST_F(NameCommands, FQ_02_CheckTakesNamesFromAFile) {
+  const auto with =
+      Run({"check", "--manifests", "m", "--flows", "flows.jsonl", "--engine", "both", "--names", "names"});
+  EXPECT_EQ(with.exit_code, 0) << with.err;
+  EXPECT_THAT(with.err, HasSubstr("4 flows: 2 allowed, 2 denied"));
+  const auto without = Run({"check", "--manifests", "m", "--flows", "flows.jsonl", "--engine", "both"});
+  EXPECT_EQ(without.exit_code, 0) << without.err;
+  EXPECT_THAT(without.err, HasSubstr("4 flows: 0 allowed, 4 denied"));
+}
+
+TEST_F(NameCommands, AFileOfNamesIsReadStrictly) {
+  Write("names", "s3.example.com 203.0.113.9\n*.example.com 203.0.113.9\ns3.example.com\ns3.example.com 203.0.113\n");
+  const auto result = Run({"check", "--manifests", "m", "--flows", "flows.jsonl", "--names", "names"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("names:2: error: '*.example.com' is no domain name"));
+  EXPECT_THAT(result.err, HasSubstr("names:3: error: names no address behind s3.example.com"));
+  EXPECT_THAT(result.err, HasSubstr("names:4: error: '203.0.113' is no address"));
+  EXPECT_EQ(Run({"check", "--manifests", "m", "--flows", "flows.jsonl", "--names", "none"}).exit_code, 2);
+}
+
+TEST_F(NameCommands, ExplainTellsWhetherTheNameWasLearnt) {
+  const std::vector<std::string> ask = {"explain",     "--manifests", "m",   "--src",   "a/web", "--dst",
+                                        "203.0.113.9", "--proto",     "tcp", "--dport", "443"};
+  const auto without = Run(ask);
+  EXPECT_THAT(without.out, HasSubstr("verdict  deny by names egress[1]"));
+  EXPECT_THAT(without.out, HasSubstr("allow to *.example.org,s3.example.com; tcp 443"));
+  EXPECT_THAT(without.out, HasSubstr("the peer was not learnt to have such a name"));
+  std::vector<std::string> with = ask;
+  with.insert(with.end(), {"--names", "names"});
+  EXPECT_THAT(Run(with).out, HasSubstr("verdict  allow by names egress[0]"));
+}
+
+TEST_F(NameCommands, VerifyComparesWithEachName) {
+  const auto result = Run({"verify", "--manifests", "m"});
+  EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
+  EXPECT_THAT(result.out, HasSubstr(" of protocols and ports, 4 of names\n"));
 }
 
 }  // namespace

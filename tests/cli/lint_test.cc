@@ -250,6 +250,20 @@ TEST_F(TierLintTest, AcceptThatOpensMoreThanItSaysIsFound) {
               IsEmpty());
 }
 
+TEST_F(TierLintTest, EncryptedDnsBesideRulesByNameIsFound) {
+  const std::string to =
+      "  tier: Admin\n  priority: 1\n  subject: {namespaces: {matchLabels: {team: shop}}}\n  egress:\n";
+  const std::string by_name = "  - {action: Accept, to: [{domainNames: [a.example.com]}]}\n";
+  const std::string tls =
+      "  - {action: Accept, to: [{networks: [192.0.2.0/24]}], protocols: [{tcp: {destinationPort: {number: 853}}}]}\n";
+  EXPECT_THAT(FindingsOf({to + by_name}), IsEmpty());
+  EXPECT_THAT(FindingsOf({to + tls}), IsEmpty()) << "no rule wants the answers";
+  EXPECT_THAT(FindingsOf({to + by_name + tls}), ElementsAre("encrypted-dns p0 spec.egress[1]"));
+  EXPECT_THAT(messages_.back(), HasSubstr("NamesService"));
+  const std::string https = "  - {action: Accept, to: [{domainNames: [Dns.Google., x.cloudflare-dns.com]}]}\n";
+  EXPECT_THAT(FindingsOf({to + https}), ElementsAre("encrypted-dns p0 spec.egress[0]"));
+}
+
 TEST_F(TierLintTest, BaselineRulesBehindIsolationOfAllTheirSubjectsAndPeersOfNobodyAreFound) {
   const std::string baseline =
       "  tier: Baseline\n  priority: 1\n  subject: {namespaces: {matchLabels: {team: shop}}}\n  ingress:\n" +

@@ -67,12 +67,18 @@ std::vector<PortRange> PortRanges() {
 }
 
 std::vector<Rule> Rules() {
-  [[maybe_unused]] const auto& [peers, ports, any_port, action, index, name] = Rule{};
+  [[maybe_unused]] const auto& [peers, ports, any_port, action, index, name, domain_names] = Rule{};
   std::vector<Rule> rules = EachFieldChanged<Rule>(
       SomeRule(), {[](auto& rule) { rule.peers = 1; }, [](auto& rule) { rule.peers = kAnyPeer; },
                    [](auto& rule) { rule.ports.clear(); }, [](auto& rule) { rule.any_port = true; },
                    [](auto& rule) { rule.action = Action::kAllow; }, [](auto& rule) { rule.action = Action::kDeny; },
                    [](auto& rule) { rule.index = 5; }, [](auto& rule) { rule.name = RuleName("five"); }});
+  for (const char* names : {"*.example.com", "a.example.com"}) {
+    rules.push_back(SomeRule());
+    rules.back().peers = kAnyPeer;
+    rules.back().action = Action::kAllow;
+    rules.back().domain_names = DomainPatterns({names, "b.example.com"});
+  }
   for (const PortRange& range : PortRanges()) {
     rules.push_back(SomeRule());
     rules.back().ports = {range};
@@ -93,6 +99,7 @@ std::vector<Section> Sections() {
   for (const Rule& rule : Rules()) {
     sections.push_back(SomeSection());
     sections.back().rules = {rule};
+    if (!rule.domain_names.empty()) sections.back().direction = Direction::kEgress;
   }
   return sections;
 }

@@ -355,14 +355,14 @@ TEST(DecodeClusterPolicy, ABaselineAdminNetworkPolicyIsNamedDefault) {
                           HasSubstr("spec.ingress[0].action: must be Allow or Deny, is \"Pass\"")));
 }
 
-TEST(DecodeClusterPolicy, CNP_08_DomainNamesMatchNothingAndThatIsSaid) {
+TEST(DecodeClusterPolicy, FQ_01_DomainNamesAreNamesOrAStarBeforeOne) {
   const Manifests read =
       FromRules("egress: [{action: Accept, to: [{domainNames: ['*.example.com', example.org.]}, {nodes: {}}]}]");
-  EXPECT_THAT(
-      Texts(read.diagnostics),
-      ElementsAre("m.yaml:4: warning: ClusterNetworkPolicy p: spec.egress[0].to[0].domainNames: is not supported "
-                  "by this version yet: the rule matches nothing by it"));
-  for (const char* bad : {"example", "a*.example.com", "'*'", "'-a.example.com'", "a..b", "''"}) {
+  EXPECT_THAT(Texts(read.diagnostics), testing::IsEmpty());
+  EXPECT_THAT(read.cluster.cluster_policies.at(0).egress.at(0).peers.at(0).domain_names,
+              ElementsAre("*.example.com", "example.org."));
+  for (const char* bad : {"example", "a*.example.com", "'*'", "'-a.example.com'", "a..b", "''", "a.example.com..",
+                          "'*.*.example.com'", "b\u00fccher.example"}) {
     EXPECT_THAT(
         Texts(FromRules("egress: [{action: Accept, to: [{domainNames: [" + std::string(bad) + "]}]}]").diagnostics),
         testing::Contains(HasSubstr("domainNames[0]: is no domain name")))

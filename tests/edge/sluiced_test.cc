@@ -149,6 +149,8 @@ tls:
 cores: [0, 4000]
 http: 10.0.0.1.2:9465
 state: /proc/version/state
+dns:
+  resolvers: [10.96.0.10, coredns]
 )");
   EXPECT_EQ(Run({"--config", config, "--check-config"}), 2);
   for (const char* line :
@@ -165,10 +167,12 @@ state: /proc/version/state
         ":12: error: listen[2]: '10.0.0.256:7777': wants unix:PATH or HOST:PORT",
         ":14: error: tls.certificate: certificate '/nonexistent/certificate.pem' cannot be read: No such file",
         ":17: error: cores: core 4000: this process may use ", ":18: error: http: '10.0.0.1.2:9465' is no address",
-        ":19: error: state: '/proc/version' is no folder"}) {
+        ":19: error: state: '/proc/version' is no folder",
+        ":21: error: dns.resolvers[1]: wants an address, or NAMESPACE/LABEL=VALUE such as "
+        "kube-system/k8s-app=kube-dns, not 'coredns'"}) {
     EXPECT_THAT(errors_, HasSubstr(config + line));
   }
-  EXPECT_EQ(std::count(errors_.begin(), errors_.end(), '\n'), 14) << errors_;
+  EXPECT_EQ(std::count(errors_.begin(), errors_.end(), '\n'), 15) << errors_;
   EXPECT_EQ(output_, "");
 }
 

@@ -26,6 +26,7 @@ LAYERS = [
     (r"(api|store|table|core|edge|codec)/", r"dataplane/keep/", "what is kept is its owners' to understand"),
     (r"prometheus/", r"(?!dataplane/observe/metrics\.cc|programs/sluice-sync/)", "prometheus-cpp belongs to what makes metrics"),
     (r"(api|store|edge|codec|core/pipeline)", r"dataplane/observe/", "what is observed comes as observations"),
+    (r"(api|store|edge|codec|observe|names)/", r"dataplane/dns/", "what is read of DNS is taught by a sink"),
     (r"edge/", r"dataplane/(core|table)/", "core and table do not know the edge"),
     (r"core/", r"dataplane/table/", "the table does not know the core"),
     (r"(table|core|edge|manifest|resolve)/", r"reference/", "the reference shares no code with what it checks"),

@@ -57,7 +57,14 @@ std::shared_ptr<const Table> CompileWorld(const Cluster& cluster, Compiler& comp
   return std::get<0>(result);
 }
 
-std::vector<Answer> Classify(const Table& table, Classifier& classifier, std::span<const Flow> flows, bool exemptions) {
+std::vector<Answer> Classify(const Table& table, Classifier& classifier, std::span<const Flow> flows, bool exemptions,
+                             const reference::NamesByAddress& names) {
+  LearntNames learnt;
+  for (const auto& [address, of_address] : names) {
+    std::vector<LearntName> canonical;
+    for (const std::string& name : of_address) canonical.push_back({CanonicalDomainName(name), 1});
+    learnt.Put(address, std::move(canonical));
+  }
   std::vector<Answer> answers;
   answers.reserve(flows.size());
   std::array<ClassifyQuery, Classifier::kMaxBurst> queries;
@@ -67,7 +74,7 @@ std::vector<Answer> Classify(const Table& table, Classifier& classifier, std::sp
     for (std::size_t i = 0; i < count; ++i) {
       queries[i] = {flows[i].source, flows[i].destination, flows[i].protocol, flows[i].destination_port};
     }
-    classifier.Classify(table, std::span(queries).first(count), results.data(), exemptions);
+    classifier.Classify(table, std::span(queries).first(count), results.data(), exemptions, {&learnt, 0});
     for (std::size_t i = 0; i < count; ++i) {
       const Classification& result = results[i];
       answers.push_back({result.allow, ToSide(table, result.egress, result.egress_sections),
@@ -169,10 +176,10 @@ std::vector<Flow> AllFlows(const std::vector<IpAddress>& addresses, const std::v
 }
 
 std::optional<std::string> FirstDifference(const Cluster& cluster, const Table& table, Classifier& classifier,
-                                           std::span<const Flow> flows) {
-  const Evaluator evaluator(cluster);
+                                           std::span<const Flow> flows, const reference::NamesByAddress& names) {
+  const Evaluator evaluator(cluster, names);
   for (const bool exemptions : {true, false}) {
-    const std::vector<Answer> compiled = Classify(table, classifier, flows, exemptions);
+    const std::vector<Answer> compiled = Classify(table, classifier, flows, exemptions, names);
     for (std::size_t i = 0; i < flows.size(); ++i) {
       const Answer expected = evaluator.Evaluate(flows[i], exemptions);
       if (compiled[i] == expected) continue;

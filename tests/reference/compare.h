@@ -22,7 +22,8 @@ std::shared_ptr<const Table> CompileWorld(const Cluster& cluster, Compiler& comp
 
 // What the table says of each flow, in the reference's words. Goes through Classifier in bursts.
 std::vector<reference::Answer> Classify(const Table& table, Classifier& classifier,
-                                        std::span<const reference::Flow> flows, bool exemptions);
+                                        std::span<const reference::Flow> flows, bool exemptions,
+                                        const reference::NamesByAddress& names = {});
 
 // Every address that an object of the world names, with the neighbours of each CIDR's ends; sorted, unique.
 std::vector<IpAddress> Addresses(const Cluster& cluster);
@@ -41,7 +42,8 @@ std::vector<reference::Flow> AllFlows(const std::vector<IpAddress>& addresses, c
 // Evaluates all flows both ways, with and without exemptions; says the first flow on which the engines differ with both
 // answers, or nothing.
 std::optional<std::string> FirstDifference(const Cluster& cluster, const Table& table, Classifier& classifier,
-                                           std::span<const reference::Flow> flows);
+                                           std::span<const reference::Flow> flows,
+                                           const reference::NamesByAddress& names = {});
 
 std::string ToText(const reference::Flow& flow);
 std::string ToText(const reference::Answer& answer);

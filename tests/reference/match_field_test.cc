@@ -56,7 +56,7 @@ Cluster World(const NetworkPolicyRule& rule) {
 
 std::vector<reference::Flow> Flows() {
   // All that a query says; a field more in one of the two would be one that the other does not ask for.
-  [[maybe_unused]] const auto& [s, d, p, port] = ClassifyQuery{};
+  [[maybe_unused]] const auto& [s, d, p, port, began_by] = ClassifyQuery{};
   [[maybe_unused]] const auto& [source, destination, protocol, source_port, destination_port] = reference::Flow{};
   std::vector<reference::Flow> flows;
   for (const char* from : {"10.0.0.2", "10.0.1.1", "198.51.100.1", "198.51.100.9", "198.51.100.200"}) {

@@ -23,7 +23,7 @@ TEST(RandomWorlds, CompiledSaysWhatReferenceSays) {
     Compiler compiler;
     Classifier classifier(256);  // small, so that it forgets
     const auto table = CompileWorld(world.cluster(), compiler);
-    const auto difference = FirstDifference(world.cluster(), *table, classifier, world.Flows(4000));
+    const auto difference = FirstDifference(world.cluster(), *table, classifier, world.Flows(4000), world.Names());
     ASSERT_FALSE(difference) << "SLUICE_TEST_SEED=" << seed << '\n'
                              << *difference << "\nin the world\n"
                              << ToManifest(world.cluster());
@@ -35,7 +35,7 @@ TEST(RandomWorlds, LargeWorldSaysWhatReferenceSays) {
   Compiler compiler;
   Classifier classifier;
   const auto table = CompileWorld(world.cluster(), compiler);
-  const auto difference = FirstDifference(world.cluster(), *table, classifier, world.Flows(20000));
+  const auto difference = FirstDifference(world.cluster(), *table, classifier, world.Flows(20000), world.Names());
   ASSERT_FALSE(difference) << "SLUICE_TEST_SEED=" << TestSeed() << '\n' << *difference;
 }
 
@@ -58,16 +58,17 @@ TEST(RandomWorlds, EveryChangeCompilesLikeAFreshStartAndReachesTheFlowsItConcern
     auto table = CompileWorld(world.cluster(), compiler);
     for (int change = 0; change < kChanges; ++change) {
       const std::vector<Flow> flows = world.Flows(1500);
-      const std::vector<Answer> before = Classify(*table, classifier, flows, true);
+      const reference::NamesByAddress names = world.Names();
+      const std::vector<Answer> before = Classify(*table, classifier, flows, true, names);
       const std::string what = world.Mutate();
       table = CompileWorld(world.cluster(), compiler);
-      const std::vector<Answer> after = Classify(*table, classifier, flows, true);
+      const std::vector<Answer> after = Classify(*table, classifier, flows, true, names);
       const std::string where = "change " + std::to_string(change) + ": " + what;
 
       Compiler fresh_compiler;
       Classifier fresh_classifier;
       const auto fresh = CompileWorld(world.cluster(), fresh_compiler);
-      const std::vector<Answer> from_fresh = Classify(*fresh, fresh_classifier, flows, true);
+      const std::vector<Answer> from_fresh = Classify(*fresh, fresh_classifier, flows, true, names);
       for (std::size_t f = 0; f < flows.size(); ++f) {
         ASSERT_EQ(after[f], from_fresh[f]) << where << '\n'
                                            << ToText(flows[f]) << "\n  incremental: " << ToText(after[f])
@@ -76,7 +77,7 @@ TEST(RandomWorlds, EveryChangeCompilesLikeAFreshStartAndReachesTheFlowsItConcern
             << where << '\n'
             << ToText(flows[f]) << "\n  before: " << ToText(before[f]) << "\n  after:  " << ToText(after[f]);
       }
-      const auto difference = FirstDifference(world.cluster(), *table, classifier, flows);
+      const auto difference = FirstDifference(world.cluster(), *table, classifier, flows, names);
       ASSERT_FALSE(difference) << where << '\n' << *difference << "\nin the world\n" << ToManifest(world.cluster());
     }
   }

@@ -18,6 +18,11 @@ const std::vector<std::string> kKeys = {"app", "tier", "team", "env"};
 const std::vector<std::string> kValues = {"", "a", "b", "c", "d"};
 const std::vector<std::string> kPortNames = {"http", "dns", "metrics"};
 const std::vector<std::uint8_t> kProtocols = {kProtoTcp, kProtoTcp, kProtoUdp, kProtoSctp};
+const std::vector<std::string> kPatterns = {"a.example.com",   "b.example.com.", "*.example.com",
+                                            "*.a.Example.com", "x.example.org",  "*.org"};
+const std::vector<std::string> kNames = {"a.example.com",   "A.example.com.", "b.example.com", "c.a.example.com",
+                                         "d.c.example.com", "example.com",    "x.example.org"};
+const std::vector<std::string_view> kOutsiders = {"203.0.113.9", "8.8.8.8", "2001:db8:f::7"};
 const std::vector<int> kPorts = {1, 22, 53, 80, 81, 82, 443, 8080, 8090, 30000, 65534, 65535};
 
 }  // namespace
@@ -283,14 +288,19 @@ std::string RandomWorld::Mutate() {
   return "changed " + name;
 }
 
-ClusterPolicyPeer RandomWorld::RandomClusterPeer(Direction direction) {
-  switch (Below(direction == Direction::kEgress ? 5 : 2)) {
+ClusterPolicyPeer RandomWorld::RandomClusterPeer(Direction direction, Action action) {
+  switch (Below(direction == Direction::kEgress ? (action == Action::kAllow ? 6 : 5) : 2)) {
     case 0:
       return InNamespaces(RandomSelector());
     case 1:
       return InPods(RandomSelector(), RandomSelector());
     case 2:
       return OfNodes(RandomSelector());
+    case 5: {  // FQ-06: of an Accept alone
+      std::vector<std::string> patterns;
+      for (int i = Pick<int>({1, 1, 2, 3}); i > 0; --i) patterns.push_back(Pick(kPatterns));
+      return OfNames(std::move(patterns));
+    }
     default: {
       ClusterPolicyPeer peer;
       for (int i = Pick<int>({1, 1, 2}); i > 0; --i) peer.networks.push_back(RandomBlock().cidr);
@@ -310,7 +320,7 @@ std::vector<ClusterPolicyRule> RandomWorld::RandomClusterRules(Direction directi
       continue;
     }
     for (int i = Pick<int>({1, 1, 2, 3}) - (Chance(0.05) ? 1 : 0); i > 0; --i) {
-      rule.peers.push_back(RandomClusterPeer(direction));
+      rule.peers.push_back(RandomClusterPeer(direction, rule.action));
     }
     rule.any_port = Chance(0.3);
     for (int i = rule.any_port ? 0 : Pick<int>({0, 1, 1, 2}); i > 0; --i) {
@@ -374,9 +384,17 @@ std::string RandomWorld::MutateClusterPolicy() {
   return "changed " + title;
 }
 
+reference::NamesByAddress RandomWorld::Names() {
+  std::vector<IpAddress> addresses = Addresses(cluster_);
+  for (const std::string_view outsider : kOutsiders) addresses.insert(addresses.end(), 10, Ip(outsider));
+  reference::NamesByAddress names;
+  for (std::size_t i = 0; i < addresses.size() / 3; ++i) names[Pick(addresses)].insert(Pick(kNames));
+  return names;
+}
+
 std::vector<reference::Flow> RandomWorld::Flows(std::size_t count) {
   std::vector<IpAddress> addresses = Addresses(cluster_);
-  for (const std::string_view outsider : {"203.0.113.9", "8.8.8.8", "2001:db8:f::7"}) addresses.push_back(Ip(outsider));
+  for (const std::string_view outsider : kOutsiders) addresses.push_back(Ip(outsider));
   const std::vector<Service> services = Services(cluster_);
   std::vector<reference::Flow> flows;
   while (flows.size() < count) {

@@ -30,6 +30,8 @@ class RandomWorld {
   std::string Mutate();
   // Flows between addresses and to ports that the world's objects name, and their neighbours.
   std::vector<reference::Flow> Flows(std::size_t count);
+  // Names of some addresses, pods', nodes' and outsiders'; others with every call.
+  reference::NamesByAddress Names();
 
  private:
   bool Chance(double probability);
@@ -52,7 +54,7 @@ class RandomWorld {
   NetworkPolicyPort RandomPort();
   std::vector<NetworkPolicyRule> RandomRules();
   NetworkPolicy RandomPolicy(std::string space, std::string name);
-  ClusterPolicyPeer RandomClusterPeer(Direction direction);
+  ClusterPolicyPeer RandomClusterPeer(Direction direction, Action action);
   std::vector<ClusterPolicyRule> RandomClusterRules(Direction direction);
   ClusterPolicy RandomClusterPolicy(ClusterPolicyKind kind, std::string name);
   // A new one, of a name that one of another kind may have.

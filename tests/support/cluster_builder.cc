@@ -118,6 +118,12 @@ ClusterPolicyPeer OfNetworks(std::vector<std::string> networks) {
   for (const std::string& network : networks) peer.networks.push_back(Cidr(network));
   return peer;
 }
+ClusterPolicyPeer OfNames(std::vector<std::string> domain_names) {
+  ClusterPolicyPeer peer;
+  peer.domain_names = std::move(domain_names);
+  return peer;
+}
+
 ClusterPolicyPort OnPorts(std::uint8_t protocol, std::uint16_t first, std::uint16_t last) {
   return {protocol, first, last, {}};
 }

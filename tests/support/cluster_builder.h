@@ -59,6 +59,7 @@ ClusterPolicyPeer InNamespaces(LabelSelector namespaces);
 ClusterPolicyPeer InPods(LabelSelector namespaces, LabelSelector pods);
 ClusterPolicyPeer OfNodes(LabelSelector nodes);
 ClusterPolicyPeer OfNetworks(std::vector<std::string> networks);
+ClusterPolicyPeer OfNames(std::vector<std::string> domain_names);
 ClusterPolicyPort OnPorts(std::uint8_t protocol, std::uint16_t first, std::uint16_t last);
 ClusterPolicyPort OnTcp(std::uint16_t port);
 ClusterPolicyPort OnNamed(std::string name);

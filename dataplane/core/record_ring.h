@@ -1,0 +1,132 @@
+// A bounded ring of records with bytes, from one worker to one reader: what finds no room is counted, and the worker
+// never waits.
+#ifndef SLUICE_DATAPLANE_CORE_RECORD_RING_H_
+#define SLUICE_DATAPLANE_CORE_RECORD_RING_H_
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <new>
+#include <span>
+#include <type_traits>
+
+#include "core/counters.h"
+
+namespace sluice {
+
+// `Header`: what a record is beside its bytes. Nobody destroys it.
+template <typename Header>
+class RecordRing {
+ public:
+  static_assert(std::is_trivially_destructible_v<Header>);
+
+  // `capacity`: bytes, those of headers included; a power of two. Memory is taken by Reserve.
+  explicit RecordRing(std::size_t capacity) : capacity_(capacity) {}
+
+  // The reader, before the worker puts: the first call takes the memory.
+  void Reserve() {
+    if (bytes_ == nullptr) bytes_ = std::make_unique_for_overwrite<std::byte[]>(capacity_);
+  }
+
+  // The worker.
+
+  // Requires memory. False: there was no room.
+  bool Put(const Header& header, std::span<const std::uint8_t> bytes) {
+    constexpr std::uint64_t kAligned = alignof(Record);
+    const std::uint64_t size = (sizeof(Record) + bytes.size() + kAligned - 1) & ~(kAligned - 1);
+    std::uint64_t put = put_.load(std::memory_order_relaxed);
+    const std::uint64_t rest = capacity_ - (put & (capacity_ - 1));
+    const std::uint64_t needed = size <= rest ? size : rest + size;
+    if (put + needed - taken_seen_ > capacity_) {
+      taken_seen_ = taken_.load(std::memory_order_acquire);
+      if (put + needed - taken_seen_ > capacity_) {
+        overflowed_.Add(1);
+        return false;
+      }
+    }
+    if (size > rest) {
+      *reinterpret_cast<Size*>(&bytes_[put & (capacity_ - 1)]) = {static_cast<std::uint32_t>(rest), kSkip};
+      put += rest;
+    }
+    std::byte* place = &bytes_[put & (capacity_ - 1)];
+    new (place) Record{{static_cast<std::uint32_t>(size), static_cast<std::uint32_t>(bytes.size())}, header};
+    std::copy(bytes.begin(), bytes.end(), reinterpret_cast<std::uint8_t*>(place + sizeof(Record)));
+    put_.store(put + size, std::memory_order_release);
+    return true;
+  }
+  // Whether a record of so many bytes would find room; one that would not is counted. While there is none, the reader is
+  // not looked at each time: it writes where it is for each record that it takes, and to read that takes as long as a
+  // drop.
+  bool HasRoom(std::size_t bytes) {
+    constexpr std::uint32_t kLooksAt = 64;
+    const std::uint64_t needed = put_.load(std::memory_order_relaxed) + sizeof(Record) + bytes;
+    if (needed - taken_seen_ <= capacity_) return true;
+    if (turned_away_++ % kLooksAt == 0) {
+      taken_seen_ = taken_.load(std::memory_order_acquire);
+      if (needed - taken_seen_ <= capacity_) {
+        turned_away_ = 0;
+        return true;
+      }
+    }
+    overflowed_.Add(1);
+    return false;
+  }
+  // Names the last record that was put.
+  std::uint64_t mark() const { return put_.load(std::memory_order_relaxed); }
+  // Whether the reader is done with that record, and sees to it that what it did about it is seen.
+  bool IsTaken(std::uint64_t mark) const { return taken_.load(std::memory_order_acquire) >= mark; }
+
+  // The reader.
+
+  // Calls visit(const Header&, std::span<const std::uint8_t> bytes) for up to `most` records, the oldest first. Returns
+  // how many there were.
+  template <typename Visit>
+  std::size_t Take(std::size_t most, Visit visit) {
+    if (bytes_ == nullptr) return 0;
+    const std::uint64_t end = put_.load(std::memory_order_acquire);
+    std::uint64_t at = taken_.load(std::memory_order_relaxed);
+    std::size_t count = 0;
+    while (at != end && count < most) {
+      const std::byte* place = &bytes_[at & (capacity_ - 1)];
+      const Size size = *reinterpret_cast<const Size*>(place);
+      if (size.bytes != kSkip) {
+        const Record& record = *reinterpret_cast<const Record*>(place);
+        visit(record.header, std::span(reinterpret_cast<const std::uint8_t*>(place + sizeof(Record)), size.bytes));
+        ++count;
+      }
+      at += size.all;
+      taken_.store(at, std::memory_order_release);
+    }
+    return count;
+  }
+
+  // Any thread: records that found no room, since start.
+  std::uint64_t overflowed() const { return overflowed_.value(); }
+
+ private:
+  static constexpr std::uint32_t kSkip = std::numeric_limits<std::uint32_t>::max();  // nothing up to the memory's end
+  struct Size {
+    std::uint32_t all;  // this record's, a multiple of alignof(Record)
+    std::uint32_t bytes;
+  };
+  struct Record {
+    Size size;
+    Header header;
+  };
+  static_assert(sizeof(Size) == alignof(Record));
+
+  const std::size_t capacity_;
+  std::unique_ptr<std::byte[]> bytes_;
+  Counter overflowed_;
+  std::uint64_t taken_seen_ = 0;                      // `taken_` as the worker last saw it
+  std::uint32_t turned_away_ = 0;                     // records, since there was room
+  alignas(64) std::atomic<std::uint64_t> put_ = 0;    // bytes ever put; the worker's
+  alignas(64) std::atomic<std::uint64_t> taken_ = 0;  // bytes ever taken; the reader's
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_CORE_RECORD_RING_H_

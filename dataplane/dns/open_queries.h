@@ -1,0 +1,89 @@
+// Queries that went out and have no answer yet: an answer counts only for one of these (FQ-03).
+//
+// Bounded, in all and for each client. Memory is taken when it is made. For one thread.
+#ifndef SLUICE_DATAPLANE_DNS_OPEN_QUERIES_H_
+#define SLUICE_DATAPLANE_DNS_OPEN_QUERIES_H_
+
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include "core/flow_key.h"
+#include "dns/message.h"
+
+namespace sluice {
+
+struct DnsEnds {
+  FlowEnd client;
+  FlowEnd resolver;
+  std::uint8_t protocol = 0;
+
+  friend bool operator==(const DnsEnds&, const DnsEnds&) = default;
+};
+std::uint64_t HashOf(const DnsEnds& ends);
+
+class OpenQueries {
+ public:
+  struct Limits {
+    std::uint32_t all = 16384;
+    std::uint32_t of_client = 1024;
+    std::uint64_t timeout_ns = 30'000'000'000;
+  };
+
+  explicit OpenQueries(Limits limits);
+
+  // A query went out. Where there is no room, the oldest one makes way: of the client's own, where it has too many. One
+  // that was sent again may be answered again.
+  void Add(const DnsEnds& ends, const DnsQuestion& question, std::uint64_t now_ns);
+  // Whether it is the answer to a query that is open, which it then answers.
+  bool Take(const DnsEnds& ends, const DnsQuestion& question, std::uint64_t now_ns);
+
+  std::uint32_t size() const { return size_; }
+  std::uint64_t displaced() const { return displaced_; }  // that made way unanswered
+
+ private:
+  static constexpr std::uint32_t kNone = ~std::uint32_t{0};
+
+  struct Links {
+    std::uint32_t older = kNone;
+    std::uint32_t newer = kNone;
+  };
+  struct List {
+    std::uint32_t oldest = kNone;
+    std::uint32_t newest = kNone;
+  };
+  struct Query {
+    DnsEnds ends;
+    DnsQuestion question;
+    std::uint64_t sent_ns = 0;
+    std::uint32_t times = 0;     // sent, less those that were answered; 0: the place is free
+    std::uint32_t next = kNone;  // of the same bucket, or of those that are free
+    Links in_all;
+    Links in_client;
+  };
+  struct Client {
+    List queries;
+    std::uint32_t count = 0;
+  };
+
+  std::uint32_t BucketOf(const DnsEnds& ends, const DnsQuestion& question) const;
+  std::uint32_t Find(std::uint32_t bucket, const DnsEnds& ends, const DnsQuestion& question) const;
+  void Append(List& list, Links Query::*links, std::uint32_t place);
+  void Unlink(List& list, Links Query::*links, std::uint32_t place);
+  void Erase(std::uint32_t place);
+  void Expire(std::uint64_t now_ns);
+
+  const Limits limits_;
+  std::vector<Query> queries_;
+  std::vector<std::uint32_t> buckets_;  // a power of two
+  std::uint64_t seed_;
+  List all_;  // by when they were sent
+  std::unordered_map<IpAddress, Client> clients_;
+  std::uint32_t free_ = kNone;
+  std::uint32_t size_ = 0;
+  std::uint64_t displaced_ = 0;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_DATAPLANE_DNS_OPEN_QUERIES_H_

@@ -1,0 +1,61 @@
+// Looks after what was learnt of names: keeps it on disk, and counts what runs out.
+#ifndef SLUICE_PROGRAMS_SLUICED_NAME_KEEPER_H_
+#define SLUICE_PROGRAMS_SLUICED_NAME_KEEPER_H_
+
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "edge/clock.h"
+#include "names/name_store.h"
+
+namespace sluice {
+
+// Now, on the workers' clock and on people's. Requires EAL; any thread.
+class NameClock {
+ public:
+  NameTime operator()() const;
+
+ private:
+  TscClock clock_;
+};
+
+class NameKeeper {
+ public:
+  using Say = std::function<void(std::string_view)>;  // a line for the log, from any thread
+
+  // `file`: where it is kept; empty: nowhere. `store` outlives it. Requires EAL.
+  NameKeeper(NameStore& store, std::string file, Say say);
+  // Writes what there is.
+  ~NameKeeper();
+
+  // What the file holds goes into force. Before workers start, once the store knows what rules ask for. Returns how
+  // many addresses that were.
+  std::size_t Restore();
+  // From here on a thread of its own writes the file after a change, at most once a second.
+  void Start();
+
+ private:
+  void Run();
+  void Write();
+
+  NameStore& store_;
+  const std::string file_;
+  const Say say_;
+  const NameClock clock_;
+  std::uint64_t written_ = 0;  // NameStore::revision
+  bool failed_ = false;
+  std::mutex mutex_;
+  std::condition_variable stop_changed_;
+  bool stop_ = false;
+  std::thread thread_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_PROGRAMS_SLUICED_NAME_KEEPER_H_

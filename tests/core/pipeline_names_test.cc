@@ -1,0 +1,175 @@
+// Rules by domain name under packets: what an answer brought opens new connections for its time, and live ones keep it.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/pipeline_fixture.h"
+#include "table/learnt_names.h"
+
+namespace sluice {
+namespace {
+
+constexpr char kOutside[] = "198.51.100.7";
+
+Rule ByName(std::vector<std::string> names, std::int32_t index = 0) {
+  Rule rule;
+  rule.domain_names = DomainPatterns(std::move(names));
+  rule.index = index;
+  return rule;
+}
+
+// Pod 10.0.0.1 may reach these names, and nothing else outside. `more`: a policy that has nothing to do with it.
+ResolvedPolicy Reaches(std::vector<std::string> names, bool more = false) {
+  PolicyBuilder builder;
+  const GroupId client = builder.Group("client");
+  builder.Endpoint("client", {Ip("10.0.0.1")}, {client});
+  std::vector<Rule> rules;
+  if (!names.empty()) rules.push_back(ByName(std::move(names)));
+  Rule deny;
+  deny.action = Action::kDeny;
+  deny.index = 1;
+  rules.push_back(deny);
+  builder.Cluster("names", Direction::kEgress, client, Tier::kAdmin, 5, std::move(rules));
+  if (more) {
+    deny.ports = {TcpPort(9999)};
+    deny.any_port = false;
+    builder.Cluster("others", Direction::kEgress, client, Tier::kAdmin, 1, {deny});
+  }
+  return std::move(builder.policy());
+}
+
+class Names : public testing::Test {
+ protected:
+  static PipelineConfig Config(const LearntNames* learnt) {
+    PipelineConfig config = PipelineFixture::SmallConfig();
+    config.learnt_names = learnt;
+    return config;
+  }
+  void Learn(std::vector<std::string> names, double seconds, const std::string& address = kOutside) {
+    std::vector<LearntName> entry;
+    for (std::string& name : names) {
+      entry.push_back({std::move(name), fixture.now_ns() + static_cast<std::uint64_t>(seconds * 1e9)});
+    }
+    learnt.Put(Ip(address), std::move(entry));
+  }
+  std::string Send(std::uint16_t port, std::uint8_t flags) {
+    return Told(fixture.Send(PacketBuilder().Ethernet().Ipv4("10.0.0.1", kOutside).Tcp(port, 443, flags)));
+  }
+  std::string Answer(std::uint16_t port, std::uint8_t flags) {
+    return Told(fixture.Send(PacketBuilder().Ethernet().Ipv4(kOutside, "10.0.0.1").Tcp(443, port, flags)));
+  }
+  void Open(std::uint16_t port) {
+    ASSERT_EQ(Send(port, kTcpSyn), "forward new");
+    ASSERT_EQ(Answer(port, kTcpSyn | kTcpAck), "forward reply");
+    ASSERT_EQ(Send(port, kTcpAck), "forward established");
+  }
+
+  LearntNames learnt;
+  PipelineFixture fixture{Config(&learnt)};
+};
+
+TEST_F(Names, FQ_02_AnAddressOpensConnectionsFromItsAnswerToItsTime) {
+  fixture.Load(Reaches({"a.example.com"}));
+  EXPECT_EQ(Send(1000, kTcpSyn), "drop none policy_denied");
+  Learn({"a.example.com"}, 30);
+  Open(1001);
+  fixture.Advance(29.9);
+  Open(1002);
+  fixture.Advance(0.1);
+  EXPECT_EQ(Send(1003, kTcpSyn), "drop none policy_denied");
+}
+
+TEST_F(Names, FQ_02_AConnectionKeepsWhatItBeganWithPastItsTime) {
+  fixture.Load(Reaches({"a.example.com"}));
+  Learn({"a.example.com"}, 30);
+  Open(1000);
+  fixture.Advance(100);
+  fixture.SweepAll();
+  EXPECT_EQ(Send(1000, kTcpAck), "forward established");
+  EXPECT_EQ(Answer(1000, kTcpAck), "forward reply");
+  EXPECT_EQ(fixture.counters().flows_judged_again.value(), 0u);
+}
+
+TEST_F(Names, FQ_02_AChangeOfPolicyJudgesAgainWithTheNameItBeganWith) {
+  for (const bool swept : {false, true}) {
+    for (const bool forgotten : {false, true}) {
+      SCOPED_TRACE(std::to_string(swept) + ' ' + std::to_string(forgotten));
+      const std::uint16_t port = static_cast<std::uint16_t>(1000 + 2 * swept + forgotten);
+      fixture.Load(Reaches({"a.example.com"}));
+      Learn({"a.example.com"}, 30);
+      Open(port);
+      fixture.Advance(100);
+      if (forgotten) learnt.Put(Ip(kOutside), {});
+      const std::uint64_t judged = fixture.counters().flows_judged_again.value();
+      fixture.Load(Reaches({"a.example.com"}, true));
+      if (swept) fixture.pipeline().CatchUp(fixture.table(), fixture.now_ns(), 1000);
+      EXPECT_EQ(Answer(port, kTcpAck), "forward reply");
+      EXPECT_EQ(Send(port, kTcpAck), "forward established");
+      EXPECT_GT(fixture.counters().flows_judged_again.value(), judged);
+      EXPECT_EQ(Send(3000, kTcpSyn), "drop none policy_denied");
+    }
+  }
+  EXPECT_EQ(fixture.counters().flows_cut.value(), 0u);
+}
+
+TEST_F(Names, FQ_02_ARuleThatAsksForItsNameInOtherWordsKeepsTheConnection) {
+  fixture.Load(Reaches({"a.example.com", "b.example.com"}));
+  Learn({"a.example.com"}, 30);
+  Open(1000);
+  fixture.Advance(100);
+  fixture.Load(Reaches({"a.example.com"}));
+  EXPECT_EQ(Send(1000, kTcpAck), "forward established");
+  fixture.Load(Reaches({"*.example.com"}));
+  EXPECT_EQ(Send(1000, kTcpAck), "forward established");
+  fixture.Load(Reaches({"b.example.com"}));
+  EXPECT_EQ(Send(1000, kTcpAck), "drop none flow_cut");
+}
+
+TEST_F(Names, FQ_02_ANameThatAConnectionDidNotBeginWithKeepsItOnlyForItsTime) {
+  fixture.Load(Reaches({"a.example.com"}));
+  Learn({"a.example.com", "b.example.com"}, 30);
+  Open(1000);
+  Open(1001);
+  fixture.Load(Reaches({"b.example.com"}));
+  EXPECT_EQ(Send(1000, kTcpAck), "forward established");
+  fixture.Load(Reaches({"a.example.com"}));
+  EXPECT_EQ(Send(1001, kTcpAck), "forward established");
+  fixture.Advance(100);
+  fixture.Load(Reaches({"b.example.com"}));
+  EXPECT_EQ(Send(1001, kTcpAck), "drop none flow_cut");
+}
+
+TEST_F(Names, TheEndOfTheRuleCutsItsConnectionsAtOnce) {
+  fixture.Load(Reaches({"a.example.com"}));
+  Learn({"a.example.com"}, 3000);
+  Open(1000);
+  fixture.Load(Reaches({}));
+  EXPECT_EQ(Send(1000, kTcpAck), "drop none flow_cut");
+  EXPECT_EQ(Send(1001, kTcpSyn), "drop none policy_denied");
+  fixture.Load(Reaches({"a.example.com"}));
+  Open(1002);
+}
+
+TEST_F(Names, WithoutAMapARuleByNameMatchesNothing) {
+  PipelineFixture without;
+  without.Load(Reaches({"a.example.com"}));
+  EXPECT_EQ(Told(without.Send(PacketBuilder().Ethernet().Ipv4("10.0.0.1", kOutside).Tcp(1000, 443, kTcpSyn))),
+            "drop none policy_denied");
+}
+
+TEST_F(Names, TheRuleByNameIsCountedAndNamed) {
+  fixture.Load(Reaches({"a.example.com"}));
+  Learn({"a.example.com"}, 30);
+  const Outcome outcome = fixture.Send(PacketBuilder().Ethernet().Ipv4("10.0.0.1", kOutside).Tcp(1000, 443, kTcpSyn));
+  const TableRule& rule = fixture.table().rule(outcome.egress.rule);
+  EXPECT_EQ(rule.policy, "names");
+  EXPECT_EQ(rule.index, 0);
+  EXPECT_EQ(rule.domain_names.ToString(), "a.example.com");
+  fixture.SweepAll();
+  EXPECT_EQ(fixture.CountOf(outcome.egress.rule).packets, 1u);
+}
+
+}  // namespace
+}  // namespace sluice

@@ -4,6 +4,7 @@
 #
 #   scripts/install-deps.sh          all that scripts/test.sh needs
 #   scripts/install-deps.sh run      what the programs are built from, and the quickstart
+#   scripts/install-deps.sh cluster  all, and what nodes of a real cluster run (scripts/test.sh cluster)
 #   scripts/install-deps.sh bench    all, and what scripts/bench.sh measures with
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -25,15 +26,18 @@ tests=(
   libgtest-dev libgmock-dev libre2-dev libbenchmark-dev librapidcheck-dev
   libclang-rt-dev clang-format clang-tidy shellcheck python3-jsonschema openssl systemd zsh prometheus tshark nfdump curl chromium unbound
 )
+# a node's container runtime, network plugins, and what kube-proxy writes its rules with
+cluster=(containerd runc containernetworking-plugins iptables)
 # testpmd, and the programs that Sluice is measured against
 bench=(dpdk-dev openvswitch-switch-dpdk valgrind)
 
 case ${1:-test} in
   run) ;;
   test) packages+=("${tests[@]}") ;;
+  cluster) packages+=("${tests[@]}" "${cluster[@]}") ;;
   bench) packages+=("${tests[@]}" "${bench[@]}") ;;
   *)
-    echo "install-deps: no set of packages is called '$1'; there are: run, test (the default), bench" >&2
+    echo "install-deps: no set of packages is called '$1'; there are: run, test (the default), cluster, bench" >&2
     exit 2
     ;;
 esac

@@ -8,16 +8,29 @@
 #   asan   every test binary under the address and undefined-behaviour sanitizers
 #   tsan   the tests that use threads, under the thread sanitizer
 #
-# No PART means all. Every check is a ctest test, so one ctest summary closes the run.
+#   cluster[.SHAPE]   Kubernetes' own NetworkPolicy suite on a real cluster (tests/cluster; needs root); SHAPE is one of its
+#          clusters: bridge, ptp, two.bridge, two.ptp, masquerade,
+#          clusterpolicy
+#
+# No PART means all but the last. Every check is a ctest test, so one ctest summary closes the run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 all_parts=(lint unit e2e fuzz asan tsan)
 parts=("$@")
+clusters=(cluster cluster.bridge cluster.ptp cluster.two.bridge cluster.two.ptp cluster.masquerade cluster.clusterpolicy)
 ((${#parts[@]})) || parts=("${all_parts[@]}")
+packages='test'
+tools=()
+target=node_programs
 for part in "${parts[@]}"; do
-  if [[ " ${all_parts[*]} " != *" $part "* ]]; then
-    echo "test: no part is called '$part'; there are: ${all_parts[*]}" >&2
+  if [[ " ${clusters[*]} " == *" $part "* ]]; then
+    packages='cluster'
+    tools=(nodes)
+  elif [[ " ${all_parts[*]} " == *" $part "* ]]; then
+    target=checks
+  else
+    echo "test: no part is called '$part'; there are: ${all_parts[*]} ${clusters[*]}" >&2
     exit 2
   fi
 done
@@ -26,7 +39,7 @@ done
 presets=()
 for part in "${parts[@]}"; do
   case $part in
-    lint | unit | e2e) preset=release ;;
+    lint | unit | e2e | cluster*) preset=release ;;
     fuzz | asan) preset=asan ;;
     tsan) preset=tsan ;;
   esac
@@ -41,12 +54,12 @@ Step() {
 }
 
 Step "installing what is missing"
-scripts/install-deps.sh
+scripts/install-deps.sh "$packages"
 
 # For the tests of the Kubernetes side. Where it cannot be had they are skipped, saying so; in CI that is a failure.
-Step "finding or building a Kubernetes API server"
+Step "finding or building a Kubernetes API server${tools[*]:+, kubelet and test suite}"
 mkdir -p build/tests
-scripts/progress.sh build/tests/cluster.log scripts/build-test-cluster.sh || {
+scripts/progress.sh build/tests/cluster.log scripts/build-test-cluster.sh "${tools[@]}" || {
   code=$?
   tail -n 20 build/tests/cluster.log >&2
   [[ $code == 3 && ${CI:-} != true ]] || exit "$code"
@@ -55,7 +68,7 @@ scripts/progress.sh build/tests/cluster.log scripts/build-test-cluster.sh || {
 for preset in "${presets[@]}"; do
   Step "building $preset"
   mkdir -p "build/$preset"
-  if ! scripts/progress.sh "build/$preset/build.log" scripts/build.sh "$preset" --target checks; then
+  if ! scripts/progress.sh "build/$preset/build.log" scripts/build.sh "$preset" --target "$target"; then
     grep -E -A 20 'error|FAILED|Error' "build/$preset/build.log" | head -n 100 >&2 || tail -n 50 "build/$preset/build.log" >&2
     echo "test: building $preset failed; all of it is in build/$preset/build.log" >&2
     exit 1
@@ -67,7 +80,7 @@ for preset in "${presets[@]}"; do
   echo "subdirs(\"$PWD/build/$preset\")"
 done >build/tests/CTestTestfile.cmake
 
-labels=$(IFS='|' && echo "${parts[*]}")
+labels=$(IFS='|' && echo "${parts[*]//./\\.}")
 Step "testing: ${parts[*]}"
 scripts/progress.sh --rest build/tests/ctest.log ctest --test-dir build/tests --label-regex "^($labels)\$" \
   --parallel "$((2 * $(nproc)))" --output-on-failure --no-label-summary --no-tests=error

@@ -108,7 +108,13 @@ class Refusals(unittest.TestCase):
         self.assertIn(words, run.stderr)
 
     def test_names_the_sets_of_packages(self):
-        self.refuse("there are: run, test (the default), bench", "scripts/install-deps.sh", "all")
+        self.refuse("there are: run, test (the default), cluster, bench", "scripts/install-deps.sh", "all")
+
+    def test_names_the_parts_of_the_tests(self):
+        self.refuse("there are: lint unit e2e fuzz asan tsan cluster cluster.bridge", "scripts/test.sh", "cluster.tree")
+
+    def test_names_what_a_test_cluster_can_have(self):
+        self.refuse("nothing called 'node'; give nothing, or: nodes", "scripts/build-test-cluster.sh", "node")
 
     def test_names_the_releases(self):
         self.refuse("'11' is no release that Sluice is built on; there are: 12", "tests/system/bare_debian.sh", "11")

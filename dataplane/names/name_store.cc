@@ -178,15 +178,24 @@ void NameStore::NoteLapsed(std::uint64_t now_ns) {
   noted_ns_ = now_ns;
 }
 
+// In slices: whoever learns, and holds a frame for it, waits for one of them at most.
 std::vector<LearntPair> NameStore::List(NameTime now, bool with_lapsed) const {
-  const std::lock_guard lock(mutex_);
+  constexpr std::size_t kSlice = 2000;
   std::vector<LearntPair> list;
-  for (const auto& [name, pairs] : names_) {
-    for (const auto& [address, pair] : pairs) {
-      const bool lapsed = pair.until_ns <= now.clock_ns;
-      if (lapsed && !with_lapsed) continue;
-      list.push_back({name, address, pair.learnt_unix_ns, pair.until_unix_ns, lapsed, pair.source});
+  std::string last;
+  for (bool more = true; more;) {
+    const std::lock_guard lock(mutex_);
+    auto name = names_.upper_bound(last);
+    for (std::size_t looked = 0; name != names_.end() && looked < kSlice; ++name) {
+      for (const auto& [address, pair] : name->second) {
+        const bool lapsed = pair.until_ns <= now.clock_ns;
+        if (lapsed && !with_lapsed) continue;
+        list.push_back({name->first, address, pair.learnt_unix_ns, pair.until_unix_ns, lapsed, pair.source});
+      }
+      looked += name->second.size();
+      last = name->first;
     }
+    more = name != names_.end();
   }
   return list;
 }

@@ -9,8 +9,8 @@
 // policy judges again, as long as there is room. Room is bounded by name and in all; what would run out first makes
 // way, and is counted.
 //
-// Any thread but a worker's may call; a mutex puts them in order, held for microseconds (SetPatterns, List: for as long
-// as there are names).
+// Any thread but a worker's may call; a mutex puts them in order, held for microseconds (by SetPatterns, where patterns
+// changed, for a look at each name).
 #ifndef SLUICE_DATAPLANE_NAMES_NAME_STORE_H_
 #define SLUICE_DATAPLANE_NAMES_NAME_STORE_H_
 
@@ -115,7 +115,7 @@ class NameStore {
   // What lapsed is counted, and what no reader holds is freed. From time to time: workers look at the time themselves.
   void Expire(NameTime now);
 
-  // Ordered by name and address. Lapsed ones only where asked for.
+  // Ordered by name and address, each name as of a moment of its own. Lapsed ones only where asked for.
   std::vector<LearntPair> List(NameTime now, bool with_lapsed = false) const;
   // The names of one address.
   std::vector<LearntPair> NamesOf(const IpAddress& address, NameTime now) const;

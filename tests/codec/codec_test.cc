@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "resolve/resolve.h"
+#include "sluice/policy_update.h"
 #include "support/shapes.h"
 
 namespace sluice {
@@ -235,6 +236,49 @@ TEST(Codec, FullStateChecksItsOwnNumbers) {
                 section->set_subjects(3);
               }),
               HasSubstr("policy default/p: subjects: no group has the number 3"));
+}
+
+// FQ-06, and what no rule by name may say besides.
+TEST(Codec, FQ_06_NamesStandInAnEgressRuleThatAllowsAndAlone) {
+  const auto refusal = [](auto change) -> std::string {
+    v1::FullStateChunk chunk;
+    chunk.set_first(true);
+    chunk.set_last(true);
+    chunk.set_state_id(1);
+    chunk.set_batch(1);
+    chunk.add_groups()->set_key("pods");
+    v1::PolicySections* policy = chunk.add_policies();
+    policy->set_policy("p");
+    v1::Section* section = policy->add_sections();
+    section->set_direction(v1::DIRECTION_EGRESS);
+    section->set_tier(v1::TIER_ADMIN);
+    v1::Rule* rule = section->add_rules();
+    rule->set_action(v1::ACTION_ALLOW);
+    rule->set_any_port(true);
+    rule->add_domain_names("*.Example.com.");
+    change(*section, *rule);
+    FullStateDecoder decoder;
+    const auto full = decoder.Add(chunk);
+    ResolvedPolicy before;
+    before.groups = {{"pods", {}}};
+    PolicyUpdate update;
+    v1::Update message;
+    *message.add_policies() = *policy;
+    auto changed = DecodeUpdate(message, update);
+    if (!changed) changed = Check(before, update);
+    EXPECT_EQ(full.has_value(), changed.has_value());
+    return full ? full->ToString() : "";
+  };
+  EXPECT_EQ(refusal([](v1::Section&, v1::Rule&) {}), "");
+  EXPECT_THAT(refusal([](v1::Section&, v1::Rule& rule) { rule.set_action(v1::ACTION_DENY); }),
+              HasSubstr("policy p: rules[0].domain_names: stand only in a rule that allows"));
+  EXPECT_THAT(refusal([](v1::Section&, v1::Rule& rule) { rule.set_action(v1::ACTION_PASS); }),
+              HasSubstr("stand only in a rule that allows"));
+  EXPECT_THAT(refusal([](v1::Section& section, v1::Rule&) { section.set_direction(v1::DIRECTION_INGRESS); }),
+              HasSubstr("stand in egress alone"));
+  EXPECT_THAT(refusal([](v1::Section&, v1::Rule& rule) { rule.set_peers(1); }), HasSubstr("beside no other peers"));
+  EXPECT_THAT(refusal([](v1::Section&, v1::Rule& rule) { rule.set_domain_names(0, "*"); }),
+              HasSubstr("'*' is no domain name"));
 }
 
 }  // namespace

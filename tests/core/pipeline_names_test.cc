@@ -40,7 +40,7 @@ ResolvedPolicy Reaches(std::vector<std::string> names, bool more = false) {
   return std::move(builder.policy());
 }
 
-class Names : public testing::Test {
+class PipelineNames : public testing::Test {
  protected:
   static PipelineConfig Config(const LearntNames* learnt) {
     PipelineConfig config = PipelineFixture::SmallConfig();
@@ -70,7 +70,7 @@ class Names : public testing::Test {
   PipelineFixture fixture{Config(&learnt)};
 };
 
-TEST_F(Names, FQ_02_AnAddressOpensConnectionsFromItsAnswerToItsTime) {
+TEST_F(PipelineNames, FQ_02_AnAddressOpensConnectionsFromItsAnswerToItsTime) {
   fixture.Load(Reaches({"a.example.com"}));
   EXPECT_EQ(Send(1000, kTcpSyn), "drop none policy_denied");
   Learn({"a.example.com"}, 30);
@@ -81,7 +81,7 @@ TEST_F(Names, FQ_02_AnAddressOpensConnectionsFromItsAnswerToItsTime) {
   EXPECT_EQ(Send(1003, kTcpSyn), "drop none policy_denied");
 }
 
-TEST_F(Names, FQ_02_AConnectionKeepsWhatItBeganWithPastItsTime) {
+TEST_F(PipelineNames, FQ_02_AConnectionKeepsWhatItBeganWithPastItsTime) {
   fixture.Load(Reaches({"a.example.com"}));
   Learn({"a.example.com"}, 30);
   Open(1000);
@@ -92,7 +92,7 @@ TEST_F(Names, FQ_02_AConnectionKeepsWhatItBeganWithPastItsTime) {
   EXPECT_EQ(fixture.counters().flows_judged_again.value(), 0u);
 }
 
-TEST_F(Names, FQ_02_AChangeOfPolicyJudgesAgainWithTheNameItBeganWith) {
+TEST_F(PipelineNames, FQ_02_AChangeOfPolicyJudgesAgainWithTheNameItBeganWith) {
   for (const bool swept : {false, true}) {
     for (const bool forgotten : {false, true}) {
       SCOPED_TRACE(std::to_string(swept) + ' ' + std::to_string(forgotten));
@@ -114,7 +114,7 @@ TEST_F(Names, FQ_02_AChangeOfPolicyJudgesAgainWithTheNameItBeganWith) {
   EXPECT_EQ(fixture.counters().flows_cut.value(), 0u);
 }
 
-TEST_F(Names, FQ_02_ARuleThatAsksForItsNameInOtherWordsKeepsTheConnection) {
+TEST_F(PipelineNames, FQ_02_ARuleThatAsksForItsNameInOtherWordsKeepsTheConnection) {
   fixture.Load(Reaches({"a.example.com", "b.example.com"}));
   Learn({"a.example.com"}, 30);
   Open(1000);
@@ -127,7 +127,7 @@ TEST_F(Names, FQ_02_ARuleThatAsksForItsNameInOtherWordsKeepsTheConnection) {
   EXPECT_EQ(Send(1000, kTcpAck), "drop none flow_cut");
 }
 
-TEST_F(Names, FQ_02_ANameThatAConnectionDidNotBeginWithKeepsItOnlyForItsTime) {
+TEST_F(PipelineNames, FQ_02_ANameThatAConnectionDidNotBeginWithKeepsItOnlyForItsTime) {
   fixture.Load(Reaches({"a.example.com"}));
   Learn({"a.example.com", "b.example.com"}, 30);
   Open(1000);
@@ -141,7 +141,7 @@ TEST_F(Names, FQ_02_ANameThatAConnectionDidNotBeginWithKeepsItOnlyForItsTime) {
   EXPECT_EQ(Send(1001, kTcpAck), "drop none flow_cut");
 }
 
-TEST_F(Names, TheEndOfTheRuleCutsItsConnectionsAtOnce) {
+TEST_F(PipelineNames, TheEndOfTheRuleCutsItsConnectionsAtOnce) {
   fixture.Load(Reaches({"a.example.com"}));
   Learn({"a.example.com"}, 3000);
   Open(1000);
@@ -152,14 +152,14 @@ TEST_F(Names, TheEndOfTheRuleCutsItsConnectionsAtOnce) {
   Open(1002);
 }
 
-TEST_F(Names, WithoutAMapARuleByNameMatchesNothing) {
+TEST_F(PipelineNames, WithoutAMapARuleByNameMatchesNothing) {
   PipelineFixture without;
   without.Load(Reaches({"a.example.com"}));
   EXPECT_EQ(Told(without.Send(PacketBuilder().Ethernet().Ipv4("10.0.0.1", kOutside).Tcp(1000, 443, kTcpSyn))),
             "drop none policy_denied");
 }
 
-TEST_F(Names, TheRuleByNameIsCountedAndNamed) {
+TEST_F(PipelineNames, TheRuleByNameIsCountedAndNamed) {
   fixture.Load(Reaches({"a.example.com"}));
   Learn({"a.example.com"}, 30);
   const Outcome outcome = fixture.Send(PacketBuilder().Ethernet().Ipv4("10.0.0.1", kOutside).Tcp(1000, 443, kTcpSyn));

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace sluice {
@@ -178,6 +180,23 @@ TEST_F(NameStoreTest, AClockThatWentBackMakesNothingLastLonger) {
   const NameTime now{kSecond, At(0).unix_ns};
   EXPECT_EQ(restarted.Restore(store_.List(At(1000)), now), 1u);
   EXPECT_EQ(restarted.learnt().Find(Ip("192.0.2.1"))->at(0).until_ns, 61 * kSecond);
+}
+
+TEST_F(NameStoreTest, ALongListIsWholeAndInOrder) {
+  NameStore store;
+  store.SetPatterns({"*.example.com"});
+  constexpr std::uint32_t kNames = 3000;
+  for (std::uint32_t i = 0; i < kNames; ++i) {
+    const std::string name[] = {"n" + std::to_string(i) + ".example.com"};
+    const IpAddress addresses[] = {IpAddress::V4(i), IpAddress::V4(kNames + i)};
+    store.Learn({name, addresses, 60, "r"}, At(0));
+  }
+  const auto list = store.List(At(0));
+  EXPECT_EQ(list.size(), 2 * kNames);
+  const auto comes_before = [](const LearntPair& a, const LearntPair& b) {
+    return std::tie(a.name, a.address) < std::tie(b.name, b.address);
+  };
+  EXPECT_TRUE(std::is_sorted(list.begin(), list.end(), comes_before));
 }
 
 TEST_F(NameStoreTest, NamesOfAnAddressSaySinceWhenAndFromWhom) {

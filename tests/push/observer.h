@@ -26,11 +26,16 @@ class RecordingObserver : public PushObserver {
     const std::lock_guard lock(mutex_);
     troubles_.push_back(message);
   }
+  void OnOlder(const std::string&, const std::string& message) override {
+    const std::lock_guard lock(mutex_);
+    older_.push_back(message);
+  }
 
   std::vector<AppliedBatch> applied() { return Copy(applied_); }
   std::vector<std::string> refused() { return Copy(refused_); }  // the objects
   std::vector<std::string> reasons() { return Copy(reasons_); }
   std::vector<std::string> troubles() { return Copy(troubles_); }
+  std::vector<std::string> older() { return Copy(older_); }
 
  private:
   template <typename T>
@@ -44,6 +49,7 @@ class RecordingObserver : public PushObserver {
   std::vector<std::string> refused_;
   std::vector<std::string> reasons_;
   std::vector<std::string> troubles_;
+  std::vector<std::string> older_;
 };
 
 }  // namespace sluice

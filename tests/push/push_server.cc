@@ -95,6 +95,7 @@ grpc::Status PushServer::Push(grpc::ServerContext*, Stream* stream) {
     if (request.has_begin()) {
       response.mutable_hello()->set_state_id(state_id_);
       response.mutable_hello()->set_batch(batch_);
+      response.mutable_hello()->set_api_minor(api_minor_);
     } else if (request.has_full_state()) {
       const v1::FullStateChunk& chunk = request.full_state();
       if (!decoder) decoder.emplace();

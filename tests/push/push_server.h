@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -32,6 +33,11 @@ class PushServer : private v1::PolicyService::Service {
   void Stop();
   void Forget();
 
+  // Which api_minor the next Hello says; 0 at first, which is older than everything.
+  void SpeakMinor(std::uint32_t api_minor) {
+    const std::lock_guard lock(mutex_);
+    api_minor_ = api_minor;
+  }
   // Says whether the policy that a batch would make is refused.
   void RefuseWhere(Refuse refuse);
   // Ends the stream at each update, without an answer.
@@ -71,6 +77,7 @@ class PushServer : private v1::PolicyService::Service {
   std::uint64_t state_id_ = 0;
   std::uint64_t batch_ = 0;
   std::uint64_t generation_ = 0;
+  std::uint32_t api_minor_ = 0;
   int full_states_ = 0;
   int updates_ = 0;
   int refused_ = 0;

@@ -104,6 +104,28 @@ TEST_F(PusherTest, BeginsWithTheFullStateAndGoesOnWithUpdates) {
   EXPECT_EQ(server_.updates(), 2);
 }
 
+TEST_F(PusherTest, AnOlderDataplaneGetsNoRulesByNameUntilItIsUpgraded) {
+  server_.SpeakMinor(8);
+  feed_.Change({}, [](ClusterResolver& resolver) {
+    resolver.Upsert(WithEgress(MakeClusterPolicy("names", Tier::kAdmin, 1),
+                               {MakeRule(Action::kAllow, {OfNames({"a.example.com"})}),
+                                MakeRule(Action::kDeny, {OfNetworks({"0.0.0.0/0"})})}));
+  });
+  feed_.Publish();
+  Push();
+  ASSERT_TRUE(server_.WaitUntil([](const ResolvedPolicy& policy) { return RulesOf(policy, "names") == 1; }));
+  TakePod("late", "10.0.0.2");
+  ASSERT_TRUE(Arrives("late"));
+  EXPECT_EQ(server_.refused(), 0);
+  ASSERT_EQ(observer_.older().size(), 1u);
+  EXPECT_THAT(observer_.older()[0], testing::HasSubstr("upgrade sluiced"));
+  server_.Stop();
+  server_.SpeakMinor(9);
+  server_.Start();
+  EXPECT_TRUE(server_.WaitUntil([](const ResolvedPolicy& policy) { return RulesOf(policy, "names") == 2; }));
+  EXPECT_EQ(server_.full_states(), 2);
+}
+
 TEST_F(PusherTest, KnowsWhichRevisionIsInForce) {
   Push();
   ASSERT_TRUE(Arrives("web"));

@@ -2,6 +2,7 @@
 // policy.
 #include <gtest/gtest.h>
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -9,6 +10,7 @@
 
 #include "reference/compare.h"
 #include "reference/evaluate.h"
+#include "reference/world.h"
 #include "support/cluster_builder.h"
 
 namespace sluice::test {
@@ -30,7 +32,7 @@ const Side kUndecided;
 ClusterPolicyPeer Everywhere() { return OfNetworks({"0.0.0.0/0", "::/0"}); }
 
 // Pods web and db; an address outside.
-class Names : public testing::Test {
+class NameRulesTest : public testing::Test {
  protected:
   // What both engines say of the egress side.
   Side EgressOf(std::string_view source, std::string_view destination, std::uint16_t port = 443,
@@ -57,7 +59,7 @@ class Names : public testing::Test {
   NamesByAddress names;
 };
 
-TEST_F(Names, FQ_01_ANameIsMatchedWholeWithoutCaseAndWithoutItsLastDot) {
+TEST_F(NameRulesTest, FQ_01_ANameIsMatchedWholeWithoutCaseAndWithoutItsLastDot) {
   Add(WithEgress(MakeClusterPolicy("p", kAdmin, 1),
                  {MakeRule(kAccept, {OfNames({"S3.Example.COM."})}), MakeRule(kDeny, {Everywhere()})}));
   EXPECT_EQ(EgressOf(web, outside), By(kAdmin, false, "p", 1));
@@ -72,7 +74,7 @@ TEST_F(Names, FQ_01_ANameIsMatchedWholeWithoutCaseAndWithoutItsLastDot) {
   EXPECT_EQ(EgressOf("fd00::1", outside6), By(kAdmin, true, "p", 0));
 }
 
-TEST_F(Names, FQ_01_AStarIsOneLabelOrMore) {
+TEST_F(NameRulesTest, FQ_01_AStarIsOneLabelOrMore) {
   Add(WithEgress(MakeClusterPolicy("p", kAdmin, 1),
                  {MakeRule(kAccept, {OfNames({"*.example.com"})}), MakeRule(kDeny, {Everywhere()})}));
   Learn(outside, "example.com");
@@ -84,7 +86,7 @@ TEST_F(Names, FQ_01_AStarIsOneLabelOrMore) {
   EXPECT_EQ(EgressOf(web, outside), By(kAdmin, true, "p", 0));
 }
 
-TEST_F(Names, FQ_05_TheAddressIsWhatIsAllowedWhateverItsOtherNamesAre) {
+TEST_F(NameRulesTest, FQ_05_TheAddressIsWhatIsAllowedWhateverItsOtherNamesAre) {
   Add(WithEgress(MakeClusterPolicy("p", kAdmin, 1),
                  {MakeRule(kAccept, {OfNames({"a.example.com"})}, {OnTcp(443)}),
                   MakeRule(kAccept, {OfNames({"b.example.com"})}, {OnTcp(80)}), MakeRule(kDeny, {Everywhere()})}));
@@ -99,7 +101,7 @@ TEST_F(Names, FQ_05_TheAddressIsWhatIsAllowedWhateverItsOtherNamesAre) {
   EXPECT_EQ(EgressOf(web, other, 53, kProtoUdp), By(kAdmin, false, "p", 2));
 }
 
-TEST_F(Names, FQ_07_PodsThatHaveTheAddressAreMatchedLikeAnybodyElse) {
+TEST_F(NameRulesTest, FQ_07_PodsThatHaveTheAddressAreMatchedLikeAnybodyElse) {
   Add(WithEgress(MakeClusterPolicy("p", kAdmin, 1),
                  {MakeRule(kAccept, {OfNames({"db.example.com"})}), MakeRule(kDeny, {InNamespaces({})})}));
   EXPECT_EQ(EgressOf(web, db), By(kAdmin, false, "p", 1));
@@ -107,7 +109,7 @@ TEST_F(Names, FQ_07_PodsThatHaveTheAddressAreMatchedLikeAnybodyElse) {
   EXPECT_EQ(EgressOf(web, db), By(kAdmin, true, "p", 0));
 }
 
-TEST_F(Names, CNP_02_ABetterRuleInFrontOfANameDecides) {
+TEST_F(NameRulesTest, CNP_02_ABetterRuleInFrontOfANameDecides) {
   Learn(outside, "a.example.com");
   Add(WithEgress(MakeClusterPolicy("name", kAdmin, 5), {MakeRule(kAccept, {OfNames({"a.example.com"})})}));
   EXPECT_EQ(EgressOf(web, outside), By(kAdmin, true, "name", 0));
@@ -123,7 +125,7 @@ TEST_F(Names, CNP_02_ABetterRuleInFrontOfANameDecides) {
   EXPECT_EQ(EgressOf(web, outside, 80), By(kAdmin, false, "deny", 0));
 }
 
-TEST_F(Names, CNP_04_ANameInTheBaselineTierIsNotReachedWhereANetworkPolicyIsolates) {
+TEST_F(NameRulesTest, CNP_04_ANameInTheBaselineTierIsNotReachedWhereANetworkPolicyIsolates) {
   Learn(outside, "a.example.com");
   Add(WithEgress(MakeClusterPolicy("base", kBaseline, 1),
                  {MakeRule(kAccept, {OfNames({"a.example.com"})}), MakeRule(kDeny, {Everywhere()})}));
@@ -133,7 +135,7 @@ TEST_F(Names, CNP_04_ANameInTheBaselineTierIsNotReachedWhereANetworkPolicyIsolat
   EXPECT_FALSE(EgressOf(web, outside).allow);
 }
 
-TEST_F(Names, CNP_13_APortByNameMatchesNothingTowardsANameAndOtherPeersOfTheRuleMatchAsBefore) {
+TEST_F(NameRulesTest, CNP_13_APortByNameMatchesNothingTowardsANameAndOtherPeersOfTheRuleMatchAsBefore) {
   Learn(outside, "a.example.com");
   Learn(db, "a.example.com");
   Add(WithEgress(MakeClusterPolicy("p", kAdmin, 1),
@@ -146,7 +148,7 @@ TEST_F(Names, CNP_13_APortByNameMatchesNothingTowardsANameAndOtherPeersOfTheRule
   EXPECT_EQ(EgressOf(web, other, 80), By(kAdmin, true, "p", 1));
 }
 
-TEST_F(Names, WithoutARuleByNameWhatWasLearntMeansNothing) {
+TEST_F(NameRulesTest, WithoutARuleByNameWhatWasLearntMeansNothing) {
   Learn(outside, "a.example.com");
   EXPECT_EQ(EgressOf(web, outside), kUndecided);
   cluster.policies.push_back(Egress(MakePolicy("a", "isolates", {}), {}));

@@ -76,6 +76,7 @@ Json ToJson(const ClusterPolicyPeer& peer) {
   }
   if (peer.nodes) json["nodes"] = ToJson(*peer.nodes);
   for (const Prefix& network : peer.networks) json["networks"].push_back(network.ToString());
+  for (const std::string& name : peer.domain_names) json["domainNames"].push_back(name);
   return json;
 }
 

@@ -8,8 +8,11 @@
 #include "sluice/domain_name.h"
 
 namespace sluice {
+namespace {
 
 using grpc::Status;
+
+}  // namespace
 
 void SetLearntName(const LearntPair& pair, v1::LearntName* message) {
   message->set_name(ShownName(pair.name));

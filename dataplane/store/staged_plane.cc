@@ -48,7 +48,7 @@ std::uint64_t Fingerprint(const ResolvedPolicy& policy) {
         add_group(rule.peers);
         add(static_cast<int>(rule.any_port));
         for (const PortRange& range : rule.ports) add(ToText(range));
-        for (const std::string& name : rule.domain_names.list()) add(name);
+        for (const std::string& pattern : rule.domain_names.list()) add(pattern);
       }
     }
   }

@@ -238,10 +238,10 @@ int Write(const ExplainOptions& options, const Subject& subject, std::uint8_t pr
   Output output;
   if (options.live.format == "table") {
     WriteText(output, explanation, flow, options.interface);
-    for (const v1::LearntName& name : subject.learnt) output << ToText(name) << "\n";
+    for (const v1::LearntName& name : subject.learnt) output << sluice::ToText(name) << "\n";
   } else {
     Json json = ToJson(explanation, flow);
-    for (const v1::LearntName& name : subject.learnt) json["dst_names"].push_back(ToJson(name));
+    for (const v1::LearntName& name : subject.learnt) json["dst_names"].push_back(sluice::ToJson(name));
     if (!options.interface.empty()) json["interface"] = options.interface;
     WriteObject(output, options.live.format, json);
   }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "codec/codec.h"
+#include "sluicectl/commands.h"
 
 namespace sluice {
 

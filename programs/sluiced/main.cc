@@ -145,7 +145,7 @@ class Daemon {
     });
     name_keeper_ = std::make_unique<NameKeeper>(learnt_names_, NamesFile(), say);
     if (const std::size_t restored = name_keeper_->Restore(); restored != 0) {
-      spdlog::info("{} addresses of names from the state folder", restored);
+      spdlog::info("addresses of names from the state folder: {}", restored);
     }
     config_.pipeline.learnt_names = &learnt_names_.learnt();
     if (!config_.dns_resolvers.empty()) dns_ = std::make_unique<DnsListener>(learn_answers_);

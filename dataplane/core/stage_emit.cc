@@ -22,10 +22,12 @@ bool EmitStage::EmitFates(Burst& burst, PipelineOutput& out) {
   }
   if (capture_ != nullptr && capture_->wish() != nullptr) [[unlikely]]
     CaptureBurst(burst);
-  counters_.verdicts[static_cast<std::size_t>(Verdict::kForward)].Add(
-      burst.count - burst.dropped - static_cast<std::uint32_t>(std::popcount(burst.held)));
-  if ((burst.dropped | burst.held) == 0) [[likely]]
+  Counter& forwarded = counters_.verdicts[static_cast<std::size_t>(Verdict::kForward)];
+  if ((burst.dropped | burst.held) == 0) [[likely]] {
+    forwarded.Add(burst.count);
     return true;
+  }
+  forwarded.Add(burst.count - burst.dropped - static_cast<std::uint32_t>(std::popcount(burst.held)));
   for (std::uint32_t i = 0; i < burst.count; ++i) {
     const Frame& frame = burst.frames[i];
     const DropReason fate = burst.fates[i];

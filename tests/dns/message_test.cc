@@ -79,7 +79,7 @@ TEST(DnsMessage, CaseIsFoldedWhereverANameStands) {
             "s3.example.com cdn.example.net = 203.0.113.9 for 300");
 }
 
-TEST(DnsMessage, EachNameOfAChainHasItsAddressesForTheLeastTime) {
+TEST(DnsMessage, FQ_04_EachNameOfAChainHasItsAddressesForTheLeastTime) {
   const std::string told = "a.example.com b.example.net c.example.org = 203.0.113.9 203.0.113.10 for 20";
   EXPECT_EQ(Told(Response("a.example.com")
                      .Cname("a.example.com", "b.example.net", 40)
@@ -98,13 +98,13 @@ TEST(DnsMessage, EachNameOfAChainHasItsAddressesForTheLeastTime) {
             told);
 }
 
-TEST(DnsMessage, AChainThatDoesNotBeginWithTheQuestionSaysNothing) {
+TEST(DnsMessage, FQ_04_AChainThatDoesNotBeginWithTheQuestionSaysNothing) {
   EXPECT_EQ(
       Told(Response("a.example.com").Cname("x.example.com", "b.example.net").A("b.example.net", "203.0.113.9").Bytes()),
       "a.example.com =");
 }
 
-TEST(DnsMessage, ADnameStandsForTheNamesBelowItAlone) {
+TEST(DnsMessage, FQ_04_ADnameStandsForTheNamesBelowItAlone) {
   EXPECT_EQ(Told(Response("a.b.example.com")
                      .Dname("example.com", "example.net", 50)
                      .A("a.b.example.net", "203.0.113.9", 60)
@@ -131,7 +131,7 @@ TEST(DnsMessage, ADnameStandsForTheNamesBelowItAlone) {
             "a.b.example.com a.example.net = 203.0.113.9 for 300");
 }
 
-TEST(DnsMessage, AChainThatLoopsForksOrIsTooLongIsNoAnswer) {
+TEST(DnsMessage, FQ_04_AChainThatLoopsForksOrIsTooLongIsNoAnswer) {
   EXPECT_EQ(Told(Response("a.example.com").Cname("a.example.com", "a.example.com").Bytes()), "malformed");
   EXPECT_EQ(Told(Response("a.example.com")
                      .Cname("a.example.com", "b.example.com")

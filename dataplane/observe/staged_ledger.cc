@@ -381,6 +381,7 @@ bool StagedLedger::SaveSome() {
     const std::lock_guard lock(mutex_);
     if (saving_ && saving_->staging != staging_) saving_.reset();
     if (staging_ == 0) {
+      std::remove(temporary.c_str());
       std::remove(file_.c_str());
       return false;
     }

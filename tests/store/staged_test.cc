@@ -577,5 +577,29 @@ TEST(Staged, TheSameStagedSetHasTheSameNameInAnyNumbering) {
   EXPECT_NE(one.table().staging(), other.table().staging());
 }
 
+TEST(Staged, AClusterPolicyThatDecidesOtherwiseIsAnotherStagedSet) {
+  Cluster cluster = Shop();
+  ClusterPolicy guard = MakeClusterPolicy("guard", Tier::kAdmin, 1, {});
+  guard.ingress.resize(1);
+  guard.ingress[0].everyone = true;
+  std::set<std::uint64_t> stagings;
+  const auto stage = [&] {
+    cluster.staged_cluster = {{"guard", StagedAction::kSet, guard}};
+    Store store;
+    ASSERT_FALSE(store->Replace(Resolve(cluster, nullptr)));
+    stagings.insert(store.table().staging());
+  };
+  stage();
+  stage();
+  EXPECT_EQ(stagings.size(), 1u);
+  guard.ingress[0].action = Action::kDeny;
+  stage();
+  guard.priority = 2;
+  stage();
+  guard.tier = Tier::kBaseline;
+  stage();
+  EXPECT_EQ(stagings.size(), 4u);
+}
+
 }  // namespace
 }  // namespace sluice::test

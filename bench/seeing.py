@@ -6,6 +6,7 @@ import contextlib
 import functools
 import http.client
 import json
+import os
 import pathlib
 import re
 import signal
@@ -78,7 +79,7 @@ class Sluiced:
     """One of those that take turns. `beside`: what goes on beside it, as a context of its own."""
 
     def __init__(self, run, name, traffic, packets, flows, settings, beside=None, **on):
-        self.run, self.name, self.on, self.values = run, name, on, []
+        self.run, self.name, self.on, self.values, self.opened = run, name, on, [], []
         self.at_end = contextlib.ExitStack()
         self.folder = pathlib.Path(self.at_end.enter_context(tempfile.TemporaryDirectory()))
         capture = self.folder / "in.pcap"  # of its own: two devices do not share a name
@@ -131,14 +132,21 @@ class Sluiced:
             counts[name] = counts.get(name, 0) + float(value)
         return counts
 
+    def worker_seconds(self):
+        """That the worker's thread was on its core, which others may take from it."""
+        for task in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir():
+            if os.sched_getaffinity(int(task.name)) == {int(self.run.core_of_worker)}:
+                return int((task / "schedstat").read_text().split()[0]) / 1e9
+        raise Failed("sluiced has no worker")
+
     def measure(self, seconds):
         with self.beside:
-            before, start = self.counts(), time.monotonic()
+            before, start = self.counts(), self.worker_seconds()
             time.sleep(seconds)
-            after, end = self.counts(), time.monotonic()
+            after, end = self.counts(), self.worker_seconds()
         packets, opened = (after[name] - before[name] for name in ("sluice_worker_packets_total", "sluice_flows_created_total"))
         self.values.append(packets / (end - start) / 1e6)
-        self.opened = opened / (end - start)
+        self.opened.append(opened / (end - start))
 
     def end(self):
         try:
@@ -147,7 +155,7 @@ class Sluiced:
             self.stop()
             if self.values:
                 self.run.add(SECTION, self.name, "mpps", self.values, **self.on)
-                self.run.add(SECTION, self.name, "opened_per_second", [self.opened], **self.on)
+                self.run.add(SECTION, self.name, "opened_per_second", self.opened, **self.on)
                 self.account()
         finally:
             self.at_end.close()

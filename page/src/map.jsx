@@ -84,7 +84,7 @@ function Edge({ edge, points, place }) {
       {edge.connections > 0 && <path class="edge allowed" d={path} stroke-width={width} marker-end="url(#allowed)" />}
       {isDenied && <path class="edge denied" d={path} transform={edge.connections > 0 ? "translate(0 7)" : undefined} marker-end="url(#denied)" />}
       {wouldBe && <path class="edge would" d={path} transform="translate(0 -7)" marker-end="url(#would)" />}
-      <text class={`edge-text${isDenied ? " bad" : ""}${points ? "" : " own"}`} x={middle.x} y={middle.y - 6}>
+      <text class={`edge-text${isDenied ? " bad" : wouldBe ? " would" : ""}${points ? "" : " own"}`} x={middle.x} y={middle.y - 6}>
         {[
           isDenied ? `✕ ${short(edge.denied)}` : "",
           wouldBe ? `⚑ ${short(edge.would_deny)}` : "",
@@ -178,6 +178,17 @@ function Picture({ nodes, edges, toggle }) {
   );
 }
 
+function Legend({ line, says }) {
+  return (
+    <span class="legend">
+      <svg width="34" height="10" aria-hidden="true">
+        <path class={`edge ${line}`} d="M2 5 L32 5" stroke-width="2" />
+      </svg>
+      <span>{says}</span>
+    </span>
+  );
+}
+
 const byName = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
 
 // These edges with the nodes that they join, by name, so that the same traffic is laid out the same way.
@@ -206,7 +217,9 @@ function Table({ nodes, edges }) {
             <td data-name="From">{nameOf(nodes[edge.from])}</td>
             <td data-name="To">{nameOf(nodes[edge.to])}</td>
             <td data-name="Says">
-              <Says edge={edge} />
+              <span>
+                <Says edge={edge} />
+              </span>
             </td>
           </tr>
         ))}
@@ -261,24 +274,9 @@ export function TrafficMap() {
           </label>
         ) : null}
         {open.length > 0 ? <button onClick={() => setOpen([])}>Close all</button> : null}
-        <span class="legend">
-          <svg width="34" height="10" aria-hidden="true">
-            <path class="edge allowed" d="M2 5 L32 5" stroke-width="2" />
-          </svg>
-          allowed: packets/s now
-          <svg width="34" height="10" aria-hidden="true">
-            <path class="edge denied" d="M2 5 L32 5" />
-          </svg>
-          ✕ denied: packets in 5 minutes
-          {edges.some((edge) => edge.would_deny > 0) ? (
-            <>
-              <svg width="34" height="10" aria-hidden="true">
-                <path class="edge would" d="M2 5 L32 5" />
-              </svg>
-              ⚑ would be denied by what is staged: connections
-            </>
-          ) : null}
-        </span>
+        <Legend line="allowed" says="allowed: packets/s now" />
+        <Legend line="denied" says="✕ denied: packets in 5 minutes" />
+        {edges.some((edge) => edge.would_deny > 0) ? <Legend line="would" says="⚑ would be denied by what is staged: connections" /> : null}
       </div>
       <Problems error={error} list={answer?.problems} />
       {!answer && !error ? <p class="quiet">…</p> : null}

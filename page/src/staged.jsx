@@ -53,14 +53,18 @@ export function Staged() {
     <section aria-label="Staged">
       <div class="tools">
         <input ref={field} type="search" placeholder="Name ( / )" aria-label="Name" value={text} onInput={(event) => setText(event.target.value)} />
-        {isStaged ? <span class="quiet">{count(answer.matching)} pairs of workloads and port</span> : null}
+        {isStaged ? (
+          <span class="quiet">
+            {count(answer.matching)} {answer.matching === 1 ? "pair" : "pairs"} of workloads and port
+          </span>
+        ) : null}
       </div>
       <Problems error={error} list={[...(answer?.problems ?? []), ...(answer?.refused ?? []).map((why) => `not judged by: ${why}`)]} />
       {answer && !isStaged ? <p class="empty">Nothing is staged.</p> : null}
       {isStaged ? <Summary answer={answer} /> : null}
       {isStaged && answer.rows.length === 0 ? <p class="empty">Nothing that was seen would be treated otherwise.</p> : null}
       {isStaged && answer.rows.length > 0 ? (
-        <table class="cards">
+        <table class="cards words">
           <thead>
             <tr>
               <th>Would be</th>

@@ -200,9 +200,9 @@ class Reader {
   void AddCompact(const Json& line) {
     const auto shown = [](const std::string& text) { return text.empty() ? "-" : text; };
     const std::string reason = TextOf(line, "reason");
-    output_ << shown(TextOf(line, "time")) << ' ' << shown(TextOf(line, "verdict"))
-            << (reason.empty() ? "" : " " + reason) << ' ' << shown(TextOf(line, "proto")) << ' '
-            << shown(ToText(EndOf(line, "src"))) << " -> " << shown(ToText(EndOf(line, "dst"))) << ' '
+    output_ << shown(TextOf(line, "time")) << " " << shown(TextOf(line, "verdict"))
+            << (reason.empty() ? "" : " " + reason) << " " << shown(TextOf(line, "proto")) << " "
+            << shown(ToText(EndOf(line, "src"))) << " -> " << shown(ToText(EndOf(line, "dst"))) << " "
             << shown(TextOf(line, "packets")) << " packets: " << DecidedBy(line) << "\n";
   }
   void Add(const Json& line) { output_ << JsonText(line) << "\n"; }

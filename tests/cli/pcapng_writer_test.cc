@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <string>
 
 #include "sluicectl/capture.h"
@@ -51,10 +52,31 @@ TEST_F(PcapngWriterTest, FramesOfAnyLengthComeBackFromAnyDevice) {
 
 TEST_F(PcapngWriterTest, WhatCannotBeWrittenIsNamed) {
   PcapngWriter missing, full;
-  const auto wrong = missing.Open(folder_ / "missing/x", "test");
+  const auto wrong = missing.Open(folder_ / "missing/x");
   ASSERT_TRUE(wrong);
   EXPECT_NE(wrong->ToString().find("No such file or directory"), std::string::npos);
-  EXPECT_TRUE(full.Open("/dev/full", "test"));
+  EXPECT_FALSE(full.Open("/dev/full"));
+  EXPECT_TRUE(full.Begin("test"));
+}
+
+TEST_F(PcapngWriterTest, AFileOfBeforeStaysUntilItBegins) {
+  const std::string kept = folder_ / "kept", made = folder_ / "made";
+  std::ofstream(kept) << std::string(1000, 'x');
+  for (const std::string& path : {kept, made}) {
+    PcapngWriter writer;
+    ASSERT_FALSE(writer.Open(path));
+  }
+  EXPECT_EQ(std::filesystem::file_size(kept), 1000u);
+  EXPECT_FALSE(std::filesystem::exists(made));
+  for (const std::string& path : {kept, made}) {
+    {
+      PcapngWriter writer;
+      ASSERT_FALSE(writer.Open(path));
+      ASSERT_FALSE(writer.Begin("test"));
+    }
+    EXPECT_GT(std::filesystem::file_size(path), 0u);
+    EXPECT_LT(std::filesystem::file_size(path), 100u) << "a header";
+  }
 }
 
 }  // namespace

@@ -49,8 +49,8 @@ class CoveredRulesTest : public testing::Test {
 TEST_F(CoveredRulesTest, PortsAndPeersMustBothBeWithin) {
   EXPECT_EQ(CoveredIn({TcpRule(0, kWeb, 80, 80), TcpRule(1, kWeb, 80, 90)}), (Covered{{0, 1}}));
   EXPECT_EQ(CoveredIn({TcpRule(0, kWeb, 80, 80), TcpRule(1, kAnyPeer, 81, 90)}), Covered{});
-  EXPECT_EQ(CoveredIn({TcpRule(0, kWeb, 80, 80), {.peers = kAnyPeer, .index = 1}}), (Covered{{0, 1}}));
-  EXPECT_EQ(CoveredIn({{.peers = kWeb, .index = 0}, TcpRule(1, kAnyPeer, 0, 65535)}), Covered{});
+  EXPECT_EQ(CoveredIn({TcpRule(0, kWeb, 80, 80), {.peers = kAnyPeer, .ports = {}, .index = 1}}), (Covered{{0, 1}}));
+  EXPECT_EQ(CoveredIn({{.peers = kWeb, .ports = {}, .index = 0}, TcpRule(1, kAnyPeer, 0, 65535)}), Covered{});
   EXPECT_EQ(CoveredIn({TcpRule(0, kNarrow, 1, 1), TcpRule(1, kWide, 1, 1)}), (Covered{{0, 1}}));
   EXPECT_EQ(CoveredIn({TcpRule(0, kNarrow, 1, 1), TcpRule(1, kHoles, 1, 1)}), Covered{});
   EXPECT_EQ(CoveredIn({TcpRule(0, kHoles, 1, 1), TcpRule(1, kWide, 1, 1)}), (Covered{{0, 1}}));
@@ -62,7 +62,7 @@ TEST_F(CoveredRulesTest, OfTwoThatSayTheSameTheLaterOneIsCovered) {
 }
 
 TEST_F(CoveredRulesTest, InTheTiersOfClusterPoliciesOnlyAnEarlierRuleCovers) {
-  const Rule deny{.peers = kAnyPeer, .action = Action::kDeny, .index = 1};
+  const Rule deny{.peers = kAnyPeer, .ports = {}, .action = Action::kDeny, .index = 1};
   EXPECT_EQ(CoveredIn({TcpRule(0, kWeb, 80, 80), deny}, Tier::kAdmin), Covered{});
   EXPECT_EQ(CoveredIn({deny, TcpRule(2, kWeb, 80, 80)}, Tier::kAdmin), (Covered{{2, 1}}));
 }

@@ -1,6 +1,7 @@
 #include "sluicectl/learnt_names_text.h"
 
 #include <ctime>
+#include <nlohmann/json.hpp>
 
 #include "sluice/printable.h"
 

@@ -174,12 +174,12 @@ TEST_F(NamesTest, WhatCannotBeIsRefusedWhole) {
 TEST_F(NamesTest, TheCommandListsAndExplains) {
   Push(Request({"s3.example.com"}, {"203.0.113.9"}, 60));
   const auto list = Run("get names");
-  EXPECT_EQ(list.exit_code, 0);
+  EXPECT_EQ(list.code, 0);
   EXPECT_THAT(list.out, HasSubstr("s3.example.com"));
   EXPECT_THAT(list.out, HasSubstr("pushed by resolver 1"));
   EXPECT_THAT(Run("get names '*.example.org'").out, testing::Not(HasSubstr("s3.example.com")));
   const auto explained = Run("explain --src default/client --dst 203.0.113.9 --proto tcp --dport 443");
-  EXPECT_EQ(explained.exit_code, 0) << explained.out;
+  EXPECT_EQ(explained.code, 0) << explained.out;
   EXPECT_THAT(explained.out, HasSubstr("verdict  allow by names egress[0]"));
   EXPECT_THAT(explained.out, testing::ContainsRegex(
                                  "203.0.113.9 is s3.example.com, learnt [0-9:]+, pushed by resolver 1, until [0-9:]+"));

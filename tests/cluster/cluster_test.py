@@ -90,6 +90,7 @@ def write_order(folder, options, found, logs, group):
     manifests = [str(ROOT / "deploy" / name) for name in ("rbac.yaml", "node.yaml")]
     if SHAPES[options.shape].suite == "clusterpolicy":
         manifests.insert(0, str(pathlib.Path(found["clusterpolicy.test"]).with_name(DEFINITION)))
+        manifests.append(str(HERE / "places.yaml"))
     kept = {folder, logs, *(path for path in outside if not path.is_relative_to("/usr"))}
     order = {
         "shape": options.shape,

@@ -62,10 +62,11 @@ class Node(Machine):
 
     def object(self):
         """The Node as the API server is told of it, ahead of its kubelet: its pods' addresses are fixed."""
+        labels = {"kubernetes.io/hostname": self.name, "cluster.test/first": "true" if self.number == 1 else "false"}
         return {
             "apiVersion": "v1",
             "kind": "Node",
-            "metadata": {"name": self.name, "labels": {"kubernetes.io/hostname": self.name}},
+            "metadata": {"name": self.name, "labels": labels},
             "spec": {"podCIDR": self.pods, "podCIDRs": [self.pods]},
         }
 

@@ -9,17 +9,17 @@ import re
 class Result:
     cases: int
     failed: list  # names
-    probes: int
-    through: list  # tries that policy denies and that got an answer
-    lost: list  # tries that policy allows and that got none
-    refused: list  # tries that came to a pod whose server did not listen yet
     seconds: float
+    tries: int  # probes of the NetworkPolicy suite, subcases of the conformance suite
+    through: tuple | list = ()  # tries that policy denies and that got an answer
+    lost: tuple | list = ()  # tries that policy allows and that got none
+    refused: tuple | list = ()  # tries that came to a pod whose server did not listen yet
 
     def __str__(self):
         lines = [*self.through, *self.lost, *self.refused, *self.failed]
         lines.append(
-            f"{self.cases - len(self.failed)} of {self.cases} cases passed in {self.seconds:.0f} s; {self.probes} probes, "
-            f"{len(self.through)} let through against policy, {len(self.lost)} lost, {len(self.refused)} before a server listened"
+            f"{self.cases - len(self.failed)} of {self.cases} cases passed in {self.seconds:.0f} s, {self.tries} tries; "
+            f"let through: {len(self.through)}, lost: {len(self.lost)}, before a server listened: {len(self.refused)}"
         )
         return "\n".join(lines)
 
@@ -45,8 +45,8 @@ def _read_clusterpolicy(path):
     """What `go test -v` prints: a case is a subtest of the one that runs them all."""
     lines = re.findall(r"^ +--- (PASS|FAIL|SKIP): TestConformanceProfiles/(\S+) \((\S+)s\)", path.read_text(), re.MULTILINE)
     cases = [(state, name, float(seconds)) for state, name, seconds in lines if "/" not in name]
-    failed = [f"{state}: {name}" for state, name, _ in lines if state != "PASS"]
-    return Result(len(cases), failed, len(lines) - len(cases), [], [], [], sum(seconds for _, _, seconds in cases))
+    failed = [f"{state}: {name}" for state, name, _ in cases if state != "PASS"]
+    return Result(len(cases), failed, sum(seconds for _, _, seconds in cases), len(lines) - len(cases))
 
 
 def _read_netpol(logs):
@@ -59,11 +59,11 @@ def _read_netpol(logs):
     return Result(
         len(cases),
         [f"{spec['State']}: {_name(spec)}" for spec in cases if spec["State"] != "passed"],
+        sum(suite["RunTime"] for suite in suites) / 1e9,
         words.count("Starting probe from pod"),
         _wrong_tries(words, "connectivity not expected", services),
         [line for line in lost if not line.endswith("REFUSED")],
         [line for line in lost if line.endswith("REFUSED")],
-        sum(suite["RunTime"] for suite in suites) / 1e9,
     )
 
 

@@ -18,5 +18,5 @@ SHAPES = {
     "two.bridge": Shape("bridge", "iptables", 2),
     "two.ptp": Shape("ptp", "nftables", 2),
     "masquerade": Shape("bridge", "iptables", 1, True),
-    "clusterpolicy": Shape("bridge", "nftables", 2, False, "clusterpolicy"),
+    "clusterpolicy": Shape("bridge", "nftables", 3, False, "clusterpolicy"),
 }

@@ -353,8 +353,8 @@ Status ObserveService::Explain(const v1::ExplainRequest& request, AnswerWriter& 
     const NameTime now = names_.now();
     names.now_ns = now.clock_ns;
     names_.store->CopyOf(query.destination, &learnt);
-    for (const LearntPair& name : names_.store->NamesOf(query.destination, now)) {
-      SetLearntName(name, message.add_destination_names());
+    for (const LearntPair& known : names_.store->NamesOf(query.destination, now)) {
+      SetLearntName(known, message.add_destination_names());
     }
   }
   Classifier(1).Classify(*table, {&query, 1}, &answer, true, names);

@@ -8,9 +8,9 @@
 namespace sluice {
 namespace {
 
-constexpr std::uint64_t kNsInMs = 1'000'000;
+constexpr std::uint64_t kNsPerMs = 1'000'000;
 
-PageJson EndJson(const MapEnd& end) { return {{"namespace", end.namespace_name}, {"workload", end.workload}}; }
+PageJson NodeJson(const MapEnd& end) { return {{"namespace", end.namespace_name}, {"workload", end.workload}}; }
 
 PageJson RulesJson(const v1::RuleName& egress, const v1::RuleName& ingress) {
   PageJson rules = PageJson::array();
@@ -40,8 +40,8 @@ void StagedList::Add(const EndOf& end_of, const PageTarget::StagedAnswer& answer
   silent_.insert(answer.silent.begin(), answer.silent.end());
   for (const v1::StagedDifference& difference : answer.differences) {
     PageJson shown = {{"would_allow", difference.would_allow()},
-                      {"from", EndJson(end_of(difference.source_pod()))},
-                      {"to", EndJson(end_of(difference.destination_pod()))},
+                      {"from", NodeJson(end_of(difference.source_pod()))},
+                      {"to", NodeJson(end_of(difference.destination_pod()))},
                       {"proto", TextOfProtocol(difference.protocol())},
                       {"port", difference.destination_port()},
                       {"in_force", RulesJson(difference.in_force_egress(), difference.in_force_ingress())},
@@ -67,7 +67,7 @@ PageJson StagedList::Shown(std::string_view text) const {
   std::stable_sort(rows.begin(), rows.end(), [](const Row* a, const Row* b) {
     return std::tuple(a->would_allow, b->packets) < std::tuple(b->would_allow, a->packets);
   });
-  PageJson json = {{"since_ms", since_unix_ns_ / kNsInMs},
+  PageJson json = {{"since_ms", since_unix_ns_ / kNsPerMs},
                    {"judged", judged_},
                    {"not_kept", not_kept_},
                    {"pods", pods_},
@@ -90,8 +90,8 @@ PageJson StagedList::Shown(std::string_view text) const {
     PageJson& shown = json["rows"].emplace_back(row->shown);
     shown["connections"] = row->connections;
     shown["packets"] = row->packets;
-    shown["first_ms"] = row->first_unix_ns / kNsInMs;
-    shown["last_ms"] = row->last_unix_ns / kNsInMs;
+    shown["first_ms"] = row->first_unix_ns / kNsPerMs;
+    shown["last_ms"] = row->last_unix_ns / kNsPerMs;
   }
   return json;
 }

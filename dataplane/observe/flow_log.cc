@@ -12,9 +12,6 @@ constexpr std::chrono::milliseconds kInterval(100);
 constexpr std::chrono::milliseconds kHurriedInterval(2);  // while somebody waits for what workers still have
 constexpr std::size_t kMostOwners = 65536;                // remembered, so that records share them
 constexpr std::uint32_t kBatch = 4096;
-// So that a worker hands over 400,000 flows a second at the most, beside a ring of them: each costs it as much as two
-// packets of known flows. What is beyond costs next to nothing, and is counted.
-constexpr std::chrono::milliseconds kLeastRound(10);
 constexpr std::size_t kEpochsKept = 4;
 constexpr std::chrono::seconds kMostTimeAtTheEnd(2);
 constexpr std::uint64_t kNsPerMs = 1'000'000;
@@ -123,7 +120,6 @@ void FlowLog::Run() {
     const std::uint64_t asked = refresh_asked_;
     const bool hurries = refreshed_ < asked;
     lock.unlock();
-    const auto round_end = Clock::now() + kLeastRound;
     LookAtTable();  // also where nothing is to be written: the next denials may be of a numbering that is over by then
     const bool more = TakeEnds();
     TakeDenies(false, asked);
@@ -136,11 +132,7 @@ void FlowLog::Run() {
       refreshed_ = asked;
       refresh_done_.notify_all();
     }
-    if (stops_) continue;
-    if ((more || more_live) && !sinks_.empty()) {
-      wake_.wait_until(lock, round_end, [&] { return stops_; });
-      continue;
-    }
+    if (stops_ || ((more || more_live) && !sinks_.empty())) continue;
     if (refreshed_ < refresh_asked_) {
       wake_.wait_for(lock, kHurriedInterval);
     } else {

@@ -386,7 +386,7 @@ bool StagedLedger::SaveSome() {
       return false;
     }
     if (!saving_) {
-      saving_.emplace();
+      saving_ = std::make_unique<Saving>();
       saving_->staging = staging_;
       saving_->file.open(temporary, std::ios::trunc);
       lines.push_back({{"format", kFormat}, {"staging", staging_}});

@@ -17,7 +17,6 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -110,7 +109,7 @@ class StagedLedger {
     std::string last;  // what was written last: a key of pairs_, then of seen_
     bool pairs_are_done = false;
   };
-  std::optional<Saving> saving_;
+  std::unique_ptr<Saving> saving_;
 
   mutable std::mutex mutex_;
   std::uint64_t staging_ = 0;  // of the table whose traffic this is; 0: nothing is staged

@@ -12,14 +12,14 @@
 namespace sluice {
 namespace {
 
-std::string TitleOf(const NetworkPolicy& policy) {
+std::string PromotedTitle(const NetworkPolicy& policy) {
   return "NetworkPolicy " + policy.namespace_name + '/' + policy.name;
 }
-std::string TitleOf(const ClusterPolicy& policy) { return std::string(Name(policy.kind)) + ' ' + policy.name; }
-std::string TitleOf(const StagedNetworkPolicy& staged) {
+std::string PromotedTitle(const ClusterPolicy& policy) { return std::string(Name(policy.kind)) + ' ' + policy.name; }
+std::string PromotedTitle(const StagedNetworkPolicy& staged) {
   return "NetworkPolicy " + staged.namespace_name + '/' + staged.name;
 }
-std::string TitleOf(const StagedClusterPolicy& staged) {
+std::string PromotedTitle(const StagedClusterPolicy& staged) {
   return std::string(Name(ClusterPolicyKind::kClusterNetworkPolicy)) + ' ' + staged.name;
 }
 
@@ -34,10 +34,10 @@ void Promote(const std::vector<Staged>& all, std::vector<Policy>* policies, Mani
   std::map<std::string, const Staged*> by_title;
   for (const Staged& staged : all) {
     if (staged.action == StagedAction::kIgnore) continue;
-    const Staged*& first = by_title[TitleOf(staged)];
+    const Staged*& first = by_title[PromotedTitle(staged)];
     if (first == nullptr || staged.by < first->by) first = &staged;
   }
-  std::erase_if(*policies, [&](const Policy& policy) { return by_title.contains(TitleOf(policy)); });
+  std::erase_if(*policies, [&](const Policy& policy) { return by_title.contains(PromotedTitle(policy)); });
   for (const auto& [title, staged] : by_title) {
     if (staged->action != StagedAction::kSet) continue;
     policies->push_back(staged->policy);

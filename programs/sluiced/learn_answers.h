@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "dns/answer_watcher.h"
 #include "names/name_store.h"
@@ -19,7 +20,8 @@ class LearnAnswers final : public AnswerSink {
 
   std::size_t Learn(const DnsAnswer& answer, const IpAddress& resolver, std::uint64_t clock_ns) override {
     const auto unix_ns = std::chrono::system_clock::now().time_since_epoch() / std::chrono::nanoseconds(1);
-    const NameAnswer learnt{answer.names, answer.addresses, answer.ttl_s, resolver.ToString()};
+    const std::string from = resolver.ToString();
+    const NameAnswer learnt{answer.names, answer.addresses, answer.ttl_s, from};
     return store_.Learn(learnt, {clock_ns, static_cast<std::uint64_t>(unix_ns)}).kept;
   }
 

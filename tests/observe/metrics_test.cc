@@ -63,7 +63,12 @@ class MetricsTest : public testing::Test {
   Metrics metrics_{10};
 };
 
+TEST_F(MetricsTest, WithoutResolversNothingIsToldOfDns) {
+  EXPECT_THAT(Text(ServerAdmitsClient()), Not(HasSubstr("sluice_dns_")));
+}
+
 TEST_F(MetricsTest, EveryMetricOfTheListIsToldAndNoOther) {
+  input_.dns.emplace();
   std::set<std::string> told;
   std::istringstream lines(Text(ServerAdmitsClient()));
   for (std::string line; std::getline(lines, line);) {

@@ -9,7 +9,7 @@
 namespace sluice {
 namespace {
 
-IpAddress AddressOf(std::string_view text) {
+IpAddress ParsedAddress(std::string_view text) {
   const auto address = IpAddress::Parse(text);
   if (!address) throw std::invalid_argument("no address: " + std::string(text));
   return *address;
@@ -39,13 +39,13 @@ DnsBuilder& DnsBuilder::Question(std::string_view name, std::uint16_t type, std:
 
 DnsBuilder& DnsBuilder::A(std::string_view owner, std::string_view address, std::uint32_t ttl_s) {
   ByteVector data(4);
-  AddressOf(address).CopyBytes(data.data());
+  ParsedAddress(address).CopyBytes(data.data());
   return Record(owner, kA, ttl_s, data);
 }
 
 DnsBuilder& DnsBuilder::Aaaa(std::string_view owner, std::string_view address, std::uint32_t ttl_s) {
   ByteVector data(16);
-  AddressOf(address).CopyBytes(data.data());
+  ParsedAddress(address).CopyBytes(data.data());
   return Record(owner, kAaaa, ttl_s, data);
 }
 

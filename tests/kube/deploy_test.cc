@@ -100,14 +100,14 @@ TEST(Role, GrantsNothingElse) {
 
 TEST(Role, OfLeasesIsForTheOneOfStatuses) {
   const std::string token = ServiceAccountToken(SharedCluster());
-  constexpr long kForbidden = 403, kNotFound = 404;
+  constexpr long kRefused = 403, kAbsent = 404;
   const auto get = [&](const std::string& space, const std::string& name) {
     const std::string path = "/apis/coordination.k8s.io/v1/namespaces/" + space + "/leases/" + name;
     return SharedCluster().SendAs(token, "GET", path, "", "").status;
   };
-  EXPECT_EQ(get("sluice-system", "sluice-sync-status"), kNotFound);
-  EXPECT_EQ(get("sluice-system", "another"), kForbidden);
-  EXPECT_EQ(get("kube-system", "sluice-sync-status"), kForbidden);
+  EXPECT_EQ(get("sluice-system", "sluice-sync-status"), kAbsent);
+  EXPECT_EQ(get("sluice-system", "another"), kRefused);
+  EXPECT_EQ(get("kube-system", "sluice-sync-status"), kRefused);
 }
 
 TEST(Role, RefusesWhatAThiefOfTheTokenWouldTry) {

@@ -43,9 +43,10 @@ class Names(DnsTest):
         self.start()
 
     def curl(self, name, family=4, seconds=30):
-        """Whether the page of that name comes; the connection by a single SYN, or it is not tried again in time."""
-        done = self.inside("curl", f"-{family}", "-sf", "--noproxy", "*", "--connect-timeout", seconds, f"http://{name}/",
-                           check=False)
+        """Whether the page of that name comes; the connection by a single SYN, or it is not tried again in time. One that a
+        change of policy cuts in the middle gets no answer any more."""
+        done = self.inside("curl", f"-{family}", "-sf", "--noproxy", "*", "--connect-timeout", seconds, "--max-time",
+                           2 * seconds, f"http://{name}/", check=False)
         return done.returncode == 0
 
     def assert_first_packet_passes(self, name, family=4):

@@ -57,9 +57,9 @@ class RecordRing {
     put_.store(put + size, std::memory_order_release);
     return true;
   }
-  // Whether a record of so many bytes would find room; one that would not is counted. While there is none, the reader is
-  // not looked at each time: it writes where it is for each record that it takes, and to read that takes as long as a
-  // drop.
+  // Whether a record of so many bytes would find room; one that would not is counted. While there is none, the reader
+  // is not looked at each time: it writes where it is for each record that it takes, and to read that takes as long as
+  // a drop.
   bool HasRoom(std::size_t bytes) {
     constexpr std::uint32_t kLooksAt = 64;
     const std::uint64_t needed = put_.load(std::memory_order_relaxed) + sizeof(Record) + bytes;

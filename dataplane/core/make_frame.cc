@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/made_frame.h"
+#include "core/tcp_flags.h"
 #include "core/wire.h"
 #include "sluice/protocol.h"
 
@@ -17,7 +18,6 @@ constexpr std::uint32_t kTcpLength = 20;
 constexpr std::uint32_t kIcmpLength = 8;
 constexpr std::uint32_t kMinFrame = 60;  // IEEE 802.3, less the check sequence; not every driver pads
 constexpr std::uint8_t kHopLimit = 64;
-constexpr std::uint8_t kTcpFin = 1, kTcpSyn = 2, kTcpRst = 4, kTcpAck = 16;
 
 // RFC 1071. Sums are carried over with 16-bit words in host order.
 std::uint32_t Sum(const std::uint8_t* bytes, std::uint32_t length) {
@@ -93,11 +93,11 @@ std::uint32_t PseudoHeaderSum(const ParsedPacket& packet, std::uint8_t protocol,
 
 bool MakeTcpReset(const Frame& frame, const ParsedPacket& packet, AnswerSide side, MadeFrame& out) {
   if (packet.protocol != kProtoTcp || !packet.Is(ParsedPacket::kHasPorts)) return false;
-  if ((packet.tcp_flags & kTcpRst) != 0 || !IsAnswerable(frame, packet)) return false;
+  if ((packet.tcp_flags & kFlagRst) != 0 || !IsAnswerable(frame, packet)) return false;
   const std::uint8_t* segment = frame.data + packet.l4_offset;
   const std::uint32_t sequence = Load32(segment + 4);
   const std::uint32_t acknowledgement = Load32(segment + 8);
-  const bool acknowledges = (packet.tcp_flags & kTcpAck) != 0;
+  const bool acknowledges = (packet.tcp_flags & kFlagAck) != 0;
   const bool back = side == AnswerSide::kSender;
 
   std::uint8_t* tcp = WriteHeaders(frame, packet, side, 0, kProtoTcp, kTcpLength, out);
@@ -107,18 +107,18 @@ bool MakeTcpReset(const Frame& frame, const ParsedPacket& packet, AnswerSide sid
   tcp[12] = kTcpLength / 4 << 4;
   if (back && acknowledges) {
     Store32(tcp + 4, acknowledgement);
-    tcp[13] = kTcpRst;
+    tcp[13] = kFlagRst;
   } else if (back) {
     const std::uint32_t header_length = (segment[12] >> 4) * 4u;
     const std::uint32_t segment_length = packet.l4_length - header_length +
-                                         ((packet.tcp_flags & kTcpSyn) != 0 ? 1 : 0) +
-                                         ((packet.tcp_flags & kTcpFin) != 0 ? 1 : 0);
+                                         ((packet.tcp_flags & kFlagSyn) != 0 ? 1 : 0) +
+                                         ((packet.tcp_flags & kFlagFin) != 0 ? 1 : 0);
     Store32(tcp + 8, sequence + segment_length);
-    tcp[13] = kTcpRst | kTcpAck;
+    tcp[13] = kFlagRst | kFlagAck;
   } else {
     Store32(tcp + 4, sequence);
     if (acknowledges) Store32(tcp + 8, acknowledgement);
-    tcp[13] = acknowledges ? kTcpRst | kTcpAck : kTcpRst;
+    tcp[13] = acknowledges ? kFlagRst | kFlagAck : kFlagRst;
   }
   Store16(tcp + 16, Fold(PseudoHeaderSum(packet, kProtoTcp, kTcpLength) + Sum(tcp, kTcpLength)));
   return true;

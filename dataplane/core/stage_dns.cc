@@ -4,6 +4,7 @@
 #include <span>
 
 #include "core/parse.h"
+#include "core/tcp_flags.h"
 #include "core/wire.h"
 #include "sluice/protocol.h"
 
@@ -12,7 +13,6 @@ namespace {
 
 constexpr std::uint32_t kUdpHeader = 8;
 constexpr std::uint32_t kDnsHeader = 12;
-constexpr std::uint8_t kFin = 1, kSyn = 2, kRst = 4;
 constexpr std::uint8_t kResponse = 0x80;  // of the third byte (RFC 1035 4.1.1)
 
 // What follows the transport's header; lengths were checked by the parser, but for bytes in further segments.
@@ -79,7 +79,7 @@ bool DnsStage::Copy(const Frame& frame, const ParsedPacket& packet, bool is_from
   if (!content.is_whole) return false;
   const bool is_tcp = packet.protocol == kProtoTcp;
   has_content = !content.bytes.empty();
-  if (!has_content && (!is_tcp || (packet.tcp_flags & (kFin | kSyn | kRst)) == 0)) return true;
+  if (!has_content && (!is_tcp || (packet.tcp_flags & (kFlagFin | kFlagSyn | kFlagRst)) == 0)) return true;
   const DnsPacket copy{.source = {packet.source(), packet.source_port},
                        .destination = {packet.destination(), packet.destination_port},
                        .time_ns = keeper_.now_ns(),

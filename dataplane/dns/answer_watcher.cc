@@ -1,13 +1,9 @@
 #include "dns/answer_watcher.h"
 
+#include "core/tcp_flags.h"
 #include "sluice/protocol.h"
 
 namespace sluice {
-namespace {
-
-constexpr std::uint8_t kSyn = 2, kRst = 4, kAck = 16;
-
-}  // namespace
 
 void AnswerWatcher::Meet(const DnsPacket& packet, std::span<const std::uint8_t> bytes) {
   const DnsEnds ends{packet.is_from_resolver ? packet.destination : packet.source,
@@ -50,12 +46,12 @@ void AnswerWatcher::MeetAnswer(const DnsPacket& packet, const DnsEnds& ends, std
 
 void AnswerWatcher::MeetSegment(const DnsPacket& packet, const DnsEnds& ends, std::span<const std::uint8_t> bytes) {
   const auto known = by_ends_.find(ends);
-  if ((packet.tcp_flags & kRst) != 0) {
+  if ((packet.tcp_flags & kFlagRst) != 0) {
     if (known != by_ends_.end()) EndConnection(known->second);
     return;
   }
   if (known == by_ends_.end()) {
-    if (bytes.empty() && (packet.tcp_flags & kSyn) == 0) return;
+    if (bytes.empty() && (packet.tcp_flags & kFlagSyn) == 0) return;
     connections_.emplace_back().ends = ends;
     by_ends_.emplace(ends, std::prev(connections_.end()));
   } else {
@@ -66,9 +62,9 @@ void AnswerWatcher::MeetSegment(const DnsPacket& packet, const DnsEnds& ends, st
   const std::size_t before = connection.MemoryBytes();
   DnsStream& stream = packet.is_from_resolver ? connection.from_resolver : connection.from_client;
   std::uint32_t sequence = packet.sequence;
-  if ((packet.tcp_flags & kSyn) != 0) {
+  if ((packet.tcp_flags & kFlagSyn) != 0) {
     stream.Begin(sequence++);
-    if ((packet.tcp_flags & kAck) == 0) connection.told_lost = false;  // another one, between the same ends
+    if ((packet.tcp_flags & kFlagAck) == 0) connection.told_lost = false;  // another one, between the same ends
   }
   stream.Add(sequence, bytes, [&](std::span<const std::uint8_t> message) { MeetMessage(packet, ends, message); });
   if (stream.is_lost() && !connection.told_lost) {

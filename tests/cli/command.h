@@ -11,6 +11,9 @@
 
 namespace sluice::test {
 
+// The folder of the project's examples.
+inline const std::string kExamples = SLUICE_SOURCE_DIR "/examples";
+
 struct CommandResult {
   int exit_code = -1;  // 128 + signal where one ended it
   std::string out;

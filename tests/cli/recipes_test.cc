@@ -18,7 +18,6 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
-const std::string kExamples = SLUICE_SOURCE_DIR "/examples";
 const std::string kRecipes = kExamples + "/recipes";
 
 std::vector<std::string> Names() {

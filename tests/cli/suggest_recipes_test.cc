@@ -21,8 +21,6 @@ using nlohmann::json;
 using testing::IsEmpty;
 using testing::Not;
 
-const std::string kExamples = SLUICE_SOURCE_DIR "/examples";
-
 // The shop, and each recipe: folders with cluster.yaml and flows.jsonl.
 std::vector<std::string> Folders() {
   std::vector<std::string> folders = {"."};

@@ -12,6 +12,12 @@ std::string TimeText(std::int64_t seconds) {
   return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc)};
 }
 
+std::string MicroTimeText() {
+  std::string text = TimeText(std::time(nullptr));
+  text.insert(text.size() - 1, ".000000");
+  return text;
+}
+
 std::string CutText(std::string text, std::size_t most) {
   if (text.size() <= most) return text;
   std::size_t length = most;

@@ -11,6 +11,9 @@ namespace sluice {
 // metav1.Time: "2026-01-31T12:00:00Z". Seconds since 1970.
 std::string TimeText(std::int64_t seconds);
 
+// Now, as metav1.MicroTime has it; its microseconds are 0.
+std::string MicroTimeText();
+
 // At most `most` bytes, cut at a character's first one, so that UTF-8 stays whole.
 std::string CutText(std::string text, std::size_t most);
 

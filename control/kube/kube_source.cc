@@ -15,6 +15,8 @@ KubeSource::KubeSource(const KubeAccess& access, const KubeOptions& options, Obj
           options.statuses, client_, status_health_,
           [this](Resource resource) { return versions_[static_cast<std::size_t>(resource)]; },
           [this](Resource resource, const std::string& why) { sink_.OnNotice(resource, why); }, seed_++),
+      reports_(options.reports, client_,
+               [this](const std::string& why) { sink_.OnNotice(Resource::kClusterNetworkPolicies, why); }),
       discovery_(options.discovery, client_, sink, seed_++) {
   for (const Resource resource : kResources) {
     const auto index = static_cast<std::size_t>(resource);
@@ -56,7 +58,8 @@ void KubeSource::Poll(std::chrono::milliseconds timeout) {
   }
   events_.Tick(now);
   statuses_.Tick(now);
-  until = std::min(until, statuses_.Due());
+  reports_.Tick(now);
+  until = std::min({until, statuses_.Due(), reports_.Due()});
   client_.Poll(std::max(milliseconds(0), std::chrono::ceil<milliseconds>(until - now)));
 }
 

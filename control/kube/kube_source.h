@@ -26,6 +26,7 @@
 #include "kube/discovery.h"
 #include "kube/event_poster.h"
 #include "kube/list_watch.h"
+#include "kube/node_reports.h"
 #include "kube/object_sink.h"
 #include "kube/resource.h"
 #include "kube/status_writer.h"
@@ -39,6 +40,7 @@ struct KubeOptions {
   DiscoveryOptions discovery;
   EventOptions events;
   StatusOptions statuses;
+  NodeReportOptions reports;
   std::uint64_t seed = 0;  // of all randomness (back-off, time-outs); 0: a random one
 };
 
@@ -65,6 +67,10 @@ class KubeSource {
   void WantStatus(const EventSubject& subject, const ObjectStatus& status) { statuses_.Want(subject, status); }
   void ForgetStatus(Resource resource, const std::string& name) { statuses_.Forget(resource, name); }
 
+  StatusWriter& statuses() { return statuses_; }
+  // What nodes have in force of cluster policies.
+  NodeReports& reports() { return reports_; }
+
   // False of an optional resource that the API server does not have, or of which that is not known yet.
   bool watches(Resource resource) const { return watches_[static_cast<std::size_t>(resource)] != nullptr; }
 
@@ -85,6 +91,7 @@ class KubeSource {
   ApiClient client_;
   EventPoster events_;
   StatusWriter statuses_;
+  NodeReports reports_;
   Discovery discovery_;
   std::array<std::unique_ptr<ListWatch>, kAllResourceCount> watches_;
   std::array<std::string, kAllResourceCount> versions_;  // of the optional ones that are watched

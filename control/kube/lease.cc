@@ -1,7 +1,6 @@
 #include "kube/lease.h"
 
 #include <algorithm>
-#include <ctime>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -12,13 +11,6 @@ namespace sluice {
 namespace {
 
 constexpr std::size_t kLongestLease = std::size_t{1} << 20;
-
-// metav1.MicroTime.
-std::string MicroTimeText() {
-  std::string text = TimeText(std::time(nullptr));
-  text.insert(text.size() - 1, ".000000");
-  return text;
-}
 
 std::string TextIn(const nlohmann::json& map, const char* key) {
   const auto found = map.find(key);

@@ -101,12 +101,20 @@ void StatusWriter::Want(const EventSubject& subject, const ObjectStatus& status)
 
 void StatusWriter::Forget(Resource resource, const std::string& name) { wanted_.erase({resource, name}); }
 
+void StatusWriter::Compete(bool competes, bool writes) {
+  competes_ = competes;
+  writes_ = writes;
+}
+
 void StatusWriter::Wait(const Key& key, Wanted& wanted) {
   if (!std::exchange(wanted.waits, true)) waiting_.push_back(key);
 }
 
 void StatusWriter::Tick(Clock::time_point now) {
-  if (options_.lease.holder.empty() || wanted_.empty()) return;
+  if (idle()) {
+    led_ = false;
+    return;
+  }
   lease_.Tick(now);
   const bool leads = lease_.held(now);
   if (std::exchange(led_, leads) != leads) {
@@ -124,7 +132,7 @@ void StatusWriter::Tick(Clock::time_point now) {
     return;
   }
   LookForAgain(now);
-  while (leads && now >= not_before_ && !waiting_.empty()) {
+  while (leads && writes_ && now >= not_before_ && !waiting_.empty()) {
     const Key key = waiting_.front();
     const auto found = wanted_.find(key);
     const std::string version = found == wanted_.end() ? "" : version_of_(key.first);
@@ -136,8 +144,8 @@ void StatusWriter::Tick(Clock::time_point now) {
 }
 
 StatusWriter::Clock::time_point StatusWriter::Due() const {
-  if (options_.lease.holder.empty() || wanted_.empty()) return Clock::time_point::max();
-  if (waiting_.empty() || under_way_ != Request::kNone) return lease_.Due();
+  if (idle()) return Clock::time_point::max();
+  if (waiting_.empty() || !writes_ || under_way_ != Request::kNone) return lease_.Due();
   return std::min(lease_.Due(), std::max(not_before_, tokens_ < 1 ? refilled_ + options_.interval : refilled_));
 }
 

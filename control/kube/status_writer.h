@@ -81,6 +81,12 @@ class StatusWriter : public ApiHandler {
   void Want(const EventSubject& subject, const ObjectStatus& status);
   void Forget(Resource resource, const std::string& name);
 
+  // Whether it competes for the Lease though nothing is wanted yet [no], and writes what is wanted where it has the
+  // Lease [yes].
+  void Compete(bool competes, bool writes);
+  // It has the Lease.
+  bool leads() const { return led_; }
+
   // Sends what may be sent.
   void Tick(Clock::time_point now);
   Clock::time_point Due() const;
@@ -99,6 +105,7 @@ class StatusWriter : public ApiHandler {
   };
   enum class Request { kNone, kLook, kApply };
 
+  bool idle() const { return options_.lease.holder.empty() || (wanted_.empty() && !competes_); }
   void Wait(const Key& key, Wanted& wanted);
   bool TakeToken(Clock::time_point now);
   void Look(const Key& key, const std::string& version, Clock::time_point now);
@@ -115,6 +122,8 @@ class StatusWriter : public ApiHandler {
   Lease lease_;
   Backoff backoff_;
   bool led_ = false;
+  bool competes_ = false;
+  bool writes_ = true;
 
   std::map<Key, Wanted> wanted_;
   std::deque<Key> waiting_;

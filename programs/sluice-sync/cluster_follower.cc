@@ -72,7 +72,10 @@ ChangeTime TimeOf(const Arrival& arrival, std::int64_t changed_s) {
 
 }  // namespace
 
-void KubeFollower::OnReplaceBegin(Resource resource) { ++Of(resource).replacement; }
+void KubeFollower::OnReplaceBegin(Resource resource) {
+  ++Of(resource).replacement;
+  if (statuses_ != nullptr && has_status(resource)) statuses_->OnListBegin(resource);
+}
 
 void KubeFollower::OnReplaceEnd(Resource resource) {
   Kept& kept = Of(resource);
@@ -85,6 +88,7 @@ void KubeFollower::OnReplaceEnd(Resource resource) {
     return true;
   });
   kept.listed = true;
+  if (statuses_ != nullptr && has_status(resource)) statuses_->OnListEnd(resource);
   if (!gathering()) {
     feed_.Change(ChangeTime::Now(), [&](ClusterResolver& resolver) {
       for (const std::string& joined : gone) Delete(resolver, local_pods_, resource, joined);
@@ -148,8 +152,9 @@ void KubeFollower::OnUpsert(Resource resource, ReceivedObject object, const Arri
       });
     }
     known.good |= !refused;
-    if (statuses_ != nullptr && has_status(resource) && !is_told) {
-      statuses_->See(subject, object, keeps_last_good, revision);
+    if (statuses_ != nullptr && has_status(resource)) {
+      is_told ? statuses_->SeeVersion(resource, object.resource_version)
+              : statuses_->See(subject, object, keeps_last_good, revision);
     }
   }
   if (is_told) return;
@@ -264,6 +269,11 @@ std::optional<EventSubject> KubeFollower::SubjectOf(Resource resource, const std
   if (found == Of(resource).objects.end()) return std::nullopt;
   auto [namespace_name, own_name] = Split(joined);
   return EventSubject{resource, std::move(namespace_name), std::move(own_name), found->second.uid, ""};
+}
+
+std::string KubeFollower::UidOfNode(const std::string& name) const {
+  const auto node = SubjectOf(Resource::kNodes, name);
+  return node ? node->uid : "";
 }
 
 std::optional<EventSubject> KubeFollower::SubjectOfPolicy(const std::string& name) const {

@@ -55,6 +55,8 @@ class KubeFollower : public ObjectSink {
   void OnRecovered(Resource resource) override;
 
   std::size_t objects(Resource resource) const { return Of(resource).objects.size(); }
+  // Empty: no such Node is known.
+  std::string UidOfNode(const std::string& name) const;
   // What names the policy to the API server; nothing of one that is not known.
   std::optional<EventSubject> SubjectOfPolicy(const std::string& name) const;
   // The same of what is staged for a policy of that name.

@@ -254,8 +254,13 @@ class Daemon {
     KubeOptions options;
     options.events.host = settings_.node;
     options.statuses.types = PolicyStatuses::Types();
-    // One that serves a node knows of no other dataplane.
-    if (settings_.node.empty()) options.statuses.lease.holder = OwnIdentity();
+    options.statuses.lease.holder = OwnIdentity();
+    options.reports.node = settings_.node;
+    if (!settings_.node.empty()) {
+      // There is one on each node: they ask seldom.
+      options.statuses.lease.duration = std::chrono::seconds(90);
+      options.statuses.lease.interval = std::chrono::seconds(30);
+    }
     KubeSource* poster = nullptr;
     PolicyStatuses statuses(
         [&poster](const EventSubject& subject, const ObjectStatus& status) { poster->WantStatus(subject, status); },
@@ -277,7 +282,7 @@ class Daemon {
             poster->PostEvent(subject, "PartiallyInvalid", diagnostic.field + ": " + diagnostic.message);
           }
         },
-        local_pods(), settings_.node.empty() ? &statuses : nullptr);
+        local_pods(), &statuses);
     KubeSource source(access, options, follower);
     StagedFolder staged(settings_.staged, feed_, [this](const Diagnostics& diagnostics) { LogRead(diagnostics); });
     poster = &source;
@@ -301,9 +306,21 @@ class Daemon {
         }
         metrics_.SetEvents(source.event_health());
         metrics_.SetStatuses(source.status_health());
-        if (synced_) statuses.Look(Clock::now(), InForce());
+        if (synced_) TellStatuses(follower, source, statuses);
       });
     }
+  }
+
+  // What is in force here goes into this node's report. The process that has the Lease reads all reports, and only then
+  // writes statuses.
+  void TellStatuses(const KubeFollower& follower, KubeSource& source, PolicyStatuses& statuses) {
+    const std::vector<std::uint64_t> in_force = InForce();
+    if (!settings_.node.empty())
+      source.reports().Publish(statuses.Report(in_force), follower.UidOfNode(settings_.node));
+    source.reports().Read(source.statuses().leads());
+    const bool all_known = source.statuses().leads() && source.reports().known();
+    if (all_known) statuses.Look(Clock::now(), in_force, source.reports().Others(Clock::now()));
+    source.statuses().Compete(!statuses.empty(), all_known);
   }
 
   // A policy that a dataplane did not take is told of on the object, as one that we refuse is.

@@ -1,7 +1,10 @@
 #include "sluice-sync/policy_statuses.h"
 
 #include <algorithm>
+#include <utility>
 #include <variant>
+
+#include "kube/api_text.h"
 
 namespace sluice {
 namespace {
@@ -24,6 +27,9 @@ void PolicyStatuses::See(const EventSubject& subject, const ReceivedObject& obje
   policy = {};
   policy.subject = subject;
   policy.revision = revision;
+  policy.version = object.resource_version;
+  ++news_;
+  SeeVersion(subject.resource, object.resource_version);
   policy.told.generation = object.generation;
   const auto& diagnostics = object.diagnostics;
   for (const std::string& field : object.decoded.failed_closed) {
@@ -43,6 +49,23 @@ void PolicyStatuses::See(const EventSubject& subject, const ReceivedObject& obje
                                    : "nothing is in its place, since its tier or subject cannot be read";
 }
 
+void PolicyStatuses::SeeVersion(Resource resource, const std::string& version) {
+  Versions& versions = versions_[resource];
+  std::string& newest = versions.listing ? versions.listed : versions.through;
+  if (newest.empty() || IsVersionReached(version, newest)) newest = version;
+}
+
+void PolicyStatuses::OnListBegin(Resource resource) {
+  versions_[resource].listing = true;
+  versions_[resource].listed.clear();
+}
+
+// What the list named is all there is, even where the API server's state was set back.
+void PolicyStatuses::OnListEnd(Resource resource) {
+  Versions& versions = versions_[resource];
+  if (std::exchange(versions.listing, false)) versions.through = versions.listed;
+}
+
 void PolicyStatuses::Forget(Resource resource, const std::string& name) {
   if (policies_.erase({resource, name}) != 0) gone_(resource, name);
 }
@@ -52,30 +75,67 @@ void PolicyStatuses::SeeRefusal(const EventSubject& subject, const std::string& 
   if (found != policies_.end()) found->second.refusal = message;
 }
 
-void PolicyStatuses::Look(Clock::time_point now, const std::vector<std::uint64_t>& in_force) {
+PolicyStatuses::Standing PolicyStatuses::StandingOf(const Policy& policy, const std::vector<std::uint64_t>& in_force,
+                                                    const std::vector<NodeReport>& others) {
+  const auto& [resource, namespace_name, name, uid, version] = policy.subject;
+  Standing standing{0, in_force.size() + others.size(), policy.refusal};
+  for (const std::uint64_t revision : in_force) standing.in_force += revision >= policy.revision;
+  for (const NodeReport& other : others) {
+    standing.in_force += other.Has(resource, name, policy.version);
+    const auto of = other.resources.find(resource);
+    if (!standing.refusal.empty() || of == other.resources.end()) continue;
+    if (const auto lacks = of->second.lacking.find(name); lacks != of->second.lacking.end()) {
+      standing.refusal = lacks->second;
+    }
+  }
+  return standing;
+}
+
+void PolicyStatuses::Look(Clock::time_point now, const std::vector<std::uint64_t>& in_force,
+                          const std::vector<NodeReport>& others) {
+  if (now - last_look_ > kPatience) looks_since_ = now;
+  last_look_ = now;
+  const auto patience = others.empty() || now - looks_since_ > kFirstPatience ? kPatience : kFirstPatience;
   for (auto& [key, policy] : policies_) {
-    const auto count = static_cast<std::size_t>(std::ranges::count_if(
-        in_force, [wanted = policy.revision](std::uint64_t revision) { return revision >= wanted; }));
-    const bool everywhere = count == in_force.size();
-    if (everywhere) {
-      policy.refusal.clear();
+    const auto has = [wanted = policy.revision](std::uint64_t revision) { return revision >= wanted; };
+    if (std::ranges::all_of(in_force, has)) policy.refusal.clear();
+    const Standing standing = StandingOf(policy, in_force, others);
+    if (standing.in_force == standing.dataplanes) {
       policy.lacks_since = {};
     } else {
       if (policy.lacks_since == Clock::time_point()) policy.lacks_since = now;
-      if (policy.refusal.empty() && now - policy.lacks_since < kPatience) continue;
+      if (standing.refusal.empty() && now - policy.lacks_since < patience) continue;
     }
-    std::vector<Condition> conditions = ConditionsOf(policy, count, in_force.size());
+    std::vector<Condition> conditions = ConditionsOf(policy, standing);
     if (conditions == policy.told.conditions) continue;
     policy.told.conditions = std::move(conditions);
     want_(policy.subject, policy.told);
   }
 }
 
-std::vector<Condition> PolicyStatuses::ConditionsOf(const Policy& policy, std::size_t in_force,
-                                                    std::size_t dataplanes) {
+NodeReport PolicyStatuses::Report(const std::vector<std::uint64_t>& in_force) const {
+  NodeReport report;
+  report.news = news_;
+  for (const auto& [resource, versions] : versions_) {
+    if (!versions.through.empty()) report.resources[resource].through = versions.through;
+  }
+  for (const auto& [key, policy] : policies_) {
+    const auto of = report.resources.find(key.first);
+    const auto has = [&policy](std::uint64_t revision) { return revision >= policy.revision; };
+    if (of == report.resources.end() || std::ranges::all_of(in_force, has)) continue;
+    if (of->second.lacking.size() == NodeReport::kMostNamed) {
+      ++of->second.more;
+    } else {
+      of->second.lacking[key.second] = CutText(policy.refusal, NodeReport::kLongestReason);
+    }
+  }
+  return report;
+}
+
+std::vector<Condition> PolicyStatuses::ConditionsOf(const Policy& policy, const Standing& standing) {
   const std::string generation = "generation " + std::to_string(policy.told.generation);
-  const std::string where = " in " + std::to_string(in_force) + " of " + std::to_string(dataplanes) + " dataplane" +
-                            (dataplanes == 1 ? "" : "s");
+  const std::string where = " in " + std::to_string(standing.in_force) + " of " + std::to_string(standing.dataplanes) +
+                            " dataplane" + (standing.dataplanes == 1 ? "" : "s");
   const std::string closed = Joined(policy.failed_closed);
   if (!policy.invalid.empty()) {
     return {{"Accepted", false, "Invalid", policy.invalid},
@@ -88,11 +148,11 @@ std::vector<Condition> PolicyStatuses::ConditionsOf(const Policy& policy, std::s
     conditions.push_back({"Accepted", true, "UnsupportedField", "what is not supported of it fails closed: " + closed});
     conditions.push_back({"PartiallyInvalid", true, "UnsupportedField", closed});
   }
-  if (in_force == dataplanes) {
+  if (standing.in_force == standing.dataplanes) {
     conditions.push_back({"Programmed", true, "InForce", generation + " is in force" + where});
-  } else if (!policy.refusal.empty()) {
+  } else if (!standing.refusal.empty()) {
     conditions.push_back({"Programmed", false, "RefusedByDataplane",
-                          generation + " is in force" + where + "; refused: " + policy.refusal});
+                          generation + " is in force" + where + "; refused: " + standing.refusal});
   } else {
     conditions.push_back({"Programmed", false, "Pending", generation + " is in force" + where});
   }

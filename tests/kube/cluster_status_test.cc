@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -277,6 +278,106 @@ TEST_F(PolicyStatus, ComesAtABoundedRate) {
   for (const EventSubject& subject : subjects) source.WantStatus(subject, kValid);
   ASSERT_TRUE(Writes(source, 12));
   EXPECT_GE(std::chrono::steady_clock::now() - begun, std::chrono::milliseconds(900));
+}
+
+class NodeReportsOfACluster : public PolicyStatus {
+ protected:
+  NodeReportsOfACluster() { Forget(); }
+  ~NodeReportsOfACluster() override { Forget(); }
+  static std::string LeaseOf(const std::string& node) {
+    return "/apis/coordination.k8s.io/v1/namespaces/sluice-system/leases/sluice-sync." + node;
+  }
+  static void Forget() {
+    for (const char* node : {"n1", "n2"}) cluster().Delete(LeaseOf(node));
+  }
+  KubeOptions OptionsFor(const std::string& node) const {
+    KubeOptions options = OptionsOf("");
+    options.reports.node = node;
+    options.reports.renew = std::chrono::milliseconds(500);
+    options.reports.least = std::chrono::milliseconds(100);
+    options.reports.look = std::chrono::milliseconds(100);
+    options.reports.stale = std::chrono::milliseconds(3'000);
+    return options;
+  }
+  static NodeReport ReportOf(const std::string& through) {
+    NodeReport report;
+    report.resources[kWithStatus] = {through, {{"guard", "rules: \"too\" many"}}, 0};
+    return report;
+  }
+  static std::vector<NodeReport> Others(KubeSource& source) {
+    return source.reports().Others(std::chrono::steady_clock::now());
+  }
+};
+
+TEST_F(NodeReportsOfACluster, ReachTheOneThatReads) {
+  KubeSource n1(Access(), OptionsFor("n1"), sink_), n2(Access(), OptionsFor("n2"), sink_);
+  const json node = {{"apiVersion", "v1"}, {"kind", "Node"}, {"metadata", {{"name", "n2"}}}};
+  const HttpAnswer made = cluster().Post("/api/v1/nodes", node.dump());
+  ASSERT_EQ(made.status, 201) << made.body;
+  const std::string uid = json::parse(made.body)["metadata"]["uid"];
+  n1.reports().Publish(ReportOf("41"), "");
+  n2.reports().Publish(ReportOf("42"), uid);
+  n1.reports().Read(true);
+  EXPECT_FALSE(n1.reports().known());
+  const auto both = [&](const std::function<bool()>& done) {
+    return PollUntil(n1, [&] {
+      n2.Poll(std::chrono::milliseconds(0));
+      return done();
+    });
+  };
+  ASSERT_TRUE(both([&] { return Others(n1).size() == 1; })) << testing::PrintToString(sink_.notices);
+  EXPECT_TRUE(n1.reports().known());
+  EXPECT_EQ(Others(n1)[0], ReportOf("42"));
+  const json lease = json::parse(cluster().Get(LeaseOf("n2")).body);
+  EXPECT_EQ(lease["metadata"]["ownerReferences"][0]["uid"], uid);
+  EXPECT_EQ(lease["spec"]["holderIdentity"], "n2");
+
+  // What is the same is renewed all the same, and what changed is told.
+  const std::string version = lease["metadata"]["resourceVersion"];
+  EXPECT_TRUE(
+      both([&] { return json::parse(cluster().Get(LeaseOf("n2")).body)["metadata"]["resourceVersion"] != version; }));
+  NodeReport more = ReportOf("43");
+  more.news = 1;
+  n2.reports().Publish(more, uid);
+  EXPECT_TRUE(both([&] { return Others(n1)[0] == ReportOf("43"); }));
+
+  // A node that is silent is not current any more; one that went is not there.
+  EXPECT_TRUE(PollUntil(n1, [&] { return !Others(n1)[0].current; }));
+  cluster().Delete(LeaseOf("n2"));
+  EXPECT_TRUE(PollUntil(n1, [&] { return Others(n1).empty(); }));
+  cluster().Delete("/api/v1/nodes/n2");
+  EXPECT_THAT(sink_.notices, IsEmpty());
+}
+
+TEST_F(NodeReportsOfACluster, ThatSayNothingGoodCountForNothing) {
+  KubeSource n1(Access(), OptionsFor("n1"), sink_);
+  n1.reports().Read(true);
+  for (const char* text : {"", "not JSON", "[]", R"({"clusternetworkpolicies":7})",
+                           R"({"clusternetworkpolicies":{"through":7,"lacking":["guard"],"more":-1}})"}) {
+    const json lease = {{"apiVersion", "coordination.k8s.io/v1"},
+                        {"kind", "Lease"},
+                        {"metadata",
+                         {{"name", "sluice-sync.n2"},
+                          {"labels", {{"sluice.internal/report", "node"}}},
+                          {"annotations", {{"sluice.internal/cluster-policies", text}}}}}};
+    ASSERT_EQ(cluster().Post("/apis/coordination.k8s.io/v1/namespaces/sluice-system/leases", lease.dump()).status, 201);
+    ASSERT_TRUE(PollUntil(n1, [&] { return Others(n1).size() == 1; })) << text;
+    EXPECT_FALSE(Others(n1)[0].Has(kWithStatus, "guard", "1")) << text;
+    EXPECT_FALSE(Others(n1)[0].Has(kWithStatus, "other", "1")) << text;
+    cluster().Delete(LeaseOf("n2"));
+    ASSERT_TRUE(PollUntil(n1, [&] { return Others(n1).empty(); }));
+  }
+}
+
+TEST_F(NodeReportsOfACluster, ThatMayNotBeReadAreSaidOnceAndNotWaitedFor) {
+  KubeOptions options = OptionsFor("n1");
+  options.reports.namespace_name = "elsewhere";
+  KubeSource source(Access(), options, sink_);
+  source.reports().Read(true);
+  ASSERT_TRUE(PollUntil(source, [&] { return source.reports().known(); }));
+  EXPECT_THAT(Others(source), IsEmpty());
+  EXPECT_THAT(sink_.notices, ElementsAre(AllOf(HasSubstr("what nodes have in force of cluster policies is not known"),
+                                               HasSubstr("apply deploy/rbac.yaml"))));
 }
 
 }  // namespace

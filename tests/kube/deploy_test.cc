@@ -98,7 +98,7 @@ TEST(Role, GrantsNothingElse) {
   EXPECT_THAT(allowed, testing::UnorderedElementsAreArray(wanted));
 }
 
-TEST(Role, OfLeasesIsForTheOneOfStatuses) {
+TEST(Role, OfLeasesIsForThoseOfOurNamespace) {
   const std::string token = ServiceAccountToken(SharedCluster());
   constexpr long kRefused = 403, kAbsent = 404;
   const auto get = [&](const std::string& space, const std::string& name) {
@@ -106,7 +106,8 @@ TEST(Role, OfLeasesIsForTheOneOfStatuses) {
     return SharedCluster().SendAs(token, "GET", path, "", "").status;
   };
   EXPECT_EQ(get("sluice-system", "sluice-sync-status"), kAbsent);
-  EXPECT_EQ(get("sluice-system", "another"), kRefused);
+  EXPECT_EQ(get("sluice-system", "sluice-sync.node-1"), kAbsent);
+  EXPECT_EQ(get("kube-node-lease", "node-1"), kRefused);
   EXPECT_EQ(get("kube-system", "sluice-sync-status"), kRefused);
 }
 

@@ -23,7 +23,8 @@ class PolicyStatusesTest : public testing::Test {
   // A policy of that generation, with these fields in its spec.
   void See(int generation, const std::string& fields, std::uint64_t revision, bool keeps_last_good = false) {
     const std::string json = R"({"metadata":{"name":"guard","uid":"u","generation":)" + std::to_string(generation) +
-                             R"(},"spec":{"tier":"Admin","priority":1,"subject":{"namespaces":{}})" + fields + "}}";
+                             R"(,"resourceVersion":")" + std::to_string(revision * 10) +
+                             R"("},"spec":{"tier":"Admin","priority":1,"subject":{"namespaces":{}})" + fields + "}}";
     const std::string padded = json + std::string(kJsonPadding, ' ');
     std::string why;
     const auto object =
@@ -32,8 +33,14 @@ class PolicyStatusesTest : public testing::Test {
     statuses_.See({kClusterPolicies, "", "guard", "u", ""}, *object, keeps_last_good, revision);
   }
   // Once a second, for as long.
-  void LookFor(int seconds, const std::vector<std::uint64_t>& in_force) {
-    for (int i = 0; i < seconds; ++i) statuses_.Look(now_ += std::chrono::seconds(1), in_force);
+  void LookFor(int seconds, const std::vector<std::uint64_t>& in_force, const std::vector<NodeReport>& others = {}) {
+    for (int i = 0; i < seconds; ++i) statuses_.Look(now_ += std::chrono::seconds(1), in_force, others);
+  }
+  // Of a node that has all up to that version.
+  static NodeReport ReportOf(const std::string& through) {
+    NodeReport report;
+    report.resources[kClusterPolicies].through = through;
+    return report;
   }
   // "TYPE=HOLDS/REASON: MESSAGE"
   static std::vector<std::string> Texts(const ObjectStatus& status) {
@@ -137,6 +144,68 @@ TEST_F(PolicyStatusesTest, OfAPolicyThatWentNothingIsSaid) {
   LookFor(9, {7});
   EXPECT_THAT(wanted_, IsEmpty());
   EXPECT_THAT(gone_, ElementsAre("guard"));
+}
+
+TEST_F(PolicyStatusesTest, OtherNodesCountByWhatTheyReport) {
+  See(1, "", 7);  // at version 70
+  NodeReport silent = ReportOf("99");
+  silent.current = false;
+  const NodeReport of_nothing;
+  LookFor(44, {7}, {ReportOf("69"), ReportOf("70"), silent, of_nothing});
+  EXPECT_THAT(wanted_, IsEmpty());  // they may only be late
+  LookFor(5, {7}, {ReportOf("69"), ReportOf("70"), silent, of_nothing});
+  ASSERT_EQ(wanted_.size(), 1u);
+  EXPECT_EQ(Texts(wanted_[0].second)[1], "Programmed=False/Pending: generation 1 is in force in 2 of 5 dataplanes");
+  NodeReport refuses = ReportOf("100");
+  refuses.resources[kClusterPolicies].lacking = {{"guard", "rules: too many"}, {"other", "of another one"}};
+  LookFor(1, {7}, {refuses, ReportOf("100")});
+  ASSERT_EQ(wanted_.size(), 2u);
+  EXPECT_EQ(
+      Texts(wanted_[1].second)[1],
+      "Programmed=False/RefusedByDataplane: generation 1 is in force in 2 of 3 dataplanes; refused: rules: too many");
+  LookFor(1, {7}, {ReportOf("70"), ReportOf("1000")});
+  ASSERT_EQ(wanted_.size(), 3u);
+  EXPECT_EQ(Texts(wanted_[2].second)[1], "Programmed=True/InForce: generation 1 is in force in 3 of 3 dataplanes");
+}
+
+TEST_F(PolicyStatusesTest, AReportSaysHowFarItGoesAndWhatIsLacking) {
+  statuses_.OnListBegin(kClusterPolicies);
+  See(1, "", 7);
+  EXPECT_FALSE(statuses_.Report({7}).Has(kClusterPolicies, "guard", "70"));  // others may not be named yet
+  statuses_.OnListEnd(kClusterPolicies);
+  EXPECT_TRUE(statuses_.Report({7, 8}).Has(kClusterPolicies, "guard", "70"));
+  EXPECT_FALSE(statuses_.Report({7, 6}).Has(kClusterPolicies, "guard", "70"));
+  EXPECT_FALSE(statuses_.Report({7}).Has(kClusterPolicies, "guard", "71"));
+  statuses_.SeeVersion(kClusterPolicies, "75");
+  EXPECT_TRUE(statuses_.Report({7}).Has(kClusterPolicies, "guard", "75"));
+  statuses_.SeeRefusal({kClusterPolicies, "", "guard", "u", ""}, std::string(1000, 'x'));
+  const NodeReport report = statuses_.Report({6});
+  EXPECT_EQ(report.resources.at(kClusterPolicies).lacking.at("guard"), std::string(200, 'x'));
+  // The API server's state was set back.
+  statuses_.OnListBegin(kClusterPolicies);
+  statuses_.SeeVersion(kClusterPolicies, "12");
+  EXPECT_TRUE(statuses_.Report({7}).Has(kClusterPolicies, "guard", "75"));
+  statuses_.OnListEnd(kClusterPolicies);
+  EXPECT_FALSE(statuses_.Report({7}).Has(kClusterPolicies, "guard", "75"));
+  EXPECT_TRUE(statuses_.Report({7}).Has(kClusterPolicies, "guard", "12"));
+}
+
+TEST_F(PolicyStatusesTest, AReportHasRoomForSoManyNames) {
+  NodeReport report;
+  report.resources[kClusterPolicies] = {"100", {}, 1};
+  EXPECT_FALSE(report.Has(kClusterPolicies, "guard", "70"));  // it may be the one that found no room
+}
+
+TEST(ResourceVersion, ComparesAsANumber) {
+  EXPECT_TRUE(IsVersionReached("10", "9"));
+  EXPECT_TRUE(IsVersionReached("10", "10"));
+  EXPECT_TRUE(IsVersionReached("0010", "10"));
+  EXPECT_TRUE(IsVersionReached("340282366920938463463374607431768211456", "18446744073709551616"));
+  EXPECT_FALSE(IsVersionReached("9", "10"));
+  EXPECT_FALSE(IsVersionReached("0", "1"));
+  EXPECT_FALSE(IsVersionReached("", "0"));
+  EXPECT_FALSE(IsVersionReached("10", ""));
+  EXPECT_FALSE(IsVersionReached("b", "a"));
 }
 
 }  // namespace

@@ -245,11 +245,16 @@ class SyncedStatus : public SyncedCluster {
     return false;
   }
 
+  void ForgetLeases() {
+    const std::string leases = "/apis/coordination.k8s.io/v1/namespaces/sluice-system/leases/";
+    for (const char* name : {"sluice-sync-status", "sluice-sync.n1", "sluice-sync.n2"}) cluster().Delete(leases + name);
+  }
+
   PolicyDefinitions definitions_{cluster()};
 };
 
 TEST_F(SyncedStatus, OfAClusterPolicyFollowsItFromAcceptedToInForce) {
-  cluster().Delete("/apis/coordination.k8s.io/v1/namespaces/sluice-system/leases/sluice-sync-status");
+  ForgetLeases();
   definitions_.Define("clusternetworkpolicies", "ClusterNetworkPolicy", {"v1alpha2"});
   HttpAnswer answer;
   for (int i = 0; i < 500 && answer.status != 201; ++i) {
@@ -298,6 +303,56 @@ TEST_F(SyncedStatus, OfAClusterPolicyFollowsItFromAcceptedToInForce) {
   for (std::size_t at = log.find(unknown); at != std::string::npos; at = log.find(unknown, at + 1)) ++told;
   EXPECT_EQ(told, 1u) << log;
   EXPECT_TRUE(Counts("sluice_sync_statuses_total{outcome=\"failed\"} 0"));
+}
+
+// A dataplane and its sluice-sync on each of two nodes, and none that knows both.
+TEST_F(SyncedStatus, FromNodesCountsAllOfThem) {
+  ForgetLeases();
+  definitions_.Define("clusternetworkpolicies", "ClusterNetworkPolicy", {"v1alpha2"});
+  // A node's view has the policies of its own pods.
+  cluster().MakeNamespace("reported");
+  cluster().MakePod("reported", "first", "10.9.2.1", "n1");
+  cluster().MakePod("reported", "second", "10.9.2.2", "n2");
+  const std::string second_target = "unix:" + (folder_ / "second.sock");
+  PushServer second(second_target);
+  server_.Start();
+  second.Start();
+  Process first_sync, second_sync;
+  const std::string config = cluster().KubeConfigFile(ServiceAccountToken(cluster()));
+  ASSERT_TRUE(first_sync.Start({SLUICE_SYNC, "--kubeconfig", config, "--target", target_, "--node", "n1"},
+                               folder_ / "first.log"));
+  ASSERT_TRUE(second_sync.Start({SLUICE_SYNC, "--kubeconfig", config, "--target", second_target, "--node", "n2"},
+                                folder_ / "second.log"));
+  HttpAnswer answer;
+  for (int i = 0; i < 500 && answer.status != 201; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    answer = cluster().Post(kGuard, Guard("namespaces", 8093));
+  }
+  ASSERT_EQ(answer.status, 201) << answer.body;
+  EXPECT_TRUE(
+      Comes("Accepted=True/Valid@1: all of it is supported\n"
+            "Programmed=True/InForce@1: generation 1 is in force in 2 of 2 dataplanes\n"))
+      << Conditions();
+
+  // Which node refuses it is in the Event; why, in the status too, whichever of the two writes it.
+  second.RefuseWhere([](const ResolvedPolicy& policy) -> std::optional<Diagnostic> {
+    if (!Admits(policy, 8094)) return std::nullopt;
+    return Diagnostic{Severity::kError, "", 0, "policy guard", "rules", "there is no room for 1 rule"};
+  });
+  ASSERT_EQ(cluster().Merge(std::string(kGuard) + "/guard", Guard("namespaces", 8094)).status, 200);
+  EXPECT_TRUE(
+      Comes("Accepted=True/Valid@2: all of it is supported\n"
+            "Programmed=False/RefusedByDataplane@2: generation 2 is in force in 1 of 2 dataplanes; refused: "
+            "rules: there is no room for 1 rule\n"))
+      << Conditions();
+  second.RefuseWhere({});
+  ASSERT_EQ(cluster().Merge(std::string(kGuard) + "/guard", Guard("namespaces", 8095)).status, 200);
+  EXPECT_TRUE(
+      Comes("Accepted=True/Valid@3: all of it is supported\n"
+            "Programmed=True/InForce@3: generation 3 is in force in 2 of 2 dataplanes\n"))
+      << Conditions();
+  first_sync.Kill();
+  second_sync.Kill();
 }
 
 }  // namespace

@@ -18,26 +18,26 @@ constexpr const char* kAnnotation = "sluice.internal/cluster-policies";
 constexpr std::string_view kNamePrefix = "sluice-sync.";
 constexpr std::size_t kLongestPage = std::size_t{8} << 20;
 constexpr int kPageItems = 500;
-constexpr std::chrono::seconds kRequestTimeout(30);
+constexpr std::chrono::seconds kReportTimeout(30);
 
 bool IsNumber(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
 }
 
-std::string TextIn(const json& map, const char* key) {
+std::string MemberText(const json& map, const char* key) {
   if (!map.is_object()) return "";
   const auto found = map.find(key);
   return found != map.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
-const json& In(const json& map, const char* key) {
+const json& Member(const json& map, const char* key) {
   static const json kNothing = json::object();
   if (!map.is_object()) return kNothing;
   const auto found = map.find(key);
   return found == map.end() ? kNothing : *found;
 }
 
-std::string TextOf(const NodeReport& report) {
+std::string AnnotationOf(const NodeReport& report) {
   json all = json::object();
   for (const auto& [resource, of] : report.resources) {
     json& text = all[std::string(InfoOf(resource).name)];
@@ -57,10 +57,10 @@ NodeReport ReportIn(const std::string& text) {
     const auto found = all.find(InfoOf(resource).name);
     if (found == all.end() || !found->is_object()) continue;
     NodeReport::OfResource& of = report.resources[resource];
-    of.through = TextIn(*found, "through");
-    const json& more = In(*found, "more");
+    of.through = MemberText(*found, "through");
+    const json& more = Member(*found, "more");
     of.more = more.is_number_unsigned() ? more.get<std::size_t>() : 0;
-    const json& lacking = In(*found, "lacking");
+    const json& lacking = Member(*found, "lacking");
     if (!lacking.is_object()) continue;
     for (const auto& [name, why] : lacking.items()) of.lacking[name] = why.is_string() ? why.get<std::string>() : "";
   }
@@ -129,13 +129,13 @@ NodeReports::Clock::time_point NodeReports::WriteDue() const {
 }
 
 NodeReports::Clock::time_point NodeReports::Due() const {
-  if (under_way_ != Request::kNone) return started_ + kRequestTimeout;
+  if (under_way_ != Request::kNone) return started_ + kReportTimeout;
   return std::min(WriteDue(), reads_ ? last_look_ + options_.look : Clock::time_point::max());
 }
 
 void NodeReports::Tick(Clock::time_point now) {
   if (under_way_ != Request::kNone) {
-    if (now - started_ < kRequestTimeout) return;
+    if (now - started_ < kReportTimeout) return;
     client_.Cancel(*this);
     OnDone({0, "the API server does not answer", std::nullopt});
     return;
@@ -151,7 +151,7 @@ void NodeReports::Write(Clock::time_point now) {
   json metadata = {{"name", name},
                    {"namespace", options_.namespace_name},
                    {"labels", {{"app.kubernetes.io/name", "sluice-sync"}, {kLabel, "node"}}},
-                   {"annotations", {{kAnnotation, TextOf(ours_)}}}};
+                   {"annotations", {{kAnnotation, AnnotationOf(ours_)}}}};
   if (!node_uid_.empty()) {
     metadata["ownerReferences"] = {
         {{"apiVersion", "v1"}, {"kind", "Node"}, {"name", options_.node}, {"uid", node_uid_}}};
@@ -193,30 +193,30 @@ bool NodeReports::OnBody(std::string_view bytes) {
 }
 
 void NodeReports::OnDone(const ApiResult& result) {
-  constexpr long kOk = 200, kCreated = 201;
+  constexpr long kDone = 200, kMade = 201;
   const Clock::time_point now = Clock::now();
   const Request asked = std::exchange(under_way_, Request::kNone);
-  if (!result.error.empty() || (result.status != kOk && result.status != kCreated)) return Fail(result, asked, now);
+  if (!result.error.empty() || (result.status != kDone && result.status != kMade)) return Fail(result, asked, now);
   told_.clear();
   if (asked == Request::kList && reads_) ReadPage(now);
 }
 
 void NodeReports::ReadPage(Clock::time_point now) {
   const json list = json::parse(answer_, nullptr, false);
-  const json& items = In(list, "items");
+  const json& items = Member(list, "items");
   if (!items.is_array()) return Fail({0, "the answer is no list of Leases", std::nullopt}, Request::kList, now);
   for (const json& item : items) {
-    const json& metadata = In(item, "metadata");
-    const std::string name = TextIn(metadata, "name");
+    const json& metadata = Member(item, "metadata");
+    const std::string name = MemberText(metadata, "name");
     if (!name.starts_with(kNamePrefix)) continue;
     const std::string node = name.substr(kNamePrefix.size());
-    const std::string version = TextIn(metadata, "resourceVersion");
+    const std::string version = MemberText(metadata, "resourceVersion");
     const auto before = seen_.find(node);
     const bool same = before != seen_.end() && before->second.version == version;
     page_[node] =
-        same ? before->second : Seen{ReportIn(TextIn(In(metadata, "annotations"), kAnnotation)), version, now};
+        same ? before->second : Seen{ReportIn(MemberText(Member(metadata, "annotations"), kAnnotation)), version, now};
   }
-  const std::string continue_token = TextIn(In(list, "metadata"), "continue");
+  const std::string continue_token = MemberText(Member(list, "metadata"), "continue");
   if (!continue_token.empty()) return List(continue_token, now);
   seen_ = std::move(page_);
   page_.clear();
@@ -225,17 +225,17 @@ void NodeReports::ReadPage(Clock::time_point now) {
 
 // An old role does not let us: then status counts what we push to ourselves, as it did before there were reports.
 void NodeReports::Fail(const ApiResult& result, Request asked, Clock::time_point now) {
-  constexpr long kUnauthorized = 401, kForbidden = 403;
+  constexpr long kNoCredentials = 401, kNotAllowed = 403;
   const long code = result.error.empty() ? result.status : 0;
-  if (code == kUnauthorized) client_.RejectCredentials();
+  if (code == kNoCredentials) client_.RejectCredentials();
   if (asked == Request::kWrite) written_ = false;
   if (asked == Request::kWrite) last_write_ = now - options_.least + std::min(options_.renew, options_.look * 3);
-  if (asked == Request::kList && code == kForbidden) known_ = true;
+  if (asked == Request::kList && code == kNotAllowed) known_ = true;
   const std::string why = code == 0 ? result.error : ReadApiStatus(code, answer_).message;
   const std::string what = asked == Request::kWrite
                                ? "what this node has in force of cluster policies is not reported: "
                                : "what nodes have in force of cluster policies is not known: ";
-  const std::string text = what + why + (code == kForbidden ? "; apply deploy/rbac.yaml" : "");
+  const std::string text = what + why + (code == kNotAllowed ? "; apply deploy/rbac.yaml" : "");
   if (std::exchange(told_, text) != text) trouble_(text);
 }
 

@@ -121,7 +121,7 @@ NodeReport PolicyStatuses::Report(const std::vector<std::uint64_t>& in_force) co
   }
   for (const auto& [key, policy] : policies_) {
     const auto of = report.resources.find(key.first);
-    const auto has = [&policy](std::uint64_t revision) { return revision >= policy.revision; };
+    const auto has = [wanted = policy.revision](std::uint64_t revision) { return revision >= wanted; };
     if (of == report.resources.end() || std::ranges::all_of(in_force, has)) continue;
     if (of->second.lacking.size() == NodeReport::kMostNamed) {
       ++of->second.more;

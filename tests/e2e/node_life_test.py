@@ -62,7 +62,6 @@ class Lifecycle(NodeTest):
             return sum(frames["to_filter"] for frames in hooks), status["gone"]["to_filter"]
 
         self.assertEqual(self.reach(CLIENT, "tcp", THIRD, port=80), "open")
-        self.lab.topology.ip(CLIENT.short, "neigh flush dev eth0")  # the next pod of the address has a link address of its own
         of_interface, of_gone = taken()
         self.assertGreater(of_interface, 0)
         self.lab.agents.close_one(third.name)
@@ -72,6 +71,8 @@ class Lifecycle(NodeTest):
         wait_for(lambda: self.lab.topology.interface(third) in self.lab.hooked(), "the new interface")
         self.assertEqual(self.reach(THIRD, "tcp", OUTSIDE, port=444), "timeout")
         self.assertEqual(self.reach(THIRD, "tcp", OUTSIDE, port=443), "open")
+        # The pod that has the address now has a link address of its own.
+        self.lab.topology.ip(CLIENT.short, "neigh flush dev eth0")
         self.assertEqual(self.reach(CLIENT, "tcp", THIRD, port=80), "open")
         hooks = [hook for hook in self.lab.status()["hooks"] if hook["interface"] == self.lab.topology.interface(third)]
         self.assertEqual(len(hooks), 1)

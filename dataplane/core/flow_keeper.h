@@ -100,8 +100,11 @@ class FlowKeeper {
   template <typename Key>
   const DomainPatterns* NamesOf(std::uint32_t flow) const {
     if (learnt_names_ == nullptr) return nullptr;
-    const RuleId rule = flows<Key>().rules(flow).egress;  // of this epoch, or kNoRule (FoldFamily)
-    if (rule == kNoRule || rule >= table_->rule_limit()) return nullptr;
+    const RuleId rule = flows<Key>().rules(flow).egress;
+    const std::uint32_t judged = flows<Key>().entry(flow).generation;
+    if (rule == kNoRule || judged == kJudgeAgain) return nullptr;
+    // An id says something in its own epoch alone: in another, it may be that of a rule that asks for other names.
+    if (!account_.IsOfThisEpoch(judged)) return table_->FormerNamesOf(rule, account_.Whole(judged));
     const DomainPatterns& names = table_->rule(rule).domain_names;
     return names.empty() ? nullptr : &names;
   }

@@ -25,9 +25,10 @@ void HitSlowly(FlowKeeper& keeper, Burst& burst, std::uint32_t slot, std::uint32
       AdvanceFlow<Key>(keeper, burst, slot, flow)) {
     return;
   }
-  // Later packets of this burst must not overtake this one's judgement.
+  // Later packets of this burst must not overtake this one's judgement. A flow that an earlier generation judged keeps
+  // that: it says which epoch the flow's rules are of.
   keeper.Fold<Key>(flow);
-  Publish(entry.generation, FlowKeeper::kJudgeAgain);
+  if (entry.generation == keeper.judged_now()) Publish(entry.generation, FlowKeeper::kJudgeAgain);
   Defer<Key>(burst, slot, burst.lane<Key>().SideOf(slot, entry));
 }
 

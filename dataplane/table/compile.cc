@@ -131,7 +131,7 @@ Compiler::Result Compiler::Compile(const ResolvedPolicy& policy) {
     }
   }
   // It may fit where nothing is left of what was in force before.
-  auto fresh = std::make_unique<State>();
+  auto fresh = std::make_unique<State>(std::make_shared<RuleInterner>(&state_->interner.rules(), NextGeneration()));
   Result result = CompileInto(*fresh, policy);
   if (std::holds_alternative<std::shared_ptr<const Table>>(result)) state_ = std::move(fresh);
   return result;

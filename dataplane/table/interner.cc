@@ -32,6 +32,7 @@ Interner::Interner(std::shared_ptr<RuleInterner> rules)
     : rules_(std::move(rules)), shared_(std::make_shared<InternedPolicy>()) {
   shared_->epoch = rules_->epoch();
   shared_->rules = rules_->rules();
+  shared_->former_names = rules_->former_names();
   shared_->numbering = NextNumber();
   shared_->identities.push_back({});
   identity_ids_.emplace(Identity{}, 0);

@@ -13,6 +13,18 @@ std::uint64_t NextEpoch() {
   return ++epoch;
 }
 
+// A flow that no table judged for so many epochs was idle through as many changes of hundreds of thousands of rules.
+constexpr std::size_t kMostFormerEpochs = 8;
+
+std::shared_ptr<const FormerNames> NamesIn(std::uint64_t first_generation, const StableVector<TableRule>& rules) {
+  auto names = std::make_shared<FormerNames>();
+  names->first_generation = first_generation;
+  for (RuleId rule = 0; rule < rules.size(); ++rule) {
+    if (!rules[rule].domain_names.empty()) names->by_rule.emplace(rule, rules[rule].domain_names);
+  }
+  return names;
+}
+
 template <typename... Values>
 void AppendBytes(std::string& bytes, const Values&... values) {
   (bytes.append(reinterpret_cast<const char*>(&values), sizeof(values)), ...);
@@ -34,8 +46,13 @@ std::uint64_t NameBytes(const TableRule& rule) {
 
 }  // namespace
 
-RuleInterner::RuleInterner() : epoch_(NextEpoch()), rules_(std::make_shared<StableVector<TableRule>>()) {
+RuleInterner::RuleInterner(const RuleInterner* before, std::uint64_t first_generation)
+    : epoch_(NextEpoch()), first_generation_(first_generation), rules_(std::make_shared<StableVector<TableRule>>()) {
   rules_->push_back({});
+  if (before == nullptr) return;
+  former_names_ = before->former_names_;
+  former_names_.insert(former_names_.begin(), NamesIn(before->first_generation_, *before->rules_));
+  if (former_names_.size() > kMostFormerEpochs) former_names_.pop_back();
 }
 
 std::uint32_t RuleInterner::Peer(const std::string& group_key) {

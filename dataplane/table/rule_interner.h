@@ -22,9 +22,14 @@ class RuleInterner {
  public:
   static constexpr std::uint32_t kAnyPeer = 0xffffffff;
 
-  RuleInterner();
+  RuleInterner() : RuleInterner(nullptr, 0) {}
+  // Takes the place of `before`, which may be null, with this generation.
+  RuleInterner(const RuleInterner* before, std::uint64_t first_generation);
 
   std::uint64_t epoch() const { return epoch_; }
+  std::uint64_t first_generation() const { return first_generation_; }
+  // As InternedPolicy has them.
+  const std::vector<std::shared_ptr<const FormerNames>>& former_names() const { return former_names_; }
   const std::shared_ptr<StableVector<TableRule>>& rules() const { return rules_; }
   // Rules that the epoch has seen; their ids are below.
   RuleId RuleCount() const { return rules_->size(); }
@@ -82,6 +87,8 @@ class RuleInterner {
   };
 
   const std::uint64_t epoch_;
+  const std::uint64_t first_generation_;
+  std::vector<std::shared_ptr<const FormerNames>> former_names_;
   std::shared_ptr<StableVector<TableRule>> rules_;
   Ids<std::unordered_map<std::string, RuleId>> rule_ids_;
   Ids<std::unordered_map<std::string, std::uint32_t>> policies_;  // by name: the number of the present one of that name

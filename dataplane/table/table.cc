@@ -16,6 +16,15 @@ std::span<const SectionId> Table::SectionsIn(const TableSection& place) const {
   return (*bundles_)[place.bundle()]->sections;
 }
 
+const DomainPatterns* Table::FormerNamesOf(RuleId id, std::uint64_t generation) const {
+  for (const auto& epoch : interned_->former_names) {
+    if (generation < epoch->first_generation) continue;
+    const auto found = epoch->by_rule.find(id);
+    return found == epoch->by_rule.end() ? nullptr : &found->second;
+  }
+  return nullptr;
+}
+
 std::uint64_t Table::BundleBytes() const {
   std::uint64_t bytes = bundles_ == nullptr ? 0 : bundles_->capacity() * sizeof((*bundles_)[0]);
   if (bundles_ != nullptr) {

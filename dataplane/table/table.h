@@ -24,6 +24,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "sluice/address.h"
@@ -124,6 +125,13 @@ struct Bundle;
 // By the number in their places.
 using Bundles = std::vector<std::shared_ptr<const Bundle>>;
 
+// What the rules by domain name of an epoch that is over asked for: flows that began by one of them, and that no table
+// has judged since, keep it (FQ-02).
+struct FormerNames {
+  std::uint64_t first_generation = 0;                  // of the epoch
+  std::unordered_map<RuleId, DomainPatterns> by_rule;  // none is empty
+};
+
 // What generations of one numbering share: interned, append-only. The rules are shared by all of their epoch.
 struct InternedPolicy {
   std::uint64_t epoch = 0;            // unique in the process
@@ -133,8 +141,9 @@ struct InternedPolicy {
   IdSetPool peer_classes;             // sets of peer bits
   IdSetPool port_classes;             // sets of port set ids
   StableVector<TableSection> sections;
-  std::vector<std::unique_ptr<RuleMatch[]>> matches;     // writer only; reached through sections
-  std::shared_ptr<const StableVector<TableRule>> rules;  // [0] is kNoRule
+  std::vector<std::unique_ptr<RuleMatch[]>> matches;             // writer only; reached through sections
+  std::shared_ptr<const StableVector<TableRule>> rules;          // [0] is kNoRule
+  std::vector<std::shared_ptr<const FormerNames>> former_names;  // of the last epochs, the latest first
 };
 
 // Precedence inside a tier: priority, then the policy's name and the place in its list (CNP-02; for NetworkPolicy,
@@ -192,6 +201,9 @@ class Table {
   const std::shared_ptr<const NameRules>& shared_name_rules() const { return name_rules_; }
 
   const TableRule& rule(RuleId id) const { return (*interned_->rules)[id]; }
+  // What the rule asked for that `generation`, of an earlier epoch, had by that id. Null: it was none by name, or its
+  // epoch is too long over.
+  const DomainPatterns* FormerNamesOf(RuleId id, std::uint64_t generation) const;
   // What denies where `sections` isolate and no rule admits: kNoRule where none isolates. Of several policies that
   // isolate, the first by name.
   RuleId DefaultDeny(IdSetId sections) const;

@@ -20,13 +20,11 @@ Rule ByName(std::vector<std::string> names, std::int32_t index = 0) {
   return rule;
 }
 
-// Pod 10.0.0.1 may reach these names, and nothing else outside. `more`: a policy that has nothing to do with it.
-ResolvedPolicy Reaches(std::vector<std::string> names, bool more = false) {
+// Pod 10.0.0.1 may reach what the rules say, and nothing else. `more`: a policy that has nothing to do with it.
+ResolvedPolicy Admits(std::vector<Rule> rules, bool more = false) {
   PolicyBuilder builder;
   const GroupId client = builder.Group("client");
   builder.Endpoint("client", {Ip("10.0.0.1")}, {client});
-  std::vector<Rule> rules;
-  if (!names.empty()) rules.push_back(ByName(std::move(names)));
   Rule deny;
   deny.action = Action::kDeny;
   deny.index = 1;
@@ -38,6 +36,12 @@ ResolvedPolicy Reaches(std::vector<std::string> names, bool more = false) {
     builder.Cluster("others", Direction::kEgress, client, Tier::kAdmin, 1, {deny});
   }
   return std::move(builder.policy());
+}
+
+ResolvedPolicy Reaches(std::vector<std::string> names, bool more = false) {
+  std::vector<Rule> rules;
+  if (!names.empty()) rules.push_back(ByName(std::move(names)));
+  return Admits(std::move(rules), more);
 }
 
 class PipelineNames : public testing::Test {
@@ -139,6 +143,63 @@ TEST_F(PipelineNames, FQ_02_ANameThatAConnectionDidNotBeginWithKeepsItOnlyForIts
   fixture.Advance(100);
   fixture.Load(Reaches({"b.example.com"}));
   EXPECT_EQ(Send(1001, kTcpAck), "drop none flow_cut");
+}
+
+// A compiler with room for one pod's identity, which each policy makes another one: so each begins another epoch, with
+// rule ids of its own.
+class PipelineNamesEpochs : public PipelineNames {
+ protected:
+  void Load(ResolvedPolicy policy) {
+    const std::uint64_t before = fixture.table().epoch();
+    fixture.Load(Compile(std::move(policy)));
+    ASSERT_NE(fixture.table().epoch(), before);
+  }
+  std::shared_ptr<const Table> Compile(ResolvedPolicy policy) {
+    policy.groups[0].key += std::to_string(++policies_);
+    return MustCompile(epochs_, policy);
+  }
+
+ private:
+  Compiler epochs_{{.identities = 2}};
+  int policies_ = 0;
+};
+
+TEST_F(PipelineNamesEpochs, FQ_02_AConnectionKeepsTheNameItBeganWithFromEpochToEpoch) {
+  for (const bool swept : {false, true}) {
+    for (const bool forgotten : {false, true}) {
+      SCOPED_TRACE(std::to_string(swept) + ' ' + std::to_string(forgotten));
+      const std::uint16_t port = static_cast<std::uint16_t>(1000 + 2 * swept + forgotten);
+      Load(Reaches({"a.example.com"}));
+      Learn({"a.example.com"}, 30);
+      Open(port);
+      fixture.Advance(100);
+      if (forgotten) learnt.Put(Ip(kOutside), {});
+      for (const bool more : {true, false, true}) {
+        Load(Reaches({"a.example.com"}, more));
+        if (swept) fixture.pipeline().CatchUp(fixture.table(), fixture.now_ns(), 1000);
+        EXPECT_EQ(Answer(port, kTcpAck), "forward reply");
+        EXPECT_EQ(Send(port, kTcpAck), "forward established");
+        EXPECT_EQ(Send(3000, kTcpSyn), "drop none policy_denied");
+      }
+    }
+  }
+  EXPECT_EQ(fixture.counters().flows_cut.value(), 0u);
+  Load(Reaches({"b.example.com"}));
+  EXPECT_EQ(Send(1000, kTcpAck), "drop none flow_cut");
+  EXPECT_EQ(Answer(1001, kTcpAck), "drop none flow_cut");
+}
+
+// The first rule of either epoch has the same id.
+TEST_F(PipelineNamesEpochs, ARuleOfAnotherEpochIsNoNameThatAConnectionBeganWith) {
+  for (const bool skipped : {false, true}) {
+    SCOPED_TRACE(skipped);
+    Load(Admits({Rule()}));
+    Open(1000);
+    if (skipped) Compile(Reaches({"b.example.com"}));  // no worker sees it
+    Load(Reaches({"b.example.com"}));
+    EXPECT_EQ(Send(1000, kTcpAck), "drop none flow_cut");
+    EXPECT_EQ(Answer(1000, kTcpAck), "drop none flow_cut");
+  }
 }
 
 TEST_F(PipelineNames, TheEndOfTheRuleCutsItsConnectionsAtOnce) {

@@ -27,8 +27,10 @@
 #define PASS (-1)  // TCX_NEXT: programs behind this one have their say
 #define DROP 2     // TCX_DROP
 
-// Of a frame that comes from the filter, until the hook that it is put back at: the mark says so, and the other says
-// that there was a mark. Only the mark opens anything, since a pod's own programs cannot set it.
+// Of a frame that comes from the filter, until the hook that it is put back at: the mark says so, and the index that
+// there was a mark. A pod's own programs can set the index alone; a program ahead of ours that sets marks does not know
+// of the index. So both together open the hook. What the filter made has a long way before it, where other programs may
+// overwrite the index.
 #define MARK_FORWARDED 0x51c30000
 #define MARK_MADE 0x51c40000  // kept on the way through the node, to where the frame is handed over
 #define INDEX_MARKED 0x51c3
@@ -319,12 +321,13 @@ static __always_inline int Translate(struct __sk_buff* skb, __u32 index, __u32 d
 static __always_inline int TakeMark(struct __sk_buff* skb, __u32 slot, int keep_made, int* verdict) {
   *verdict = PASS;
   if (skb->mark == MARK_MADE && keep_made) return 1;
-  if (skb->mark == MARK_FORWARDED || skb->mark == MARK_MADE) {
+  const int is_marked = skb->tc_index == INDEX_MARKED;
+  if ((skb->mark == MARK_FORWARDED && is_marked) || skb->mark == MARK_MADE) {
     skb->mark = 0;
     skb->tc_index = 0;
     return 1;
   }
-  if (skb->tc_index != INDEX_MARKED) return 0;
+  if (skb->mark != MARK_FORWARDED && !is_marked) return 0;
   Count(slot, SLUICE_MARK_LOST);
   *verdict = DROP;
   return 1;

@@ -130,7 +130,8 @@ class FlowKeeper {
   bool MayBeCarried(const FlowEntry<Key>& entry) const {
     const FlowState state = entry.state();
     return !is_carrying_held_ && !entry.IsWatched() &&
-           (state == FlowState::kTcpEstablished || state == FlowState::kUdpReplied) &&
+           (state == FlowState::kTcpEstablished || state == FlowState::kUdpReplied ||
+            state == FlowState::kSctpEstablished) &&
            entry.Has(FlowEntry<Key>::kReplied) && !IsExpired(entry) && entry.generation == judged_now_;
   }
   // Judges the flow where the table in force has not. False where it goes on no more.

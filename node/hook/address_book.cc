@@ -2,12 +2,19 @@
 
 #include <algorithm>
 
+#include "hook/layout.h"
+
 namespace sluice {
 namespace {
 
 // RFC 4291 2.5.6, RFC 3927
 bool IsLinkLocal(const IpAddress& address) {
   return address.is_v4() ? address.v4() >> 16 == 0xa9fe : address.hi >> 54 == 0xfe80 >> 6;
+}
+
+std::uint8_t AwaitedKindOf(const IpAddress& address) {
+  if (address.is_v4()) return SLUICE_AWAITS_IPV4;
+  return IsLinkLocal(address) ? SLUICE_AWAITS_LINK_LOCAL : SLUICE_AWAITS_IPV6;
 }
 
 }  // namespace
@@ -24,6 +31,15 @@ void AddressBook::Restore(std::uint32_t index, const IpAddress& address) {
 bool AddressBook::IsOpen(std::uint32_t index, Time now) const {
   const auto found = entries_.find(index);
   return found == entries_.end() || !found->second.closes || now < *found->second.closes;
+}
+
+std::uint8_t AddressBook::AwaitedOf(std::uint32_t index, Time now) const {
+  if (!IsOpen(index, now)) return 0;
+  std::uint8_t kinds = SLUICE_AWAITS_IPV4 | SLUICE_AWAITS_IPV6 | SLUICE_AWAITS_LINK_LOCAL;
+  const auto found = entries_.find(index);
+  if (found == entries_.end()) return kinds;
+  for (const IpAddress& address : found->second.own) kinds &= static_cast<std::uint8_t>(~AwaitedKindOf(address));
+  return kinds;
 }
 
 AddressBook::Change AddressBook::Observe(std::uint32_t index, const std::vector<IpAddress>& addresses, Time now) {

@@ -34,6 +34,9 @@ class AddressBook {
   // Whether addresses of that interface are still to be observed.
   bool IsOpen(std::uint32_t index, Time now) const;
 
+  // The kinds of addresses that the interface has none of yet, as SLUICE_AWAITS_ (hook/layout.h).
+  std::uint8_t AwaitedOf(std::uint32_t index, Time now) const;
+
   // What an interface is seen to have. Those that are its own from now on, and were not before; what is refused, as a
   // sentence, once.
   struct Change {

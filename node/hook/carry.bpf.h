@@ -55,7 +55,31 @@ struct {
   __type(value, __u64);
 } carried_frames SEC(".maps");
 
+// SCTP's chunks (RFC 9260 3.2). Most packets have one or two.
+#define SCTP_CHUNKS 8
+#define SCTP_ALONE (1u << 1 | 1u << 2 | 1u << 14)  // INIT, INIT ACK, SHUTDOWN COMPLETE: no chunk beside them
+// ... and ABORT, SHUTDOWN, SHUTDOWN ACK, COOKIE ECHO, COOKIE ACK.
+#define SCTP_OPENS_OR_CLOSES (SCTP_ALONE | 1u << 6 | 1u << 7 | 1u << 8 | 1u << 10 | 1u << 11)
+#define GSO_BY_FRAGS 0xffff  // segments of SCTP, each of its own size
+
 enum plainness { ODD, OPENS_OR_CLOSES, PLAIN };
+
+// As the filter sees it: it goes by the first chunk, and wants each to be whole.
+static __always_inline int SctpPlainnessOf(struct __sk_buff* skb, __u32 at, __u32 end) {
+  __u32 first = 0;
+  if (skb->gso_size == GSO_BY_FRAGS) return ODD;
+  for (int i = 0; i < SCTP_CHUNKS && (i == 0 || at < end); ++i) {
+    __u8 chunk[4];
+    if (at + sizeof chunk > end || bpf_skb_load_bytes(skb, at, chunk, sizeof chunk)) return ODD;
+    const __u32 type = chunk[0], length = chunk[2] << 8 | chunk[3];
+    if (length < sizeof chunk || at + length > end) return ODD;
+    if (i == 0) first = type;
+    if (i > 0 && type < 32 && SCTP_ALONE >> type & 1) return ODD;
+    at += (length + 3) & ~3u;
+  }
+  if (at < end) return ODD;
+  return first < 32 && SCTP_OPENS_OR_CLOSES >> first & 1 ? OPENS_OR_CLOSES : PLAIN;
+}
 
 // PLAIN: the filter would say of it what it said of its flow. `headers`: how many bytes come before the payload.
 static __always_inline int PlainnessOf(struct __sk_buff* skb, const struct packet* packet, __u32* headers) {
@@ -76,6 +100,10 @@ static __always_inline int PlainnessOf(struct __sk_buff* skb, const struct packe
     const __u32 length = field[0] << 8 | field[1];
     *headers = packet->transport + 8;
     return length >= 8 && length <= room ? PLAIN : ODD;
+  }
+  if (packet->protocol == PROTO_SCTP) {
+    *headers = packet->transport + 12;
+    return SctpPlainnessOf(skb, packet->transport + 12, packet->transport + room);
   }
   if (packet->protocol != PROTO_TCP || bpf_skb_load_bytes(skb, packet->transport + 12, field, 2)) return ODD;
   const __u32 length = (field[0] >> 4) * 4;

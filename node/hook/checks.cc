@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <set>
 #include <utility>
 
 #include "hook/hooks.h"
@@ -135,6 +136,32 @@ std::vector<Finding> CheckLinks(const std::vector<Link>& links, const std::vecto
   return findings;
 }
 
+std::vector<Finding> CheckPlan(const std::vector<Link>& links, const std::vector<PlannedHook>& plan) {
+  std::set<std::uint32_t> pods;
+  std::string ways_out;
+  for (const PlannedHook& hook : plan) {
+    if (hook.role == Role::kPod) pods.insert(hook.index);
+    if (hook.role == Role::kUplink) ways_out += (ways_out.empty() ? "" : ", ") + hook.name;
+  }
+  const auto others = std::count_if(links.begin(), links.end(), [&](const Link& link) {
+    return link.kind == "veth" && link.peer && !IsSteering(link.name) && !pods.contains(link.index);
+  });
+  std::string text = std::to_string(pods.size()) + (pods.size() == 1 ? " interface" : " interfaces") + " to be hooked";
+  if (others > 0) {
+    text += "; other veths that lead out of this network namespace, not to a sandbox: " + std::to_string(others) +
+            " (`sluice-node run --pods all` hooks them too)";
+  }
+  std::vector<Finding> findings = {{Level::kFine, "pods", std::move(text)}};
+  if (ways_out.empty()) {
+    findings.push_back({Level::kWarning, "ways out",
+                        "none found (a route to a gateway, VXLAN): what pods send to other nodes is judged there only; "
+                        "name it: sluice-node run --uplink IFACE"});
+  } else {
+    findings.push_back({Level::kFine, "ways out", std::move(ways_out)});
+  }
+  return findings;
+}
+
 std::vector<Finding> CheckNode(Netlink& netlink, const NodeFacts& facts) {
   std::vector<Finding> findings = {CheckKernel(), CheckTypes(), CheckCapabilities(), CheckBpffs(facts.bpffs),
                                    CheckIpvs()};
@@ -145,9 +172,14 @@ std::vector<Finding> CheckNode(Netlink& netlink, const NodeFacts& facts) {
     findings.push_back({Level::kError, "netlink", "interfaces and routes cannot be listed"});
     return findings;
   }
-  for (Finding& finding :
-       CheckLinks(std::get<0>(links), std::get<0>(gateways), FindSandboxes(netlink, facts.sandboxes))) {
-    findings.push_back(std::move(finding));
+  const std::vector<Sandbox> sandboxes = FindSandboxes(netlink, facts.sandboxes);
+  PlanInput input{std::get<0>(links), std::get<0>(gateways), {}, false, {}};
+  for (const Sandbox& sandbox : sandboxes) {
+    if (sandbox.id >= 0) input.pod_namespaces.insert(sandbox.id);
+  }
+  for (const auto& more :
+       {CheckPlan(input.links, Plan(input)), CheckLinks(input.links, std::get<0>(gateways), sandboxes)}) {
+    findings.insert(findings.end(), more.begin(), more.end());
   }
   const auto pins = FindPinPath(facts.bpffs);
   const auto hooks = std::holds_alternative<PinPath>(pins) ? ReadHooks(std::get<PinPath>(pins)) : std::nullopt;

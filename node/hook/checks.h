@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "hook/netlink.h"
+#include "hook/plan.h"
 
 namespace sluice {
 
@@ -37,6 +38,9 @@ struct Sandbox {
 };
 std::vector<Finding> CheckLinks(const std::vector<Link>& links, const std::vector<std::uint32_t>& gateway_devices,
                                 const std::vector<Sandbox>& sandboxes);
+
+// What `sluice-node run` would hook by itself; apart for tests.
+std::vector<Finding> CheckPlan(const std::vector<Link>& links, const std::vector<PlannedHook>& plan);
 
 // The pods' namespaces in a folder. An id is -1 where no interface leads from here to there.
 std::vector<Sandbox> FindSandboxes(Netlink& netlink, const std::string& folder);

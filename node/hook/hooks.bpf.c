@@ -27,8 +27,10 @@
 #define PASS (-1)  // TCX_NEXT: programs behind this one have their say
 #define DROP 2     // TCX_DROP
 
-// Of a frame that comes from the filter, until the hook that it is put back at: the mark says so, and the other says
-// that there was a mark. Only the mark opens anything, since a pod's own programs cannot set it.
+// Of a frame that comes from the filter, until the hook that it is put back at: the mark says so, and the index that
+// there was a mark. A pod's own programs can set the index alone; a program ahead of ours that sets marks does not know
+// of the index. So both together open the hook. What the filter made has a long way before it, where other programs may
+// overwrite the index.
 #define MARK_FORWARDED 0x51c30000
 #define MARK_MADE 0x51c40000  // kept on the way through the node, to where the frame is handed over
 #define INDEX_MARKED 0x51c3
@@ -81,6 +83,22 @@ struct {
   __type(key, struct sluice_owned);
   __type(value, __u8);
 } owned SEC(".maps");
+
+// Those of `owned`, whichever interface's.
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 16384);
+  __type(key, struct sluice_address);
+  __type(value, __u8);
+} pod_addresses SEC(".maps");
+
+// What pods' interfaces are still to get, as SLUICE_AWAITS_; by interface.
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 4096);
+  __type(key, __u32);
+  __type(value, __u8);
+} awaited SEC(".maps");
 
 // Other nodes, as far as routes and tunnels name them.
 struct {
@@ -155,6 +173,22 @@ static __always_inline int Owns(__u32 index, const struct sluice_address* addres
   return bpf_map_lookup_elem(&owned, &key) != 0;
 }
 
+// Whether a pod may speak of the address as its own in ARP and neighbour discovery. Its kernel does so in the moment
+// when it gets an address, before user space can have said that it is the interface's: until then it may be any that is
+// nobody's.
+static __always_inline int MayAnnounce(__u32 index, const struct sluice_address* address) {
+  if (Owns(index, address)) return 1;
+  const __u8* awaits = bpf_map_lookup_elem(&awaited, &index);
+  if (!awaits) return 0;
+  const __u32 first = bpf_ntohl(address->words[0]);
+  const int is_ipv4 = !(first | address->words[1]) && address->words[2] == bpf_htonl(0xffff);
+  const __u8 kind = is_ipv4                ? SLUICE_AWAITS_IPV4
+                    : first >> 22 == 0x3fa ? SLUICE_AWAITS_LINK_LOCAL  // RFC 4291 2.5.6
+                                           : SLUICE_AWAITS_IPV6;
+  return (*awaits & kind) && !IsNode(address) && !bpf_map_lookup_elem(&other_nodes, address) &&
+         !bpf_map_lookup_elem(&pod_addresses, address);
+}
+
 // VXLAN (RFC 7348, and as Linux had it before), Geneve; IP in IP, IPv6 in IP, GRE.
 static __always_inline int IsTunnel(const struct packet* packet) {
   if (packet->protocol == 4 || packet->protocol == 41 || packet->protocol == 47) return 1;
@@ -171,17 +205,17 @@ static __always_inline __u32 SpoofOf(struct __sk_buff* skb, const struct packet*
     struct sluice_address address;
     if (bpf_skb_load_bytes(skb, ETH_HEADER + 14, &sender, 4)) return SLUICE_SPOOFED_SOURCE;
     SetIpv4(&address, sender);
-    return sender == 0 || Owns(index, &address) ? SLUICE_COUNTS : SLUICE_SPOOFED_SOURCE;
+    return sender == 0 || MayAnnounce(index, &address) ? SLUICE_COUNTS : SLUICE_SPOOFED_SOURCE;
   }
   if (!is_ip) return SLUICE_COUNTS;
   if (IsControl(skb, packet)) {
     const struct sluice_address* from = &packet->source;
     const int is_unspecified = !(from->words[0] | from->words[1] | from->words[2] | from->words[3]);
-    if (!is_unspecified && !Owns(index, from)) return SLUICE_SPOOFED_SOURCE;
+    if (!is_unspecified && !MayAnnounce(index, from)) return SLUICE_SPOOFED_SOURCE;
     struct sluice_address target;
     if (packet->icmp_type != 136) return SLUICE_COUNTS;  // a neighbour advertisement names its target's owner
     if (bpf_skb_load_bytes(skb, packet->transport + 8, &target, 16)) return SLUICE_SPOOFED_SOURCE;
-    return Owns(index, &target) ? SLUICE_COUNTS : SLUICE_SPOOFED_SOURCE;
+    return MayAnnounce(index, &target) ? SLUICE_COUNTS : SLUICE_SPOOFED_SOURCE;
   }
   if (!Owns(index, &packet->source)) return SLUICE_SPOOFED_SOURCE;
   if (!IsTunnel(packet)) return SLUICE_COUNTS;
@@ -287,12 +321,13 @@ static __always_inline int Translate(struct __sk_buff* skb, __u32 index, __u32 d
 static __always_inline int TakeMark(struct __sk_buff* skb, __u32 slot, int keep_made, int* verdict) {
   *verdict = PASS;
   if (skb->mark == MARK_MADE && keep_made) return 1;
-  if (skb->mark == MARK_FORWARDED || skb->mark == MARK_MADE) {
+  const int is_marked = skb->tc_index == INDEX_MARKED;
+  if ((skb->mark == MARK_FORWARDED && is_marked) || skb->mark == MARK_MADE) {
     skb->mark = 0;
     skb->tc_index = 0;
     return 1;
   }
-  if (skb->tc_index != INDEX_MARKED) return 0;
+  if (skb->mark != MARK_FORWARDED && !is_marked) return 0;
   Count(slot, SLUICE_MARK_LOST);
   *verdict = DROP;
   return 1;
@@ -437,7 +472,13 @@ int Leaving(struct __sk_buff* skb) {
 
 // `is_made`: the filter made it, in answer to a frame of the other direction.
 static __always_inline int Return(struct __sk_buff* skb, int is_made) {
-  if (!skb->vlan_present) goto bad_tag;
+  if (!skb->vlan_present) {
+    // The kernel speaks at the steering devices too where IPv6 could not be turned off there: no filter's frame.
+    struct packet packet = {};
+    Read(skb, &packet);
+    if (IsControl(skb, &packet)) return DROP;
+    goto bad_tag;
+  }
   const __u32 tag = skb->vlan_tci;
   const __u32 direction = (tag & 1) ^ is_made;
   const __u32 slot = (tag & 0xfff) >> 1;

@@ -249,6 +249,12 @@ void Hooks::FindHooks() {
   }
   node_addresses_ = ReadAddresses(bpf_map__fd(skeleton_->maps.node_addresses));
   other_nodes_ = ReadAddresses(bpf_map__fd(skeleton_->maps.other_nodes));
+  for (const auto& [owner, address] : Owned()) AddOwned(owner, address);  // hooks of before had no map by address
+  const int awaited = bpf_map__fd(skeleton_->maps.awaited);
+  for (std::uint32_t* at = nullptr; bpf_map_get_next_key(awaited, at, &index) == 0; at = &index) {
+    std::uint8_t kinds = 0;
+    if (bpf_map_lookup_elem(awaited, &index, &kinds) == 0) awaited_.emplace(index, kinds);
+  }
 }
 
 // The one that was free longest: frames of an interface that went may still be at the filter.
@@ -343,6 +349,7 @@ void Hooks::Remove(std::uint32_t index) {
   unlink(LinkPath(pins_, index, true).c_str());
   unlink(LinkPath(pins_, index, false).c_str());
   bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.interfaces), &index);
+  SetAwaited(index, 0);
   if (const std::uint32_t slot = found->second.slot; slot != 0) {
     KeepCounts(bpf_map__fd(skeleton_->maps.counts), slot);
     const sluice_slot none{};
@@ -402,11 +409,30 @@ void Hooks::AddOwned(std::uint32_t index, const IpAddress& address) {
   const sluice_owned key{ToWire(address), index};
   const std::uint8_t value = 1;
   bpf_map_update_elem(bpf_map__fd(skeleton_->maps.owned), &key, &value, BPF_ANY);
+  owners_[address].insert(index);
+  bpf_map_update_elem(bpf_map__fd(skeleton_->maps.pod_addresses), &key.address, &value, BPF_ANY);
 }
 
 void Hooks::RemoveOwned(std::uint32_t index, const IpAddress& address) {
   const sluice_owned key{ToWire(address), index};
   bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.owned), &key);
+  const auto owners = owners_.find(address);
+  if (owners == owners_.end() || owners->second.erase(index) == 0 || !owners->second.empty()) return;
+  owners_.erase(owners);
+  bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.pod_addresses), &key.address);
+}
+
+void Hooks::SetAwaited(std::uint32_t index, std::uint8_t kinds) {
+  const auto known = awaited_.find(index);
+  if (known != awaited_.end() ? known->second == kinds : kinds == 0) return;
+  const int map = bpf_map__fd(skeleton_->maps.awaited);
+  if (kinds == 0) {
+    awaited_.erase(index);
+    bpf_map_delete_elem(map, &index);
+  } else {
+    awaited_[index] = kinds;
+    bpf_map_update_elem(map, &index, &kinds, BPF_ANY);
+  }
 }
 
 std::vector<std::pair<std::uint32_t, IpAddress>> Hooks::Owned() const {

@@ -67,6 +67,8 @@ class Hooks {
   // What a pod's interface may have as a source.
   void AddOwned(std::uint32_t index, const IpAddress& address);
   void RemoveOwned(std::uint32_t index, const IpAddress& address);
+  // What a pod's interface is still to get, as SLUICE_AWAITS_; 0: nothing.
+  void SetAwaited(std::uint32_t index, std::uint8_t kinds);
   // All of them, by interface.
   std::vector<std::pair<std::uint32_t, IpAddress>> Owned() const;
 
@@ -92,6 +94,8 @@ class Hooks {
   std::map<std::uint32_t, Hook> hooks_;  // by interface
   std::set<IpAddress> node_addresses_;
   std::set<IpAddress> other_nodes_;
+  std::map<IpAddress, std::set<std::uint32_t>> owners_;  // of what pods' interfaces may have as a source
+  std::map<std::uint32_t, std::uint8_t> awaited_;
   std::uint16_t last_slot_ = 0;
 };
 

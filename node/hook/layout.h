@@ -49,6 +49,11 @@ struct sluice_owned {
   __u32 index;
 };
 
+// Addresses that the network plugin is still to give a pod's interface, by kind.
+#define SLUICE_AWAITS_IPV4 1
+#define SLUICE_AWAITS_IPV6 2
+#define SLUICE_AWAITS_LINK_LOCAL 4  // of IPv6
+
 struct sluice_slot {
   __u32 index;  // of the interface; 0: free
   char name[16];

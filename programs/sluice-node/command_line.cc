@@ -41,7 +41,7 @@ std::optional<int> ReadCommandLine(int argc, char** argv, NodeSettings& settings
   run->add_option("--uplink", settings.uplinks,
                   "a way out of the node [interfaces with a route to a gateway, VXLAN devices]. Repeatable")
       ->type_name("IFACE")
-      ->expected(1)
+      ->allow_extra_args(false)
       ->take_all();
   run->add_option(
          "--pods", pods,
@@ -55,10 +55,17 @@ std::optional<int> ReadCommandLine(int argc, char** argv, NodeSettings& settings
   CLI::App* const status =
       app.add_subcommand("status", "the hooks, and what they counted; exit 1 where one is not whole");
   status->add_option("-o,--output", output, "json or table [table]")->type_name("FORMAT");
-  status->footer("Example: sluice-node status -o json");
+  status->footer(
+      "Frames of each interface: carried, passed in the kernel; to filter and forwarded, taken to sluiced and put "
+      "back;\n"
+      "made, resets and ICMP by sluiced; unjudged, the node's own and ARP; dropped, by the hook itself. Below, by "
+      "reason.\n"
+      "Example: sluice-node status -o json");
   CLI::App* const check =
       app.add_subcommand("check", "what the node lacks, and what is in the way; exit 1 where it cannot work");
-  check->footer("Example: sluice-node check");
+  check->footer(
+      "A line each: fine, warning (something stays outside the hooks) or error (they cannot work), with the remedy.\n"
+      "Example: sluice-node check");
   CLI::App* const remove = app.add_subcommand("remove", "take all hooks away: pods are no longer filtered");
   remove->footer("`sluice-node run` must have ended. Example: sluice-node remove");
   app.set_version_flag("--version", "sluice-node " SLUICE_VERSION);

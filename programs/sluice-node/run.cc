@@ -97,11 +97,13 @@ class Node {
   bool ObserveAddresses() {
     const auto now = std::chrono::steady_clock::now();
     for (const Link& pod : pods_) {
+      hooks_->SetAwaited(pod.index, addresses_.AwaitedOf(pod.index, now));
       if (!addresses_.IsOpen(pod.index, now)) continue;
       const auto seen = netlink_.AddressesOf(*pod.peer, pod.peer_index);
       if (!std::holds_alternative<std::vector<IpAddress>>(seen)) continue;  // its namespace is going away
       const AddressBook::Change change = addresses_.Observe(pod.index, std::get<0>(seen), now);
       for (const IpAddress& address : change.added) hooks_->AddOwned(pod.index, address);
+      hooks_->SetAwaited(pod.index, addresses_.AwaitedOf(pod.index, now));
       for (const std::string& refused : change.refused) spdlog::warn("interface {}: {}", pod.name, refused);
     }
     return addresses_.Awaits(now);

@@ -61,6 +61,13 @@ std::string AsJson(const HooksState& state, const Programs& programs) {
   return status.dump(2) + "\n";
 }
 
+// By the hook itself.
+std::uint64_t DroppedOf(const FrameCounts& frames) {
+  std::uint64_t dropped = 0;
+  for (std::size_t i = SLUICE_SPOOFED_SOURCE; i < frames.size(); ++i) dropped += frames[i];
+  return dropped;
+}
+
 std::string AsTable(const HooksState& state, const Programs& programs) {
   std::string text;
   const auto out = std::back_inserter(text);
@@ -72,21 +79,21 @@ std::string AsTable(const HooksState& state, const Programs& programs) {
                  programs.is_filtered
                      ? "; `sluiced` decides what else passes"
                      : "; nothing else passes, as there is no `sluiced`: start `sluiced --wire hooks`");
-  fmt::format_to(out, "{:<16} {:<7} {:<9} {:>14} {:>14} {:>14} {:>12} {:>12}\n", "interface", "role", "hook", "carried",
-                 "to filter", "forwarded", "made", "passed");
+  constexpr const char* kRow = "{:<16} {:<7} {:<9} {:>13} {:>13} {:>13} {:>9} {:>10} {:>9}\n";
+  fmt::format_to(out, fmt::runtime(kRow), "interface", "role", "hook", "carried", "to filter", "forwarded", "made",
+                 "unjudged", "dropped");
   FrameCounts sum = state.nobodys;
   std::uint64_t carried = 0;
   for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += state.gone[i];
   for (const HookState& hook : state.hooks) {
     for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += hook.frames[i];
     carried += hook.carried;
-    fmt::format_to(out, "{:<16} {:<7} {:<9} {:>14} {:>14} {:>14} {:>12} {:>12}\n", Printable(hook.name),
-                   Name(hook.role),
+    fmt::format_to(out, fmt::runtime(kRow), Printable(hook.name), Name(hook.role),
                    !hook.is_attached ? "missing"
                    : hook.is_first   ? "first"
                                      : "not first",
                    hook.carried, hook.frames[SLUICE_TO_FILTER], hook.frames[SLUICE_FORWARDED], hook.frames[SLUICE_MADE],
-                   hook.frames[SLUICE_OWN] + hook.frames[SLUICE_CONTROL]);
+                   hook.frames[SLUICE_OWN] + hook.frames[SLUICE_CONTROL], DroppedOf(hook.frames));
   }
   fmt::format_to(out, "\n");
   if (carried > 0) {
@@ -123,14 +130,18 @@ int ShowStatus(const NodeSettings& settings) {
 int Check(const NodeSettings& settings) {
   auto netlink = Netlink::Open();
   if (const auto* error = std::get_if<std::string>(&netlink)) return FailWith(*error);
-  int code = kExitFine;
+  int errors = 0, warnings = 0;
   for (const Finding& finding : CheckNode(std::get<Netlink>(netlink), {settings.bpffs, settings.sandboxes})) {
     constexpr const char* kWords[] = {"fine", "warning", "error"};
     std::printf("%-8s %s: %s\n", kWords[static_cast<int>(finding.level)], Printable(finding.what).c_str(),
                 Printable(finding.text).c_str());
-    if (finding.level == Level::kError) code = kExitFailed;
+    errors += finding.level == Level::kError ? 1 : 0;
+    warnings += finding.level == Level::kWarning ? 1 : 0;
   }
-  return code;
+  std::printf("\n%s\n", errors > 0     ? "hooks cannot work here before the errors above are mended"
+                        : warnings > 0 ? "hooks work here; something stays outside them: the warnings above"
+                                       : "hooks work here");
+  return errors > 0 ? kExitFailed : kExitFine;
 }
 
 }  // namespace sluice

@@ -53,6 +53,13 @@ sluice_passage FlowOfPassage(sluice_passage passage) {
   return passage;
 }
 
+// What is carried is in the state that its protocol has between opening and closing.
+FlowState StateOfCarried(std::uint16_t protocol) {
+  return protocol == kProtoTcp    ? FlowState::kTcpEstablished
+         : protocol == kProtoSctp ? FlowState::kSctpEstablished
+                                  : FlowState::kUdpReplied;
+}
+
 std::uint32_t IdleMs(std::uint64_t last_ns) {
   const std::uint64_t now_ns = CarryClockNs();
   constexpr std::uint64_t kMost = std::uint64_t{1} << 30;
@@ -362,11 +369,10 @@ void Carrier::Adopt(std::span<const std::pair<sluice_passage, std::uint32_t>> pa
   for (const auto& [passage, place] : passages) {
     const sluice_carried& shared = maps_->place(place);
     if (shared.has_closing != 0) continue;
-    const bool is_tcp = passage.protocol == kProtoTcp;
     KeptFlow kept{.source = SourceOf(passage),
                   .destination = DestinationOf(passage),
                   .protocol = static_cast<std::uint8_t>(passage.protocol),
-                  .state = is_tcp ? FlowState::kTcpEstablished : FlowState::kUdpReplied,
+                  .state = StateOfCarried(passage.protocol),
                   .replied = true,
                   .guessed = shared.is_guessed != 0,
                   .idle_ms = IdleMs(Load(shared.last_ns))};

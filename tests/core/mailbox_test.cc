@@ -164,6 +164,34 @@ TEST(Mailbox, FlowsMayBeCarriedWhileBothEndsTalkAndPolicyLetsThem) {
   EXPECT_FALSE(Meet(fixture, Carried(unknown)).may_be_carried);
 }
 
+TEST(Mailbox, AnAssociationMayBeCarriedBetweenItsHandshakeAndItsEnd) {
+  constexpr std::uint8_t kData = 0, kInitAck = 2, kShutdown = 7, kCookieEcho = 10, kCookieAck = 11;
+  const auto client = [](std::uint32_t tag = 1) {
+    return PacketBuilder().Ethernet().Ipv4("10.0.0.1", "10.0.0.2").Sctp(1000, 80, tag);
+  };
+  const auto server = [](std::uint8_t type) {
+    return PacketBuilder().Ethernet().Ipv4("10.0.0.2", "10.0.0.1").Sctp(80, 1000).Chunk(type, ByteVector(16));
+  };
+  PipelineFixture fixture, after;
+  fixture.Load(ServerAdmitsClient());
+  const auto may_be_carried = [](PipelineFixture& where) {
+    const std::vector<KeptFlow> flows = Export(where);
+    return flows.size() == 1 && Meet(where, Carried(flows[0])).may_be_carried;
+  };
+  for (const auto& packet : {client(0).InitChunk(), server(kInitAck), client().Chunk(kCookieEcho, ByteVector(16))}) {
+    EXPECT_EQ(fixture.Send(packet).verdict, Verdict::kForward);
+    EXPECT_FALSE(may_be_carried(fixture));
+  }
+  fixture.Send(server(kCookieAck));
+  EXPECT_TRUE(may_be_carried(fixture));
+  after.Load(ServerAdmitsClient());
+  after.Send(ClientTcp(kTcpAck));  // brings the table
+  EXPECT_EQ(Adopt(after, Export(fixture)), 1u);
+  EXPECT_EQ(Told(after.Send(server(kData))), "forward reply");
+  fixture.Send(client().Chunk(kShutdown, ByteVector(4)));
+  EXPECT_FALSE(may_be_carried(fixture));
+}
+
 TEST(Mailbox, NoFlowMayBeCarriedWhileItsPacketsAreCaptured) {
   PipelineFixture fixture;
   CaptureRing ring;

@@ -5,7 +5,9 @@ What is carried passes without sluiced, and everything else is as if it did not:
 
 import itertools
 import json
+import pathlib
 import subprocess
+import sys
 import threading
 import time
 
@@ -18,6 +20,7 @@ from lab.programs import sluicectl
 LARGE = 300_000
 HEADERS = {4: 14 + 20 + 32, 6: 14 + 40 + 32}  # of TCP with time stamps
 names = itertools.count()
+association_ports = itertools.count(40000)
 
 
 class Held:
@@ -187,6 +190,97 @@ class Counts(CarryTest):
         before = bytes_of_rule()
         self.assertEqual(connection.say(size=LARGE), "open")
         wait_for(lambda: bytes_of_rule() - before >= 2 * LARGE, "the rule's count")
+
+
+class Association:
+    """An SCTP association, by IPv4 or IPv6, of ends that are made by hand."""
+
+    def __init__(self, test, source, destination, family):
+        own, peer = source.addresses[family], destination.addresses[family]
+        self.server = self._start(test, destination, peer)
+        self.client = self._start(test, source, own, peer, str(next(association_ports)))
+
+    @staticmethod
+    def _start(test, host, *words):
+        script = str(pathlib.Path(__file__).with_name("sctp_end.py"))
+        command = [*test.lab.topology.inside(host.short), sys.executable, script, *words]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        test.addCleanup(Association._end, process)
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    @staticmethod
+    def _end(process):
+        process.kill()
+        process.communicate()
+
+    def ask(self, *chunks, timeout=20):
+        """The type of the chunk that answers a packet of these."""
+        self.client.stdin.write(" ".join(map(str, (timeout, *chunks))) + "\n")
+        self.client.stdin.flush()
+        return self.client.stdout.readline().strip()
+
+
+class Associations(CarryTest):
+    """SCTP: what is between the handshake and the end is carried."""
+
+    DATA, INIT, INIT_ACK, SACK, HEARTBEAT, HEARTBEAT_ACK = range(6)
+    SHUTDOWN, SHUTDOWN_ACK, COOKIE_ECHO, COOKIE_ACK = 7, 8, 10, 11
+
+    def setUp(self):
+        if pathlib.Path("/proc/net/sctp").exists():
+            self.skipTest("this kernel's own SCTP would answer as well")
+
+    def answers(self, association, chunk, answer):
+        self.assertEqual(association.ask(chunk), str(answer))
+
+    def open(self, family):
+        association = Association(self, CLIENT, OPEN, family)
+        self.answers(association, self.INIT, self.INIT_ACK)
+        self.answers(association, self.COOKIE_ECHO, self.COOKIE_ACK)
+        return association
+
+    def is_carried(self, association):
+        before = self.lab.frames("to_filter")
+        self.answers(association, self.DATA, self.SACK)
+        return self.lab.frames("to_filter") == before
+
+    def test_an_association_is_carried_until_it_closes(self):
+        for family in FAMILIES:
+            with self.subTest(family=family):
+                association = self.open(family)
+                wait_for(lambda: self.is_carried(association), "its packets to be carried")
+                before, carried = self.lab.frames("to_filter"), self.carried()
+                for chunks, answer in (((self.DATA,), self.SACK), ((self.HEARTBEAT,), self.HEARTBEAT_ACK), ((self.DATA,) * 3, self.SACK)):
+                    self.assertEqual(association.ask(*chunks), str(answer))
+                self.assertEqual(self.lab.frames("to_filter"), before)
+                self.assertEqual(self.carried() - carried, 6)
+                self.answers(association, self.SHUTDOWN, self.SHUTDOWN_ACK)
+                self.assertGreaterEqual(self.lab.frames("to_filter") - before, 2)
+
+    def test_what_the_filter_would_drop_is_not_carried(self):
+        association = self.open(4)
+        wait_for(lambda: self.is_carried(association), "its packets to be carried")
+        for chunks in (("0!",), (self.DATA, "0!"), (self.DATA, self.INIT)):
+            before = self.lab.frames("to_filter")
+            self.assertEqual(association.ask(*chunks, timeout=1), "timeout")
+            wait_for(lambda: self.lab.frames("to_filter") > before, "it to be taken to the filter")
+            self.assertEqual(self.lab.frames("to_filter") - before, 1)
+        self.assertEqual(association.ask(self.DATA), str(self.SACK))
+
+    def test_an_upgrade_cuts_no_association(self):
+        associations = [self.open(family) for family in FAMILIES]
+        for association in associations:
+            wait_for(lambda: self.is_carried(association), "its packets to be carried")
+        self.lab.filter.stop()
+        self.assertEqual([one.ask(self.DATA) for one in associations], [str(self.SACK)] * 2)
+        self.lab.restart_filter()
+        for association in associations:
+            wait_for(lambda: self.is_carried(association), "its packets to be carried again")
+
+    def test_what_policy_denies_is_not_opened(self):
+        association = Association(self, CLIENT, SERVER, 4)
+        self.assertEqual([association.ask(chunk, timeout=1) for chunk in (self.INIT, self.COOKIE_ECHO, self.DATA)], ["timeout"] * 3)
 
 
 class Timeouts(CarryTest):

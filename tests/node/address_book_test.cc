@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "hook/layout.h"
+
 namespace sluice {
 namespace {
 
@@ -60,6 +62,23 @@ TEST(AddressBook, AddressesAreAwaitedWhileAPluginIsAtWork) {
   book.Observe(5, {kPod}, kStart + AddressBook::kPatience);
   EXPECT_TRUE(book.Awaits(kStart + AddressBook::kPatience));
   EXPECT_FALSE(book.Awaits(kStart + AddressBook::kPatience + AddressBook::kSetUp));
+}
+
+TEST(AddressBook, AKindOfAddressIsAwaitedUntilTheFirstOneIsThere) {
+  AddressBook book;
+  EXPECT_EQ(book.AwaitedOf(5, kStart), SLUICE_AWAITS_IPV4 | SLUICE_AWAITS_IPV6 | SLUICE_AWAITS_LINK_LOCAL);
+  book.Observe(5, {kLinkLocal}, kStart);
+  EXPECT_EQ(book.AwaitedOf(5, kStart), SLUICE_AWAITS_IPV4 | SLUICE_AWAITS_IPV6);
+  book.Observe(5, {kLinkLocal, kPod}, kStart);
+  EXPECT_EQ(book.AwaitedOf(5, kStart), SLUICE_AWAITS_IPV6);
+  EXPECT_EQ(book.AwaitedOf(6, kStart), SLUICE_AWAITS_IPV4 | SLUICE_AWAITS_IPV6 | SLUICE_AWAITS_LINK_LOCAL);
+  EXPECT_EQ(book.AwaitedOf(5, kStart + AddressBook::kSetUp), 0) << "what comes later is not its own";
+}
+
+TEST(AddressBook, NothingIsAwaitedOfWhatWasKnownBeforeARestart) {
+  AddressBook book;
+  book.Restore(5, kPod);
+  EXPECT_EQ(book.AwaitedOf(5, kStart), 0);
 }
 
 TEST(AddressBook, TwoLinksHaveTheSameLinkLocalAddress) {

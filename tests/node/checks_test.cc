@@ -53,5 +53,27 @@ TEST(CheckLinks, ASandboxThatNoVethLeadsToIsNamed) {
               ElementsAre(Says(Level::kWarning, "sandbox cni-macvlan", "macvlan, ipvlan, SR-IOV")));
 }
 
+TEST(CheckPlan, SaysWhatWouldBeHooked) {
+  Link pod = Named("veth1", "veth"), other = Named("veth2", "veth");
+  pod.index = 7;
+  pod.peer = 1;
+  other.index = 8;
+  other.peer = 2;
+  const std::vector<Finding> findings =
+      CheckPlan({pod, other}, {{7, "veth1", Role::kPod, 1500}, {4, "eth0", Role::kUplink, 1500}});
+  ASSERT_EQ(findings.size(), 2u);
+  EXPECT_THAT(findings[0].text, testing::AllOf(HasSubstr("1 interface to be hooked"), HasSubstr("sandbox: 1 ")));
+  EXPECT_EQ(findings[1].text, "eth0");
+  EXPECT_EQ(findings[1].level, Level::kFine);
+}
+
+TEST(CheckPlan, ANodeWithoutAWayOutIsToldToNameOne) {
+  const std::vector<Finding> findings = CheckPlan({}, {});
+  ASSERT_EQ(findings.size(), 2u);
+  EXPECT_EQ(findings[0].text, "0 interfaces to be hooked");
+  EXPECT_EQ(findings[1].level, Level::kWarning);
+  EXPECT_THAT(findings[1].text, HasSubstr("--uplink IFACE"));
+}
+
 }  // namespace
 }  // namespace sluice

@@ -1,4 +1,4 @@
-"""A tc program of somebody else's, which clears a frame's mark: mark_eraser.py INTERFACE ahead|behind
+"""A tc program of somebody else's, which sets each frame's mark: mark_setter.py INTERFACE ahead|behind MARK
 
 It is there, at ingress and egress, until standard input ends.
 """
@@ -32,8 +32,8 @@ def instruction(code, registers=0, offset=0, immediate=0):
     return struct.pack("=BBhi", code, registers, offset, immediate)
 
 
-def load():
-    code = instruction(0xB7, 2, 0, 0)  # r2 = 0
+def load(mark):
+    code = instruction(0xB7, 2, 0, mark)  # r2 = mark
     code += instruction(0x63, 2 << 4 | 1, MARK)  # context->mark = r2
     code += instruction(0xB7, 0, 0, -1)  # r0 = TCX_NEXT
     code += instruction(0x95)
@@ -44,8 +44,8 @@ def load():
 
 
 def main():
-    interface, place = sys.argv[1:]
-    program, index = load(), socket.if_nametoindex(interface)
+    interface, place, mark = sys.argv[1:]
+    program, index = load(int(mark, 0)), socket.if_nametoindex(interface)
     for direction in (TCX_INGRESS, TCX_EGRESS):
         bpf(LINK_CREATE, struct.pack("=IIII", program, index, direction, PLACES[place]))
     print("ready", flush=True)

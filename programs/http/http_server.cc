@@ -21,7 +21,6 @@ constexpr char kPatienceMs[] = "500";
 // One that takes its answer by bits and pieces has it for so long.
 constexpr std::chrono::seconds kMostTime(10);
 constexpr std::size_t kPieceBytes = std::size_t{64} << 10;
-constexpr std::size_t kMostParameters = 64;  // of a query
 
 bool IsPort(std::string_view text) {
   if (text.empty() || text.size() > 5) return false;
@@ -62,14 +61,6 @@ std::string_view ReasonOf(int status) {
   }
 }
 
-std::string UrlDecoded(std::string_view text) {
-  std::string decoded(text.size() + 1, '\0');
-  const int length =
-      mg_url_decode(text.data(), static_cast<int>(text.size()), decoded.data(), static_cast<int>(decoded.size()), 1);
-  decoded.resize(length < 0 ? 0 : static_cast<std::size_t>(length));
-  return decoded;
-}
-
 HttpRequest RequestOf(mg_connection* connection) {
   const mg_request_info& info = *mg_get_request_info(connection);
   const auto header = [&](const char* name) {
@@ -81,16 +72,8 @@ HttpRequest RequestOf(mg_connection* connection) {
   request.host = header("Host");
   request.authorization = header("Authorization");
   request.fetch_site = header("Sec-Fetch-Site");
-  const std::string_view from = info.remote_addr;
-  request.from_loopback = from.starts_with("127.") || from == "::1" || from.starts_with("::ffff:127.");
-  std::string_view query = info.query_string == nullptr ? "" : info.query_string;
-  while (!query.empty() && request.query.size() < kMostParameters) {
-    const std::string_view one = query.substr(0, query.find('&'));
-    query.remove_prefix(std::min(query.size(), one.size() + 1));
-    const std::size_t equals = std::min(one.find('='), one.size());
-    request.query.emplace_back(UrlDecoded(one.substr(0, equals)),
-                               UrlDecoded(one.substr(std::min(one.size(), equals + 1))));
-  }
+  request.from_loopback = IsLoopback(info.remote_addr);
+  request.query = ParseQuery(info.query_string == nullptr ? "" : info.query_string);
   return request;
 }
 

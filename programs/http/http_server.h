@@ -8,8 +8,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
+
+#include "http/http_request.h"
 
 class CivetServer;
 
@@ -17,16 +18,6 @@ namespace sluice {
 
 // Nothing, or what is wrong with an address: "HOST:PORT", ":PORT" or "PORT", a host of IPv6 in brackets.
 std::optional<std::string> CheckHttpAddress(const std::string& address);
-
-struct HttpRequest {
-  std::string path;
-  std::vector<std::pair<std::string, std::string>> query;  // decoded
-  bool from_loopback = false;
-  // Headers; empty where there are none.
-  std::string host;
-  std::string authorization;
-  std::string fetch_site;  // Sec-Fetch-Site
-};
 
 // What is answered: one text, or a stream of pieces.
 class HttpReply {

@@ -13,6 +13,7 @@
 #include "page/staged_list.h"
 #include "sluice/address.h"
 #include "sluice/host_port.h"
+#include "sluice/printable.h"
 #include "sluice/protocol.h"
 
 namespace sluice {
@@ -172,12 +173,16 @@ PageJson Explain(const TargetList& targets, const Query& query) {
   const auto port = query.Number("port", 0, 65535);
   if (!port) return ErrorJson("port: must be a number up to 65535");
   v1::ExplainRequest request;
-  const auto set_end = [](const std::string& text, std::string* address, std::string* pod) {
+  const auto set_end = [&](const char* name, std::string* address, std::string* pod) {
+    const std::string text = query.Of(name);
     const auto parsed = IpAddress::Parse(text);
     *(parsed ? address : pod) = parsed ? EncodeAddress(*parsed) : text;
+    return Printable(text) == text;
   };
-  set_end(query.Of("src"), request.mutable_source(), request.mutable_source_pod());
-  set_end(query.Of("dst"), request.mutable_destination(), request.mutable_destination_pod());
+  for (const bool is_name : {set_end("src", request.mutable_source(), request.mutable_source_pod()),
+                             set_end("dst", request.mutable_destination(), request.mutable_destination_pod())}) {
+    if (!is_name) return ErrorJson("src and dst: each must be an address, or a pod as namespace/name");
+  }
   request.set_protocol(*protocol);
   request.set_destination_port(*port);
   v1::Explanation explanation;

@@ -120,6 +120,19 @@ TEST(PageSite, ABadQuestionIsAnsweredWithItsField) {
   EXPECT_EQ(reply.text_, R"({"error":"there is no such dataplane"})");
 }
 
+TEST(PageSite, BytesThatAreNoNameAreNoPod) {
+  PageSite site("");
+  const auto channel = grpc::CreateChannel("unix:/nonexistent/sluice.sock", grpc::InsecureChannelCredentials());
+  site.Look({std::make_shared<PageTarget>("gw1", channel)});
+  for (const char* end : {"src", "dst"}) {
+    HttpRequest request = From(true, "/api/explain");
+    request.query = {{"proto", "tcp"}, {end, "shop/\xff"}};
+    SavedReply reply;
+    site.Get(request, reply);
+    EXPECT_EQ(reply.text_, R"({"error":"src and dst: each must be an address, or a pod as namespace/name"})");
+  }
+}
+
 TEST(PageSite, AfterItsStopStreamsAreRefused) {
   PageSite site("");
   EXPECT_EQ(StatusOf(site, From(true, "/api/drops")), 200);

@@ -142,7 +142,7 @@ class Kills(node_carry_test.CarryTest):
         self.assertEqual(arrived(), 0)
         self.lab.node.stop()
         self.assertEqual(self.lab.ask("remove")[0], 0)
-        self.assertEqual(self.reach(OPEN, "tcp", SERVER, port=80), "open")
+        self.assertEqual(self.reach(OPEN, "tcp", SERVER, port=80, timeout=PATIENCE), "open")
         self.assertGreater(arrived(), 0, "without hooks it does arrive, and would have been seen")
 
 

@@ -56,7 +56,7 @@ class Pods(Start):
             wait_for(lambda: self.link_local_of("third"), "its link-local address")
             wait_for(lambda: self.is_known_to_the_node(self.link_local_of("third")), "its call for routers")
             wait_for(lambda: set(THIRD.addresses.values()) <= set(self.hook("hthird")["addresses"]), "its addresses")
-            self.assertEqual(self.reach(THIRD, "tcp", OUTSIDE, port=443), "open")
+            self.assertEqual(self.reach(THIRD, "tcp", OUTSIDE, port=443, timeout=20), "open")
         status = self.lab.status()
         self.assertEqual([status["gone"][what] for what in DROPS], [0] * len(DROPS))
         counts = {hook["interface"]: [hook["frames"][what] for what in DROPS] for hook in status["hooks"]}

@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::uint8_t kPortProtocols[] = {kProtoTcp, kProtoUdp, kProtoSctp};
 
-constexpr std::uint16_t kDnsPort = 53;
+constexpr std::uint16_t kPlainDnsPort = 53;
 constexpr std::uint16_t kEncryptedDnsPort = 853;
 // Of NodeLocal DNSCache, as its manifests have it.
 constexpr std::string_view kCacheLabel = "k8s-app";
@@ -89,8 +89,8 @@ class ClusterPolicyLint {
   void LookForDeniedDns(const ClusterPolicy& policy) {
     const auto speaks_of_dns = [](const ClusterPolicyRule& rule) {
       return rule.any_port || std::any_of(rule.ports.begin(), rule.ports.end(), [](const ClusterPolicyPort& port) {
-               return port.name.empty() && port.protocol == kProtoUdp && port.first <= kDnsPort &&
-                      kDnsPort <= port.last;
+               return port.name.empty() && port.protocol == kProtoUdp && port.first <= kPlainDnsPort &&
+                      kPlainDnsPort <= port.last;
              });
     };
     const auto lets_dns_by = [&](const ClusterPolicyRule& rule) {

@@ -192,6 +192,14 @@ TEST_F(NameStoreTest, WhatWasListedIsInForceAfterARestartUntilItsTime) {
   EXPECT_THAT(restarted.List({25 * kSecond, At(60).unix_ns}), IsEmpty());
 }
 
+TEST_F(NameStoreTest, WhatWasLearntWhenItEndedIsNotRestored) {
+  store_.SetPatterns({"a.example.com"});
+  const std::vector<LearntPair> kept = {{"a.example.com", Ip("192.0.2.1"), At(60).unix_ns, At(60).unix_ns, false, "r"}};
+  EXPECT_EQ(store_.Restore(kept, At(0)), 0u);
+  EXPECT_EQ(store_.counters().pairs, 0u);
+  EXPECT_EQ(store_.counters().kept_pairs, 0u);
+}
+
 TEST_F(NameStoreTest, AClockThatWentBackMakesNothingLastLonger) {
   store_.SetPatterns({"a.example.com"});
   Learn({"a.example.com"}, {"192.0.2.1"}, 60, 1000);

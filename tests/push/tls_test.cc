@@ -301,6 +301,7 @@ TEST_F(Viewers, MayNotPushNames) {
         grpc::SslCredentials({Text(ours_.CaFile()), Text(signer.Key(name)), Text(signer.Certificate(name))}));
     grpc::ClientContext context;
     context.set_wait_for_ready(true);
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
     v1::PushNamesResponse response;
     return v1::NamesService::NewStub(channel)->Push(&context, request, &response);
   };

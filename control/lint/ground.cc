@@ -24,8 +24,13 @@ constexpr std::array<LintRule, kRuleCount> kRules = {{
     {"equal-priority",
      "Two cluster policies of one tier and priority decide differently about some of the same connections."},
     {"named-port-missing", "No pod that the port is looked up on has a port of that name."},
+    {"names-without-dns",
+     "A policy has rules by name and denies DNS to its subjects, so that no name is ever resolved."},
     {"namespace-unknown",
      "A selector asks for labels of namespaces, and no Namespace object tells those of a namespace that has pods."},
+    {"node-local-dns",
+     "A policy has rules by name, and a cache on each node answers its pods, where a filter at the node's uplink does "
+     "not see it."},
     {"or-meant-as-and",
      "A namespaceSelector and a podSelector are two peers, where one peer with both was likely meant."},
     {"peer-matches-nothing", "A peer selects no pod."},

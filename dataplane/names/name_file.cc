@@ -77,7 +77,7 @@ std::optional<LearntPair> PairOf(std::string_view line) {
 
 }  // namespace
 
-std::string WriteNameFile(const std::string& path, std::span<const LearntPair> pairs) {
+std::string NameFileText(std::span<const LearntPair> pairs) {
   std::string text = std::string(kFirstLine) + '\n';
   std::size_t count = 0;
   for (const LearntPair& pair : pairs) {
@@ -86,29 +86,36 @@ std::string WriteNameFile(const std::string& path, std::span<const LearntPair> p
             std::to_string(pair.until_unix_ns) + ' ' + OneWordOf(pair.source) + '\n';
     ++count;
   }
-  text += std::string(kEnd) + std::to_string(count) + '\n';
+  return text + std::string(kEnd) + std::to_string(count) + '\n';
+}
+
+std::string WriteNameFile(const std::string& path, std::span<const LearntPair> pairs) {
+  const std::string text = NameFileText(pairs);
   const std::string unfinished = path + ".new";
   if (std::string problem = WriteWhole(unfinished, text); !problem.empty()) return problem;
   return std::rename(unfinished.c_str(), path.c_str()) == 0 ? "" : ErrnoText(path);
 }
 
 NameFile ReadNameFile(const std::string& path) {
-  NameFile file;
   std::ifstream in(path, std::ios::binary);
-  if (!in) return file;
+  return in ? ParseNameFile(in, path) : NameFile();
+}
+
+NameFile ParseNameFile(std::istream& text, const std::string& name) {
+  NameFile file;
   std::string line;
-  if (!std::getline(in, line) || line != kFirstLine) {
-    file.problem = path + ": is no file of names of this version";
+  if (!std::getline(text, line) || line != kFirstLine) {
+    file.problem = name + ": is no file of names of this version";
     return file;
   }
-  while (std::getline(in, line)) {
+  while (std::getline(text, line)) {
     if (line.starts_with(kEnd) && NumberOf(std::string_view(line).substr(kEnd.size())) == file.pairs.size())
       return file;
     auto pair = PairOf(line);
     if (!pair) break;
     file.pairs.push_back(*std::move(pair));
   }
-  file.problem = path + ": is damaged after " + std::to_string(file.pairs.size()) + " addresses";
+  file.problem = name + ": is damaged after " + std::to_string(file.pairs.size()) + " addresses";
   file.pairs.clear();
   return file;
 }

@@ -6,6 +6,7 @@
 #ifndef SLUICE_DATAPLANE_NAMES_NAME_FILE_H_
 #define SLUICE_DATAPLANE_NAMES_NAME_FILE_H_
 
+#include <iosfwd>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,6 +23,10 @@ struct NameFile {
   std::string problem;  // why it is not used; empty: it is, or there is none
 };
 NameFile ReadNameFile(const std::string& path);
+
+// The same of text that is no file, which problems call by that name.
+std::string NameFileText(std::span<const LearntPair> pairs);
+NameFile ParseNameFile(std::istream& text, const std::string& name);
 
 }  // namespace sluice
 

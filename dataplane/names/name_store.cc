@@ -246,6 +246,7 @@ std::size_t NameStore::Restore(std::span<const LearntPair> pairs, NameTime now) 
     if (kept.lapsed || kept.until_unix_ns <= now.unix_ns || !Matches(kept.name)) continue;
     const std::uint64_t left_ns = std::min(kept.until_unix_ns - now.unix_ns,
                                            kept.until_unix_ns - std::min(kept.learnt_unix_ns, kept.until_unix_ns));
+    if (left_ns == 0) continue;
     const auto name = names_.try_emplace(kept.name).first;
     Renew(name, kept.address, {kept.learnt_unix_ns, now.clock_ns + left_ns, now.unix_ns + left_ns, kept.source},
           outcome);

@@ -59,6 +59,14 @@ constexpr std::string_view Name(MetricKind kind) {
   X(kDnsUnread, kCounter, "sluice_dns_unread_total", "what",                                                           \
     "What was not read of DNS: a fragment; a query whose answer does not count, as no copy of it could be made, or "   \
     "as it made way for others (displaced); a stream (TCP connection) that could not be followed")                     \
+  X(kNamePatterns, kGauge, "sluice_name_patterns", "", "Names and patterns that rules by domain name ask for")         \
+  X(kNames, kGauge, "sluice_names", "", "Names of these that were learnt; those that ran out included, while kept")    \
+  X(kNameAddresses, kGauge, "sluice_name_addresses", "", "Pairs of a name and an address that open connections now")   \
+  X(kNameAddressesLearnt, kCounter, "sluice_name_addresses_learnt_total", "",                                          \
+    "Pairs that came into force, from DNS or pushed")                                                                  \
+  X(kNameAddressesExpired, kCounter, "sluice_name_addresses_expired_total", "", "Pairs whose time ran out")            \
+  X(kNameAddressesEvicted, kCounter, "sluice_name_addresses_evicted_total", "",                                        \
+    "Pairs that were in force and made way for others, for want of room")                                              \
   X(kWorkerPackets, kCounter, "sluice_worker_packets_total", "worker", "Packets of each worker, whatever the verdict") \
   X(kWorkerHandedOver, kCounter, "sluice_worker_handed_over_frames_total", "worker",                                   \
     "Frames that the worker received and gave to the owner of their flow")                                             \

@@ -152,6 +152,15 @@ void AddDns(const DnsTotals& dns, Page& page) {
   page.Set(Metric::kDnsUnread, dns.lost_streams, {"stream"});
 }
 
+void AddNames(const NameTotals& names, Page& page) {
+  page.Set(Metric::kNamePatterns, names.patterns);
+  page.Set(Metric::kNames, names.names);
+  page.Set(Metric::kNameAddresses, names.addresses);
+  page.Set(Metric::kNameAddressesLearnt, names.learnt);
+  page.Set(Metric::kNameAddressesExpired, names.expired);
+  page.Set(Metric::kNameAddressesEvicted, names.evicted);
+}
+
 void AddSteps(const StepTimes& steps, Page& page) {
   page.Set(Metric::kBatches, steps.applied(), {"applied"});
   page.Set(Metric::kBatches, steps.refused(), {"refused"});
@@ -230,6 +239,7 @@ std::string Metrics::Text(const MetricsInput& input) {
   AddPorts(input.ports, page);
   if (input.carried) AddCarried(*input.carried, page);
   if (input.dns) AddDns(*input.dns, page);
+  AddNames(input.names, page);
   if (input.hook_drops) {
     page.Set(Metric::kHookDrops, input.hook_drops->spoofed_source, {std::string(kSpoofedSource)});
     page.Set(Metric::kHookDrops, input.hook_drops->spoofed_tunnel, {std::string(kSpoofedTunnel)});

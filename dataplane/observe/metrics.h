@@ -35,6 +35,16 @@ struct PolicyFacts {
   std::size_t endpoints = 0;
 };
 
+// What is known of the names that rules ask for.
+struct NameTotals {
+  std::uint64_t patterns = 0;
+  std::uint64_t names = 0;
+  std::uint64_t addresses = 0;  // pairs of a name and an address in force
+  std::uint64_t learnt = 0;     // pairs, since the start
+  std::uint64_t expired = 0;
+  std::uint64_t evicted = 0;
+};
+
 struct MetricsInput {
   std::string version;
   std::uint64_t start_unix_ns = 0;
@@ -43,6 +53,7 @@ struct MetricsInput {
   std::optional<CarriedTotals> carried;  // nothing: there are no hooks
   std::optional<HookDrops> hook_drops;
   std::optional<DnsTotals> dns;  // nothing: no resolver is configured
+  NameTotals names;
   std::shared_ptr<const Table> table;
   PolicyTotals::IsInForce is_in_force;
   PolicyFacts policy;

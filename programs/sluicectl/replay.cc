@@ -33,6 +33,7 @@ struct ReplayOptions {
   std::string write;
   std::string config;
   std::string names;
+  std::vector<std::string> resolvers;
   std::string format = "table";
   std::string capture;
 };
@@ -221,6 +222,9 @@ class Replay {
 
   // Returns whether verdicts change.
   bool Finish() {
+    for (const Stand& stand : stands_) {
+      if (const ReplayNames* names = stand.run->names()) std::fprintf(stderr, "%s\n", names->Summary().c_str());
+    }
     if (cut_short_ != 0) {
       std::fprintf(stderr, "note: the capture holds only the beginning of %" PRIu64 " frames\n", cut_short_);
     }
@@ -278,6 +282,28 @@ bool FindCapture(ReplayOptions& options) {
   return !options.capture.empty();
 }
 
+// What the capture's DNS teaches; null where no resolver is named. What is likely not meant is noted.
+std::unique_ptr<ReplayNames> NamesOf(const Stand& stand, const std::vector<Resolver>& resolvers, const Config& config,
+                                     const KnownNames& known) {
+  const auto note = [](std::string message) { Report({Severity::kNote, {}, 0, {}, {}, std::move(message)}); };
+  if (resolvers.empty()) {
+    if (!stand.table->name_rules().empty() && known.by_address().empty()) {
+      note(
+          "rules by domain name match nothing here: say whose DNS answers in the capture count (--dns-resolver), or "
+          "what names resolve to (--names)");
+    }
+    return nullptr;
+  }
+  std::vector<IpAddress> addresses;
+  for (const Resolver& resolver : resolvers) {
+    if (resolver.address) addresses.push_back(*resolver.address);
+  }
+  FindResolvers(resolvers, stand.policy.endpoints, addresses);
+  if (addresses.empty()) note("no pod of the manifests is one of the resolvers: no DNS is read");
+  return std::make_unique<ReplayNames>(*stand.table, std::move(addresses), static_cast<std::uint16_t>(config.dns_port),
+                                       known);
+}
+
 int RunReplay(ReplayOptions options) {
   if (!FindCapture(options)) {
     std::fprintf(stderr, "error: FILE: missing; name a capture, after all options\n");
@@ -288,6 +314,8 @@ int RunReplay(ReplayOptions options) {
   KnownNames names;
   if (!names.Load(options.names)) return kExitBadInput;
   config.pipeline.learnt_names = names.now().learnt;
+  const auto resolvers = ParseResolvers(options.resolvers.empty() ? config.dns_resolvers : options.resolvers);
+  if (!resolvers) return kExitBadInput;
   CaptureReader reader;
   if (const auto error = reader.Open(options.capture)) {
     Report(*error);
@@ -313,7 +341,8 @@ int RunReplay(ReplayOptions options) {
         return kExitBadInput;
       }
     }
-    auto run = ReplayRun::Create(config.pipeline, stand.table, writes ? &writer : nullptr);
+    auto run = ReplayRun::Create(config.pipeline, stand.table, writes ? &writer : nullptr,
+                                 NamesOf(stand, *resolvers, config, names));
     if (const auto* error = std::get_if<Diagnostic>(&run)) {
       Report(*error);
       return kExitBadInput;
@@ -353,12 +382,20 @@ void AddReplay(CLI::App& app, int* exit_code) {
   command->add_option("--config", options->config, "sluiced's configuration: time-outs, strictness, action on deny")
       ->type_name("FILE");
   command->add_option("--names", options->names, kNamesOptionText)->type_name("FILE");
+  command
+      ->add_option("--dns-resolver", options->resolvers,
+                   "DNS answers of this resolver in the capture teach what names resolve to: an address, or pods as "
+                   "NAMESPACE/LABEL=VALUE; in place of those of --config")
+      ->allow_extra_args(false)
+      ->type_name("RESOLVER");
   command->add_option("-o,--output", options->format, "json or table")
       ->check(CLI::IsMember({"json", "table"}))
       ->capture_default_str();
   command->footer(
       "Time is the capture's. Exit codes: 0 fine; 1 verdicts change; 2 bad input.\n"
-      "Example: sluicectl replay --manifests examples examples/quickstart.pcap");
+      "Examples:\n"
+      "  sluicectl replay --manifests examples examples/quickstart.pcap\n"
+      "  sluicectl replay --manifests policies --dns-resolver kube-system/k8s-app=kube-dns yesterday.pcap");
   command->callback([options, exit_code] { *exit_code = RunReplay(*options); });
 }
 

@@ -16,18 +16,26 @@ std::uint64_t ToNumber(void* handle) { return reinterpret_cast<std::uintptr_t>(h
 
 std::variant<std::unique_ptr<ReplayRun>, Diagnostic> ReplayRun::Create(const PipelineConfig& config,
                                                                        std::shared_ptr<const Table> table,
-                                                                       CaptureWriter* writer) {
+                                                                       CaptureWriter* writer,
+                                                                       std::unique_ptr<ReplayNames> names) {
   PipelineConfig repeatable = config;
+  if (names != nullptr) {
+    repeatable.dns.port = names->port();
+    repeatable.learnt_names = &names->learnt();
+  }
   if (repeatable.hash_seed == 0)
     repeatable.hash_seed = 1;  // nobody attacks a replay; the same capture, the same output
   auto pipeline = Pipeline::Create(repeatable);
   if (auto* error = std::get_if<Diagnostic>(&pipeline)) return std::move(*error);
-  return std::unique_ptr<ReplayRun>(new ReplayRun(std::move(std::get<0>(pipeline)), std::move(table), writer));
+  return std::unique_ptr<ReplayRun>(
+      new ReplayRun(std::move(std::get<0>(pipeline)), std::move(table), writer, std::move(names)));
 }
 
-ReplayRun::ReplayRun(std::unique_ptr<Pipeline> pipeline, std::shared_ptr<const Table> table, CaptureWriter* writer)
-    : pipeline_(std::move(pipeline)), table_(std::move(table)), writer_(writer) {
+ReplayRun::ReplayRun(std::unique_ptr<Pipeline> pipeline, std::shared_ptr<const Table> table, CaptureWriter* writer,
+                     std::unique_ptr<ReplayNames> names)
+    : names_(std::move(names)), pipeline_(std::move(pipeline)), table_(std::move(table)), writer_(writer) {
   output_.outcomes = &outcomes_;
+  if (names_ != nullptr) names_->Listen(*pipeline_->dns_tap());
 }
 
 void ReplayRun::Take(const CapturedFrame& captured) {
@@ -43,6 +51,10 @@ void ReplayRun::Take(const CapturedFrame& captured) {
   frame.frame_length = captured.frame_length;
   frame.handle = ToHandle(number);
   pipeline_->Process(*table_, now_ns_, {&frame, 1}, output_);
+  if (names_ != nullptr) {
+    names_->Turn();
+    pipeline_->ReleaseAnswers(*table_, now_ns_, output_);
+  }
   Collect();
 }
 

@@ -13,6 +13,7 @@
 #include "core/pipeline.h"
 #include "sluice/diagnostic.h"
 #include "sluicectl/capture.h"
+#include "sluicectl/replay_names.h"
 #include "table/table.h"
 
 namespace sluice {
@@ -21,10 +22,12 @@ namespace sluice {
 class ReplayRun {
  public:
   // `writer`, where given, gets what goes out in its order: forwarded frames and those that the pipeline makes. It
-  // outlives the run.
+  // outlives the run. `names`, where given, learns from DNS, in place of what the configuration has learnt.
   static std::variant<std::unique_ptr<ReplayRun>, Diagnostic> Create(const PipelineConfig& config,
                                                                      std::shared_ptr<const Table> table,
-                                                                     CaptureWriter* writer);
+                                                                     CaptureWriter* writer,
+                                                                     std::unique_ptr<ReplayNames> names = nullptr);
+  const ReplayNames* names() const { return names_.get(); }  // null: nothing is learnt
 
   // Takes the next packet on.
   void Take(const CapturedFrame& frame);
@@ -35,9 +38,11 @@ class ReplayRun {
   std::optional<Outcome> NextOutcome();
 
  private:
-  ReplayRun(std::unique_ptr<Pipeline> pipeline, std::shared_ptr<const Table> table, CaptureWriter* writer);
+  ReplayRun(std::unique_ptr<Pipeline> pipeline, std::shared_ptr<const Table> table, CaptureWriter* writer,
+            std::unique_ptr<ReplayNames> names);
   void Collect();
 
+  std::unique_ptr<ReplayNames> names_;  // the pipeline reads what it learnt
   std::unique_ptr<Pipeline> pipeline_;
   std::shared_ptr<const Table> table_;
   CaptureWriter* writer_;

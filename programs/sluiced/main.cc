@@ -179,7 +179,7 @@ class Daemon {
   bool StartHttp() {
     monitor_ = std::make_unique<Monitor>(
         *intake_, Monitor::Settings{config_.limits, config_.http_policies, config_.pipeline.fail_closed,
-                                    !policy_->has_paths(), flow_log_.get(), staged_.get()});
+                                    !policy_->has_paths(), flow_log_.get(), staged_.get(), &learnt_names_});
     if (config_.http.empty()) return true;
     std::string error;
     std::variant<std::string, TokenError> token;

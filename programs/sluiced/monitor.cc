@@ -92,6 +92,11 @@ std::string Monitor::MetricsText() {
   if (input.staged.since_unix_ns != 0) {
     input.staged_silent_pods = FindSilentPods(intake_.store(), *settings_.staged).silent;
   }
+  if (settings_.names != nullptr) {
+    const NameCounters names = settings_.names->counters();
+    input.names = {
+        settings_.names->pattern_count(), names.names, names.pairs, names.learnt, names.lapsed, names.evicted};
+  }
   input.certificate_end_unix_s = certificate_end_unix_s_;
   const std::shared_lock lock(view_mutex_);  // observations are good as long as the view
   if (view_ != nullptr) {

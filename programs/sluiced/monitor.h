@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "edge/dataplane.h"
+#include "names/name_store.h"
 #include "observe/dataplane_view.h"
 #include "observe/flow_log.h"
 #include "observe/metrics.h"
@@ -29,9 +30,10 @@ class Monitor {
     bool has_sender = true;  // policy comes from senders, not from manifests
     const FlowLog* flow_log = nullptr;
     const StagedLedger* staged = nullptr;
+    const NameStore* names = nullptr;
   };
 
-  // `intake`, the flow log and the ledger outlive it.
+  // `intake`, the flow log, the ledger and the names outlive it.
   Monitor(const PolicyIntake& intake, Settings settings);
 
   // The control thread.

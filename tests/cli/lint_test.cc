@@ -264,6 +264,35 @@ TEST_F(TierLintTest, EncryptedDnsBesideRulesByNameIsFound) {
   EXPECT_THAT(FindingsOf({to + https}), ElementsAre("encrypted-dns p0 spec.egress[0]"));
 }
 
+constexpr std::string_view kByName =
+    "  tier: Admin\n  priority: 1\n  subject: {namespaces: {matchLabels: {team: shop}}}\n  egress:\n"
+    "  - {action: Accept, to: [{domainNames: [a.example.com]}]}\n";
+
+TEST_F(TierLintTest, ACacheOnEachNodeBesideRulesByNameIsFound) {
+  EXPECT_THAT(FindingsOf({std::string(kByName)}), IsEmpty());
+  Write("m/cache.yaml",
+        "{apiVersion: v1, kind: Namespace, metadata: {name: kube-system}}\n---\n{apiVersion: v1, kind: Pod, metadata: "
+        "{namespace: kube-system, name: cache-1, labels: {k8s-app: "
+        "node-local-dns}}, spec: {hostNetwork: true}, status: {podIP: 192.0.2.1}}\n");
+  EXPECT_THAT(FindingsOf({std::string(kByName)}), ElementsAre("node-local-dns p0 spec.egress[0]"));
+  EXPECT_THAT(messages_.back(), HasSubstr("kube-system/cache-1"));
+  EXPECT_THAT(FindingsOf({Admin(1, "  - {action: Pass, from: [{namespaces: {}}]}\n")}), IsEmpty());
+}
+
+TEST_F(TierLintTest, RulesByNameBehindWhichDnsIsDeniedAreFound) {
+  const std::string names(kByName);
+  const std::string deny = "  - {action: Deny, to: [{networks: [0.0.0.0/0]}]}\n";
+  const std::string dns =
+      "  - {action: Accept, to: [{networks: [192.0.2.0/24]}], protocols: [{udp: {destinationPort: {number: 53}}}]}\n";
+  EXPECT_THAT(FindingsOf({names + deny}), ElementsAre("names-without-dns p0 spec.egress[1]"));
+  EXPECT_THAT(messages_.back(), HasSubstr("accept UDP and TCP port 53"));
+  EXPECT_THAT(FindingsOf({names + dns + deny}), IsEmpty());
+  EXPECT_THAT(FindingsOf({names + "  - {action: Deny, to: [{networks: [198.51.100.0/24]}]}\n"}), IsEmpty());
+  const std::string other =
+      "  tier: Admin\n  priority: 0\n  subject: {namespaces: {matchLabels: {team: shop}}}\n  egress:\n" + dns;
+  EXPECT_THAT(FindingsOf({names + deny, other}), IsEmpty());
+}
+
 TEST_F(TierLintTest, BaselineRulesBehindIsolationOfAllTheirSubjectsAndPeersOfNobodyAreFound) {
   const std::string baseline =
       "  tier: Baseline\n  priority: 1\n  subject: {namespaces: {matchLabels: {team: shop}}}\n  ingress:\n" +

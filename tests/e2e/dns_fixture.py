@@ -119,6 +119,9 @@ METRICS = {
     "lost_queries": 'sluice_dns_unread_total{what="query"}',
     "lost_streams": 'sluice_dns_unread_total{what="stream"}',
     "denied": 'sluice_drops_total{reason="policy_denied"}',
+    "judged_again": "sluice_flows_judged_again_total",
+    "cut": "sluice_flows_cut_total",
+    "addresses": "sluice_name_addresses",
 }
 
 # A query by hand, from inside a namespace: sent again every five seconds, until something comes back or time is over.

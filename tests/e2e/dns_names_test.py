@@ -1,13 +1,17 @@
 """Egress by name across a running sluiced: `curl` of a name that nobody asked for before works at its first packet, and
 no connection opens that no rule names."""
 
+import json
+import struct
+import subprocess
 import sys
 import time
 
 import dns_fixture
-from dns_fixture import (ASK_ONCE, ASKS, BY_ADDRESS, CLIENT, DNS, ONE, PODS, ROTATED, ROTATING, DnsTest, answer, bytes_of,
-                         query)
+from dns_fixture import (ASK_ONCE, ASKS, BY_ADDRESS, CLIENT, DNS, ONE, OTHER, PODS, ROTATED, ROTATING, DnsTest, answer,
+                         bytes_of, query)
 from dns_test import SEND_RAW
+from lab import programs
 
 BY_NAME = """
 apiVersion: policy.networking.k8s.io/v1alpha2
@@ -23,6 +27,49 @@ spec:
     to: [{domainNames: [NAMES]}]
     protocols: [{tcp: {destinationPort: {number: 80}}}]
 """
+
+
+# As a JVM does: asks once, and connects to what it was told then. Each line that it reads is what to do, and how long to
+# wait for it; each one that it writes, what came of it.
+CACHES = """
+import socket, sys
+name = sys.argv[1]
+address = socket.getaddrinfo(name, 80, socket.AF_INET, socket.SOCK_STREAM)[0][4]
+live = [socket.create_connection(address, 60) for _ in range(2)]
+print("ready", flush=True)
+for line in sys.stdin:
+    what, seconds = line.split()
+    try:
+        if what == "new":
+            socket.create_connection(address, int(seconds)).close()
+            print("open", flush=True)
+        else:
+            page = live.pop()
+            page.settimeout(int(seconds))
+            page.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+            print("answered" if page.recv(100).startswith(b"HTTP") else "closed", flush=True)
+    except OSError:
+        print("nothing", flush=True)
+"""
+
+
+def verdicts_in(pcapng):
+    """The first word of each packet's comment."""
+    data, at, verdicts = pcapng.read_bytes(), 0, []
+    while at < len(data):
+        kind, length = struct.unpack_from("<II", data, at)
+        if kind == 6:
+            captured, = struct.unpack_from("<I", data, at + 20)
+            option = at + 28 + (captured + 3) // 4 * 4
+            while option < at + length - 4:
+                code, size = struct.unpack_from("<HH", data, option)
+                if code == 1:
+                    verdicts.append(data[option + 4:option + 4 + size].decode().replace(":", " ").split()[0].rstrip(";"))
+                if code == 0:
+                    break
+                option += 4 + (size + 3) // 4 * 4
+        at += length
+    return verdicts
 
 
 def rules_for(*names):
@@ -115,6 +162,106 @@ class Names(DnsTest):
         self.stop()
         self.start()
         self.assert_first_packet_passes("zero.example.com")
+
+    def test_a_kill_between_answer_and_connection(self):
+        kept = ("--state", self.folder / "state", "--run", self.folder / "run")
+        self.manifests = self.folder / "manifests.yaml"
+        self.manifests.write_text(rules_for("one.example.com"))
+        self.start(extra=kept)
+        self.assertEqual(self.addresses("one.example.com"), [ONE])
+        names = self.folder / "state" / "names"
+        deadline = time.monotonic() + 60
+        while not (names.exists() and f"one.example.com {ONE} " in names.read_text()):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.1)
+        self.daemon.kill()
+        self.start(extra=kept)
+        before = self.status()
+        self.assertTrue(self.curl(ONE), self.daemon.words()[-2000:])
+        status = self.status()
+        self.assertEqual((status["denied"], status["learnt"]), (before["denied"], 0))
+
+    def test_a_client_that_asks_once_and_connects_again_when_the_answer_ran_out(self):
+        self.begin("second.example.com")
+        client = subprocess.Popen([*self.topology.inside("client"), sys.executable, "-c", CACHES, "second.example.com"],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        for step in (client.wait, client.kill, client.stdout.close, client.stdin.close):
+            self.addCleanup(step)
+        self.assertEqual(client.stdout.readline(), "ready\n")
+
+        def told(line):
+            client.stdin.write(line + "\n")
+            return client.stdout.readline().strip()
+
+        def change(names, key):
+            """Waits until what is counted there says that a flow met the change."""
+            before = self.status()[key]
+            self.manifests.write_text(rules_for(*names))
+            self.wait_for(lambda status: status[key] > before, 60)
+
+        self.wait_for(lambda status: status["addresses"] == 0, 120)  # a second, and 30 at least
+        self.assertEqual(told("new 3"), "nothing")
+        change(["one.example.com", "second.example.com"], "judged_again")
+        self.assertEqual(told("use 60"), "answered", "a live connection keeps what it began with")
+        change(["one.example.com"], "cut")
+        self.assertEqual(told("use 3"), "nothing", "its rule is gone")
+        self.manifests.write_text(rules_for("second.example.com"))
+        deadline = time.monotonic() + 60
+        while not self.curl("second.example.com", seconds=2):
+            self.assertLess(time.monotonic(), deadline)
+        self.assertEqual(told("new 60"), "open", "whoever asked, the address is what is allowed")
+
+    def test_of_answers_the_one_with_id_port_resolver_and_question_of_the_query_counts(self):
+        self.manifests = self.folder / "manifests.yaml"
+        self.manifests.write_text(rules_for("one.example.com"))
+        super().start({"resolvers": ["kube-system/k8s-app=kube-dns", OTHER.addresses[4]], "hold_ms": 1000})
+
+        def ask():
+            """Nobody answers there."""
+            self.inside(sys.executable, "-c", ASK_ONCE, OTHER.addresses[4], 40005, 1, query("one.example.com", 7).hex())
+
+        def tell(host, address, port, message):
+            self.inside(sys.executable, "-c", SEND_RAW, address, CLIENT.addresses[4], 53, port, message.hex(), host=host)
+
+        ask()
+        right = answer("one.example.com", ONE, number=7)
+        tell("other", OTHER.addresses[4], 40005, answer("one.example.com", ONE, number=8))
+        tell("other", OTHER.addresses[4], 40006, right)
+        tell("dns", DNS.addresses[4], 40005, right)
+        tell("other", OTHER.addresses[4], 40005, answer("two.example.com", ONE, number=7))
+        self.assertEqual(self.wait_for(lambda status: status["spoofed"] >= 4)["learnt"], 0)
+        self.assertFalse(self.curl(ONE, seconds=3))
+        deadline = time.monotonic() + 60
+        while self.status()["learnt"] == 0 and time.monotonic() < deadline:
+            ask()
+            tell("other", OTHER.addresses[4], 40005, right)
+            time.sleep(0.2)
+        self.assertTrue(self.curl(ONE), self.status())
+
+    def test_a_replay_of_what_was_captured_says_the_same(self):
+        self.begin("one.example.com")
+        capture = self.folder / "names.pcapng"
+        process = subprocess.Popen([programs.BIN / "sluicectl", "capture", "--target", self.daemon.target, "--write", capture,
+                                    "--payload", "--pod", "shop/client", "--packets", "30", "--for", "5m"], stderr=subprocess.DEVNULL)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        deadline = time.monotonic() + 60
+        while not (capture.exists() and capture.stat().st_size > 0):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        self.assertFalse(self.curl(ONE, seconds=2))
+        deadline = time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < deadline:
+            self.curl("one.example.com", seconds=2)
+        self.assertEqual(process.wait(1), 0)
+        live = verdicts_in(capture)
+        self.assertEqual(len(live), 30)
+        self.assertEqual(set(live), {"drop", "forward"})
+        code, out, err = programs.sluicectl("replay", "--manifests", self.manifests, "--config", self.folder / "sluiced.yaml",
+                                            "-o", "json", capture)
+        self.assertEqual(code, 0, err)
+        self.assertEqual([json.loads(line)["verdict"] for line in out.splitlines()], live)
+        self.assertIn("; 1 names with 1 addresses", err)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <map>
 #include <memory>
+#include <span>
+#include <string>
 #include <variant>
 
 #include "core/parse.h"
@@ -20,9 +22,20 @@ void Require(bool holds) {
   if (!holds) std::abort();
 }
 
-enum Step : std::uint8_t { kRawFrame, kSample, kWait, kLoadPolicy, kEndBurst, kHousekeep, kStepCount };
+enum Step : std::uint8_t {
+  kRawFrame,
+  kSample,
+  kWait,
+  kLoadPolicy,
+  kEndBurst,
+  kHousekeep,
+  kDns,
+  kReadDns,
+  kRelease,
+  kStepCount,
+};
 
-constexpr std::uint8_t kReject = 1, kStrict = 2, kPassUnknown = 4;  // bits of the first byte
+constexpr std::uint8_t kReject = 1, kStrict = 2, kPassUnknown = 4, kListen = 8;  // bits of the first byte
 
 class Input {
  public:
@@ -76,7 +89,9 @@ class Run {
     config.fragments_held = 8;
     config.fragments_held_each = 4;
     config.hash_seed = 1;
+    if ((options & kListen) != 0) config.dns = {.port = 53, .hold_ms = 50, .held = 4};
     pipeline_ = std::get<0>(Pipeline::Create(config));
+    if (DnsTap* tap = pipeline_->dns_tap()) tap->Trust({Ip("10.0.0.2"), Ip("fd00::2")});
   }
 
   void Do(Input& input) {
@@ -111,6 +126,20 @@ class Run {
       }
       case kEndBurst:
         EndBurst();
+        break;
+      case kDns:
+        if (frames_.size() < kMaxFrames) Add(DnsFrame(input), port);
+        break;
+      case kReadDns:
+        if (DnsTap* tap = pipeline_->dns_tap()) {
+          tap->packets().Take(input.Byte() % 4, [this](const DnsPacket&, std::span<const std::uint8_t> bytes) {
+            for (const std::uint8_t byte : bytes) read_ += byte;
+          });
+        }
+        break;
+      case kRelease:
+        EndBurst();
+        pipeline_->ReleaseAnswers(*table_, now_ns_, output_);
         break;
       default:
         EndBurst();
@@ -153,6 +182,25 @@ class Run {
     std::unique_ptr<std::uint8_t[]> data;
   };
 
+  // Between the client and the resolver, either way, with any bytes as the message; some of them cut
+  // short.
+  static ByteVector DnsFrame(Input& input) {
+    const std::uint8_t how = input.Byte();
+    const bool is_answer = (how & 1) != 0, is_v6 = (how & 2) != 0, is_tcp = (how & 4) != 0;
+    const std::string client = is_v6 ? "fd00::1" : "10.0.0.1", resolver = is_v6 ? "fd00::2" : "10.0.0.2";
+    const auto own_port = static_cast<std::uint16_t>(1000 + (how >> 5));
+    const std::uint16_t from = is_answer ? 53 : own_port, to = is_answer ? own_port : 53;
+    PacketBuilder packet;
+    packet.Ethernet();
+    is_v6 ? packet.Ipv6(is_answer ? resolver : client, is_answer ? client : resolver)
+          : packet.Ipv4(is_answer ? resolver : client, is_answer ? client : resolver);
+    is_tcp ? packet.Tcp(from, to, input.Byte() & 0x3f) : packet.Udp(from, to);
+    packet.Payload(input.Take(input.Byte() % 64));
+    ByteVector bytes = packet.Bytes();
+    if ((how & 8) != 0) bytes.resize(std::min<std::size_t>(bytes.size(), 14u + input.Byte()));
+    return bytes;
+  }
+
   void Add(ByteVector bytes, std::uint16_t port) {
     auto kept = std::make_unique<Kept>();
     kept->data = std::make_unique<std::uint8_t[]>(bytes.size());
@@ -181,6 +229,7 @@ class Run {
   std::vector<Frame> burst_;
   std::uint64_t now_ns_ = 1;
   int policies_ = 0;
+  std::uint64_t read_ = 0;  // the sum of what was copied: each byte is looked at
 };
 
 }  // namespace
@@ -200,7 +249,7 @@ std::vector<std::vector<std::uint8_t>> FuzzSeeds() {
   using namespace sluice;
   std::vector<std::vector<std::uint8_t>> seeds;
   const auto count = static_cast<std::uint16_t>(SamplePackets().size());
-  for (std::uint8_t options = 0; options < 8; ++options) {
+  for (std::uint8_t options = 0; options < 16; ++options) {
     std::vector<std::uint8_t> seed = {options};
     for (std::uint16_t i = 0; i < count; ++i) {
       if (i % 30 == 0) {
@@ -209,6 +258,17 @@ std::vector<std::vector<std::uint8_t>> FuzzSeeds() {
       }
       seed.insert(seed.end(), {kSample, static_cast<std::uint8_t>(i >> 8), static_cast<std::uint8_t>(i), 0});
       if (i % 7 == 0) seed.insert(seed.end(), {kWait, static_cast<std::uint8_t>(i % 5)});
+    }
+    // Queries and answers of both families, over UDP and TCP: read and let go, and held when policy changes.
+    for (std::uint8_t how = 0; how < 8; ++how) {
+      seed.insert(seed.end(), {kDns, how});
+      if ((how & 4) != 0) seed.push_back(kTcpAck);
+      seed.push_back(20);
+      seed.insert(seed.end(), 20, 0x80);
+      seed.push_back(kEndBurst);
+      if ((how & 3) == 1) seed.insert(seed.end(), {kReadDns, 3});
+      if ((how & 3) == 3) seed.insert(seed.end(), {kLoadPolicy, how, kWait, 2});
+      seed.push_back(kRelease);
     }
     seeds.push_back(seed);
   }

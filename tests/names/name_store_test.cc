@@ -56,6 +56,26 @@ TEST_F(NameStoreTest, NothingIsKeptThatNoRuleAsksFor) {
   EXPECT_EQ(store_.counters().unasked, 2u);
 }
 
+TEST_F(NameStoreTest, AMillionNamesThatNoRuleAsksForLeaveNothingBehind) {
+  store_.SetPatterns({"a.example.com", "*.example.org"});
+  Learn({"a.example.com"}, {"192.0.2.1"}, 3600);
+  const std::uint64_t revision = store_.revision();
+  constexpr std::uint32_t kNames = 1'000'000;
+  for (std::uint32_t i = 0; i < kNames; ++i) {
+    const std::string name[] = {"n" + std::to_string(i) + ".example.com"};
+    const IpAddress address[] = {IpAddress::V4(i)};
+    ASSERT_EQ(store_.Learn({name, address, 3600, "r"}, At(0)).kept, 0u);
+  }
+  const NameCounters counters = store_.counters();
+  EXPECT_EQ(counters.unasked, kNames);
+  EXPECT_EQ(counters.names, 1u);
+  EXPECT_EQ(counters.kept_pairs, 1u);
+  EXPECT_EQ(counters.evicted, 0u);
+  EXPECT_EQ(store_.learnt().size(), 1u);
+  EXPECT_EQ(store_.learnt().retired_count(), 0u);
+  EXPECT_EQ(store_.revision(), revision) << "nothing is written to disk for them";
+}
+
 TEST_F(NameStoreTest, FQ_01_CaseAndTheLastDotMeanNothingAndAStarIsOneLabelOrMore) {
   store_.SetPatterns({"S3.Example.com.", "*.example.org"});
   EXPECT_TRUE(store_.AsksFor("s3.example.com"));
@@ -170,6 +190,14 @@ TEST_F(NameStoreTest, WhatWasListedIsInForceAfterARestartUntilItsTime) {
   EXPECT_EQ(list[0], kept[0]);
   EXPECT_EQ(restarted.learnt().Find(Ip("192.0.2.1"))->at(0).until_ns, 25 * kSecond);
   EXPECT_THAT(restarted.List({25 * kSecond, At(60).unix_ns}), IsEmpty());
+}
+
+TEST_F(NameStoreTest, WhatWasLearntWhenItEndedIsNotRestored) {
+  store_.SetPatterns({"a.example.com"});
+  const std::vector<LearntPair> kept = {{"a.example.com", Ip("192.0.2.1"), At(60).unix_ns, At(60).unix_ns, false, "r"}};
+  EXPECT_EQ(store_.Restore(kept, At(0)), 0u);
+  EXPECT_EQ(store_.counters().pairs, 0u);
+  EXPECT_EQ(store_.counters().kept_pairs, 0u);
 }
 
 TEST_F(NameStoreTest, AClockThatWentBackMakesNothingLastLonger) {

@@ -33,6 +33,7 @@ class MetricsTest : public testing::Test {
     input_.carried = CarriedTotals{.is_on = true, .flows = 4, .packets = 70, .bytes = 800};
     input_.staged.since_unix_ns = 3'000'000'000;
     input_.staged_silent_pods = 6;
+    input_.names = {.patterns = 2, .names = 3, .addresses = 5, .learnt = 9, .expired = 4, .evicted = 1};
     input_.is_in_force = [](const std::string&) { return true; };
     for (int i = 0; i < 2; ++i) {
       PortState& port = input_.ports.emplace_back();
@@ -98,15 +99,28 @@ TEST_F(MetricsTest, NamesEndAsPrometheusWantsThem) {
 TEST_F(MetricsTest, CountsAreTheWorkers) {
   const std::string text = Text(ServerAdmitsClient());
   for (const char* line :
-       {"sluice_build_info{version=\"1.2.3\"} 1\n", "sluice_packets_total{verdict=\"forward\"} 1\n",
-        "sluice_packets_total{verdict=\"drop\"} 1\n", "sluice_drops_total{reason=\"policy_denied\"} 1\n",
+       {"sluice_build_info{version=\"1.2.3\"} 1\n",
+        "sluice_packets_total{verdict=\"forward\"} 1\n",
+        "sluice_packets_total{verdict=\"drop\"} 1\n",
+        "sluice_drops_total{reason=\"policy_denied\"} 1\n",
         "sluice_hook_drops_total{reason=\"spoofed_source\"} 5\n",
-        "sluice_hook_drops_total{reason=\"spoofed_tunnel\"} 7\n", "sluice_flows 1\n",
-        "sluice_worker_rounds_total{worker=\"0\"} 100\n", "sluice_worker_busy_rounds_total{worker=\"0\"} 25\n",
-        "sluice_generation 1\n", "sluice_policy_in_force 1\n", "sluice_policy_published_timestamp_seconds 1.5\n",
+        "sluice_hook_drops_total{reason=\"spoofed_tunnel\"} 7\n",
+        "sluice_flows 1\n",
+        "sluice_worker_rounds_total{worker=\"0\"} 100\n",
+        "sluice_worker_busy_rounds_total{worker=\"0\"} 25\n",
+        "sluice_name_patterns 2\n",
+        "sluice_names 3\n",
+        "sluice_name_addresses 5\n",
+        "sluice_name_addresses_learnt_total 9\n",
+        "sluice_name_addresses_expired_total 4\n",
+        "sluice_name_addresses_evicted_total 1\n",
+        "sluice_generation 1\n",
+        "sluice_policy_in_force 1\n",
+        "sluice_policy_published_timestamp_seconds 1.5\n",
         "sluice_port_rx_packets_total{wire=\"0\",side=\"1\",device=\"null\"} 7\n",
         "sluice_port_link_up{wire=\"0\",side=\"2\",device=\"null\"} 0\n",
-        "sluice_certificate_end_timestamp_seconds 5000\n", "sluice_flow_log_lines_total{sink=\"stdout\"} 5\n",
+        "sluice_certificate_end_timestamp_seconds 5000\n",
+        "sluice_flow_log_lines_total{sink=\"stdout\"} 5\n",
         "sluice_events_lost_total{sink=\"stdout\",cause=\"rate\"} 3\n",
         "sluice_policy_packets_total{policy=\"default/server\",tier=\"NetworkPolicy\",direction=\"ingress\",action="
         "\"deny\"} 1\n"}) {

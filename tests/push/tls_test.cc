@@ -21,6 +21,7 @@
 #include "kube/process.h"
 #include "push/authority.h"
 #include "push/page.h"
+#include "sluice/v1/names.grpc.pb.h"
 #include "sluice/v1/policy.grpc.pb.h"
 #include "store/policy_intake.h"
 
@@ -261,9 +262,11 @@ class Viewers : public TlsQuestion {
     return plane_.Start({SLUICED, "--config", folder_ / "sluiced.yaml", "--no-huge"}, folder_ / "plane.log") &&
            Becomes([&] { return PlaneLog().find("ready") != std::string::npos; });
   }
-  std::string PlaneLog() const {
+  std::string PlaneLog() const { return Text(folder_ / "plane.log"); }
+
+  static std::string Text(const std::string& path) {
     std::ostringstream text;
-    text << std::ifstream(folder_ / "plane.log").rdbuf();
+    text << std::ifstream(path).rdbuf();
     return text.str();
   }
 
@@ -285,6 +288,27 @@ TEST_F(Viewers, MayLookAndNotPush) {
   StartSync(ours_, "sync", ours_);
   EXPECT_TRUE(Becomes([&] { return AskAs(other_, "viewer", ours_).find("\"generation\": 1") != std::string::npos; }))
       << Log() << PlaneLog();
+}
+
+TEST_F(Viewers, MayNotPushNames) {
+  ASSERT_TRUE(StartProgram()) << PlaneLog();
+  v1::PushNamesRequest request;
+  request.set_sender("test");
+  request.add_answers()->add_names("a.example.com");
+  const auto push = [&](const Authority& signer, const std::string& name) {
+    const auto channel = grpc::CreateChannel(
+        "127.0.0.1:" + std::to_string(port_),
+        grpc::SslCredentials({Text(ours_.CaFile()), Text(signer.Key(name)), Text(signer.Certificate(name))}));
+    grpc::ClientContext context;
+    context.set_wait_for_ready(true);
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
+    v1::PushNamesResponse response;
+    return v1::NamesService::NewStub(channel)->Push(&context, request, &response);
+  };
+  const grpc::Status refused = push(other_, "viewer");
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::PERMISSION_DENIED) << refused.error_message();
+  const grpc::Status taken = push(ours_, "sync");
+  EXPECT_TRUE(taken.ok()) << taken.error_message();
 }
 
 TEST_F(Viewers, OfNoAuthorityAreTurnedAway) {

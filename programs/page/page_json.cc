@@ -202,7 +202,9 @@ PageJson PolicyList::Json(const v1::PolicyInfo& policy) const {
                                                           {"last_hit_ms", rule.last_hit_unix_ns() / kNsInMs}});
     if (!rule.name().empty()) shown["name"] = rule.name();
     const auto covered = covered_.find(PlaceOf(policy.policy(), rule));
-    if (covered != covered_.end()) shown["covered_by"] = covered->second;
+    if (covered == covered_.end()) continue;
+    shown["covered_by"] = covered->second.index;
+    if (covered->second.of_pods_now) shown["covered_now"] = true;
   }
   json["rules_not_shown"] = policy.rules_size() - static_cast<int>(json["rules"].size());
   return json;

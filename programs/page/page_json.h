@@ -46,7 +46,7 @@ class PolicyList {
 
   std::map<std::string, v1::PolicyInfo> policies_;
   std::map<std::string, double> packets_per_second_;
-  std::map<RulePlace, std::int32_t> covered_;
+  std::map<RulePlace, CoveringRule> covered_;
 };
 
 // The map, with the namespaces of `open` shown by workload, and without those of `hidden`. At most kEdgesShown edges:

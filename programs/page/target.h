@@ -59,7 +59,7 @@ class PageTarget {
     std::string error;
     std::vector<v1::PolicyInfo> policies;              // whole, however many messages they came in
     std::map<std::string, double> packets_per_second;  // by policy, since the answer before; without those that rest
-    std::map<RulePlace, std::int32_t> covered;
+    std::map<RulePlace, CoveringRule> covered;
   };
   struct StagedAnswer {
     std::string error;
@@ -105,7 +105,7 @@ class PageTarget {
 
   PoliciesAnswer AskPolicies();
   void AddRates(PoliciesAnswer& answer);
-  std::map<RulePlace, std::int32_t> AskCovered();
+  std::map<RulePlace, CoveringRule> AskCovered();
   PodsAnswer AskPods();
   MapAnswer AskMap();
   std::string SampleFlows(const PodsAnswer& pods);
@@ -127,7 +127,7 @@ class PageTarget {
   std::chrono::steady_clock::time_point counted_at_;
   std::uint64_t covered_generation_ = 0;
   std::chrono::steady_clock::time_point covered_at_;
-  std::map<RulePlace, std::int32_t> covered_;
+  std::map<RulePlace, CoveringRule> covered_;
 
   std::mutex map_mutex_;  // over these, where no call is made
   FlowMap flows_;

@@ -70,7 +70,7 @@ TEST(PageJson, PoliciesOfSeveralDataplanesAreAddedUp) {
   PageTarget::PoliciesAnswer one, other;
   one.policies = {PolicyWith("shop/web", 5, 2'000'000), PolicyWith("shop/idle", 0, 0)};
   one.packets_per_second["shop/web"] = 10;
-  one.covered[{"shop/idle", Direction::kIngress, 0}] = 3;
+  one.covered[{"shop/idle", Direction::kIngress, 0}] = {3, true};
   other.policies = {PolicyWith("shop/web", 7, 9'000'000)};
   other.packets_per_second["shop/web"] = 2.5;
   list.Add(one);
@@ -87,6 +87,7 @@ TEST(PageJson, PoliciesOfSeveralDataplanesAreAddedUp) {
   const PageJson covered = list.Shown("", PolicyList::Show::kCovered);
   ASSERT_EQ(covered["policies"].size(), 1u);
   EXPECT_EQ(covered["policies"][0]["rules"][0]["covered_by"], 3);
+  EXPECT_EQ(covered["policies"][0]["rules"][0]["covered_now"], true);
   EXPECT_FALSE(covered["policies"][0]["rules"][1].contains("covered_by"));
 }
 

@@ -92,6 +92,12 @@ PageTarget::PageTarget(std::string name, const std::shared_ptr<grpc::Channel>& c
 PageTarget::~PageTarget() {
   Stop();
   if (denials_.joinable()) denials_.join();
+  // Those that ask others come before these.
+  map_.Finish();
+  staged_.Finish();
+  policies_.Finish();
+  pods_.Finish();
+  status_.Finish();
 }
 
 void PageTarget::Stop() {

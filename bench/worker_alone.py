@@ -6,6 +6,7 @@ import contextlib
 import functools
 import json
 import pathlib
+import random
 import signal
 import subprocess
 import time
@@ -113,8 +114,9 @@ def in_turns(starts, turns, seconds):
             go_on(contender)
             time.sleep(WARMING)
             stand_still(contender)
+        order = random.Random(1)
         for _ in range(turns):
-            for contender in there:
+            for contender in order.sample(there, len(there)):  # after which other one it runs makes some per cent
                 go_on(contender)
                 time.sleep(SETTLING)
                 contender.measure(seconds)

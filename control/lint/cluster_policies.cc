@@ -11,6 +11,7 @@
 
 #include "lint/cover.h"
 #include "lint/tiers.h"
+#include "sluice/cover.h"
 #include "sluice/domain_name.h"
 #include "sluice/protocol.h"
 

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "sluice/domain_name.h"
+#include "sluice/cover.h"
 
 namespace sluice {
 namespace {
@@ -13,14 +13,6 @@ namespace {
 bool Selects(const LabelSelector& wide, const LabelSelector& narrow) {
   return std::includes(narrow.requirements.begin(), narrow.requirements.end(), wide.requirements.begin(),
                        wide.requirements.end());
-}
-
-bool IsBlockCovered(const IpBlock& block, const IpBlock& other) {
-  if (block.cidr.base.family != other.cidr.base.family || !other.cidr.Contains(block.cidr)) return false;
-  return std::all_of(other.excepts.begin(), other.excepts.end(), [&](const Prefix& hole) {
-    return !Overlap(hole, block.cidr) || std::any_of(block.excepts.begin(), block.excepts.end(),
-                                                     [&](const Prefix& own) { return own.Contains(hole); });
-  });
 }
 
 // A pod selector without a namespace selector looks into the policy's own namespace (NP-30), which is the same for
@@ -60,12 +52,7 @@ bool IsPeerCovered(const ClusterPolicyPeer& peer, const ClusterPolicyPeer& other
   if (IsEverywhere(other)) return true;
   if (peer.pods) return other.pods && IsCoveredBy(*peer.pods, *other.pods);
   if (peer.nodes) return other.nodes && Selects(*other.nodes, *peer.nodes);
-  if (!peer.domain_names.empty()) {
-    return std::all_of(peer.domain_names.begin(), peer.domain_names.end(), [&](const std::string& name) {
-      return std::any_of(other.domain_names.begin(), other.domain_names.end(),
-                         [&](const std::string& wide) { return DomainPatternCovers(wide, name); });
-    });
-  }
+  if (!peer.domain_names.empty()) return AreNamesCovered(peer.domain_names, other.domain_names);
   return !peer.networks.empty() && std::all_of(peer.networks.begin(), peer.networks.end(), [&](const Prefix& network) {
     return std::any_of(other.networks.begin(), other.networks.end(), [&](const Prefix& wide) {
       return wide.base.family == network.base.family && wide.Contains(network);
@@ -79,10 +66,6 @@ bool IsPortCovered(const ClusterPolicyPort& port, const ClusterPolicyPort& other
 }
 
 }  // namespace
-
-bool Overlap(const Prefix& a, const Prefix& b) {
-  return a.base.family == b.base.family && (a.length <= b.length ? a.Contains(b) : b.Contains(a));
-}
 
 bool IsCoveredBy(const PodSelection& selection, const PodSelection& other) {
   return Selects(other.namespaces, selection.namespaces) && Selects(other.pods, selection.pods);

@@ -18,8 +18,6 @@ bool IsCoveredBy(const ClusterPolicyRule& rule, const ClusterPolicyRule& other);
 // True only where each pod that `selection` selects is selected by `other`, too.
 bool IsCoveredBy(const PodSelection& selection, const PodSelection& other);
 
-bool Overlap(const Prefix& a, const Prefix& b);
-
 // False only where no port and protocol belongs to both; a name may stand for any number.
 bool PortsMeet(const ClusterPolicyRule& rule, const ClusterPolicyRule& other);
 

@@ -65,6 +65,9 @@ struct FlowWays {
   FlowTraffic from_greater;
 
   FlowTraffic sum() const { return from_lesser + from_greater; }
+  friend FlowWays operator+(const FlowWays& a, const FlowWays& b) {
+    return {a.from_lesser + b.from_lesser, a.from_greater + b.from_greater};
+  }
 };
 
 // Packets and bytes of both ways in one word, so that counting is one addition: of each way packets x 2^22 + bytes, the

@@ -114,11 +114,11 @@ void FlowKeeper::End(std::uint32_t flow, FlowEndCause cause) {
 }
 
 template <typename Key>
-void FlowKeeper::Tell(std::uint32_t flow, FlowEndCause cause) const {
-  FlowView view;
-  if (!listener_->WantsNext() || !flows<Key>().View(flow, view)) return;
-  Complete(view);
-  listener_->FlowEnded(view, cause, whole_now_ms());
+void FlowKeeper::Tell(std::uint32_t flow, FlowEndCause cause) {
+  if (!listener_->WantsNext()) return;
+  flows<Key>().ViewOwn(flow, told_);
+  Complete(told_);
+  listener_->FlowEnded(told_, cause, whole_now_ms());
 }
 
 void FlowKeeper::Complete(FlowView& view) const {

@@ -245,7 +245,7 @@ class FlowKeeper {
   template <typename Key>
   void FoldFamily(bool judge_again);
   template <typename Key>
-  void Tell(std::uint32_t flow, FlowEndCause cause) const;
+  void Tell(std::uint32_t flow, FlowEndCause cause);
   // The parts of a view that the flow table does not know.
   void Complete(FlowView& view) const;
 
@@ -260,6 +260,7 @@ class FlowKeeper {
   Classifier classifier_;
   RuleAccount account_;
   FlowListener* listener_ = nullptr;
+  FlowView told_;                             // to it: to begin with an empty one each time costs more than to fill it
   std::unique_ptr<StagedJudge> owned_judge_;  // made once
   std::atomic<StagedJudge*> staged_judge_ = nullptr;
   StagedJudge* staged_ = nullptr;  // null where the table in force has no staged one

@@ -189,21 +189,36 @@ bool FlowTable<Key>::View(std::uint32_t flow, FlowView& view) const {
     const bool live = again.words[Key::kWords - 1] != 0;
     again.words[Key::kWords - 1] &= kKeyBits;
     if (!live || !copy.Is(again)) continue;
-    view.source = copy.source();
-    view.destination = copy.destination();
-    view.protocol = copy.protocol();
-    view.state = copy.state();
-    view.replied = copy.Has(Entry::kReplied);
-    view.guessed = copy.Has(Entry::kGuessed);
-    view.began_ms = first_moment_ms_.load(std::memory_order_relaxed) +
-                    (FlowTotal::Moment(lesser) << FlowTotal::kMomentBits | FlowTotal::Moment(greater));
-    const FlowTraffic from_lesser = folded.from_lesser + unfolded.from_lesser;
-    const FlowTraffic from_greater = folded.from_greater + unfolded.from_greater;
-    view.traffic = from_lesser + from_greater;
-    view.reply = copy.Has(Entry::kOriginatorIsGreater) ? from_lesser : from_greater;
+    view.began_ms = BeganMs(lesser, greater);
+    SetEnds(copy, folded + unfolded, view);
     return true;
   }
   return false;
+}
+
+template <typename Key>
+void FlowTable<Key>::ViewOwn(std::uint32_t flow, FlowView& view) const {
+  const Entry& entry = entries_[flow];
+  const Record& record = records_[flow];
+  view.generation = entry.generation;
+  view.last_seen_ms = entry.last_seen_ms;
+  view.egress_rule = rules(flow).egress;
+  view.ingress_rule = rules(flow).ingress;
+  view.began_ms = BeganMs(record.from_lesser.packets_and_moment, record.from_greater.packets_and_moment);
+  const FlowWays folded = record.folded();
+  SetEnds(entry, folded + FlowCount::Since(entry.count, folded), view);
+}
+
+template <typename Key>
+void FlowTable<Key>::SetEnds(const Entry& entry, const FlowWays& traffic, FlowView& view) {
+  view.source = entry.source();
+  view.destination = entry.destination();
+  view.protocol = entry.protocol();
+  view.state = entry.state();
+  view.replied = entry.Has(Entry::kReplied);
+  view.guessed = entry.Has(Entry::kGuessed);
+  view.traffic = traffic.sum();
+  view.reply = entry.Has(Entry::kOriginatorIsGreater) ? traffic.from_lesser : traffic.from_greater;
 }
 
 template class FlowTable<Ipv4FlowKey>;

@@ -114,6 +114,8 @@ class FlowTable {
 
   // Any thread. False where the entry is free.
   bool View(std::uint32_t flow, FlowView& view) const;
+  // The writer's, of a flow that lives: nothing changes meanwhile.
+  void ViewOwn(std::uint32_t flow, FlowView& view) const;
   // Any thread. Calls visit(FlowView) for each flow; those that come or go meanwhile are seen or not.
   template <typename Visit>
   void ForEach(Visit visit) const {
@@ -136,6 +138,12 @@ class FlowTable {
   };
   FlowTable(std::uint32_t capacity, std::uint64_t seed, const FlowMemory& memory, std::byte* bytes);
   void BeginRecord(Record& record, std::uint64_t began_ms);
+  static void SetEnds(const Entry& entry, const FlowWays& traffic, FlowView& view);
+  // When a flow began whose record has these moments.
+  std::uint64_t BeganMs(std::uint64_t lesser, std::uint64_t greater) const {
+    return first_moment_ms_.load(std::memory_order_relaxed) +
+           (FlowTotal::Moment(lesser) << FlowTotal::kMomentBits | FlowTotal::Moment(greater));
+  }
 
   FlowHasher hasher_;
   FlowIndex index_;

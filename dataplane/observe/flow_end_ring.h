@@ -11,6 +11,7 @@
 
 #include "core/counters.h"
 #include "core/flow_events.h"
+#include "core/prefetch.h"
 
 namespace sluice {
 
@@ -44,8 +45,8 @@ class FlowEndRing final : public FlowListener {
     ends_[put & (capacity_ - 1)].Set(flow, cause, now_ms);
     put_.store(put + 1, std::memory_order_release);
     const char* const next = reinterpret_cast<const char*>(&ends_[(put + kAhead) & (capacity_ - 1)]);
-    __builtin_prefetch(next, 1, 2);
-    __builtin_prefetch(next + 64, 1, 2);
+    PrefetchToWrite(next);
+    PrefetchToWrite(next + 64);
   }
 
   // The reader. Calls visit(const FlowEndRecord&) for up to `most`, the oldest first. Returns how many there were.

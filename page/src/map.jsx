@@ -74,26 +74,32 @@ function Says({ edge }) {
 }
 
 function Edge({ edge, points, place }) {
-  const middle = points ? points[Math.floor(points.length / 2)] : { x: place.x + place.width / 2 + 40, y: place.y + 10 };
   const path = points ? pathOf(points) : loopOf(place);
   const width = Math.min(6, 1.5 + Math.log10(1 + edge.bytes_per_second / 1000));
-  const isDenied = edge.denied > 0;
-  const wouldBe = edge.would_deny > 0;
   return (
     <g>
       {edge.connections > 0 && <path class="edge allowed" d={path} stroke-width={width} marker-end="url(#allowed)" />}
-      {isDenied && <path class="edge denied" d={path} transform={edge.connections > 0 ? "translate(0 7)" : undefined} marker-end="url(#denied)" />}
-      {wouldBe && <path class="edge would" d={path} transform="translate(0 -7)" marker-end="url(#would)" />}
-      <text class={`edge-text${isDenied ? " bad" : wouldBe ? " would" : ""}${points ? "" : " own"}`} x={middle.x} y={middle.y - 6}>
-        {[
-          isDenied ? `✕ ${short(edge.denied)}` : "",
-          wouldBe ? `⚑ ${short(edge.would_deny)}` : "",
-          edge.packets_per_second > 0 ? `${short(edge.packets_per_second)}/s` : "",
-        ]
-          .filter(Boolean)
-          .join(" · ")}
-      </text>
+      {edge.denied > 0 && <path class="edge denied" d={path} transform={edge.connections > 0 ? "translate(0 7)" : undefined} marker-end="url(#denied)" />}
+      {edge.would_deny > 0 && <path class="edge would" d={path} transform="translate(0 -7)" marker-end="url(#would)" />}
     </g>
+  );
+}
+
+// Above all lines, those of other edges included; and above the edge's own uppermost one.
+function EdgeText({ edge, points, place }) {
+  const isDenied = edge.denied > 0;
+  const wouldBe = edge.would_deny > 0;
+  const middle = points ? points[Math.floor(points.length / 2)] : { x: place.x + place.width / 2 + 40, y: place.y + 10 };
+  return (
+    <text class={`edge-text${isDenied ? " bad" : wouldBe ? " would" : ""}${points ? "" : " own"}`} x={middle.x} y={middle.y - (wouldBe ? 14 : 6)}>
+      {[
+        isDenied ? `✕ ${short(edge.denied)}` : "",
+        wouldBe ? `⚑ ${short(edge.would_deny)}` : "",
+        edge.packets_per_second > 0 ? `${short(edge.packets_per_second)}/s` : "",
+      ]
+        .filter(Boolean)
+        .join(" · ")}
+    </text>
   );
 }
 
@@ -168,6 +174,9 @@ function Picture({ nodes, edges, toggle }) {
           </defs>
           {edges.map((edge, i) => (
             <Edge key={`${edge.from}-${edge.to}`} edge={edge} points={laid.points[i]} place={laid.places[edge.from]} />
+          ))}
+          {edges.map((edge, i) => (
+            <EdgeText key={`${edge.from}-${edge.to}`} edge={edge} points={laid.points[i]} place={laid.places[edge.from]} />
           ))}
           {nodes.map((node, i) => (
             <Node key={keyOf(node)} node={node} place={laid.places[i]} toggle={() => toggle(node.namespace)} />

@@ -19,7 +19,11 @@ function Rule({ rule }) {
       <td data-name="Ports">{shown(rule.ports)}</td>
       <td data-name="Packets" class="number">
         {never ? (rule.index < 0 ? "0" : "○ unused") : count(rule.packets)}
-        {rule.covered_by === undefined ? null : <span class="tag">◑ shadowed by {rule.direction}[{rule.covered_by}]</span>}
+        {rule.covered_by === undefined ? null : (
+          <span class="tag" title={rule.covered_now ? "Its selectors differ: a pod that comes may be its peer alone" : ""}>
+            ◑ shadowed {rule.covered_now ? "now " : ""}by {rule.direction}[{rule.covered_by}]
+          </span>
+        )}
       </td>
       <td data-name="Bytes" class="number">
         {short(rule.bytes)}

@@ -19,10 +19,19 @@ struct RulePlace {
   auto operator<=>(const RulePlace&) const = default;
 };
 
-// Each with the index of a rule that covers it: in the tiers of cluster policies an earlier one, in NetworkPolicy's,
-// whose rules have no order, any other (of two that say the same, the later one is covered). What cannot be told from
-// the peers themselves, such as that one label selector selects no more than another, is not found. Pure; any thread.
-std::map<RulePlace, std::int32_t> CoveredRules(const ResolvedPolicy& policy);
+struct CoveringRule {
+  std::int32_t index = 0;
+  // Only the pods that there are now say so: a pod that comes may be a peer of the covered rule alone.
+  bool of_pods_now = false;
+
+  friend bool operator==(const CoveringRule&, const CoveringRule&) = default;
+};
+
+// Each with a rule that covers it: in the tiers of cluster policies an earlier one, in NetworkPolicy's, whose rules
+// have no order, any other (of two that say the same, the later one is covered). One that covers it whatever pods there
+// are is preferred to one that does so of the pods that there are now, whose selectors differ. A rule that has no peer
+// now is covered by none of the latter. Pure; any thread.
+std::map<RulePlace, CoveringRule> CoveredRules(const ResolvedPolicy& policy);
 
 }  // namespace sluice
 

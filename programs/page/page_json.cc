@@ -1,7 +1,6 @@
 #include "page/page_json.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "codec/codec.h"
@@ -202,7 +201,9 @@ PageJson PolicyList::Json(const v1::PolicyInfo& policy) const {
                                                           {"last_hit_ms", rule.last_hit_unix_ns() / kNsInMs}});
     if (!rule.name().empty()) shown["name"] = rule.name();
     const auto covered = covered_.find(PlaceOf(policy.policy(), rule));
-    if (covered != covered_.end()) shown["covered_by"] = covered->second;
+    if (covered == covered_.end()) continue;
+    shown["covered_by"] = covered->second.index;
+    if (covered->second.of_pods_now) shown["covered_now"] = true;
   }
   json["rules_not_shown"] = policy.rules_size() - static_cast<int>(json["rules"].size());
   return json;
@@ -220,47 +221,6 @@ PageJson PolicyList::Shown(std::string_view text, Show show) const {
     if (++matching <= kShown) shown.push_back(Json(policy));
   }
   return {{"total", policies_.size()}, {"matching", matching}, {"policies", std::move(shown)}};
-}
-
-PageJson ToPage(const FlowMap::Edges& edges, const MapView& view) {
-  const std::set<std::string> open(view.open.begin(), view.open.end());
-  const std::set<std::string> hidden(view.hidden.begin(), view.hidden.end());
-  const auto shown_as = [&](const MapEnd& end) -> MapEnd {
-    return open.contains(end.namespace_name) ? end : MapEnd{end.namespace_name, ""};
-  };
-  FlowMap::Edges grouped;
-  for (const auto& [ends, edge] : edges) {
-    if (hidden.contains(ends.first.namespace_name) || hidden.contains(ends.second.namespace_name)) continue;
-    grouped[{shown_as(ends.first), shown_as(ends.second)}].Add(edge);
-  }
-  std::vector<std::pair<std::pair<MapEnd, MapEnd>, MapEdge>> sorted(grouped.begin(), grouped.end());
-  const auto weight = [](const MapEdge& edge) {
-    return std::tuple(edge.would_deny != 0, edge.denied != 0, edge.bytes_per_second, edge.connections, edge.denied);
-  };
-  std::stable_sort(sorted.begin(), sorted.end(),
-                   [&](const auto& a, const auto& b) { return weight(a.second) > weight(b.second); });
-  const std::size_t left_out = sorted.size() - std::min(sorted.size(), kEdgesShown);
-  sorted.resize(sorted.size() - left_out);
-  // Places, not names, say which nodes an edge joins: a name may have any form.
-  std::map<MapEnd, std::size_t> places;
-  PageJson nodes = PageJson::array();
-  const auto place_of = [&](const MapEnd& end) {
-    const auto [place, is_new] = places.try_emplace(end, places.size());
-    if (is_new) nodes.push_back({{"namespace", end.namespace_name}, {"workload", end.workload}});
-    return place->second;
-  };
-  PageJson shown = PageJson::array();
-  for (const auto& [ends, edge] : sorted) {
-    shown.push_back({{"from", place_of(ends.first)},
-                     {"to", place_of(ends.second)},
-                     {"connections", edge.connections},
-                     {"packets_per_second", edge.packets_per_second},
-                     {"bytes_per_second", edge.bytes_per_second},
-                     {"denied", edge.denied},
-                     {"would_deny", edge.would_deny},
-                     {"would_allow", edge.would_allow}});
-  }
-  return {{"nodes", std::move(nodes)}, {"edges", std::move(shown)}, {"edges_left_out", left_out}};
 }
 
 }  // namespace sluice

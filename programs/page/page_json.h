@@ -10,7 +10,6 @@
 #include <string_view>
 #include <vector>
 
-#include "page/flow_map.h"
 #include "page/target.h"
 #include "sluice/v1/observe.pb.h"
 
@@ -46,17 +45,8 @@ class PolicyList {
 
   std::map<std::string, v1::PolicyInfo> policies_;
   std::map<std::string, double> packets_per_second_;
-  std::map<RulePlace, std::int32_t> covered_;
+  std::map<RulePlace, CoveringRule> covered_;
 };
-
-// The map, with the namespaces of `open` shown by workload, and without those of `hidden`. At most kEdgesShown edges:
-// those with denials first, then those that carry most.
-inline constexpr std::size_t kEdgesShown = 300;
-struct MapView {
-  std::vector<std::string> open;
-  std::vector<std::string> hidden;
-};
-PageJson ToPage(const FlowMap::Edges& edges, const MapView& view);
 
 }  // namespace sluice
 

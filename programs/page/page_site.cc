@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "codec/codec.h"
+#include "page/map_picture.h"
 #include "page/page_files.h"
 #include "page/page_json.h"
 #include "page/staged_list.h"
@@ -100,7 +101,7 @@ void AddProblem(const PageTarget& target, const std::string& what, PageJson& pro
 }
 
 PageJson Map(const TargetList& targets, const Query& query) {
-  FlowMap::Edges edges;
+  MapPicture picture(query.AllOf("open"), query.AllOf("hide"));
   PageJson problems = PageJson::array();
   std::uint64_t not_told = 0;
   for (const auto& target : targets) {
@@ -109,9 +110,9 @@ PageJson Map(const TargetList& targets, const Query& query) {
     AddProblem(*target, answer->denials_error.empty() ? "" : "denials are not known: " + answer->denials_error,
                problems);
     not_told += answer->not_told;
-    for (const auto& [ends, edge] : answer->edges) edges[ends].Add(edge);
+    picture.Add(answer->edges);
   }
-  PageJson json = ToPage(edges, {query.AllOf("open"), query.AllOf("hide")});
+  PageJson json = picture.Shown();
   json["not_told"] = not_told;
   json["problems"] = std::move(problems);
   return json;

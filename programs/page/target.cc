@@ -92,6 +92,12 @@ PageTarget::PageTarget(std::string name, const std::shared_ptr<grpc::Channel>& c
 PageTarget::~PageTarget() {
   Stop();
   if (denials_.joinable()) denials_.join();
+  // Those that ask others come before these.
+  map_.Finish();
+  staged_.Finish();
+  policies_.Finish();
+  pods_.Finish();
+  status_.Finish();
 }
 
 void PageTarget::Stop() {
@@ -153,7 +159,7 @@ void PageTarget::AddRates(PoliciesAnswer& answer) {
 
 // The whole policy is asked for once for each generation, and where generations come fast, now and then. Where it
 // cannot be had, what was known before stays.
-std::map<RulePlace, std::int32_t> PageTarget::AskCovered() {
+std::map<RulePlace, CoveringRule> PageTarget::AskCovered() {
   const auto status = Status();
   const auto now = std::chrono::steady_clock::now();
   if (!status->error.empty() || status->status.generation() == covered_generation_) return covered_;

@@ -5,7 +5,6 @@
 
 #include <grpcpp/grpcpp.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -20,33 +19,10 @@
 
 #include "page/covered_rules.h"
 #include "page/flow_map.h"
+#include "page/remembered.h"
 #include "sluice/v1/observe.grpc.pb.h"
 
 namespace sluice {
-
-// A value that is made anew when it is asked for and old: older than `age`, and than ten times what making it took.
-template <typename T>
-class Remembered {
- public:
-  template <typename Make>
-  std::shared_ptr<const T> Get(std::chrono::milliseconds age, Make make) {
-    const std::lock_guard lock(mutex_);
-    const auto now = Clock::now();
-    if (value_ == nullptr || now - made_ > std::max<Clock::duration>(age, 10 * took_)) {
-      value_ = std::make_shared<const T>(make());
-      made_ = Clock::now();
-      took_ = made_ - now;
-    }
-    return value_;
-  }
-
- private:
-  using Clock = std::chrono::steady_clock;
-  std::mutex mutex_;
-  std::shared_ptr<const T> value_;
-  Clock::time_point made_;
-  Clock::duration took_{};
-};
 
 class PageTarget {
  public:
@@ -59,7 +35,7 @@ class PageTarget {
     std::string error;
     std::vector<v1::PolicyInfo> policies;              // whole, however many messages they came in
     std::map<std::string, double> packets_per_second;  // by policy, since the answer before; without those that rest
-    std::map<RulePlace, std::int32_t> covered;
+    std::map<RulePlace, CoveringRule> covered;
   };
   struct StagedAnswer {
     std::string error;
@@ -105,7 +81,7 @@ class PageTarget {
 
   PoliciesAnswer AskPolicies();
   void AddRates(PoliciesAnswer& answer);
-  std::map<RulePlace, std::int32_t> AskCovered();
+  std::map<RulePlace, CoveringRule> AskCovered();
   PodsAnswer AskPods();
   MapAnswer AskMap();
   std::string SampleFlows(const PodsAnswer& pods);
@@ -122,12 +98,12 @@ class PageTarget {
   Remembered<StagedAnswer> staged_;
   Remembered<MapAnswer> map_;
 
-  // Of the policies' answer before; under its lock.
+  // Of the policies' answer before; its maker's.
   std::map<std::string, std::uint64_t> counted_;  // packets, by policy
   std::chrono::steady_clock::time_point counted_at_;
   std::uint64_t covered_generation_ = 0;
   std::chrono::steady_clock::time_point covered_at_;
-  std::map<RulePlace, std::int32_t> covered_;
+  std::map<RulePlace, CoveringRule> covered_;
 
   std::mutex map_mutex_;  // over these, where no call is made
   FlowMap flows_;

@@ -240,6 +240,44 @@ TEST(FlowTable, FoldedWhenCountPacketSaysSoNothingIsLost) {
   }
 }
 
+// Field by field: whatever the view had before.
+TYPED_TEST(FlowTableTest, TheWritersViewOfAFlowIsThatOfReaders) {
+  using Key = TypeParam;
+  constexpr std::uint32_t kFlows = 200;
+  const auto table = MakeTable<Key>(kFlows);
+  std::mt19937_64 random(13);
+  FlowView own;
+  for (std::uint32_t number = 0; number < kFlows; ++number) {
+    const Key key = MakeKey<Key>(number);
+    const bool greater_began = random() % 2 != 0;
+    const std::uint8_t flags = greater_began ? FlowEntry<Key>::kOriginatorIsGreater : 0;
+    const std::uint32_t flow = table->Insert(
+        key, table->PlaceOf(key),
+        {.state = FlowState::kUdpUnreplied, .flags = flags, .generation = number, .began_ms = random() >> 30});
+    for (std::uint64_t packets = random() % 300; packets > 0; --packets) {
+      const FlowWay way = random() % 3 == 0 ? FlowWay::kFromGreater : FlowWay::kFromLesser;
+      if (table->entry(flow).CountPacket(60 + random() % 1000, number, way) || random() % 100 == 0) table->Fold(flow);
+    }
+    FlowView view;
+    ASSERT_TRUE(table->View(flow, view));
+    table->ViewOwn(flow, own);
+    EXPECT_TRUE(own.source == view.source && own.destination == view.destination);
+    EXPECT_EQ(own.protocol, view.protocol);
+    EXPECT_EQ(own.state, view.state);
+    EXPECT_EQ(own.replied, view.replied);
+    EXPECT_EQ(own.guessed, view.guessed);
+    EXPECT_EQ(own.generation, view.generation);
+    EXPECT_EQ(own.last_seen_ms, view.last_seen_ms);
+    EXPECT_EQ(own.egress_rule, view.egress_rule);
+    EXPECT_EQ(own.ingress_rule, view.ingress_rule);
+    EXPECT_EQ(own.began_ms, view.began_ms);
+    EXPECT_EQ(own.traffic.packets, view.traffic.packets);
+    EXPECT_EQ(own.traffic.bytes, view.traffic.bytes);
+    EXPECT_EQ(own.reply.packets, view.reply.packets);
+    EXPECT_EQ(own.reply.bytes, view.reply.bytes);
+  }
+}
+
 TEST(FlowTable, AFlowTellsWhenItBegan) {
   constexpr std::uint64_t kFirst = 1'780'000'000'000;  // of a clock since 1970
   constexpr std::uint64_t kMonth = std::uint64_t{30} * 24 * 3600 * 1000;

@@ -23,54 +23,12 @@ v1::PolicyInfo PolicyWith(const std::string& name, std::uint64_t packets, std::u
   return policy;
 }
 
-FlowMap::Edges SomeEdges() {
-  FlowMap::Edges edges;
-  edges[{{"shop", "web"}, {"shop", "database"}}] = {2, 10, 1000, 0};
-  edges[{{"shop", "job"}, {"shop", "database"}}] = {1, 5, 500, 3};
-  edges[{{"shop", "web"}, {"dns", "dns"}}] = {1, 1, 100, 0};
-  edges[{{}, {"shop", "web"}}] = {0, 0, 0, 7};
-  return edges;
-}
-
-TEST(PageJson, NamespacesAreOneNodeUntilTheyAreOpened) {
-  const PageJson closed = ToPage(SomeEdges(), {});
-  EXPECT_EQ(closed["nodes"].size(), 3u);
-  ASSERT_EQ(closed["edges"].size(), 3u);
-  std::uint64_t connections = 0;
-  for (const PageJson& edge : closed["edges"]) {
-    const bool is_own = edge["from"] == edge["to"];
-    if (is_own) connections = edge["connections"];
-  }
-  EXPECT_EQ(connections, 3u);
-
-  const PageJson opened = ToPage(SomeEdges(), {{"shop"}, {}});
-  EXPECT_EQ(opened["nodes"].size(), 5u);
-  EXPECT_EQ(opened["edges"].size(), 4u);
-}
-
-TEST(PageJson, HiddenNamespacesTakeTheirEdgesAlong) {
-  const PageJson map = ToPage(SomeEdges(), {{}, {"dns"}});
-  EXPECT_EQ(map["nodes"].size(), 2u);
-  EXPECT_EQ(map["edges"].size(), 2u);
-}
-
-TEST(PageJson, OfManyEdgesThoseWithDenialsAreShownFirst) {
-  FlowMap::Edges edges;
-  for (int i = 0; i < 1000; ++i) {
-    edges[{{"a" + std::to_string(i), ""}, {"b", ""}}] = {1, 1, 1000, i == 500 ? 1u : 0u};
-  }
-  const PageJson map = ToPage(edges, {});
-  EXPECT_EQ(map["edges"].size(), kEdgesShown);
-  EXPECT_EQ(map["edges_left_out"], 1000 - kEdgesShown);
-  EXPECT_EQ(map["edges"][0]["denied"], 1);
-}
-
 TEST(PageJson, PoliciesOfSeveralDataplanesAreAddedUp) {
   PolicyList list;
   PageTarget::PoliciesAnswer one, other;
   one.policies = {PolicyWith("shop/web", 5, 2'000'000), PolicyWith("shop/idle", 0, 0)};
   one.packets_per_second["shop/web"] = 10;
-  one.covered[{"shop/idle", Direction::kIngress, 0}] = 3;
+  one.covered[{"shop/idle", Direction::kIngress, 0}] = {3, true};
   other.policies = {PolicyWith("shop/web", 7, 9'000'000)};
   other.packets_per_second["shop/web"] = 2.5;
   list.Add(one);
@@ -87,6 +45,7 @@ TEST(PageJson, PoliciesOfSeveralDataplanesAreAddedUp) {
   const PageJson covered = list.Shown("", PolicyList::Show::kCovered);
   ASSERT_EQ(covered["policies"].size(), 1u);
   EXPECT_EQ(covered["policies"][0]["rules"][0]["covered_by"], 3);
+  EXPECT_EQ(covered["policies"][0]["rules"][0]["covered_now"], true);
   EXPECT_FALSE(covered["policies"][0]["rules"][1].contains("covered_by"));
 }
 

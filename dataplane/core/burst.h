@@ -11,6 +11,7 @@
 #ifndef SLUICE_DATAPLANE_CORE_BURST_H_
 #define SLUICE_DATAPLANE_CORE_BURST_H_
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -39,18 +40,27 @@ struct Miss {
   Side side = Side::kOriginal;  // whose packet it was taken for: of kReply's, the query has the ends exchanged
 };
 
+// One packet of a lane. What each needs lies side by side, so that one address leads to all of it.
+template <typename Key>
+struct alignas(Key::kWords == 2 ? 16 : 64) LaneSlot {
+  Key key;
+  FlowIndex::Place place;
+  std::uint32_t packet;  // in the burst
+  std::uint32_t flow;    // candidate
+  std::uint32_t length;  // of the whole frame
+  std::uint16_t turn;    // the packet's event, and whose it is: of Lane::kTurns
+};
+static_assert(sizeof(LaneSlot<Ipv4FlowKey>) == 48);
+static_assert(sizeof(LaneSlot<Ipv6FlowKey>) == 64);
+
 // One address family's share of a burst. A packet's place in it is its slot.
 template <typename Key>
 struct Lane {
+  using Slot = LaneSlot<Key>;
+
   std::uint32_t count = 0;
-  std::array<std::uint32_t, kMaxBurst> packet;
-  std::array<Key, kMaxBurst> key;
-  std::array<FlowIndex::Place, kMaxBurst> place;
-  std::array<std::uint32_t, kMaxBurst> flow;    // candidate
-  std::array<std::uint32_t, kMaxBurst> length;  // of the whole frame
-  std::array<std::uint16_t, kMaxBurst> turn;    // the packet's event, and whose it is: of kTurns
-  std::uint32_t fetched = 0;                    // slots that have a candidate
-  std::uint64_t in_secondary = 0;               // bit i: slot i's candidate is still to be found there
+  std::uint64_t in_secondary = 0;  // bit i: slot i's candidate is still to be found there
+  std::array<Slot, kMaxBurst> slots;
 
   static constexpr std::uint16_t kFromGreater = static_cast<std::uint16_t>(FlowWay::kFromGreater);
   static_assert(kFromGreater >= kFlowEvents && kDataEvent == 0);
@@ -68,70 +78,64 @@ struct Lane {
   }();
 
   void Clear() {
-    count = fetched = 0;
+    count = 0;
     in_secondary = 0;
   }
-  // The key is built where it stays: a copy would have to wait for the stores that built it.
   void Add(std::uint32_t index, const Frame& frame, const ParsedPacket& parsed, const FlowTable<Key>& flows) {
-    const bool greater = Key::Make(parsed, key[count]);
-    place[count] = flows.PlaceOf(key[count]);
-    flows.Prefetch(place[count]);
-    Added(index, frame, greater, EventOf(parsed));
-  }
-  template <typename Plain>
-  void Add(std::uint32_t index, const Frame& frame, const Plain& plain, const FlowHasher& hasher,
-           const FlowIndex& flow_index) {
-    const bool greater = MakeKey(plain, key[count]);
-    place[count] = flow_index.PlaceOf(hasher(key[count]));
-    flow_index.Prefetch(place[count]);
-    Added(index, frame, greater, plain.event);
-  }
-  void Added(std::uint32_t index, const Frame& frame, bool source_is_greater, FlowEvent event) {
-    packet[count] = index;
-    length[count] = frame.frame_length;
-    turn[count] = kTurns[event][source_is_greater ? 1 : 0];
+    Slot& slot = slots[count];
+    const bool greater = Key::Make(parsed, slot.key);
+    const FlowIndex flow_index = flows.index();
+    SetPlace(slot, flow_index.PlaceOf(flows.hasher()(slot.key)), flow_index);
+    Describe(slot, index, frame, greater, EventOf(parsed));
+    if (count >= kAhead) FetchEntry(&slot - kAhead, flow_index, flows.entries());
     ++count;
   }
-  // Finds the candidates of the slots up to `end`, whose buckets were fetched, and fetches what to look at next.
-  void FetchEntries(std::uint32_t end, const FlowTable<Key>& table) {
+  static void SetPlace(Slot& slot, const FlowIndex::Place& place, const FlowIndex& flow_index) {
+    flow_index.Prefetch(place);
+    slot.place = place;
+  }
+  static void Describe(Slot& slot, std::uint32_t index, const Frame& frame, bool source_is_greater, FlowEvent event) {
+    slot.packet = index;
+    slot.length = frame.frame_length;
+    slot.turn = kTurns[event][source_is_greater ? 1 : 0];
+  }
+  // A slot's bucket was fetched when so many were filled before: finds its candidate, and fetches what to look at next.
+  static constexpr std::uint32_t kAhead = 8;
+  void FetchEntry(Slot* slot, const FlowIndex& index, const FlowEntry<Key>* entries) {
+    const std::uint32_t matches = index.MatchesInPrimary(slot->place);
+    if (matches == 0) [[unlikely]]
+      return LookElsewhere(slot, index);
+    slot->flow = index.FirstOf(slot->place, matches);
+    FlowTable<Key>::PrefetchEntry(entries, slot->flow);
+  }
+  // The same of the last ones, after which all have their candidate.
+  void FetchLastEntries(const FlowTable<Key>& table) {
     const FlowIndex index = table.index();  // a copy, which stays in registers
-    for (; in_secondary != 0; in_secondary &= in_secondary - 1) {
-      const auto slot = static_cast<std::uint32_t>(std::countr_zero(in_secondary));
-      const std::uint32_t candidate = index.SecondaryCandidate(place[slot]);
-      flow[slot] = candidate == kNoFlow ? 0 : candidate;
-      table.PrefetchEntry(flow[slot]);
+    const FlowEntry<Key>* const entries = table.entries();
+    for (std::uint32_t slot = count - std::min(count, kAhead); slot < count; ++slot) {
+      FetchEntry(&slots[slot], index, entries);
     }
-    for (std::uint32_t slot = fetched; slot < end; ++slot) {
-      std::uint32_t candidate = index.Candidate(place[slot]);
-      if (candidate >= FlowIndex::kInSecondary) [[unlikely]] {
-        if (candidate == FlowIndex::kInSecondary) {
-          in_secondary |= std::uint64_t{1} << slot;
-          index.PrefetchSecondary(place[slot]);
-        }
-        candidate = 0;  // which is not it
-      }
-      flow[slot] = candidate;
-      table.PrefetchEntry(candidate);
-    }
-    fetched = end;
+    if (in_secondary != 0) FetchFromSecondary(table);
   }
   // What the packet asks of the table: the other way round, where its flow's originator is not its source.
   ClassifyQuery Query(std::uint32_t slot, Side side) const {
-    const FlowEnd lesser = Key::Lesser(key[slot].words), greater = Key::Greater(key[slot].words);
+    const FlowEnd lesser = Key::Lesser(slots[slot].key.words), greater = Key::Greater(slots[slot].key.words);
     const bool greater_first = SourceIsGreater(slot) != (side == Side::kReply);
     const FlowEnd& source = greater_first ? greater : lesser;
     const FlowEnd& destination = greater_first ? lesser : greater;
     return {source.address, destination.address, Protocol(slot), destination.port};
   }
-  std::uint8_t Protocol(std::uint32_t slot) const { return Key::Protocol(key[slot].words); }
-  bool SourceIsGreater(std::uint32_t slot) const { return (turn[slot] & kFromGreater) != 0; }
-  FlowEvent EventAt(std::uint32_t slot) const { return static_cast<FlowEvent>(turn[slot] & (kFlowEvents - 1)); }
-  FlowWay WayAt(std::uint32_t slot) const { return static_cast<FlowWay>(turn[slot] & kFromGreater); }
+  std::uint8_t Protocol(std::uint32_t slot) const { return Key::Protocol(slots[slot].key.words); }
+  bool SourceIsGreater(std::uint32_t slot) const { return (slots[slot].turn & kFromGreater) != 0; }
+  FlowEvent EventAt(std::uint32_t slot) const { return static_cast<FlowEvent>(slots[slot].turn & (kFlowEvents - 1)); }
+  FlowWay WayAt(std::uint32_t slot) const { return static_cast<FlowWay>(slots[slot].turn & kFromGreater); }
   // The same of a steady packet, whose event is 0: the shift by it needs no further instruction.
-  FlowWay WayOfSteady(std::uint32_t slot) const { return static_cast<FlowWay>(turn[slot] & (2 * kFromGreater - 1)); }
+  FlowWay WayOfSteady(std::uint32_t slot) const {
+    return static_cast<FlowWay>(slots[slot].turn & (2 * kFromGreater - 1));
+  }
   // Whether the packet leaves the flow's state as it is.
   bool IsSteady(std::uint32_t slot, const FlowEntry<Key>& entry) const {
-    return (turn[slot] & entry.flags() & kSteady) != 0;
+    return (slots[slot].turn & entry.flags() & kSteady) != 0;
   }
   // Whether a packet without a flow belongs to a connection that began unseen.
   bool IsPickedUp(std::uint32_t slot) const {
@@ -139,11 +143,30 @@ struct Lane {
     return HasConnections(Protocol(slot)) && EventAt(slot) != kTcpSynEvent;
   }
   Side Guess(std::uint32_t slot) const {
-    const std::uint16_t lesser = Key::Lesser(key[slot].words).port, greater = Key::Greater(key[slot].words).port;
+    const std::uint16_t lesser = Key::Lesser(slots[slot].key.words).port,
+                        greater = Key::Greater(slots[slot].key.words).port;
     return SourceIsGreater(slot) ? GuessSide(greater, lesser) : GuessSide(lesser, greater);
   }
   Side SideOf(std::uint32_t slot, const FlowEntry<Key>& entry) const {
     return SourceIsGreater(slot) == entry.Has(FlowEntry<Key>::kOriginatorIsGreater) ? Side::kOriginal : Side::kReply;
+  }
+
+ private:
+  // Of slots that stand in their secondary bucket, which has come.
+  [[gnu::noinline]] void FetchFromSecondary(const FlowTable<Key>& table) {
+    for (; in_secondary != 0; in_secondary &= in_secondary - 1) {
+      Slot& slot = slots[static_cast<std::size_t>(std::countr_zero(in_secondary))];
+      const std::uint32_t candidate = table.index().SecondaryCandidate(slot.place);
+      slot.flow = candidate == kNoFlow ? 0 : candidate;
+      table.PrefetchEntry(slot.flow);
+    }
+  }
+  // Of a slot of which its primary bucket knows nothing. Its candidate is an entry that is not it.
+  [[gnu::noinline]] void LookElsewhere(Slot* slot, const FlowIndex& index) {
+    slot->flow = 0;
+    if (!index.MayBeInSecondary(slot->place)) return;
+    in_secondary |= std::uint64_t{1} << (slot - slots.data());
+    index.PrefetchSecondary(slot->place);
   }
 };
 
@@ -229,7 +252,7 @@ struct Burst {
   template <typename Key>
   Side SideWithoutFlow(std::uint32_t slot) {
     const Lane<Key>& own = lane<Key>();
-    return own.IsPickedUp(slot) && !IsLaterFragment(own.packet[slot]) ? own.Guess(slot) : Side::kOriginal;
+    return own.IsPickedUp(slot) && !IsLaterFragment(own.slots[slot].packet) ? own.Guess(slot) : Side::kOriginal;
   }
 };
 

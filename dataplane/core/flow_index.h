@@ -22,7 +22,6 @@ class FlowIndex {
  public:
   static constexpr std::uint32_t kSlots = 10;
   static constexpr std::uint32_t kNoFlow = 0xffffffff;
-  static constexpr std::uint32_t kInSecondary = kNoFlow - 1;
 
   struct alignas(64) Bucket {
     std::array<std::uint16_t, kSlots> tags;  // 0: free
@@ -51,15 +50,13 @@ class FlowIndex {
 
   void Prefetch(const Place& place) const { __builtin_prefetch(&buckets_[place.bucket], 0, 3); }
 
-  // The first entry whose tag fits in the primary bucket. Else kInSecondary where the flow, if there is one, is in its
-  // secondary bucket, and kNoFlow where there is none.
-  std::uint32_t Candidate(const Place& place) const {
-    const Bucket& bucket = buckets_[place.bucket];
-    std::uint32_t matches = MatchTags(bucket, place.tag);
-    if (matches == 0) [[unlikely]]
-      return bucket.overflow == 0 ? kNoFlow : kInSecondary;
-    return bucket.entries[TakeFirst(matches)];
+  // Which slots of the primary bucket have the tag, as FirstOf takes it. Where none has (0), the flow, if there is one,
+  // is in its secondary bucket, and only where MayBeInSecondary.
+  std::uint32_t MatchesInPrimary(const Place& place) const { return MatchTags(buckets_[place.bucket], place.tag); }
+  std::uint32_t FirstOf(const Place& place, std::uint32_t matches) const {
+    return buckets_[place.bucket].entries[static_cast<std::uint32_t>(std::countr_zero(matches)) / 2];
   }
+  bool MayBeInSecondary(const Place& place) const { return buckets_[place.bucket].overflow != 0; }
   void PrefetchSecondary(const Place& place) const { __builtin_prefetch(&buckets_[Secondary(place)], 0, 3); }
   // The first entry whose tag fits in the secondary bucket, or kNoFlow.
   std::uint32_t SecondaryCandidate(const Place& place) const {
@@ -70,7 +67,7 @@ class FlowIndex {
   template <typename IsIt>
   std::uint32_t Find(const Place& place, IsIt is_it) const {
     const std::uint32_t found = FindIn(buckets_[place.bucket], place.tag, is_it);
-    if (found != kNoFlow || buckets_[place.bucket].overflow == 0) return found;
+    if (found != kNoFlow || !MayBeInSecondary(place)) return found;
     return FindIn(buckets_[Secondary(place)], place.tag, is_it);
   }
 

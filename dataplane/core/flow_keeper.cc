@@ -7,7 +7,8 @@
 namespace sluice {
 namespace {
 
-constexpr std::uint32_t kSweepAhead = 8;  // flows whose entries are fetched; their rules' cells, half as many
+constexpr std::uint32_t kJudgeAhead = 16;  // flows whose entries are fetched while others are looked at
+constexpr std::uint32_t kSweepAhead = 8;   // flows whose entries are fetched; their rules' cells, half as many
 
 }  // namespace
 
@@ -50,6 +51,7 @@ void FlowKeeper::ChangeTable(const Table& table) {
   }
   account_.Begin(table);
   judged_now_ = static_cast<std::uint32_t>(table.generation());
+  judged_before_ = account_.IsOfThisEpoch(judged_now_ - 1) ? judged_now_ - 1 : judged_now_;
   LookAtAll();
   closed_ = !table.has_policy() && fail_closed_;
 }
@@ -219,29 +221,53 @@ void FlowKeeper::JudgeIdle(std::uint32_t entries) {
 template <typename Key>
 std::uint32_t FlowKeeper::JudgeIdleFamily(std::uint32_t entries) {
   Flows<Key>& own = family<Key>();
-  std::array<std::uint32_t, Classifier::kMaxBurst> batch;
-  std::size_t count = 0;
-  for (; own.behind != 0 && entries != 0 && count < batch.size(); --own.behind, --entries) {
+  Batch batch;
+  while (own.behind != 0 && entries != 0 && batch.count < batch.flows.size()) {
     if (own.judge_next >= own.judge_limit) own.judge_next = 0;
-    const std::uint32_t flow = own.judge_next++;
-    own.flows->PrefetchEntry(flow + kSweepAhead);
-    if (!own.flows->entry(flow).live() || !IsToBeJudged<Key>(flow)) continue;
-    own.flows->PrefetchRecord(flow);
-    batch[count++] = flow;
+    const std::uint32_t end = own.judge_next + std::min({own.behind, entries, own.judge_limit - own.judge_next});
+    const std::uint32_t looked = LookAtFlows<Key>(own.judge_next, end, batch) - own.judge_next;
+    own.judge_next += looked;
+    own.behind -= looked;
+    entries -= looked;
   }
-  JudgeBatch<Key>(std::span(batch).first(count));
+  JudgeBatch<Key>(std::span(batch.flows).first(batch.count));
   return entries;
+}
+
+// Looks at flows from `first` on, until the batch is full. Returns where that ends. After each of many updates a second
+// every flow is looked at, and nearly all are left as they are, so this loop is most of what an update costs a worker.
+template <typename Key>
+std::uint32_t FlowKeeper::LookAtFlows(std::uint32_t first, std::uint32_t end, Batch& batch) {
+  FlowTable<Key>& flows = this->flows<Key>();
+  const std::uint32_t before = judged_before_, now = judged_now_;
+  const AddressChanges& changes = table_->changes();
+  std::uint32_t flow = first;
+  for (; flow < end && batch.count < batch.flows.size(); ++flow) {
+    flows.PrefetchEntry(flow + kJudgeAhead);
+    FlowEntry<Key>& entry = flows.entry(flow);
+    if (!entry.live()) continue;
+    if (entry.generation == before && !IsInLastChange(changes, entry)) [[likely]] {
+      Publish(entry.generation, now);
+      continue;
+    }
+    if (!IsToBeJudged<Key>(flow)) continue;
+    flows.PrefetchRecord(flow);
+    batch.flows[batch.count++] = flow;
+  }
+  return flow;
 }
 
 // Flows that the table leaves as they are become known to its generation here.
 template <typename Key>
 bool FlowKeeper::IsToBeJudged(std::uint32_t flow) {
   FlowEntry<Key>& entry = flows<Key>().entry(flow);
-  if (entry.generation == judged_now_ || entry.state() == FlowState::kCut) return false;
-  if (IsExpired(entry)) return false;  // the sweep's: cut now, it would live on as a trace
-  if (!IsStillJudged(entry)) return true;
-  Publish(entry.generation, judged_now_);
-  return false;
+  if (entry.generation == judged_now_) return false;
+  if (IsStillJudged(entry)) {
+    Publish(entry.generation, judged_now_);
+    return false;
+  }
+  // What is expired is the sweep's: cut now, it would live on as a trace.
+  return entry.state() != FlowState::kCut && !IsExpired(entry);
 }
 
 template <typename Key>

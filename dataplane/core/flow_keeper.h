@@ -70,6 +70,8 @@ class FlowKeeper {
   // Whether what this generation says of a flow is what the one that judged it said.
   template <typename Key>
   bool IsStillJudged(const FlowEntry<Key>& entry) const {
+    if (entry.generation == judged_before_) [[likely]]
+      return !IsInLastChange(table_->changes(), entry);
     if (!account_.IsOfThisEpoch(entry.generation)) return false;
     const std::uint64_t judged = account_.Whole(entry.generation);
     return !table_->changes().Since(judged, Key::Lesser(entry.words).address) &&
@@ -231,6 +233,19 @@ class FlowKeeper {
       return ipv6_;
   }
 
+  // Flows that are to be judged again.
+  struct Batch {
+    std::array<std::uint32_t, Classifier::kMaxBurst> flows;
+    std::size_t count = 0;
+  };
+  // Whether the last change concerns an end of the flow. Without a branch between the two, as the answer is mostly no.
+  template <typename Key>
+  static bool IsInLastChange(const AddressChanges& changes, const FlowEntry<Key>& entry) {
+    const bool lesser = changes.InLast(Key::Lesser(entry.words).address);
+    const bool greater = changes.InLast(Key::Greater(entry.words).address);
+    return (static_cast<unsigned>(lesser) | static_cast<unsigned>(greater)) != 0;
+  }
+
   template <typename Key>
   void TellStagedPackets(std::uint32_t flow);
   void ChangeTable(const Table& table);
@@ -238,6 +253,8 @@ class FlowKeeper {
   std::uint32_t SweepFamily(std::uint32_t entries);
   template <typename Key>
   std::uint32_t JudgeIdleFamily(std::uint32_t entries);
+  template <typename Key>
+  std::uint32_t LookAtFlows(std::uint32_t first, std::uint32_t end, Batch& batch);
   template <typename Key>
   bool IsToBeJudged(std::uint32_t flow);
   template <typename Key>
@@ -270,6 +287,7 @@ class FlowKeeper {
   std::uint64_t now_ns_ = 0;
   std::atomic<std::uint64_t> now_ms_ = 0;
   std::uint32_t judged_now_ = 0;
+  std::uint32_t judged_before_ = 0;  // of the generation before, where it is of this epoch; else judged_now_
   bool closed_ = false;
   bool is_carrying_held_ = false;
   std::array<ClassifyQuery, Classifier::kMaxBurst> queries_;  // of flows that are judged again in a batch

@@ -57,17 +57,21 @@ class FlowTable {
   std::uint64_t MemoryBytes() const { return Layout(capacity_).total; }
 
   // Writer. A lookup of many goes in steps over all, so that their cache misses overlap: Prefetch the bucket; its
-  // Candidate (or PrefetchSecondary, SecondaryCandidate) and PrefetchEntry; then compare the entry's key, and Find
-  // where that says no.
+  // MatchesInPrimary (or PrefetchSecondary, SecondaryCandidate) and PrefetchEntry; then compare the entry's key, and
+  // Find where that says no.
   const FlowHasher& hasher() const { return hasher_; }
   const FlowIndex& index() const { return index_; }
   FlowIndex::Place PlaceOf(const Key& key) const { return index_.PlaceOf(hasher_(key)); }
   void Prefetch(const FlowIndex::Place& place) const { index_.Prefetch(place); }
-  void PrefetchEntry(std::uint32_t flow) const { __builtin_prefetch(&entries_[flow], 1, 3); }
+  void PrefetchEntry(std::uint32_t flow) const { PrefetchEntry(entries_, flow); }
+  // `entries`: what entries() returned.
+  static void PrefetchEntry(const Entry* entries, std::uint32_t flow) { __builtin_prefetch(&entries[flow], 1, 3); }
   void PrefetchRecord(std::uint32_t flow) const { __builtin_prefetch(&records_[flow], 1, 3); }
   std::uint32_t Find(const Key& key, const FlowIndex::Place& place) const {
     return index_.Find(place, [&](std::uint32_t flow) { return entries_[flow].Is(key); });
   }
+  Entry* entries() { return entries_; }
+  const Entry* entries() const { return entries_; }
   Entry& entry(std::uint32_t flow) { return entries_[flow]; }
   const Entry& entry(std::uint32_t flow) const { return entries_[flow]; }
   const FlowRules& rules(std::uint32_t flow) const { return const_cast<FlowTable*>(this)->rules(flow); }

@@ -8,7 +8,7 @@ namespace {
 template <typename Key>
 void Defer(Burst& burst, std::uint32_t slot, Side side) {
   const Lane<Key>& lane = burst.lane<Key>();
-  burst.AddMiss({lane.packet[slot], slot, Key::kFamily, side}, lane.Query(slot, side));
+  burst.AddMiss({lane.slots[slot].packet, slot, Key::kFamily, side}, lane.Query(slot, side));
 }
 
 template <typename Key>
@@ -34,57 +34,77 @@ void HitSlowly(FlowKeeper& keeper, Burst& burst, std::uint32_t slot, std::uint32
 
 // Packets of flows that an earlier table judged. All of such a flow's packets in this burst are here, in their order.
 template <typename Key>
-void MeetStale(FlowKeeper& keeper, Burst& burst, std::uint64_t slots) {
+[[gnu::noinline]] void MeetStale(FlowKeeper& keeper, Burst& burst, std::uint64_t slots) {
   const Lane<Key>& lane = burst.lane<Key>();
   for (std::uint64_t rest = slots; rest != 0; rest &= rest - 1) {
-    keeper.account().PrefetchFold(keeper.flows<Key>(), lane.flow[std::countr_zero(rest)]);
+    keeper.account().PrefetchFold(keeper.flows<Key>(), lane.slots[std::countr_zero(rest)].flow);
   }
   for (std::uint64_t rest = slots; rest != 0; rest &= rest - 1) {
     const auto slot = static_cast<std::uint32_t>(std::countr_zero(rest));
-    HitSlowly<Key>(keeper, burst, slot, lane.flow[slot]);
+    HitSlowly<Key>(keeper, burst, slot, lane.slots[slot].flow);
   }
+}
+
+// A packet that FindInLane's loop does not answer. True where an earlier table judged its flow, and the table in force
+// may say otherwise. Apart, so that the loop keeps what it needs in registers.
+template <typename Key>
+[[gnu::noinline]] bool MeetOther(FlowKeeper& keeper, Burst& burst, std::uint32_t slot, std::uint32_t fresh_ms) {
+  Lane<Key>& lane = burst.lane<Key>();
+  LaneSlot<Key>& own = lane.slots[slot];
+  FlowTable<Key>& flows = keeper.flows<Key>();
+  if (!flows.entry(own.flow).Is(own.key)) {
+    own.flow = flows.Find(own.key, own.place);
+    if (own.flow == kNoFlow) {
+      DeferWithoutFlow<Key>(burst, slot);
+      return false;
+    }
+  }
+  FlowEntry<Key>& entry = flows.entry(own.flow);
+  if (entry.generation != keeper.judged_now()) {
+    if (!keeper.IsStillJudged(entry)) {
+      flows.PrefetchRecord(own.flow);
+      return true;
+    }
+    Publish(entry.generation, keeper.judged_now());
+  }
+  if (lane.IsSteady(slot, entry) && keeper.now_ms() - entry.last_seen_ms < fresh_ms) {
+    keeper.Count<Key>(own.flow, own.length, lane.WayOfSteady(slot));
+  } else {
+    HitSlowly<Key>(keeper, burst, slot, own.flow);
+  }
+  return false;
+}
+
+// Apart, as it is due each few hundred packets only.
+template <typename Key>
+[[gnu::noinline]] void FoldDue(FlowKeeper& keeper, std::uint32_t flow) {
+  keeper.Fold<Key>(flow);
 }
 
 // The common packet: its flow is there, judged by this generation, and the packet leaves the flow's state as it is.
 template <typename Key>
-void FindInLane(FlowKeeper& keeper, Burst& burst) {
+[[gnu::noinline]] void FindInLane(FlowKeeper& keeper, Burst& burst) {
   using Entry = FlowEntry<Key>;
   Lane<Key>& lane = burst.lane<Key>();
   FlowTable<Key>& flows = keeper.flows<Key>();
   const std::uint32_t count = lane.count;
-  lane.FetchEntries(count, flows);
-  if (lane.in_secondary != 0) lane.FetchEntries(count, flows);
+  lane.FetchLastEntries(flows);
   const std::uint32_t now_ms = keeper.now_ms();
   const std::uint32_t generation = keeper.judged_now();
   // Where outcomes are asked for, every packet takes the long way.
   const std::uint32_t fresh_ms = burst.tells ? 0 : keeper.shortest_timeout_ms();
   std::uint64_t stale = 0;
-  Entry* const entries = &flows.entry(0);
-  for (std::uint32_t slot = 0; slot < count; ++slot) {
-    std::uint32_t flow = lane.flow[slot];
-    if (!entries[flow].Is(lane.key[slot])) [[unlikely]] {
-      flow = flows.Find(lane.key[slot], lane.place[slot]);
-      if (flow == kNoFlow) {
-        DeferWithoutFlow<Key>(burst, slot);
-        continue;
-      }
-    }
-    Entry& entry = entries[flow];
-    if (entry.generation != generation) [[unlikely]] {
-      if (!keeper.IsStillJudged(entry)) {
-        lane.flow[slot] = flow;
-        stale |= std::uint64_t{1} << slot;
-        flows.PrefetchRecord(flow);
-        continue;
-      }
-      Publish(entry.generation, generation);
-    }
-    if (!lane.IsSteady(slot, entry) || now_ms - entry.last_seen_ms >= fresh_ms) [[unlikely]] {
-      HitSlowly<Key>(keeper, burst, slot, flow);
+  Entry* const entries = flows.entries();
+  const LaneSlot<Key>* own = lane.slots.data();
+  for (std::uint32_t slot = 0; slot < count; ++slot, ++own) {
+    Entry& entry = entries[own->flow];
+    if (entry.Is(own->key) && entry.generation == generation && lane.IsSteady(slot, entry) &&
+        now_ms - entry.last_seen_ms < fresh_ms) [[likely]] {
+      if (entry.CountPacket(own->length, now_ms, lane.WayOfSteady(slot))) [[unlikely]]
+        FoldDue<Key>(keeper, own->flow);
       continue;
     }
-    if (entry.CountPacket(lane.length[slot], now_ms, lane.WayOfSteady(slot))) [[unlikely]]
-      keeper.Fold<Key>(flow);
+    if (MeetOther<Key>(keeper, burst, slot, fresh_ms)) stale |= std::uint64_t{1} << slot;
   }
   if (stale != 0) [[unlikely]]
     MeetStale<Key>(keeper, burst, stale);
@@ -113,9 +133,9 @@ bool AdvanceFlow(FlowKeeper& keeper, Burst& burst, std::uint32_t slot, std::uint
     entry.SetState(next, static_cast<std::uint8_t>(entry.flags() | (replied ? Entry::kReplied : 0)));
     if (replied && IsAssured(next)) flows.Keep(flow);
   }
-  keeper.Count<Key>(flow, lane.length[slot], lane.WayAt(slot));
-  if (entry.IsWatched()) burst.Watch(lane.packet[slot]);
-  Outcome& outcome = burst.outcomes[lane.packet[slot]];
+  keeper.Count<Key>(flow, lane.slots[slot].length, lane.WayAt(slot));
+  if (entry.IsWatched()) burst.Watch(lane.slots[slot].packet);
+  Outcome& outcome = burst.outcomes[lane.slots[slot].packet];
   outcome.state = side == Side::kReply         ? PacketState::kReply
                   : entry.Has(Entry::kReplied) ? PacketState::kEstablished
                                                : PacketState::kNew;

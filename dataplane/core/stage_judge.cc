@@ -63,7 +63,8 @@ void JudgeStage::PrefetchOpenings(const Burst& burst, const Lane<Key>& lane) {
   const std::size_t count = flows.NextEvictions(std::min(burst.miss_count, lane.count), evicted);
   for (std::uint32_t i = 0; i < burst.miss_count; ++i) {
     const Miss& miss = burst.misses[i];
-    if (miss.slot != Miss::kNoSlot && miss.family == Key::kFamily) flows.index().PrefetchInsert(lane.place[miss.slot]);
+    if (miss.slot != Miss::kNoSlot && miss.family == Key::kFamily)
+      flows.index().PrefetchInsert(lane.slots[miss.slot].place);
   }
   for (std::size_t i = 0; i < count; ++i) {
     places[i] = flows.PlaceOf(flows.entry(evicted[i]).key());
@@ -114,7 +115,7 @@ template <typename Key>
 void JudgeStage::JudgeMiss(const Miss& miss, Classification& answer) {
   const Lane<Key>& lane = burst_->lane<Key>();
   FlowTable<Key>& flows = keeper_.flows<Key>();
-  const std::uint32_t flow = flows.Find(lane.key[miss.slot], lane.place[miss.slot]);
+  const std::uint32_t flow = flows.Find(lane.slots[miss.slot].key, lane.slots[miss.slot].place);
   if (flow != kNoFlow) {
     if (!keeper_.IsExpired(flows.entry(flow))) {
       if (MeetFlow<Key>(miss, flow, answer)) return;
@@ -197,14 +198,14 @@ void JudgeStage::MeetNoFlow(const Miss& miss, Side side, Classification& answer,
 
 template <typename Key>
 void JudgeStage::Open(std::uint32_t slot, Side side, const Classification& answer) {
-  const std::uint32_t index = burst_->lane<Key>().packet[slot];
+  const std::uint32_t index = burst_->lane<Key>().slots[slot].packet;
   if (!answer.concerned) return;
   if (!burst_->IsPlain(index) && !OpensFlow(burst_->packets[index])) {
     PassStateless(index, answer);
     return;
   }
   const std::uint32_t flow = InsertFlow<Key>(slot, side, answer);
-  if (keeper_.Watches(burst_->lane<Key>().key[slot])) burst_->Watch(index);
+  if (keeper_.Watches(burst_->lane<Key>().slots[slot].key)) burst_->Watch(index);
   keeper_.TellStaged(burst_->lane<Key>().Query(slot, side), answer,
                      flow == kNoFlow ? StagedJudge::FlowName() : StagedJudge::FlowName{Key::kFamily, flow});
   if (flow == kNoFlow) {
@@ -234,12 +235,12 @@ std::uint32_t JudgeStage::InsertFlow(std::uint32_t slot, Side side, const Classi
                                                .now_ms = keeper_.now_ms(),
                                                .began_ms = keeper_.whole_now_ms(),
                                                .rules = {answer.egress.rule, answer.ingress.rule},
-                                               .is_watched = keeper_.Watches(lane.key[slot])};
-  const std::uint32_t flow = flows.Insert(lane.key[slot], lane.place[slot], judged);
+                                               .is_watched = keeper_.Watches(lane.slots[slot].key)};
+  const std::uint32_t flow = flows.Insert(lane.slots[slot].key, lane.slots[slot].place, judged);
   if (flow != kNoFlow || flows.OldestEvictable() == kNoFlow) return flow;
   keeper_.End<Key>(flows.OldestEvictable(), FlowEndCause::kEvicted);
   counters_.flows_evicted.Add(1);
-  return flows.Insert(lane.key[slot], lane.place[slot], judged);
+  return flows.Insert(lane.slots[slot].key, lane.slots[slot].place, judged);
 }
 
 void JudgeStage::PassStateless(std::uint32_t index, const Classification& answer) {

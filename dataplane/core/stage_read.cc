@@ -15,42 +15,54 @@ ReadStage::ReadStage(const PipelineConfig& config)
                   .timeout_ns = std::uint64_t{config.fragment_timeout_ms} * 1'000'000},
                  config.hash_seed) {}
 
+namespace {
+
+// Adds frames to a lane, beginning with the first, as long as they are plain ones of its family. Returns where that
+// ends. A function of its own for each family, so that its loop keeps what it needs in registers.
+template <typename Plain, typename Key>
+[[gnu::noinline]] std::uint32_t AddPlain(std::span<const Frame> frames, std::size_t first, const FlowTable<Key>& flows,
+                                         Lane<Key>& lane) {
+  const FlowIndex index = flows.index();  // a copy: what is stored might be its own, for all that the compiler knows
+  const FlowEntry<Key>* const entries = flows.entries();
+  LaneSlot<Key>* slot = &lane.slots[lane.count];
+  const LaneSlot<Key>* const first_ahead = &lane.slots[Lane<Key>::kAhead];
+  std::size_t i = first;
+  for (; i < frames.size(); ++i, ++slot) {
+    const Frame& frame = frames[i];
+    Plain plain;
+    if (frame.length < kShortestPlain || !Plain::Read(frame, plain)) break;
+    const bool greater = MakeKey(plain, slot->key);
+    Lane<Key>::SetPlace(*slot, index.PlaceOf(flows.hasher()(slot->key)), index);
+    Lane<Key>::Describe(*slot, static_cast<std::uint32_t>(i), frame, greater, plain.event);
+    if (slot >= first_ahead) lane.FetchEntry(slot - Lane<Key>::kAhead, index, entries);
+  }
+  lane.count += static_cast<std::uint32_t>(i - first);
+  return static_cast<std::uint32_t>(i);
+}
+
+}  // namespace
+
 bool ReadStage::ReadPlain(std::span<const Frame> frames, const FlowKeeper& keeper, bool tells, Burst& burst) {
-  constexpr std::uint32_t kStride = 8;
   const auto count = static_cast<std::uint32_t>(frames.size());
   if (keeper.closed()) return false;
   burst.Begin(frames.data(), parsed_.data(), count, tells);
   burst.unread = ~std::uint64_t{0};
-  const FlowTable<Ipv4FlowKey>& ipv4_flows = keeper.flows<Ipv4FlowKey>();
-  const FlowTable<Ipv6FlowKey>& ipv6_flows = keeper.flows<Ipv6FlowKey>();
-  // Copies, which stay in registers.
-  const FlowHasher ipv4_hasher = ipv4_flows.hasher(), ipv6_hasher = ipv6_flows.hasher();
-  const FlowIndex ipv4_index = ipv4_flows.index(), ipv6_index = ipv6_flows.index();
-  Lane<Ipv4FlowKey>& ipv4 = burst.ipv4;
-  Lane<Ipv6FlowKey>& ipv6 = burst.ipv6;
-  std::uint32_t ipv4_before = 0, ipv6_before = 0;
-  for (std::uint32_t i = 0, end = 0; i < count;) {
-    // The buckets of those before the last stride have come by now.
-    ipv4.FetchEntries(std::exchange(ipv4_before, ipv4.count), ipv4_flows);
-    ipv6.FetchEntries(std::exchange(ipv6_before, ipv6.count), ipv6_flows);
-    for (end = std::min(i + kStride, count); i < end; ++i) {
-      const Frame& frame = frames[i];
-      if (frame.length >= kShortestPlain) [[likely]] {
-        if (PlainIpv4 plain; PlainIpv4::Read(frame, plain)) {
-          ipv4.Add(i, frame, plain, ipv4_hasher, ipv4_index);
-          continue;
-        }
-        if (PlainIpv6 plain; PlainIpv6::Read(frame, plain)) {
-          ipv6.Add(i, frame, plain, ipv6_hasher, ipv6_index);
-          continue;
-        }
-      }
-      Parse(frame, parse_, parsed_[i]);
-      burst.unread &= ~(std::uint64_t{1} << i);
-      if (parsed_[i].Is(ParsedPacket::kFragment)) return false;
-      Sort(i, keeper, burst);
-    }
+  for (std::uint32_t i = 0; i < count;) {
+    const std::uint32_t begin = i;
+    i = AddPlain<PlainIpv4>(frames, i, keeper.flows<Ipv4FlowKey>(), burst.ipv4);
+    if (i == count) break;
+    i = AddPlain<PlainIpv6>(frames, i, keeper.flows<Ipv6FlowKey>(), burst.ipv6);
+    if (i == begin && !ReadOther(i++, keeper, burst)) return false;
   }
+  return true;
+}
+
+// A frame that is not plain. False where it is a fragment.
+bool ReadStage::ReadOther(std::uint32_t index, const FlowKeeper& keeper, Burst& burst) {
+  Parse(burst.frames[index], parse_, parsed_[index]);
+  burst.unread &= ~(std::uint64_t{1} << index);
+  if (parsed_[index].Is(ParsedPacket::kFragment)) return false;
+  Sort(index, keeper, burst);
   return true;
 }
 

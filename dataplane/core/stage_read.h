@@ -47,6 +47,7 @@ class ReadStage {
   void MarkDropped(const Frame& frame, const ParsedPacket& packet) { fragments_.MarkDropped(frame, packet); }
 
  private:
+  bool ReadOther(std::uint32_t index, const FlowKeeper& keeper, Burst& burst);
   void Sort(std::uint32_t index, const FlowKeeper& keeper, Burst& burst);
 
   const ParseConfig parse_;

@@ -28,9 +28,14 @@ class AddressChanges {
   // last change more is known than of those before it: a bit for each of many marks, which stay in a worker's
   // first-level cache, beside the generation of each of fewer stripes.
   bool Since(std::uint64_t generation, const IpAddress& address) const {
+    if (generation + 1 == generation_) return InLast(address);
     const std::size_t hash = std::hash<IpAddress>{}(address);
-    if (generation + 1 == generation_) return (marks_[hash % kMarks / 64] >> (hash % 64) & 1) != 0;
     return WholeGeneration(generation_, stripes_[hash % kStripes]) > generation;
+  }
+  // The same where `generation` is the one before this.
+  bool InLast(const IpAddress& address) const {
+    const std::size_t hash = std::hash<IpAddress>{}(address);
+    return (marks_[hash % kMarks / 64] >> (hash % 64) & 1) != 0;
   }
   // How many marks the last change set.
   std::size_t marked() const {

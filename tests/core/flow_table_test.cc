@@ -119,12 +119,13 @@ TYPED_TEST(FlowTableTest, CandidateIsNearlyAlwaysTheFlow) {
   for (std::uint32_t i = 0; i < 1000; ++i) {
     const Key key = MakeKey<Key>(i);
     const FlowIndex::Place place = table->PlaceOf(key);
-    std::uint32_t candidate = index.Candidate(place);
-    ASSERT_NE(candidate, kNoFlow);
-    if (candidate == FlowIndex::kInSecondary) {
-      candidate = index.SecondaryCandidate(place);
-    } else {
+    std::uint32_t candidate = kNoFlow;
+    if (const std::uint32_t matches = index.MatchesInPrimary(place); matches != 0) {
+      candidate = index.FirstOf(place, matches);
       ++direct;
+    } else {
+      ASSERT_TRUE(index.MayBeInSecondary(place));
+      candidate = index.SecondaryCandidate(place);
     }
     ASSERT_LT(candidate, table->capacity());
     if (table->entry(candidate).Is(key)) ++right;
@@ -139,7 +140,8 @@ TYPED_TEST(FlowTableTest, AnEmptyTableHasNoCandidates) {
   const auto table = MakeTable<Key>(1000);
   const Key zero{};
   for (const Key& key : {zero, MakeKey<Key>(1)}) {
-    EXPECT_EQ(table->index().Candidate(table->PlaceOf(key)), kNoFlow);
+    EXPECT_EQ(table->index().MatchesInPrimary(table->PlaceOf(key)), 0u);
+    EXPECT_FALSE(table->index().MayBeInSecondary(table->PlaceOf(key)));
     EXPECT_EQ(table->index().SecondaryCandidate(table->PlaceOf(key)), kNoFlow);
     EXPECT_FALSE(table->entry(0).live());
   }

@@ -264,23 +264,23 @@ TEST_F(TierLintTest, EncryptedDnsBesideRulesByNameIsFound) {
   EXPECT_THAT(FindingsOf({to + https}), ElementsAre("encrypted-dns p0 spec.egress[0]"));
 }
 
-constexpr std::string_view kByName =
+constexpr std::string_view kPolicyByName =
     "  tier: Admin\n  priority: 1\n  subject: {namespaces: {matchLabels: {team: shop}}}\n  egress:\n"
     "  - {action: Accept, to: [{domainNames: [a.example.com]}]}\n";
 
 TEST_F(TierLintTest, ACacheOnEachNodeBesideRulesByNameIsFound) {
-  EXPECT_THAT(FindingsOf({std::string(kByName)}), IsEmpty());
+  EXPECT_THAT(FindingsOf({std::string(kPolicyByName)}), IsEmpty());
   Write("m/cache.yaml",
         "{apiVersion: v1, kind: Namespace, metadata: {name: kube-system}}\n---\n{apiVersion: v1, kind: Pod, metadata: "
         "{namespace: kube-system, name: cache-1, labels: {k8s-app: "
         "node-local-dns}}, spec: {hostNetwork: true}, status: {podIP: 192.0.2.1}}\n");
-  EXPECT_THAT(FindingsOf({std::string(kByName)}), ElementsAre("node-local-dns p0 spec.egress[0]"));
+  EXPECT_THAT(FindingsOf({std::string(kPolicyByName)}), ElementsAre("node-local-dns p0 spec.egress[0]"));
   EXPECT_THAT(messages_.back(), HasSubstr("kube-system/cache-1"));
   EXPECT_THAT(FindingsOf({Admin(1, "  - {action: Pass, from: [{namespaces: {}}]}\n")}), IsEmpty());
 }
 
 TEST_F(TierLintTest, RulesByNameBehindWhichDnsIsDeniedAreFound) {
-  const std::string names(kByName);
+  const std::string names(kPolicyByName);
   const std::string deny = "  - {action: Deny, to: [{networks: [0.0.0.0/0]}]}\n";
   const std::string dns =
       "  - {action: Accept, to: [{networks: [192.0.2.0/24]}], protocols: [{udp: {destinationPort: {number: 53}}}]}\n";

@@ -22,7 +22,7 @@ constexpr std::string_view kResolver = "10.0.0.53";
 constexpr std::string_view kOther = "192.0.2.53";
 constexpr std::string_view kServer = "203.0.113.9";
 
-constexpr std::string_view kByName = R"(
+constexpr std::string_view kReplayedPolicy = R"(
 apiVersion: v1
 kind: Pod
 metadata: {name: client, namespace: shop, labels: {app: client}}
@@ -53,7 +53,7 @@ spec:
 
 class ReplayLearns : public CommandTest {
  protected:
-  ReplayLearns() { Write("names.yaml", kByName); }
+  ReplayLearns() { Write("names.yaml", kReplayedPolicy); }
 
   // At that second of the capture.
   void Add(double seconds, const PacketBuilder& packet) {
@@ -165,7 +165,7 @@ TEST_F(ReplayLearns, WhatIsLikelyNotMeantIsToldOf) {
 }
 
 TEST_F(ReplayLearns, OtherManifestsLearnForTheirOwnRules) {
-  std::string other(kByName);
+  std::string other(kReplayedPolicy);
   other.replace(other.find("s3.example.com"), 14, "s4.example.com");
   Write("other.yaml", other);
   Ask(1, 40000);

@@ -71,7 +71,10 @@ class DashboardTest(unittest.TestCase):
         with Sluiced(cls.folder, [], *kept) as first:
             with cls.sync(first):
                 assert wait_until(lambda: first.metrics()["sluice_policy_in_force"] == 1), first.log_text()
-        cls.sluiced = cls.stack.enter_context(Sluiced(cls.folder, [udp_frame(53)] * 3 + [udp_frame(80)] * 2, *kept))
+        # Of DNS there are metrics where a resolver is trusted.
+        (cls.folder / "dns.yaml").write_text("dns: {resolvers: [192.0.2.53]}\n")
+        cls.sluiced = cls.stack.enter_context(Sluiced(cls.folder, [udp_frame(53)] * 3 + [udp_frame(80)] * 2, *kept,
+                                                      "--config", str(cls.folder / "dns.yaml")))
         cls.sync_port = free_port()
         cls.stack.enter_context(cls.sync(cls.sluiced, "--http", f"127.0.0.1:{cls.sync_port}"))
         cls.port = free_port()

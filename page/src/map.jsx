@@ -85,13 +85,17 @@ function Edge({ edge, points, place }) {
   );
 }
 
-// Above all lines, those of other edges included; and above the edge's own uppermost one.
+// Above all lines, those of other edges included; and above the edge's own uppermost one, which it would cross where
+// that is steep.
 function EdgeText({ edge, points, place }) {
   const isDenied = edge.denied > 0;
   const wouldBe = edge.would_deny > 0;
-  const middle = points ? points[Math.floor(points.length / 2)] : { x: place.x + place.width / 2 + 40, y: place.y + 10 };
+  const number = points ? Math.floor(points.length / 2) : 0;
+  const middle = points ? points[number] : { x: place.x + place.width / 2 + 40, y: place.y + 10 };
+  const [before, after] = points ? [points[number - 1] ?? middle, points[number + 1] ?? middle] : [middle, middle];
+  const steep = Math.min(12, (26 * Math.abs(after.y - before.y)) / Math.max(1, Math.abs(after.x - before.x)));
   return (
-    <text class={`edge-text${isDenied ? " bad" : wouldBe ? " would" : ""}${points ? "" : " own"}`} x={middle.x} y={middle.y - (wouldBe ? 14 : 6)}>
+    <text class={`edge-text${isDenied ? " bad" : wouldBe ? " would" : ""}${points ? "" : " own"}`} x={middle.x} y={middle.y - (wouldBe ? 13 : 6) - steep}>
       {[
         isDenied ? `✕ ${short(edge.denied)}` : "",
         wouldBe ? `⚑ ${short(edge.would_deny)}` : "",

@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr long kHttpOk = 200;
+constexpr long kHttpOk = 200, kHttpNotFound = 404;
 constexpr std::size_t kLongestAnswer = 4 << 20;
 constexpr std::array<std::string_view, 4> kGroups = {"policy.networking.k8s.io", "policy.sluice.internal",
                                                      "projectcalico.org", "crd.projectcalico.org"};
@@ -95,7 +95,8 @@ void Discovery::OnDone(const ApiResult& result) {
   if (!result.error.empty()) return Fail(result.error);
   if (result.status != kHttpOk) {
     const ApiStatus status = ReadApiStatus(result.status, body_);
-    return Fail("HTTP " + std::to_string(result.status) + ' ' + status.reason + ": " + status.message);
+    return Fail("HTTP " + std::to_string(result.status) + ' ' + status.reason + ": " + status.message,
+                result.status == kHttpNotFound && !asked_.empty());
   }
   const std::string wrong = asked_.empty() ? ReadGroups() : ReadResources();
   if (!wrong.empty()) return Fail(wrong);
@@ -108,6 +109,7 @@ void Discovery::OnDone(const ApiResult& result) {
   known_ = true;
   backoff_.Reset();
   next_ = Clock::now() + options_.interval;
+  failing_since_ = {};
   if (trouble_.empty()) return;
   trouble_.clear();
   sink_.OnRecovered(Resource::kClusterNetworkPolicies);
@@ -154,8 +156,11 @@ std::string Discovery::ReadResources() {
 }
 
 // What was known stays so.
-void Discovery::Fail(const std::string& why) {
-  next_ = Clock::now() + backoff_.Next();
+void Discovery::Fail(const std::string& why, bool may_be_a_moment) {
+  const Clock::time_point now = Clock::now();
+  next_ = now + backoff_.Next();
+  if (failing_since_ == Clock::time_point()) failing_since_ = now;
+  if (may_be_a_moment && now - failing_since_ < options_.moment) return;
   const std::string message =
       "whether the API server has cluster or staged policies is not known: " + Printable(why, 1000);
   if (message == trouble_) return;

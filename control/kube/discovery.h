@@ -26,6 +26,9 @@ namespace sluice {
 struct DiscoveryOptions {
   std::chrono::milliseconds interval{30'000};  // from one good answer to the next question
   std::chrono::milliseconds answer_timeout{60'000};
+  // An API server names a version of a kind a moment before it serves it, and a moment longer: until it has been like
+  // that for so long, it is no trouble.
+  std::chrono::milliseconds moment{10'000};
   std::chrono::milliseconds backoff_least{200};
   std::chrono::milliseconds backoff_most{10'000};
 };
@@ -57,7 +60,7 @@ class Discovery : public ApiHandler {
   // Empty: the answer was good. Else what is wrong with it.
   std::string ReadGroups();
   std::string ReadResources();
-  void Fail(const std::string& why);
+  void Fail(const std::string& why, bool may_be_a_moment = false);
 
   const DiscoveryOptions options_;
   ApiClient& client_;
@@ -76,6 +79,7 @@ class Discovery : public ApiHandler {
   long status_ = 0;
   std::string body_;
   std::string trouble_;
+  Clock::time_point failing_since_;  // the time 0: it is not
   Clock::time_point next_;
 };
 

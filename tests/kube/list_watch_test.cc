@@ -31,6 +31,24 @@ TEST_F(ListWatchTest, StreamingListGoesOnAsTheWatch) {
                                HasSubstr("timeoutSeconds="), Not(HasSubstr("resourceVersion="))));
 }
 
+TEST_F(ListWatchTest, AVersionThatIsNamedAndNotServedIsTroubleOnceItStaysSo) {
+  options_.discovery.backoff_least = options_.discovery.backoff_most = milliseconds(5);
+  options_.discovery.moment = std::chrono::hours(1);
+  Begin({kNoStreamingList, Send(PodList({PodJson("a", "1")}, "5", "")), SendAndHold("")});
+  server_->names_policies = true;
+  ASSERT_TRUE(Until([&] { return server_->policies_questions >= 5; }));
+  EXPECT_FALSE(source_->synced());
+  EXPECT_THAT(sink_.troubles, IsEmpty());
+  server_->names_policies = false;
+  EXPECT_TRUE(Until([&] { return source_->synced(); }));
+
+  options_.discovery.moment = milliseconds(20);
+  Begin({kNoStreamingList, Send(PodList({PodJson("a", "1")}, "5", "")), SendAndHold("")});
+  server_->names_policies = true;
+  ASSERT_TRUE(Until([&] { return !sink_.troubles.empty(); }));
+  EXPECT_THAT(sink_.troubles, testing::ElementsAre(HasSubstr("HTTP 404")));
+}
+
 TEST_F(ListWatchTest, StreamingListRefusedIsListedInPages) {
   Begin({kNoStreamingList, Send(PodList({PodJson("a", "1")}, "5", "more/token")),
          Send(PodList({PodJson("b", "2")}, "5", "")), SendAndHold(Added("c", "6"))});

@@ -13,6 +13,7 @@ namespace sluice {
 namespace {
 
 constexpr int kTick_ms = 20;
+const std::string kPolicies = "policy.networking.k8s.io/v1alpha2";
 constexpr char kWrongAnswer[] = R"({"kind":"Status","metadata":{"resourceVersion":"5"},"status":"Failure"})";
 
 // The whole streaming list of a resource that has no objects.
@@ -116,7 +117,13 @@ void ScriptedServer::Serve(int socket) {
     }
     steps_[index](reply);
   } else if (target == "/apis") {
-    Send(R"({"kind":"APIGroupList","apiVersion":"v1","groups":[]})")(reply);
+    const std::string group =
+        R"({"name":"policy.networking.k8s.io","versions":[{"groupVersion":")" + kPolicies + "\"}]}";
+    Send(R"({"kind":"APIGroupList","apiVersion":"v1","groups":[)" + (names_policies ? group : "") + "]}")(reply);
+  } else if (target == "/apis/" + kPolicies) {
+    ++policies_questions;
+    reply.Head(404);
+    reply.Body("404 page not found\n");
   } else {
     SendAndHold(EmptyStream(target))(reply);
   }

@@ -47,6 +47,9 @@ class ScriptedServer {
 
   std::atomic<int> present_version = 1'000'000;  // less than 0: a wrong answer
   std::atomic<int> version_questions = 0;        // so far
+  // Whether /apis names a version of cluster policies, which is not served.
+  std::atomic<bool> names_policies = false;
+  std::atomic<int> policies_questions = 0;  // for it, so far
 
  private:
   void Accept();

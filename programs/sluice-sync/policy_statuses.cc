@@ -116,9 +116,8 @@ void PolicyStatuses::Look(Clock::time_point now, const std::vector<std::uint64_t
 NodeReport PolicyStatuses::Report(const std::vector<std::uint64_t>& in_force) const {
   NodeReport report;
   report.news = news_;
-  for (const auto& [resource, versions] : versions_) {
-    if (!versions.through.empty()) report.resources[resource].through = versions.through;
-  }
+  // Of no policies yet, too: a node that is to have the first one is counted from the start.
+  for (const auto& [resource, versions] : versions_) report.resources[resource].through = versions.through;
   for (const auto& [key, policy] : policies_) {
     const auto of = report.resources.find(key.first);
     const auto has = [wanted = policy.revision](std::uint64_t revision) { return revision >= wanted; };

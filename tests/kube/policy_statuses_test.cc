@@ -21,16 +21,17 @@ constexpr auto kClusterPolicies = Resource::kClusterNetworkPolicies;
 class PolicyStatusesTest : public testing::Test {
  protected:
   // A policy of that generation, with these fields in its spec.
-  void See(int generation, const std::string& fields, std::uint64_t revision, bool keeps_last_good = false) {
-    const std::string json = R"({"metadata":{"name":"guard","uid":"u","generation":)" + std::to_string(generation) +
-                             R"(,"resourceVersion":")" + std::to_string(revision * 10) +
+  void See(int generation, const std::string& fields, std::uint64_t revision, bool keeps_last_good = false,
+           const std::string& name = "guard") {
+    const std::string json = R"({"metadata":{"name":")" + name + R"(","uid":"u","generation":)" +
+                             std::to_string(generation) + R"(,"resourceVersion":")" + std::to_string(revision * 10) +
                              R"("},"spec":{"tier":"Admin","priority":1,"subject":{"namespaces":{}})" + fields + "}}";
     const std::string padded = json + std::string(kJsonPadding, ' ');
     std::string why;
     const auto object =
         ObjectReader(kClusterPolicies, "api").ReadItem(std::string_view(padded).substr(0, json.size()), why);
     ASSERT_TRUE(object) << why;
-    statuses_.See({kClusterPolicies, "", "guard", "u", ""}, *object, keeps_last_good, revision);
+    statuses_.See({kClusterPolicies, "", name, "u", ""}, *object, keeps_last_good, revision);
   }
   // Once a second, for as long.
   void LookFor(int seconds, const std::vector<std::uint64_t>& in_force, const std::vector<NodeReport>& others = {}) {
@@ -191,9 +192,21 @@ TEST_F(PolicyStatusesTest, AReportSaysHowFarItGoesAndWhatIsLacking) {
 }
 
 TEST_F(PolicyStatusesTest, AReportHasRoomForSoManyNames) {
-  NodeReport report;
-  report.resources[kClusterPolicies] = {"100", {}, 1};
-  EXPECT_FALSE(report.Has(kClusterPolicies, "guard", "70"));  // it may be the one that found no room
+  for (int i = 0; i < 53; ++i) See(1, "", 7, false, "p" + std::to_string(i));
+  See(1, "", 6);
+  const NodeReport report = statuses_.Report({6});
+  EXPECT_EQ(report.resources.at(kClusterPolicies).lacking.size(), NodeReport::kMostNamed);
+  EXPECT_EQ(report.resources.at(kClusterPolicies).more, 3u);
+  EXPECT_FALSE(report.Has(kClusterPolicies, "guard", "60"));  // it might be one that found no room
+}
+
+TEST_F(PolicyStatusesTest, ANodeReportsBeforeThereIsAPolicy) {
+  EXPECT_TRUE(statuses_.Report({1}).resources.empty());  // the API server has no such kind
+  statuses_.OnListBegin(kClusterPolicies);
+  statuses_.OnListEnd(kClusterPolicies);
+  const NodeReport report = statuses_.Report({1});
+  ASSERT_TRUE(report.resources.contains(kClusterPolicies));
+  EXPECT_FALSE(report.Has(kClusterPolicies, "guard", "1"));
 }
 
 TEST(ResourceVersion, ComparesAsANumber) {

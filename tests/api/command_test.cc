@@ -11,6 +11,7 @@
 
 #include "api/observed_plane.h"
 #include "codec/api_minor.h"
+#include "support/places.h"
 
 namespace sluice {
 namespace {
@@ -28,8 +29,8 @@ class LiveCommandTest : public ObservedFixture {
   std::pair<int, std::string> Run(const std::string& arguments) const { return Finish(Begin(arguments)); }
 
   FILE* Begin(const std::string& arguments) const {
-    const std::string command =
-        std::string("SLUICE_TARGET=unix:") + Socket() + " timeout 60 " SLUICECTL " " + arguments + " 2>&1";
+    const std::string command = std::string("SLUICE_TARGET=unix:") + Socket() + " timeout 60 " +
+                                BuiltProgram("sluicectl") + " " + arguments + " 2>&1";
     return popen(command.c_str(), "r");
   }
   static std::pair<int, std::string> Finish(FILE* pipe) {

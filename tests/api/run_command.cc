@@ -13,6 +13,8 @@
 #include <fstream>
 #include <system_error>
 
+#include "support/places.h"
+
 namespace sluice {
 namespace {
 
@@ -21,7 +23,8 @@ constexpr int kLookMs = 5;
 // Of sluicectl alone: before exec the process has the memory of the one that forked it.
 long PeakKb(pid_t pid) {
   std::error_code gone;
-  if (std::filesystem::read_symlink("/proc/" + std::to_string(pid) + "/exe", gone) != SLUICECTL) return 0;
+  if (std::filesystem::read_symlink("/proc/" + std::to_string(pid) + "/exe", gone) != BuiltProgram("sluicectl"))
+    return 0;
   std::ifstream status("/proc/" + std::to_string(pid) + "/status");
   for (std::string word; status >> word;) {
     if (long kb = 0; word == "VmHWM:" && status >> kb) return kb;
@@ -32,7 +35,7 @@ long PeakKb(pid_t pid) {
 }  // namespace
 
 RunningCommand::RunningCommand(const std::string& target, const std::string& arguments) {
-  const std::string line = "SLUICE_TARGET='" + target + "' exec " SLUICECTL " " + arguments;
+  const std::string line = "SLUICE_TARGET='" + target + "' exec " + BuiltProgram("sluicectl") + " " + arguments;
   int ends[2] = {-1, -1};
   if (pipe2(ends, O_CLOEXEC) != 0) return;
   pid_ = fork();

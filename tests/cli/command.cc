@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "schema/schema.h"
+#include "support/places.h"
 
 namespace sluice::test {
 
@@ -115,7 +116,7 @@ CommandResult CommandTest::Run(const std::vector<std::string>& arguments) const 
     std::vector<char*> argv = {const_cast<char*>("sluicectl")};
     for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
     argv.push_back(nullptr);
-    execv(SLUICECTL, argv.data());
+    execv(BuiltProgram("sluicectl").c_str(), argv.data());
     _exit(127);
   }
   int status = 0;

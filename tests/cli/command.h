@@ -9,10 +9,12 @@
 #include <string_view>
 #include <vector>
 
+#include "support/places.h"
+
 namespace sluice::test {
 
 // The folder of the project's examples.
-inline const std::string kExamples = SLUICE_SOURCE_DIR "/examples";
+inline const std::string kExamples = SourcePath("examples");
 
 struct CommandResult {
   int exit_code = -1;  // 128 + signal where one ended it

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "manifest/yaml_reader.h"
+#include "support/places.h"
 
 namespace sluice {
 namespace {
@@ -72,7 +73,7 @@ class Reading : public TreeSink {
 };
 
 std::vector<Json> Table() {
-  std::ifstream in(SLUICE_SOURCE_DIR "/tests/control/kubectl_yaml/table.jsonl");
+  std::ifstream in(SourcePath("tests/control/kubectl_yaml/table.jsonl"));
   std::vector<Json> table;
   for (std::string line; std::getline(in, line);) table.push_back(Json::parse(line));
   return table;

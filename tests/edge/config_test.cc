@@ -7,6 +7,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "support/places.h"
+
 namespace sluice {
 namespace {
 
@@ -162,7 +164,7 @@ TEST(Config, CoreListsAreReadInTheirOrder) {
 }
 
 TEST(Config, DocumentHoldsTheReferenceOfTheCode) {
-  std::ifstream file(SLUICE_SOURCE_DIR "/docs/configuration.md");
+  std::ifstream file(SourcePath("docs/configuration.md"));
   std::ostringstream document;
   document << file.rdbuf();
   EXPECT_THAT(document.str(), HasSubstr(ConfigReference())) << "docs/configuration.md wants this table:\n"

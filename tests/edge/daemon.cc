@@ -13,6 +13,8 @@
 #include <sstream>
 #include <thread>
 
+#include "support/places.h"
+
 namespace sluice {
 namespace {
 
@@ -55,7 +57,7 @@ Daemon::Daemon(const TestFolder& folder, const std::string& name, std::vector<st
                std::vector<std::string> prefix)
     : output_path_(folder / (name + ".out")), errors_path_(folder / (name + ".err")) {
   std::vector<std::string> words = std::move(prefix);
-  words.insert(words.end(), {SLUICED, "--no-huge"});
+  words.insert(words.end(), {BuiltProgram("sluiced"), "--no-huge"});
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());

@@ -18,6 +18,7 @@
 #include "kube/object_reader.h"
 #include "reference/evaluate.h"
 #include "sluice/protocol.h"
+#include "support/places.h"
 
 namespace sluice {
 namespace {
@@ -93,7 +94,7 @@ bool TestDataplane::Start(const std::vector<std::string>& prefix) {
   const std::size_t before = Content(log).size();
   std::vector<std::string> command = prefix;
   for (const std::string& word :
-       {std::string(SLUICED), std::string("--config"), config, std::string("--wire"), wire_, std::string("--listen"),
+       {BuiltProgram("sluiced"), std::string("--config"), config, std::string("--wire"), wire_, std::string("--listen"),
         target_, std::string("--state"), state_, std::string("--no-huge")}) {
     command.push_back(word);
   }
@@ -196,7 +197,7 @@ bool Rig::StartSync(const std::vector<std::string>& more, const std::vector<std:
                 (api_server_.empty() ? cluster_.url() : api_server_) + "\", certificate-authority: \"" +
                 cluster_.ca_file() + "\"}}]\nusers: [{name: u, user: " + user_ + "}]\n");
   std::vector<std::string> command = prefix;
-  for (const std::string& word : {std::string(SLUICE_SYNC), std::string("--kubeconfig"), kubeconfig,
+  for (const std::string& word : {BuiltProgram("sluice-sync"), std::string("--kubeconfig"), kubeconfig,
                                   std::string("--log-level"), std::string("debug"), std::string("--target"), target_}) {
     command.push_back(word);
   }

@@ -10,6 +10,7 @@
 
 #include "faults/fault_rig.h"
 #include "kube/deploy_manifests.h"
+#include "support/places.h"
 
 namespace sluice {
 namespace {
@@ -120,7 +121,7 @@ TEST_F(Times, ClockStepsChangeNothing) {
     stream.write(reinterpret_cast<const char*>(&ns), sizeof ns);
   };
   WriteFile(file, std::string(sizeof(std::int64_t), '\0'));
-  const std::vector<std::string> prefix = {"/usr/bin/env", "LD_PRELOAD=" SLUICE_CLOCK_STEP,
+  const std::vector<std::string> prefix = {"/usr/bin/env", "LD_PRELOAD=" + BuiltProgram("sluice_clock_step.so"),
                                            "SLUICE_TEST_CLOCK=" + file};
   rig_.PutPolicy("red", "web", FromA());
   ASSERT_TRUE(rig_.StartDataplane(prefix));

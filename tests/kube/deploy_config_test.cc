@@ -6,11 +6,12 @@
 
 #include "kube/deploy_manifests.h"
 #include "kube/process.h"
+#include "support/places.h"
 
 namespace sluice {
 namespace {
 
-constexpr const char* kSystemd = SLUICE_SOURCE_DIR "/deploy/systemd/";
+const std::string kSystemd = SourcePath("deploy/systemd/");
 
 // The exit code of --check-config. Flags stand in for what this machine lacks: the wire, the kubeconfig.
 int Check(const std::string& program, const std::string& file, const std::vector<std::string>& flags) {
@@ -25,19 +26,20 @@ TEST(DeployConfig, OfEachConfigMapIsFine) {
   for (const char* name : {"node.yaml", "gateway.yaml"}) {
     const std::string text = ConfigMapText(ReadDeployManifests(name).at(0), "sluiced.yaml");
     WriteFile(file, text);
-    EXPECT_EQ(Check(SLUICED, file, {"--wire", "null,null"}), 0) << name;
+    EXPECT_EQ(Check(BuiltProgram("sluiced"), file, {"--wire", "null,null"}), 0) << name;
     WriteFile(file, text + "unknown: key\n");
-    EXPECT_EQ(Check(SLUICED, file, {"--wire", "null,null"}), 2) << name;
+    EXPECT_EQ(Check(BuiltProgram("sluiced"), file, {"--wire", "null,null"}), 2) << name;
   }
 }
 
 TEST(DeployConfig, OfEachUnitIsFine) {
-  EXPECT_EQ(Check(SLUICED, std::string(kSystemd) + "sluiced.yaml", {"--wire", "null,null"}), 0);
+  EXPECT_EQ(Check(BuiltProgram("sluiced"), kSystemd + "sluiced.yaml", {"--wire", "null,null"}), 0);
   const TempFolder folder;
   WriteFile(folder / "kubeconfig",
             "{current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}], users: [{name: u, user: {}}], "
             "clusters: [{name: c, cluster: {server: 'https://127.0.0.1:6443'}}]}");
-  EXPECT_EQ(Check(SLUICE_SYNC, std::string(kSystemd) + "sluice-sync.yaml", {"--kubeconfig", folder / "kubeconfig"}), 0);
+  EXPECT_EQ(Check(BuiltProgram("sluice-sync"), kSystemd + "sluice-sync.yaml", {"--kubeconfig", folder / "kubeconfig"}),
+            0);
 }
 
 }  // namespace

@@ -10,6 +10,8 @@
 #include <sstream>
 #include <string_view>
 
+#include "support/places.h"
+
 namespace sluice {
 namespace {
 
@@ -37,7 +39,7 @@ DeployManifest Read(std::string text) {
 
 std::vector<DeployManifest> ReadDeployManifests(const std::string& file) {
   std::ostringstream content;
-  content << std::ifstream(SLUICE_SOURCE_DIR "/deploy/" + file).rdbuf();
+  content << std::ifstream(SourcePath("deploy/" + file)).rdbuf();
   const std::string all = content.str();
   std::vector<DeployManifest> manifests;
   constexpr std::string_view kSeparator = "\n---\n";

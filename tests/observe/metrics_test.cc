@@ -12,6 +12,7 @@
 
 #include "core/pipeline_fixture.h"
 #include "observe/metric_list.h"
+#include "support/places.h"
 
 namespace sluice {
 namespace {
@@ -177,7 +178,7 @@ TEST_F(MetricsTest, ANameFromASenderCannotEndItsLabelNorTheLine) {
 }
 
 TEST_F(MetricsTest, DocumentHoldsTheReferenceOfTheCode) {
-  std::ifstream file(SLUICE_SOURCE_DIR "/docs/metrics.md");
+  std::ifstream file(SourcePath("docs/metrics.md"));
   std::ostringstream document;
   document << file.rdbuf();
   EXPECT_THAT(document.str(), HasSubstr(MetricsReference())) << "docs/metrics.md wants this table:\n"

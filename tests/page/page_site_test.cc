@@ -8,6 +8,8 @@
 #include <fstream>
 #include <utility>
 
+#include "support/places.h"
+
 namespace sluice {
 namespace {
 
@@ -108,7 +110,7 @@ TEST(PageSite, ItsFilesAreWholeAndTyped) {
     site.Get(From(true, path), reply);
     EXPECT_EQ(reply.type_, type);
     const std::string name = std::string(path) == "/" ? "/index.html" : path;
-    EXPECT_EQ(reply.text_.size(), std::filesystem::file_size(SLUICE_SOURCE_DIR "/page/built" + name));
+    EXPECT_EQ(reply.text_.size(), std::filesystem::file_size(SourcePath("page/built" + name)));
   }
 }
 

@@ -10,6 +10,7 @@
 #include "kube/process.h"
 #include "push/push_server.h"
 #include "sluice/v1/policy.grpc.pb.h"
+#include "support/places.h"
 #include "support/sanitizers.h"
 
 namespace sluice {
@@ -62,8 +63,8 @@ TEST_P(GreedyTargetTest, AnAnswerThatIsCompressedOrTooLongIsNotTakenAndOthersAre
   PushServer honest("unix:" + (folder / "honest.sock"));
   honest.Start();
   Process sync;
-  ASSERT_TRUE(sync.Start({SLUICE_SYNC, "--manifests", folder / "pod.yaml", "--target", greedy_address, "--target",
-                          "unix:" + (folder / "honest.sock")},
+  ASSERT_TRUE(sync.Start({BuiltProgram("sluice-sync"), "--manifests", folder / "pod.yaml", "--target", greedy_address,
+                          "--target", "unix:" + (folder / "honest.sock")},
                          folder / "log"));
   EXPECT_TRUE(honest.WaitUntil([](const ResolvedPolicy& policy) { return policy.endpoints.size() == 1; }));
   for (int i = 0; i < 12000 && greedy.answered() < 2; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));

@@ -16,6 +16,7 @@
 #include "kube/shared_cluster.h"
 #include "push/page.h"
 #include "push/push_server.h"
+#include "support/places.h"
 
 namespace sluice {
 namespace {
@@ -62,9 +63,10 @@ class SyncedCluster : public testing::Test {
 
   // What deploy/rbac.yaml grants is all that it has.
   void Start() {
-    ASSERT_TRUE(sync_.Start({SLUICE_SYNC, "--kubeconfig", cluster().KubeConfigFile(ServiceAccountToken(cluster())),
-                             "--target", target_, "--http", "127.0.0.1:" + std::to_string(port_)},
-                            folder_ / "log"));
+    ASSERT_TRUE(sync_.Start(
+        {BuiltProgram("sluice-sync"), "--kubeconfig", cluster().KubeConfigFile(ServiceAccountToken(cluster())),
+         "--target", target_, "--http", "127.0.0.1:" + std::to_string(port_)},
+        folder_ / "log"));
   }
   std::string Log() const {
     std::ostringstream text;
@@ -319,10 +321,12 @@ TEST_F(SyncedStatus, FromNodesCountsAllOfThem) {
   second.Start();
   Process first_sync, second_sync;
   const std::string config = cluster().KubeConfigFile(ServiceAccountToken(cluster()));
-  ASSERT_TRUE(first_sync.Start({SLUICE_SYNC, "--kubeconfig", config, "--target", target_, "--node", "n1"},
-                               folder_ / "first.log"));
-  ASSERT_TRUE(second_sync.Start({SLUICE_SYNC, "--kubeconfig", config, "--target", second_target, "--node", "n2"},
-                                folder_ / "second.log"));
+  ASSERT_TRUE(
+      first_sync.Start({BuiltProgram("sluice-sync"), "--kubeconfig", config, "--target", target_, "--node", "n1"},
+                       folder_ / "first.log"));
+  ASSERT_TRUE(second_sync.Start(
+      {BuiltProgram("sluice-sync"), "--kubeconfig", config, "--target", second_target, "--node", "n2"},
+      folder_ / "second.log"));
   HttpAnswer answer;
   for (int i = 0; i < 500 && answer.status != 201; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));

@@ -18,6 +18,7 @@
 #include "kube/process.h"
 #include "push/page.h"
 #include "push/push_server.h"
+#include "support/places.h"
 
 namespace sluice {
 namespace {
@@ -59,21 +60,17 @@ class SyncTest : public testing::Test {
   }
 
   void Start(std::vector<std::string> more = {}) {
-    std::vector<std::string> command = {SLUICE_SYNC,
-                                        "--manifests",
-                                        folder_ / "manifests",
-                                        "--target",
-                                        Target(),
-                                        "--http",
-                                        "127.0.0.1:" + std::to_string(port_)};
+    std::vector<std::string> command = {
+        BuiltProgram("sluice-sync"),         "--manifests", folder_ / "manifests", "--target", Target(), "--http",
+        "127.0.0.1:" + std::to_string(port_)};
     command.insert(command.end(), more.begin(), more.end());
     ASSERT_TRUE(sync_.Start(command, folder_ / "log"));
   }
 
   // The exit code of --check-config.
   int Check(std::vector<std::string> flags) const {
-    flags.insert(flags.begin(), {"/bin/sh", "-c", "exec \"$@\" >>'" + (folder_ / "log") + "' 2>&1", "sh", SLUICE_SYNC,
-                                 "--check-config"});
+    flags.insert(flags.begin(), {"/bin/sh", "-c", "exec \"$@\" >>'" + (folder_ / "log") + "' 2>&1", "sh",
+                                 BuiltProgram("sluice-sync"), "--check-config"});
     return RunCommand(flags);
   }
 
@@ -270,12 +267,13 @@ TEST_F(SyncTest, ANodeGetsWhatItsPodsNeed) {
 }
 
 TEST_F(SyncTest, BadInputEndsWithTwo) {
-  EXPECT_EQ(RunCommand({SLUICE_SYNC, "--manifests", "/no/such/folder"}), 2);
-  EXPECT_EQ(RunCommand({SLUICE_SYNC, "--manifests", folder_ / "manifests", "--target", "10.0.0.1:7777"}), 2);
-  EXPECT_EQ(RunCommand({SLUICE_SYNC, "--kubeconfig", "/no/such/file"}), 2);
+  EXPECT_EQ(RunCommand({BuiltProgram("sluice-sync"), "--manifests", "/no/such/folder"}), 2);
+  EXPECT_EQ(
+      RunCommand({BuiltProgram("sluice-sync"), "--manifests", folder_ / "manifests", "--target", "10.0.0.1:7777"}), 2);
+  EXPECT_EQ(RunCommand({BuiltProgram("sluice-sync"), "--kubeconfig", "/no/such/file"}), 2);
   WriteFile(folder_ / "config", "targets: [unix:/tmp/a]\n");
-  EXPECT_EQ(RunCommand({SLUICE_SYNC, "--config", folder_ / "config"}), 2);
-  EXPECT_EQ(RunCommand({SLUICE_SYNC, "--help"}), 0);
+  EXPECT_EQ(RunCommand({BuiltProgram("sluice-sync"), "--config", folder_ / "config"}), 2);
+  EXPECT_EQ(RunCommand({BuiltProgram("sluice-sync"), "--help"}), 0);
 }
 
 TEST_F(SyncTest, CheckConfigTellsOfAllThatWouldStopAStart) {
@@ -347,7 +345,7 @@ TEST_F(SyncTest, CheckConfigNamesTheFlagThatReplacesAKey) {
 TEST_F(SyncTest, AConfigurationFileSaysWhatFlagsSay) {
   WriteFile(folder_ / "config", "manifests: " + (folder_ / "manifests") + "\ntarget:\n  - " + Target() + "\n");
   server_.Start();
-  ASSERT_TRUE(sync_.Start({SLUICE_SYNC, "--config", folder_ / "config"}, folder_ / "log"));
+  ASSERT_TRUE(sync_.Start({BuiltProgram("sluice-sync"), "--config", folder_ / "config"}, folder_ / "log"));
   EXPECT_TRUE(Admits(80)) << Log();
 }
 

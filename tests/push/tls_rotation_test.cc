@@ -15,6 +15,7 @@
 #include "kube/process.h"
 #include "push/authority.h"
 #include "sluice/v1/observe.grpc.pb.h"
+#include "support/places.h"
 
 namespace sluice {
 namespace {
@@ -59,16 +60,16 @@ class TlsRotation : public testing::Test {
 
   void StartPlane() {
     plane_.Kill();
-    ASSERT_TRUE(plane_.Start({SLUICED, "--config", folder_ / "sluiced.yaml", "--wire", "null,null", "--no-huge",
-                              "--listen", Socket(), "--listen", address_},
+    ASSERT_TRUE(plane_.Start({BuiltProgram("sluiced"), "--config", folder_ / "sluiced.yaml", "--wire", "null,null",
+                              "--no-huge", "--listen", Socket(), "--listen", address_},
                              Log("plane")));
   }
   void StartSync() {
     sync_.Kill();
-    ASSERT_TRUE(
-        sync_.Start({SLUICE_SYNC, "--manifests", folder_ / "manifests", "--target", address_, "--tls-certificate",
-                     File("sync", "certificate"), "--tls-key", File("sync", "key"), "--tls-ca", File("sync", "ca")},
-                    Log("sync")));
+    ASSERT_TRUE(sync_.Start(
+        {BuiltProgram("sluice-sync"), "--manifests", folder_ / "manifests", "--target", address_, "--tls-certificate",
+         File("sync", "certificate"), "--tls-key", File("sync", "key"), "--tls-ca", File("sync", "ca")},
+        Log("sync")));
   }
 
   template <typename Holds>
@@ -166,9 +167,15 @@ TEST_F(TlsRotation, FilesThatAreUnsoundAtTheStartAreRefusedByName) {
       WriteFile(File(end, kind), kind == std::string("ca") ? "no PEM\n" : "");
     }
     for (const bool check : {true, false}) {
-      std::vector<std::string> plane = {
-          SLUICED, "--config", folder_ / "sluiced.yaml", "--no-huge", "--wire", "null,null", "--listen", address_};
-      std::vector<std::string> sync = {SLUICE_SYNC,
+      std::vector<std::string> plane = {BuiltProgram("sluiced"),
+                                        "--config",
+                                        folder_ / "sluiced.yaml",
+                                        "--no-huge",
+                                        "--wire",
+                                        "null,null",
+                                        "--listen",
+                                        address_};
+      std::vector<std::string> sync = {BuiltProgram("sluice-sync"),
                                        "--manifests",
                                        folder_ / "manifests",
                                        "--target",

@@ -24,6 +24,7 @@
 #include "sluice/v1/names.grpc.pb.h"
 #include "sluice/v1/policy.grpc.pb.h"
 #include "store/policy_intake.h"
+#include "support/places.h"
 
 namespace sluice {
 namespace {
@@ -81,7 +82,7 @@ class TlsLink : public testing::Test {
     service_.reset();
   }
   void StartSync(const Authority& signer, const std::string& name, const Authority& planes) {
-    ASSERT_TRUE(sync_.Start({SLUICE_SYNC, "--manifests", folder_ / "manifests", "--target",
+    ASSERT_TRUE(sync_.Start({BuiltProgram("sluice-sync"), "--manifests", folder_ / "manifests", "--target",
                              "127.0.0.1:" + std::to_string(port_), "--tls-certificate", signer.Certificate(name),
                              "--tls-key", signer.Key(name), "--tls-ca", planes.CaFile(), "--http", http_},
                             folder_ / "log"));
@@ -177,8 +178,8 @@ TEST_F(TlsLink, OfASyncWhoseCertificateExpiredIsRefused) {
 
 TEST_F(TlsLink, OfAClientWithoutACertificateIsRefused) {
   StartPlane(ours_, "plane", ours_);
-  EXPECT_EQ(RunCommand({SLUICE_SYNC, "--manifests", folder_ / "manifests", "--target", "127.0.0.1:1", "--tls-ca",
-                        ours_.CaFile()}),
+  EXPECT_EQ(RunCommand({BuiltProgram("sluice-sync"), "--manifests", folder_ / "manifests", "--target", "127.0.0.1:1",
+                        "--tls-ca", ours_.CaFile()}),
             2);
   grpc::SslCredentialsOptions options;
   std::ostringstream ca;
@@ -194,7 +195,7 @@ TEST_F(TlsLink, OfAClientWithoutACertificateIsRefused) {
 
 TEST_F(TlsLink, WithoutTlsToATlsDataplaneSaysSoAtStartAndIsRefused) {
   StartPlane(ours_, "plane", ours_);
-  ASSERT_TRUE(sync_.Start({SLUICE_SYNC, "--manifests", folder_ / "manifests", "--target",
+  ASSERT_TRUE(sync_.Start({BuiltProgram("sluice-sync"), "--manifests", folder_ / "manifests", "--target",
                            "127.0.0.1:" + std::to_string(port_), "--insecure"},
                           folder_ / "log"));
   ExpectRefusal("INSECURE: policy travels to 127.0.0.1", "a client that speaks no TLS");
@@ -204,8 +205,9 @@ TEST_F(TlsLink, WithoutTlsToATlsDataplaneSaysSoAtStartAndIsRefused) {
 class TlsQuestion : public TlsLink {
  protected:
   std::string Ask(std::vector<std::string> flags) const {
-    flags.insert(flags.begin(), {"/bin/sh", "-c", "exec \"$@\" >'" + (folder_ / "asked") + "' 2>&1", "sh", SLUICECTL,
-                                 "status", "-o", "json", "--target", "127.0.0.1:" + std::to_string(port_)});
+    flags.insert(flags.begin(),
+                 {"/bin/sh", "-c", "exec \"$@\" >'" + (folder_ / "asked") + "' 2>&1", "sh", BuiltProgram("sluicectl"),
+                  "status", "-o", "json", "--target", "127.0.0.1:" + std::to_string(port_)});
     RunCommand(flags);
     std::ostringstream text;
     text << std::ifstream(folder_ / "asked").rdbuf();
@@ -259,7 +261,8 @@ class Viewers : public TlsQuestion {
   ~Viewers() override { plane_.Kill(); }
 
   bool StartProgram() {
-    return plane_.Start({SLUICED, "--config", folder_ / "sluiced.yaml", "--no-huge"}, folder_ / "plane.log") &&
+    return plane_.Start({BuiltProgram("sluiced"), "--config", folder_ / "sluiced.yaml", "--no-huge"},
+                        folder_ / "plane.log") &&
            Becomes([&] { return PlaneLog().find("ready") != std::string::npos; });
   }
   std::string PlaneLog() const { return Text(folder_ / "plane.log"); }

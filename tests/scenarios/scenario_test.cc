@@ -15,13 +15,14 @@
 
 #include "sluice/drop_reason.h"
 #include "support/packet_script.h"
+#include "support/places.h"
 
 namespace sluice {
 namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kFolder = fs::path(SLUICE_SOURCE_DIR) / "tests/scenarios";
+const fs::path kFolder = SourcePath("tests/scenarios");
 
 std::vector<std::string> ScenarioNames() {
   std::vector<std::string> names;
@@ -76,7 +77,7 @@ class Scenario : public testing::TestWithParam<std::string> {
   // Replays `capture`; lines and frames are in scratch_.
   void Replay(const fs::path& capture) {
     const fs::path manifests = fs::exists(source_ / "manifests") ? source_ / "manifests" : kFolder / "cluster";
-    std::string command = Quote(SLUICE_SLUICECTL) + " replay --manifests " + Quote(manifests);
+    std::string command = Quote(BuiltProgram("sluicectl")) + " replay --manifests " + Quote(manifests);
     if (fs::exists(source_ / "config.yaml")) command += " --config " + Quote(source_ / "config.yaml");
     command += " --write " + Quote(scratch_ / "out.pcap") + " -o json " + Quote(capture) + " > " +
                Quote(scratch_ / "out.jsonl") + " 2> " + Quote(scratch_ / "errors");

@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "support/places.h"
+
 namespace sluice::test {
 
 std::string SchemaProblems(const std::string& name, const std::string& json) {
@@ -16,7 +18,7 @@ std::string SchemaProblems(const std::string& name, const std::string& json) {
   FILE* const to = fdopen(file, "w");
   std::fwrite(json.data(), 1, json.size(), to);
   std::fclose(to);
-  const std::string command = "python3 " SLUICE_SOURCE_DIR "/tests/schema/check.py " + name + " < " + path + " 2>&1";
+  const std::string command = "python3 " + SourcePath("tests/schema/check.py") + " " + name + " < " + path + " 2>&1";
   FILE* const pipe = popen(command.c_str(), "r");
   std::string said;
   std::array<char, 4096> buffer;

@@ -30,6 +30,22 @@ class Lifecycle(NodeTest):
         self.assertEqual(self.reach(CLIENT, "tcp", SERVICE, port=80), "open")
         self.assertEqual(self.reach(OPEN, "tcp", SERVER, port=80), "timeout")
 
+    def test_a_worker_that_has_nothing_to_do_waits_for_frames(self):
+        """Napping instead, it would wake nearly a thousand times a second."""
+        tasks = pathlib.Path(f"/proc/{self.lab.filter.process.pid}/task").iterdir()
+        worker = next(task for task in tasks if "worker" in (task / "comm").read_text())
+
+        def wakes():
+            return int((worker / "status").read_text().split("voluntary_ctxt_switches:")[1].split()[0])
+
+        def wakes_of_a_second():
+            before = wakes()
+            time.sleep(1)
+            return wakes() - before
+
+        wait_for(lambda: wakes_of_a_second() < 300, "a second without a frame")
+        self.assertEqual(self.reach(CLIENT, "tcp", SERVER, port=80), "open")
+
     def test_a_second_run_is_refused(self):
         code, _, errors = self.lab.ask("run", "--pods", "all")
         self.assertEqual(code, 1)

@@ -15,21 +15,20 @@
 
 namespace sluice {
 
-FrameWait::FrameWait() {
-  const int bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  if (bell < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
-  watched_.push_back({bell, POLLIN, 0});
+FrameWait::FrameWait() : bell_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  if (bell_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+  watched_.push_back({bell_, POLLIN, 0});
 }
 
-FrameWait::~FrameWait() { close(watched_.front().fd); }
+FrameWait::~FrameWait() { close(bell_); }
 
-void FrameWait::Wake() const { eventfd_write(watched_.front().fd, 1); }
+void FrameWait::Wake() const { eventfd_write(bell_, 1); }
 
 bool FrameWait::Wait(std::chrono::nanoseconds timeout) {
   const timespec time{.tv_sec = timeout.count() / 1'000'000'000, .tv_nsec = timeout.count() % 1'000'000'000};
   if (ppoll(watched_.data(), watched_.size(), &time, nullptr) <= 0) return true;
   eventfd_t rung = 0;
-  if (watched_.front().revents != 0) eventfd_read(watched_.front().fd, &rung);
+  if (watched_.front().revents != 0) eventfd_read(bell_, &rung);
   return std::all_of(watched_.begin(), watched_.end(), [](const pollfd& one) { return (one.revents & ~POLLIN) == 0; });
 }
 

@@ -26,7 +26,8 @@ class FrameWait {
   bool Wait(std::chrono::nanoseconds timeout);
 
  private:
-  std::vector<pollfd> watched_;  // the first is what Wake writes to
+  const int bell_;               // what Wake writes to
+  std::vector<pollfd> watched_;  // that first; the worker's
 };
 
 // The packet sockets (AF_XDP, AF_PACKET) that this process has open. DPDK's drivers do not tell theirs: they are those

@@ -2,29 +2,33 @@
 
     python3 bench/node_size.py [CHANGES]    # as root, once release is built; two minutes for 40 changes
 
-The three programs run as deploy/node.yaml has them, but policy comes from files. Flows are UDP, an answer to each
-datagram, and no datagram is sent twice: the 10,000 that a change does not concern go on meanwhile, one exchange after the
-other, and what they lose is said.
+The three programs run as deploy/node.yaml has them, policy comes from a real API server (build the target kube_cluster).
+Flows are UDP, an answer to each datagram, and no datagram is sent twice: the 10,000 that a change does not concern go on
+meanwhile, one exchange after the other, and what they lose is said.
 """
 
 import json
-import os
 import pathlib
+import re
 import subprocess
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "scripts"))
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+sys.path.insert(0, str(ROOT / "tests" / "netpol"))
 
+import cluster
+from case_file import ObjectName
 from lab import hooked_node, node
 from lab.agents import Agents
 from lab.hosts import Host
-from lab.programs import BIN, Program, Sync
+from lab.programs import BIN, Program
 
 PODS, FLOWS = 110, 10_000
 CONFIG = "flows: {ipv4: 262144, ipv6: 65536}"  # deploy/node.yaml
 IDLE_SECONDS = 20
-SETTLE_MS = 50  # sluice-sync reads a file once it has not changed for so long: not counted
+PARTS = (("median", 0.5), ("p90", 0.9), ("p99", 0.99), ("most", 1))
 POLICY_ADMITS, POLICY_DENIES = "podSelector: {matchLabels: {app: client}}", "podSelector: {matchLabels: {app: nobody}}"
 
 ECHO = """
@@ -90,10 +94,11 @@ class Few:
 
 
 class BigNode(hooked_node.HookedNode):
-    def __init__(self, add_cleanup, pods):
+    def __init__(self, add_cleanup, pods, api):
         super().__init__(hooked_node.prefix("nz"), node.Shape(False), pods, CONFIG)
         add_cleanup(self.close)
-        self.sync = self.enter_context(Sync(self.manifests, self.target, self.folder))
+        command = [BIN / "sluice-sync", "--kubeconfig", api.reach["sync_kubeconfig"], "--node", "node", "--target", self.target]
+        self.sync = self.enter_context(Program("sluice-sync", command, self.folder))
 
     def sluiced(self):
         command = [*self.topology.inside("node"), BIN / "sluiced", "--wire", "hooks", "--config", self.config, "--no-huge"]
@@ -150,9 +155,8 @@ def wait_for(condition):
         time.sleep(0.1)
 
 
-def cut(lab, echo, text):
-    """Milliseconds from the change of the file to the flow's last packet."""
-    path, new = lab.manifests / "cluster.yaml", lab.folder / "new.yaml"
+def cut(lab, api, echo):
+    """Milliseconds to the flow's last packet: since the change was sent, and since the API server said that it has it."""
 
     def is_carried():
         def taken():
@@ -163,32 +167,57 @@ def cut(lab, echo, text):
         return taken() == before and time.monotonic() - float(ask(echo)) < 0.05
 
     wait_for(is_carried)
-    new.write_text(text.replace(POLICY_ADMITS, POLICY_DENIES, 1))
-    changed = time.monotonic()
-    os.replace(new, path)
+    sent = time.monotonic()
+    apply(api, node.POLICY.replace(POLICY_ADMITS, POLICY_DENIES, 1), "server")
+    said = time.monotonic()
     wait_for(lambda: time.monotonic() - float(ask(echo)) > 0.5)
     last = float(ask(echo))
-    new.write_text(text)
-    os.replace(new, path)
-    return (last - changed) * 1000
+    apply(api, node.POLICY, "server")
+    return (last - sent) * 1000, max(last - said, 0) * 1000  # it may be cut before we have the answer
 
 
-def say_cuts(lab, others, changes):
+def say_cuts(lab, api, others, changes):
     echo, _ = lab.start("server", ECHO, node.SERVER.addresses[4], 80)
     lab.start("client", TALK, node.SERVER.addresses[4], 80)
-    text = (lab.manifests / "cluster.yaml").read_text()
     lost, turns, took = 0, 0, []
     for _ in range(changes):
         others.stdin.write("\n")
         others.stdin.flush()  # a turn of all flows, beside the change
-        took.append(cut(lab, echo, text) - SETTLE_MS)
+        took.append(cut(lab, api, echo))
         lost += int(others.stdout.readline())
         turns += 1
-    took.sort()
-    at = lambda part: took[min(int(len(took) * part), len(took) - 1)]
-    print(f"{changes} changes, each cuts one of {lab.status()['carried_flows']:,} carried flows: its last packet "
-          f"{at(0.5):.1f} ms (median), {at(0.9):.1f} (p90), {at(1):.1f} (most) after the file was read; "
+    times = [sorted(kind) for kind in zip(*took)]
+    words = [
+        ", ".join(f"{kind[min(int(len(kind) * part), len(kind) - 1)]:.1f} ({name})" for name, part in PARTS) for kind in times
+    ]
+    print(f"{changes} changes, each cuts one of {lab.status()['carried_flows']:,} carried flows: its last packet, in ms, "
+          f"{words[1]} after the API server said that it has it, {words[0]} after it was sent; "
           f"the others lost {lost} of {turns * FLOWS:,} datagrams", flush=True)  # fmt: skip
+
+
+def documents(text):
+    """{name: (kind, manifest)}, each without what the API server takes elsewhere."""
+    parts = [re.sub(r"\nstatus:.*", "", part) for part in text.split("\n---\n")]
+    return {re.search(r"metadata: {name: (\w+)", part)[1]: (re.search(r"kind: (\w+)", part)[1], part) for part in parts}
+
+
+def apply(api, text, name):
+    kind, manifest = documents(text)[name]
+    namespace = "web" if kind == "NetworkPolicy" else ""
+    api.apply(ObjectName(kind, namespace, name), manifest)
+
+
+def fill_cluster(api, pods):
+    for name in documents(node.POLICY):
+        apply(api, node.POLICY, name)
+    addresses = [{"type": "InternalIP", "address": address} for address in node.NODE.values()]
+    api.set_status(ObjectName("Node", "", "node"), {"addresses": addresses})
+    for pod in pods:
+        spec = {"nodeName": "node", "containers": [{"name": "main", "image": "none"}]}
+        name, manifest, _ = cluster.to_object("v1", ObjectName("Pod", "web", pod.short), {"app": pod.short}, spec)
+        api.apply(name, json.dumps(manifest))
+        addresses = [{"ip": address} for address in pod.addresses.values()]
+        api.set_status(name, {"phase": "Running", "podIP": addresses[0]["ip"], "podIPs": addresses})
 
 
 def main():
@@ -197,16 +226,21 @@ def main():
     node.POLICY = node.POLICY.replace("ports: [{port: 80}]", "ports: [{port: 80}, {port: 80, protocol: UDP}]", 1)
     hooked_node.Agents = lambda topology: Agents(Few(topology))
     cleanups = []
-    try:
-        lab = BigNode(cleanups.append, (*node.PODS, *more))
-        say_size(lab, f"{PODS} pods, no flows")
-        lab.start("open", ECHO, node.OPEN.addresses[4], 53)
-        others, _ = lab.start("p0", FLOWS_OF, node.OPEN.addresses[4], 53, FLOWS)
-        say_size(lab, f"{PODS} pods, {lab.status()['carried_flows']:,} carried flows")
-        say_cuts(lab, others, changes)
-    finally:
-        for close in cleanups:
-            close()
+    pods = (*node.PODS, *more)
+    with cluster.ApiServer(BIN.parent / "tests" / "kube_cluster") as api:
+        if api.exit_code != 0:
+            sys.exit("there is no API server: scripts/build-test-cluster.sh builds it")
+        fill_cluster(api, pods)
+        try:
+            lab = BigNode(cleanups.append, pods, api)
+            say_size(lab, f"{PODS} pods, no flows")
+            lab.start("open", ECHO, node.OPEN.addresses[4], 53)
+            others, _ = lab.start("p0", FLOWS_OF, node.OPEN.addresses[4], 53, FLOWS)
+            say_size(lab, f"{PODS} pods, {lab.status()['carried_flows']:,} carried flows")
+            say_cuts(lab, api, others, changes)
+        finally:
+            for close in cleanups:
+                close()
 
 
 if __name__ == "__main__":

@@ -162,6 +162,7 @@ void Dataplane::WaitForLinks() {
 void Dataplane::Publish(std::shared_ptr<const Table> table) {
   for (const std::unique_ptr<Worker>& worker : workers_) worker->pipeline().Reserve(*table);
   tables_->Publish(std::move(table));
+  for (const std::unique_ptr<Worker>& worker : workers_) worker->Wake();
 }
 
 std::vector<std::shared_ptr<const Table>> Dataplane::Watch() {
@@ -207,6 +208,7 @@ void Dataplane::Stop() {
     rounds = RingsAreEmpty() && NobodyHoldsAnswers() ? rounds + 1 : 0;
   }
   place_.phase = Phase::kStop;
+  for (const std::unique_ptr<Worker>& worker : workers_) worker->Wake();
   rte_eal_mp_wait_lcore();
 }
 

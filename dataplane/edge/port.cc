@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "edge/eal.h"
+#include "edge/frame_wait.h"
 #include "edge/kernel_interface.h"
 #include "edge/owner.h"
 
@@ -106,6 +107,7 @@ std::variant<std::unique_ptr<Port>, std::string> Port::Open(const PortSettings& 
 Port::~Port() { Close(); }
 
 std::optional<std::string> Port::Probe() {
+  former_sockets_ = PacketSockets();
   std::string arguments = device_.arguments;
   if (!device_.interface.empty()) {
     const auto state = QueryInterface(device_.interface);
@@ -176,7 +178,18 @@ std::optional<std::string> Port::Configure(std::uint32_t workers) {
   if (const int code = rte_eth_promiscuous_enable(view_.id); code != 0 && code != -ENOTSUP) {
     return Problem("not promiscuous: " + Reason(code));
   }
+  view_.socket = view_.rx_queues == 1 ? NewSocket() : -1;
   return std::nullopt;
+}
+
+int Port::NewSocket() const {
+  int found = -1;
+  for (const int socket : PacketSockets()) {
+    if (std::find(former_sockets_.begin(), former_sockets_.end(), socket) != former_sockets_.end()) continue;
+    if (found >= 0) return -1;
+    found = socket;
+  }
+  return found;
 }
 
 // Best effort: where the device refuses, packets reach a worker that hands them on.

@@ -35,6 +35,7 @@ struct PortView {
   std::uint32_t rx_queues = 1;                      // 1, or one a worker
   std::uint32_t tx_queues = 1;                      // 1, or one a worker
   std::uint32_t home = 0;                           // the worker of the only queue
+  int socket = -1;                                  // the only queue's, readable while it has frames; -1: unknown
   std::uint32_t peer = 0;                           // the index of the wire's other port: what enters here leaves there
   std::vector<std::unique_ptr<FrameRing>> to_home;  // by worker; empty where each worker transmits for itself
 };
@@ -72,6 +73,7 @@ class Port {
 
   std::optional<std::string> Probe();                           // DPDK takes the device: view_.id is known
   std::optional<std::string> Configure(std::uint32_t workers);  // queues, hash, offloads; then it is started
+  int NewSocket() const;  // the only packet socket that came since Probe began, or -1
   void SpreadByRedirection(std::uint32_t redirections, std::uint32_t workers) const;
   bool IsGone() const;
   std::optional<std::string> Reopen();
@@ -91,6 +93,7 @@ class Port {
   bool probed_ = false;  // by Probe, so Close removes it
   bool open_ = false;
   std::uint32_t interface_index_ = 0;
+  std::vector<int> former_sockets_;
   std::chrono::steady_clock::time_point next_attempt_;  // to open it again
   std::optional<Readers::Token> leaving_;               // taken from the workers, which may still be in it
   PortView view_;

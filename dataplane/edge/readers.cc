@@ -31,6 +31,10 @@ void Readers::Leave(std::uint32_t reader) {
 
 void Readers::Quiescent(std::uint32_t reader) { rte_rcu_qsbr_quiescent(qsbr_.get(), reader); }
 
+void Readers::Pause(std::uint32_t reader) { rte_rcu_qsbr_thread_offline(qsbr_.get(), reader); }
+
+void Readers::Resume(std::uint32_t reader) { rte_rcu_qsbr_thread_online(qsbr_.get(), reader); }
+
 Readers::Token Readers::Retire() { return rte_rcu_qsbr_start(qsbr_.get()); }
 
 bool Readers::Passed(Token token) { return rte_rcu_qsbr_check(qsbr_.get(), token, false) == 1; }

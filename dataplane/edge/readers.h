@@ -27,6 +27,9 @@ class Readers {
   void Join(std::uint32_t reader);
   void Leave(std::uint32_t reader);
   void Quiescent(std::uint32_t reader);
+  // Between these it holds nothing, and nobody waits for it.
+  void Pause(std::uint32_t reader);
+  void Resume(std::uint32_t reader);
 
   // By any thread but a reader's. Passed returns at once; what readers did before they were quiescent happened before
   // it returns true.

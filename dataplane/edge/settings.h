@@ -30,7 +30,7 @@ struct WireSettings {
 enum class Idle : std::uint8_t {
   kAuto,   // sleep where every port is a kernel interface or worker and control share a core, else poll
   kPoll,   // a worker never leaves its core
-  kSleep,  // a worker that found nothing for a while sleeps some tens of microseconds, later a millisecond
+  kSleep,  // a worker that found nothing for a while sleeps until a socket has a frame, else for a nap
 };
 
 struct EdgeSettings {

@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <ctime>
 #include <span>
@@ -32,10 +33,15 @@ constexpr std::uint32_t kCatchUpFlowsSaturated = 1024;
 constexpr std::uint32_t kCatchUpInAdvance = 1u << 16;
 constexpr std::uint32_t kRoundsBeforeSleep = 256;
 constexpr timespec kNap{0, 20'000};
-// After so long without a frame, it naps longer; the first one then waits so long.
+// After so long without a frame, it waits until a socket tells of one. A nap is the quicker way for those that come one
+// after the other. What is done beside packets waits for as long.
+constexpr std::uint64_t kPauseNs = 2'000'000;
+constexpr std::chrono::milliseconds kWait{10};
+// After so long, it naps longer where no socket tells; the first frame then waits so long.
 constexpr std::uint64_t kSilenceNs = 1'000'000'000;
 constexpr timespec kLongNap{0, 1'000'000};
-constexpr std::uint64_t kSlicesAtOnce = 4;  // of housekeeping, that long naps have let pass
+// Slices of housekeeping that one wait has let pass.
+constexpr std::uint64_t kSlicesAtOnce = std::chrono::nanoseconds(kWait).count() / kHousekeepingPeriodNs;
 
 // Headers are read from contiguous bytes. A frame in several segments is joined where one buffer can hold it; where
 // none can, its first segment must show the headers, or parse finds it truncated. They are fetched meanwhile.
@@ -363,11 +369,27 @@ void Worker::Rest(bool found_work) {
     counters_.busy_rounds.Add(1);
     idle_rounds_ = 0;
     busy_ns_ = now_ns_;
-  } else if (place_.idle == Idle::kSleep && ++idle_rounds_ > kRoundsBeforeSleep) {
-    nanosleep(now_ns_ - busy_ns_ > kSilenceNs ? &kLongNap : &kNap, nullptr);
-  } else {
+  } else if (place_.idle != Idle::kSleep || pipeline_->IsBehind() || pipeline_->mailbox().HasMail() ||
+             ++idle_rounds_ <= kRoundsBeforeSleep) {
     rte_pause();
+  } else if (now_ns_ - busy_ns_ < kPauseNs || pipeline_->HoldsAnswers() || !WaitForFrames()) {
+    nanosleep(now_ns_ - busy_ns_ > kSilenceNs ? &kLongNap : &kNap, nullptr);
   }
+}
+
+// False where frames could come that no socket tells of, or none can be waited for.
+bool Worker::WaitForFrames() {
+  if (place_.workers > 1) return false;  // another one hands frames over
+  wait_.Clear();
+  for (const PortView* port : place_.ports) {
+    if (!port->usable.load(std::memory_order_acquire)) continue;
+    if (port->socket < 0) return false;
+    wait_.Add(port->socket);
+  }
+  place_.readers->Pause(index_);
+  const bool waited = wait_.Wait(kWait);
+  place_.readers->Resume(index_);
+  return waited;
 }
 
 }  // namespace sluice

@@ -16,6 +16,7 @@
 #include "core/pipeline.h"
 #include "edge/clock.h"
 #include "edge/frame_ring.h"
+#include "edge/frame_wait.h"
 #include "edge/port.h"
 #include "edge/readers.h"
 #include "edge/table_slot.h"
@@ -81,6 +82,9 @@ class Worker {
   // The worker's thread: returns when the phase is kStop.
   void Run();
 
+  // Any thread: there is something new for it beside frames (a letter, a table, a phase).
+  void Wake() { wait_.Wake(); }
+
   // Any thread.
   const WorkerCounters& counters() const { return counters_; }
   // The filter's and the edge's counters as one. `all` are the plane's workers, this one among them: a frame counts for
@@ -115,6 +119,7 @@ class Worker {
   void Drop(rte_mbuf** frames, std::uint32_t count, std::uint32_t port, DropReason reason, std::uint32_t filterer);
   void CountByPort(const std::vector<Frame>& frames, Counter PortTraffic::*counter);
   void Rest(bool found_work);
+  bool WaitForFrames();
 
   const std::uint32_t index_;
   Workplace& place_;
@@ -128,7 +133,8 @@ class Worker {
   std::uint64_t busy_rounds_ = 0;      // since one that brought few frames
   std::uint32_t catch_up_credit_ = 0;  // flows that may be looked at where the load never ends
   std::uint32_t idle_rounds_ = 0;
-  std::uint64_t busy_ns_ = 0;     // when it last found a frame
+  std::uint64_t busy_ns_ = 0;  // when it last found a frame
+  FrameWait wait_;
   std::vector<Batch> to_port_;    // by port: to leave by it
   std::vector<Batch> to_worker_;  // by worker: to be handed over
   WorkerCounters counters_;

@@ -128,10 +128,11 @@ void AddEdgeKeys(EdgeSettings& edge, std::vector<Key>& keys) {
   keys.push_back({"cores", CoresKey{&edge.cores}, "CPU numbers",
                   "such as `0,2-4`: the first for the control thread, each further one a worker; empty: the first two "
                   "that the process may use; a single one is shared by both"});
-  keys.push_back({"idle", Choice(edge.idle, {"auto", "poll", "sleep"}), "",
-                  "what a worker does when no packet comes: `poll` on, or `sleep` for some tens of microseconds (a "
-                  "millisecond after a second of silence); `auto` "
-                  "sleeps where every port is a kernel interface, or worker and control share a core"});
+  keys.push_back(
+      {"idle", Choice(edge.idle, {"auto", "poll", "sleep"}), "",
+       "what a worker does when no packet comes: `poll` on, or `sleep`: until the interface has a packet "
+       "(`af_packet`, `af_xdp`, one worker), else some tens of microseconds (a millisecond after a second "
+       "of silence); `auto` sleeps where every port is a kernel interface, or worker and control share a core"});
   keys.push_back({"bpffs", TextKey{&edge.bpffs, "`/sys/fs/bpf`"}, "",
                   "where `sluice-node` pins the hooks, whose interfaces `sluicectl drops` names"});
   keys.push_back({"carry", BoolKey{&edge.carry}, "",

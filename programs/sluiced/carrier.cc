@@ -401,7 +401,10 @@ bool Carrier::IsMailFree() {
 void Carrier::Deliver(std::vector<Post>& posts) {
   const auto is_done = [](const Post& post) { return post.letter == nullptr || post.letter->IsDone(); };
   for (std::size_t i = 0; i < posts.size(); ++i) {
-    if (posts[i].letter && !plane_.workers()[i]->pipeline().mailbox().Post(*posts[i].letter)) posts[i] = {};
+    if (!posts[i].letter) continue;
+    Worker& worker = *plane_.workers()[i];
+    if (!worker.pipeline().mailbox().Post(*posts[i].letter)) posts[i] = {};
+    worker.Wake();
   }
   const Clock::time_point deadline = Clock::now() + kAnswer;
   while (!std::all_of(posts.begin(), posts.end(), is_done)) {

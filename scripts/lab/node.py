@@ -192,6 +192,30 @@ class NodeTopology(Namespaces):
             self.ip(pod.short, f"route add {GATEWAY[family]}/{full} dev eth0", family=family)
         self.ip(pod.short, f"route add default via {GATEWAY[family]} dev eth0", family=family)
 
+    def add_pods(self, pods):
+        """Many at once: `ip` starts once for their namespaces, once a pod, and once for the node's ends."""
+        run("ip", "-batch", "-", text_input="".join(f"netns add {self.namespace(pod.short)}\n" for pod in pods))
+        self.made += [self.namespace(pod.short) for pod in pods]
+        at_node = []
+        for pod in pods:
+            name, mtu = self.interface(pod), self.shape.mtu
+            script = ["echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad", "echo 0 >/proc/sys/net/ipv6/conf/all/accept_dad"]
+            script += ["ip -batch - <<-END", "link set lo up"]
+            script += [f"link add eth0 mtu {mtu} type veth peer name {name} mtu {mtu} netns {self.namespace('node')}"]
+            script += ["link set eth0 up"]
+            at_node += [f"link set {name} master cni0"] if self.shape.is_bridge else []
+            at_node += [f"link set {name} up"]
+            for family, whole in ((4, 32), (6, 128)):
+                address, gateway = pod.addresses[family], GATEWAY[family]
+                length = LENGTH[family] if self.shape.is_bridge else whole
+                script += [f"addr add {address}/{length} dev eth0{NO_DAD[family]}"]
+                if not self.shape.is_bridge:
+                    script += [f"route add {gateway}/{whole} dev eth0"]
+                    at_node += [f"addr add {gateway}/{whole} dev {name}{NO_DAD[family]}", f"route add {address}/{whole} dev {name}"]
+                script += [f"route add default via {gateway} dev eth0"]
+            run(*self.inside(pod.short), "sh", "-e", text_input="\n".join([*script, "END", ""]))
+        self.ip("node", *at_node)
+
     def remove_pod(self, pod):
         name = self.namespace(pod.short)
         run("ip", "-n", self.namespace("node"), "link", "del", self.interface(pod))

@@ -1,6 +1,7 @@
-"""A tc program of somebody else's, which sets each frame's mark: mark_setter.py INTERFACE ahead|behind MARK
+"""A tc program of somebody else's, which sets each frame's mark: mark_setter.py INTERFACE ahead|behind|classic MARK PIN
 
-It is there, at ingress and egress, until standard input ends.
+It is there, at ingress and egress, until standard input ends: as a link ahead of others or behind them, or, as before
+Linux 6.6, as a filter of a clsact qdisc, by way of the path PIN.
 """
 
 import ctypes
@@ -8,10 +9,11 @@ import os
 import platform
 import socket
 import struct
+import subprocess
 import sys
 
 BPF = {"x86_64": 321, "aarch64": 280}[platform.machine()]
-PROG_LOAD, LINK_CREATE = 5, 28
+PROG_LOAD, OBJ_PIN, LINK_CREATE = 5, 6, 28
 SCHED_CLS = 3
 TCX_INGRESS, TCX_EGRESS = 46, 47
 PLACES = {"ahead": 1 << 3, "behind": 1 << 4}  # BPF_F_BEFORE, BPF_F_AFTER
@@ -43,13 +45,30 @@ def load(mark):
     return bpf(PROG_LOAD, request)
 
 
+def tc(*words):
+    subprocess.run(["tc", *words], check=True)
+
+
+def add_filters(program, interface, pin):
+    path = ctypes.create_string_buffer(pin.encode())
+    bpf(OBJ_PIN, struct.pack("=QI", ctypes.addressof(path), program))
+    tc("qdisc", "add", "dev", interface, "clsact")
+    for direction in ("ingress", "egress"):
+        tc("filter", "add", "dev", interface, direction, "bpf", "direct-action", "object-pinned", pin)
+
+
 def main():
-    interface, place, mark = sys.argv[1:]
+    interface, place, mark, pin = sys.argv[1:]
     program, index = load(int(mark, 0)), socket.if_nametoindex(interface)
-    for direction in (TCX_INGRESS, TCX_EGRESS):
+    if place == "classic":
+        add_filters(program, interface, pin)
+    for direction in (TCX_INGRESS, TCX_EGRESS) if place in PLACES else ():
         bpf(LINK_CREATE, struct.pack("=IIII", program, index, direction, PLACES[place]))
     print("ready", flush=True)
     sys.stdin.read()
+    if place == "classic":
+        tc("qdisc", "del", "dev", interface, "clsact")
+        os.unlink(pin)
     os._exit(0)  # the links end with their descriptors
 
 

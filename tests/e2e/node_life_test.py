@@ -8,6 +8,8 @@ import time
 
 import node_fixture
 from node_fixture import NodeTest, wait_for
+from lab import node
+from lab.hosts import Host
 from lab.netns import run
 from lab.node import CLIENT, NODE, OPEN, OUTSIDE, SERVER, SERVICE, THIRD
 
@@ -29,6 +31,22 @@ class Lifecycle(NodeTest):
         self.assertGreater(self.lab.frames("forwarded"), before)
         self.assertEqual(self.reach(CLIENT, "tcp", SERVICE, port=80), "open")
         self.assertEqual(self.reach(OPEN, "tcp", SERVER, port=80), "timeout")
+
+    def test_a_worker_that_has_nothing_to_do_waits_for_frames(self):
+        """Napping instead, it would wake nearly a thousand times a second."""
+        tasks = pathlib.Path(f"/proc/{self.lab.filter.process.pid}/task").iterdir()
+        worker = next(task for task in tasks if "worker" in (task / "comm").read_text())
+
+        def wakes():
+            return int((worker / "status").read_text().split("voluntary_ctxt_switches:")[1].split()[0])
+
+        def wakes_of_a_second():
+            before = wakes()
+            time.sleep(1)
+            return wakes() - before
+
+        wait_for(lambda: wakes_of_a_second() < 300, "a second without a frame")
+        self.assertEqual(self.reach(CLIENT, "tcp", SERVER, port=80), "open")
 
     def test_a_second_run_is_refused(self):
         code, _, errors = self.lab.ask("run", "--pods", "all")
@@ -104,7 +122,7 @@ class ForeignPrograms(NodeTest):
     @contextlib.contextmanager
     def program(self, place, mark, interface="hserver"):
         script = str(pathlib.Path(__file__).with_name("mark_setter.py"))
-        command = [*self.lab.topology.inside("node"), sys.executable, script, interface, place, mark]
+        command = [*self.lab.topology.inside("node"), sys.executable, script, interface, place, mark, f"{self.lab.bpffs}/foreign"]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         try:
             self.assertEqual(process.stdout.readline(), "ready\n")
@@ -119,8 +137,10 @@ class ForeignPrograms(NodeTest):
         return self.lab.frames("to_filter") - before > 1000
 
     def test_behind_the_hooks_it_is_in_nobodys_way(self):
-        for mark in self.MARKS:
-            with self.subTest(mark=mark), self.program("behind", mark):
+        # Where it is a filter of a clsact qdisc, the kernel puts it behind.
+        places = [("behind", mark) for mark in self.MARKS] + [("classic", mark) for mark in self.MARKS[1:]]
+        for place, mark in places:
+            with self.subTest(place=place, mark=mark), self.program(place, mark):
                 before = self.lab.frames("to_filter")
                 # Frames that it gives the hooks' own mark are nobody's, and dropped.
                 expected, timeout = ("timeout", 1) if mark == self.OWN else ("open", 20)
@@ -165,10 +185,81 @@ class ForeignPrograms(NodeTest):
         self.assertEqual(self.reach(OPEN, "tcp", CLIENT, port=80, timeout=20), "open")
 
 
-class Removal(NodeTest):
-    is_alone = True
+class Crowd(NodeTest):
+    """As many pods as a kubelet lets a node have, which come while `sluice-node` runs; then all is removed."""
 
-    def test_remove_leaves_no_trace(self):
+    is_alone = True
+    PODS = 110
+    MORE = [
+        Host(f"web/p{i}", {4: f"10.77.0.{20 + i}", 6: f"fd77::{100 + i}"}, tcp=(80,)) for i in range(PODS - len(node.PODS))
+    ]
+    POLICY = """
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: more, namespace: web}
+spec:
+  podSelector: {matchExpressions: [{key: app, operator: NotIn, values: [client, server, third, open]}]}
+  policyTypes: [Ingress]
+  ingress: [{from: [{podSelector: {matchLabels: {app: client}}}]}]
+"""
+    SEND = """
+import socket, sys
+for address in sys.argv[1:]:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    socket.socket(family, socket.SOCK_DGRAM).sendto(b"x", (address, 9))
+"""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.lab.topology.add_pods(cls.MORE)
+        path = cls.lab.manifests / "cluster.yaml"
+        path.with_suffix(".new").write_text(node.manifests((*node.PODS, *cls.MORE)) + cls.POLICY)
+        path.with_suffix(".new").replace(path)
+
+    def hooks(self):
+        """By interface, those of our pods."""
+        pods = {self.lab.topology.interface(pod) for pod in (*node.PODS, *self.MORE)}
+        return {hook["interface"]: hook for hook in self.lab.status()["hooks"] if hook["interface"] in pods}
+
+    def send_to_all(self, source):
+        """To each pod that came, by IPv4 and by IPv6."""
+        addresses = [address for pod in self.MORE for address in pod.addresses.values()]
+        run(*self.lab.topology.inside(source.short), sys.executable, "-c", self.SEND, *addresses)
+
+    def frames_of_each(self, what):
+        """Of those that came, but for the two that have agents."""
+        hooks = self.hooks()
+        return [hooks[self.lab.topology.interface(pod)]["frames"][what] for pod in self.MORE[1:-1]]
+
+    def test_1_each_of_110_pods_is_hooked_and_judged(self):
+        wait_for(lambda: sum(hook["attached"] for hook in self.hooks().values()) == self.PODS, "a hook of each pod")
+        wait_for(lambda: len(self.lab.ask_sluiced("get", "policies")) == 3, "the policy")
+        for agent in (self.MORE[0], self.MORE[-1]):
+            self.lab.agents.open_one(agent)
+        wait_for(lambda: self.reach(CLIENT, "tcp", self.MORE[-1], port=80) == "open", "the policy in force")
+        self.assertEqual(self.reach(self.MORE[0], "tcp", OPEN, port=80, timeout=20), "open")
+        self.assertEqual(self.reach(self.MORE[0], "tcp", SERVER, port=80), "timeout")
+        self.assertEqual(self.reach(OPEN, "tcp", self.MORE[-1], port=80), "timeout")
+
+        before = self.frames_of_each("forwarded")
+        asked = self.frames_of_each("to_filter")
+
+        def all_asked():
+            self.send_to_all(OPEN)
+            return all(now >= then + 2 for now, then in zip(self.frames_of_each("to_filter"), asked))
+
+        wait_for(all_asked, "each pod's hook to ask")
+        self.assertEqual(self.frames_of_each("forwarded"), before)
+
+        def all_forwarded():
+            self.send_to_all(CLIENT)
+            return all(now >= then + 2 for now, then in zip(self.frames_of_each("forwarded"), before))
+
+        wait_for(all_forwarded, "each pod to be sent what policy allows")
+
+    def test_2_remove_leaves_no_trace(self):
         self.assertEqual(self.reach(OPEN, "tcp", SERVER, port=80), "timeout")
         self.lab.node.stop()
         self.lab.filter.stop()

@@ -1,13 +1,19 @@
 // Publishing tables and passing frames between threads, without EAL, so that the thread sanitizer sees all of it.
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <thread>
 #include <vector>
 
 #include "core/counters.h"
 #include "edge/frame_ring.h"
+#include "edge/frame_wait.h"
 #include "edge/readers.h"
 #include "edge/table_slot.h"
 #include "table/compile.h"
@@ -147,6 +153,69 @@ TEST(Counter, AnotherThreadReadsWhileTheOwnerCounts) {
   }
   stop = true;
   owner.join();
+}
+
+constexpr std::chrono::hours kForever(1);  // a test that waits so long has failed
+
+TEST(Readers, OneThatPausesIsNotWaitedFor) {
+  Readers readers(1);
+  readers.Join(0);
+  const Readers::Token before = readers.Retire();
+  EXPECT_FALSE(readers.Passed(before));
+  readers.Pause(0);
+  EXPECT_TRUE(readers.Passed(before));
+  EXPECT_TRUE(readers.Passed(readers.Retire()));
+  readers.Resume(0);
+  const Readers::Token after = readers.Retire();
+  EXPECT_FALSE(readers.Passed(after));
+  readers.Quiescent(0);
+  EXPECT_TRUE(readers.Passed(after));
+  readers.Leave(0);
+}
+
+TEST(FrameWait, AWakeEndsTheWaitOrTheNextOne) {
+  FrameWait wait;
+  wait.Wake();
+  EXPECT_TRUE(wait.Wait(kForever));
+  std::thread other([&] { wait.Wake(); });
+  wait.Clear();
+  EXPECT_TRUE(wait.Wait(kForever));
+  other.join();
+}
+
+TEST(FrameWait, ASocketThatCanBeReadEndsTheWait) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends.data()), 0);
+  FrameWait wait;
+  wait.Add(ends[0]);
+  std::thread other([&] { EXPECT_EQ(write(ends[1], "x", 1), 1); });
+  EXPECT_TRUE(wait.Wait(kForever));
+  other.join();
+  EXPECT_TRUE(wait.Wait(kForever)) << "as long as it is not read";
+  wait.Clear();
+  EXPECT_TRUE(wait.Wait(std::chrono::milliseconds(1)));
+  close(ends[0]);
+  close(ends[1]);
+}
+
+TEST(FrameWait, ASocketAtFaultIsSaid) {
+  FrameWait wait;
+  wait.Add(1 << 20);  // no such descriptor
+  EXPECT_FALSE(wait.Wait(kForever));
+}
+
+TEST(PacketSockets, AreThoseOfTheRightKind) {
+  const int plain = socket(AF_UNIX, SOCK_DGRAM, 0);
+  const int packet = socket(AF_PACKET, SOCK_RAW, 0);
+  if (packet < 0) {
+    close(plain);
+    GTEST_SKIP() << "needs CAP_NET_RAW";
+  }
+  const std::vector<int> found = PacketSockets();
+  EXPECT_EQ(std::count(found.begin(), found.end(), packet), 1);
+  EXPECT_EQ(std::count(found.begin(), found.end(), plain), 0);
+  close(plain);
+  close(packet);
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 #include "sluice/time_text.h"
 
-#include <cstdio>
+#include <chrono>
 #include <ctime>
 #include <limits>
 #include <string_view>
@@ -13,13 +13,22 @@ constexpr std::uint64_t kNsInSecond = 1'000'000'000;
 }  // namespace
 
 std::string Rfc3339(std::uint64_t unix_ns) {
-  const auto seconds = static_cast<std::time_t>(unix_ns / kNsInSecond);
-  std::tm time{};
-  gmtime_r(&seconds, &time);
-  char text[64];
-  const std::size_t length = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &time);
-  std::snprintf(text + length, sizeof text - length, ".%03uZ",
-                static_cast<unsigned>(unix_ns % kNsInSecond / 1'000'000));
+  using std::chrono::sys_days, std::chrono::days;
+  constexpr std::uint64_t kSecondsInDay = 86'400;
+  const std::uint64_t seconds = unix_ns / kNsInSecond;
+  const std::chrono::year_month_day date(sys_days(days(seconds / kSecondsInDay)));
+  const auto of_day = static_cast<std::uint32_t>(seconds % kSecondsInDay);
+  std::string text = "0000-00-00T00:00:00.000Z";
+  const auto put = [&](std::size_t end, std::size_t digits, std::uint32_t value) {
+    for (; digits > 0; --digits, value /= 10) text[--end] = static_cast<char>('0' + value % 10);
+  };
+  put(4, 4, static_cast<std::uint32_t>(static_cast<int>(date.year())));
+  put(7, 2, static_cast<unsigned>(date.month()));
+  put(10, 2, static_cast<unsigned>(date.day()));
+  put(13, 2, of_day / 3600);
+  put(16, 2, of_day / 60 % 60);
+  put(19, 2, of_day % 60);
+  put(23, 3, static_cast<std::uint32_t>(unix_ns % kNsInSecond / 1'000'000));
   return text;
 }
 

@@ -1,7 +1,7 @@
 // The flows of one worker that ended, for the flow log: a bounded ring from the worker to one reader.
 //
 // A flow that ends while the ring is full is only counted: the worker never waits. What it writes is memory that its
-// caches have not seen for long: two lines a flow, fetched ahead.
+// caches have not seen for long, fetched ahead: one line for nearly every flow of IPv4, two for the others.
 #ifndef SLUICE_DATAPLANE_OBSERVE_FLOW_END_RING_H_
 #define SLUICE_DATAPLANE_OBSERVE_FLOW_END_RING_H_
 
@@ -16,7 +16,7 @@
 namespace sluice {
 
 struct FlowEndRecord {
-  FlowView flow;
+  FlowView flow;  // but for its moments, which are on a clock of the worker's: what follows says the same
   FlowEndCause cause = FlowEndCause::kExpired;
   std::uint32_t idle_ms = 0;  // from its last packet to its end
   std::uint64_t age_ms = 0;   // from its beginning
@@ -26,112 +26,151 @@ class FlowEndRing final : public FlowListener {
  public:
   static constexpr std::uint32_t kCapacity = 65536;
 
-  // `capacity`: a power of two.
+  // Room for so many ends, whatever they are, and for twice as many that take one line. A power of two.
   explicit FlowEndRing(std::uint32_t capacity = kCapacity)
-      : capacity_(capacity), ends_(std::make_unique<Packed[]>(capacity)) {}
+      : lines_(2 * capacity), ends_(std::make_unique<Line[]>(lines_)) {}
 
   // The worker.
   bool WantsNext() override {
     const std::uint32_t put = put_.load(std::memory_order_relaxed);
-    if (put - taken_seen_ != capacity_) return true;
+    if (HasRoom(put)) return true;
     taken_seen_ = taken_.load(std::memory_order_acquire);
-    if (put - taken_seen_ != capacity_) return true;
+    if (HasRoom(put)) return true;
     lost_.Add(1);
     return false;
   }
   void FlowEnded(const FlowView& flow, FlowEndCause cause, std::uint64_t now_ms) override {
     if (!WantsNext()) return;
     const std::uint32_t put = put_.load(std::memory_order_relaxed);
-    ends_[put & (capacity_ - 1)].Set(flow, cause, now_ms);
-    put_.store(put + 1, std::memory_order_release);
-    const char* const next = reinterpret_cast<const char*>(&ends_[(put + kAhead) & (capacity_ - 1)]);
-    PrefetchToWrite(next);
-    PrefetchToWrite(next + 64);
+    const std::uint64_t age_ms = now_ms - flow.began_ms;
+    const bool is_long = flow.source.address.family != Family::kIpv4 || UpperOf(age_ms, flow) != 0;
+    At(put).head.Set(flow, cause, now_ms, is_long);
+    if (is_long) At(put + 1).rest.Set(flow, age_ms);
+    const std::uint32_t end = put + (is_long ? 2 : 1);
+    put_.store(end, std::memory_order_release);
+    PrefetchToWrite(&At(end + kAhead));
+    if (is_long) PrefetchToWrite(&At(end + kAhead - 1));
   }
 
   // The reader. Calls visit(const FlowEndRecord&) for up to `most`, the oldest first. Returns how many there were.
   template <typename Visit>
   std::uint32_t Take(std::uint32_t most, Visit visit) {
-    const std::uint32_t begin = taken_.load(std::memory_order_relaxed);
-    std::uint32_t end = put_.load(std::memory_order_acquire);
-    if (end - begin > most) end = begin + most;
-    for (std::uint32_t i = begin; i != end; ++i) visit(ends_[i & (capacity_ - 1)].record());
-    taken_.store(end, std::memory_order_release);
-    return end - begin;
+    std::uint32_t at = taken_.load(std::memory_order_relaxed);
+    const std::uint32_t end = put_.load(std::memory_order_acquire);
+    std::uint32_t count = 0;
+    while (at != end && count < most) {
+      const Head& head = At(at++).head;
+      FlowEndRecord record = head.record();
+      if (head.is_long) At(at++).rest.AddTo(record);
+      visit(static_cast<const FlowEndRecord&>(record));
+      ++count;
+    }
+    taken_.store(at, std::memory_order_release);
+    return count;
   }
 
   // Any thread: flows that ended while the ring was full, since start.
   std::uint64_t lost() const { return lost_.value(); }
 
  private:
-  static constexpr std::uint32_t kAhead = 4;
+  static constexpr std::uint32_t kAhead = 6;
 
-  // Of a FlowEndRecord, what two lines hold.
-  struct alignas(128) Packed {
-    void Set(const FlowView& flow, FlowEndCause cause_of_end, std::uint64_t now_ms) {
-      source_hi = flow.source.address.hi;
-      source_lo = flow.source.address.lo;
-      destination_hi = flow.destination.address.hi;
-      destination_lo = flow.destination.address.lo;
+  // What 32 bits of each do not hold.
+  static std::uint64_t UpperOf(std::uint64_t age_ms, const FlowView& flow) {
+    return (age_ms | flow.traffic.packets | flow.reply.packets) >> 32;
+  }
+
+  // All that is to be said of most flows of IPv4.
+  struct Head {
+    void Set(const FlowView& flow, FlowEndCause cause_of_end, std::uint64_t now_ms, bool has_rest) {
+      source = static_cast<std::uint32_t>(flow.source.address.lo);
+      destination = static_cast<std::uint32_t>(flow.destination.address.lo);
       source_port = flow.source.port;
       destination_port = flow.destination.port;
-      family = flow.source.address.family;
       protocol = flow.protocol;
       state = flow.state;
       cause = cause_of_end;
       replied = flow.replied;
       guessed = flow.guessed;
+      is_long = has_rest;
       egress_rule = flow.egress_rule;
       ingress_rule = flow.ingress_rule;
-      last_seen_ms = flow.last_seen_ms;
       idle_ms = static_cast<std::uint32_t>(now_ms) - flow.last_seen_ms;
+      age_ms = static_cast<std::uint32_t>(now_ms - flow.began_ms);
+      packets = static_cast<std::uint32_t>(flow.traffic.packets);
+      reply_packets = static_cast<std::uint32_t>(flow.reply.packets);
       generation = flow.generation;
-      began_ms = flow.began_ms;
-      age_ms = now_ms - flow.began_ms;
-      traffic = flow.traffic;
-      reply = flow.reply;
+      bytes = flow.traffic.bytes;
+      reply_bytes = flow.reply.bytes;
     }
     FlowEndRecord record() const {
       FlowEndRecord record;
-      record.flow = {.source = {{family, source_hi, source_lo}, source_port},
-                     .destination = {{family, destination_hi, destination_lo}, destination_port},
+      record.flow = {.source = {{Family::kIpv4, 0, source}, source_port},
+                     .destination = {{Family::kIpv4, 0, destination}, destination_port},
                      .protocol = protocol,
                      .state = state,
-                     .replied = replied,
-                     .guessed = guessed,
+                     .replied = replied != 0,
+                     .guessed = guessed != 0,
                      .generation = generation,
-                     .last_seen_ms = last_seen_ms,
                      .egress_rule = egress_rule,
                      .ingress_rule = ingress_rule,
-                     .began_ms = began_ms,
-                     .traffic = traffic,
-                     .reply = reply};
+                     .traffic = {packets, bytes},
+                     .reply = {reply_packets, reply_bytes}};
       record.cause = cause;
       record.idle_ms = idle_ms;
       record.age_ms = age_ms;
       return record;
     }
 
-    std::uint64_t source_hi, source_lo, destination_hi, destination_lo;
+    std::uint32_t source, destination;
     std::uint16_t source_port, destination_port;
-    Family family;
     std::uint8_t protocol;
     FlowState state;
     FlowEndCause cause;
-    bool replied, guessed;
+    std::uint8_t replied : 1, guessed : 1, is_long : 1;
     RuleId egress_rule, ingress_rule;
-    std::uint32_t last_seen_ms, idle_ms;
-    std::uint64_t generation, began_ms, age_ms;
-    FlowTraffic traffic, reply;
+    std::uint32_t idle_ms, age_ms, packets, reply_packets;
+    std::uint64_t generation, bytes, reply_bytes;
   };
-  static_assert(sizeof(Packed) == 128);
+  // What a Head has no room for.
+  struct Rest {
+    void Set(const FlowView& flow, std::uint64_t age_ms) {
+      family = flow.source.address.family;
+      source_hi = flow.source.address.hi;
+      source_lo = flow.source.address.lo;
+      destination_hi = flow.destination.address.hi;
+      destination_lo = flow.destination.address.lo;
+      upper_of_age = static_cast<std::uint32_t>(age_ms >> 32);
+      upper_of_packets = static_cast<std::uint32_t>(flow.traffic.packets >> 32);
+      upper_of_reply_packets = static_cast<std::uint32_t>(flow.reply.packets >> 32);
+    }
+    void AddTo(FlowEndRecord& record) const {
+      record.flow.source.address = {family, source_hi, source_lo};
+      record.flow.destination.address = {family, destination_hi, destination_lo};
+      record.age_ms |= std::uint64_t{upper_of_age} << 32;
+      record.flow.traffic.packets |= std::uint64_t{upper_of_packets} << 32;
+      record.flow.reply.packets |= std::uint64_t{upper_of_reply_packets} << 32;
+    }
 
-  const std::uint32_t capacity_;
-  const std::unique_ptr<Packed[]> ends_;
-  alignas(64) std::atomic<std::uint32_t> put_ = 0;  // ends ever put; the worker's
+    std::uint64_t source_hi, source_lo, destination_hi, destination_lo;
+    std::uint32_t upper_of_age, upper_of_packets, upper_of_reply_packets;
+    Family family;
+  };
+  union alignas(64) Line {
+    Head head;
+    Rest rest;
+  };
+  static_assert(sizeof(Line) == 64);
+
+  bool HasRoom(std::uint32_t put) const { return lines_ - (put - taken_seen_) >= 2; }
+  Line& At(std::uint32_t at) { return ends_[at & (lines_ - 1)]; }
+
+  const std::uint32_t lines_;
+  const std::unique_ptr<Line[]> ends_;
+  alignas(64) std::atomic<std::uint32_t> put_ = 0;  // lines ever put; the worker's
   std::uint32_t taken_seen_ = 0;                    // `taken_` as the worker last saw it
   Counter lost_;
-  alignas(64) std::atomic<std::uint32_t> taken_ = 0;  // ends ever taken; the reader's
+  alignas(64) std::atomic<std::uint32_t> taken_ = 0;  // lines ever taken; the reader's
 };
 
 }  // namespace sluice

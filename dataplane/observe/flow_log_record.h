@@ -59,10 +59,10 @@ struct FlowLogRecord {
   std::uint64_t last_unix_ns = 0;   // ... and its last one
 };
 
-// What does not apply is left out.
-nlohmann::ordered_json ToJson(const FlowLogRecord& record);
-// A line of JSON, with its end.
+// A line of JSON, with its end. What does not apply is left out.
 std::string ToJsonLine(const FlowLogRecord& record);
+// The same as a tree, for those who want some of it.
+nlohmann::ordered_json ToJson(const FlowLogRecord& record);
 
 }  // namespace sluice
 

@@ -43,7 +43,7 @@ const Json& FlowLogLine::json() {
 }
 
 const std::string& FlowLogLine::text() {
-  if (text_.empty()) text_ = TextOfJson(json());
+  if (text_.empty()) text_ = ToJsonLine(record_);
   return text_;
 }
 
@@ -174,7 +174,7 @@ void FlowLogSink::Lose(LogLoss cause, std::uint64_t count) {
 
 bool FlowLogSink::WriteLine(std::string_view line) {
   if (!out_->Write(line)) return false;
-  lines_.Add(1);
+  ++taken_;
   return true;
 }
 
@@ -191,13 +191,27 @@ void FlowLogSink::TellLosses() {
   }
 }
 
+// Of the lines that it took since the last time, those that it has: a file and a socket get several at once. What it
+// lost of them are the last ones, those that told of losses first of all.
+void FlowLogSink::CountWritten() {
+  const auto untold = untold_;
+  const std::uint64_t before = taken_;
+  TellLosses();
+  const std::uint64_t telling = taken_ - before;
+  out_->Tend();
+  const std::uint64_t lost = out_->TakeLostLater();
+  lines_.Add(taken_ - std::min(taken_, lost));
+  taken_ = 0;
+  if (lost == 0) return;
+  if (telling != 0) untold_ = untold;
+  Lose(LogLoss::kSink, lost - std::min(lost, telling));
+}
+
 // A problem is said once, and its end too.
 void FlowLogSink::Tend(Clock::time_point now, const Say& say) {
   const bool ends = !over_ && settings_.until_unix_ns != 0 && NowUnixNs() >= settings_.until_unix_ns;
   if (!settings_.aggregate_by.empty() && (ends || now >= sums_due_)) WriteSums(now);
-  TellLosses();
-  out_->Tend();
-  Lose(LogLoss::kSink, out_->TakeLostLater());
+  CountWritten();
   if (ends) {
     over_ = true;
     say("flow log " + Printable(settings_.to) + ": its `until` has come: it gets no more lines");

@@ -25,22 +25,51 @@ constexpr std::string_view kUnix = "unix:";
 constexpr std::size_t kMostWaiting = std::size_t{1} << 20;  // bytes for a reader that is slow
 constexpr std::chrono::seconds kBetweenTries(1);
 
+std::uint64_t CountLines(std::string_view text) {
+  return static_cast<std::uint64_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+// Lines are written some at a time, as a call for each costs as much as to make it.
 class FileSink final : public LogSink {
  public:
   FileSink(std::string path, const Rotation& rotation)
-      : file_(std::move(path), rotation.most_bytes, rotation.kept, rotation.gzip) {}
+      : file_(std::move(path), rotation.most_bytes, rotation.kept, rotation.gzip),
+        most_waiting_(std::min<std::uint64_t>(kMostUnwritten, rotation.most_bytes / 8)) {}
 
   bool Write(std::string_view line) override {
-    // A full disk is not asked for each line.
-    if (!problem().empty() && SinkClock::now() < try_again_) return false;
-    std::string error = file_.Append(line);
+    if (!problem().empty()) return TryAgain(line);
+    waiting_ += line;
+    if (waiting_.size() >= most_waiting_) WriteOut();
+    return true;
+  }
+  void Tend() override { WriteOut(); }
+  void Finish() override { WriteOut(); }
+
+ private:
+  static constexpr std::uint64_t kMostUnwritten = std::uint64_t{64} << 10;
+
+  // A full disk is not asked for each line.
+  bool TryAgain(std::string_view line) {
+    if (SinkClock::now() < try_again_) return false;
+    std::size_t taken = 0;
+    return Outcome(file_.Append(line, taken));
+  }
+  void WriteOut() {
+    if (waiting_.empty()) return;
+    std::size_t taken = 0;
+    Outcome(file_.Append(waiting_, taken));
+    LoseLater(CountLines(std::string_view(waiting_).substr(taken)));
+    waiting_.clear();
+  }
+  bool Outcome(std::string error) {
     if (error.empty()) return Succeed();
     try_again_ = SinkClock::now() + kBetweenTries;
     return Fail(std::move(error));
   }
 
- private:
   RotatingFile file_;
+  const std::uint64_t most_waiting_;
+  std::string waiting_;
   SinkClock::time_point try_again_;
 };
 
@@ -75,8 +104,7 @@ class WaitingSink : public LogSink {
       if (taken < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
       if (taken < 0) {
         const int error = errno;
-        LoseLater(static_cast<std::uint64_t>(
-            std::count(waiting_.begin() + static_cast<std::ptrdiff_t>(sent), waiting_.end(), '\n')));
+        LoseLater(CountLines(std::string_view(waiting_).substr(sent)));
         waiting_.clear();
         return Lost(error);
       }

@@ -95,7 +95,8 @@ std::string RotatingFile::Rotate() {
   return Open();
 }
 
-std::string RotatingFile::Append(std::string_view line) {
+std::string RotatingFile::Append(std::string_view lines, std::size_t& taken) {
+  taken = 0;
   const auto now = std::chrono::steady_clock::now();
   if (fd_ >= 0 && now - looked_ >= kBetweenLooks) {
     looked_ = now;
@@ -103,16 +104,20 @@ std::string RotatingFile::Append(std::string_view line) {
   }
   std::string error;
   if (fd_ < 0) error = Open();
-  if (error.empty() && bytes_ != 0 && bytes_ + line.size() > most_bytes_) error = Rotate();
+  if (error.empty() && bytes_ != 0 && bytes_ + lines.size() > most_bytes_) error = Rotate();
   if (!error.empty()) return error;
-  const ssize_t written = write(fd_, line.data(), line.size());
-  if (written == static_cast<ssize_t>(line.size())) {
-    bytes_ += line.size();
+  const ssize_t written = write(fd_, lines.data(), lines.size());
+  if (written == static_cast<ssize_t>(lines.size())) {
+    taken = lines.size();
+    bytes_ += taken;
     return "";
   }
-  error = written < 0 ? Errno(path_) : path_ + ": " + std::strerror(ENOSPC);
-  if (written > 0 && ftruncate(fd_, static_cast<off_t>(bytes_)) != 0) Close();
-  return error;
+  if (written < 0) return Errno(path_);
+  const std::size_t last = lines.substr(0, static_cast<std::size_t>(written)).rfind('\n');
+  taken = last == lines.npos ? 0 : last + 1;
+  bytes_ += taken;
+  if (static_cast<std::size_t>(written) > taken && ftruncate(fd_, static_cast<off_t>(bytes_)) != 0) Close();
+  return path_ + ": " + std::strerror(ENOSPC);
 }
 
 }  // namespace sluice

@@ -6,6 +6,7 @@
 #define SLUICE_DATAPLANE_OBSERVE_ROTATING_FILE_H_
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -20,8 +21,9 @@ class RotatingFile {
   RotatingFile(const RotatingFile&) = delete;
   RotatingFile& operator=(const RotatingFile&) = delete;
 
-  // Opens the file where it is not, or where another program took it away. Empty, or why the line is not there.
-  std::string Append(std::string_view line);
+  // Lines, each with its end. Opens the file where it is not, or where another program took it away. Empty, or why the
+  // lines are not there, but for the first `taken` bytes of them: those that found room.
+  std::string Append(std::string_view lines, std::size_t& taken);
 
  private:
   std::string Open();

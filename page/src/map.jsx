@@ -9,7 +9,7 @@ import { count, short, shown } from "./text.js";
 const OUTSIDE = "outside";
 const MOST_LETTERS = 24;
 const DRAWN = [40, 100, 300]; // lines; more of them tell less
-const MIN_SCALE = 0.3;
+const MIN_SCALE = 0.5; // names can still be read
 const MAX_SCALE = 2;
 
 const keyOf = (node) => JSON.stringify([node.namespace, node.workload]);
@@ -24,19 +24,40 @@ function label(node) {
   return name.length > MOST_LETTERS ? `${name.slice(0, MOST_LETTERS - 1)}…` : name;
 }
 
-// Places by dagre: nodes by number, so that no name is taken for anything else.
+const NODE_GAP = 40;
+const MARGIN = 30;
+const ROW_GAP = 60; // what a node's line to itself says needs room at its right
+const LEAST_ROW_WIDTH = 1080;
+
+// Places by dagre: nodes by number, so that no name is taken for anything else. Nodes that only talk to themselves stand
+// below, in rows: in one column they would leave the picture empty.
 function layOut(nodes, pairs) {
   const graph = new dagre.graphlib.Graph({ multigraph: false });
-  graph.setGraph({ rankdir: "LR", nodesep: 26, ranksep: 130, marginx: 16, marginy: 16 });
+  graph.setGraph({ rankdir: "LR", nodesep: NODE_GAP, ranksep: 130, marginx: MARGIN, marginy: MARGIN });
   graph.setDefaultEdgeLabel(() => ({}));
-  nodes.forEach((node, i) => graph.setNode(String(i), { width: 40 + label(node).length * 7.5, height: node.workload ? 44 : 36 }));
-  for (const [from, to] of pairs) if (from !== to) graph.setEdge(String(from), String(to));
+  const sizeOf = (node) => ({ width: 40 + label(node).length * 7.5, height: node.workload ? 44 : 36 });
+  const joined = pairs.filter(([from, to]) => from !== to);
+  for (const number of new Set(joined.flat())) graph.setNode(String(number), sizeOf(nodes[number]));
+  for (const [from, to] of joined) graph.setEdge(String(from), String(to));
   dagre.layout(graph);
-  const { width, height } = graph.graph();
+  let { width, height } = joined.length > 0 ? graph.graph() : { width: 0, height: MARGIN };
+  const rowWidth = Math.max(width, LEAST_ROW_WIDTH);
+  const row = { x: MARGIN, y: height, height: 0 };
+  const places = nodes.map((node, number) => {
+    if (graph.hasNode(String(number))) return graph.node(String(number));
+    const size = sizeOf(node);
+    if (row.x + size.width > rowWidth && row.x > MARGIN) Object.assign(row, { x: MARGIN, y: row.y + row.height + NODE_GAP, height: 0 });
+    const place = { ...size, x: row.x + size.width / 2, y: row.y + size.height / 2 };
+    row.x += size.width + ROW_GAP;
+    row.height = Math.max(row.height, size.height);
+    width = Math.max(width, row.x - ROW_GAP + MARGIN);
+    height = row.y + row.height + MARGIN;
+    return place;
+  });
   return {
-    width: Math.max(width || 0, 200),
-    height: Math.max(height || 0, 80),
-    places: nodes.map((_, i) => graph.node(String(i))),
+    width: Math.max(width, 200),
+    height: Math.max(height, 80),
+    places,
     points: pairs.map(([from, to]) => (from === to ? null : graph.edge(String(from), String(to)).points)),
   };
 }
@@ -52,10 +73,10 @@ function pathOf(points) {
   return points.length === 2 ? `${path} L${at(points[1])}` : path;
 }
 
-// A node's edge to itself, at its right.
+// A node's edge to itself, above it: what it says to others begins at its right.
 function loopOf(place) {
-  const right = place.x + place.width / 2;
-  return `M${right} ${place.y - 8} C${right + 46} ${place.y - 34} ${right + 46} ${place.y + 34} ${right} ${place.y + 8}`;
+  const top = place.y - place.height / 2;
+  return `M${place.x - 24} ${top} C${place.x - 30} ${top - 30} ${place.x + 16} ${top - 30} ${place.x + 10} ${top}`;
 }
 
 function Says({ edge }) {
@@ -91,7 +112,7 @@ function EdgeText({ edge, points, place }) {
   const isDenied = edge.denied > 0;
   const wouldBe = edge.would_deny > 0;
   const number = points ? Math.floor(points.length / 2) : 0;
-  const middle = points ? points[number] : { x: place.x + place.width / 2 + 40, y: place.y + 10 };
+  const middle = points ? points[number] : { x: place.x + 18, y: place.y - place.height / 2 - 4 };
   const [before, after] = points ? [points[number - 1] ?? middle, points[number + 1] ?? middle] : [middle, middle];
   const steep = Math.min(12, (26 * Math.abs(after.y - before.y)) / Math.max(1, Math.abs(after.x - before.x)));
   return (
@@ -159,11 +180,11 @@ function Picture({ nodes, edges, toggle }) {
   const [zoom, setZoom] = useState(1); // of what fits
   const pairs = edges.map((edge) => [edge.from, edge.to]);
   const laid = useMemo(() => layOut(nodes, pairs), [JSON.stringify([nodes.map(keyOf), pairs])]);
-  const whole = { width: laid.width + 110, height: laid.height };
+  const whole = { width: laid.width + ROW_GAP, height: laid.height };
   const fitting = Math.min(1, Math.max(MIN_SCALE, width / whole.width));
   const scale = Math.min(MAX_SCALE, fitting * zoom);
   return (
-    <div class="framed">
+    <div>
       <div class="zoom">
         <button onClick={() => setZoom(Math.min(4, zoom * 1.4))} aria-label="Larger" title="larger">+</button>
         <button onClick={() => setZoom(Math.max(0.25, zoom / 1.4))} aria-label="Smaller" title="smaller">−</button>
@@ -203,6 +224,17 @@ function Legend({ line, says }) {
 }
 
 const byName = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
+
+// The first edges, so many between nodes, and what the nodes that these join say to themselves; where there are fewer,
+// other nodes' own.
+function chosen(edges, most) {
+  const isOwn = (edge) => edge.from === edge.to;
+  const between = edges.filter((edge) => !isOwn(edge)).slice(0, most);
+  const joined = new Set(between.flatMap((edge) => [edge.from, edge.to]));
+  const own = edges.filter((edge) => isOwn(edge) && joined.has(edge.from));
+  const others = edges.filter((edge) => isOwn(edge) && !joined.has(edge.from));
+  return [...between, ...own, ...others.slice(0, most - between.length)];
+}
 
 // These edges with the nodes that they join, by name, so that the same traffic is laid out the same way.
 function drawing(nodes, edges) {
@@ -255,8 +287,9 @@ export function TrafficMap() {
     const isIt = (i) => nameOf(nodes[i]).includes(around);
     return (answer?.edges ?? []).filter((edge) => isIt(edge.from) || isIt(edge.to));
   }, [answer, around]);
-  const picture = useMemo(() => drawing(nodes, edges.slice(0, most)), [edges, most]);
+  const picture = useMemo(() => drawing(nodes, chosen(edges, most)), [edges, most]);
   const notDrawn = edges.length - picture.edges.length;
+  const between = picture.edges.filter((edge) => edge.from !== edge.to).length;
   return (
     <section aria-label="Map">
       <div class="tools">
@@ -295,7 +328,7 @@ export function TrafficMap() {
       {!answer && !error ? <p class="quiet">…</p> : null}
       {answer && edges.length === 0 ? <p class="empty">No traffic crosses the wire, or none that is chosen.</p> : null}
       {edges.length > 0 ? <Picture nodes={picture.nodes} edges={picture.edges} toggle={toggle} /> : null}
-      {notDrawn > 0 ? <p class="quiet">Drawn are the {picture.edges.length} lines with denials, or that carry most; the table has {count(notDrawn)} more.</p> : null}
+      {notDrawn > 0 ? <p class="quiet">Drawn are the {between} lines {open.length > 0 ? "of open namespaces, " : ""}with denials, or that carry most, and what their ends say to themselves; the table has {count(notDrawn)} more.</p> : null}
       {answer?.edges_left_out > 0 ? <p class="quiet">{count(answer.edges_left_out)} more pairs that carry less are left out; hide namespaces to see them.</p> : null}
       {answer?.not_told > 0 ? <p class="quiet">{count(answer.not_told)} connections and denied packets are of more pairs than are told apart.</p> : null}
       {edges.length > 0 ? <Table nodes={nodes} edges={edges} /> : null}

@@ -44,14 +44,18 @@ PageJson MapPicture::Shown() const {
   using Edge = std::pair<const std::uint64_t, MapEdge>;
   const auto from_of = [&](const Edge& edge) -> const MapEnd& { return nodes_[edge.first >> 32]; };
   const auto to_of = [&](const Edge& edge) -> const MapEnd& { return nodes_[static_cast<std::uint32_t>(edge.first)]; };
-  const auto weight_of = [](const MapEdge& edge) {
-    return std::tuple(edge.would_deny != 0, edge.denied != 0, edge.bytes_per_second, edge.connections, edge.denied);
+  // Of an open namespace first: somebody asked for it, and a workload's share is small beside that of all the others.
+  const auto is_open = [&](const MapEnd& end) { return open_.contains(end.namespace_name); };
+  const auto weight_of = [&](const Edge& one) {
+    const MapEdge& edge = one.second;
+    return std::tuple(is_open(from_of(one)) || is_open(to_of(one)), edge.would_deny != 0, edge.denied != 0,
+                      edge.bytes_per_second, edge.connections, edge.denied);
   };
   std::vector<const Edge*> sorted;
   for (const Edge& edge : edges_) sorted.push_back(&edge);
   const auto shown_end = sorted.begin() + static_cast<std::ptrdiff_t>(std::min(sorted.size(), kShown));
   std::partial_sort(sorted.begin(), shown_end, sorted.end(), [&](const Edge* a, const Edge* b) {
-    const auto weight_a = weight_of(a->second), weight_b = weight_of(b->second);
+    const auto weight_a = weight_of(*a), weight_b = weight_of(*b);
     if (weight_a != weight_b) return weight_a > weight_b;
     return std::tie(from_of(*a), to_of(*a)) < std::tie(from_of(*b), to_of(*b));
   });

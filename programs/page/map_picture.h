@@ -21,7 +21,8 @@ namespace sluice {
 
 class MapPicture {
  public:
-  static constexpr std::size_t kShown = 300;  // edges: those with denials first, then those that carry most
+  static constexpr std::size_t kShown =
+      300;  // edges: of open namespaces first, with denials, then those that carry most
 
   // Namespaces that are shown by workload, and those that are left out.
   MapPicture(const std::vector<std::string>& open, const std::vector<std::string>& hidden);

@@ -204,9 +204,9 @@ class FlowLogTest(unittest.TestCase):
         self.assertEqual(lost["cause"], "rate")
         self.assertTrue(wait_until(lambda: sum(line.get("not_logged", line.get("packets")) for line in self.lines()) == 500))
         told = sum(line.get("not_logged", 0) for line in self.lines())
-        metrics = sluiced.metrics()
-        self.assertEqual(metrics[f'sluice_events_lost_total{{sink="file:{self.file}",cause="rate"}}'], told)
-        self.assertEqual(metrics[f'sluice_flow_log_lines_total{{sink="file:{self.file}"}}'], len(self.lines()))
+        self.assertEqual(sluiced.metrics()[f'sluice_events_lost_total{{sink="file:{self.file}",cause="rate"}}'], told)
+        counted = lambda: sluiced.metrics()[f'sluice_flow_log_lines_total{{sink="file:{self.file}"}}']
+        self.assertTrue(wait_until(lambda: counted() == len(self.lines())))
 
     def test_a_file_rotates_and_what_was_is_compressed(self):
         hosts = 9000

@@ -179,7 +179,10 @@ for (const size of SIZES) {
     } catch (failure) {
       error = failure.message;
     }
-    await page.screenshot({ path: `${settings.pictures}/${size.name}-${name}.png` });
+    // Without the empty rest of the window.
+    const end = await page.evaluate(() => Math.max(0, ...[...document.querySelectorAll("section *")].map((one) => one.getBoundingClientRect().bottom)));
+    const height = Math.min(size.viewport.height, end > 0 ? Math.ceil(end) + 16 : size.viewport.height);
+    await page.screenshot({ path: `${settings.pictures}/${size.name}-${name}.png`, clip: { x: 0, y: 0, width: size.viewport.width, height } });
     console.log(JSON.stringify({ check: `${size.name}: ${name}`, error }));
   };
   for (const [name, run] of Object.entries(VIEWS)) {

@@ -39,20 +39,42 @@ const since = async (what, act, done) => {
   console.log(JSON.stringify({ what, ms: Math.round(performance.now() - start) }));
 };
 const drawn = (selector) => page.locator(selector).first().waitFor();
+const counted = { answers: 0, bytes: 0, most: 0 };
+page.on("response", async (answer) => {
+  if (!answer.url().includes("/api/") || answer.url().includes("/api/drops")) return;
+  const bytes = (await answer.body().catch(() => "")).length;
+  counted.answers += 1;
+  counted.bytes += bytes;
+  counted.most = Math.max(counted.most, bytes);
+});
+const picture = async (name) => { if (pictures) await page.screenshot({ path: `${pictures}/scale-${name}.png` }); };
 await since("the page, until the map is there", () => page.goto(url), () => drawn(".picture .node"));
+await picture("map");
 await since("a namespace opened, until its workloads are there", async () => { await page.locator(".picture .node").first().focus(); await page.keyboard.press("Enter"); }, () => drawn(".picture .node.workload"));
+await picture("opened");
+await page.getByRole("button", { name: "Close all" }).click();
+await page.locator(".picture .node.workload").first().waitFor({ state: "detached" });
 await since("a name typed, until the picture is of it", () => page.getByLabel("Around").fill("team-007"), () =>
   page.waitForFunction(() => [...document.querySelectorAll(".picture .node text")].some((one) => one.textContent.includes("team-007"))));
+await picture("around");
 await page.getByLabel("Around").fill("");
 await since("300 lines drawn", () => page.getByLabel("Lines drawn").selectOption("300"), () =>
   page.waitForFunction(() => document.querySelectorAll(".picture path.edge").length >= 250));
+await picture("300-lines");
 const longest = await page.evaluate(() => new Promise((resolve) => {
   let longest = 0, before = performance.now(), frames = 0;
   const frame = (now) => { longest = Math.max(longest, now - before); before = now; ++frames < 400 ? requestAnimationFrame(frame) : resolve(longest); };
   requestAnimationFrame(frame);
 }));
 console.log(JSON.stringify({ what: "the longest frame while answers come", ms: Math.round(longest) }));
-if (pictures) await page.screenshot({ path: `${pictures}/scale.png`, fullPage: false });
+await page.evaluate(() => document.activeElement.blur());
+for (const [key, name] of [["3", "Policies"], ["5", "Dataplanes"], ["4", "Explain"], ["6", "Staged"], ["1", "Map"]]) {
+  await since(`the view ${name}`, () => page.keyboard.press(key), () => drawn(`section[aria-label="${name}"]`));
+}
+await page.setViewportSize({ width: 390, height: 800 });
+await drawn(".picture .node");
+await picture("narrow");
+console.log(JSON.stringify({ what: "what came for all of this, but for live drops", ...counted }));
 await browser.close();
 """
 

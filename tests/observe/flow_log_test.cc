@@ -3,21 +3,27 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <chrono>
+#include <csignal>
+#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <random>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "core/pipeline_fixture.h"
 #include "observe/fake_names.h"
 #include "observe/flow_log_filter.h"
+#include "sluice/printable.h"
 #include "sluice/time_text.h"
 
 namespace sluice {
@@ -149,14 +155,87 @@ TEST_F(FlowLogTest, WhatAFullRingLostIsToldInTheStream) {
   settings_.sinks[1].only = FlowLogOnly::kDenied;
   const auto log = MakeLog();
   WorkerTap& tap = log->AddTap(1);
+  FlowView flow = Flow(kNoRule, 1);
+  flow.source.address = Ip("2001:db8::1");
+  flow.destination.address = Ip("2001:db8::2");
   for (std::uint32_t i = 0; i < FlowEndRing::kCapacity + 7; ++i) {
-    tap.ends.FlowEnded(Flow(kNoRule, 1), FlowEndCause::kExpired, 0);
+    if (tap.ends.WantsNext()) tap.ends.FlowEnded(flow, FlowEndCause::kExpired, 0);
   }
   const std::vector<std::string> lines = LinesOf(*log);
   ASSERT_THAT(lines, SizeIs(FlowEndRing::kCapacity + 1));
+  EXPECT_THAT(lines.front(), HasSubstr(R"("address":"2001:db8::1")"));
   EXPECT_THAT(lines.back(), HasSubstr(R"("type":"lost","not_logged":7,"cause":"ring"})"));
   EXPECT_EQ(log->Counts()[0].lost[0], 7u);
   EXPECT_EQ(log->Counts()[1].lost[0], 0u) << "it wants no flows that ended";
+}
+
+// Short ones and long ones in any order, around the ring's end many times: each comes out as it went in.
+TEST(FlowEndRing, EveryFlowComesOutAsItWentIn) {
+  constexpr std::uint64_t kNowMs = std::uint64_t{7} << 32;
+  std::mt19937_64 random(1);
+  FlowEndRing ring(8);
+  std::deque<FlowEndRecord> expected;
+  std::uint64_t taken = 0, refused = 0;
+  const auto take = [&](std::uint32_t most) {
+    ring.Take(most, [&](const FlowEndRecord& end) {
+      ASSERT_FALSE(expected.empty());
+      const FlowEndRecord wanted = expected.front();
+      expected.pop_front();
+      ++taken;
+      const FlowView& flow = end.flow;
+      EXPECT_TRUE(flow.source.address == wanted.flow.source.address && flow.source.port == wanted.flow.source.port);
+      EXPECT_TRUE(flow.destination.address == wanted.flow.destination.address &&
+                  flow.destination.port == wanted.flow.destination.port);
+      EXPECT_EQ(std::tuple(flow.protocol, flow.state, flow.replied, flow.guessed, flow.generation, flow.egress_rule,
+                           flow.ingress_rule),
+                std::tuple(wanted.flow.protocol, wanted.flow.state, wanted.flow.replied, wanted.flow.guessed,
+                           wanted.flow.generation, wanted.flow.egress_rule, wanted.flow.ingress_rule));
+      EXPECT_EQ(std::tuple(flow.traffic.packets, flow.traffic.bytes, flow.reply.packets, flow.reply.bytes),
+                std::tuple(wanted.flow.traffic.packets, wanted.flow.traffic.bytes, wanted.flow.reply.packets,
+                           wanted.flow.reply.bytes));
+      EXPECT_EQ(std::tuple(end.cause, end.idle_ms, end.age_ms),
+                std::tuple(wanted.cause, wanted.idle_ms, wanted.age_ms));
+    });
+  };
+  for (int i = 0; i < 10'000; ++i) {
+    const std::uint64_t bits = random();
+    FlowView flow;
+    const bool is_ipv6 = (bits & 3) == 0;
+    flow.source = {
+        is_ipv6 ? IpAddress{Family::kIpv6, random(), random()} : IpAddress::V4(static_cast<std::uint32_t>(random())),
+        static_cast<std::uint16_t>(bits >> 8)};
+    flow.destination = {
+        is_ipv6 ? IpAddress{Family::kIpv6, random(), random()} : IpAddress::V4(static_cast<std::uint32_t>(random())),
+        static_cast<std::uint16_t>(bits >> 24)};
+    flow.protocol = static_cast<std::uint8_t>(bits >> 40);
+    flow.state = static_cast<FlowState>((bits >> 48) % kFlowStates);
+    flow.replied = (bits & 4) != 0;
+    flow.guessed = (bits & 8) != 0;
+    flow.generation = random();
+    flow.egress_rule = static_cast<RuleId>(random());
+    flow.ingress_rule = static_cast<RuleId>(random());
+    const bool is_vast = (bits & 0x30) == 0;
+    flow.traffic = {is_vast ? random() : random() >> 32, random()};
+    flow.reply = {(bits & 0xc0) == 0 ? random() : random() >> 32, random()};
+    const std::uint64_t age_ms = (bits & 0x700) == 0 ? random() % kNowMs : random() >> 32;
+    const auto idle_ms = static_cast<std::uint32_t>(random() % (std::min<std::uint64_t>(age_ms, 1 << 30) + 1));
+    flow.began_ms = kNowMs - age_ms;
+    flow.last_seen_ms = static_cast<std::uint32_t>(kNowMs) - idle_ms;
+    const auto cause = static_cast<FlowEndCause>(random() % 7);
+    if (ring.WantsNext()) {
+      ring.FlowEnded(flow, cause, kNowMs);
+      expected.push_back({flow, cause, idle_ms, age_ms});
+    } else {
+      ++refused;
+      EXPECT_GE(expected.size(), 8u);
+    }
+    if (bits % 5 == 0) take(static_cast<std::uint32_t>(random() % 12));
+  }
+  take(16);
+  EXPECT_TRUE(expected.empty());
+  EXPECT_EQ(taken + refused, 10'000u);
+  EXPECT_EQ(ring.lost(), refused);
+  EXPECT_GT(refused, 100u);
 }
 
 TEST_F(FlowLogTest, DenialsThatCannotBeToldApartHaveNoEnds) {
@@ -210,6 +289,70 @@ TEST_F(FlowLogTest, TheHistoryHasTheSameRecordsAndSharesTheirNames) {
   EXPECT_EQ(slice.records[0].destination->owner, slice.records[1].destination->owner);
   EXPECT_EQ(slice.records[0].ingress, slice.records[1].ingress);
   EXPECT_NE(slice.records[0].ingress, nullptr);
+}
+
+// The library that reads it writes it back as it was: so what is a name stays one, whatever is in it.
+TEST(FlowLogRecord, ALineIsJsonWhateverNamesHold) {
+  const std::string kHostile[] = {"plain",
+                                  R"(a"b\c"")",
+                                  "line\nend\t\x1b[31m\x7f",
+                                  "\xff\xfe\xc3",
+                                  "caf\xc3\xa9 \xe2\x80\xae",
+                                  std::string("nul\0nul", 7),
+                                  std::string(3000, '"')};
+  for (const std::string& name : kHostile) {
+    FlowLogRecord record;
+    record.unix_ns = 1'796'000'000'123'456'789;
+    record.is_deny = true;
+    record.source = {Ip("10.0.0.1"), 1, std::make_shared<FlowLogOwner>(FlowLogOwner{name, name, name, name})};
+    record.destination = {Ip("2001:db8::1"), 65535, nullptr};
+    record.protocol = 200;
+    record.verdict = "drop";
+    TableRule rule;
+    rule.policy = name;
+    rule.index = -1;
+    record.ingress = std::make_shared<TableRule>(rule);
+    record.ingress_isolated_by = std::make_shared<std::vector<std::string>>(std::vector{name, std::string("second")});
+    record.traffic = {~std::uint64_t{0}, 1};
+    const std::string line = ToJsonLine(record);
+    const auto json = nlohmann::ordered_json::parse(line);
+    EXPECT_EQ(json.dump() + '\n', line);
+    EXPECT_EQ(json, ToJson(record));
+    EXPECT_EQ(json["src"]["pod"], Printable(name, 1024));
+    EXPECT_EQ(json["ingress"]["isolated_by"][1], "second");
+    EXPECT_EQ(json["proto"], 200);
+    EXPECT_EQ(json["packets"], ~std::uint64_t{0});
+    EXPECT_EQ(json["time"], "2026-11-30T00:53:20.123Z");
+  }
+}
+
+// Each line is in the file or counted as lost, whatever of a batch found room.
+TEST_F(FlowLogTest, ADiskThatFillsLosesWhatItCounts) {
+  constexpr rlim_t kRoom = 200'000;
+  PipelineFixture worker;
+  names_.table_ = std::shared_ptr<const Table>(std::shared_ptr<const Table>(), &worker.table());
+  const auto log = MakeLog();
+  WorkerTap& tap = log->AddTap(1);
+  for (int i = 0; i < 2000; ++i) tap.ends.FlowEnded(Flow(kNoRule, 1), FlowEndCause::kExpired, 0);
+  rlimit limit{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &limit), 0);
+  const rlimit little{kRoom, limit.rlim_max};
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &little), 0);
+  log->Stop({});
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+  std::signal(SIGXFSZ, handler);
+  std::ifstream file(folder_ / "flows");
+  std::uint64_t whole = 0;
+  for (std::string line; std::getline(file, line); ++whole) {
+    ASSERT_FALSE(file.eof()) << "a line without its end";
+    EXPECT_EQ(nlohmann::json::parse(line)["type"], "end");
+  }
+  EXPECT_GT(whole, 100u);
+  const FlowLog::SinkCounts counts = log->Counts()[0];
+  EXPECT_EQ(counts.lines, whole);
+  EXPECT_EQ(counts.lines + counts.lost[1], 2000u);
+  ASSERT_THAT(said_, SizeIs(1));
 }
 
 TEST_F(FlowLogTest, ARefreshBringsWhatWorkersHaveAndEndsWithTheLog) {

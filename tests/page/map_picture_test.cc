@@ -55,6 +55,15 @@ TEST(MapPicture, OfManyEdgesThoseWithDenialsAreShownFirst) {
   EXPECT_EQ(map["edges"][0]["denied"], 1);
 }
 
+TEST(MapPicture, WhatIsOpenIsShownHoweverLittleItCarries) {
+  FlowMap::Edges edges;
+  for (int i = 0; i < 1000; ++i) edges[{{"a" + std::to_string(i), ""}, {"b", ""}}] = {1, 1, 1000, 1};
+  edges[{{"quiet", "web"}, {"b", ""}}] = {1, 1, 1, 0};
+  const PageJson map = MapOf({edges}, {"quiet"}, {});
+  EXPECT_EQ(map["edges"].size(), MapPicture::kShown);
+  EXPECT_EQ(map["nodes"][map["edges"][0]["from"].get<std::size_t>()]["workload"], "web");
+}
+
 TEST(MapPicture, WhatDataplanesSeeOfAPairIsAddedUp) {
   const PageJson map = MapOf({SomeEdges(), SomeEdges()}, {"shop"}, {"dns"});
   ASSERT_EQ(map["edges"].size(), 3u);

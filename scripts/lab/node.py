@@ -193,27 +193,27 @@ class NodeTopology(Namespaces):
         self.ip(pod.short, f"route add default via {GATEWAY[family]} dev eth0", family=family)
 
     def add_pods(self, pods):
-        """Many at once: `ip` starts once for their namespaces, once a pod, and once for the node's ends."""
+        """Many at once, by IPv4 alone: a machine's IPv6 neighbours are 1,024 in all its namespaces, and each interface has
+        a few by itself. `ip` starts once for their namespaces, once a pod, and once for the node's ends."""
         run("ip", "-batch", "-", text_input="".join(f"netns add {self.namespace(pod.short)}\n" for pod in pods))
         self.made += [self.namespace(pod.short) for pod in pods]
-        at_node = []
+        silent, at_node = [], []
+        mtu, gateway = self.shape.mtu, GATEWAY[4]
         for pod in pods:
-            name, mtu = self.interface(pod), self.shape.mtu
-            script = ["echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad", "echo 0 >/proc/sys/net/ipv6/conf/all/accept_dad"]
-            script += ["ip -batch - <<-END", "link set lo up"]
+            name, address = self.interface(pod), pod.addresses[4]
+            script = ["echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6", "ip -batch - <<-END", "link set lo up"]
             script += [f"link add eth0 mtu {mtu} type veth peer name {name} mtu {mtu} netns {self.namespace('node')}"]
             script += ["link set eth0 up"]
-            at_node += [f"link set {name} master cni0"] if self.shape.is_bridge else []
-            at_node += [f"link set {name} up"]
-            for family, whole in ((4, 32), (6, 128)):
-                address, gateway = pod.addresses[family], GATEWAY[family]
-                length = LENGTH[family] if self.shape.is_bridge else whole
-                script += [f"addr add {address}/{length} dev eth0{NO_DAD[family]}"]
-                if not self.shape.is_bridge:
-                    script += [f"route add {gateway}/{whole} dev eth0"]
-                    at_node += [f"addr add {gateway}/{whole} dev {name}{NO_DAD[family]}", f"route add {address}/{whole} dev {name}"]
-                script += [f"route add default via {gateway} dev eth0"]
-            run(*self.inside(pod.short), "sh", "-e", text_input="\n".join([*script, "END", ""]))
+            silent += [f"echo 1 >/proc/sys/net/ipv6/conf/{name}/disable_ipv6"]
+            if self.shape.is_bridge:
+                script += [f"addr add {address}/{LENGTH[4]} dev eth0"]
+                at_node += [f"link set {name} master cni0", f"link set {name} up"]
+            else:
+                script += [f"addr add {address}/32 dev eth0", f"route add {gateway}/32 dev eth0"]
+                at_node += [f"link set {name} up", f"addr add {gateway}/32 dev {name}", f"route add {address}/32 dev {name}"]
+            script += [f"route add default via {gateway} dev eth0", "END", ""]
+            run(*self.inside(pod.short), "sh", "-e", text_input="\n".join(script))
+        run(*self.inside("node"), "sh", "-e", text_input="\n".join([*silent, ""]))
         self.ip("node", *at_node)
 
     def remove_pod(self, pod):

@@ -24,9 +24,9 @@ std::vector<RuleMatch> RulesOf(const InternedPolicy& interned, const std::vector
   return rules;
 }
 
-// `slots`: a power of two.
+// `slots`: a power of two, from 2 on. Ids that follow each other, as those of a policy's rules do, fall far apart.
 std::size_t SlotOf(std::uint32_t port_set, std::size_t slots) {
-  return (port_set * std::size_t{0x9e3779b97f4a7c15u} >> 32) & (slots - 1);
+  return std::size_t{port_set} * 0x9e3779b97f4a7c15u >> (std::countl_zero(slots) + 1);
 }
 
 void Index(Bundle& bundle) {

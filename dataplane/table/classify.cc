@@ -152,18 +152,15 @@ struct Classifier::Memory {
     return made;
   }
 
-  // As Table::Decide.
-  std::uint32_t DecideSide(const Table& table, const Identity& subject, Direction direction, const Identity& peer,
-                           const PortClass& ports) {
+  // As Table::Decide, where bundles may have a say.
+  std::uint32_t DecideByBoth(const Table& table, const Identity& subject, Direction direction, const Identity& peer,
+                             const PortClass& ports) {
+    const IdSetId bundles = table.TiersOf(subject).in(direction);
     std::uint32_t baseline = 0;
-    // Most ports are in no cluster policy.
-    if (subject.tiers != 0 && (ports.bundles != kNoTierPort || table.any_port_bundled() != 0)) {
-      const IdSetId bundles = table.TiersOf(subject).in(direction);
-      if (bundles != kEmptyIdSet) {
-        const auto tiers = DecideByBundles(table, bundles, table.TiersOf(peer).peer_class, ports.bundles);
-        if (tiers[0] != 0) return tiers[0];
-        baseline = tiers[1];
-      }
+    if (bundles != kEmptyIdSet) {
+      const auto tiers = DecideByBundles(table, bundles, table.TiersOf(peer).peer_class, ports.bundles);
+      if (tiers[0] != 0) return tiers[0];
+      baseline = tiers[1];
     }
     const std::uint32_t own = DecideBySections(table, subject.sections(direction), peer.peer_class, ports.sections);
     return baseline == 0 || Unpacked(own).rule != kNoRule ? own : baseline;
@@ -184,9 +181,14 @@ struct Classifier::Memory {
     const Identity& source = table.identity(from);
     const Identity& destination = table.identity(to);
     const PortClass ports = PortsOf(table, protocol_port);
-    const Answer answer{FlagsOf(source) | FlagsOf(destination) << 1,
-                        DecideSide(table, source, Direction::kEgress, destination, ports),
-                        DecideSide(table, destination, Direction::kIngress, source, ports)};
+    Answer answer{FlagsOf(source) | FlagsOf(destination) << 1};
+    if (ports.bundles != kNoTierPort || table.any_port_bundled() != 0) {
+      answer.egress = DecideByBoth(table, source, Direction::kEgress, destination, ports);
+      answer.ingress = DecideByBoth(table, destination, Direction::kIngress, source, ports);
+    } else {  // most ports are in no cluster policy
+      answer.egress = DecideBySections(table, source.egress, destination.peer_class, ports.sections);
+      answer.ingress = DecideBySections(table, destination.ingress, source.peer_class, ports.sections);
+    }
     line.Add({from, to, answer.flags | protocol_port, answer.egress, answer.ingress});
     return answer;
   }

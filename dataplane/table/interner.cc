@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <string_view>
 #include <utility>
 
 namespace sluice {
@@ -13,7 +14,7 @@ void AppendBytes(std::string& bytes, const Values&... values) {
 }
 
 // Before the keys of groups that bundles' rules name: no group's own key begins so.
-const std::string kBundledKey("\0bundled ", 9);
+constexpr std::string_view kBundledKey("\0bundled ", 9);
 
 // What a node of a map takes beside its key's own memory: links, key, id, a share of the buckets.
 constexpr std::uint64_t kNodeBytes = 80;
@@ -45,7 +46,8 @@ Interner::Interner(std::shared_ptr<RuleInterner> rules)
 }
 
 std::uint32_t Interner::PeerBit(const std::string& group_key, bool bundled, std::uint64_t generation) {
-  const auto [place, added] = peer_bits_.try_emplace(bundled ? kBundledKey + group_key : group_key, BitCount());
+  const auto [place, added] =
+      peer_bits_.try_emplace(bundled ? std::string(kBundledKey) + group_key : group_key, BitCount());
   if (added) {
     key_bytes_ += kNodeBytes + place->first.size();
     bit_born_.push_back(generation);
@@ -55,7 +57,7 @@ std::uint32_t Interner::PeerBit(const std::string& group_key, bool bundled, std:
 }
 
 void Interner::ForgetPeerBit(const std::string& group_key) {
-  for (const std::string& key : {group_key, kBundledKey + group_key}) {
+  for (const std::string& key : {group_key, std::string(kBundledKey) + group_key}) {
     if (peer_bits_.erase(key) != 0) key_bytes_ -= kNodeBytes + key.size();
   }
 }

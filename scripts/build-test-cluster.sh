@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
 # Finds or builds a real Kubernetes API server, etcd, kubectl and CoreDNS for the tests: scripts/build-test-cluster.sh [nodes]
 #
-# Each is taken from its variable (SLUICE_KUBE_APISERVER, SLUICE_ETCD, SLUICE_KUBECTL), else from the PATH, else built
-# once from its Go module (tests/kube/cluster) into ${XDG_CACHE_HOME:-$HOME/.cache}/sluice/kube-VERSION, where the tests
-# look for it. Of the PATH, no etcd before 3.5: it does not answer JSON as the tests ask it. CoreDNS is always built, with
-# the plugins that the tests need.
+# Each is taken from its variable (SLUICE_KUBE_APISERVER, SLUICE_ETCD, SLUICE_KUBECTL, SLUICE_COREDNS), else from the PATH,
+# else built once from its Go module (tests/kube/cluster) into ${XDG_CACHE_HOME:-$HOME/.cache}/sluice/kube-VERSION, where
+# the tests look for it. Of the PATH, no etcd before 3.5: it does not answer JSON as the tests ask it.
 #
 # With "nodes", what a cluster with real nodes needs (tests/cluster) is built there as well: kubelet, kube-proxy, controllers
 # and scheduler in one program, Kubernetes' own NetworkPolicy suite with its test image, and network-policy-api's
@@ -32,7 +31,7 @@ IsUsable() {
 Build() {
   local name=$1
   shift
-  echo "build-test-cluster: building $name once, into $folder (a few minutes)"
+  echo "build-test-cluster: building $name $version once, into $folder (a few minutes)"
   mkdir -p "$folder"
   # A name of its own until it is whole: another run may be looking.
   CGO_ENABLED=0 nice "${@/#OUT/"$folder/.$name.$$"}"
@@ -77,8 +76,7 @@ Provide etcd SLUICE_ETCD etcd .
 Provide kubectl SLUICE_KUBECTL kubernetes ./kubectl
 Provide kube-apiserver SLUICE_KUBE_APISERVER kubernetes ./kube-apiserver
 
-own_sources=(coredns/*)
-ProvideOwn coredns go build -C coredns "${flags[@]}" -o OUT .
+Provide coredns SLUICE_COREDNS coredns .
 
 [[ ${1:-} == nodes ]] || exit 0
 policy_api=sigs.k8s.io/network-policy-api

@@ -234,12 +234,12 @@ class CoreDns(Resolver):
 
 
 def coredns():
-    """Where scripts/build-test-cluster.sh put it; None: nowhere."""
+    """As scripts/build-test-cluster.sh finds or builds it; None: nowhere."""
     cluster = pathlib.Path(__file__).resolve().parents[1] / "kube/cluster/kubernetes/go.mod"
     version = re.search(r"^\tk8s.io/kubernetes v(.*)$", cluster.read_text(), re.M)[1]
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
-    program = cache / "sluice" / f"kube-{version}" / "coredns"
-    return program if os.access(program, os.X_OK) else None
+    built = cache / "sluice" / f"kube-{version}" / "coredns"
+    return os.environ.get("SLUICE_COREDNS") or shutil.which("coredns") or (built if os.access(built, os.X_OK) else None)
 
 
 class DnsTest(unittest.TestCase):

@@ -22,6 +22,7 @@ import staged
 import stages
 import structures
 import tables
+import tiers
 import worker_alone
 from run import Run
 
@@ -37,6 +38,7 @@ SECTIONS = {
     "seeing": seeing.measure,
     "flap": flap.measure,
     "compile": tables.compile_shapes,
+    "tiers": tiers.measure,
     "memory": tables.memory,
     "follow": follow.measure,
     "grid": worker_alone.grid,

@@ -53,6 +53,7 @@ def goals(results):
         *against_others(results),
         *under_load(results),
         *tables(results),
+        *tiers(results),
         *without_end(results),
         *followed(results),
         *between_pods(results),
@@ -147,6 +148,23 @@ def tables(results):
     for family, floor, aim in ((4, 96, 72), (6, 128, 96)):
         flow = figure(results, "memory", "sluice", "bytes_a_flow", family=family, flows=MILLION)
         yield Goal(f"bytes a flow, IPv{family}, index and all", floor, aim, flow, False, digits=1)
+
+
+def tiers(results):
+    """Of the shapes the worst."""
+    shapes = dict.fromkeys(result["shape"] for result in results if result["section"] == "tiers" and "shape" in result)
+    of = lambda metric: of_worst([figure(results, "tiers", "sluice", metric, shape=shape) for shape in shapes], False)
+    for metric, text, floor, aim in (
+        ("bytes", "100 cluster policies of 25 rules on top of the shapes: bytes (the worst shape)", 1.25, 1.15),
+        ("compile", "... compile time", 1.25, 1.15),
+        ("hit", "... clocks of a packet of a known flow", 1.05, 1.02),
+        ("miss", "... clocks of a packet that opens a flow", 1.15, 1.05),
+        ("first_miss", "... the same, for ends and a port that nobody asked for before", 1.15, 1.05),
+        ("unseen_triple", "... the classifier alone, for such ends, every fourth with a port that a cluster policy names", 1.15, 1.05),
+    ):
+        yield Goal(text, floor, aim, of(metric), False, unit="x")
+    change = figure(results, "tiers", "sluice", "change_p99_ms", policies=1000, pods=100_000)
+    yield Goal("1,000 cluster policies over 100,000 pods, one changed: received to in force, p99", 10, 5, change, False, unit=" ms")
 
 
 def without_end(results):

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Finds or builds a real Kubernetes API server, etcd and kubectl for the tests: scripts/build-test-cluster.sh [nodes]
+# Finds or builds a real Kubernetes API server, etcd, kubectl and CoreDNS for the tests: scripts/build-test-cluster.sh [nodes]
 #
-# Each is taken from its variable (SLUICE_KUBE_APISERVER, SLUICE_ETCD, SLUICE_KUBECTL), else from the PATH, else built
-# once from its Go module (tests/kube/cluster) into ${XDG_CACHE_HOME:-$HOME/.cache}/sluice/kube-VERSION, where the tests
-# look for it. Of the PATH, no etcd before 3.5: it does not answer JSON as the tests ask it.
+# Each is taken from its variable (SLUICE_KUBE_APISERVER, SLUICE_ETCD, SLUICE_KUBECTL, SLUICE_COREDNS), else from the PATH,
+# else built once from its Go module (tests/kube/cluster) into ${XDG_CACHE_HOME:-$HOME/.cache}/sluice/kube-VERSION, where
+# the tests look for it. Of the PATH, no etcd before 3.5: it does not answer JSON as the tests ask it.
 #
 # With "nodes", what a cluster with real nodes needs (tests/cluster) is built there as well: kubelet, kube-proxy, controllers
 # and scheduler in one program, Kubernetes' own NetworkPolicy suite with its test image, and network-policy-api's
@@ -75,6 +75,8 @@ ProvideOwn() {
 Provide etcd SLUICE_ETCD etcd .
 Provide kubectl SLUICE_KUBECTL kubernetes ./kubectl
 Provide kube-apiserver SLUICE_KUBE_APISERVER kubernetes ./kube-apiserver
+
+Provide coredns SLUICE_COREDNS coredns .
 
 [[ ${1:-} == nodes ]] || exit 0
 policy_api=sigs.k8s.io/network-policy-api

@@ -24,7 +24,7 @@ packages=(
 )
 tests=(
   libgtest-dev libgmock-dev libre2-dev libbenchmark-dev librapidcheck-dev
-  libclang-rt-dev clang-format clang-tidy shellcheck python3-jsonschema openssl systemd zsh prometheus tshark nfdump curl chromium unbound
+  libclang-rt-dev clang-format clang-tidy shellcheck python3-jsonschema openssl systemd zsh prometheus tshark nfdump curl chromium unbound default-jdk-headless
 )
 # a node's container runtime, network plugins, and what kube-proxy writes its rules with
 cluster=(containerd runc containernetworking-plugins iptables)

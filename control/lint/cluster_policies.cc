@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "lint/cover.h"
+#include "lint/rules_by_name.h"
 #include "lint/tiers.h"
 #include "sluice/cover.h"
-#include "sluice/domain_name.h"
 #include "sluice/protocol.h"
 
 namespace sluice {
@@ -20,21 +20,12 @@ namespace {
 
 constexpr std::uint8_t kPortProtocols[] = {kProtoTcp, kProtoUdp, kProtoSctp};
 
-constexpr std::uint16_t kPlainDnsPort = 53;
-constexpr std::uint16_t kEncryptedDnsPort = 853;
-// Of NodeLocal DNSCache, as its manifests have it.
-constexpr std::string_view kCacheLabel = "k8s-app";
-constexpr std::string_view kCacheName = "node-local-dns";
-constexpr int kNarrowRange = 1000;  // a wider one was not meant for it
-// The best-known ones that answer by HTTPS.
-constexpr std::string_view kPublicResolvers[] = {"*.dns.google", "*.cloudflare-dns.com", "*.dns.quad9.net",
-                                                 "*.doh.opendns.com", "*.dns.nextdns.io"};
-
 Prefix Host(const IpAddress& address) { return {address, static_cast<std::uint8_t>(AddressBits(address.family))}; }
 
 class ClusterPolicyLint {
  public:
-  ClusterPolicyLint(const Isolated& isolated, LintGround* ground) : isolated_(isolated), ground_(*ground) {}
+  ClusterPolicyLint(const Isolated& isolated, const LintDns* dns, LintGround* ground)
+      : isolated_(isolated), dns_(dns), ground_(*ground) {}
 
   void Run() {
     for (const ClusterPolicy& policy : ground_.manifests().cluster.cluster_policies) LookAt(policy);
@@ -55,91 +46,7 @@ class ClusterPolicyLint {
     if (!ground_.all()) return;
     LookAtReach(policy, policy.ingress, isolated_.ingress, "spec.ingress");
     LookAtReach(policy, policy.egress, isolated_.egress, "spec.egress");
-    LookAtAnswers(policy);
-  }
-
-  // Whether the filter can learn what rules by name ask for.
-  void LookAtAnswers(const ClusterPolicy& policy) {
-    const auto asks_by_name = [](const ClusterPolicyRule& rule) {
-      return std::any_of(rule.peers.begin(), rule.peers.end(),
-                         [](const ClusterPolicyPeer& peer) { return !peer.domain_names.empty(); });
-    };
-    const auto by_name = std::find_if(policy.egress.begin(), policy.egress.end(), asks_by_name);
-    if (by_name == policy.egress.end()) return;
-    const std::string at = "spec.egress[" + std::to_string(by_name - policy.egress.begin()) + ']';
-    LookForEncryptedDns(policy.egress);
-    LookForNodeLocalDns(at);
-    LookForDeniedDns(policy);
-  }
-
-  void LookForNodeLocalDns(const std::string& at) {
-    const std::vector<Pod>& pods = ground_.manifests().cluster.pods;
-    const auto cache = std::find_if(pods.begin(), pods.end(), [](const Pod& pod) {
-      return std::any_of(pod.labels.begin(), pod.labels.end(),
-                         [](const auto& label) { return label.first == kCacheLabel && label.second == kCacheName; });
-    });
-    if (cache == pods.end()) return;
-    ground_.Find(kNodeLocalDns, at,
-                 "is by name, and pods may be answered on their own node, by " + cache->namespace_name + '/' +
-                     cache->name +
-                     ". Such answers do not cross a filter at the node's uplink; filter at the pods' interfaces, with "
-                     "the cache's address (169.254.20.10) in dns.resolvers, or push names (NamesService)");
-  }
-
-  // Only what no cluster policy takes back: elsewhere, whether DNS is admitted hangs on more than this policy.
-  void LookForDeniedDns(const ClusterPolicy& policy) {
-    const auto speaks_of_dns = [](const ClusterPolicyRule& rule) {
-      return rule.any_port || std::any_of(rule.ports.begin(), rule.ports.end(), [](const ClusterPolicyPort& port) {
-               return port.name.empty() && port.protocol == kProtoUdp && port.first <= kPlainDnsPort &&
-                      kPlainDnsPort <= port.last;
-             });
-    };
-    const auto lets_dns_by = [&](const ClusterPolicyRule& rule) {
-      const bool is_by_name_alone =
-          !rule.everyone && std::all_of(rule.peers.begin(), rule.peers.end(),
-                                        [](const ClusterPolicyPeer& peer) { return !peer.domain_names.empty(); });
-      return rule.action != Action::kDeny && !is_by_name_alone && speaks_of_dns(rule);
-    };
-    const auto denies = std::find_if(policy.egress.begin(), policy.egress.end(), [&](const ClusterPolicyRule& rule) {
-      return rule.action == Action::kDeny && speaks_of_dns(rule) && IsOfEveryone(rule);
-    });
-    if (denies == policy.egress.end() || std::any_of(policy.egress.begin(), denies, lets_dns_by)) return;
-    for (const ClusterPolicy& other : ground_.manifests().cluster.cluster_policies) {
-      const bool is_asked_before =
-          &other != &policy &&
-          (other.tier < policy.tier || (other.tier == policy.tier && other.priority <= policy.priority));
-      if (is_asked_before && std::any_of(other.egress.begin(), other.egress.end(), lets_dns_by)) return;
-    }
-    ground_.Find(
-        kNamesWithoutDns, "spec.egress[" + std::to_string(denies - policy.egress.begin()) + ']',
-        "denies DNS, and no rule before it accepts UDP port 53. So no name is resolved, and the policy's rules "
-        "by name match nothing; accept UDP and TCP port 53 towards the cluster's DNS before it");
-  }
-
-  // Whoever asks by DNS over TLS (RFC 7858), QUIC (RFC 9250) or HTTPS gets answers that nobody else can read.
-  void LookForEncryptedDns(const std::vector<ClusterPolicyRule>& rules) {
-    for (std::size_t i = 0; i < rules.size(); ++i) {
-      if (rules[i].action != Action::kAllow || rules[i].matches_nothing()) continue;
-      const bool names_port = std::any_of(rules[i].ports.begin(), rules[i].ports.end(), [](const auto& port) {
-        return port.name.empty() && port.protocol != kProtoSctp && port.first <= kEncryptedDnsPort &&
-               kEncryptedDnsPort <= port.last && port.last - port.first < kNarrowRange;
-      });
-      if (!names_port && !NamesResolver(rules[i])) continue;
-      ground_.Find(kEncryptedDns, "spec.egress[" + std::to_string(i) + ']',
-                   "accepts DNS that is encrypted. The filter cannot read its answers, so rules by name match nothing "
-                   "that was resolved by it; have pods ask a resolver in the clear, or push what it answers "
-                   "(NamesService)");
-    }
-  }
-
-  static bool NamesResolver(const ClusterPolicyRule& rule) {
-    return std::any_of(rule.peers.begin(), rule.peers.end(), [](const ClusterPolicyPeer& peer) {
-      return std::any_of(peer.domain_names.begin(), peer.domain_names.end(), [](const std::string& name) {
-        return std::any_of(std::begin(kPublicResolvers), std::end(kPublicResolvers), [&](std::string_view resolver) {
-          return DomainPatternCovers(resolver, name) || CanonicalDomainName(name) == resolver.substr(2);
-        });
-      });
-    });
+    LintRulesByName(policy, dns_, &ground_);
   }
 
   // Whether the rules decide more than their author likely thinks, or nothing.
@@ -185,14 +92,6 @@ class ClusterPolicyLint {
       }
     }
     return blocks;
-  }
-
-  static bool IsOfEveryone(const ClusterPolicyRule& rule) {
-    return rule.everyone || std::any_of(rule.peers.begin(), rule.peers.end(), [](const ClusterPolicyPeer& peer) {
-             if (peer.pods) return peer.pods->namespaces.requirements.empty() && peer.pods->pods.requirements.empty();
-             return std::any_of(peer.networks.begin(), peer.networks.end(),
-                                [](const Prefix& network) { return network.length == 0; });
-           });
   }
 
   void LookAtTiers() {
@@ -257,12 +156,15 @@ class ClusterPolicyLint {
   }
 
   const Isolated& isolated_;
+  const LintDns* dns_;
   LintGround& ground_;
   PodSet subjects_;  // of the policy that is being looked at
 };
 
 }  // namespace
 
-void LintClusterPolicies(const Isolated& isolated, LintGround* ground) { ClusterPolicyLint(isolated, ground).Run(); }
+void LintClusterPolicies(const Isolated& isolated, const LintDns* dns, LintGround* ground) {
+  ClusterPolicyLint(isolated, dns, ground).Run();
+}
 
 }  // namespace sluice

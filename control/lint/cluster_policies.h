@@ -8,7 +8,8 @@
 
 namespace sluice {
 
-void LintClusterPolicies(const Isolated& isolated, LintGround* ground);
+// `dns`: null where it is not known.
+void LintClusterPolicies(const Isolated& isolated, const LintDns* dns, LintGround* ground);
 
 }  // namespace sluice
 

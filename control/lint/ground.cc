@@ -25,7 +25,8 @@ constexpr std::array<LintRule, kRuleCount> kRules = {{
      "Two cluster policies of one tier and priority decide differently about some of the same connections."},
     {"named-port-missing", "No pod that the port is looked up on has a port of that name."},
     {"names-without-dns",
-     "A policy has rules by name and denies DNS to its subjects, so that no name is ever resolved."},
+     "A policy has rules by name, and denies DNS to its subjects or nobody's answers are trusted, so that no name is "
+     "ever learnt."},
     {"namespace-unknown",
      "A selector asks for labels of namespaces, and no Namespace object tells those of a namespace that has pods."},
     {"node-local-dns",

@@ -7,11 +7,11 @@
 
 namespace sluice {
 
-LintResult Lint(const Manifests& manifests, LintScope scope) {
-  if (scope == LintScope::kAll && IsStaged(manifests)) return Lint(Promoted(manifests), scope);
+LintResult Lint(const Manifests& manifests, LintScope scope, const LintDns* dns) {
+  if (scope == LintScope::kAll && IsStaged(manifests)) return Lint(Promoted(manifests), scope, dns);
   LintGround ground(manifests, scope);
   const Isolated isolated = LintNetworkPolicies(&ground);
-  LintClusterPolicies(isolated, &ground);
+  LintClusterPolicies(isolated, dns, &ground);
   return {ground.TakeFindings(), ground.has_pods()};
 }
 

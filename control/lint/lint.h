@@ -7,12 +7,15 @@
 #define SLUICE_CONTROL_LINT_LINT_H_
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "manifest/manifest_reader.h"
+#include "sluice/address.h"
 
 namespace sluice {
 
@@ -38,6 +41,21 @@ struct LintResult {
   bool has_pods = true;               // false: the rules that hold policy against pods had nothing to look at
 };
 
+// What the configuration says of the resolvers whose answers count (dns.resolvers).
+struct LintResolver {
+  std::string text;  // as the configuration has it
+  std::optional<IpAddress> address;
+  // Without an address: pods.
+  std::string namespace_name;
+  std::vector<std::pair<std::string, std::string>> labels;
+};
+
+struct LintDns {
+  std::vector<LintResolver> resolvers;
+  std::uint16_t port = 53;
+  bool at_pods = false;  // the filter stands at pods' interfaces, not at the node's uplink
+};
+
 enum class LintScope : std::uint8_t {
   kAll,
   // Only what policy says that nothing answers to: named-port-missing, namespace-unknown, selects-nothing. Whoever
@@ -46,8 +64,8 @@ enum class LintScope : std::uint8_t {
 };
 
 // Of kAll, what the manifests stage is looked at as if it were in force. Requires manifests that were read with
-// ReadSettings::keep_lines.
-LintResult Lint(const Manifests& manifests, LintScope scope = LintScope::kAll);
+// ReadSettings::keep_lines. `dns`: null where it is not known.
+LintResult Lint(const Manifests& manifests, LintScope scope = LintScope::kAll, const LintDns* dns = nullptr);
 
 }  // namespace sluice
 

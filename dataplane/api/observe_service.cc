@@ -33,10 +33,10 @@ constexpr std::size_t kMostPolicyBytes = std::size_t{8} << 20;  // of the names 
 
 // The policies whose sections bind it, by name.
 template <typename Add>
-void ForEachPolicy(const Table& table, IdSetId sections, Add add) {
+void ForEachPolicy(const Table& table, const Identity& identity, Direction direction, Add add) {
   const InternedPolicy& interned = table.interned();
   std::set<std::string> names;
-  table.ForEachSection(sections, [&](SectionId id) {
+  table.ForEachSection(identity, direction, [&](SectionId id) {
     const TableSection& section = interned.sections[id];
     RuleId rule = section.default_deny;
     if (rule == kNoRule && section.count > 0) rule = section.rules[0].rule;
@@ -74,10 +74,10 @@ v1::EndpointInfo Describe(const Table& table, const NamedEndpoint& named) {
   info.set_identity(id);
   std::size_t bytes = 0;  // a pod may be under ten thousand policies
   const auto fits = [&](const std::string& name) { return (bytes += name.size()) <= kMostPolicyBytes; };
-  ForEachPolicy(table, identity.egress, [&](const std::string& name) {
+  ForEachPolicy(table, identity, Direction::kEgress, [&](const std::string& name) {
     if (fits(name)) info.add_egress_policies(name);
   });
-  ForEachPolicy(table, identity.ingress, [&](const std::string& name) {
+  ForEachPolicy(table, identity, Direction::kIngress, [&](const std::string& name) {
     if (fits(name)) info.add_ingress_policies(name);
   });
   return info;

@@ -1,6 +1,8 @@
 #include "api/rule_hits.h"
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 namespace sluice {
 namespace {
@@ -30,13 +32,18 @@ RuleHits::RuleHits(const Table& table, const std::vector<Observation>& workers) 
     }
   };
   const std::vector<bool> used = IdentitiesInForce(table);
-  std::vector<bool> set_seen(interned.section_sets.SetCount());
+  std::vector<bool> section_seen;
+  std::set<std::pair<IdSetId, IdSetId>> bound_seen[2];  // sections and bundles of an identity, by direction
   for (IdentityId id = 0; id < used.size(); ++id) {
     if (!used[id]) continue;
-    for (const IdSetId set : {table.identity(id).egress, table.identity(id).ingress}) {
-      if (set >= set_seen.size() || set_seen[set]) continue;
-      set_seen[set] = true;
-      table.ForEachSection(set, [&](SectionId section) {
+    const Identity& identity = table.identity(id);
+    for (const Direction direction : {Direction::kEgress, Direction::kIngress}) {
+      const std::pair bound(identity.sections(direction), table.TiersOf(identity).in(direction));
+      if (!bound_seen[static_cast<std::size_t>(direction)].insert(bound).second) continue;
+      table.ForEachSection(identity, direction, [&](SectionId section) {
+        if (section >= section_seen.size()) section_seen.resize(section + 1);
+        if (section_seen[section]) return;
+        section_seen[section] = true;
         const TableSection& rules = interned.sections[section];
         add(rules.default_deny);
         for (std::uint32_t i = 0; i < rules.count; ++i) add(rules.rules[i].rule);

@@ -1,7 +1,9 @@
 #include "table/bundle.h"
 
 #include <algorithm>
+#include <bit>
 #include <iterator>
+#include <span>
 #include <utility>
 
 namespace sluice {
@@ -20,6 +22,28 @@ std::vector<RuleMatch> RulesOf(const InternedPolicy& interned, const std::vector
     rules.insert(rules.end(), section.rules, section.rules + section.count);
   }
   return rules;
+}
+
+// `slots`: a power of two, from 2 on. Ids that follow each other, as those of a policy's rules do, fall far apart.
+std::size_t SlotOf(std::uint32_t port_set, std::size_t slots) {
+  return std::size_t{port_set} * 0x9e3779b97f4a7c15u >> (std::countl_zero(slots) + 1);
+}
+
+void Index(Bundle& bundle) {
+  const std::vector<RuleMatch>& rules = bundle.rules;
+  std::uint32_t port_sets = 0;
+  for (std::uint32_t i = 0; i < rules.size() && rules[i].port_set != RuleMatch::kAnyPortSet; ++i) {
+    if (i == 0 || rules[i].port_set != rules[i - 1].port_set) ++port_sets;
+    bundle.any_port = i + 1;
+  }
+  if (port_sets == 0) return;
+  bundle.starts.resize(std::bit_ceil(std::size_t{port_sets} * 3 / 2 + 1));
+  for (std::uint32_t i = 0; i < bundle.any_port; ++i) {
+    if (i > 0 && rules[i].port_set == rules[i - 1].port_set) continue;
+    std::size_t slot = SlotOf(rules[i].port_set, bundle.starts.size());
+    while (bundle.starts[slot] != 0) slot = (slot + 1) & (bundle.starts.size() - 1);
+    bundle.starts[slot] = i + 1;
+  }
 }
 
 }  // namespace
@@ -50,36 +74,54 @@ std::shared_ptr<const Bundle> MakeBundle(const InternedPolicy& interned, std::ve
   }
   bundle->rules.insert(bundle->rules.end(), next, came.end());
   bundle->sections = std::move(sections);
+  Index(*bundle);
   return bundle;
 }
 
-void Bundle::Match(const InternedPolicy& interned, const PeerView& peer, PortClassId port_class,
+namespace {
+
+// Offers the best of each tier from `first` on, as long as the rules are of one port set.
+void MatchRun(const InternedPolicy& interned, const PeerView& peer, const RuleMatch* match, const RuleMatch* end,
+              BestMatches& best) {
+  if (match == end) return;
+  const std::uint32_t port_set = match->port_set;
+  while (match != end && match->port_set == port_set) {
+    const Tier tier = match->tier;
+    const bool holds = peer.IsHeldBy(interned, *match);
+    if (holds) best.Offer(interned, *match);
+    ++match;
+    // Of this tier, none is better.
+    while (holds && match != end && match->port_set == port_set && match->tier == tier) ++match;
+  }
+}
+
+}  // namespace
+
+void Bundle::Match(const InternedPolicy& interned, const PeerView& peer, TierPortClass port_class,
                    BestMatches& best) const {
+  const RuleMatch* const end = rules.data() + rules.size();
+  const auto of_port_set = [&](std::uint32_t port_set) {
+    if (starts.empty()) return;
+    for (std::size_t slot = SlotOf(port_set, starts.size()); starts[slot] != 0;
+         slot = (slot + 1) & (starts.size() - 1)) {
+      const RuleMatch* first = rules.data() + starts[slot] - 1;
+      if (first->port_set == port_set) return MatchRun(interned, peer, first, end, best);
+    }
+  };
   // Where a port is in very many sets, it is quicker to look at all rules.
   constexpr std::size_t kSearch = 8;
-  if (interned.port_classes.Size(port_class) * kSearch > rules.size()) {
-    for (const RuleMatch& match : rules) {
-      if ((match.port_set == RuleMatch::kAnyPortSet || interned.port_classes.Contains(port_class, match.port_set)) &&
-          peer.IsHeldBy(interned, match)) {
+  if (!IsOfSeveral(port_class)) {
+    if (port_class != kNoTierPort) of_port_set(port_class & ~kOnePortSet);
+  } else if (interned.tier_port_classes.Size(port_class) * kSearch <= any_port) {
+    interned.tier_port_classes.ForEach(port_class, of_port_set);
+  } else {
+    for (const RuleMatch& match : std::span(rules).first(any_port)) {
+      if (interned.tier_port_classes.Contains(port_class, match.port_set) && peer.IsHeldBy(interned, match)) {
         best.Offer(interned, match);
       }
     }
-    return;
   }
-  const auto of_port_set = [&](std::uint32_t port_set) {
-    auto match = std::lower_bound(rules.begin(), rules.end(), port_set,
-                                  [](const RuleMatch& each, std::uint32_t wanted) { return each.port_set < wanted; });
-    while (match != rules.end() && match->port_set == port_set) {
-      const Tier tier = match->tier;
-      const bool holds = peer.IsHeldBy(interned, *match);
-      if (holds) best.Offer(interned, *match);
-      ++match;
-      // Of this tier, none is better.
-      while (holds && match != rules.end() && match->port_set == port_set && match->tier == tier) ++match;
-    }
-  };
-  interned.port_classes.ForEach(port_class, of_port_set);
-  of_port_set(RuleMatch::kAnyPortSet);
+  MatchRun(interned, peer, rules.data() + any_port, end, best);
 }
 
 }  // namespace sluice

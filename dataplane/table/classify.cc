@@ -104,41 +104,91 @@ struct Classifier::Memory {
 
   // Source, destination, flags and protocol and port: egress, ingress.
   std::vector<Line> answers;
-  // Sections (never kEmptyIdSet: a side that no policy binds asks nothing), peer class, port class: decision. Asked
-  // where no answer is remembered that would include it: there are far fewer of these than of pairs of identities.
+  // Parts of decisions. Sections (never kEmptyIdSet: a side that no policy binds asks nothing), peer class, port class:
+  // decision. Or bundles with kBundles, peer class, their port class: the Admin tier's and Baseline's, 0 for none.
+  // Asked where no answer is remembered that would include it: there are far fewer of these than of pairs of
+  // identities.
   std::vector<Line> sides;
   std::uint64_t worked_out = 0;
   std::vector<std::uint32_t> name_bits;  // of one address; grows to the most that one has
 
   Line& AnswersAt(std::uint64_t hash) { return answers[hash & (answers.size() - 1)]; }
 
-  std::uint32_t DecideSide(const Table& table, IdSetId sections, IdSetId peer_class, PortClassId port_class) {
+  // Where a port class holds no more rules than this of those that name no port, and one port set at most, finding them
+  // costs less than remembering.
+  static constexpr std::uint32_t kFew = 4;
+  static constexpr std::uint32_t kBundles = 1u << 31;
+
+  static std::uint32_t PackedTier(const Decision& decision) { return decision.rule == kNoRule ? 0 : Packed(decision); }
+
+  Line& SideAt(std::uint32_t a, std::uint32_t b, std::uint32_t c) { return sides[Mix(a, b, c) & (sides.size() - 1)]; }
+
+  std::uint32_t DecideBySections(const Table& table, IdSetId sections, IdSetId peer_class, IdSetId port_class) {
     if (sections == kEmptyIdSet) return Packed({});
-    Line& line = sides[Mix(sections, peer_class, port_class) & (sides.size() - 1)];
+    Line& line = SideAt(sections, peer_class, port_class);
     const std::uint32_t way = line.Find(AnswersOf(table), sections, peer_class, port_class, ~std::uint32_t{0});
     if (way != Line::kNone) return line.word(way, 3);
     ++worked_out;
-    const std::uint32_t decision = Packed(table.Decide(sections, peer_class, port_class));
+    const std::uint32_t decision = Packed(table.DecideBySections(sections, PeerView{peer_class}, port_class));
     line.Add({sections, peer_class, port_class, decision, 0});
     return decision;
   }
 
+  // The Admin tier's and Baseline's, packed; 0: it says nothing.
+  std::array<std::uint32_t, 2> DecideByBundles(const Table& table, IdSetId bundles, IdSetId peer_class,
+                                               TierPortClass port_class) {
+    const auto work_out = [&] {
+      ++worked_out;
+      const TierDecisions made = table.DecideByBundles(bundles, PeerView{peer_class}, port_class);
+      return std::array{PackedTier(made.admin), PackedTier(made.baseline)};
+    };
+    if (!IsOfSeveral(port_class) && table.any_port_bundled() <= kFew) return work_out();
+    Line& line = SideAt(bundles | kBundles, peer_class, port_class);
+    const std::uint32_t way =
+        line.Find(AnswersOf(table), bundles | kBundles, peer_class, port_class, ~std::uint32_t{0});
+    if (way != Line::kNone) return {line.word(way, 3), line.word(way, 4)};
+    const auto made = work_out();
+    line.Add({bundles | kBundles, peer_class, port_class, made[0], made[1]});
+    return made;
+  }
+
+  // As Table::Decide, where bundles may have a say.
+  std::uint32_t DecideByBoth(const Table& table, const Identity& subject, Direction direction, const Identity& peer,
+                             const PortClass& ports) {
+    const IdSetId bundles = table.TiersOf(subject).in(direction);
+    std::uint32_t baseline = 0;
+    if (bundles != kEmptyIdSet) {
+      const auto tiers = DecideByBundles(table, bundles, table.TiersOf(peer).peer_class, ports.bundles);
+      if (tiers[0] != 0) return tiers[0];
+      baseline = tiers[1];
+    }
+    const std::uint32_t own = DecideBySections(table, subject.sections(direction), peer.peer_class, ports.sections);
+    return baseline == 0 || Unpacked(own).rule != kNoRule ? own : baseline;
+  }
+
+  static PortClass PortsOf(const Table& table, std::uint32_t protocol_port) {
+    return table.PortClassOf(static_cast<std::uint8_t>(protocol_port >> 16), static_cast<std::uint16_t>(protocol_port));
+  }
+
   // The egress side of a packet whose destination satisfies rules by name: those of name_bits.
   Decision DecideByName(const Table& table, IdentityId from, IdentityId to, std::uint32_t protocol_port) const {
-    const PortClassId port_class =
-        table.PortClass(static_cast<std::uint8_t>(protocol_port >> 16), static_cast<std::uint16_t>(protocol_port));
-    return table.Decide(table.identity(from).egress, PeerView{table.identity(to).peer_class, name_bits}, port_class);
+    return table.Decide(table.identity(from), Direction::kEgress, table.identity(to), name_bits,
+                        PortsOf(table, protocol_port));
   }
 
   // Works the answer out, and remembers it in `line`.
   Answer Work(const Table& table, IdentityId from, IdentityId to, std::uint32_t protocol_port, Line& line) {
     const Identity& source = table.identity(from);
     const Identity& destination = table.identity(to);
-    const PortClassId port_class =
-        table.PortClass(static_cast<std::uint8_t>(protocol_port >> 16), static_cast<std::uint16_t>(protocol_port));
-    const Answer answer{FlagsOf(source) | FlagsOf(destination) << 1,
-                        DecideSide(table, source.egress, destination.peer_class, port_class),
-                        DecideSide(table, destination.ingress, source.peer_class, port_class)};
+    const PortClass ports = PortsOf(table, protocol_port);
+    Answer answer{FlagsOf(source) | FlagsOf(destination) << 1};
+    if (ports.bundles != kNoTierPort || table.any_port_bundled() != 0) {
+      answer.egress = DecideByBoth(table, source, Direction::kEgress, destination, ports);
+      answer.ingress = DecideByBoth(table, destination, Direction::kIngress, source, ports);
+    } else {  // most ports are in no cluster policy
+      answer.egress = DecideBySections(table, source.egress, destination.peer_class, ports.sections);
+      answer.ingress = DecideBySections(table, destination.ingress, source.peer_class, ports.sections);
+    }
     line.Add({from, to, answer.flags | protocol_port, answer.egress, answer.ingress});
     return answer;
   }

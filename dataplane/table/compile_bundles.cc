@@ -9,8 +9,6 @@
 namespace sluice {
 namespace {
 
-bool IsBundled(const Section& section) { return section.tier != Tier::kNetworkPolicy && !section.isolates; }
-
 const std::shared_ptr<const Bundle>& NoBundle() {
   static const auto none = std::make_shared<const Bundle>();
   return none;
@@ -37,55 +35,51 @@ void CompilePass::MakeBundles() {
   dirty_bundles_.erase(std::unique(dirty_bundles_.begin(), dirty_bundles_.end()), dirty_bundles_.end());
   for (const auto& [group, direction] : dirty_bundles_) {
     GroupState& state = in_force_.groups[group];
-    SectionId& place = state.places[static_cast<int>(direction)];
+    std::uint32_t& number = state.bundles[static_cast<int>(direction)];
     std::vector<SectionId> sections = state.bundled[static_cast<int>(direction)];
     std::sort(sections.begin(), sections.end());
-    if (sections.empty() || place == GroupState::kNoPlace) dirty_groups_.push_back(group);
+    if (sections.empty() || number == GroupState::kNoBundle) dirty_groups_.push_back(group);
     if (sections.empty()) {
-      if (place != GroupState::kNoPlace) PutBundle(place, NoBundle());
-      place = GroupState::kNoPlace;
+      if (number != GroupState::kNoBundle) PutBundle(number, NoBundle());
+      number = GroupState::kNoBundle;
       continue;
     }
-    if (place == GroupState::kNoPlace) {
-      place = interner_.PlaceOf(policy_.groups[group].key, direction);
+    if (number == GroupState::kNoBundle) {
+      number = interner_.BundleOf(policy_.groups[group].key, direction);
     } else {
       rebundled_groups_.push_back(group);
     }
-    const auto& before = BundleBefore(place);
-    PutBundle(place,
+    const auto& before = BundleBefore(number);
+    PutBundle(number,
               before->sections == sections ? before : MakeBundle(interner_.policy(), std::move(sections), *before));
   }
   FindChangedBundles();
 }
 
 void CompilePass::ClearBundles(GroupId group) {
-  for (const SectionId place : in_force_.groups[group].places) {
-    if (place != GroupState::kNoPlace) PutBundle(place, NoBundle());
+  for (const std::uint32_t number : in_force_.groups[group].bundles) {
+    if (number != GroupState::kNoBundle) PutBundle(number, NoBundle());
   }
 }
 
-void CompilePass::PutBundle(SectionId place, std::shared_ptr<const Bundle> bundle) {
-  const std::uint32_t number = interner_.policy().sections[place].bundle();
+void CompilePass::PutBundle(std::uint32_t number, std::shared_ptr<const Bundle> bundle) {
   if (number >= bundles_.size()) bundles_.resize(number + 1, NoBundle());
   bundles_[number] = std::move(bundle);
 }
 
-// What stood there in the table before.
-const std::shared_ptr<const Bundle>& CompilePass::BundleBefore(SectionId place) const {
-  const std::uint32_t number = interner_.policy().sections[place].bundle();
+// What had that number in the table before.
+const std::shared_ptr<const Bundle>& CompilePass::BundleBefore(std::uint32_t number) const {
   const bool known = current_ != nullptr && number < current_->bundles_->size();
   return known ? (*current_->bundles_)[number] : NoBundle();
 }
 
 void CompilePass::FindChangedBundles() {
-  std::uint32_t number = 0;
-  for (const SectionId place : interner_.Places()) {
-    const auto& before = BundleBefore(place);
+  for (std::uint32_t number = 0; number < interner_.BundleCount(); ++number) {
+    const auto& before = BundleBefore(number);
     const auto& now = number < bundles_.size() ? bundles_[number] : NoBundle();
-    if (before != now && before->sections != now->sections) changed_places_.push_back(place);
-    ++number;
+    if (before != now && before->sections != now->sections) changed_bundles_.push_back(number);
   }
-  const bool same = current_ != nullptr && changed_places_.empty();
+  const bool same = current_ != nullptr && changed_bundles_.empty();
   table_.bundles_ = same ? current_->bundles_ : std::make_shared<const Bundles>(std::move(bundles_));
   table_.answers_ = same ? current_->answers_ : NextNumber();
 }
@@ -98,9 +92,9 @@ bool CompilePass::HoldsChangedBundle(IdentityId id) {
   const InternedPolicy& interned = interner_.policy();
   const Identity& identity = interned.identities[id];
   known = kNo;
-  for (const IdSetId sections : {identity.egress, identity.ingress}) {
-    for (const SectionId place : changed_places_) {
-      if (interned.section_sets.Contains(sections, place)) known = kYes;
+  for (const IdSetId set : interned.tier_views[identity.tiers].bundles) {
+    for (const std::uint32_t number : changed_bundles_) {
+      if (interned.bundle_sets.Contains(set, number)) known = kYes;
     }
   }
   return known == kYes;

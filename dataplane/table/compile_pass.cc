@@ -32,15 +32,17 @@ Diagnostic TooLarge(std::string object, std::string_view what, std::uint64_t lim
 
 // A group costs nothing until a rule names it as a peer. Then it gets a bit, and two things that were worked out
 // without that bit are stale: the member sets that hold the group, and the cells that its blocks cut.
-std::uint32_t CompilePass::BitOf(GroupId group) {
+std::uint32_t CompilePass::BitOf(GroupId group, bool bundled) {
   GroupState& state = in_force_.groups[group];
-  if (state.bit == GroupState::kNoBit) {
-    state.bit = interner_.PeerBit(policy_.groups[group].key, table_.generation_);
-    state.peer = interner_.rules().Peer(policy_.groups[group].key);
+  std::uint32_t& bit = state.bits[bundled];
+  if (bit == GroupState::kNoBit) {
+    const Group& named = policy_.groups[group];
+    bit = interner_.PeerBit(named.key, bundled, table_.generation_);
+    state.peer = interner_.rules().Peer(named.key);
     dirty_groups_.push_back(group);
-    if (!policy_.groups[group].blocks.empty()) new_blocks_.push_back(group);
+    if (!named.blocks.empty()) new_blocks_.push_back({bit, &named.blocks});
   }
-  return state.bit;
+  return bit;
 }
 
 // Everything about a rule that a verdict depends on is part of its id, and so is its place (policy, index), which
@@ -51,20 +53,25 @@ CompilePass::InternedSection CompilePass::Intern(const Section& section) {
   InternedSection interned;
   TableRule rule{section.policy, section.tier, section.direction, Action::kAllow, section.priority, 0, {}};
   std::vector<RuleMatch> matches;
+  const bool bundled = IsBundled(section);
   for (const Rule& source : section.rules) {
     RuleMatch match{RuleMatch::kAnyPeerBit, RuleMatch::kAnyPortSet, kNoRule, section.tier, source.action};
     std::uint32_t peer = RuleInterner::kAnyPeer;
     if (source.peers != kAnyPeer) {
-      interned.bits.push_back(match.peer_bit = BitOf(source.peers));
+      interned.bits.push_back(match.peer_bit = BitOf(source.peers, bundled));
       peer = in_force_.groups[source.peers].peer;
     }
     if (!source.domain_names.empty()) {
       const std::string key = std::string(kNamesKey) + source.domain_names.ToString();
-      interned.bits.push_back(match.peer_bit = interner_.PeerBit(key, table_.generation_));
+      interned.bits.push_back(match.peer_bit = interner_.PeerBit(key, bundled, table_.generation_));
       interned.names.emplace_back(match.peer_bit, source.domain_names);
       peer = interner_.rules().Peer(key);
     }
-    if (!source.any_port) interned.port_sets.push_back(match.port_set = interner_.rules().PortSet(source.ports));
+    if (source.any_port) {
+      ++interned.any_port;
+    } else {
+      interned.port_sets.push_back(match.port_set = interner_.rules().PortSet(source.ports));
+    }
     rule.action = source.action;
     rule.index = source.index;
     rule.name = source.name;
@@ -85,12 +92,35 @@ CompilePass::InternedSection CompilePass::Intern(const Section& section) {
   return interned;
 }
 
+// What isolates is a section, whatever its tier; rules of the tiers above and below NetworkPolicy are in bundles. A
+// sender may put both into one section.
+template <typename Visit>
+void CompilePass::ForEachPart(const Section& section, Visit visit) {
+  if (section.tier == Tier::kNetworkPolicy || !section.isolates) return visit(section);
+  Section part = section;
+  part.isolates = false;
+  visit(part);
+  part.isolates = true;
+  part.rules.clear();
+  visit(part);
+}
+
 void CompilePass::AddSection(const Section& section) {
+  ForEachPart(section, [this](const Section& part) { AddPart(part); });
+}
+
+void CompilePass::RemoveSection(const Section& section) {
+  ForEachPart(section, [this](const Section& part) { RemovePart(part); });
+}
+
+void CompilePass::AddPart(const Section& section) {
   const InternedSection interned = Intern(section);
   in_force_.bit_uses.resize(interner_.BitCount());
-  in_force_.port_set_uses.resize(interner_.rules().PortSetCount());
+  std::vector<std::uint32_t>& port_set_uses = in_force_.port_set_uses[IsBundled(section)];
+  port_set_uses.resize(interner_.rules().PortSetCount());
   for (const std::uint32_t bit : interned.bits) ++in_force_.bit_uses[bit];
-  for (const std::uint32_t set : interned.port_sets) ports_changed_ |= in_force_.port_set_uses[set]++ == 0;
+  for (const std::uint32_t set : interned.port_sets) ports_changed_[IsBundled(section)] |= port_set_uses[set]++ == 0;
+  if (IsBundled(section)) in_force_.any_port_bundled += interned.any_port;
   for (const auto& [bit, patterns] : interned.names)
     names_changed_ |= in_force_.names.try_emplace(bit, patterns).second;
   ListOf(section).push_back(interned.id);
@@ -99,11 +129,13 @@ void CompilePass::AddSection(const Section& section) {
   NoteSubjects(section);
 }
 
-void CompilePass::RemoveSection(const Section& section) {
+void CompilePass::RemovePart(const Section& section) {
   // Interning what is interned already gives its ids back, so a section need not remember them.
   const InternedSection interned = Intern(section);
   for (const std::uint32_t bit : interned.bits) --in_force_.bit_uses[bit];
-  for (const std::uint32_t set : interned.port_sets) ports_changed_ |= --in_force_.port_set_uses[set] == 0;
+  std::vector<std::uint32_t>& port_set_uses = in_force_.port_set_uses[IsBundled(section)];
+  for (const std::uint32_t set : interned.port_sets) ports_changed_[IsBundled(section)] |= --port_set_uses[set] == 0;
+  if (IsBundled(section)) in_force_.any_port_bundled -= interned.any_port;
   for (const auto& [bit, patterns] : interned.names) {
     if (in_force_.bit_uses[bit] == 0) names_changed_ |= in_force_.names.erase(bit) != 0;
   }
@@ -117,15 +149,20 @@ void CompilePass::RemoveSection(const Section& section) {
 // A port class is the set of port sets that hold a port. Only the first use of a port set, or the end of its last one,
 // changes the classes, so most updates share the map of the table before.
 void CompilePass::BuildPorts() {
-  if (!ports_changed_ && current_ != nullptr) {
-    table_.ports_ = current_->ports_;
-    return;
-  }
-  std::vector<std::pair<std::uint32_t, const std::vector<PortRange>*>> sets;
-  for (std::uint32_t set = 0; set < in_force_.port_set_uses.size(); ++set) {
-    if (in_force_.port_set_uses[set] > 0) sets.emplace_back(set, &interner_.rules().Ranges(set));
-  }
-  table_.ports_ = PortMap::Build(sets, interner_.policy().port_classes);
+  const auto sets_in_use = [this](const std::vector<std::uint32_t>& uses) {
+    std::vector<std::pair<std::uint32_t, const std::vector<PortRange>*>> sets;
+    for (std::uint32_t set = 0; set < uses.size(); ++set) {
+      if (uses[set] > 0) sets.emplace_back(set, &interner_.rules().Ranges(set));
+    }
+    return sets;
+  };
+  InternedPolicy& interned = interner_.policy();
+  const auto same = [this](bool bundled) { return !ports_changed_[bundled] && current_ != nullptr; };
+  const auto& [of_sections, of_bundles] = in_force_.port_set_uses;
+  table_.ports_ = same(false) ? current_->ports_ : PortMap::Build(sets_in_use(of_sections), interned.port_classes);
+  table_.tier_ports_ =
+      same(true) ? current_->tier_ports_ : TierPortMap::Build(sets_in_use(of_bundles), interned.tier_port_classes);
+  table_.any_port_bundled_ = in_force_.any_port_bundled;
 }
 
 void CompilePass::BuildNames() {
@@ -168,8 +205,10 @@ void CompilePass::CollectPodCidrs() {
 void CompilePass::PartitionAll() {
   std::vector<CidrInput> inputs;
   for (std::size_t group = 0; group < policy_.groups.size(); ++group) {
-    if (in_force_.groups[group].bit == GroupState::kNoBit || policy_.groups[group].blocks.empty()) continue;
-    inputs.push_back({in_force_.groups[group].bit, &policy_.groups[group].blocks});
+    if (policy_.groups[group].blocks.empty()) continue;
+    for (const std::uint32_t bit : in_force_.groups[group].bits) {
+      if (bit != GroupState::kNoBit) inputs.push_back({bit, &policy_.groups[group].blocks});
+    }
   }
   std::sort(inputs.begin(), inputs.end(), [](const CidrInput& a, const CidrInput& b) { return a.bit < b.bit; });
   std::vector<CidrBlock> pod_blocks;
@@ -182,13 +221,10 @@ void CompilePass::PartitionAll() {
 void CompilePass::IdentifyCells() {
   IdSetPool& sets = in_force_.cells.sets;
   for (IdSetId set = static_cast<IdSetId>(in_force_.cell_identities.size()); set < sets.SetCount(); ++set) {
-    std::vector<std::uint32_t> bits = sets.ToVector(set);
     Identity identity;
-    if (!bits.empty() && bits.back() == kPodCidrBit) {
-      identity.flags = Identity::kInPodCidr;
-      bits.pop_back();
-    }
-    identity.peer_class = interner_.policy().peer_classes.Intern(bits);
+    if (sets.Contains(set, kPodCidrBit)) identity.flags = Identity::kInPodCidr;
+    identity.peer_class = JoinClasses(kEmptyIdSet, set, false);
+    identity.tiers = JoinTiers(0, set);
     in_force_.cell_identities.push_back(interner_.IdentityOf(identity));
   }
 }
@@ -226,24 +262,53 @@ const MemberState& CompilePass::Members(IdSetId members) {
     if (!ListsSets()) in_force_.sets_of_groups = {};
   }
   InternedPolicy& interned = interner_.policy();
+  TierView view;
   for (const Direction direction : {Direction::kEgress, Direction::kIngress}) {
     sorter_.Clear();
+    std::vector<std::uint32_t> numbers;
     policy_.member_sets.ForEach(members, [&](GroupId group) {
       const GroupState& subject = in_force_.groups[group];
       for (const SectionId section : subject.sections[static_cast<int>(direction)]) sorter_.Add(section);
-      const SectionId place = subject.places[static_cast<int>(direction)];
-      if (place != GroupState::kNoPlace) sorter_.Add(place);
+      const std::uint32_t number = subject.bundles[static_cast<int>(direction)];
+      if (number != GroupState::kNoBundle) numbers.push_back(number);
     });
     const IdSetId sections = interned.section_sets.Intern(sorter_.Sort());
     (direction == Direction::kEgress ? state.egress : state.ingress) = sections;
+    std::sort(numbers.begin(), numbers.end());
+    view.bundles[static_cast<std::size_t>(direction)] = interned.bundle_sets.Intern(numbers);
   }
-  sorter_.Clear();
-  policy_.member_sets.ForEach(members, [&](GroupId group) {
-    if (in_force_.groups[group].bit != GroupState::kNoBit) sorter_.Add(in_force_.groups[group].bit);
-  });
-  state.peer_bits = interned.peer_classes.Intern(sorter_.Sort());
+  for (const bool bundled : {false, true}) {
+    sorter_.Clear();
+    policy_.member_sets.ForEach(members, [&](GroupId group) {
+      if (const std::uint32_t bit = in_force_.groups[group].bits[bundled]; bit != GroupState::kNoBit) sorter_.Add(bit);
+    });
+    (bundled ? view.peer_class : state.peer_class) = interned.peer_classes.Intern(sorter_.Sort());
+  }
+  state.tiers = interner_.TierViewOf(view);
   state.known = true;
   return state;
+}
+
+// The class with those of the cell's bits that are of rules of bundles, or of the others. An endpoint is known,
+// wherever it is, so that a pod CIDR is no peer.
+IdSetId CompilePass::JoinClasses(IdSetId peer_class, IdSetId cell_bits, bool bundled) {
+  const auto [known, added] = joined_[bundled].try_emplace(std::uint64_t{peer_class} << 32 | cell_bits, kEmptyIdSet);
+  if (!added) return known->second;
+  IdSetPool& classes = interner_.policy().peer_classes;
+  sorter_.Clear();
+  classes.ForEach(peer_class, [&](std::uint32_t bit) { sorter_.Add(bit); });
+  in_force_.cells.sets.ForEach(cell_bits, [&](std::uint32_t bit) {
+    if (bit != kPodCidrBit && interner_.IsBundledBit(bit) == bundled) sorter_.Add(bit);
+  });
+  return known->second = classes.Intern(sorter_.Sort());
+}
+
+std::uint32_t CompilePass::JoinTiers(std::uint32_t tiers, IdSetId cell_bits) {
+  TierView view = interner_.policy().tier_views[tiers];
+  const IdSetId joined = JoinClasses(view.peer_class, cell_bits, true);
+  if (joined == view.peer_class) return tiers;
+  view.peer_class = joined;
+  return interner_.TierViewOf(view);
 }
 
 // What the address is as a host: an endpoint's, else a node's, else a block of its own; nothing where its cell says
@@ -255,18 +320,10 @@ std::optional<AddressEntry> CompilePass::HostEntry(const IpAddress& address) {
   if (const auto owner = in_force_.owners.find(address); owner != in_force_.owners.end()) {
     const Endpoint& endpoint = policy_.endpoints[owner->second];
     const MemberState& members = Members(endpoint.members);
-    Identity identity{members.egress, members.ingress, members.peer_bits, Identity::kManaged};
+    Identity identity{members.egress, members.ingress, members.peer_class, Identity::kManaged, members.tiers};
     if (cell_bits != kEmptyIdSet) {
-      const auto [known, added] = joined_.try_emplace(std::uint64_t{members.peer_bits} << 32 | cell_bits, kEmptyIdSet);
-      if (added) {
-        sorter_.Clear();
-        interner_.policy().peer_classes.ForEach(members.peer_bits, [&](std::uint32_t bit) { sorter_.Add(bit); });
-        in_force_.cells.sets.ForEach(cell_bits, [&](std::uint32_t bit) {
-          if (bit != kPodCidrBit) sorter_.Add(bit);  // an endpoint is known, wherever it is
-        });
-        known->second = interner_.policy().peer_classes.Intern(sorter_.Sort());
-      }
-      identity.peer_class = known->second;
+      identity.peer_class = JoinClasses(members.peer_class, cell_bits, false);
+      identity.tiers = JoinTiers(members.tiers, cell_bits);
     }
     const NodeId node = endpoint.node == kNoNode ? kNoNode : interner_.NodeOf(policy_.nodes[endpoint.node].name);
     return AddressEntry{interner_.IdentityOf(identity), node};
@@ -281,7 +338,7 @@ std::optional<AddressEntry> CompilePass::HostEntry(const IpAddress& address) {
 
 std::optional<Diagnostic> CompilePass::Whole() {
   in_force_.groups.resize(policy_.groups.size());
-  ports_changed_ = names_changed_ = true;
+  ports_changed_[0] = ports_changed_[1] = names_changed_ = true;
   std::uint64_t rules = 0;
   for (const Section& section : policy_.sections) {
     rules += section.rules.size() + (section.isolates ? 1 : 0);
@@ -384,15 +441,15 @@ std::vector<IpAddress> CompilePass::TouchedAddresses(const PolicyChange& change)
     touch(policy_.nodes[id].addresses);
   }
   std::size_t new_block_count = 0;
-  for (const GroupId group : new_blocks_) new_block_count += policy_.groups[group].blocks.size();
+  for (const CidrInput& input : new_blocks_) new_block_count += input.blocks->size();
   const auto in_new_blocks = [&](const IpAddress& address) {
     if (new_block_count > kBlocksTried) {
       const CidrPartition::Cell* cell = in_force_.cells.FindCell(address);
       return cell != nullptr && cell->bits >= first_new_cell_set_;
     }
-    return std::any_of(new_blocks_.begin(), new_blocks_.end(), [&](GroupId group) {
-      const auto& blocks = policy_.groups[group].blocks;
-      return std::any_of(blocks.begin(), blocks.end(), [&](const CidrBlock& b) { return b.cidr.Contains(address); });
+    return std::any_of(new_blocks_.begin(), new_blocks_.end(), [&](const CidrInput& input) {
+      return std::any_of(input.blocks->begin(), input.blocks->end(),
+                         [&](const CidrBlock& block) { return block.cidr.Contains(address); });
     });
   };
   for (const IdSetId set : dirty_sets_) {
@@ -453,9 +510,7 @@ void CompilePass::Update(const PolicyChange& change) {
   table_.addresses_ = current_->addresses_;
   ForgetDirtyMembers();
   first_new_cell_set_ = in_force_.cells.sets.SetCount();
-  for (const GroupId group : new_blocks_) {
-    in_force_.cells.Add({in_force_.groups[group].bit, &policy_.groups[group].blocks});
-  }
+  for (const CidrInput& input : new_blocks_) in_force_.cells.Add(input);
   IdentifyCells();
   if (!new_blocks_.empty()) SetCells();
 
@@ -474,55 +529,13 @@ void CompilePass::Update(const PolicyChange& change) {
   Publish();
 }
 
-// Whether an address that went from one identity to the other can be judged differently by a rule that was there
-// before. Rules that came or went changed the sections of their own subjects, which is seen there.
-bool CompilePass::Concerns(IdentityId before_id, IdentityId after_id) {
-  const InternedPolicy& interned = interner_.policy();
-  const Identity& before = interned.identities[before_id];
-  const Identity& after = interned.identities[after_id];
-  if (HoldsChangedBundle(after_id)) return true;
-  if (before_id == after_id) return false;
-  if (before.egress != after.egress || before.ingress != after.ingress || before.flags != after.flags) return true;
-  const auto [known, added] = concerns_.try_emplace(std::uint64_t{before.peer_class} << 32 | after.peer_class, false);
-  if (!added) return known->second;
-  const auto differs = [&](IdSetId from, IdSetId in) {
-    bool found = false;
-    interned.peer_classes.ForEach(from, [&](std::uint32_t bit) {
-      const bool old_rule_asks = in_force_.bit_uses[bit] > 0 && interner_.BitBorn(bit) < table_.generation_;
-      found = found || (old_rule_asks && !interned.peer_classes.Contains(in, bit));
-    });
-    return found;
-  };
-  return known->second = differs(before.peer_class, after.peer_class) || differs(after.peer_class, before.peer_class);
-}
-
-void CompilePass::Compare(const IpAddress& address, const AddressEntry& before, const AddressEntry& after) {
-  if (before.identity != after.identity) ++in_force_.moved;
-  if (before.node != after.node || Concerns(before.identity, after.identity)) {
-    table_.changes_.Add(address);
-  }
-}
-
-void CompilePass::NoteChanges(const std::vector<std::pair<IpAddress, AddressEntry>>& hosts) {
-  if (current_ == nullptr || current_->pod_cidrs_ != in_force_.pod_cidrs) {
-    table_.changes_.BeginWithAll(table_.generation_);
-    return;
-  }
-  table_.changes_.Begin(table_.generation_, current_->changes_);
-  in_force_.bit_uses.resize(interner_.BitCount());
-  for (const auto& [address, entry] : hosts) Compare(address, current_->Lookup(address), entry);
-  current_->addresses_.ForEachHost([&](const IpAddress& address, const AddressEntry& entry) {
-    Compare(address, entry, table_.addresses_.Lookup(address));
-  });
-}
-
 std::uint64_t InForce::MemoryBytes() const {
   constexpr std::uint64_t kNodeBytes = 64;  // of a hash map: links, an address, an id, a share of the buckets
   const auto bytes = [](const auto& list) { return list.capacity() * sizeof(list[0]); };
   return bytes(groups) + 2 * sections * sizeof(SectionId) + bytes(members) + holders.MemoryBytes() +
-         bytes(sets_of_groups) + listed_memberships * sizeof(IdSetId) + bytes(bit_uses) + bytes(port_set_uses) +
-         (owners.size() + node_addresses.size()) * kNodeBytes + bytes(pod_cidrs) + bytes(cells.cells) +
-         cells.sets.MemoryBytes() + bytes(cell_identities);
+         bytes(sets_of_groups) + listed_memberships * sizeof(IdSetId) + bytes(bit_uses) + bytes(port_set_uses[0]) +
+         bytes(port_set_uses[1]) + (owners.size() + node_addresses.size()) * kNodeBytes + bytes(pod_cidrs) +
+         bytes(cells.cells) + cells.sets.MemoryBytes() + bytes(cell_identities);
 }
 
 void CompilePass::CountStats() {
@@ -536,10 +549,11 @@ void CompilePass::CountStats() {
   stats.identities = interned.identities.size();
   stats.section_sets = interned.section_sets.SetCount();
   stats.peer_classes = interned.peer_classes.SetCount();
-  stats.port_classes = interned.port_classes.SetCount();
+  stats.port_classes = interned.port_classes.SetCount() + interned.tier_port_classes.SetCount() - 1;  // one empty set
   stats.memberships = interner_.Memberships();
   stats.bytes = interner_.TableBytes() + table_.BundleBytes() + table_.addresses_.MemoryBytes() +
-                table_.ports_.MemoryBytes() + table_.name_rules_->MemoryBytes() + sizeof(Table);
+                table_.ports_.MemoryBytes() + table_.tier_ports_.MemoryBytes() + table_.name_rules_->MemoryBytes() +
+                sizeof(Table);
 }
 
 void CompilePass::Publish() {

@@ -19,22 +19,24 @@ namespace sluice {
 
 struct GroupState {
   static constexpr std::uint32_t kNoBit = 0xffffffff;
-  std::uint32_t bit = kNoBit;  // until a rule names the group as a peer
-  std::uint32_t peer = 0;      // what rules call it; where it has a bit
+  // Until a rule names the group as a peer: [1] those of bundles, [0] the others.
+  std::uint32_t bits[2] = {kNoBit, kNoBit};
+  std::uint32_t peer = 0;  // what rules call it; where it has a bit
   // Of what it is the subject, by direction: sections of NetworkPolicies and others that isolate, and the rest of them,
   // which are in a bundle where there are any.
   std::vector<SectionId> sections[2];
   std::vector<SectionId> bundled[2];
-  SectionId places[2] = {kNoPlace, kNoPlace};  // the bundles'
+  std::uint32_t bundles[2] = {kNoBundle, kNoBundle};  // their numbers
 
-  static constexpr SectionId kNoPlace = 0xffffffff;
+  static constexpr std::uint32_t kNoBundle = 0xffffffff;
 };
 
 // What endpoints with the same member set share.
 struct MemberState {
   IdSetId egress = kEmptyIdSet;
   IdSetId ingress = kEmptyIdSet;
-  IdSetId peer_bits = kEmptyIdSet;  // of the groups that select them; in peer_classes
+  std::uint32_t tiers = 0;           // as in Identity
+  IdSetId peer_class = kEmptyIdSet;  // of the groups that select them
   bool known = false;
   bool listed = false;  // in InForce::sets_of_groups
 };
@@ -48,7 +50,8 @@ struct InForce {
   std::vector<std::vector<IdSetId>> sets_of_groups;
   std::size_t listed_memberships = 0;
   std::vector<std::uint32_t> bit_uses;            // rules in force that name the bit
-  std::vector<std::uint32_t> port_set_uses;       // ... the port set
+  std::vector<std::uint32_t> port_set_uses[2];    // ... the port set: [1] those of bundles, [0] the others
+  std::uint32_t any_port_bundled = 0;             // of bundles' rules, those that name no port
   std::map<std::uint32_t, DomainPatterns> names;  // of those bits that are of rules by name
   std::unordered_map<IpAddress, EndpointId> owners;
   std::unordered_map<IpAddress, NodeId> node_addresses;  // or kSeveralNodes
@@ -61,6 +64,8 @@ struct InForce {
 
   std::uint64_t MemoryBytes() const;
 };
+
+inline bool IsBundled(const Section& section) { return section.tier != Tier::kNetworkPolicy && !section.isolates; }
 
 // Each step reads what the steps before it left.
 class CompilePass {
@@ -79,24 +84,31 @@ class CompilePass {
   struct InternedSection {
     SectionId id = 0;
     std::uint32_t rules = 0;
+    std::uint32_t any_port = 0;  // of these, not counting isolation
     std::vector<std::uint32_t> bits;
     std::vector<std::uint32_t> port_sets;
     std::vector<std::pair<std::uint32_t, DomainPatterns>> names;  // by bit
   };
 
   InternedSection Intern(const Section& section);
+  template <typename Visit>
+  static void ForEachPart(const Section& section, Visit visit);
   std::vector<SectionId>& ListOf(const Section& section);
   void NoteSubjects(const Section& section);
   void AddSection(const Section& section);
   void RemoveSection(const Section& section);
+  void AddPart(const Section& section);
+  void RemovePart(const Section& section);
   void MakeBundles();
   void ClearBundles(GroupId group);
-  void PutBundle(SectionId place, std::shared_ptr<const Bundle> bundle);
-  const std::shared_ptr<const Bundle>& BundleBefore(SectionId place) const;
+  void PutBundle(std::uint32_t number, std::shared_ptr<const Bundle> bundle);
+  const std::shared_ptr<const Bundle>& BundleBefore(std::uint32_t number) const;
   void FindChangedBundles();
   bool HoldsChangedBundle(IdentityId id);
   void NoteRebundled();
-  std::uint32_t BitOf(GroupId group);
+  std::uint32_t BitOf(GroupId group, bool bundled);
+  IdSetId JoinClasses(IdSetId peer_class, IdSetId cell_bits, bool bundled);
+  std::uint32_t JoinTiers(std::uint32_t tiers, IdSetId cell_bits);
   void BuildPorts();
   void BuildNames();
   void AddNode(const Node& node);
@@ -114,6 +126,7 @@ class CompilePass {
   std::vector<IpAddress> TouchedAddresses(const PolicyChange& change);
   std::optional<AddressEntry> HostEntry(const IpAddress& address);
   bool Concerns(IdentityId before, IdentityId after);
+  bool ClassesDiffer(IdSetId before, IdSetId after);
   void Compare(const IpAddress& address, const AddressEntry& before, const AddressEntry& after);
   void NoteChanges(const std::vector<std::pair<IpAddress, AddressEntry>>& hosts);
   void CountStats();
@@ -127,19 +140,19 @@ class CompilePass {
   Table& table_;
 
   std::vector<GroupId> dirty_groups_;  // subjects of sections that changed, and groups that got a bit
-  std::vector<GroupId> new_blocks_;    // groups with CIDR blocks that got a bit
+  std::vector<CidrInput> new_blocks_;  // of groups that got a bit
   IdSetId first_new_cell_set_ = 0;     // the cells' sets from here on have a bit of theirs
   std::vector<IdSetId> dirty_sets_;    // member sets that hold a dirty group
   std::vector<std::pair<GroupId, Direction>> dirty_bundles_;
-  std::vector<GroupId> rebundled_groups_;  // whose members have the sections that they had, with another bundle
-  Bundles bundles_;                        // of the table, until FindChangedBundles
-  std::vector<SectionId> changed_places_;  // whose bundle is another than in the table before
+  std::vector<GroupId> rebundled_groups_;       // whose members have the sections that they had, with another bundle
+  Bundles bundles_;                             // of the table, until FindChangedBundles
+  std::vector<std::uint32_t> changed_bundles_;  // those that are others than in the table before
   std::vector<std::uint8_t> holds_changed_bundle_;  // by identity, as far as it was asked for
-  bool ports_changed_ = false;
+  bool ports_changed_[2] = {false, false};          // as InForce::port_set_uses
   bool names_changed_ = false;
   IdSorter sorter_;
-  std::unordered_map<std::uint64_t, IdSetId> joined_;  // (members' bits, cell's bits) -> peer class
-  std::unordered_map<std::uint64_t, bool> concerns_;   // by (peer class before, peer class after)
+  std::unordered_map<std::uint64_t, IdSetId> joined_[2];  // by (members' class, cell's bits): JoinClasses
+  std::unordered_map<std::uint64_t, bool> differ_;        // by (peer class before, peer class after)
 };
 
 }  // namespace sluice

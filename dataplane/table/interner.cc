@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <string_view>
 #include <utility>
 
 namespace sluice {
@@ -11,6 +12,9 @@ template <typename... Values>
 void AppendBytes(std::string& bytes, const Values&... values) {
   (bytes.append(reinterpret_cast<const char*>(&values), sizeof(values)), ...);
 }
+
+// Before the keys of groups that bundles' rules name: no group's own key begins so.
+constexpr std::string_view kBundledKey("\0bundled ", 9);
 
 // What a node of a map takes beside its key's own memory: links, key, id, a share of the buckets.
 constexpr std::uint64_t kNodeBytes = 80;
@@ -24,7 +28,8 @@ std::uint64_t NextNumber() {
 
 std::size_t Interner::IdentityHash::operator()(const Identity& identity) const {
   std::uint64_t hash = (std::uint64_t{identity.egress} << 32 | identity.ingress) * 0x9e3779b97f4a7c15u;
-  hash = (hash ^ (hash >> 29) ^ (std::uint64_t{identity.peer_class} << 8 | identity.flags)) * 0xff51afd7ed558ccdu;
+  hash = (hash ^ (hash >> 29) ^ (std::uint64_t{identity.peer_class} << 32 | identity.tiers << 2 | identity.flags)) *
+         0xff51afd7ed558ccdu;
   return hash ^ (hash >> 32);
 }
 
@@ -34,21 +39,27 @@ Interner::Interner(std::shared_ptr<RuleInterner> rules)
   shared_->rules = rules_->rules();
   shared_->former_names = rules_->former_names();
   shared_->numbering = NextNumber();
+  shared_->tier_views.push_back({});
+  tier_view_ids_.emplace(TierView{}, 0);
   shared_->identities.push_back({});
   identity_ids_.emplace(Identity{}, 0);
 }
 
-std::uint32_t Interner::PeerBit(const std::string& group_key, std::uint64_t generation) {
-  const auto [place, added] = peer_bits_.try_emplace(group_key, BitCount());
+std::uint32_t Interner::PeerBit(const std::string& group_key, bool bundled, std::uint64_t generation) {
+  const auto [place, added] =
+      peer_bits_.try_emplace(bundled ? std::string(kBundledKey) + group_key : group_key, BitCount());
   if (added) {
-    key_bytes_ += kNodeBytes + group_key.size();
+    key_bytes_ += kNodeBytes + place->first.size();
     bit_born_.push_back(generation);
+    bundled_bits_.push_back(bundled);
   }
   return place->second;
 }
 
 void Interner::ForgetPeerBit(const std::string& group_key) {
-  if (peer_bits_.erase(group_key) != 0) key_bytes_ -= kNodeBytes + group_key.size();
+  for (const std::string& key : {group_key, std::string(kBundledKey) + group_key}) {
+    if (peer_bits_.erase(key) != 0) key_bytes_ -= kNodeBytes + key.size();
+  }
 }
 
 SectionId Interner::Section(const std::vector<RuleMatch>& rules, RuleId default_deny) {
@@ -74,14 +85,16 @@ SectionId Interner::Section(const std::vector<RuleMatch>& rules, RuleId default_
   return place->second;
 }
 
-SectionId Interner::PlaceOf(const std::string& group_key, Direction direction) {
+std::uint32_t Interner::BundleOf(const std::string& group_key, Direction direction) {
   std::string key = group_key + (direction == Direction::kEgress ? 'e' : 'i');
-  const auto [place, added] = place_ids_.try_emplace(std::move(key), shared_->sections.size());
-  if (added) {
-    key_bytes_ += kNodeBytes + place->first.capacity();
-    shared_->sections.push_back(TableSection::Place(static_cast<std::uint32_t>(places_.size())));
-    places_.push_back(place->second);
-  }
+  const auto [place, added] = bundle_ids_.try_emplace(std::move(key), BundleCount());
+  if (added) key_bytes_ += kNodeBytes + place->first.capacity();
+  return place->second;
+}
+
+std::uint32_t Interner::TierViewOf(const TierView& view) {
+  const auto [place, added] = tier_view_ids_.try_emplace(view, shared_->tier_views.size());
+  if (added) shared_->tier_views.push_back(view);
   return place->second;
 }
 
@@ -109,17 +122,20 @@ std::shared_ptr<const std::vector<std::string>> Interner::NodeNames() {
 
 std::uint64_t Interner::TableBytes() const {
   return shared_->section_sets.MemoryBytes() + shared_->peer_classes.MemoryBytes() +
-         shared_->port_classes.MemoryBytes() + shared_->identities.MemoryBytes() + shared_->sections.MemoryBytes() +
-         match_bytes_ + rules_->TableBytes();
+         shared_->port_classes.MemoryBytes() + shared_->tier_port_classes.MemoryBytes() +
+         shared_->bundle_sets.MemoryBytes() + shared_->tier_views.MemoryBytes() + shared_->identities.MemoryBytes() +
+         shared_->sections.MemoryBytes() + match_bytes_ + rules_->TableBytes();
 }
 
 std::uint64_t Interner::IndexBytes() const {
-  return key_bytes_ + identity_ids_.size() * kNodeBytes + bit_born_.capacity() * sizeof(bit_born_[0]);
+  return key_bytes_ + (identity_ids_.size() + tier_view_ids_.size()) * kNodeBytes +
+         bit_born_.capacity() * sizeof(bit_born_[0]);
 }
 
 std::uint64_t Interner::Memberships() const {
   return shared_->section_sets.MembershipCount() + shared_->peer_classes.MembershipCount() +
-         shared_->port_classes.MembershipCount();
+         shared_->port_classes.MembershipCount() + shared_->tier_port_classes.MembershipCount() +
+         shared_->bundle_sets.MembershipCount();
 }
 
 }  // namespace sluice

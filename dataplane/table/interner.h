@@ -5,6 +5,7 @@
 #define SLUICE_DATAPLANE_TABLE_INTERNER_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -30,17 +31,21 @@ class Interner {
   InternedPolicy& policy() { return *shared_; }
   const InternedPolicy& policy() const { return *shared_; }
 
-  // The bit by which peer classes name the group of that key. `generation`: when it is first asked for.
-  std::uint32_t PeerBit(const std::string& group_key, std::uint64_t generation);
+  // The bit by which peer classes name the group of that key, for the rules of bundles or for those of sections.
+  // `generation`: when it is first asked for.
+  std::uint32_t PeerBit(const std::string& group_key, bool bundled, std::uint64_t generation);
+  bool IsBundledBit(std::uint32_t bit) const { return bundled_bits_[bit]; }
   // The group is gone: one of the same key that comes later gets a bit of its own.
   void ForgetPeerBit(const std::string& group_key);
   std::uint64_t BitBorn(std::uint32_t bit) const { return bit_born_[bit]; }
   std::uint32_t BitCount() const { return static_cast<std::uint32_t>(bit_born_.size()); }
 
   SectionId Section(const std::vector<RuleMatch>& rules, RuleId default_deny);
-  // The place of the bundle of the sections whose subject is the group of that key, in that direction.
-  SectionId PlaceOf(const std::string& group_key, Direction direction);
-  const std::vector<SectionId>& Places() const { return places_; }  // by the number of the bundle
+  // The number of the bundle of the sections whose subject is the group of that key, in that direction.
+  std::uint32_t BundleOf(const std::string& group_key, Direction direction);
+  std::uint32_t BundleCount() const { return static_cast<std::uint32_t>(bundle_ids_.size()); }
+  // Index into InternedPolicy::tier_views.
+  std::uint32_t TierViewOf(const TierView& view);
   IdentityId IdentityOf(const Identity& identity);
   NodeId NodeOf(const std::string& name);
   // By NodeId; a copy is made only where nodes were added since the last call.
@@ -62,9 +67,10 @@ class Interner {
   std::shared_ptr<InternedPolicy> shared_;
   std::unordered_map<std::string, std::uint32_t> peer_bits_;
   std::vector<std::uint64_t> bit_born_;
+  std::vector<bool> bundled_bits_;
   std::unordered_map<std::string, SectionId> section_ids_;
-  std::unordered_map<std::string, SectionId> place_ids_;  // by group key and direction
-  std::vector<SectionId> places_;
+  std::unordered_map<std::string, std::uint32_t> bundle_ids_;  // by group key and direction
+  std::map<TierView, std::uint32_t> tier_view_ids_;
   std::unordered_map<Identity, IdentityId, IdentityHash> identity_ids_;
   std::unordered_map<std::string, NodeId> node_ids_;
   std::vector<std::string> node_names_;
@@ -72,7 +78,7 @@ class Interner {
   RuleMatch* free_matches_ = nullptr;
   std::size_t free_match_count_ = 0;
   std::uint64_t match_bytes_ = 0;
-  std::uint64_t key_bytes_ = 0;  // of peer_bits_, section_ids_, place_ids_ and node names
+  std::uint64_t key_bytes_ = 0;  // of peer_bits_, section_ids_, bundle_ids_ and node names
 };
 
 }  // namespace sluice

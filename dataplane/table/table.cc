@@ -1,20 +1,25 @@
 #include "table/table.h"
 
 #include <algorithm>
+#include <set>
 #include <tuple>
 
 #include "table/bundle.h"
 
 namespace sluice {
+namespace {
+
+Decision OutcomeOf(const RuleMatch& match) { return {match.rule, match.action != Action::kDeny}; }
+
+}  // namespace
+
 bool Precedes(const TableRule& a, const TableRule& b) {
   if (a.priority != b.priority) return a.priority < b.priority;
   if (const int order = a.policy.compare(b.policy); order != 0) return order < 0;
   return a.index < b.index;
 }
 
-std::span<const SectionId> Table::SectionsIn(const TableSection& place) const {
-  return (*bundles_)[place.bundle()]->sections;
-}
+std::span<const SectionId> Table::SectionsIn(std::uint32_t bundle) const { return (*bundles_)[bundle]->sections; }
 
 const DomainPatterns* Table::FormerNamesOf(RuleId id, std::uint64_t generation) const {
   for (const auto& epoch : interned_->former_names) {
@@ -33,30 +38,43 @@ std::uint64_t Table::BundleBytes() const {
   return bytes;
 }
 
-Decision Table::Decide(IdSetId sections, const PeerView& peer, PortClassId port_class) const {
-  const InternedPolicy& interned = *interned_;
+Decision Table::Decide(const Identity& subject, Direction direction, const Identity& peer,
+                       std::span<const std::uint32_t> name_bits, const PortClass& ports) const {
+  return Combine(DecideByBundles(TiersOf(subject).in(direction), {TiersOf(peer).peer_class, name_bits}, ports.bundles),
+                 DecideBySections(subject.sections(direction), {peer.peer_class, name_bits}, ports.sections));
+}
+
+TierDecisions Table::DecideByBundles(IdSetId bundles, const PeerView& peer, TierPortClass port_class) const {
   BestMatches best;
+  interned_->bundle_sets.ForEach(
+      bundles, [&](std::uint32_t bundle) { (*bundles_)[bundle]->Match(*interned_, peer, port_class, best); });
+  // CNP-03, CNP-04: Pass leaves Admin for NetworkPolicy, and Baseline for the default, which allows.
+  TierDecisions decisions;
+  const RuleMatch* admin = best.by_tier[static_cast<std::size_t>(Tier::kAdmin)];
+  if (admin != nullptr && admin->action != Action::kPass) decisions.admin = OutcomeOf(*admin);
+  const RuleMatch* baseline = best.by_tier[static_cast<std::size_t>(Tier::kBaseline)];
+  if (baseline != nullptr) decisions.baseline = OutcomeOf(*baseline);
+  return decisions;
+}
+
+Decision Table::DecideBySections(IdSetId sections, const PeerView& peer, IdSetId port_class) const {
+  const InternedPolicy& interned = *interned_;
+  const RuleMatch* best = nullptr;
   bool isolated = false;
   interned.section_sets.ForEach(sections, [&](SectionId id) {
     const TableSection& section = interned.sections[id];
-    if (section.is_place()) return (*bundles_)[section.bundle()]->Match(interned, peer, port_class, best);
     isolated |= section.default_deny != kNoRule;
     for (std::uint32_t i = 0; i < section.count; ++i) {
       const RuleMatch& match = section.rules[i];
       if (match.port_set != RuleMatch::kAnyPortSet && !interned.port_classes.Contains(port_class, match.port_set))
         continue;
       if (!peer.IsHeldBy(interned, match)) continue;
-      best.Offer(interned, match);
+      if (best == nullptr || Precedes(rule(match.rule), rule(best->rule))) best = &match;
       break;  // a section is in list order: its first match is its best
     }
   });
-  const auto outcome = [](const RuleMatch& match) { return Decision{match.rule, match.action != Action::kDeny}; };
-  const auto [admin, network_policy, baseline] = best.by_tier;
-  // CNP-01, CNP-03, CNP-04: Pass leaves Admin for NetworkPolicy, and Baseline for the default, which allows.
-  if (admin != nullptr && admin->action != Action::kPass) return outcome(*admin);
-  if (network_policy != nullptr) return outcome(*network_policy);
-  if (isolated) return {DefaultDeny(sections), false};
-  return baseline != nullptr ? outcome(*baseline) : Decision{};
+  if (best != nullptr) return OutcomeOf(*best);
+  return isolated ? Decision{DefaultDeny(sections), false} : Decision{};
 }
 
 // The first isolating policy by name.
@@ -105,6 +123,7 @@ std::string Table::Dump() const {
     identity_used[cell.identity] = 1;
   }
   std::vector<std::uint8_t> section_used(section_limit_);
+  std::set<std::uint32_t> bundles_used;
   for (IdentityId id = 0; id < identity_limit_; ++id) {
     if (!identity_used[id]) continue;
     const Identity& identity = interned.identities[id];
@@ -112,22 +131,29 @@ std::string Table::Dump() const {
            (identity.flags & Identity::kInPodCidr ? " in-pod-cidr" : "") +
            " egress=" + ids(interned.section_sets, identity.egress) +
            " ingress=" + ids(interned.section_sets, identity.ingress) +
-           " peer-class=" + ids(interned.peer_classes, identity.peer_class) + '\n';
-    for (const IdSetId sections : {identity.egress, identity.ingress}) {
-      interned.section_sets.ForEach(sections, [&](SectionId section) { section_used[section] = 1; });
-      ForEachSection(sections, [&](SectionId section) { section_used[section] = 1; });
+           " peer-class=" + ids(interned.peer_classes, identity.peer_class);
+    for (const Direction direction : {Direction::kEgress, Direction::kIngress}) {
+      const IdSetId bundles = TiersOf(identity).in(direction);
+      if (bundles != kEmptyIdSet) {
+        out += ' ' + std::string(Name(direction)) + "-bundles=" + ids(interned.bundle_sets, bundles);
+      }
+      interned.bundle_sets.ForEach(bundles, [&](std::uint32_t bundle) { bundles_used.insert(bundle); });
+      ForEachSection(identity, direction, [&](SectionId section) { section_used[section] = 1; });
     }
+    if (const IdSetId peer = TiersOf(identity).peer_class; peer != kEmptyIdSet) {
+      out += " peer-class-for-bundles=" + ids(interned.peer_classes, peer);
+    }
+    out += '\n';
+  }
+  for (const std::uint32_t bundle : bundles_used) {
+    out += "bundle " + std::to_string(bundle) + " of";
+    for (const SectionId each : SectionsIn(bundle)) out += ' ' + std::to_string(each);
+    out += '\n';
   }
   for (SectionId section = 0; section < section_limit_; ++section) {
     if (!section_used[section]) continue;
     const TableSection& entry = interned.sections[section];
     out += "section " + std::to_string(section);
-    if (entry.is_place()) {
-      out += " is a bundle of";
-      for (const SectionId each : SectionsIn(entry)) out += ' ' + std::to_string(each);
-      out += '\n';
-      continue;
-    }
     if (entry.default_deny != kNoRule) out += " isolates as rule " + std::to_string(entry.default_deny);
     out += '\n';
     for (std::uint32_t i = 0; i < entry.count; ++i) {

@@ -48,15 +48,35 @@ inline constexpr RuleId kNoRule = 0;  // no policy speaks of this side: allowed
 
 using SectionId = std::uint32_t;
 using IdentityId = std::uint32_t;
-using PortClassId = std::uint32_t;
-inline constexpr PortClassId kNoPortClass = 0;  // only rules that name no port hold it
+
+// What rules see of a packet's protocol and port. Rules of bundles (table/bundle.h) have classes of their own, so that
+// their ports do not divide those of NetworkPolicies. All zeros: only rules that name no port hold it.
+struct PortClass {
+  IdSetId sections = kEmptyIdSet;
+  TierPortClass bundles = kNoTierPort;
+
+  friend auto operator<=>(const PortClass&, const PortClass&) = default;
+};
+
+// An identity, as bundles have it: which of them bind it, and what their rules see of it as a peer.
+struct TierView {
+  std::array<IdSetId, 2> bundles = {kEmptyIdSet, kEmptyIdSet};  // by direction: sets of their numbers
+  IdSetId peer_class = kEmptyIdSet;
+
+  IdSetId in(Direction direction) const { return bundles[static_cast<std::size_t>(direction)]; }
+
+  friend auto operator<=>(const TierView&, const TierView&) = default;
+};
 
 // An equivalence class of addresses that no rule tells apart.
 struct Identity {
   IdSetId egress = kEmptyIdSet;   // sections that bind it as a source
   IdSetId ingress = kEmptyIdSet;  // sections that bind it as a destination
   IdSetId peer_class = kEmptyIdSet;
-  std::uint32_t flags = 0;
+  std::uint32_t flags : 2 = 0;
+  std::uint32_t tiers : 30 = 0;  // index into InternedPolicy::tier_views
+
+  IdSetId sections(Direction direction) const { return direction == Direction::kEgress ? egress : ingress; }
 
   static constexpr std::uint32_t kManaged = 1;    // an endpoint has it
   static constexpr std::uint32_t kInPodCidr = 2;  // in a node's pod CIDR, whether an endpoint has it or not
@@ -80,6 +100,12 @@ struct TableRule {
 struct Decision {
   RuleId rule = kNoRule;
   bool allow = true;
+};
+
+// What the tiers above and below NetworkPolicy say. kNoRule: nothing, or Pass.
+struct TierDecisions {
+  Decision admin;
+  Decision baseline;
 };
 
 struct TableStats {
@@ -110,19 +136,14 @@ struct RuleMatch {
   static constexpr std::uint32_t kAnyPortSet = 0xffffffff;
 };
 
-// A section, or the place of a bundle of sections (table/bundle.h), which has no rules of its own.
 struct TableSection {
   const RuleMatch* rules = nullptr;  // in list order; in InternedPolicy::matches
   std::uint32_t count = 0;
   RuleId default_deny = kNoRule;  // where the section isolates
-
-  static TableSection Place(std::uint32_t bundle) { return {nullptr, bundle + 1, kNoRule}; }
-  bool is_place() const { return rules == nullptr && count != 0; }
-  std::uint32_t bundle() const { return count - 1; }  // of a place: which of the table's bundles stands there
 };
 
 struct Bundle;
-// By the number in their places.
+// By their numbers.
 using Bundles = std::vector<std::shared_ptr<const Bundle>>;
 
 // What the rules by domain name of an epoch that is over asked for: flows that began by one of them, and that no table
@@ -139,7 +160,10 @@ struct InternedPolicy {
   StableVector<Identity> identities;  // [0]: an address that no policy concerns
   IdSetPool section_sets;             // sets of SectionId
   IdSetPool peer_classes;             // sets of peer bits
-  IdSetPool port_classes;             // sets of port set ids
+  IdSetPool port_classes;             // sets of port set ids, of the rules of sections
+  IdSetPool tier_port_classes;        // the same of the rules of bundles, where there are several
+  IdSetPool bundle_sets;              // sets of numbers of bundles
+  StableVector<TierView> tier_views;  // [0]: no cluster policy concerns it
   StableVector<TableSection> sections;
   std::vector<std::unique_ptr<RuleMatch[]>> matches;             // writer only; reached through sections
   std::shared_ptr<const StableVector<TableRule>> rules;          // [0] is kNoRule
@@ -185,14 +209,26 @@ class Table {
   // Identity and node of an address; never fails. For bursts, see Classifier.
   AddressEntry Lookup(const IpAddress& address) const { return addresses_.Lookup(address); }
   const Identity& identity(IdentityId id) const { return interned_->identities[id]; }
-  // kNoPortClass for protocols without ports (NP-61).
-  PortClassId PortClass(std::uint8_t protocol, std::uint16_t port) const { return ports_.Lookup(protocol, port); }
-
-  // Works the triple out: O(rules of the sections). `sections` is an Identity's egress or ingress.
-  Decision Decide(IdSetId sections, const PeerView& peer, PortClassId port_class) const;
-  Decision Decide(IdSetId sections, IdSetId peer_class, PortClassId port_class) const {
-    return Decide(sections, PeerView{peer_class}, port_class);
+  // All zeros for protocols without ports (NP-61).
+  PortClass PortClassOf(std::uint8_t protocol, std::uint16_t port) const {
+    return {ports_.Lookup(protocol, port), tier_ports_.Lookup(protocol, port)};
   }
+
+  // Works the triple out.
+  Decision Decide(const Identity& subject, Direction direction, const Identity& peer,
+                  std::span<const std::uint32_t> name_bits, const PortClass& ports) const;
+  // Its two parts, each a function of fewer things than the whole. `sections`: of an Identity. O(their rules).
+  Decision DecideBySections(IdSetId sections, const PeerView& peer, IdSetId port_class) const;
+  // `bundles`: of a TierView. O(rules that the port class holds).
+  TierDecisions DecideByBundles(IdSetId bundles, const PeerView& peer, TierPortClass port_class) const;
+  // CNP-01, CNP-03, CNP-04.
+  static Decision Combine(const TierDecisions& tiers, const Decision& by_sections) {
+    if (tiers.admin.rule != kNoRule) return tiers.admin;
+    return by_sections.rule != kNoRule ? by_sections : tiers.baseline;
+  }
+  const TierView& TiersOf(const Identity& identity) const { return interned_->tier_views[identity.tiers]; }
+  // Rules of bundles that name no port: every packet's port class holds them.
+  std::uint32_t any_port_bundled() const { return any_port_bundled_; }
 
   // The rules by domain name. What was learnt of names is asked beside the table (learnt_names.h): for the tables
   // themselves, no address has a name.
@@ -214,13 +250,12 @@ class Table {
       if (const RuleId deny = interned_->sections[id].default_deny; deny != kNoRule) visit(deny);
     });
   }
-  // Calls visit(SectionId) for each section of the set, those of bundles one by one, in no order.
+  // Calls visit(SectionId) for each section that binds the identity, those of bundles too, in no order.
   template <typename Visit>
-  void ForEachSection(IdSetId sections, Visit visit) const {
-    interned_->section_sets.ForEach(sections, [&](SectionId id) {
-      const TableSection& section = interned_->sections[id];
-      if (!section.is_place()) return visit(id);
-      for (const SectionId each : SectionsIn(section)) visit(each);
+  void ForEachSection(const Identity& subject, Direction direction, Visit visit) const {
+    interned_->section_sets.ForEach(subject.sections(direction), visit);
+    interned_->bundle_sets.ForEach(TiersOf(subject).in(direction), [&](std::uint32_t bundle) {
+      for (const SectionId each : SectionsIn(bundle)) visit(each);
     });
   }
   // The default denies of all sections that isolate, by policy name. They deny together: none of them alone.
@@ -251,7 +286,7 @@ class Table {
   friend class Compiler;
   friend class CompilePass;
 
-  std::span<const SectionId> SectionsIn(const TableSection& place) const;
+  std::span<const SectionId> SectionsIn(std::uint32_t bundle) const;
 
   std::uint64_t generation_ = 0;
   std::uint64_t answers_ = 0;
@@ -265,6 +300,8 @@ class Table {
   std::shared_ptr<const NameRules> name_rules_;
   AddressMap addresses_;
   PortMap ports_;
+  TierPortMap tier_ports_;
+  std::uint32_t any_port_bundled_ = 0;
   AddressChanges changes_;
   std::shared_ptr<const Table> staged_;
   std::uint64_t staging_ = 0;

@@ -2,17 +2,22 @@
 #include "lint/lint.h"
 
 #include <CLI/CLI.hpp>
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "config/config.h"
 #include "sluice/printable.h"
 #include "sluicectl/commands.h"
 #include "sluicectl/input.h"
 #include "sluicectl/output.h"
+#include "sluicectl/replay_names.h"
 
 namespace sluice {
 namespace {
@@ -22,6 +27,7 @@ using Json = nlohmann::ordered_json;
 struct LintOptions {
   std::vector<std::string> manifests;
   std::vector<std::string> without;
+  std::string config;
   std::string output = "table";
   bool list_rules = false;
 };
@@ -77,6 +83,24 @@ bool AreRules(const std::vector<std::string>& names) {
   return true;
 }
 
+// False: reported.
+bool ReadDns(const Config& config, LintDns* dns) {
+  const auto resolvers = ParseResolvers(config.dns_resolvers);
+  if (!resolvers) return false;
+  for (std::size_t i = 0; i < resolvers->size(); ++i) {
+    const Resolver& resolver = (*resolvers)[i];
+    LintResolver named{config.dns_resolvers[i], resolver.address, resolver.namespace_name, {}};
+    for (const std::string& label : resolver.labels) {
+      const std::size_t equal = label.find('=');
+      named.labels.emplace_back(label.substr(0, equal), label.substr(equal + 1));
+    }
+    dns->resolvers.push_back(std::move(named));
+  }
+  dns->port = static_cast<std::uint16_t>(config.dns_port);
+  dns->at_pods = config.has_hooks();
+  return true;
+}
+
 int RunLint(const LintOptions& options) {
   if (options.list_rules) return ListRules();
   if (options.manifests.empty()) {
@@ -84,12 +108,15 @@ int RunLint(const LintOptions& options) {
     return kExitBadInput;
   }
   if (!AreRules(options.without)) return kExitBadInput;
+  Config config;
+  LintDns dns;
+  if (!LoadConfig(options.config, &config) || !ReadDns(config, &dns)) return kExitBadInput;
   ReadSettings settings;
   settings.keep_lines = true;
   const Manifests manifests = ReadManifests(options.manifests, settings);
   Report(manifests.diagnostics);
   const bool good = !HasErrors(manifests.diagnostics);
-  LintResult result = Lint(manifests);
+  LintResult result = Lint(manifests, LintScope::kAll, options.config.empty() ? nullptr : &dns);
   const std::set<std::string_view> without(options.without.begin(), options.without.end());
   std::erase_if(result.findings, [&](const LintFinding& finding) { return without.contains(finding.rule->name); });
   if (good && !result.has_pods) {
@@ -129,6 +156,9 @@ void AddLint(CLI::App& app, int* exit_code) {
           "files or folders of Kubernetes manifests, YAML or JSON; with Pods and Namespaces, if they are to be "
           "looked at")
       ->type_name("PATH");
+  command
+      ->add_option("--config", options->config, "sluiced's configuration: which resolvers it trusts, for rules by name")
+      ->type_name("FILE");
   command->add_option("--without", options->without, "leave these rules out")->type_name("RULE")->delimiter(',');
   command->add_flag("--rules", options->list_rules, "list the rules");
   command->add_option("-o,--output", options->output, "table, json (a line each) or sarif")
@@ -139,6 +169,7 @@ void AddLint(CLI::App& app, int* exit_code) {
       "Exit codes: 0 nothing found; 1 findings; 2 bad input.\n"
       "Examples:\n"
       "  sluicectl lint --manifests examples\n"
+      "  sluicectl lint --manifests policies --config /etc/sluice/sluiced.yaml\n"
       "  kubectl get networkpolicies,pods,namespaces -A -o yaml > now.yaml && sluicectl lint --manifests now.yaml\n"
       "  sluicectl lint --manifests policies -o sarif > lint.sarif");
   command->callback([options, exit_code] { *exit_code = RunLint(*options); });

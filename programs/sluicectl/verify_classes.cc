@@ -196,10 +196,10 @@ std::vector<Service> DivideServices(const Cluster& cluster, const Table& table) 
     Partition<std::uint32_t> partition(0);
     for (const auto& [first, end] : ranges) partition.Add(first, end > 65535 ? std::nullopt : std::optional(end));
     partition.Number();
-    std::set<std::pair<PortClassId, std::uint32_t>> seen;
+    std::set<std::pair<PortClass, std::uint32_t>> seen;
     for (std::uint32_t port = 0; port <= 65535; ++port) {
       const auto number = static_cast<std::uint16_t>(port);
-      if (seen.emplace(table.PortClass(protocol, number), partition.SetAt(port)).second) {
+      if (seen.emplace(table.PortClassOf(protocol, number), partition.SetAt(port)).second) {
         services.push_back({protocol, number});
       }
     }

@@ -163,7 +163,12 @@ class TierLintTest : public LintTest {
               std::to_string(i) + "}\nspec:\n" + specs[i];
     }
     Write("m/cluster.yaml", text);
-    const CommandResult result = Run({"lint", "--manifests", "m", "-o", "json"});
+    std::vector<std::string> arguments = {"lint", "--manifests", "m", "-o", "json"};
+    if (!config_.empty()) {
+      Write("sluiced.yaml", config_);
+      arguments.insert(arguments.end(), {"--config", "sluiced.yaml"});
+    }
+    const CommandResult result = Run(arguments);
     EXPECT_EQ(result.err, "");
     std::vector<std::string> findings;
     std::istringstream lines(result.out);
@@ -189,6 +194,7 @@ class TierLintTest : public LintTest {
   }
 
   std::vector<std::string> messages_;
+  std::string config_;  // empty: without --config
 };
 
 constexpr const char* kPort80 = ", protocols: [{tcp: {destinationPort: {number: 80}}}]";
@@ -291,6 +297,72 @@ TEST_F(TierLintTest, RulesByNameBehindWhichDnsIsDeniedAreFound) {
   const std::string other =
       "  tier: Admin\n  priority: 0\n  subject: {namespaces: {matchLabels: {team: shop}}}\n  egress:\n" + dns;
   EXPECT_THAT(FindingsOf({names + deny, other}), IsEmpty());
+}
+
+constexpr std::string_view kUplink = "wires: [[\"af_packet:a\", \"af_packet:b\"]]\n";
+
+TEST_F(TierLintTest, ConfigurationThatTrustsNoResolverIsFoundBesideRulesByName) {
+  config_ = kUplink;
+  EXPECT_THAT(FindingsOf({std::string(kPolicyByName)}), ElementsAre("names-without-dns p0 spec.egress[0]"));
+  EXPECT_THAT(messages_.back(), HasSubstr("name the cluster's DNS in dns.resolvers"));
+  EXPECT_THAT(FindingsOf({Admin(1, "  - {action: Pass, from: [{namespaces: {}}]}\n")}), IsEmpty());
+  config_ += "dns: {resolvers: [192.0.2.53]}\n";
+  EXPECT_THAT(FindingsOf({std::string(kPolicyByName)}), IsEmpty());
+}
+
+TEST_F(TierLintTest, DnsThatIsDeniedToEveryTrustedResolverIsFound) {
+  const std::string names(kPolicyByName);
+  const std::string deny = "  - {action: Deny, to: [{networks: [0.0.0.0/0]}]}\n";
+  const auto accept = [](const std::string& peer, int port) {
+    return "  - {action: Accept, to: [{" + peer +
+           "}], protocols: [{udp: {destinationPort: {number: " + std::to_string(port) + "}}}]}\n";
+  };
+  const std::string found = "names-without-dns p0 spec.egress[";
+  const auto with = [&](const std::string& dns) { config_ = std::string(kUplink) + "dns: {" + dns + "}\n"; };
+  with("resolvers: [192.0.2.53]");
+  EXPECT_THAT(FindingsOf({names + accept("networks: [192.0.2.0/24]", 53) + deny}), IsEmpty());
+  EXPECT_THAT(FindingsOf({names + accept("networks: [198.51.100.0/24]", 53) + deny}), ElementsAre(found + "2]"));
+  EXPECT_THAT(messages_.back(), HasSubstr("(192.0.2.53), and no rule before it accepts UDP port 53"));
+  EXPECT_THAT(FindingsOf({names + accept("networks: [192.0.2.0/24]", 5353) + deny}), ElementsAre(found + "2]"));
+  EXPECT_THAT(FindingsOf({names + "  - {action: Deny, to: [{networks: [192.0.2.0/24]}]}\n"}),
+              ElementsAre(found + "1]"));
+  EXPECT_THAT(FindingsOf({names + accept("namespaces: {}", 53) + deny}), IsEmpty()) << "a Service's address, maybe";
+  const std::string before = "  tier: Admin\n  priority: 0\n  subject: {namespaces: {}}\n  egress:\n" +
+                             accept("networks: [192.0.2.53/32]", 53);
+  EXPECT_THAT(FindingsOf({names + deny, before}), IsEmpty());
+  with("resolvers: [192.0.2.53, 198.51.100.53]");
+  EXPECT_THAT(FindingsOf({names + accept("networks: [198.51.100.0/24]", 53) + deny}), IsEmpty()) << "one is enough";
+  with("resolvers: [192.0.2.53], port: 5353");
+  EXPECT_THAT(FindingsOf({names + accept("networks: [192.0.2.0/24]", 5353) + deny}), IsEmpty());
+  with("resolvers: [data/app=db]");
+  EXPECT_THAT(FindingsOf({names + accept("namespaces: {matchLabels: {team: data}}", 53) + deny}), IsEmpty());
+  EXPECT_THAT(FindingsOf({names + accept("networks: [10.1.0.0/16]", 53) + deny}),
+              ElementsAre("block-covers-pods p0 spec.egress[1]"));
+  EXPECT_THAT(FindingsOf({names + accept("namespaces: {matchLabels: {team: shop}}", 53) + deny}),
+              ElementsAre(found + "2]"));
+  EXPECT_THAT(FindingsOf({names + "  - {action: Deny, to: [{namespaces: {matchLabels: {team: data}}}]}\n"}),
+              ElementsAre(found + "1]"));
+  with("resolvers: [data/app=gone]");
+  EXPECT_THAT(FindingsOf({names + accept("namespaces: {matchLabels: {team: shop}}", 53) + deny}), IsEmpty())
+      << "no pod of the manifests is the resolver";
+}
+
+TEST_F(TierLintTest, ACacheOnEachNodeIsFineWhereTheConfigurationTrustsItAtThePods) {
+  Write("m/cache.yaml",
+        "{apiVersion: v1, kind: Namespace, metadata: {name: kube-system}}\n---\n{apiVersion: v1, kind: Pod, metadata: "
+        "{namespace: kube-system, name: cache-1, labels: {k8s-app: "
+        "node-local-dns}}, spec: {hostNetwork: true}, status: {podIP: 192.0.2.1}}\n");
+  const auto found = ElementsAre("node-local-dns p0 spec.egress[0]");
+  const std::string names(kPolicyByName);
+  for (const char* cache : {"169.254.20.10", "kube-system/k8s-app=node-local-dns", "192.0.2.1"}) {
+    config_ = "wires: [hooks]\ndns: {resolvers: [" + std::string(cache) + "]}\n";
+    EXPECT_THAT(FindingsOf({names}), IsEmpty()) << cache;
+    config_ = std::string(kUplink) + "dns: {resolvers: [" + cache + "]}\n";
+    EXPECT_THAT(FindingsOf({names}), found) << "its answers do not cross the uplink";
+  }
+  config_ = "wires: [hooks]\ndns: {resolvers: [192.0.2.53]}\n";
+  EXPECT_THAT(FindingsOf({names}), found);
+  EXPECT_THAT(messages_.back(), HasSubstr("which the configuration does not trust"));
 }
 
 TEST_F(TierLintTest, BaselineRulesBehindIsolationOfAllTheirSubjectsAndPeersOfNobodyAreFound) {

@@ -88,6 +88,7 @@ class TestCluster(WithFolder):
         self.program("etcd", f"echo 'etcd Version: {etcd_version}'\n")
         self.program("kubectl", "")
         self.program("kube-apiserver", "")
+        self.program("coredns", "")
         environment = {"PATH": str(self.folder), "HOME": str(self.folder)}
         script = ROOT / "scripts" / "build-test-cluster.sh"
         return subprocess.run(["bash", script], env=environment, capture_output=True, text=True, timeout=60)

@@ -186,5 +186,67 @@ TEST(ClassifyTiers, AdminThenNetworkPolicyThenBaseline) {  // CNP-01 to CNP-04: 
   EXPECT_EQ(Rule(*table, Classify(*table, "198.51.100.1", "10.0.0.1", kProtoTcp, 81).ingress), "deny default/np[-1]");
 }
 
+// No cluster policy of Kubernetes' isolates (CNP-05), but a sender may say so.
+TEST(ClassifyTiers, SectionOfATierThatIsolatesHasItsRulesInTheTierAndItsDenyBelow) {
+  PolicyBuilder builder;
+  const GroupId web = builder.Group("web");
+  const GroupId good = builder.Group("good", {{Cidr("198.51.100.0/24"), {}}});
+  builder.Endpoint("web", {Ip("10.0.0.1")}, {web});
+  builder.Cluster("strict", Direction::kIngress, web, Tier::kBaseline, 0, {AllowRule(good, {TcpPort(80)})});
+  builder.policy().sections.back().isolates = true;
+  Compiler compiler;
+  auto table = MustCompile(compiler, builder.policy());
+  const auto ingress = [&](std::uint16_t port) {
+    return Rule(*table, Classify(*table, "198.51.100.1", "10.0.0.1", kProtoTcp, port).ingress);
+  };
+  EXPECT_EQ(ingress(80), "deny strict[-1]");  // Baseline comes after what isolates
+  builder.policy().sections.back().tier = Tier::kAdmin;
+  table = MustCompile(compiler, builder.policy());
+  EXPECT_EQ(ingress(80), "allow strict[0]");
+  EXPECT_EQ(ingress(81), "deny strict[-1]");
+}
+
+// Whether few rules name no port, which are looked at each time, or many, whose outcome is remembered.
+TEST(ClassifyTiers, AnswersAreTheSameWhenAskedAgain) {
+  for (const int any_port_rules : {0, 1, 40}) {
+    PolicyBuilder builder;
+    const GroupId web = builder.Group("web");
+    std::vector<sluice::Rule> rules;
+    for (std::int32_t i = 0; i < any_port_rules; ++i) {
+      const Prefix one = Prefix::Make(IpAddress::V4(0xc6336400u + static_cast<std::uint32_t>(i)), 32);
+      rules.push_back(AllowRule(builder.Group("one" + std::to_string(i), {{one, {}}}), {}, i));
+      rules.back().action = i % 2 == 0 ? Action::kDeny : Action::kPass;
+    }
+    for (const std::uint16_t port : {80, 81}) {
+      rules.push_back(
+          AllowRule(kAnyPeer, {TcpPort(port), {kProtoTcp, 81, 90}}, static_cast<std::int32_t>(rules.size())));
+      rules.back().action = port == 80 ? Action::kDeny : Action::kAllow;
+    }
+    builder.Endpoint("web", {Ip("10.0.0.1")}, {web});
+    builder.Cluster("admin", Direction::kIngress, web, Tier::kAdmin, 0, rules);
+    Compiler compiler;
+    const auto table = MustCompile(compiler, builder.policy());
+    Classifier classifier(64);
+    for (int round = 0; round < 2; ++round) {
+      for (int i = 0; i < 41; ++i) {
+        const bool passes = i < any_port_rules && i % 2 != 0;
+        const bool denied = i < any_port_rules && i % 2 == 0;
+        const std::string source = "198.51.100." + std::to_string(i);
+        const auto ask = [&](std::uint16_t port) {
+          const ClassifyQuery query{Ip(source), Ip("10.0.0.1"), kProtoTcp, port};
+          Classification result;
+          classifier.Classify(*table, std::span(&query, 1), &result);
+          return Rule(*table, result.ingress);
+        };
+        const std::string own = (denied ? "deny admin[" : "") + (denied ? std::to_string(i) + "]" : "");
+        const std::string last = std::to_string(any_port_rules);
+        EXPECT_EQ(ask(80), denied ? own : passes ? "allow" : "deny admin[" + last + "]") << any_port_rules << ' ' << i;
+        EXPECT_EQ(ask(85), denied ? own : passes ? "allow" : "deny admin[" + last + "]") << any_port_rules << ' ' << i;
+        EXPECT_EQ(ask(443), denied ? own : "allow") << any_port_rules << ' ' << i;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace sluice

@@ -84,7 +84,7 @@ class World {
       section.direction = direction;
       section.tier = tier;
       section.priority = priority;
-      if (of_cluster) section.isolates = false;
+      if (of_cluster) section.isolates = Below(8) == 0;  // an API sender's: no cluster policy of Kubernetes' does
       section.subjects = groups[Below(of_cluster ? std::min<std::uint64_t>(groups.size(), 2) : groups.size())];
       for (std::uint64_t i = Below(4); i > 0; --i) {
         Rule rule;

@@ -70,10 +70,11 @@ class FlowWatch {
 
  private:
   void Add(const FlowLogRecord& record) {
-    const FlowLogFilter::Json line = ToJson(record);
-    if (!filter_.Matches(line)) return;
-    message_.add_lines(line.dump(-1, ' ', false, FlowLogFilter::Json::error_handler_t::replace));
-    bytes_ += message_.lines(message_.lines_size() - 1).size();
+    std::string line = ToJsonLine(record);
+    if (!filter_.empty() && !filter_.Matches(FlowLogFilter::Json::parse(line))) return;
+    line.pop_back();  // its end
+    bytes_ += line.size();
+    message_.add_lines(std::move(line));
   }
 
   bool Send(AnswerWriter& writer) {

@@ -28,6 +28,7 @@ class FlowLogFilter {
 
   // Nothing, or why `value` is none of that condition. Requires a name of Conditions.
   std::optional<std::string> Add(const std::string& name, const std::string& value, bool negated);
+  bool empty() const { return by_name_.empty(); }  // all match
   bool Matches(const Json& line) const;
 
  private:

@@ -361,6 +361,7 @@ std::optional<Diagnostic> CompilePass::Whole() {
 
   std::vector<std::pair<IpAddress, AddressEntry>> hosts;
   in_force_.owners.reserve(policy_.endpoints.size());
+  std::uint32_t identities = 0;
   for (EndpointId id = 0; id < policy_.endpoints.size(); ++id) {
     const Endpoint& endpoint = policy_.endpoints[id];
     in_force_.holders.Put(id, endpoint.members);
@@ -368,8 +369,11 @@ std::optional<Diagnostic> CompilePass::Whole() {
       in_force_.owners[address] = id;
       hosts.emplace_back(address, *HostEntry(address));
     }
+    // To ask is not cheap, and an endpoint that others are like adds next to nothing.
+    if (interner_.policy().identities.size() == identities) continue;
+    identities = interner_.policy().identities.size();
     const auto object = [&] { return "endpoint " + endpoint.namespace_name + '/' + endpoint.name; };
-    if (interner_.policy().identities.size() > limits_.identities) {
+    if (identities > limits_.identities) {
       return TooLarge(object(), "identities", limits_.identities, "limits.identities");
     }
     if (too_many_bytes()) return TooLarge(object(), "bytes", limits_.table_bytes, "limits.table_bytes");

@@ -121,10 +121,14 @@ std::shared_ptr<const std::vector<std::string>> Interner::NodeNames() {
 }
 
 std::uint64_t Interner::TableBytes() const {
-  return shared_->section_sets.MemoryBytes() + shared_->peer_classes.MemoryBytes() +
-         shared_->port_classes.MemoryBytes() + shared_->tier_port_classes.MemoryBytes() +
-         shared_->bundle_sets.MemoryBytes() + shared_->tier_views.MemoryBytes() + shared_->identities.MemoryBytes() +
-         shared_->sections.MemoryBytes() + match_bytes_ + rules_->TableBytes();
+  std::uint64_t bytes = shared_->section_sets.MemoryBytes() + shared_->peer_classes.MemoryBytes() +
+                        shared_->port_classes.MemoryBytes() + shared_->identities.MemoryBytes() +
+                        shared_->sections.MemoryBytes() + match_bytes_ + rules_->TableBytes();
+  if (!bundle_ids_.empty()) {
+    bytes += shared_->tier_port_classes.MemoryBytes() + shared_->bundle_sets.MemoryBytes() +
+             shared_->tier_views.MemoryBytes();
+  }
+  return bytes;
 }
 
 std::uint64_t Interner::IndexBytes() const {

@@ -180,8 +180,8 @@ bool FlowLogSink::WriteLine(std::string_view line) {
 
 // In the stream itself, once it takes lines again.
 void FlowLogSink::TellLosses() {
+  if (settings_.is_ipfix()) return TellLossesToCollector();
   for (std::size_t i = 0; i < untold_.size(); ++i) {
-    if (settings_.is_ipfix()) untold_[i] = 0;  // the metric tells
     if (untold_[i] == 0) continue;
     if (!WriteLine("{\"time\":\"" + Rfc3339(NowUnixNs()) + "\",\"type\":\"lost\",\"not_logged\":" +
                    std::to_string(untold_[i]) + ",\"cause\":\"" + std::string(kLogLossNames[i]) + "\"}\n")) {
@@ -189,6 +189,18 @@ void FlowLogSink::TellLosses() {
     }
     untold_[i] = 0;
   }
+}
+
+// A collector is told how many records it did not get in all, whatever the cause; now and then again, as what tells it
+// may be lost too.
+void FlowLogSink::TellLossesToCollector() {
+  constexpr std::chrono::seconds kAgain(60);
+  std::uint64_t all = 0;
+  for (const Counter& lost : lost_) all += lost.value();
+  const auto now = Clock::now();
+  if (all == 0 || (all == told_ && now < tell_again_) || !out_->Write(IpfixNotSent(all))) return;
+  told_ = all;
+  tell_again_ = now + kAgain;
 }
 
 // Of the lines that it took since the last time, those that it has: a file and a socket get several at once. What it

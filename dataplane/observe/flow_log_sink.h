@@ -133,6 +133,7 @@ class FlowLogSink {
   void WriteSums(Clock::time_point now);
   bool WriteLine(std::string_view line);
   void TellLosses();
+  void TellLossesToCollector();
   void CountWritten();
 
   const FlowLogSinkSettings settings_;
@@ -143,8 +144,10 @@ class FlowLogSink {
   LineRate rate_;
   PolicyRates policy_rates_;
   std::array<std::uint64_t, kLogLossNames.size()> untold_{};
-  std::uint64_t taken_ = 0;  // lines that `out_` took since they were counted
-  std::string said_;         // the problem that the log has heard of
+  std::uint64_t told_ = 0;        // losses, to a collector
+  Clock::time_point tell_again_;  // ... without another one
+  std::uint64_t taken_ = 0;       // lines that `out_` took since they were counted
+  std::string said_;              // the problem that the log has heard of
   Counter lines_;
   std::array<Counter, kLogLossNames.size()> lost_;
 };

@@ -1,5 +1,7 @@
 #include "observe/ipfix.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -13,6 +15,7 @@ namespace {
 
 constexpr std::uint16_t kVersion = 10;
 constexpr std::uint16_t kTemplateSet = 2;
+constexpr std::uint16_t kOptionsTemplateSet = 3;
 constexpr std::size_t kMessageHeader = 16;
 constexpr std::size_t kSetHeader = 4;
 constexpr std::uint32_t kAntrea = 56506;
@@ -28,6 +31,7 @@ constexpr std::uint16_t kFlowIpv6 = 257;
 constexpr std::uint16_t kDenyIpv4 = 258;
 constexpr std::uint16_t kDenyIpv6 = 259;
 constexpr std::uint16_t kDenyOfRule = 260;  // whose ends are not known
+constexpr std::uint16_t kNotSent = 261;     // of the exporting process
 
 struct Element {
   std::uint16_t id;
@@ -51,6 +55,9 @@ constexpr Element kRules[] = {
     {141, kVariable, kAntrea}, {139, 1, kAntrea},  // ingress: name, namespace, type, rule, action
     {112, kVariable, kAntrea}, {113, kVariable, kAntrea}, {118, 1, kAntrea},
     {142, kVariable, kAntrea}, {140, 1, kAntrea}};  // egress
+
+// exportingProcessId, which is the scope, and notSentFlowTotalCount.
+constexpr Element kNotSentElements[] = {{144, 4}, {165, 8}};
 
 std::vector<Element> ElementsOf(std::uint16_t number) {
   std::vector<Element> elements;
@@ -149,6 +156,12 @@ std::string Message(std::uint32_t unix_s, std::uint32_t sequence, std::uint32_t 
   return message;
 }
 
+void PutElement(std::string& out, const Element& element) {
+  Put(out, static_cast<std::uint16_t>(element.id | (element.enterprise != 0 ? 0x8000 : 0)));
+  Put(out, element.length);
+  if (element.enterprise != 0) Put(out, element.enterprise);
+}
+
 void PatchLength(std::string& sets, std::size_t begin) {
   const std::size_t length = sets.size() - begin;
   sets[begin + 2] = static_cast<char>(length >> 8);
@@ -189,6 +202,14 @@ std::string IpfixRecord(const FlowLogRecord& record) {
   return out;
 }
 
+std::string IpfixNotSent(std::uint64_t records) {
+  std::string out;
+  Put(out, kNotSent);
+  Put(out, static_cast<std::uint32_t>(getpid()));
+  Put(out, records);
+  return out;
+}
+
 std::string IpfixMessages::Templates(std::uint32_t unix_s) const {
   std::string sets;
   Put(sets, kTemplateSet);
@@ -197,13 +218,17 @@ std::string IpfixMessages::Templates(std::uint32_t unix_s) const {
     const std::vector<Element> elements = ElementsOf(number);
     Put(sets, number);
     Put(sets, static_cast<std::uint16_t>(elements.size()));
-    for (const Element& element : elements) {
-      Put(sets, static_cast<std::uint16_t>(element.id | (element.enterprise != 0 ? 0x8000 : 0)));
-      Put(sets, element.length);
-      if (element.enterprise != 0) Put(sets, element.enterprise);
-    }
+    for (const Element& element : elements) PutElement(sets, element);
   }
   PatchLength(sets, 0);
+  const std::size_t options = sets.size();
+  Put(sets, kOptionsTemplateSet);
+  Put(sets, std::uint16_t{0});
+  Put(sets, kNotSent);
+  Put(sets, static_cast<std::uint16_t>(std::size(kNotSentElements)));
+  Put(sets, std::uint16_t{1});  // how many of them are the scope
+  for (const Element& element : kNotSentElements) PutElement(sets, element);
+  PatchLength(sets, options);
   return Message(unix_s, sequence_, domain_, sets);
 }
 
@@ -223,12 +248,13 @@ void IpfixMessages::Add(std::string_view record) {
   sets_ += record.substr(2);
   PatchLength(sets_, set_begin_);
   ++count_;
+  flows_ += number != kNotSent;
 }
 
 std::string IpfixMessages::Take(std::uint32_t unix_s) {
   std::string message = Message(unix_s, sequence_, domain_, sets_);
   sequence_ += count_;
-  count_ = 0;
+  count_ = flows_ = 0;
   sets_.clear();
   return message;
 }

@@ -15,6 +15,10 @@ namespace sluice {
 // The number of its template, 2 bytes, and a data record of it.
 std::string IpfixRecord(const FlowLogRecord& record);
 
+// The same of a record that says how many records the collector did not get since the exporter began: an options record
+// of the exporting process, as RFC 7011 section 4.3 has it, with the count alone.
+std::string IpfixNotSent(std::uint64_t records);
+
 // Puts records into messages of a bounded length.
 class IpfixMessages {
  public:
@@ -26,8 +30,10 @@ class IpfixMessages {
   // Whether a record of IpfixRecord still fits into a message of so many bytes.
   bool Fits(std::string_view record, std::size_t most_bytes) const;
   void Add(std::string_view record);
-  std::uint32_t records() const { return count_; }  // of the message that is being made
-  // The message, and begins the next one. Requires records.
+  // Of the message that is being made: whether it has records, and how many of IpfixRecord.
+  bool IsEmpty() const { return count_ == 0; }
+  std::uint32_t flows() const { return flows_; }
+  // The message, and begins the next one. Requires that it is not empty.
   std::string Take(std::uint32_t unix_s);
   // The collector counts from 0: it is another one, or the same anew.
   void BeginSequence() { sequence_ = 0; }
@@ -36,6 +42,7 @@ class IpfixMessages {
   const std::uint32_t domain_;
   std::uint32_t sequence_ = 0;  // data records in the messages before
   std::uint32_t count_ = 0;
+  std::uint32_t flows_ = 0;
   std::string sets_;
   std::size_t set_begin_ = 0;   // of the last one in sets_
   std::uint16_t template_ = 0;  // ... and what it is of

@@ -42,14 +42,14 @@ class IpfixSink final : public LogSink {
 
   bool Write(std::string_view record) override {
     if (!IsOpen()) return false;  // the problem says why
-    if (!messages_.Fits(record, MostMessage()) && messages_.records() != 0) Post();
+    if (!messages_.Fits(record, MostMessage()) && !messages_.IsEmpty()) Post();
     if (waiting_bytes_ > kMostWaitingBytes) return Fail(name_ + ": the collector is too slow");
     messages_.Add(record);
     return true;
   }
   void Tend() override {
     if (!IsOpen()) return;
-    if (messages_.records() != 0) Post();
+    if (!messages_.IsEmpty()) Post();
     Send();
   }
   void Finish() override { Tend(); }
@@ -57,7 +57,7 @@ class IpfixSink final : public LogSink {
  private:
   struct Message {
     std::string bytes;
-    std::uint32_t records = 0;
+    std::uint32_t flows = 0;
   };
 
   std::size_t MostMessage() const { return place_.is_udp ? kMostDatagram : kMostTcpMessage; }
@@ -69,8 +69,8 @@ class IpfixSink final : public LogSink {
       templates_due_ = place_.is_udp ? now + kTemplatesAgain : IpfixClock::time_point::max();
       Queue({messages_.Templates(UnixSeconds()), 0});
     }
-    const std::uint32_t records = messages_.records();
-    Queue({messages_.Take(UnixSeconds()), records});
+    const std::uint32_t flows = messages_.flows();
+    Queue({messages_.Take(UnixSeconds()), flows});
     Send();
   }
   void Queue(Message message) {
@@ -137,16 +137,16 @@ class IpfixSink final : public LogSink {
     Fail(name_ + ": " + std::strerror(error) + "; whoever collects listens there");
     if (place_.is_udp && fd_ >= 0) {
       refused_ = IpfixClock::now();
-      LoseLater(waiting_.front().records);
+      LoseLater(waiting_.front().flows);
       waiting_bytes_ -= waiting_.front().bytes.size();
       waiting_.pop_front();
       templates_due_ = {};  // whoever comes back has none
       return;
     }
-    std::uint64_t records = messages_.records();
-    for (const Message& message : waiting_) records += message.records;
-    LoseLater(records);
-    if (messages_.records() != 0) messages_.Take(0);
+    std::uint64_t flows = messages_.flows();
+    for (const Message& message : waiting_) flows += message.flows;
+    LoseLater(flows);
+    if (!messages_.IsEmpty()) messages_.Take(0);
     Close();
   }
   void Close() {

@@ -98,6 +98,24 @@ class IpfixTest(unittest.TestCase):
         for line in ("Direction: Initiator", "Packets: 3", "Octets: 186", "Permanent Packets: 2 (Reverse Type 86", "Octets: 124"):
             self.assertIn(line, text)
 
+    def test_tshark_reads_how_many_records_were_not_sent(self):
+        if not shutil.which("tshark"):
+            self.skipTest("no tshark here (package tshark)")
+        collector, port = self.udp_collector()
+        to = f"ipfix:udp:127.0.0.1:{port}"
+        sluiced = self.start([to_host(number, 80) for number in range(50)], to,
+                             flow_logs=[{"to": to, "lines_per_second": 1}])
+        lost = lambda: sluiced.metrics()[f'sluice_events_lost_total{{sink="{to}",cause="rate"}}']
+        self.assertTrue(wait_until(lambda: lost() > 0))
+        messages = []
+        while not any(number == 261 for message in messages for number, _ in sets_of(message)):
+            messages.append(collector.recv(65536))
+        text = self.shown_by_tshark(messages)
+        self.assertIn("Options Template", text)
+        told = max(struct.unpack("!IQ", body)[1] for message in messages for number, body in sets_of(message) if number == 261)
+        self.assertLessEqual(told, lost())
+        self.assertGreater(told, 0)
+
     def test_names_are_in_the_records(self):
         collector, port = self.udp_collector()
         self.start([udp_frame(53)] * 3, f"ipfix:udp:127.0.0.1:{port}")

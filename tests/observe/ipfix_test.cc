@@ -3,6 +3,7 @@
 #include "observe/ipfix.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <memory>
@@ -42,13 +43,15 @@ TEST(IpfixMessages, SayTheirLengthTheirTemplatesAndHowManyRecordsCameBefore) {
   EXPECT_EQ(Number(templates, 4, 4), 100u);
   EXPECT_EQ(Number(templates, 12, 4), 7u);
   EXPECT_EQ(Number(templates, 16, 2), 2u);
-  EXPECT_EQ(Number(templates, 18, 2), templates.size() - 16);
+  const std::size_t options = 16 + Number(templates, 18, 2);
+  EXPECT_EQ(Number(templates, options, 2), 3u) << "options templates";
+  EXPECT_EQ(options + Number(templates, options + 2, 2), templates.size());
 
   const std::string record = IpfixRecord(SomeFlow());
   std::uint32_t sent = 0;
   for (int round = 0; round < 3; ++round) {
     while (messages.Fits(record, 1400)) messages.Add(record);
-    const std::uint32_t records = messages.records();
+    const std::uint32_t records = messages.flows();
     EXPECT_GT(records, 5u);
     const std::string message = messages.Take(101);
     EXPECT_LE(message.size(), 1400u);
@@ -82,6 +85,19 @@ TEST(IpfixMessages, RecordsOfOtherTemplatesAreInSetsOfTheirOwn) {
 }
 
 // RFC 5103: the forward counts are the source's alone.
+TEST(IpfixNotSent, IsARecordOfTheProcessWithTheCountAlone) {
+  IpfixMessages messages(7);
+  messages.Add(IpfixNotSent(0x1'0000'0002));
+  EXPECT_FALSE(messages.IsEmpty());
+  EXPECT_EQ(messages.flows(), 0u);
+  const std::string message = messages.Take(1);
+  ASSERT_EQ(message.size(), 16u + 4 + 12);
+  EXPECT_EQ(Number(message, 16, 2), 261u);
+  EXPECT_EQ(Number(message, 20, 4), static_cast<std::uint32_t>(getpid()));
+  EXPECT_EQ(Number(message, 24, 4), 1u);
+  EXPECT_EQ(Number(message, 28, 4), 2u);
+}
+
 TEST(IpfixRecord, CountsOfBothDirectionsAreApart) {
   FlowLogRecord record = SomeFlow();
   record.told = {1, 60};

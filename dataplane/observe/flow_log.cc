@@ -34,6 +34,7 @@ FlowLog::FlowLog(const FlowLogSettings& settings, const FlowLogNames& names, Say
     : names_(names),
       say_(std::move(say)),
       deny_interval_(settings.deny_interval_s),
+      deny_keys_(settings.deny_keys),
       live_interval_(settings.live_interval_s),
       history_(settings.history == 0 ? nullptr : std::make_unique<FlowHistory>(settings.history)) {
   for (const FlowLogSinkSettings& sink : settings.sinks) sinks_.push_back(std::make_unique<FlowLogSink>(sink));
@@ -43,7 +44,7 @@ FlowLog::~FlowLog() { End(); }
 
 WorkerTap& FlowLog::AddTap(std::uint64_t seed) {
   TapState& state = taps_.emplace_back();
-  state.tap = std::make_unique<WorkerTap>(seed, sinks_.empty());
+  state.tap = std::make_unique<WorkerTap>(seed, sinks_.empty(), deny_keys_);
   return *state.tap;
 }
 

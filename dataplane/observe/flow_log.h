@@ -6,6 +6,7 @@
 #ifndef SLUICE_DATAPLANE_OBSERVE_FLOW_LOG_H_
 #define SLUICE_DATAPLANE_OBSERVE_FLOW_LOG_H_
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -46,9 +47,9 @@ class FlowLogNames {
 // What one worker writes into.
 struct WorkerTap {
   // Where no sink wants all there is, it is small: a worker then touches little memory for each denied packet.
-  WorkerTap(std::uint64_t seed, bool small)
+  WorkerTap(std::uint64_t seed, bool small, std::uint32_t deny_keys = DenyTable::kMostPairs)
       : ends(small ? kSmall : FlowEndRing::kCapacity),
-        denies(seed, small ? kSmall : DenyTable::kMostPairs, small ? kSmall / 4 : DenyTable::kMostRules) {}
+        denies(seed, small ? std::min(kSmall, deny_keys) : deny_keys, small ? kSmall / 4 : DenyTable::kMostRules) {}
 
   static constexpr std::uint32_t kSmall = 8192;
 
@@ -128,6 +129,7 @@ class FlowLog {
   const FlowLogNames& names_;
   const Say say_;
   const std::chrono::seconds deny_interval_;
+  const std::uint32_t deny_keys_;
   const std::chrono::seconds live_interval_;  // 0: never
   std::vector<std::unique_ptr<FlowLogSink>> sinks_;
   const std::unique_ptr<FlowHistory> history_;

@@ -42,6 +42,7 @@ struct FlowLogSinkSettings {
 struct FlowLogSettings {
   std::vector<FlowLogSinkSettings> sinks;
   std::uint32_t deny_interval_s = 10;  // denials are counted up for so long
+  std::uint32_t deny_keys = 65536;     // denied (source, destination, port, rules) that a worker tells apart meanwhile
   std::uint32_t live_interval_s = 0;   // flows that live have a record so often; 0: none
   std::uint32_t history = 65536;       // flows that ended and denials that stay in memory; 0: none
 

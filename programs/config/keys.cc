@@ -174,6 +174,10 @@ std::vector<Key> KeysOf(Config& config) {
        "where flows that ended and denials are written ([flow-logs.md](flow-logs.md)): a list of the keys below"});
   keys.push_back({"flow_log_deny_interval", Number(config.flow_log.deny_interval_s, 1, 3600), "s",
                   "denials are counted up for so long before they are written"});
+  keys.push_back(
+      {"flow_log_deny_keys", Number(config.flow_log.deny_keys, 1, 1u << 20), "pairs a worker",
+       "denials by source, destination, port and rules that are told apart meanwhile, at 300 bytes each; those "
+       "beyond are counted by rule"});
   keys.push_back({"flow_log_live_interval", Number(config.flow_log.live_interval_s, 0, 86'400), "s",
                   "flows that live and had packets have a line so often; 0: none"});
   keys.push_back({"flow_history", Number(config.flow_log.history, 0, 1u << 20), "flows and denials",

@@ -258,6 +258,26 @@ TEST_F(FlowLogTest, DenialsThatCannotBeToldApartHaveNoEnds) {
                                   HasSubstr(R"("packets":5,"bytes":300)"), Not(HasSubstr("src"))));
 }
 
+TEST_F(FlowLogTest, HowManyDenialsAreToldApartIsAKey) {
+  PipelineFixture worker;
+  worker.Load(ServerAdmitsClient());
+  names_.table_ = std::shared_ptr<const Table>(std::shared_ptr<const Table>(), &worker.table());
+  settings_.deny_keys = 3;
+  const auto log = MakeLog();
+  WorkerTap& tap = log->AddTap(1);
+  DropRecord denied;
+  denied.reason = DropReason::kUnknownEndpoint;
+  denied.epoch = worker.table().epoch();
+  denied.frame_length = 60;
+  for (std::uint32_t i = 0; i < 10; ++i) {
+    denied.source = IpAddress::V4(i);
+    tap.denies.Add(denied);
+  }
+  const std::vector<std::string> lines = LinesOf(*log);
+  ASSERT_THAT(lines, SizeIs(4));
+  EXPECT_THAT(lines.back(), AllOf(HasSubstr(R"("packets":7,"bytes":420)"), Not(HasSubstr("src"))));
+}
+
 TEST_F(FlowLogTest, AFileThatCannotBeWrittenIsSaidOnceWithItsReason) {
   PipelineFixture worker;
   names_.table_ = std::shared_ptr<const Table>(std::shared_ptr<const Table>(), &worker.table());

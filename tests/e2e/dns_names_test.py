@@ -63,7 +63,7 @@ def rules_for(*names):
 class NamesTest(DnsTest):
     def start(self, dns=None, extra=()):
         # No machine is so slow that a hold runs out.
-        super().start({"resolvers": ["kube-system/k8s-app=kube-dns"], "hold_ms": 1000}, extra)
+        super().start(dns or {"resolvers": ["kube-system/k8s-app=kube-dns"], "hold_ms": 1000}, extra)
 
     def setUp(self):
         pass

@@ -238,20 +238,24 @@ TEST(FlowEndRing, EveryFlowComesOutAsItWentIn) {
   EXPECT_GT(refused, 100u);
 }
 
+// One packet of 60 bytes of each of so many addresses.
+void DenySources(std::uint32_t count, std::uint64_t epoch, DenyTable& denies) {
+  DropRecord denied;
+  denied.reason = DropReason::kUnknownEndpoint;
+  denied.epoch = epoch;
+  denied.frame_length = 60;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    denied.source = IpAddress::V4(i);
+    denies.Add(denied);
+  }
+}
+
 TEST_F(FlowLogTest, DenialsThatCannotBeToldApartHaveNoEnds) {
   PipelineFixture worker;
   worker.Load(ServerAdmitsClient());
   names_.table_ = std::shared_ptr<const Table>(std::shared_ptr<const Table>(), &worker.table());
   const auto log = MakeLog();
-  WorkerTap& tap = log->AddTap(1);
-  DropRecord denied;
-  denied.reason = DropReason::kUnknownEndpoint;
-  denied.epoch = worker.table().epoch();
-  denied.frame_length = 60;
-  for (std::uint32_t i = 0; i < DenyTable::kMostPairs + 5; ++i) {
-    denied.source = IpAddress::V4(i);
-    tap.denies.Add(denied);
-  }
+  DenySources(DenyTable::kMostPairs + 5, worker.table().epoch(), log->AddTap(1).denies);
   const std::vector<std::string> lines = LinesOf(*log);
   ASSERT_THAT(lines, SizeIs(DenyTable::kMostPairs + 1));
   EXPECT_THAT(lines.back(), AllOf(HasSubstr(R"("type":"deny","verdict":"drop","reason":"unknown_endpoint")"),
@@ -264,15 +268,7 @@ TEST_F(FlowLogTest, HowManyDenialsAreToldApartIsAKey) {
   names_.table_ = std::shared_ptr<const Table>(std::shared_ptr<const Table>(), &worker.table());
   settings_.deny_keys = 3;
   const auto log = MakeLog();
-  WorkerTap& tap = log->AddTap(1);
-  DropRecord denied;
-  denied.reason = DropReason::kUnknownEndpoint;
-  denied.epoch = worker.table().epoch();
-  denied.frame_length = 60;
-  for (std::uint32_t i = 0; i < 10; ++i) {
-    denied.source = IpAddress::V4(i);
-    tap.denies.Add(denied);
-  }
+  DenySources(10, worker.table().epoch(), log->AddTap(1).denies);
   const std::vector<std::string> lines = LinesOf(*log);
   ASSERT_THAT(lines, SizeIs(4));
   EXPECT_THAT(lines.back(), AllOf(HasSubstr(R"("packets":7,"bytes":420)"), Not(HasSubstr("src"))));

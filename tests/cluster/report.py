@@ -72,12 +72,15 @@ def _name(spec):
 
 
 def _services(path):
-    """{address: namespace/pod}; inside.py has the log written."""
+    """All (address, namespace/pod) there were: a later service may have the address of one that has gone."""
     lines = (line.split() for line in path.read_text().splitlines())
-    return {words[0]: f"{words[1]}/{words[2]}" for words in lines if len(words) == 3}
+    return {(words[0], f"{words[1]}/{words[2]}") for words in lines if len(words) == 3}
 
 
 def _wrong_tries(words, what, services):
-    """Not those of a pod to itself: upstream leaves them out, too, as policy does not speak of them."""
+    """Not those of a pod to itself: upstream leaves them out, too, as policy does not speak of them.
+
+    Each case has namespaces of its own names, so a pod and its own address meet in no other case.
+    """
     found = re.findall(rf"probe #\d+ :: {what} :: (\S+) -> (\S+)(.*)", words)
-    return [f"{what}: {source} -> {address}{rest}" for source, address, rest in found if services.get(address) != source]
+    return [f"{what}: {source} -> {address}{rest}" for source, address, rest in found if (address, source) not in services]

@@ -90,6 +90,11 @@ bool DropFeed::Watcher::Take(v1::WatchDropsResponse* message) {
   return message->drops_size() != 0 || message->not_shown() != 0 || message->not_recorded() != 0;
 }
 
+void DropFeed::Withhold(Watcher& watcher) {
+  ++watcher.not_shown_;
+  not_shown_.fetch_add(1, std::memory_order_relaxed);
+}
+
 void DropFeed::ToldWhatToWatch() {
   std::uint64_t reasons = 0;
   for (const Watcher* watcher : watchers_) reasons |= watcher->filter_.reasons;
@@ -146,7 +151,7 @@ void DropFeed::EmptyRings() {
       // Names cost more than the rest: they are worked out for watchers that see or ask for them.
       const bool has_credit = watcher->HasCredit(now);
       if (!has_credit && !filter.ends.WantsPods() && filter.policy.empty()) {
-        ++watcher->not_shown_;
+        Withhold(*watcher);
         continue;
       }
       if (event.reason().empty()) {
@@ -160,7 +165,7 @@ void DropFeed::EmptyRings() {
       if (!filter.ends.MatchesPods(event.source_pod(), event.destination_pod())) continue;
       if (!filter.policy.empty() && !Denied(event, filter.policy)) continue;
       if (!has_credit) {
-        ++watcher->not_shown_;
+        Withhold(*watcher);
         continue;
       }
       watcher->credit_ -= 1;

@@ -5,6 +5,7 @@
 #ifndef SLUICE_DATAPLANE_API_DROP_FEED_H_
 #define SLUICE_DATAPLANE_API_DROP_FEED_H_
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -38,6 +39,9 @@ class DropFeed {
  public:
   // Both outlive the feed.
   DropFeed(const PolicyStore& store, const DataplaneView& plane) : store_(store), plane_(plane) {}
+
+  // Drops that a watcher did not get, as it asked for no more a second or was slow to take them. Any thread.
+  std::uint64_t not_shown() const { return not_shown_.load(std::memory_order_relaxed); }
 
   // A watcher, from its making to its end.
   class Watcher {
@@ -78,6 +82,7 @@ class DropFeed {
     std::string node;
   };
 
+  void Withhold(Watcher& watcher);
   void ToldWhatToWatch();
   std::vector<Record> TakeRecords();
   void EmptyRings();
@@ -87,6 +92,8 @@ class DropFeed {
 
   const PolicyStore& store_;
   const DataplaneView& plane_;
+
+  std::atomic<std::uint64_t> not_shown_ = 0;
 
   std::mutex mutex_;  // over all that follows, and over the watchers' own
   std::vector<Watcher*> watchers_;

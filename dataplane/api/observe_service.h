@@ -47,6 +47,7 @@ class ObserveService final : public RawObserveService {
 
   // Of the certificate that TCP clients are shown, in seconds since 1970; 0: there is none. Any thread.
   void SetCertificateEnd(std::int64_t unix_s) { certificate_end_unix_s_ = unix_s; }
+  const DropFeed& drops() const { return drops_; }
 
  private:
   using Context = grpc::CallbackServerContext;

@@ -27,6 +27,9 @@ struct alignas(64) PipelineCounters {
   std::array<Counter, 3> verdicts;  // by Verdict
   // ... and each that was not forwarded in exactly one of these as well.
   std::array<Counter, kDropReasonCount> drops;  // by DropReason
+  // Of whole frames. Those of what is forwarded are counted where frames are transmitted.
+  Counter dropped_bytes;
+  Counter rejected_bytes;
 
   Counter flows_created;
   Counter flows_expired;  // their time-out passed, or a new connection took their place

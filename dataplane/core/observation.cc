@@ -8,6 +8,8 @@ namespace sluice {
 Observation::Observation(const FlowKeeper& keeper, const PipelineCounters& counters, DropRing& ring)
     : forwarded(counters.verdicts[static_cast<std::size_t>(Verdict::kForward)].value()),
       rejected(counters.verdicts[static_cast<std::size_t>(Verdict::kReject)].value()),
+      dropped_bytes(counters.dropped_bytes.value()),
+      rejected_bytes(counters.rejected_bytes.value()),
       flows(keeper.flow_count()),
       flow_capacity(keeper.flow_capacity()),
       flows_created(counters.flows_created.value()),

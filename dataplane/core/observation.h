@@ -51,6 +51,12 @@ struct Observation {
   // Those whose fate is known, and what is held.
   void SetReceived(std::uint64_t packets);
 
+  // Bytes of whole frames, by the same three verdicts. What is forwarded counts for the worker that transmits it, what
+  // the edge loses for the worker that loses it: only sums over all workers agree with the packets.
+  std::uint64_t forwarded_bytes = 0;  // of the edge; zero where there is none
+  std::uint64_t dropped_bytes = 0;
+  std::uint64_t rejected_bytes = 0;
+
   std::uint64_t flows = 0;
   std::uint64_t flow_capacity = 0;
   std::uint64_t flows_created = 0;
@@ -71,6 +77,8 @@ struct Observation {
   double busy = 0;                // rounds that found work, of all: 0 to 1
   std::uint64_t rounds = 0;       // times that it looked for frames
   std::uint64_t busy_rounds = 0;  // ... and found some
+
+  std::uint64_t captures_lost = 0;  // packets that a capture wanted and its ring had no room for
 
   FlowReader reader;
   DropRing* drop_ring;        // never null; for one reader at a time

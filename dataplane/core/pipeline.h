@@ -93,7 +93,11 @@ class Pipeline {
   // What staged policies would change; null: nothing was staged so far. For one reader at a time.
   StagedJudge* staged_judge() const { return keeper_.staged_judge(); }
   // Flows, rules and counters as readers see them. For as long as the pipeline lives.
-  Observation Observe() const { return {keeper_, counters_, emit_.drop_ring()}; }
+  Observation Observe() const {
+    Observation observation(keeper_, counters_, emit_.drop_ring());
+    observation.captures_lost = emit_.captures_lost();
+    return observation;
+  }
   std::uint64_t MemoryBytes() const { return keeper_.MemoryBytes(); }
 
  private:

@@ -138,6 +138,7 @@ void DnsStage::ReleaseOldest(PipelineOutput& out) {
   } else {
     counters_.verdicts[static_cast<std::size_t>(Verdict::kDrop)].Add(1);
     counters_.drops[static_cast<std::size_t>(DropReason::kFlowCut)].Add(1);
+    counters_.dropped_bytes.Add(waiting.frame.frame_length);
     out.drop.push_back(waiting.frame);
   }
 }

@@ -39,6 +39,8 @@ bool EmitStage::EmitFates(Burst& burst, PipelineOutput& out) {
     out.drop.push_back(frame);
     counters_.verdicts[static_cast<std::size_t>(burst.verdicts[i])].Add(1);
     counters_.drops[static_cast<std::size_t>(fate)].Add(1);
+    (burst.verdicts[i] == Verdict::kReject ? counters_.rejected_bytes : counters_.dropped_bytes)
+        .Add(frame.frame_length);
     if (drop_ring_->Watches(fate) || (denies_ != nullptr && DenyTable::Holds(fate))) [[unlikely]]
       RecordDrop(burst, i);
     if (!burst.IsPlain(i) && burst.packets[i].Is(ParsedPacket::kFirstFragment)) {

@@ -37,6 +37,7 @@ class EmitStage {
   DenyTable* denies() const { return denies_; }
   // Gives packets to whoever captures there; null: nobody can. Before the worker starts; the ring outlives it.
   void Capture(CaptureRing* ring) { capture_ = ring; }
+  std::uint64_t captures_lost() const { return capture_ == nullptr ? 0 : capture_->overflowed(); }
   void TurnCapture() {
     if (capture_ != nullptr) capture_->Turn();
   }

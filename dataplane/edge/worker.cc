@@ -59,12 +59,6 @@ Frame FrameOf(rte_mbuf* mbuf, std::uint32_t port, std::uint32_t out_port) {
           .bad_ip_checksum = (mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_BAD};
 }
 
-std::uint64_t Bytes(rte_mbuf* const* frames, std::uint32_t count) {
-  std::uint64_t bytes = 0;
-  for (std::uint32_t i = 0; i < count; ++i) bytes += frames[i]->pkt_len;
-  return bytes;
-}
-
 rte_mbuf* MbufOf(const Frame& frame) { return static_cast<rte_mbuf*>(frame.handle); }
 
 }  // namespace
@@ -143,7 +137,7 @@ std::uint32_t Worker::ReceiveFrom(std::uint32_t port, std::uint16_t queue) {
   output_.Clear();
   if (pipeline_->ProcessBurst(*table_, now_ns_, std::span(frames_).first(count), output_)) [[likely]] {
     counters_.ports[port].passed.Add(count);
-    Transmit(out_port, mbufs, count, bytes, index_);
+    Transmit(out_port, mbufs, count, {bytes, bytes}, index_);
   }
   Emit();
   return count;
@@ -277,7 +271,7 @@ void Worker::Flush(std::uint32_t port) {
   if (batch.count == 0) return;
   const PortView& view = *place_.ports[port];
   if (view.to_home.empty() || view.home == index_) {
-    Transmit(port, batch.frames.data(), batch.count, Bytes(batch.frames.data(), batch.count), index_);
+    Transmit(port, batch.frames.data(), batch.count, SizeOf(batch.frames.data(), batch.count), index_);
   } else {
     void** pointers = reinterpret_cast<void**>(batch.frames.data());
     const std::uint32_t taken = view.to_home[index_]->Put(pointers, batch.count);
@@ -286,9 +280,17 @@ void Worker::Flush(std::uint32_t port) {
   batch.count = 0;
 }
 
-// `bytes`: of all of them. `filterer`: the worker that forwarded them.
-void Worker::Transmit(std::uint32_t port, rte_mbuf** frames, std::uint32_t count, std::uint64_t bytes,
-                      std::uint32_t filterer) {
+Worker::Size Worker::SizeOf(rte_mbuf* const* frames, std::uint32_t count) const {
+  Size size;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    size.all += frames[i]->pkt_len;
+    if ((frames[i]->ol_flags & place_.made_flag) == 0) size.received += frames[i]->pkt_len;
+  }
+  return size;
+}
+
+// `size`: of all of them. `filterer`: the worker that forwarded them.
+void Worker::Transmit(std::uint32_t port, rte_mbuf** frames, std::uint32_t count, Size size, std::uint32_t filterer) {
   const PortView& view = *place_.ports[port];
   if (!view.usable.load(std::memory_order_acquire) || !view.link_up.load(std::memory_order_relaxed)) {
     Drop(frames, count, view.peer, DropReason::kPortDown, filterer);
@@ -297,7 +299,9 @@ void Worker::Transmit(std::uint32_t port, rte_mbuf** frames, std::uint32_t count
   const auto queue = static_cast<std::uint16_t>(view.tx_queues > 1 ? index_ : 0);
   const std::uint32_t sent = rte_eth_tx_burst(view.id, queue, frames, static_cast<std::uint16_t>(count));
   counters_.ports[port].sent.Add(sent);
-  counters_.ports[port].sent_bytes.Add(bytes - Bytes(frames + sent, count - sent));
+  const Size unsent = SizeOf(frames + sent, count - sent);
+  counters_.ports[port].sent_bytes.Add(size.all - unsent.all);
+  counters_.ports[port].forwarded_bytes.Add(size.received - unsent.received);
   Drop(frames + sent, count - sent, view.peer, DropReason::kTxFull, filterer);
 }
 
@@ -310,7 +314,7 @@ std::uint32_t Worker::TransmitForOthers() {
     for (std::uint32_t from = 0; from < place_.workers; ++from) {
       rte_mbuf* burst[kBurst];
       const std::uint32_t count = view.to_home[from]->Take(reinterpret_cast<void**>(burst), kBurst);
-      if (count > 0) Transmit(port, burst, count, Bytes(burst, count), from);
+      if (count > 0) Transmit(port, burst, count, SizeOf(burst, count), from);
       frames += count;
     }
   }
@@ -331,6 +335,7 @@ void Worker::Drop(rte_mbuf** frames, std::uint32_t count, std::uint32_t port, Dr
       pipeline_->RecordLost(FrameOf(frames[i], port, port), reason);
     }
   }
+  counters_.lost_bytes.Add(SizeOf(frames, count).received);
   rte_pktmbuf_free_bulk(frames, count);
   counters_.lost_answers.Add(made);
   counters_.lost[filterer][static_cast<std::size_t>(reason)].Add(count - made);
@@ -349,6 +354,8 @@ Observation Worker::Observe(std::span<const std::unique_ptr<Worker>> all) const 
   }
   observation.AddLost(DropReason::kNoMemory, counters_.unmade_answers.value());
   observation.answers_lost = counters_.lost_answers.value();
+  for (const PortTraffic& port : counters_.ports) observation.forwarded_bytes += port.forwarded_bytes.value();
+  observation.dropped_bytes += counters_.lost_bytes.value();
   std::uint64_t given = 0;
   for (const Counter& frames : counters_.handed_over) given += frames.value();
   observation.handed_over = given;

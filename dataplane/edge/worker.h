@@ -52,6 +52,7 @@ struct PortTraffic {
   Counter received_bytes;
   Counter sent;
   Counter sent_bytes;
+  Counter forwarded_bytes;  // of sent_bytes, without frames that were made here
   // Of what came in by it: what the filter let pass, and how much of that was lost on the way out; and what was dropped
   // before that, or by the filter.
   Counter passed;
@@ -67,6 +68,7 @@ struct WorkerCounters {
   std::vector<PortTraffic> ports;    // by index; what this worker itself received, judged and transmitted
   std::vector<LostFrames> lost;      // by the worker that filters them: one sends for all that share its port
   std::vector<Counter> handed_over;  // by worker: given to their owner
+  Counter lost_bytes;                // ... all of them that this worker lost
   Counter lost_answers;              // made frames that no device took, or that there was no buffer for
   Counter unmade_answers;            // ... of these, the latter
   Counter busy_rounds;
@@ -113,8 +115,13 @@ class Worker {
   void Queue(std::uint32_t port, rte_mbuf* frame);
   void SendMade(MadeFrame& made);
   void Flush(std::uint32_t port);
-  void Transmit(std::uint32_t port, rte_mbuf** frames, std::uint32_t count, std::uint64_t bytes,
-                std::uint32_t filterer);
+  // Bytes of frames: of all, and of those that were received, not made here.
+  struct Size {
+    std::uint64_t all = 0;
+    std::uint64_t received = 0;
+  };
+  Size SizeOf(rte_mbuf* const* frames, std::uint32_t count) const;
+  void Transmit(std::uint32_t port, rte_mbuf** frames, std::uint32_t count, Size size, std::uint32_t filterer);
   std::uint32_t TransmitForOthers();
   void Drop(rte_mbuf** frames, std::uint32_t count, std::uint32_t port, DropReason reason, std::uint32_t filterer);
   void CountByPort(const std::vector<Frame>& frames, Counter PortTraffic::*counter);

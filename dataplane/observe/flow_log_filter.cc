@@ -115,6 +115,10 @@ const std::vector<FlowLogFilter::Condition>& FlowLogFilter::Conditions() {
   return kConditions;
 }
 
+bool FlowLogFilter::AsksAnEnd(std::string_view name) {
+  return name.ends_with("pod") || name.ends_with("namespace") || name.ends_with("address") || name == "port";
+}
+
 std::optional<std::string> FlowLogFilter::Add(const std::string& name, const std::string& value, bool negated) {
   Holds holds;
   if (name.ends_with("pod")) {

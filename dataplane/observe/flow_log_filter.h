@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace sluice {
@@ -25,6 +26,8 @@ class FlowLogFilter {
   };
   // All that there are.
   static const std::vector<Condition>& Conditions();
+  // Whether that condition asks an end, of which some lines know nothing. Requires a name of Conditions.
+  static bool AsksAnEnd(std::string_view name);
 
   // Nothing, or why `value` is none of that condition. Requires a name of Conditions.
   std::optional<std::string> Add(const std::string& name, const std::string& value, bool negated);

@@ -19,11 +19,18 @@ namespace sluice {
 
 enum class FlowLogOnly : std::uint8_t { kAll, kEnded, kDenied };
 
+// One condition on a line, by a name of FlowLogFilter::Conditions.
+struct FlowLogCondition {
+  std::string name;
+  std::string value;
+  bool negated = false;
+};
+
 // One place that lines go to, and which.
 struct FlowLogSinkSettings {
   std::string to;  // "file:PATH", "stdout", "unix:PATH", "ipfix:udp:ADDRESS:PORT", "ipfix:tcp:ADDRESS:PORT"
   FlowLogOnly only = FlowLogOnly::kAll;
-  std::vector<std::string> namespaces;        // of either end; empty: any, and those of nobody
+  std::vector<FlowLogCondition> filter;       // as of FlowLogFilter; each can be added to one
   std::uint32_t lines_per_second = 0;         // 0: all
   std::uint32_t policy_lines_per_second = 0;  // ... of each policy
   std::uint32_t most_mb = 10;                 // of a file, before the next one begins

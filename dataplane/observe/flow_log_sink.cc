@@ -99,19 +99,22 @@ FlowLogSink::FlowLogSink(FlowLogSinkSettings settings)
                ? MakeIpfixSink(settings_.to)
                : LogSink::Of(settings_.to, {std::uint64_t{settings_.most_mb} << 20, settings_.kept, settings_.gzip})),
       sums_(settings_),
-      sums_due_(Clock::now() + std::chrono::seconds(settings_.aggregate_seconds)) {}
+      sums_due_(Clock::now() + std::chrono::seconds(settings_.aggregate_seconds)) {
+  for (const FlowLogCondition& condition : settings_.filter) {
+    filter_.Add(condition.name, condition.value, condition.negated);
+    if (!FlowLogFilter::AsksAnEnd(condition.name)) {
+      filter_without_ends_.Add(condition.name, condition.value, condition.negated);
+    }
+  }
+}
 
-bool FlowLogSink::Wants(const FlowLogRecord& record) const {
+// Of a denial that was counted by rule nobody knows the ends: it may be any that is asked for.
+bool FlowLogSink::Wants(FlowLogLine& line) const {
+  const FlowLogRecord& record = line.record();
   if (settings_.only != FlowLogOnly::kAll && (settings_.only == FlowLogOnly::kDenied) != record.is_deny) return false;
   if (record.is_live && settings_.only == FlowLogOnly::kEnded) return false;
-  if (settings_.namespaces.empty()) return true;
-  const auto is_named = [&](const std::optional<FlowLogRecord::End>& end) {
-    return end && end->owner != nullptr &&
-           std::find(settings_.namespaces.begin(), settings_.namespaces.end(), end->owner->namespace_name) !=
-               settings_.namespaces.end();
-  };
-  // Of a whole rule nobody knows whose packets they were: they may be of these namespaces.
-  return (record.is_deny && !record.source) || is_named(record.source) || is_named(record.destination);
+  const FlowLogFilter& filter = record.is_deny && !record.source ? filter_without_ends_ : filter_;
+  return filter.empty() || filter.Matches(line.json());
 }
 
 bool LineRate::HasCredit(Clock::time_point now, double rate) {
@@ -145,7 +148,7 @@ bool FlowLogSink::HasCredit(Clock::time_point now) {
 }
 
 void FlowLogSink::Take(FlowLogLine& line, Clock::time_point now) {
-  if (over_ || !Wants(line.record())) return;
+  if (over_ || !Wants(line)) return;
   if (!settings_.aggregate_by.empty()) return sums_.Add(line);
   const std::uint32_t policy_rate = settings_.policy_lines_per_second;
   if (policy_rate != 0 && !policy_rates_.Take(line.record(), now, policy_rate)) return Lose(LogLoss::kRate, 1);

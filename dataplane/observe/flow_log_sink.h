@@ -17,6 +17,7 @@
 #include <unordered_map>
 
 #include "core/counters.h"
+#include "observe/flow_log_filter.h"
 #include "observe/flow_log_record.h"
 #include "observe/flow_log_settings.h"
 #include "observe/log_sink.h"
@@ -127,7 +128,7 @@ class FlowLogSink {
   std::uint64_t lost(std::size_t cause) const { return lost_[cause].value(); }
 
  private:
-  bool Wants(const FlowLogRecord& record) const;
+  bool Wants(FlowLogLine& line) const;
   bool HasCredit(Clock::time_point now);
   void Write(std::string_view line, Clock::time_point now);
   void WriteSums(Clock::time_point now);
@@ -137,6 +138,8 @@ class FlowLogSink {
   void CountWritten();
 
   const FlowLogSinkSettings settings_;
+  FlowLogFilter filter_;
+  FlowLogFilter filter_without_ends_;  // of these, the conditions that ask no end
   const std::unique_ptr<LogSink> out_;
   FlowLogSums sums_;
   Clock::time_point sums_due_;

@@ -21,6 +21,7 @@ constexpr std::string_view Name(MetricKind kind) {
   X(kBuildInfo, kGauge, "sluice_build_info", "version", "1; the version is in the label")                              \
   X(kStart, kGauge, "sluice_start_timestamp_seconds", "", "When the process started, since 1970")                      \
   X(kPackets, kCounter, "sluice_packets_total", "verdict", "Packets by verdict, each in exactly one")                  \
+  X(kBytes, kCounter, "sluice_bytes_total", "verdict", "Bytes of those packets' frames")                               \
   X(kDrops, kCounter, "sluice_drops_total", "reason",                                                                  \
     "Packets that were not forwarded, by drop reason; rejected ones included")                                         \
   X(kHookDrops, kCounter, "sluice_hook_drops_total", "reason",                                                         \
@@ -129,7 +130,8 @@ constexpr std::string_view Name(MetricKind kind) {
     "Pods that took part in no connection since then, so that nothing is known of what they need")                     \
   X(kFlowLogLines, kCounter, "sluice_flow_log_lines_total", "sink", "Lines that a sink of the flow log took")          \
   X(kEventsLost, kCounter, "sluice_events_lost_total", "sink,cause",                                                   \
-    "Lines that a sink of the flow log did not get, by cause")                                                         \
+    "Lines that a sink of the flow log did not get, by cause; and what those did not get that look at drops, a "       \
+    "capture or flows (flow_history)")                                                                                 \
   X(kCertificateEnd, kGauge, "sluice_certificate_end_timestamp_seconds", "",                                           \
     "When the control API's certificate ends, since 1970; absent without one")
 

@@ -82,6 +82,9 @@ void AddTraffic(const std::vector<Observation>& workers, Page& page) {
   page.Set(Metric::kPackets, sum([](const Observation& worker) { return worker.forwarded; }), {"forward"});
   page.Set(Metric::kPackets, sum([](const Observation& worker) { return worker.dropped(); }), {"drop"});
   page.Set(Metric::kPackets, sum([](const Observation& worker) { return worker.rejected; }), {"reject"});
+  page.Set(Metric::kBytes, sum([](const Observation& worker) { return worker.forwarded_bytes; }), {"forward"});
+  page.Set(Metric::kBytes, sum([](const Observation& worker) { return worker.dropped_bytes; }), {"drop"});
+  page.Set(Metric::kBytes, sum([](const Observation& worker) { return worker.rejected_bytes; }), {"reject"});
   for (std::size_t i = 1; i < kDropReasonCount; ++i) {
     page.Set(Metric::kDrops, sum([i](const Observation& worker) { return worker.dropped_by[i]; }),
              {std::string(kDropReasonNames[i])});
@@ -187,6 +190,19 @@ void AddFlowLog(const std::vector<FlowLog::SinkCounts>& sinks, Page& page) {
   }
 }
 
+// What those miss that look at drops, packets and flows as they come.
+void AddLookers(const MetricsInput& input, Page& page) {
+  std::uint64_t drops = 0, captures = 0;
+  for (const Observation& worker : input.workers) {
+    drops += worker.drop_ring->overflowed();
+    captures += worker.captures_lost;
+  }
+  page.Set(Metric::kEventsLost, drops, {"drops", "ring"});
+  page.Set(Metric::kEventsLost, input.drops_not_shown, {"drops", "reader"});
+  page.Set(Metric::kEventsLost, captures, {"capture", "ring"});
+  if (input.history_lost) page.Set(Metric::kEventsLost, *input.history_lost, {"flow_history", "ring"});
+}
+
 void AddStaged(const MetricsInput& input, Page& page) {
   page.Set(Metric::kStagedPolicies, std::uint64_t{input.staged_policies});
   page.Set(Metric::kStagedRefused, input.staged_refused);
@@ -248,6 +264,7 @@ std::string Metrics::Text(const MetricsInput& input) {
   AddSteps(*input.steps, page);
   AddStaged(input, page);
   AddFlowLog(input.flow_log, page);
+  AddLookers(input, page);
   {
     const std::lock_guard lock(mutex_);
     totals_.Update(*input.table, input.workers, input.is_in_force);

@@ -60,6 +60,8 @@ struct MetricsInput {
   CompileLimits limits;
   const StepTimes* steps = nullptr;
   std::vector<FlowLog::SinkCounts> flow_log;
+  std::optional<std::uint64_t> history_lost;  // flows that ended and that the history lacks; nothing: there is none
+  std::uint64_t drops_not_shown = 0;          // to those that watch drops
   std::size_t staged_policies = 0;
   bool staged_refused = false;
   StagedTotals staged;

@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 
 import { get, query } from "./api.js";
 import { Problems, usePolled, useSettled, useSlash, Verdict } from "./common.jsx";
-import { rule, shown } from "./text.js";
+import { rule, shown, time } from "./text.js";
 
 export function useExplanation(asked) {
   const path = asked && query("/api/explain", asked);
@@ -39,6 +39,17 @@ function Side({ title, end, side }) {
   );
 }
 
+function LearntName({ address, one }) {
+  const pushed = one.source.startsWith("pushed");
+  return (
+    <li>
+      {shown(address)} {one.lapsed ? "was" : "is"} <strong>{shown(one.name)}</strong>, learnt {time(one.learnt_ms)}
+      {pushed ? ", " : " from "}
+      {shown(one.source)}, until {time(one.until_ms)}
+    </li>
+  );
+}
+
 export function Explanation({ answer, error }) {
   if (error) return <Problems error={error} />;
   if (!answer) return <p class="quiet">…</p>;
@@ -52,6 +63,13 @@ export function Explanation({ answer, error }) {
         <Side title="Egress of" end={answer.source} side={answer.egress} />
         <Side title="Ingress of" end={answer.destination} side={answer.ingress} />
       </ol>
+      {answer.destination_names.length > 0 ? (
+        <ul aria-label="Names">
+          {answer.destination_names.map((one) => (
+            <LearntName address={answer.destination} one={one} />
+          ))}
+        </ul>
+      ) : null}
     </div>
   );
 }

@@ -46,7 +46,5 @@ export function span(ms) {
 export const ago = (ms) => (ms ? `${span(Date.now() - ms)} ago` : "never");
 export const millis = (ms) => (ms === 0 ? "–" : ms < 1 ? `${(ms * 1000).toFixed(0)} µs` : `${ms.toFixed(ms < 10 ? 1 : 0)} ms`);
 
-export function clock(ms) {
-  const time = new Date(ms);
-  return `${time.toLocaleTimeString("en-GB")}.${String(time.getMilliseconds()).padStart(3, "0")}`;
-}
+export const time = (ms) => new Date(ms).toLocaleTimeString("en-GB");
+export const clock = (ms) => `${time(ms)}.${String(new Date(ms).getMilliseconds()).padStart(3, "0")}`;

@@ -13,6 +13,7 @@
 #include "config/keys.h"
 #include "config/suggest.h"
 #include "edge/device.h"
+#include "observe/flow_log_filter.h"
 #include "sluice/time_text.h"
 
 namespace sluice {
@@ -187,6 +188,50 @@ class Reader {
       }
       key.target->push_back(std::move(wire));
     });
+  }
+
+  void Read(const YAML::Node& node, ConditionsKey& key) {
+    if (!node.IsMap()) {
+      Error(node, current_path_, "wants a mapping of conditions, such as {namespace: shop}" + Got(node));
+      return;
+    }
+    const std::string path = current_path_;
+    for (const auto& entry : node) {
+      const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : "";
+      current_path_ = path + "." + name;
+      if (!IsCondition(name)) {
+        Error(entry.first, path, "there is no such condition as '" + name + "'; there are " + ConditionNames());
+      } else if (entry.second.IsSequence()) {
+        for (const YAML::Node& value : entry.second) ReadCondition(value, name, key);
+      } else {
+        ReadCondition(entry.second, name, key);
+      }
+    }
+    current_path_ = path;
+  }
+
+  void ReadCondition(const YAML::Node& node, const std::string& name, ConditionsKey& key) {
+    FlowLogCondition condition{name, "", key.negated};
+    TextKey text{&condition.value};
+    const std::size_t before = diagnostics_.size();
+    Read(node, text);
+    if (diagnostics_.size() != before) return;
+    if (const auto error = FlowLogFilter().Add(name, condition.value, key.negated)) {
+      Error(node, current_path_, *error + Got(node));
+      return;
+    }
+    key.target->push_back(std::move(condition));
+  }
+
+  static bool IsCondition(std::string_view name) {
+    const auto& known = FlowLogFilter::Conditions();
+    return std::any_of(known.begin(), known.end(), [&](const auto& condition) { return condition.name == name; });
+  }
+
+  static std::string ConditionNames() {
+    std::vector<std::string_view> names;
+    for (const FlowLogFilter::Condition& condition : FlowLogFilter::Conditions()) names.push_back(condition.name);
+    return Join(names);
   }
 
   void Read(const YAML::Node& node, FlowLogsKey& key) {

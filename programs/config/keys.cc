@@ -195,7 +195,10 @@ std::vector<Key> KeysOf(FlowLogSinkSettings& sink) {
            "`file:PATH`, `stdout`, `unix:PATH`: a socket that a collector listens at, or `ipfix:udp:ADDRESS:PORT` (or "
            "`tcp`): a collector of IPFIX"},
           {"only", Choice(sink.only, {"all", "ended", "denied"}), "", "flows that ended, denials, or both"},
-          {"namespaces", TextListKey{&sink.namespaces, "any"}, "", "of either end"},
+          {"filter", ConditionsKey{&sink.filter, false}, "",
+           "conditions of `sluicectl flows` by name, such as `{namespace: [shop, bank], port: 443}`: of several values "
+           "of one, one must hold; of several conditions, all"},
+          {"except", ConditionsKey{&sink.filter, true}, "", "the same: none of them may hold"},
           {"fields", TextListKey{&sink.fields, "all"}, "", "of a line, in this order"},
           {"aggregate.by", TextListKey{&sink.aggregate_by, "none"}, "",
            "fields: records that are alike in them are added up to one line"},

@@ -49,13 +49,20 @@ struct WiresKey {
   std::vector<WireSettings>* target = nullptr;
 };
 
+// A mapping from conditions on lines of a flow log to a value or a list of values, added to what is there.
+struct ConditionsKey {
+  std::vector<FlowLogCondition>* target = nullptr;
+  bool negated = false;
+};
+
 struct FlowLogsKey {
   std::vector<FlowLogSinkSettings>* target = nullptr;
 };
 
 struct Key {
   std::string path;  // "timeouts.udp": key udp of the mapping timeouts
-  std::variant<NumberKey, ChoiceKey, BoolKey, TextKey, TextListKey, CoresKey, EtherTypesKey, WiresKey, FlowLogsKey>
+  std::variant<NumberKey, ChoiceKey, BoolKey, TextKey, TextListKey, CoresKey, EtherTypesKey, WiresKey, ConditionsKey,
+               FlowLogsKey>
       value;
   std::string_view unit;
   std::string_view text;

@@ -28,6 +28,7 @@ struct Describe {
   TypeAndDefault operator()(const CoresKey&) const { return {"list of numbers", "empty"}; }
   TypeAndDefault operator()(const EtherTypesKey&) const { return {"list of 0x600 to 0xffff", "none"}; }
   TypeAndDefault operator()(const WiresKey&) const { return {"list of pairs", "none"}; }
+  TypeAndDefault operator()(const ConditionsKey&) const { return {"mapping of texts or lists of texts", "none"}; }
   TypeAndDefault operator()(const FlowLogsKey&) const { return {"list of mappings", "none"}; }
 };
 

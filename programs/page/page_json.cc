@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::uint64_t kNsInMs = 1'000'000;
 constexpr int kProblemsShown = 20;
+constexpr int kNamesShown = 20;  // of an address
 
 std::string TextOfAddress(std::string_view bytes) {
   const auto address = DecodeAddress(bytes);
@@ -53,6 +54,19 @@ PageJson SideJson(const v1::Explanation::Side& side, Direction direction) {
   json["rule"] = RuleJson(side.rule(), direction);
   json["isolated_by"] = PageJson::array();
   for (const std::string& policy : side.isolated_by()) json["isolated_by"].push_back(policy);
+  return json;
+}
+
+PageJson NamesJson(const google::protobuf::RepeatedPtrField<v1::LearntName>& names) {
+  PageJson json = PageJson::array();
+  for (const v1::LearntName& name : names) {
+    if (json.size() == kNamesShown) break;
+    json.push_back({{"name", name.name()},
+                    {"learnt_ms", name.learnt_unix_ns() / kNsInMs},
+                    {"until_ms", name.until_unix_ns() / kNsInMs},
+                    {"source", name.source()},
+                    {"lapsed", name.lapsed()}});
+  }
   return json;
 }
 
@@ -160,6 +174,7 @@ PageJson ToPage(const v1::Explanation& explanation) {
           {"generation", explanation.generation()},
           {"source", explanation.source()},
           {"destination", explanation.destination()},
+          {"destination_names", NamesJson(explanation.destination_names())},
           {"egress", SideJson(explanation.egress(), Direction::kEgress)},
           {"ingress", SideJson(explanation.ingress(), Direction::kIngress)}};
 }

@@ -260,9 +260,9 @@ class Daemon {
     const auto may_push = [this](const std::string& chain) { return tls_.MayPush(chain); };
     service_ = std::make_unique<PolicyService>(*intake_, refusal, say_news, may_push);
     view_ = std::make_unique<PlaneView>(*plane_, plane_mutex_, config_.edge, carrier_.get(), dns_.get());
-    monitor_->BeginTraffic(*view_);
     observe_ = std::make_unique<ObserveService>(*intake_, *view_, config_.pipeline, ReadLimits(), flow_log_.get(),
                                                 staged_.get(), NamesView{&learnt_names_, NameClock()});
+    monitor_->BeginTraffic(*view_, observe_->drops());
     names_service_ = std::make_unique<NamesService>(NamesView{&learnt_names_, NameClock()}, *service_);
     std::vector<CaptureRing*> rings;
     for (const auto& ring : capture_rings_) rings.push_back(ring.get());

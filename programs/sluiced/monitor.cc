@@ -31,9 +31,10 @@ void Monitor::Turn(const Dataplane& plane) {
   }
 }
 
-void Monitor::BeginTraffic(const DataplaneView& view) {
+void Monitor::BeginTraffic(const DataplaneView& view, const DropFeed& drops) {
   const std::lock_guard lock(view_mutex_);
   view_ = &view;
+  drops_ = &drops;
 }
 
 void Monitor::EndTraffic() {
@@ -85,7 +86,10 @@ std::string Monitor::MetricsText() {
   input.policy.endpoints = size.endpoints;
   input.limits = settings_.limits;
   input.steps = &intake_.steps();
-  if (settings_.flow_log != nullptr) input.flow_log = settings_.flow_log->Counts();
+  if (settings_.flow_log != nullptr) {
+    input.flow_log = settings_.flow_log->Counts();
+    if (const FlowHistory* history = settings_.flow_log->history()) input.history_lost = history->lost();
+  }
   input.staged_policies = intake_.store().StagedCount();
   input.staged_refused = intake_.store().staged_refused().has_value();
   if (settings_.staged != nullptr) input.staged = settings_.staged->totals();
@@ -105,6 +109,7 @@ std::string Monitor::MetricsText() {
     input.carried = view_->Carried();
     input.hook_drops = view_->DropsOfHooks();
     input.dns = view_->Dns();
+    input.drops_not_shown = drops_->not_shown();
   }
   return metrics_.Text(input);
 }

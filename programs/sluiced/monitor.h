@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "api/drop_feed.h"
 #include "edge/dataplane.h"
 #include "names/name_store.h"
 #include "observe/dataplane_view.h"
@@ -43,9 +44,9 @@ class Monitor {
   // The same, and each worker that went round since the last time does, too.
   void Turn(const Dataplane& plane);
   void SetCertificateEnd(std::int64_t unix_s) { certificate_end_unix_s_ = unix_s; }
-  // Packets flow from now on. The view outlives the monitor, or the call of EndTraffic, which waits for those that
-  // look.
-  void BeginTraffic(const DataplaneView& view);
+  // Packets flow from now on. The view and the feed outlive the monitor, or the call of EndTraffic, which waits for
+  // those that look.
+  void BeginTraffic(const DataplaneView& view, const DropFeed& drops);
   void EndTraffic();
 
   // Any thread. Empty: all is well.
@@ -69,6 +70,7 @@ class Monitor {
   std::vector<Rounds> rounds_;  // by worker
   mutable std::shared_mutex view_mutex_;
   const DataplaneView* view_ = nullptr;
+  const DropFeed* drops_ = nullptr;  // where there is a view
   Metrics metrics_;
 };
 

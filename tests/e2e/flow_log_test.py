@@ -135,13 +135,18 @@ class FlowLogTest(unittest.TestCase):
         self.assertEqual(sluiced.process.wait(30), 0)
         self.assertEqual([(port_of(line), line["cause"]) for line in self.lines()], [(53, "stopped")])
 
-    def test_a_sink_takes_the_namespaces_and_kinds_that_it_names(self):
-        frames = [udp_frame(53), udp_frame(80)]
-        others = self.folder / "others.jsonl"
-        self.start(frames, self.to_file(only="ended", namespaces=["a"]), {"to": f"file:{others}", "namespaces": ["b"]})
+    def test_a_sink_takes_what_its_filter_wants_and_its_exceptions_do_not(self):
+        frames = [udp_frame(53), udp_frame(80), udp_frame(81)]
+        others = {name: self.folder / f"{name}.jsonl" for name in ("none", "ports", "rest")}
+        self.start(frames, self.to_file(only="ended", filter={"namespace": ["a", "b"]}),
+                   {"to": f"file:{others['none']}", "filter": {"namespace": "b"}},
+                   {"to": f"file:{others['ports']}", "filter": {"port": [53, 80], "verdict": "drop"}},
+                   {"to": f"file:{others['rest']}", "filter": {"pod": "a/p"}, "except": {"port": 80, "type": "end"}})
         self.wait_for(lambda line: line["type"] == "end")
         self.assertEqual({line["type"] for line in self.lines()}, {"end"})
-        self.assertEqual(self.lines(others), [])
+        self.assertTrue(wait_until(lambda: [port_of(line) for line in self.lines(others["ports"])] == [80]))
+        self.assertTrue(wait_until(lambda: [port_of(line) for line in self.lines(others["rest"])] == [81]))
+        self.assertEqual(self.lines(others["none"]), [])
 
     def test_a_sink_has_the_fields_that_it_names_in_their_order(self):
         self.start([udp_frame(80)] * 5, self.to_file(fields=["dst.port", "packets", "state", "src.address", "src.pod"]))
@@ -286,7 +291,15 @@ class FlowLogTest(unittest.TestCase):
         for text, told in (
                 ("flow_logs:\n- {}\n", "bad.yaml:2: error: flow_logs[0].to: is missing; wants file:PATH, stdout, unix:PATH, or ipfix:udp:ADDRESS:PORT (or tcp)"),
                 ("flow_logs:\n- {to: /var/log/x}\n", "flow_logs[0].to: wants file:PATH, stdout, unix:PATH, or ipfix:udp:ADDRESS:PORT (or tcp), not '/var/log/x'"),
-                ("flow_logs:\n- {to: stdout, namespace: [a]}\n", "flow_logs[0].namespace: no such key; did you mean namespaces?"),
+                ("flow_logs:\n- {to: stdout, filters: {pod: a}}\n", "flow_logs[0].filters: no such key; did you mean filter?"),
+                ("flow_logs:\n- {to: stdout, filter: shop}\n",
+                 "flow_logs[0].filter: wants a mapping of conditions, such as {namespace: shop}, not 'shop'"),
+                ("flow_logs:\n- {to: stdout, filter: {colour: red}}\n",
+                 "flow_logs[0].filter: there is no such condition as 'colour'; there are pod, from-pod, "),
+                ("flow_logs:\n- to: stdout\n  except:\n    port: [80, http]\n",
+                 "bad.yaml:4: error: flow_logs[0].except.port: wants a port, 0 to 65535, not 'http'"),
+                ("flow_logs:\n- {to: stdout, filter: {verdict: {}}}\n", "flow_logs[0].filter.verdict: wants a text"),
+                ("flow_logs:\n- {to: stdout, filter: {reason: bad}}\n", "flow_logs[0].filter.reason: wants one of "),
                 ("flow_logs:\n- {to: stdout, only: some}\n", "flow_logs[0].only: wants one of all, ended, denied, not 'some'"),
                 ("flow_logs:\n- stdout\n", "flow_logs[0]: wants a mapping with the key to, not 'stdout'"),
                 ("flow_logs: stdout\n", "flow_logs: wants a list of mappings, each with the key to, not 'stdout'"),

@@ -1,7 +1,7 @@
 // The page in Chromium, as people meet it: node page_browser.mjs SETTINGS, a JSON object:
 //   modules     the folder with playwright-core
 //   url         of the page; pictures: where screenshots go
-//   hostile     names that must be shown as text: {rule, sender}
+//   hostile     names that must be shown as text: {rule, sender, name}, the last one of the address `named`
 // Prints a line of JSON for each check: {"check":..., "error": what was wrong or null}.
 import { mkdirSync } from "node:fs";
 import { pathToFileURL } from "node:url";
@@ -78,7 +78,7 @@ const VIEWS = {
     await page.keyboard.press("3");
     await text(page, "shop/frontend");
     await page.getByLabel("Show").selectOption("unused");
-    const policy = page.locator("details", { hasText: "shop/allow-dns" });
+    const policy = page.locator("details", { hasText: "shop/database" });
     await policy.waitFor();
     await policy.locator("summary").click();
     await policy.getByText("○ unused").first().waitFor();
@@ -93,7 +93,7 @@ const VIEWS = {
     await page.getByLabel("Name").fill("hostile");
     const hostile = page.locator("details", { hasText: "hostile" });
     await hostile.waitFor();
-    await page.locator("details", { hasText: "shop/allow-dns" }).waitFor({ state: "detached" });
+    await page.locator("details", { hasText: "shop/database" }).waitFor({ state: "detached" });
     await hostile.locator("summary").click();
     await hostile.getByText(`"${shownAs(settings.hostile.rule)}"`).waitFor();
   },
@@ -114,6 +114,10 @@ const VIEWS = {
     await page.keyboard.press("Enter");
     await answer.getByText("shop/backend ingress[0]").waitFor();
     demand(/✓\s*allow/.test(await answer.innerText()), "what is allowed is not explained as allowed");
+    await page.getByLabel("To", { exact: true }).fill(settings.hostile.named);
+    await page.keyboard.press("Enter");
+    await answer.getByText(settings.hostile.name).waitFor();
+    demand((await answer.innerText()).includes(`${settings.hostile.named} is ${settings.hostile.name}, learnt`), "a name lacks its address");
     await page.getByLabel("To", { exact: true }).fill("nobody/nowhere");
     await page.keyboard.press("Enter");
     await page.locator(".problems").waitFor();

@@ -6,6 +6,8 @@ import json
 import os
 import pathlib
 import shutil
+import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -29,6 +31,31 @@ spec:
   - name: {json.dumps(RULE)}
     action: Deny
     to: [{{networks: ["{hosts.BY_NAME['stranger'].addresses[4]}/32"]}}]
+"""
+# A name that a resolver may answer with, and how it is shown: odd bytes by number (RFC 1035 5.1).
+LABEL = b"<img src=x onerror=hacked=1>\xe2\x80\xae"
+NAME = "\\060img\\032src\\061x\\032onerror\\061hacked\\0611\\062\\226\\128\\174.hostile.example"
+NAMED = "198.51.100.99"
+BY_NAME = """
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: by-name}
+spec:
+  tier: Admin
+  priority: 2
+  subject: {pods: {namespaceSelector: {}, podSelector: {matchLabels: {app: frontend}}}}
+  egress:
+  - {action: Accept, to: [{domainNames: ["*.hostile.example"]}]}
+"""
+# Both the query and its answer, to a server that sends back what it gets.
+ASK_ECHO = """
+import socket, sys
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+    asking.settimeout(5)
+    asking.connect((sys.argv[1], 53))
+    for message in sys.argv[2:]:
+        asking.send(bytes.fromhex(message))
+        asking.recv(65536)
 """
 SHADOWED = """
 apiVersion: networking.k8s.io/v1
@@ -56,6 +83,7 @@ class Page(NamespaceTest):
         super().setUpClass()
         (cls.manifests / "hostile.yaml").write_text(HOSTILE)
         (cls.manifests / "shadowed.yaml").write_text(SHADOWED)
+        (cls.manifests / "by_name.yaml").write_text(BY_NAME)
         staged = cls.folder / "staged"
         staged.mkdir()
         (staged / "backend.yaml").write_text(STAGED)
@@ -67,8 +95,11 @@ class Page(NamespaceTest):
         subprocess.run([*inside, "ip", "link", "set", "lo", "up"], check=True)
         subprocess.run([*inside, "ip", "addr", "add", f"{ANYWHERE}/32", "dev", "lo"], check=True)
         cls.inside = inside
+        names = cls.folder / "names.yaml"
+        names.write_text("dns: {resolvers: [kube-system/k8s-app=kube-dns]}\n")
         cls.daemon = cls.stack.enter_context(programs.Daemon(
-            cls.topology, fixture.device, cls.manifests, cls.folder, extra=["--http", "0.0.0.0:9465", "--staged", staged]))
+            cls.topology, fixture.device, cls.manifests, cls.folder,
+            extra=["--config", names, "--http", "0.0.0.0:9465", "--staged", staged]))
         # One that a sender pushes to, and that shows the page to whoever has the token.
         second = cls.folder / "second"
         second.mkdir()
@@ -95,6 +126,16 @@ class Page(NamespaceTest):
         self.addCleanup(thread.join)
         self.addCleanup(self.over.set)
 
+    def learn(self):
+        """Has the filter meet a resolver's answer, which names an address."""
+        resolver = hosts.BY_NAME["kube-system/dns"].addresses[4]
+        asked = bytes([len(LABEL)]) + LABEL + b"\x07hostile\x07example\0" + struct.pack("!HH", 1, 1)
+        query = struct.pack("!HHHHHH", 7, 0x100, 1, 0, 0, 0) + asked
+        answer = struct.pack("!HHHHHH", 7, 0x8180, 1, 1, 0, 0) + asked + b"\xc0\x0c"
+        answer += struct.pack("!HHIH", 1, 1, 300, 4) + socket.inet_aton(NAMED)
+        subprocess.run([*self.topology.inside("frontend"), "python3", "-c", ASK_ECHO, resolver, query.hex(), answer.hex()],
+                       check=True, timeout=60)
+
     def ui(self, *targets):
         """A running sluicectl ui; its address."""
         words = [word for target in targets for word in ("--target", target)]
@@ -118,9 +159,10 @@ class Page(NamespaceTest):
         except page_packages.Missing as missing:
             self.skipTest(str(missing))
         self.traffic()
+        self.learn()
         pictures = os.environ.get("SLUICE_PICTURES") or self.folder / "pictures"
         settings = {"modules": str(modules), "url": self.ui(self.daemon.target, self.second.target), "pictures": str(pictures),
-                    "hostile": {"rule": RULE, "sender": SENDER}}
+                    "hostile": {"rule": RULE, "sender": SENDER, "name": NAME, "named": NAMED}}
         run = subprocess.run(["timeout", "500", "node", pathlib.Path(__file__).with_name("page_browser.mjs"), json.dumps(settings)],
                              capture_output=True, text=True, env={**os.environ, "HOME": str(self.folder)})
         checks = [json.loads(line) for line in run.stdout.splitlines()]

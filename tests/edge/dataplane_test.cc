@@ -118,9 +118,22 @@ class DataplaneTest : public testing::Test {
       port_held += ports[i].held();
     }
     if (received != sent || port_received != sent) wrong += line("of ", sent, received, port_received);
+    if (held == 0 && ObservedBytes(workers) != ReceivedBytes(ports))
+      wrong += line("bytes ", 0, ObservedBytes(workers), ReceivedBytes(ports));
     if (all_held != held || port_held != held) wrong += line("held ", held, all_held, port_held);
     if (by_reason != dropped || port_dropped != dropped) wrong += line("dropped ", dropped, by_reason, port_dropped);
     return wrong;
+  }
+
+  static std::uint64_t ObservedBytes(const std::vector<Observation>& workers) {
+    std::uint64_t bytes = 0;
+    for (const Observation& w : workers) bytes += w.forwarded_bytes + w.dropped_bytes + w.rejected_bytes;
+    return bytes;
+  }
+  static std::uint64_t ReceivedBytes(const std::vector<PortState>& ports) {
+    std::uint64_t bytes = 0;
+    for (const PortState& port : ports) bytes += port.rx_bytes;
+    return bytes;
   }
 
   // The frames of worker `owner` that a client may send: those of pods that it owns.

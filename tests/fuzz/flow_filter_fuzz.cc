@@ -47,8 +47,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
 std::vector<std::vector<std::uint8_t>> FuzzSeeds() {
   const std::string line =
-      R"({"time":"2026-11-30T03:25:27.123Z","type":"end","src":"10.0.0.1","sport":1000,"src_namespace":"shop",)"
-      R"("src_pod":"web-0","dst":"fd00::2","dport":53,"proto":"udp","verdict":"forward","reason":"flow_cut",)"
+      R"({"time":"2026-11-30T03:25:27.123Z","type":"end","src":{"address":"10.0.0.1","port":1000,)"
+      R"("namespace":"shop","pod":"web-0"},"dst":{"address":"fd00::2","port":53},"proto":"udp","verdict":"forward","reason":"flow_cut",)"
       R"("egress":{"verdict":"allow","policy":"shop/dns","rule":0},"cause":"expired"})";
   std::vector<std::vector<std::uint8_t>> seeds;
   for (const char* condition :

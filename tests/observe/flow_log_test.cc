@@ -274,6 +274,25 @@ TEST_F(FlowLogTest, HowManyDenialsAreToldApartIsAKey) {
   EXPECT_THAT(lines.back(), AllOf(HasSubstr(R"("packets":7,"bytes":420)"), Not(HasSubstr("src"))));
 }
 
+// Such a line may be of any end that is asked for; what it does say is held against the filter.
+TEST_F(FlowLogTest, WhatAFilterAsksOfEndsIsNotAskedOfALineWithoutEnds) {
+  PipelineFixture worker;
+  worker.Load(ServerAdmitsClient());
+  names_.table_ = std::shared_ptr<const Table>(std::shared_ptr<const Table>(), &worker.table());
+  settings_.deny_keys = 3;
+  settings_.sinks[0].filter = {{"address", "0.0.0.1", false}, {"port", "9", true}, {"verdict", "drop", false}};
+  settings_.sinks.push_back(settings_.sinks[0]);
+  settings_.sinks[1].to = "file:" + (folder_ / "rejected").string();
+  settings_.sinks[1].filter[2].value = "reject";
+  const auto log = MakeLog();
+  DenySources(10, worker.table().epoch(), log->AddTap(1).denies);
+  const std::vector<std::string> lines = LinesOf(*log);
+  ASSERT_THAT(lines, SizeIs(2));
+  EXPECT_THAT(lines.front(), HasSubstr(R"("src":{"address":"0.0.0.1")"));
+  EXPECT_THAT(lines.back(), AllOf(HasSubstr(R"("packets":7,"bytes":420)"), Not(HasSubstr("src"))));
+  EXPECT_EQ(log->Counts()[1].lines, 0u);
+}
+
 TEST_F(FlowLogTest, AFileThatCannotBeWrittenIsSaidOnceWithItsReason) {
   PipelineFixture worker;
   names_.table_ = std::shared_ptr<const Table>(std::shared_ptr<const Table>(), &worker.table());

@@ -27,6 +27,8 @@ class MetricsTest : public testing::Test {
     input_.version = "1.2.3";
     input_.steps = &steps_;
     input_.flow_log = {{"stdout", 5, {1, 2, 3}}};
+    input_.history_lost = 2;
+    input_.drops_not_shown = 8;
     input_.policy.published_unix_ns = 1'500'000'000;
     input_.policy.sender_heard_unix_ns = 2'000'000'000;
     input_.certificate_end_unix_s = 5000;
@@ -56,6 +58,7 @@ class MetricsTest : public testing::Test {
     input_.workers = {worker_.pipeline().Observe()};
     input_.workers[0].rounds = 100;
     input_.workers[0].busy_rounds = 25;
+    input_.workers[0].captures_lost = 6;
     return metrics_.Text(input_);
   }
 
@@ -103,6 +106,8 @@ TEST_F(MetricsTest, CountsAreTheWorkers) {
        {"sluice_build_info{version=\"1.2.3\"} 1\n",
         "sluice_packets_total{verdict=\"forward\"} 1\n",
         "sluice_packets_total{verdict=\"drop\"} 1\n",
+        "sluice_bytes_total{verdict=\"drop\"} 54\n",
+        "sluice_bytes_total{verdict=\"reject\"} 0\n",
         "sluice_drops_total{reason=\"policy_denied\"} 1\n",
         "sluice_hook_drops_total{reason=\"spoofed_source\"} 5\n",
         "sluice_hook_drops_total{reason=\"spoofed_tunnel\"} 7\n",
@@ -123,6 +128,10 @@ TEST_F(MetricsTest, CountsAreTheWorkers) {
         "sluice_certificate_end_timestamp_seconds 5000\n",
         "sluice_flow_log_lines_total{sink=\"stdout\"} 5\n",
         "sluice_events_lost_total{sink=\"stdout\",cause=\"rate\"} 3\n",
+        "sluice_events_lost_total{sink=\"drops\",cause=\"ring\"} 0\n",
+        "sluice_events_lost_total{sink=\"drops\",cause=\"reader\"} 8\n",
+        "sluice_events_lost_total{sink=\"capture\",cause=\"ring\"} 6\n",
+        "sluice_events_lost_total{sink=\"flow_history\",cause=\"ring\"} 2\n",
         "sluice_policy_packets_total{policy=\"default/server\",tier=\"NetworkPolicy\",direction=\"ingress\",action="
         "\"deny\"} 1\n"}) {
     EXPECT_THAT(text, HasSubstr(line));

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures Sluice against the best, and writes build/bench/report.md with plots (SVG) and all values (JSON).
 #
-#   scripts/bench.sh [--quick] [SECTION...]        all sections: 25 minutes; --quick: 4 minutes (the build not counted)
+#   scripts/bench.sh [--quick] [SECTION...]        all sections: 45 minutes; --quick: 5 minutes (the build not counted)
 #   scripts/bench.sh --publish                     then also writes the tables of README.md and docs/speed.md, and docs/bench
 #   scripts/bench.sh compare REV [SECTION...]      this tree and the commit REV side by side
 #

@@ -132,7 +132,7 @@ class Page(NamespaceTest):
         asked = bytes([len(LABEL)]) + LABEL + b"\x07hostile\x07example\0" + struct.pack("!HH", 1, 1)
         query = struct.pack("!HHHHHH", 7, 0x100, 1, 0, 0, 0) + asked
         answer = struct.pack("!HHHHHH", 7, 0x8180, 1, 1, 0, 0) + asked + b"\xc0\x0c"
-        answer += struct.pack("!HHIH", 1, 1, 300, 4) + socket.inet_aton(NAMED)
+        answer += struct.pack("!HHIH", 1, 1, 3600, 4) + socket.inet_aton(NAMED)
         subprocess.run([*self.topology.inside("frontend"), "python3", "-c", ASK_ECHO, resolver, query.hex(), answer.hex()],
                        check=True, timeout=60)
 

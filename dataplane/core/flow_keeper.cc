@@ -48,6 +48,8 @@ void FlowKeeper::ChangeTable(const Table& table) {
   if (account_.BeginsAnew(table)) {
     FoldFamily<Ipv4FlowKey>(true);
     FoldFamily<Ipv6FlowKey>(true);
+    ipv4_.first_names.Clear();
+    ipv6_.first_names.Clear();
   }
   account_.Begin(table);
   judged_now_ = static_cast<std::uint32_t>(table.generation());
@@ -112,6 +114,8 @@ void FlowKeeper::End(std::uint32_t flow, FlowEndCause cause) {
     if (listener_ != nullptr) [[unlikely]]
       Tell<Key>(flow, cause);
   }
+  if (!family<Key>().first_names.empty()) [[unlikely]]
+    family<Key>().first_names.Erase(flow);
   flows<Key>().Erase(flow);
 }
 
@@ -147,6 +151,21 @@ void FlowKeeper::TellStagedPackets(std::uint32_t flow) {
   staged_->NotePackets(QueryOf<Key>(flow), rules.egress, rules.ingress, packets);
 }
 
+// Before another rule takes the flow over, of which `next` is the id.
+template <typename Key>
+void FlowKeeper::RememberNames(std::uint32_t flow, RuleId next) {
+  if (learnt_names_ == nullptr || flows<Key>().entry(flow).generation == kJudgeAgain) return;
+  FirstNames& first_names = family<Key>().first_names;
+  const FirstNames::Source source = SourceOf<Key>(flow);
+  const bool is_by_name = NamesOf(source) != nullptr;
+  if (!is_by_name && first_names.empty()) return;
+  if (!table_->rule(next).domain_names.empty()) {
+    first_names.Erase(flow);
+  } else if (is_by_name) {
+    first_names.Put(flow, source);
+  }
+}
+
 template <typename Key>
 bool FlowKeeper::Judge(std::uint32_t flow, const Classification& answer) {
   using Entry = FlowEntry<Key>;
@@ -162,6 +181,7 @@ bool FlowKeeper::Judge(std::uint32_t flow, const Classification& answer) {
   counters_.flows_judged_again.Add(1);
   TellStaged(QueryOf<Key>(flow), answer, {Key::kFamily, flow});
   if (!denied) {
+    RememberNames<Key>(flow, answer.egress.rule);
     Publish(flows.rules(flow).egress, answer.egress.rule);
     Publish(flows.rules(flow).ingress, answer.ingress.rule);
     Publish(entry.generation, judged_now_);
@@ -170,6 +190,7 @@ bool FlowKeeper::Judge(std::uint32_t flow, const Classification& answer) {
   counters_.flows_cut.Add(1);
   if (listener_ != nullptr) [[unlikely]]
     Tell<Key>(flow, FlowEndCause::kCut);
+  if (!family<Key>().first_names.empty()) family<Key>().first_names.Erase(flow);
   Publish(flows.rules(flow).egress, kNoRule);
   Publish(flows.rules(flow).ingress, kNoRule);
   Publish(entry.generation, kJudgeAgain);

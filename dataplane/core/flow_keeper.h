@@ -18,6 +18,7 @@
 #include <span>
 
 #include "core/counters.h"
+#include "core/first_names.h"
 #include "core/flow_events.h"
 #include "core/flow_memory.h"
 #include "core/flow_table.h"
@@ -98,17 +99,13 @@ class FlowKeeper {
     const FlowEnd destination = entry.destination();
     return {entry.source().address, destination.address, entry.protocol(), destination.port, NamesOf<Key>(flow)};
   }
-  // What the rule by name asked for that admitted the flow; null: none did.
+  // What the rule by name asked for that admits the flow, or did before the rule that does; null: none.
   template <typename Key>
   const DomainPatterns* NamesOf(std::uint32_t flow) const {
-    if (learnt_names_ == nullptr) return nullptr;
-    const RuleId rule = flows<Key>().rules(flow).egress;
-    const std::uint32_t judged = flows<Key>().entry(flow).generation;
-    if (rule == kNoRule || judged == kJudgeAgain) return nullptr;
-    // An id says something in its own epoch alone: in another, it may be that of a rule that asks for other names.
-    if (!account_.IsOfThisEpoch(judged)) return table_->FormerNamesOf(rule, account_.Whole(judged));
-    const DomainPatterns& names = table_->rule(rule).domain_names;
-    return names.empty() ? nullptr : &names;
+    if (learnt_names_ == nullptr || flows<Key>().entry(flow).generation == kJudgeAgain) return nullptr;
+    const DomainPatterns* names = NamesOf(SourceOf<Key>(flow));
+    if (names != nullptr || family<Key>().first_names.empty()) return names;
+    return NamesOf(family<Key>().first_names.Find(flow));
   }
 
   // Counts a packet of the flow.
@@ -224,6 +221,7 @@ class FlowKeeper {
     std::uint32_t judge_next = 0;
     std::uint32_t judge_limit = 0;
     std::uint32_t behind = 0;  // how many are left
+    FirstNames first_names;
   };
   template <typename Key>
   Flows<Key>& family() {
@@ -232,6 +230,26 @@ class FlowKeeper {
     else
       return ipv6_;
   }
+  template <typename Key>
+  const Flows<Key>& family() const {
+    return const_cast<FlowKeeper*>(this)->family<Key>();
+  }
+
+  // The rule that admits the flow's originator.
+  template <typename Key>
+  FirstNames::Source SourceOf(std::uint32_t flow) const {
+    return {flows<Key>().rules(flow).egress, account_.Whole(flows<Key>().entry(flow).generation)};
+  }
+  // What the rule asked for; null: nothing. An id says something in its own epoch alone: in another, it may be that of
+  // a rule that asks for other names.
+  const DomainPatterns* NamesOf(const FirstNames::Source& source) const {
+    if (source.rule == kNoRule) return nullptr;
+    if (source.generation < account_.first_generation()) return table_->FormerNamesOf(source.rule, source.generation);
+    const DomainPatterns& names = table_->rule(source.rule).domain_names;
+    return names.empty() ? nullptr : &names;
+  }
+  template <typename Key>
+  void RememberNames(std::uint32_t flow, RuleId next);
 
   // Flows that are to be judged again.
   struct Batch {

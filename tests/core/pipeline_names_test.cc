@@ -27,7 +27,7 @@ ResolvedPolicy Admits(std::vector<Rule> rules, bool more = false) {
   builder.Endpoint("client", {Ip("10.0.0.1")}, {client});
   Rule deny;
   deny.action = Action::kDeny;
-  deny.index = 1;
+  deny.index = static_cast<std::int32_t>(rules.size());
   rules.push_back(deny);
   builder.Cluster("names", Direction::kEgress, client, Tier::kAdmin, 5, std::move(rules));
   if (more) {
@@ -42,6 +42,20 @@ ResolvedPolicy Reaches(std::vector<std::string> names, bool more = false) {
   std::vector<Rule> rules;
   if (!names.empty()) rules.push_back(ByName(std::move(names)));
   return Admits(std::move(rules), more);
+}
+
+// To all addresses, before whatever the pod may reach by name.
+ResolvedPolicy ReachesAll(std::vector<std::string> names) {
+  std::vector<Rule> rules = {Rule()};
+  if (!names.empty()) rules.push_back(ByName(std::move(names), 1));
+  return Admits(std::move(rules));
+}
+
+// No policy concerns what the pod may reach, but it is a pod.
+ResolvedPolicy AdmitsByDefault() {
+  PolicyBuilder builder;
+  builder.Endpoint("client", {Ip("10.0.0.1")}, {builder.Group("client")});
+  return std::move(builder.policy());
 }
 
 class PipelineNames : public testing::Test {
@@ -145,6 +159,75 @@ TEST_F(PipelineNames, FQ_02_ANameThatAConnectionDidNotBeginWithKeepsItOnlyForIts
   EXPECT_EQ(Send(1001, kTcpAck), "drop none flow_cut");
 }
 
+TEST_F(PipelineNames, FQ_02_AConnectionKeepsTheNameItBeganWithWhileAnotherRuleAdmitsIt) {
+  std::uint16_t port = 1000;
+  for (const bool swept : {false, true}) {
+    for (const bool forgotten : {false, true}) {
+      for (const bool stands : {false, true}) {
+        SCOPED_TRACE(testing::Message() << swept << forgotten << stands);
+        fixture.Load(Reaches({"a.example.com"}));
+        Learn({"a.example.com"}, 30);
+        Open(++port);
+        fixture.Advance(100);
+        if (forgotten) learnt.Put(Ip(kOutside), {});
+        const auto names = stands ? std::vector<std::string>{"a.example.com"} : std::vector<std::string>{};
+        // One rule after another takes the flow over.
+        for (const ResolvedPolicy& policy : {ReachesAll(names), AdmitsByDefault(), ReachesAll(names)}) {
+          fixture.Load(policy);
+          if (swept) fixture.pipeline().CatchUp(fixture.table(), fixture.now_ns(), 1000);
+          ASSERT_EQ(Send(port, kTcpAck), "forward established");
+        }
+        for (int turn = 0; turn < 2; ++turn) {
+          fixture.Load(Reaches({"a.example.com"}, turn != 0));
+          if (swept) fixture.pipeline().CatchUp(fixture.table(), fixture.now_ns(), 1000);
+          EXPECT_EQ(Answer(port, kTcpAck), "forward reply");
+          EXPECT_EQ(Send(port, kTcpAck), "forward established");
+        }
+        EXPECT_EQ(Send(3000, kTcpSyn), "drop none policy_denied");
+      }
+    }
+  }
+  EXPECT_EQ(fixture.counters().flows_cut.value(), 0u);
+}
+
+TEST_F(PipelineNames, FQ_02_WhatAConnectionBeganWithIsNoOtherName) {
+  fixture.Load(Reaches({"a.example.com"}));
+  Learn({"a.example.com", "b.example.com"}, 30);
+  Open(1000);
+  fixture.Load(ReachesAll({}));
+  EXPECT_EQ(Send(1000, kTcpAck), "forward established");
+  fixture.Advance(100);
+  fixture.Load(Reaches({"b.example.com"}));
+  EXPECT_EQ(Send(1000, kTcpAck), "drop none flow_cut");
+  // It is over, and what it began with, too.
+  fixture.Load(Reaches({"a.example.com"}));
+  EXPECT_EQ(Send(1000, kTcpAck), "drop none flow_cut");
+}
+
+TEST_F(PipelineNames, AConnectionThatBeganWithoutANameHasNone) {
+  fixture.Load(ReachesAll({"a.example.com"}));
+  Learn({"a.example.com"}, 30);
+  Open(1000);
+  fixture.Advance(100);
+  fixture.Load(Reaches({"a.example.com"}));
+  EXPECT_EQ(Send(1000, kTcpAck), "drop none flow_cut");
+}
+
+// The next flow has the number of one that ended, and nothing else of it.
+TEST_F(PipelineNames, TheNameThatAConnectionBeganWithEndsWithIt) {
+  fixture.Load(Reaches({"a.example.com"}));
+  Learn({"a.example.com"}, 30);
+  Open(1000);
+  fixture.Load(ReachesAll({}));
+  EXPECT_EQ(Send(1000, kTcpAck), "forward established");
+  fixture.Advance(1e6);
+  fixture.SweepAll();
+  ASSERT_TRUE(fixture.Flows().empty());
+  Open(1001);
+  fixture.Load(Reaches({"a.example.com"}));
+  EXPECT_EQ(Send(1001, kTcpAck), "drop none flow_cut");
+}
+
 // A compiler with room for one pod's identity, which each policy makes another one: so each begins another epoch, with
 // rule ids of its own.
 class PipelineNamesEpochs : public PipelineNames {
@@ -187,6 +270,23 @@ TEST_F(PipelineNamesEpochs, FQ_02_AConnectionKeepsTheNameItBeganWithFromEpochToE
   Load(Reaches({"b.example.com"}));
   EXPECT_EQ(Send(1000, kTcpAck), "drop none flow_cut");
   EXPECT_EQ(Answer(1001, kTcpAck), "drop none flow_cut");
+}
+
+TEST_F(PipelineNamesEpochs, FQ_02_AConnectionThatAnotherRuleAdmitsKeepsTheNameItBeganWithFromEpochToEpoch) {
+  Load(Reaches({"a.example.com"}));
+  Learn({"a.example.com"}, 30);
+  Open(1000);
+  fixture.Advance(100);
+  for (int epoch = 0; epoch < 3; ++epoch) {
+    Load(ReachesAll({"b.example.com"}));
+    EXPECT_EQ(Send(1000, kTcpAck), "forward established");
+  }
+  Load(Reaches({"a.example.com"}));
+  EXPECT_EQ(Send(1000, kTcpAck), "forward established");
+  Load(ReachesAll({"b.example.com"}));
+  EXPECT_EQ(Send(1000, kTcpAck), "forward established");
+  Load(Reaches({"b.example.com"}));
+  EXPECT_EQ(Send(1000, kTcpAck), "drop none flow_cut");
 }
 
 // The first rule of either epoch has the same id.

@@ -1,8 +1,9 @@
 // From an address to its identity: exact hosts first, then the CIDR cell that holds it.
 //
 // Hosts (pods, node addresses, /32 and /128 blocks) are in a hash of cache-line buckets, cut into pages; CIDR cells in
-// a trie of 16 bits and then 8 bits a level. A map is immutable. The next generation's map is built by changing a copy,
-// which shares every page that it does not touch, so one pod costs one page of a few kilobytes.
+// a trie of 16 bits and then 8 bits a level, or of 8 bits at once where they are few. A map is immutable. The next
+// generation's map is built by changing a copy, which shares every page that it does not touch, so one pod costs one
+// page of a few kilobytes.
 #ifndef SLUICE_DATAPLANE_TABLE_ADDRESS_MAP_H_
 #define SLUICE_DATAPLANE_TABLE_ADDRESS_MAP_H_
 
@@ -174,13 +175,20 @@ class CidrTrie {
 
  private:
   static constexpr std::uint32_t kChild = std::uint32_t{1} << 31;  // else the slot is an identity
-  static constexpr std::size_t kRoot = 1u << 16;
+  // Of so many, a trie without the large root fits the caches better than that root alone, though it is a level deeper.
+  static constexpr std::size_t kFewCells = 64;
 
-  static std::size_t Top(const IpAddress& address) { return address.is_v4() ? address.v4() >> 16 : address.hi >> 48; }
+  std::size_t Top(const IpAddress& address) const {
+    return address.is_v4() ? address.v4() >> (32 - root_bits_) : address.hi >> (64 - root_bits_);
+  }
+  std::size_t ChildOf(std::uint32_t value) const {
+    return (std::size_t{1} << root_bits_) + std::size_t{value & ~kChild} * 256;
+  }
   void Fill(std::size_t node, int bits_below, unsigned __int128 base, unsigned __int128 first, unsigned __int128 last,
             std::uint32_t identity);
 
-  std::vector<std::uint32_t> slots_;  // the root's 65,536, then 256 for each inner node
+  int root_bits_ = 16;                // or 8
+  std::vector<std::uint32_t> slots_;  // the root's, then 256 for each inner node
 };
 
 class AddressMap {

@@ -14,8 +14,9 @@ unsigned __int128 Value(const IpAddress& address) {
 std::shared_ptr<const CidrTrie> CidrTrie::Build(std::span<const CidrCell> cells) {
   if (cells.empty()) return nullptr;
   auto trie = std::make_shared<CidrTrie>();
-  trie->slots_.resize(kRoot);
-  const int bits_below_root = AddressBits(cells.front().first.family) - 16;
+  if (cells.size() <= kFewCells) trie->root_bits_ = 8;
+  trie->slots_.resize(std::size_t{1} << trie->root_bits_);
+  const int bits_below_root = AddressBits(cells.front().first.family) - trie->root_bits_;
   for (const CidrCell& cell : cells) {
     trie->Fill(0, bits_below_root, 0, Value(cell.first), Value(cell.last), cell.identity);
   }
@@ -39,26 +40,25 @@ void CidrTrie::Fill(std::size_t node, int bits_below, unsigned __int128 base, un
     std::uint32_t value = slots_[node + slot];
     if ((value & kChild) == 0) {
       const std::uint32_t inherited = value;
-      value = kChild | static_cast<std::uint32_t>((slots_.size() - kRoot) / 256);
+      value = kChild | static_cast<std::uint32_t>((slots_.size() - (std::size_t{1} << root_bits_)) / 256);
       slots_[node + slot] = value;
       slots_.resize(slots_.size() + 256, inherited);
     }
-    Fill(kRoot + std::size_t{value & ~kChild} * 256, bits_below - 8, slot_first, std::max(first, slot_first),
-         std::min(last, slot_last), identity);
+    Fill(ChildOf(value), bits_below - 8, slot_first, std::max(first, slot_first), std::min(last, slot_last), identity);
   }
 }
 
 std::uint32_t CidrTrie::Lookup(const IpAddress& address) const {
   std::uint32_t value = slots_[Top(address)];
   if (address.is_v4()) {
-    for (int shift = 8; (value & kChild) != 0; shift -= 8) {
-      value = slots_[kRoot + std::size_t{value & ~kChild} * 256 + (address.v4() >> shift & 0xff)];
+    for (int shift = 24 - root_bits_; (value & kChild) != 0; shift -= 8) {
+      value = slots_[ChildOf(value) + (address.v4() >> shift & 0xff)];
     }
     return value;
   }
-  for (int bit = 16; (value & kChild) != 0; bit += 8) {
+  for (int bit = root_bits_; (value & kChild) != 0; bit += 8) {
     const std::uint64_t half = bit < 64 ? address.hi : address.lo;
-    value = slots_[kRoot + std::size_t{value & ~kChild} * 256 + (half >> (56 - bit % 64) & 0xff)];
+    value = slots_[ChildOf(value) + (half >> (56 - bit % 64) & 0xff)];
   }
   return value;
 }

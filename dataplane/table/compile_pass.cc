@@ -52,7 +52,11 @@ std::uint32_t CompilePass::BitOf(GroupId group, bool bundled) {
 CompilePass::InternedSection CompilePass::Intern(const Section& section) {
   InternedSection interned;
   TableRule rule{section.policy, section.tier, section.direction, Action::kAllow, section.priority, 0, {}};
+  const std::uint32_t policy = interner_.rules().Policy(section.policy);
   std::vector<RuleMatch> matches;
+  matches.reserve(section.rules.size());
+  interned.bits.reserve(section.rules.size());
+  interned.port_sets.reserve(section.rules.size());
   const bool bundled = IsBundled(section);
   for (const Rule& source : section.rules) {
     RuleMatch match{RuleMatch::kAnyPeerBit, RuleMatch::kAnyPortSet, kNoRule, section.tier, source.action};
@@ -74,9 +78,9 @@ CompilePass::InternedSection CompilePass::Intern(const Section& section) {
     }
     rule.action = source.action;
     rule.index = source.index;
-    rule.name = source.name;
-    rule.domain_names = source.domain_names;
-    match.rule = interner_.rules().Rule(rule, peer, match.port_set);
+    if (rule.name != source.name) rule.name = source.name;
+    if (rule.domain_names != source.domain_names) rule.domain_names = source.domain_names;
+    match.rule = interner_.rules().Rule(rule, {policy, peer, match.port_set});
     matches.push_back(match);
   }
   RuleId default_deny = kNoRule;
@@ -85,7 +89,7 @@ CompilePass::InternedSection CompilePass::Intern(const Section& section) {
     rule.index = -1;
     rule.name = {};
     rule.domain_names = {};
-    default_deny = interner_.rules().Rule(rule, RuleInterner::kAnyPeer, RuleMatch::kAnyPortSet);
+    default_deny = interner_.rules().Rule(rule, {.policy = policy});
   }
   interned.rules = static_cast<std::uint32_t>(matches.size()) + (section.isolates ? 1 : 0);
   interned.id = interner_.Section(matches, default_deny);
@@ -150,9 +154,9 @@ void CompilePass::RemovePart(const Section& section) {
 // changes the classes, so most updates share the map of the table before.
 void CompilePass::BuildPorts() {
   const auto sets_in_use = [this](const std::vector<std::uint32_t>& uses) {
-    std::vector<std::pair<std::uint32_t, const std::vector<PortRange>*>> sets;
+    std::vector<std::pair<std::uint32_t, std::span<const PortRange>>> sets;
     for (std::uint32_t set = 0; set < uses.size(); ++set) {
-      if (uses[set] > 0) sets.emplace_back(set, &interner_.rules().Ranges(set));
+      if (uses[set] > 0) sets.emplace_back(set, interner_.rules().Ranges(set));
     }
     return sets;
   };

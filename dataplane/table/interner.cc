@@ -8,11 +8,6 @@
 namespace sluice {
 namespace {
 
-template <typename... Values>
-void AppendBytes(std::string& bytes, const Values&... values) {
-  (bytes.append(reinterpret_cast<const char*>(&values), sizeof(values)), ...);
-}
-
 // Before the keys of groups that bundles' rules name: no group's own key begins so.
 constexpr std::string_view kBundledKey("\0bundled ", 9);
 
@@ -63,15 +58,18 @@ void Interner::ForgetPeerBit(const std::string& group_key) {
 }
 
 SectionId Interner::Section(const std::vector<RuleMatch>& rules, RuleId default_deny) {
-  std::string key;
-  AppendBytes(key, default_deny);
   // Tier and action are the rule's, but a rule that was rolled back may have had the same id.
+  std::uint64_t hash = AddToHash(rules.size(), default_deny);
   for (const RuleMatch& match : rules) {
-    AppendBytes(key, match.peer_bit, match.port_set, match.rule, match.tier, match.action);
+    hash = AddToHash(hash, std::uint64_t{match.peer_bit} << 32 | match.port_set);
+    hash = AddToHash(hash, match.rule);
   }
-  const auto [place, added] = section_ids_.try_emplace(std::move(key), shared_->sections.size());
-  if (!added) return place->second;
-  key_bytes_ += kNodeBytes + place->first.capacity();
+  const SectionId known = section_ids_.Find(hash, [&](SectionId id) {
+    const TableSection& section = shared_->sections[id];
+    return section.default_deny == default_deny &&
+           std::equal(rules.begin(), rules.end(), section.rules, section.rules + section.count);
+  });
+  if (known != IdIndex::kNone) return known;
   if (rules.size() > free_match_count_) {
     free_match_count_ = std::max<std::size_t>(rules.size(), shared_->matches.empty() ? 64 : 4096);
     shared_->matches.push_back(std::make_unique<RuleMatch[]>(free_match_count_));
@@ -79,10 +77,12 @@ SectionId Interner::Section(const std::vector<RuleMatch>& rules, RuleId default_
     match_bytes_ += free_match_count_ * sizeof(RuleMatch);
   }
   std::copy(rules.begin(), rules.end(), free_matches_);
-  shared_->sections.push_back({free_matches_, static_cast<std::uint32_t>(rules.size()), default_deny});
+  const SectionId id =
+      shared_->sections.push_back({free_matches_, static_cast<std::uint32_t>(rules.size()), default_deny});
+  section_ids_.Add(hash, id);
   free_matches_ += rules.size();
   free_match_count_ -= rules.size();
-  return place->second;
+  return id;
 }
 
 std::uint32_t Interner::BundleOf(const std::string& group_key, Direction direction) {
@@ -132,7 +132,7 @@ std::uint64_t Interner::TableBytes() const {
 }
 
 std::uint64_t Interner::IndexBytes() const {
-  return key_bytes_ + (identity_ids_.size() + tier_view_ids_.size()) * kNodeBytes +
+  return key_bytes_ + section_ids_.MemoryBytes() + (identity_ids_.size() + tier_view_ids_.size()) * kNodeBytes +
          bit_born_.capacity() * sizeof(bit_born_[0]);
 }
 

@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "table/id_index.h"
 #include "table/rule_interner.h"
 #include "table/table.h"
 
@@ -68,7 +69,7 @@ class Interner {
   std::unordered_map<std::string, std::uint32_t> peer_bits_;
   std::vector<std::uint64_t> bit_born_;
   std::vector<bool> bundled_bits_;
-  std::unordered_map<std::string, SectionId> section_ids_;
+  IdIndex section_ids_;
   std::unordered_map<std::string, std::uint32_t> bundle_ids_;  // by group key and direction
   std::map<TierView, std::uint32_t> tier_view_ids_;
   std::unordered_map<Identity, IdentityId, IdentityHash> identity_ids_;
@@ -78,7 +79,7 @@ class Interner {
   RuleMatch* free_matches_ = nullptr;
   std::size_t free_match_count_ = 0;
   std::uint64_t match_bytes_ = 0;
-  std::uint64_t key_bytes_ = 0;  // of peer_bits_, section_ids_, bundle_ids_ and node names
+  std::uint64_t key_bytes_ = 0;  // of peer_bits_, bundle_ids_ and node names
 };
 
 }  // namespace sluice

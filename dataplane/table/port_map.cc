@@ -5,41 +5,45 @@
 namespace sluice {
 namespace {
 
+// Where a set's ports begin or end, in one word, which sort by port.
 struct Edge {
-  std::uint32_t port;  // 0..65536
-  std::uint32_t set;
-  bool opens;
+  std::uint64_t word;
+
+  Edge(std::uint32_t port, std::uint32_t set, bool opens)
+      : word(std::uint64_t{port} << 33 | std::uint64_t{set} << 1 | std::uint64_t{opens}) {}
+  std::uint32_t port() const { return static_cast<std::uint32_t>(word >> 33); }  // 0..65536
+  std::uint32_t set() const { return static_cast<std::uint32_t>(word >> 1); }
+  bool opens() const { return (word & 1) != 0; }
 };
 
 constexpr std::array<std::uint8_t, kPortRows> kProtocols = {kProtoTcp, kProtoUdp, kProtoSctp};
 
 // Calls fill(first, end, ids of the sets that hold these ports, ascending) for each run of ports from the first one
-// that a set names. False: none does.
+// that a set names.
 template <typename Fill>
-bool Sweep(PortSets sets, std::uint8_t protocol, Fill fill) {
+void Sweep(PortSets sets, std::uint8_t protocol, Fill fill) {
   std::vector<Edge> edges;
   for (const auto& [id, ranges] : sets) {
-    for (const PortRange& range : *ranges) {
+    for (const PortRange& range : ranges) {
       if (range.protocol != protocol) continue;
-      edges.push_back({range.first, id, true});
-      edges.push_back({range.last + 1u, id, false});
+      edges.emplace_back(range.first, id, true);
+      edges.emplace_back(range.last + 1u, id, false);
     }
   }
-  std::sort(edges.begin(), edges.end(), [](const Edge& a, const Edge& b) { return a.port < b.port; });
+  std::sort(edges.begin(), edges.end(), [](const Edge& a, const Edge& b) { return a.word < b.word; });
   std::vector<std::uint32_t> open;  // ranges of one set are merged, so none opens twice
   for (std::size_t i = 0; i < edges.size();) {
-    const std::uint32_t port = edges[i].port;
-    for (; i < edges.size() && edges[i].port == port; ++i) {
-      const auto place = std::lower_bound(open.begin(), open.end(), edges[i].set);
-      if (edges[i].opens) {
-        open.insert(place, edges[i].set);
+    const std::uint32_t port = edges[i].port();
+    for (; i < edges.size() && edges[i].port() == port; ++i) {
+      const auto place = std::lower_bound(open.begin(), open.end(), edges[i].set());
+      if (edges[i].opens()) {
+        open.insert(place, edges[i].set());
       } else {
         open.erase(place);
       }
     }
-    fill(port, i < edges.size() ? edges[i].port : 65536, open);
+    fill(port, i < edges.size() ? edges[i].port() : 65536, open);
   }
-  return !edges.empty();
 }
 
 }  // namespace
@@ -61,22 +65,30 @@ TierPortMap TierPortMap::Build(PortSets sets, IdSetPool& pool) {
   TierPortMap map;
   if (sets.empty()) return map;
   auto made = std::make_shared<Pages>();
-  std::vector<TierPortClass> classes;
   for (std::size_t row = 0; row < kPortRows; ++row) {
-    classes.assign(65536, kNoTierPort);
-    const auto fill = [&](std::uint32_t first, std::uint32_t end, const std::vector<std::uint32_t>& open) {
-      const TierPortClass held = open.size() == 1 ? kOnePortSet | open.front() : pool.Intern(open);
-      std::fill(classes.begin() + first, classes.begin() + end, held);
+    std::uint32_t* const directory = &made->directory[row * 256];
+    // A page, or what is left of one.
+    const auto fill = [&](std::uint32_t first, std::uint32_t end, TierPortClass held) {
+      std::uint32_t& entry = directory[first / 256];
+      if (end - first == 256) {
+        entry = held;
+        return;
+      }
+      if ((entry & kPage) == 0) {
+        made->pages.emplace_back().fill(entry);
+        entry = kPage | static_cast<std::uint32_t>(made->pages.size() - 1);
+      }
+      const auto page = made->pages[entry & ~kPage].begin();
+      std::fill(page + first % 256, page + (end - 1) % 256 + 1, held);
     };
-    if (!Sweep(sets, kProtocols[row], fill)) continue;
-    for (std::size_t page = 0; page < 256; ++page) {
-      const auto begin = classes.begin() + static_cast<std::ptrdiff_t>(page * 256);
-      std::uint32_t& entry = made->directory[row * 256 + page];
-      entry = *begin;
-      if (std::all_of(begin, begin + 256, [&](TierPortClass each) { return each == *begin; })) continue;
-      entry = kPage | static_cast<std::uint32_t>(made->pages.size());
-      std::copy(begin, begin + 256, made->pages.emplace_back().begin());
-    }
+    Sweep(sets, kProtocols[row], [&](std::uint32_t first, std::uint32_t end, const std::vector<std::uint32_t>& open) {
+      const TierPortClass held = open.size() == 1 ? kOnePortSet | open.front() : pool.Intern(open);
+      while (first < end) {
+        const std::uint32_t stop = std::min(end, (first / 256 + 1) * 256);
+        fill(first, stop, held);
+        first = stop;
+      }
+    });
   }
   made->pages.shrink_to_fit();
   map.pages_ = std::move(made);

@@ -17,7 +17,7 @@
 namespace sluice {
 
 // Each port set's id with its ranges.
-using PortSets = std::span<const std::pair<std::uint32_t, const std::vector<PortRange>*>>;
+using PortSets = std::span<const std::pair<std::uint32_t, std::span<const PortRange>>>;
 
 // A row a protocol with ports; -1: it has none.
 constexpr int PortRow(std::uint8_t protocol) {

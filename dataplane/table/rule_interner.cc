@@ -16,7 +16,7 @@ std::uint64_t NextEpoch() {
 // A flow that no table judged for so many epochs was idle through as many changes of hundreds of thousands of rules.
 constexpr std::size_t kMostFormerEpochs = 8;
 
-std::shared_ptr<const FormerNames> NamesIn(std::uint64_t first_generation, const StableVector<TableRule>& rules) {
+std::shared_ptr<const FormerNames> NamesIn(std::uint64_t first_generation, const RuleList<TableRule>& rules) {
   auto names = std::make_shared<FormerNames>();
   names->first_generation = first_generation;
   for (RuleId rule = 0; rule < rules.size(); ++rule) {
@@ -25,16 +25,18 @@ std::shared_ptr<const FormerNames> NamesIn(std::uint64_t first_generation, const
   return names;
 }
 
-template <typename... Values>
-void AppendBytes(std::string& bytes, const Values&... values) {
-  (bytes.append(reinterpret_cast<const char*>(&values), sizeof(values)), ...);
-}
-
 // What a node of a map takes beside its key's own memory: links, key, id, a share of the buckets.
 constexpr std::uint64_t kNodeBytes = 80;
 
 std::uint64_t BytesOf(const std::string& key) { return kNodeBytes + key.capacity(); }
-std::uint64_t BytesOf(const std::vector<PortRange>& key) { return kNodeBytes + key.capacity() * sizeof(PortRange); }
+
+std::uint64_t HashOf(std::span<const PortRange> ranges) {
+  std::uint64_t hash = ranges.size();
+  for (const PortRange& range : ranges) {
+    hash = AddToHash(hash, std::uint64_t{range.protocol} << 32 | std::uint32_t{range.first} << 16 | range.last);
+  }
+  return hash;
+}
 
 // Of what does not fit in the string itself.
 std::uint64_t HeapBytes(const std::string& text) { return text.size() < sizeof(std::string) / 2 ? 0 : text.size() + 1; }
@@ -44,11 +46,26 @@ std::uint64_t NameBytes(const TableRule& rule) {
   return HeapBytes(rule.policy) + (name.empty() ? 0 : sizeof(std::string) + HeapBytes(name));
 }
 
+std::uint64_t HashOf(const TableRule& rule, const RuleInterner::Place& place) {
+  const std::uint64_t kind = static_cast<std::uint64_t>(rule.tier) << 16 |
+                             static_cast<std::uint64_t>(rule.direction) << 8 | static_cast<std::uint64_t>(rule.action);
+  std::uint64_t hash = AddToHash(kind << 32 | rule.priority, static_cast<std::uint32_t>(rule.index));
+  hash = AddToHash(hash, std::uint64_t{place.policy} << 32 | place.peer);
+  hash = AddToHash(hash, place.port_set);
+  return rule.name.empty() ? hash : AddToHash(hash, std::hash<std::string>{}(rule.name.text()));
+}
+
+bool AreAlike(const TableRule& a, const TableRule& b) {
+  return a.tier == b.tier && a.direction == b.direction && a.action == b.action && a.priority == b.priority &&
+         a.index == b.index && a.name == b.name;
+}
+
 }  // namespace
 
 RuleInterner::RuleInterner(const RuleInterner* before, std::uint64_t first_generation)
-    : epoch_(NextEpoch()), first_generation_(first_generation), rules_(std::make_shared<StableVector<TableRule>>()) {
+    : epoch_(NextEpoch()), first_generation_(first_generation), rules_(std::make_shared<RuleList<TableRule>>()) {
   rules_->push_back({});
+  places_.push_back({});
   if (before == nullptr) return;
   former_names_ = before->former_names_;
   former_names_.insert(former_names_.begin(), NamesIn(before->first_generation_, *before->rules_));
@@ -56,7 +73,7 @@ RuleInterner::RuleInterner(const RuleInterner* before, std::uint64_t first_gener
 }
 
 std::uint32_t RuleInterner::Peer(const std::string& group_key) {
-  const auto [place, added] = peers_.Find(std::string(group_key));
+  const auto [place, added] = peers_.Find(group_key);
   if (added) {
     key_bytes_ += BytesOf(place->first);
     place->second = next_peer_++;
@@ -64,33 +81,41 @@ std::uint32_t RuleInterner::Peer(const std::string& group_key) {
   return place->second;
 }
 
-std::uint32_t RuleInterner::PortSet(std::vector<PortRange> ranges) {
-  SortAndMerge(ranges);
-  const auto [place, added] = port_set_ids_.Find(std::move(ranges));
+std::uint32_t RuleInterner::PortSet(const std::vector<PortRange>& ranges) {
+  std::span<const PortRange> asked = ranges;
+  if (ranges.size() > 1) {
+    asked_ = ranges;
+    SortAndMerge(asked_);
+    asked = asked_;
+  }
+  const std::uint64_t hash = HashOf(asked);
+  const auto is = [&](std::uint32_t id) { return std::ranges::equal(Ranges(id), asked); };
+  if (const std::uint32_t known = port_set_ids_.Find(hash, is); known != IdIndex::kNone) return known;
+  const std::uint32_t id = PortSetCount();
+  port_set_ids_.known.Add(hash, id);
+  port_sets_.push_back({static_cast<std::uint32_t>(ranges_.size()), static_cast<std::uint32_t>(asked.size())});
+  ranges_.insert(ranges_.end(), asked.begin(), asked.end());
+  return id;
+}
+
+std::uint32_t RuleInterner::Policy(const std::string& name) {
+  const auto [place, added] = policies_.Find(name);
   if (added) {
     key_bytes_ += BytesOf(place->first);
-    place->second = PortSetCount();
-    port_sets_.push_back(&place->first);
+    place->second = next_policy_++;
   }
   return place->second;
 }
 
-RuleId RuleInterner::Rule(const TableRule& rule, std::uint32_t peer, std::uint32_t port_set) {
-  const auto [policy, is_new] = policies_.Find(std::string(rule.policy));
-  if (is_new) {
-    key_bytes_ += BytesOf(policy->first);
-    policy->second = next_policy_++;
-  }
-  std::string key;
-  AppendBytes(key, rule.tier, rule.direction, rule.action, rule.priority, rule.index, peer, port_set, policy->second);
-  if (!rule.name.empty()) key += rule.name.text();
-  const auto [place, added] = rule_ids_.Find(std::move(key));
-  if (added) {
-    key_bytes_ += BytesOf(place->first);
-    place->second = rules_->push_back(rule);
-    name_bytes_ += NameBytes(rule);
-  }
-  return place->second;
+RuleId RuleInterner::Rule(const TableRule& rule, const Place& place) {
+  const std::uint64_t hash = HashOf(rule, place);
+  const auto is = [&](RuleId id) { return places_[id] == place && AreAlike((*rules_)[id], rule); };
+  if (const RuleId known = rule_ids_.Find(hash, is); known != IdIndex::kNone) return known;
+  const RuleId id = rules_->push_back(rule);
+  rule_ids_.known.Add(hash, id);
+  places_.push_back(place);
+  name_bytes_ += NameBytes(rule);
+  return id;
 }
 
 void RuleInterner::Retire(const std::string& policy) {
@@ -109,19 +134,21 @@ void RuleInterner::RetireAllBut(const SectionList& sections) {
 }
 
 void RuleInterner::RollBack(const Mark& mark) {
-  const auto erase_from = [this](auto& ids, std::uint32_t first) {
+  const auto erase_from = [this](NamedIds& ids, std::uint32_t first) {
     std::erase_if(ids.known, [&](const auto& entry) {
       if (entry.second < first) return false;
       key_bytes_ -= BytesOf(entry.first);
       return true;
     });
   };
-  if (RuleCount() != mark.rules) erase_from(rule_ids_, mark.rules);
+  if (RuleCount() != mark.rules) rule_ids_.known.EraseFrom(mark.rules);
   if (next_policy_ != mark.policies) erase_from(policies_, mark.policies);
   if (next_peer_ != mark.peers) erase_from(peers_, mark.peers);
-  if (PortSetCount() != mark.port_sets) erase_from(port_set_ids_, mark.port_sets);
+  if (PortSetCount() != mark.port_sets) port_set_ids_.known.EraseFrom(mark.port_sets);
   for (RuleId rule = mark.rules; rule < RuleCount(); ++rule) name_bytes_ -= NameBytes((*rules_)[rule]);
+  if (PortSetCount() != mark.port_sets) ranges_.resize(port_sets_[mark.port_sets].first);
   rules_->Truncate(mark.rules);
+  places_.resize(mark.rules);
   next_policy_ = mark.policies;
   next_peer_ = mark.peers;
   port_sets_.resize(mark.port_sets);
@@ -136,15 +163,23 @@ void RuleInterner::BeginSweep() {
 }
 
 void RuleInterner::EndSweep() {
-  for (const auto& [ranges, id] : port_set_ids_.old) port_sets_[id] = nullptr;
-  const auto end = [this](auto& ids) {
+  std::vector<bool> is_known(port_sets_.size());
+  port_set_ids_.known.ForEach([&](std::uint32_t id) { is_known[id] = true; });
+  std::vector<PortRange> known;
+  for (std::uint32_t id = 0; id < port_sets_.size(); ++id) {
+    const std::span<const PortRange> ranges = is_known[id] ? Ranges(id) : std::span<const PortRange>();
+    port_sets_[id] = {static_cast<std::uint32_t>(known.size()), static_cast<std::uint32_t>(ranges.size())};
+    known.insert(known.end(), ranges.begin(), ranges.end());
+  }
+  ranges_ = std::move(known);
+  port_set_ids_.old = {};
+  rule_ids_.old = {};
+  const auto end = [this](NamedIds& ids) {
     for (const auto& [key, id] : ids.old) key_bytes_ -= BytesOf(key);
     ids.old = {};
   };
-  end(rule_ids_);
   end(policies_);
   end(peers_);
-  end(port_set_ids_);
 }
 
 }  // namespace sluice

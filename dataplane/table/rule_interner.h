@@ -7,13 +7,14 @@
 #define SLUICE_DATAPLANE_TABLE_RULE_INTERNER_H_
 
 #include <cstdint>
-#include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "table/id_index.h"
 #include "table/table.h"
 
 namespace sluice {
@@ -30,7 +31,7 @@ class RuleInterner {
   std::uint64_t first_generation() const { return first_generation_; }
   // As InternedPolicy has them.
   const std::vector<std::shared_ptr<const FormerNames>>& former_names() const { return former_names_; }
-  const std::shared_ptr<StableVector<TableRule>>& rules() const { return rules_; }
+  const std::shared_ptr<RuleList<TableRule>>& rules() const { return rules_; }
   // Rules that the epoch has seen; their ids are below.
   RuleId RuleCount() const { return rules_->size(); }
 
@@ -38,14 +39,27 @@ class RuleInterner {
   std::uint32_t Peer(const std::string& group_key);
 
   // Ranges in any order; they are sorted and merged first.
-  std::uint32_t PortSet(std::vector<PortRange> ranges);
+  std::uint32_t PortSet(const std::vector<PortRange>& ranges);
   std::uint32_t PortSetCount() const { return static_cast<std::uint32_t>(port_sets_.size()); }
-  // Requires a set that was asked for since the last sweep began.
-  const std::vector<PortRange>& Ranges(std::uint32_t port_set) const { return *port_sets_[port_set]; }
+  // Requires a set that was asked for since the last sweep began. Good until the next PortSet.
+  std::span<const PortRange> Ranges(std::uint32_t port_set) const {
+    const RangesPlace& place = port_sets_[port_set];
+    return std::span(ranges_).subspan(place.first, place.count);
+  }
 
-  // The rule and what it matches: a rule that is edited is a new one, and counts anew; so are all rules of a policy
-  // that was retired and is made again. `peer`: of Peer, or kAnyPeer.
-  RuleId Rule(const TableRule& rule, std::uint32_t peer, std::uint32_t port_set);
+  // The number of the present policy of that name.
+  std::uint32_t Policy(const std::string& name);
+  // What a rule matches and whose it is. `policy`: of Policy, for the rule's own. `peer`: of Peer, or kAnyPeer.
+  struct Place {
+    std::uint32_t policy = 0;
+    std::uint32_t peer = kAnyPeer;
+    std::uint32_t port_set = RuleMatch::kAnyPortSet;
+
+    friend bool operator==(const Place&, const Place&) = default;
+  };
+  // The rule and its place: a rule that is edited is a new one, and counts anew; so are all rules of a policy that was
+  // retired and is made again.
+  RuleId Rule(const TableRule& rule, const Place& place);
 
   // The policy is not in force any more: none of its rules is, nor will be. Requires that nothing asks for them.
   void Retire(const std::string& policy);
@@ -68,37 +82,62 @@ class RuleInterner {
 
   // Of what tables read, and of what it takes to find that by content.
   std::uint64_t TableBytes() const { return rules_->MemoryBytes() + name_bytes_; }
-  std::uint64_t IndexBytes() const { return key_bytes_ + port_sets_.capacity() * sizeof(void*); }
+  std::uint64_t IndexBytes() const {
+    return key_bytes_ + rule_ids_.MemoryBytes() + port_set_ids_.MemoryBytes() + places_.capacity() * sizeof(Place) +
+           port_sets_.capacity() * sizeof(port_sets_[0]) + ranges_.capacity() * sizeof(ranges_[0]);
+  }
 
  private:
-  // From content to id. While a sweep goes on, what was not asked for yet is in `old`.
-  template <typename Map>
+  // From content to id. While a sweep goes on, what was not asked for yet is in `old` alone.
   struct Ids {
+    IdIndex known;
+    IdIndex old;
+
+    template <typename Is>
+    std::uint32_t Find(std::uint64_t hash, Is is) {
+      std::uint32_t id = known.Find(hash, is);
+      if (id != IdIndex::kNone || old.empty()) return id;
+      id = old.Find(hash, is);
+      if (id != IdIndex::kNone) known.Add(hash, id);
+      return id;
+    }
+    std::uint64_t MemoryBytes() const { return known.MemoryBytes() + old.MemoryBytes(); }
+  };
+  // The same, by names and keys.
+  struct NamedIds {
+    using Map = std::unordered_map<std::string, std::uint32_t>;
     Map known;
     Map old;
 
     // With the place of the id, which is to be set where it is new.
-    auto Find(typename Map::key_type&& key) {
+    std::pair<Map::iterator, bool> Find(const std::string& key) {
       if (!old.empty()) {
-        if (auto node = old.extract(key)) return std::pair(known.insert(std::move(node)).position, false);
+        if (auto node = old.extract(key)) return {known.insert(std::move(node)).position, false};
       }
-      return known.try_emplace(std::move(key));
+      return known.try_emplace(key);
     }
   };
 
   const std::uint64_t epoch_;
   const std::uint64_t first_generation_;
   std::vector<std::shared_ptr<const FormerNames>> former_names_;
-  std::shared_ptr<StableVector<TableRule>> rules_;
-  Ids<std::unordered_map<std::string, RuleId>> rule_ids_;
-  Ids<std::unordered_map<std::string, std::uint32_t>> policies_;  // by name: the number of the present one of that name
+  std::shared_ptr<RuleList<TableRule>> rules_;
+  Ids rule_ids_;
+  std::vector<Place> places_;  // by RuleId
+  NamedIds policies_;          // by name: the number of the present one of that name
   std::uint32_t next_policy_ = 0;
-  Ids<std::unordered_map<std::string, std::uint32_t>> peers_;  // by group key
+  NamedIds peers_;  // by group key
   std::uint32_t next_peer_ = 0;
-  Ids<std::map<std::vector<PortRange>, std::uint32_t>> port_set_ids_;
-  std::vector<const std::vector<PortRange>*> port_sets_;  // keys of port_set_ids_; null once forgotten
-  std::uint64_t key_bytes_ = 0;                           // of the keys of all four
-  std::uint64_t name_bytes_ = 0;                          // of long policy names and of rules' own in rules_
+  Ids port_set_ids_;
+  struct RangesPlace {
+    std::uint32_t first = 0;
+    std::uint32_t count = 0;
+  };
+  std::vector<RangesPlace> port_sets_;  // by id: where in ranges_; none once forgotten
+  std::vector<PortRange> ranges_;
+  std::vector<PortRange> asked_;  // the port set that is asked for, where it had to be sorted
+  std::uint64_t key_bytes_ = 0;   // of policies and peers
+  std::uint64_t name_bytes_ = 0;  // of long policy names and of rules' own in rules_
 };
 
 }  // namespace sluice

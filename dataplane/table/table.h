@@ -14,7 +14,7 @@
 // Ids are interned by content and never reused: those of rules within an epoch, which flows and counters remember, all
 // others within a numbering, of which an epoch has several (see Compiler). So what a worker remembers outlives a swap.
 // Threads: a Table is immutable; any thread may read it for as long as it holds a reference or is inside an RCU
-// read section. The interned parts are shared with later generations and only grow (IdSetPool, StableVector).
+// read section. The interned parts are shared with later generations and only grow (IdSetPool, StableVector, RuleList).
 #ifndef SLUICE_DATAPLANE_TABLE_TABLE_H_
 #define SLUICE_DATAPLANE_TABLE_TABLE_H_
 
@@ -38,6 +38,7 @@
 #include "table/address_map.h"
 #include "table/name_rules.h"
 #include "table/port_map.h"
+#include "table/rule_list.h"
 
 namespace sluice {
 
@@ -134,6 +135,8 @@ struct RuleMatch {
 
   static constexpr std::uint32_t kAnyPeerBit = 0xffffffff;
   static constexpr std::uint32_t kAnyPortSet = 0xffffffff;
+
+  friend bool operator==(const RuleMatch&, const RuleMatch&) = default;
 };
 
 struct TableSection {
@@ -166,7 +169,7 @@ struct InternedPolicy {
   StableVector<TierView> tier_views;  // [0]: no cluster policy concerns it
   StableVector<TableSection> sections;
   std::vector<std::unique_ptr<RuleMatch[]>> matches;             // writer only; reached through sections
-  std::shared_ptr<const StableVector<TableRule>> rules;          // [0] is kNoRule
+  std::shared_ptr<const RuleList<TableRule>> rules;              // [0] is kNoRule
   std::vector<std::shared_ptr<const FormerNames>> former_names;  // of the last epochs, the latest first
 };
 

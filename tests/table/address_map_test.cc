@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <random>
 #include <utility>
@@ -123,6 +124,42 @@ TEST(AddressMap, CellsAnswerForWhoIsNoHost) {
   EXPECT_EQ(identity("2001:db8:0:1::"), 5u);
   EXPECT_EQ(identity("ffff::"), 5u);
   EXPECT_EQ(map.LookupCell(Ip("10.1.2.3")), 1u);
+}
+
+// Up to 64 cells have a small root.
+TEST(AddressMap, CellsOfAnyNumberHaveTheirEnds) {
+  std::mt19937_64 random(6);
+  for (const std::size_t count : {1, 2, 63, 64, 65, 500}) {
+    for (const bool is_v4 : {true, false}) {
+      std::vector<IpAddress> ends(2 * count);
+      for (IpAddress& end : ends) {
+        const int shift = static_cast<int>(random() % 31);
+        end = is_v4 ? IpAddress::V4(static_cast<std::uint32_t>(random()) >> shift)
+                    : IpAddress::V6(random() >> shift, shift % 2 == 0 ? random() >> shift : 0);
+      }
+      std::sort(ends.begin(), ends.end());
+      ends.erase(std::unique(ends.begin(), ends.end()), ends.end());
+      std::vector<CidrCell> cells;
+      for (std::size_t i = 0; i + 1 < ends.size(); i += 2) {
+        cells.push_back({ends[i], ends[i + 1], static_cast<std::uint32_t>(i + 1)});
+      }
+      AddressMap map;
+      map.SetCells(cells);
+      const auto expected = [&](const IpAddress& address) {
+        for (const CidrCell& cell : cells) {
+          if (cell.first <= address && address <= cell.last) return cell.identity;
+        }
+        return 0u;
+      };
+      for (const IpAddress& end : ends) {
+        for (const std::uint64_t step : {~std::uint64_t{0}, std::uint64_t{0}, std::uint64_t{1}}) {
+          const IpAddress at =
+              is_v4 ? IpAddress::V4(end.v4() + static_cast<std::uint32_t>(step)) : IpAddress::V6(end.hi, end.lo + step);
+          ASSERT_EQ(map.LookupCell(at), expected(at)) << count << ' ' << at.ToString();
+        }
+      }
+    }
+  }
 }
 
 TEST(AddressMap, BurstAnswersAsOneByOne) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <random>
+#include <span>
 
 namespace sluice {
 namespace {
@@ -22,7 +23,7 @@ TEST(PortMap, NoSetsMeanClassZeroEverywhere) {
 TEST(PortMap, ProtocolWithoutPortsIsInNoClass) {
   IdSetPool pool;
   const std::vector<PortRange> all = {{kProtoTcp, 0, 65535}};
-  const std::vector<std::pair<std::uint32_t, const std::vector<PortRange>*>> sets = {{4, &all}};
+  const std::vector<std::pair<std::uint32_t, std::span<const PortRange>>> sets = {{4, all}};
   const PortMap map = PortMap::Build(sets, pool);
   EXPECT_TRUE(pool.Contains(map.Lookup(kProtoTcp, 0), 4));
   EXPECT_TRUE(pool.Contains(map.Lookup(kProtoTcp, 65535), 4));
@@ -42,7 +43,7 @@ TEST(PortMap, RandomOverlappingRangesMatchPortByPort) {
   std::mt19937 random(2);
   for (const std::size_t set_count : {1, 3, 40}) {
     std::vector<std::vector<PortRange>> ranges(set_count);
-    std::vector<std::pair<std::uint32_t, const std::vector<PortRange>*>> sets;
+    std::vector<std::pair<std::uint32_t, std::span<const PortRange>>> sets;
     for (std::uint32_t id = 0; id < ranges.size(); ++id) {
       std::uint32_t next = random() % 2000;
       while (next < 65000) {
@@ -51,7 +52,7 @@ TEST(PortMap, RandomOverlappingRangesMatchPortByPort) {
                               static_cast<std::uint16_t>(std::min(last, 65535u))});
         next = last + 2 + random() % 9000;
       }
-      sets.emplace_back(id, &ranges[id]);
+      sets.emplace_back(id, ranges[id]);
     }
     IdSetPool pool;
     const PortMap map = PortMap::Build(sets, pool);
@@ -76,11 +77,11 @@ TEST(PortMap, RandomOverlappingRangesMatchPortByPort) {
 TEST(TierPortMap, PortsThatAreAlikeTakeNoPages) {
   const std::vector<PortRange> all = {{kProtoTcp, 0, 65535}};
   const std::vector<PortRange> one = {{kProtoTcp, 65535, 65535}, {kProtoUdp, 256, 511}};
-  std::vector<std::pair<std::uint32_t, const std::vector<PortRange>*>> sets = {{0, &all}};
+  std::vector<std::pair<std::uint32_t, std::span<const PortRange>>> sets = {{0, all}};
   IdSetPool pool;
   EXPECT_EQ(TierPortMap::Build({}, pool).MemoryBytes(), 0u);
   const TierPortMap alike = TierPortMap::Build(sets, pool);
-  sets.emplace_back(7, &one);
+  sets.emplace_back(7, one);
   const TierPortMap map = TierPortMap::Build(sets, pool);
   EXPECT_EQ(map.MemoryBytes(), alike.MemoryBytes() + 256 * sizeof(TierPortClass));
   EXPECT_THAT(SetsIn(pool, map.Lookup(kProtoTcp, 65535)), ElementsAre(0, 7));

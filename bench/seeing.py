@@ -25,7 +25,8 @@ TURNS = 9
 KNOWN = 1000  # flows
 DENIED_IN = 128  # packets
 FRESH = 512  # flows, one after the other, of which the table holds a quarter beside the known ones
-FRESH_IN = 20  # packets: a million flows a second where a worker takes 20 million
+FRESH_IN = 20  # packets, to begin with
+OPENED = 1e6  # a second
 SCRAPES = 10  # a second
 HEADER, RECORD = 24, 16  # bytes, of a capture
 PORT_AT = 36  # the destination port, in a frame of UDP and IPv4
@@ -63,14 +64,14 @@ def known_packets(run, path):
     return write(path, header, packets)
 
 
-def fresh_packets(run, path):
+def fresh_packets(run, path, fresh_in=FRESH_IN):
     """Of a few packets of known flows, one is followed by one of a flow that the table has forgotten since."""
     header, known = frames_of(run.capture(flows=KNOWN, both=1))
     fresh = frames_of(run.capture(flows=KNOWN + FRESH))[1][KNOWN:]
     packets = []
     for number, frame in enumerate(fresh):
-        for i in range(FRESH_IN - 1):
-            packets.append(known[(number * (FRESH_IN - 1) + i) % len(known)])
+        for i in range(fresh_in - 1):
+            packets.append(known[(number * (fresh_in - 1) + i) % len(known)])
         packets.append(frame)
     return write(path, header, packets)
 
@@ -280,15 +281,31 @@ def measure(run):
         measure_all(run)
 
 
+def packets_a_fresh_flow(run, folder, room):
+    """Of which one opens a flow, so that a worker opens a million a second: how many packets it takes differs by machine."""
+    traffic = folder / "trial.pcap"
+    trial = Sluiced(run, "trial", traffic, fresh_packets(run, traffic), flows=room, settings=no_log)
+    try:
+        time.sleep(worker_alone.WARMING)
+        trial.measure(run.choose(0.2, 0.4))
+    finally:
+        trial.stop()
+        trial.at_end.close()
+    return max(2, round(FRESH_IN * trial.opened[0] / OPENED))
+
+
 def measure_all(run):
     seconds = run.choose(0.2, 0.4)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        fresh_room = dict(ipv4=KNOWN + FRESH // 4, ipv6=64)
+        fresh_in = packets_a_fresh_flow(run, folder, fresh_room)
         for what, packets, room, contenders in (
-            ("hits", known_packets, 4 * KNOWN, (("none", no_log, None), ("no sink", only_history, None), ("a flow log", to_file, None), ("a capture of drops", no_log, Capture), ("10 scrapes a second", no_log, Scraper))),
-            ("opened", fresh_packets, KNOWN + FRESH // 4, (("none", no_log, None), ("a log to a file", ended_to_file, None), ("a log to IPFIX", ended_to_collector, None))),
+            ("hits", known_packets, dict(ipv4=4 * KNOWN, ipv6=64), (("none", no_log, None), ("no sink", only_history, None), ("a flow log", to_file, None), ("a capture of drops", no_log, Capture), ("10 scrapes a second", no_log, Scraper))),
+            ("opened", functools.partial(fresh_packets, fresh_in=fresh_in), fresh_room, (("none", no_log, None), ("a log to a file", ended_to_file, None), ("a log to IPFIX", ended_to_collector, None))),
         ):  # fmt: skip
-            traffic = pathlib.Path(folder) / f"{what}.pcap"
+            traffic = folder / f"{what}.pcap"
             count = packets(run, traffic)
-            start = functools.partial(Sluiced, run, traffic=traffic, packets=count, what=what, flows=dict(ipv4=room, ipv6=64))
+            start = functools.partial(Sluiced, run, traffic=traffic, packets=count, what=what, flows=room)
             starts = [functools.partial(start, name=name, settings=settings, beside=beside) for name, settings, beside in contenders]
             worker_alone.in_turns(starts, TURNS, seconds)

@@ -18,6 +18,17 @@ enum class FlowEndCause : std::uint8_t {
   kStopped,    // the worker stops
 };
 
+// The end of a flow of IPv4, as its table has it: everything that it counted is folded into its record.
+struct Ipv4FlowEnd {
+  const FlowEntry<Ipv4FlowKey>& entry;
+  const FlowRecord<Ipv4FlowKey>& record;
+  std::uint64_t generation;  // this, and what follows, as a FlowView has it
+  FlowRules rules;
+  std::uint64_t began_ms;
+  FlowEndCause cause;
+  std::uint64_t now_ms;
+};
+
 // `flow` is as it was at its end, what it counted included. `now_ms` is on the clock of the worker's flows, whole.
 // Called by the worker: must not block, allocate or throw.
 class FlowListener {
@@ -25,6 +36,8 @@ class FlowListener {
   // Whether it wants to hear of the end that comes next. False: it has counted it, and is not told.
   virtual bool WantsNext() { return true; }
   virtual void FlowEnded(const FlowView& flow, FlowEndCause cause, std::uint64_t now_ms) = 0;
+  // Both at once, in half the time. False: it was told nothing so far, and the others are to be called.
+  virtual bool Ipv4FlowEnded(const Ipv4FlowEnd&) { return false; }
 
  protected:
   ~FlowListener() = default;

@@ -119,8 +119,18 @@ void FlowKeeper::End(std::uint32_t flow, FlowEndCause cause) {
   flows<Key>().Erase(flow);
 }
 
+// Requires that the flow is folded.
 template <typename Key>
 void FlowKeeper::Tell(std::uint32_t flow, FlowEndCause cause) {
+  if constexpr (Key::kFamily == Family::kIpv4) {
+    const FlowTable<Key>& flows = this->flows<Key>();
+    const std::uint64_t generation = JudgedBy(flows.entry(flow).generation);
+    const FlowRules rules = generation < account_.first_generation() ? FlowRules() : flows.rules(flow);
+    if (listener_->Ipv4FlowEnded(
+            {flows.entry(flow), flows.record(flow), generation, rules, flows.BeganMs(flow), cause, whole_now_ms()})) {
+      return;
+    }
+  }
   if (!listener_->WantsNext()) return;
   flows<Key>().ViewOwn(flow, told_);
   Complete(told_);
@@ -129,8 +139,7 @@ void FlowKeeper::Tell(std::uint32_t flow, FlowEndCause cause) {
 
 void FlowKeeper::Complete(FlowView& view) const {
   // After the flow: a reader that saw its generation sees the account's.
-  const auto judged = static_cast<std::uint32_t>(view.generation);
-  if (judged != kJudgeAgain) view.generation = WholeGeneration(account_.generation(), judged);
+  view.generation = JudgedBy(static_cast<std::uint32_t>(view.generation));
   if (view.generation < account_.first_generation()) view.egress_rule = view.ingress_rule = kNoRule;
 }
 

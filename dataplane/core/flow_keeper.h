@@ -281,6 +281,10 @@ class FlowKeeper {
   void FoldFamily(bool judge_again);
   template <typename Key>
   void Tell(std::uint32_t flow, FlowEndCause cause);
+  // The whole generation of which a flow keeps the lower half.
+  std::uint64_t JudgedBy(std::uint32_t judged) const {
+    return judged == kJudgeAgain ? kJudgeAgain : WholeGeneration(account_.generation(), judged);
+  }
   // The parts of a view that the flow table does not know.
   void Complete(FlowView& view) const;
 

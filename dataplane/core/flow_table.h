@@ -81,6 +81,11 @@ class FlowTable {
     else
       return records_[flow].rules;
   }
+  const Record& record(std::uint32_t flow) const { return records_[flow]; }
+  // On the clock of the worker's flows, whole.
+  std::uint64_t BeganMs(std::uint32_t flow) const {
+    return BeganMs(records_[flow].from_lesser.packets_and_moment, records_[flow].from_greater.packets_and_moment);
+  }
   // What it counted since the last Fold.
   FlowWays Unfolded(std::uint32_t flow) const {
     return FlowCount::Since(entries_[flow].count, records_[flow].folded());

@@ -14,6 +14,7 @@
 #include <type_traits>
 
 #include "core/counters.h"
+#include "core/prefetch.h"
 
 namespace sluice {
 
@@ -55,6 +56,7 @@ class RecordRing {
     new (place) Record{{static_cast<std::uint32_t>(size), static_cast<std::uint32_t>(bytes.size())}, header};
     std::copy(bytes.begin(), bytes.end(), reinterpret_cast<std::uint8_t*>(place + sizeof(Record)));
     put_.store(put + size, std::memory_order_release);
+    FetchRoom(put + size);
     return true;
   }
   // Whether a record of so many bytes would find room; one that would not is counted. While there is none, the reader
@@ -117,6 +119,12 @@ class RecordRing {
     Header header;
   };
   static_assert(sizeof(Size) == alignof(Record));
+
+  // What the next record will be written to, most likely: the reader has had it.
+  void FetchRoom(std::uint64_t at) const {
+    constexpr std::uint64_t kLine = 64, kLines = (sizeof(Record) + kLine - 1) / kLine + 1;
+    for (std::uint64_t i = 0; i < kLines; ++i) PrefetchToWrite(&bytes_[(at + i * kLine) & (capacity_ - 1)]);
+  }
 
   const std::size_t capacity_;
   std::unique_ptr<std::byte[]> bytes_;

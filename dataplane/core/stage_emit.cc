@@ -20,8 +20,11 @@ bool EmitStage::EmitFates(Burst& burst, PipelineOutput& out) {
       if (out.outcomes != nullptr) out.outcomes->push_back(burst.outcomes[i]);
     }
   }
-  if (capture_ != nullptr && capture_->wish() != nullptr) [[unlikely]]
-    CaptureBurst(burst);
+  const CaptureWish* const wish = capture_ == nullptr ? nullptr : capture_->wish();
+  const bool captures_all = wish != nullptr && wish->forwarded;
+  if (captures_all) [[unlikely]] {
+    for (std::uint32_t i = 0; i < burst.count; ++i) CapturePacket(burst, i, *wish);
+  }
   Counter& forwarded = counters_.verdicts[static_cast<std::size_t>(Verdict::kForward)];
   if ((burst.dropped | burst.held) == 0) [[likely]] {
     forwarded.Add(burst.count);
@@ -43,6 +46,8 @@ bool EmitStage::EmitFates(Burst& burst, PipelineOutput& out) {
         .Add(frame.frame_length);
     if (drop_ring_->Watches(fate) || (denies_ != nullptr && DenyTable::Holds(fate))) [[unlikely]]
       RecordDrop(burst, i);
+    if (wish != nullptr && !captures_all) [[unlikely]]
+      CapturePacket(burst, i, *wish);
     if (!burst.IsPlain(i) && burst.packets[i].Is(ParsedPacket::kFirstFragment)) {
       reader_.MarkDropped(frame, burst.packets[i]);
     }
@@ -86,24 +91,21 @@ void EmitStage::RecordDrop(Burst& burst, std::uint32_t index) {
 }
 
 // Of what is forwarded, outcomes are known: the burst tells them (CapturesForwarded).
-void EmitStage::CaptureBurst(Burst& burst) {
-  const CaptureWish& wish = *capture_->wish();
-  if (burst.dropped == 0 && !wish.forwarded) return;
-  for (std::uint32_t i = 0; i < burst.count; ++i) {
-    if (!wish.Wants(burst.fates[i]) || !capture_->HasRoom()) continue;
-    const Frame& frame = burst.frames[i];
-    const ParsedPacket& packet = burst.PacketAt(i);
-    if (!wish.Wants(packet)) continue;
-    DropRecord record = MakeDenyRecord(burst, i);
-    const Outcome& outcome = burst.outcomes[i];
-    if (burst.fates[i] == DropReason::kNone) {
-      record.verdict = Verdict::kForward;
-      record.egress_rule = outcome.decided ? outcome.egress.rule : kNoRule;
-      record.ingress_rule = outcome.decided ? outcome.ingress.rule : kNoRule;
-    }
-    const std::uint32_t bytes = wish.payload ? frame.length : HeaderBytes(frame, packet);
-    capture_->Put(record, burst.tells && outcome.state == PacketState::kReply, {frame.data, bytes});
+void EmitStage::CapturePacket(Burst& burst, std::uint32_t index, const CaptureWish& wish) {
+  const DropReason fate = burst.fates[index];
+  if (!wish.Wants(fate) || !capture_->HasRoom()) return;
+  const Frame& frame = burst.frames[index];
+  const ParsedPacket& packet = burst.PacketAt(index);
+  if (!wish.Wants(packet)) return;
+  DropRecord record = MakeDenyRecord(burst, index);
+  const Outcome& outcome = burst.outcomes[index];
+  if (fate == DropReason::kNone) {
+    record.verdict = Verdict::kForward;
+    record.egress_rule = outcome.decided ? outcome.egress.rule : kNoRule;
+    record.ingress_rule = outcome.decided ? outcome.ingress.rule : kNoRule;
   }
+  const std::uint32_t bytes = wish.payload ? frame.length : HeaderBytes(frame, packet);
+  capture_->Put(record, burst.tells && outcome.state == PacketState::kReply, {frame.data, bytes});
 }
 
 void EmitStage::RecordLost(const Frame& frame, const ParsedPacket& packet, DropReason reason) {

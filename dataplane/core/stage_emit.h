@@ -50,7 +50,7 @@ class EmitStage {
   DropRecord MakeRecord(const Frame& frame, const ParsedPacket& packet, DropReason reason) const;
   DropRecord MakeDenyRecord(Burst& burst, std::uint32_t index) const;
   void RecordDrop(Burst& burst, std::uint32_t index);
-  void CaptureBurst(Burst& burst);
+  void CapturePacket(Burst& burst, std::uint32_t index, const CaptureWish& wish);
 
   const FlowKeeper& keeper_;
   ReadStage& reader_;

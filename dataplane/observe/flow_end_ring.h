@@ -43,13 +43,26 @@ class FlowEndRing final : public FlowListener {
     if (!WantsNext()) return;
     const std::uint32_t put = put_.load(std::memory_order_relaxed);
     const std::uint64_t age_ms = now_ms - flow.began_ms;
-    const bool is_long = flow.source.address.family != Family::kIpv4 || UpperOf(age_ms, flow) != 0;
+    const bool is_long =
+        flow.source.address.family != Family::kIpv4 || UpperOf(age_ms, flow.traffic.packets, flow.reply.packets) != 0;
     At(put).head.Set(flow, cause, now_ms, is_long);
     if (is_long) At(put + 1).rest.Set(flow, age_ms);
     const std::uint32_t end = put + (is_long ? 2 : 1);
     put_.store(end, std::memory_order_release);
     PrefetchToWrite(&At(end + kAhead));
     if (is_long) PrefetchToWrite(&At(end + kAhead - 1));
+  }
+  bool Ipv4FlowEnded(const Ipv4FlowEnd& flow) override {
+    if (!WantsNext()) return true;
+    const std::uint64_t lesser = FlowTotal::Packets(flow.record.from_lesser.packets_and_moment);
+    const std::uint64_t greater = FlowTotal::Packets(flow.record.from_greater.packets_and_moment);
+    if (UpperOf(flow.now_ms - flow.began_ms, lesser + greater, lesser | greater) != 0) [[unlikely]]
+      return false;
+    const std::uint32_t put = put_.load(std::memory_order_relaxed);
+    At(put).head.Set(flow, static_cast<std::uint32_t>(lesser), static_cast<std::uint32_t>(greater));
+    put_.store(put + 1, std::memory_order_release);
+    PrefetchToWrite(&At(put + 1 + kAhead));
+    return true;
   }
 
   // The reader. Calls visit(const FlowEndRecord&) for up to `most`, the oldest first. Returns how many there were.
@@ -76,8 +89,8 @@ class FlowEndRing final : public FlowListener {
   static constexpr std::uint32_t kAhead = 6;
 
   // What 32 bits of each do not hold.
-  static std::uint64_t UpperOf(std::uint64_t age_ms, const FlowView& flow) {
-    return (age_ms | flow.traffic.packets | flow.reply.packets) >> 32;
+  static std::uint64_t UpperOf(std::uint64_t age_ms, std::uint64_t packets, std::uint64_t reply_packets) {
+    return (age_ms | packets | reply_packets) >> 32;
   }
 
   // All that is to be said of most flows of IPv4.
@@ -102,6 +115,35 @@ class FlowEndRing final : public FlowListener {
       generation = flow.generation;
       bytes = flow.traffic.bytes;
       reply_bytes = flow.reply.bytes;
+    }
+    // Packets of either end. Which of them opened the flow is anyone's guess, so that nothing branches on it.
+    void Set(const Ipv4FlowEnd& flow, std::uint32_t from_lesser, std::uint32_t from_greater) {
+      using Entry = FlowEntry<Ipv4FlowKey>;
+      const std::uint64_t lesser = flow.entry.words[0], greater = flow.entry.words[1];
+      const std::uint8_t flags = flow.entry.flags();
+      const std::uint64_t swaps = (flags & Entry::kOriginatorIsGreater) != 0 ? ~std::uint64_t{0} : 0;
+      const std::uint64_t ends_differ = (lesser ^ greater) & swaps;
+      const std::uint64_t originator = lesser ^ ends_differ, replier = greater ^ ends_differ;
+      source = static_cast<std::uint32_t>(originator >> 16);
+      destination = static_cast<std::uint32_t>(replier >> 16);
+      source_port = static_cast<std::uint16_t>(originator);
+      destination_port = static_cast<std::uint16_t>(replier);
+      protocol = flow.entry.protocol();
+      state = flow.entry.state();
+      cause = flow.cause;
+      replied = (flags & Entry::kReplied) != 0;
+      guessed = (flags & Entry::kGuessed) != 0;
+      is_long = false;
+      egress_rule = flow.rules.egress;
+      ingress_rule = flow.rules.ingress;
+      idle_ms = static_cast<std::uint32_t>(flow.now_ms) - flow.entry.last_seen_ms;
+      age_ms = static_cast<std::uint32_t>(flow.now_ms - flow.began_ms);
+      packets = from_lesser + from_greater;
+      reply_packets = from_greater ^ ((from_lesser ^ from_greater) & static_cast<std::uint32_t>(swaps));
+      generation = flow.generation;
+      const std::uint64_t lesser_bytes = flow.record.from_lesser.bytes, greater_bytes = flow.record.from_greater.bytes;
+      bytes = lesser_bytes + greater_bytes;
+      reply_bytes = greater_bytes ^ ((lesser_bytes ^ greater_bytes) & swaps);
     }
     FlowEndRecord record() const {
       FlowEndRecord record;

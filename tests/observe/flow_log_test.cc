@@ -169,6 +169,21 @@ TEST_F(FlowLogTest, WhatAFullRingLostIsToldInTheStream) {
   EXPECT_EQ(log->Counts()[1].lost[0], 0u) << "it wants no flows that ended";
 }
 
+void ExpectSame(const FlowEndRecord& end, const FlowEndRecord& wanted) {
+  const FlowView& flow = end.flow;
+  EXPECT_TRUE(flow.source.address == wanted.flow.source.address && flow.source.port == wanted.flow.source.port);
+  EXPECT_TRUE(flow.destination.address == wanted.flow.destination.address &&
+              flow.destination.port == wanted.flow.destination.port);
+  EXPECT_EQ(std::tuple(flow.protocol, flow.state, flow.replied, flow.guessed, flow.generation, flow.egress_rule,
+                       flow.ingress_rule),
+            std::tuple(wanted.flow.protocol, wanted.flow.state, wanted.flow.replied, wanted.flow.guessed,
+                       wanted.flow.generation, wanted.flow.egress_rule, wanted.flow.ingress_rule));
+  EXPECT_EQ(std::tuple(flow.traffic.packets, flow.traffic.bytes, flow.reply.packets, flow.reply.bytes),
+            std::tuple(wanted.flow.traffic.packets, wanted.flow.traffic.bytes, wanted.flow.reply.packets,
+                       wanted.flow.reply.bytes));
+  EXPECT_EQ(std::tuple(end.cause, end.idle_ms, end.age_ms), std::tuple(wanted.cause, wanted.idle_ms, wanted.age_ms));
+}
+
 // Short ones and long ones in any order, around the ring's end many times: each comes out as it went in.
 TEST(FlowEndRing, EveryFlowComesOutAsItWentIn) {
   constexpr std::uint64_t kNowMs = std::uint64_t{7} << 32;
@@ -182,19 +197,7 @@ TEST(FlowEndRing, EveryFlowComesOutAsItWentIn) {
       const FlowEndRecord wanted = expected.front();
       expected.pop_front();
       ++taken;
-      const FlowView& flow = end.flow;
-      EXPECT_TRUE(flow.source.address == wanted.flow.source.address && flow.source.port == wanted.flow.source.port);
-      EXPECT_TRUE(flow.destination.address == wanted.flow.destination.address &&
-                  flow.destination.port == wanted.flow.destination.port);
-      EXPECT_EQ(std::tuple(flow.protocol, flow.state, flow.replied, flow.guessed, flow.generation, flow.egress_rule,
-                           flow.ingress_rule),
-                std::tuple(wanted.flow.protocol, wanted.flow.state, wanted.flow.replied, wanted.flow.guessed,
-                           wanted.flow.generation, wanted.flow.egress_rule, wanted.flow.ingress_rule));
-      EXPECT_EQ(std::tuple(flow.traffic.packets, flow.traffic.bytes, flow.reply.packets, flow.reply.bytes),
-                std::tuple(wanted.flow.traffic.packets, wanted.flow.traffic.bytes, wanted.flow.reply.packets,
-                           wanted.flow.reply.bytes));
-      EXPECT_EQ(std::tuple(end.cause, end.idle_ms, end.age_ms),
-                std::tuple(wanted.cause, wanted.idle_ms, wanted.age_ms));
+      ExpectSame(end, wanted);
     });
   };
   for (int i = 0; i < 10'000; ++i) {
@@ -291,6 +294,80 @@ TEST_F(FlowLogTest, WhatAFilterAsksOfEndsIsNotAskedOfALineWithoutEnds) {
   EXPECT_THAT(lines.front(), HasSubstr(R"("src":{"address":"0.0.0.1")"));
   EXPECT_THAT(lines.back(), AllOf(HasSubstr(R"("packets":7,"bytes":420)"), Not(HasSubstr("src"))));
   EXPECT_EQ(log->Counts()[1].lines, 0u);
+}
+
+// A ring that is told of ends of IPv4 flows, and the views that say the same.
+class BothWays final : public FlowListener {
+ public:
+  void FlowEnded(const FlowView& flow, FlowEndCause cause, std::uint64_t now_ms) override {
+    views.push_back({flow, cause, static_cast<std::uint32_t>(now_ms) - flow.last_seen_ms, now_ms - flow.began_ms});
+  }
+  bool Ipv4FlowEnded(const Ipv4FlowEnd& flow) override {
+    EXPECT_TRUE(ring.Ipv4FlowEnded(flow));
+    return false;
+  }
+
+  FlowEndRing ring;
+  std::vector<FlowEndRecord> views;
+};
+
+TEST(FlowEndRing, AnEndOfAnIpv4FlowSaysWhatItsViewSays) {
+  PipelineFixture worker;
+  BothWays both;
+  worker.pipeline().Listen(&both);
+  worker.Load(ServerAdmitsClient());
+  for (std::uint16_t port = 1; port <= 40; ++port) {
+    const auto ways = {std::pair("10.0.0.1", "10.0.0.2"), std::pair("10.0.0.2", "10.0.0.1")};
+    const bool server_opens = port % 2 == 0;
+    for (const auto& [source, destination] : ways) {
+      const bool opens = server_opens == (source == std::string("10.0.0.2"));
+      if (!opens && port % 3 == 0) continue;
+      const auto packet = PacketBuilder().Ethernet().Ipv4(source, destination);
+      for (int i = 0; i < port; ++i) {
+        const std::uint16_t from = opens ? static_cast<std::uint16_t>(1000 + port) : 80;
+        worker.Send(PacketBuilder(packet).Tcp(from, opens ? 80 : static_cast<std::uint16_t>(1000 + port), kTcpAck));
+        worker.Advance(1);
+      }
+    }
+  }
+  worker.Advance(1'000'000);
+  worker.SweepAll();
+  ASSERT_GE(both.views.size(), 40u);
+  std::size_t count = 0, replied = 0, guessed = 0, greater = 0;
+  both.ring.Take(1'000'000, [&](const FlowEndRecord& end) {
+    ASSERT_LT(count, both.views.size());
+    ExpectSame(end, both.views[count++]);
+    replied += end.flow.reply.packets != 0 ? 1 : 0;
+    guessed += end.flow.guessed ? 1 : 0;
+    greater += end.flow.source.address == *IpAddress::Parse("10.0.0.2") ? 1 : 0;
+  });
+  EXPECT_EQ(count, both.views.size());
+  EXPECT_GT(replied, 0u);
+  EXPECT_GT(guessed, 0u);
+  EXPECT_GT(greater, 0u);
+  EXPECT_LT(greater, count);
+}
+
+TEST(FlowEndRing, WhatOneLineDoesNotHoldIsAskedForAsAView) {
+  FlowEntry<Ipv4FlowKey> entry{};
+  FlowRecord<Ipv4FlowKey> record{};
+  FlowEndRing ring(1);
+  const auto end = [&](std::uint64_t began_ms = 7, std::uint64_t now_ms = 9) {
+    return ring.Ipv4FlowEnded({entry, record, 1, {}, began_ms, FlowEndCause::kExpired, now_ms});
+  };
+  EXPECT_FALSE(end(7, 7 + (std::uint64_t{1} << 32)));
+  for (FlowTotal* total : {&record.from_lesser, &record.from_greater}) {
+    total->packets_and_moment = std::uint64_t{1} << 32;
+    EXPECT_FALSE(end());
+    total->packets_and_moment = std::uint64_t{1} << FlowTotal::kPacketBits;
+    EXPECT_TRUE(end()) << "a moment is no packet";
+    EXPECT_EQ(ring.Take(4, [](const FlowEndRecord& one) { EXPECT_EQ(one.flow.traffic.packets, 0u); }), 1u);
+    total->packets_and_moment = 0;
+  }
+  EXPECT_EQ(ring.lost(), 0u);
+  EXPECT_TRUE(end());
+  EXPECT_TRUE(end()) << "told, and lost";
+  EXPECT_EQ(ring.lost(), 1u);
 }
 
 TEST_F(FlowLogTest, AFileThatCannotBeWrittenIsSaidOnceWithItsReason) {

@@ -7,7 +7,7 @@
 
 namespace sluice {
 
-inline constexpr std::uint32_t kApiMinor = 9;  // ours; policy.proto says how the API may grow
+inline constexpr std::uint32_t kApiMinor = 10;  // ours; policy.proto says how the API may grow
 
 inline constexpr std::uint32_t kPartsSinceApiMinor = 4;
 

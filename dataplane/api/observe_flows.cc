@@ -77,6 +77,7 @@ Status ObserveService::ListFlows(const v1::ListFlowsRequest& request, AnswerWrit
   const auto filtered = EndFilter::Of(request);
   if (const auto* error = std::get_if<std::string>(&filtered)) return {grpc::StatusCode::INVALID_ARGUMENT, *error};
   const auto& filter = std::get<EndFilter>(filtered);
+  if (request.samples()) return SampleFlows(request, filter, writer);
   std::uint64_t left = std::min(request.limit() == 0 ? kMaxFlowsListed : request.limit(), kMaxFlowsListed);
   FlowWriter flows(writer, request.batched());
   std::vector<v1::Flow> slice(kFlowsASlice);

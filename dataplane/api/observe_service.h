@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "api/drop_feed.h"
+#include "api/end_filter.h"
 #include "api/read_calls.h"
 #include "api/silent_pods.h"
 #include "core/pipeline_config.h"
@@ -82,6 +83,7 @@ class ObserveService final : public RawObserveService {
   grpc::Status ListPolicies(const v1::ListPoliciesRequest& request, AnswerWriter& writer);
   grpc::Status GetTableStats(const v1::GetTableStatsRequest&, AnswerWriter& writer);
   grpc::Status ListFlows(const v1::ListFlowsRequest& request, AnswerWriter& writer);
+  grpc::Status SampleFlows(const v1::ListFlowsRequest& request, const EndFilter& filter, AnswerWriter& writer);
   grpc::Status ListPorts(const v1::ListPortsRequest&, AnswerWriter& writer);
   grpc::Status ListWorkers(const v1::ListWorkersRequest&, AnswerWriter& writer);
   grpc::Status ListDrops(const v1::ListDropsRequest&, AnswerWriter& writer);

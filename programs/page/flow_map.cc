@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <numeric>
+#include <unordered_map>
+#include <utility>
 
 namespace sluice {
 
@@ -21,40 +23,34 @@ FlowMap::Pair* FlowMap::PairOf(const MapEnd& source, const MapEnd& destination) 
   return pairs_.size() < kMaxPairs ? &pairs_[key] : nullptr;
 }
 
-void FlowMap::BeginSample(std::uint64_t now_ns) {
+// Millions of flows have some thousands of pairs: each is looked up by its ends once.
+void FlowMap::Sample(std::uint64_t now_ns, const std::vector<MapEnd>& ends, std::vector<Flow> flows) {
   for (auto& [key, pair] : pairs_) pair.live = {};
-  sample_.clear();
   not_told_ = 0;
-  seconds_ = sampled_ns_ == 0 ? 0 : static_cast<double>(now_ns - sampled_ns_) / kSecond;
+  const double seconds = sampled_ns_ == 0 ? 0 : static_cast<double>(now_ns - sampled_ns_) / kSecond;
   sampled_ns_ = now_ns;
-}
-
-void FlowMap::Add(const MapEnd& source, const MapEnd& destination, const Flow& flow) {
-  Pair* pair = PairOf(source, destination);
-  if (pair == nullptr) {
-    ++not_told_;
-    return;
-  }
-  ++pair->live.connections;
-  sample_.emplace_back(flow, pair);
-}
-
-void FlowMap::EndSample() {
-  const auto by_key = [](const auto& a, const auto& b) { return a.first.key < b.first.key; };
-  std::sort(sample_.begin(), sample_.end(), by_key);
+  std::sort(flows.begin(), flows.end(), [](const Flow& a, const Flow& b) { return a.key < b.key; });
+  std::unordered_map<std::uint64_t, Pair*> pairs;
   auto old = before_.begin();
-  for (const auto& [flow, pair] : sample_) {
-    if (seconds_ <= 0) break;
+  for (const Flow& flow : flows) {
+    const auto [known, is_new] = pairs.try_emplace(std::uint64_t{flow.source} << 32 | flow.destination);
+    if (is_new) known->second = PairOf(ends[flow.source], ends[flow.destination]);
+    Pair* pair = known->second;
+    if (pair == nullptr) {
+      ++not_told_;
+      continue;
+    }
+    ++pair->live.connections;
+    if (seconds <= 0) continue;
     while (old != before_.end() && old->key < flow.key) ++old;
     const bool is_known = old != before_.end() && old->key == flow.key && old->packets <= flow.packets;
     // A flow that is new, or begins again, had all of its packets since.
-    const Flow grown = {0, flow.packets - (is_known ? old->packets : 0), flow.bytes - (is_known ? old->bytes : 0)};
-    pair->live.packets_per_second += static_cast<double>(grown.packets) / seconds_;
-    pair->live.bytes_per_second += static_cast<double>(grown.bytes) / seconds_;
+    const std::uint64_t packets = flow.packets - (is_known ? old->packets : 0);
+    const std::uint64_t bytes = flow.bytes - (is_known ? old->bytes : 0);
+    pair->live.packets_per_second += static_cast<double>(packets) / seconds;
+    pair->live.bytes_per_second += static_cast<double>(bytes) / seconds;
   }
-  before_.clear();
-  for (const auto& [flow, pair] : sample_) before_.push_back(flow);
-  sample_ = {};
+  before_ = std::move(flows);
 }
 
 // Empties the buckets between the newest and this one.

@@ -46,12 +46,13 @@ class FlowMap {
     std::uint64_t key = 0;  // the same in each sample
     std::uint64_t packets = 0;
     std::uint64_t bytes = 0;
+    // Numbers of ends: places in the list that came with it.
+    std::uint32_t source = 0;
+    std::uint32_t destination = 0;
   };
 
-  // A sample: begin, its flows, end.
-  void BeginSample(std::uint64_t now_ns);
-  void Add(const MapEnd& source, const MapEnd& destination, const Flow& flow);
-  void EndSample();
+  // Takes a sample: all flows that live.
+  void Sample(std::uint64_t now_ns, const std::vector<MapEnd>& ends, std::vector<Flow> flows);
 
   void AddDenied(const MapEnd& source, const MapEnd& destination, std::uint64_t packets, std::uint64_t time_ns);
 
@@ -75,10 +76,8 @@ class FlowMap {
   static std::uint64_t BucketOf(std::uint64_t time_ns) { return time_ns / (10 * kSecond); }
 
   std::map<PairKey, Pair> pairs_;
-  std::vector<std::pair<Flow, Pair*>> sample_;  // the one that is being taken
-  std::vector<Flow> before_;                    // by key
+  std::vector<Flow> before_;  // the last sample, by key
   std::uint64_t sampled_ns_ = 0;
-  double seconds_ = 0;  // between the two samples; 0: there is one alone
   std::uint64_t not_told_ = 0;
 };
 

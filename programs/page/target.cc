@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "codec/codec.h"
+#include "page/flow_sample.h"
 #include "page/workload_name.h"
 #include "sluice/printable.h"
 #include "sluice/time_text.h"
@@ -50,15 +51,6 @@ std::uint64_t UnixNowNs() {
 std::string TextOf(const nlohmann::json& object, const char* key) {
   const auto field = object.find(key);
   return field != object.end() && field->is_string() ? field->get<std::string>() : "";
-}
-
-std::uint64_t KeyOf(const v1::Flow& flow) {
-  std::string key = flow.source();
-  key += flow.destination();
-  for (const std::uint32_t number : {flow.source_port(), flow.destination_port(), flow.protocol(), flow.worker()}) {
-    key.append(reinterpret_cast<const char*>(&number), sizeof number);
-  }
-  return std::hash<std::string_view>()(key);
 }
 
 }  // namespace
@@ -267,35 +259,21 @@ PageTarget::MapAnswer PageTarget::AskMap() {
 
 std::string PageTarget::SampleFlows(const PodsAnswer& pods) {
   v1::ListFlowsRequest request;
-  request.set_batched(true);
-  std::map<std::string, MapEnd, std::less<>> ends;  // of pods that were seen
-  const auto end_of = [&](const std::string& pod) -> const MapEnd& {
-    const auto known = ends.find(pod);
-    return known != ends.end() ? known->second : ends.emplace(pod, EndOf(pods, pod)).first->second;
-  };
-  struct Seen {
-    const MapEnd* source;
-    const MapEnd* destination;
-    FlowMap::Flow flow;
-  };
-  std::vector<Seen> seen;
+  request.set_samples(true);
+  request.set_batched(true);  // of one that knows no samples
+  FlowSample sample([&](const std::string& pod) { return EndOf(pods, pod); });
   Call call(*this, kPatienceWithLists);
   const auto reader = stub_->ListFlows(call.context(), request);
-  const auto take = [&](const v1::Flow& flow) {
-    if (flow.state() == "CUT") return;  // policy denies it: its packets come as denials
-    seen.push_back(
-        {&end_of(flow.source_pod()), &end_of(flow.destination_pod()), {KeyOf(flow), flow.packets(), flow.bytes()}});
-  };
   for (v1::Flow message; reader->Read(&message);) {
-    if (message.flows().empty()) take(message);
-    for (const v1::Flow& flow : message.flows()) take(flow);
+    if (sample.Take(message)) continue;
+    call.context()->TryCancel();
+    reader->Finish();
+    return "its list of flows cannot be read";
   }
   std::string error = WhyNot(reader->Finish());
   if (!error.empty()) return error;
   const std::lock_guard lock(map_mutex_);
-  flows_.BeginSample(UnixNowNs());
-  for (const Seen& one : seen) flows_.Add(*one.source, *one.destination, one.flow);
-  flows_.EndSample();
+  flows_.Sample(UnixNowNs(), sample.ends(), sample.TakeFlows());
   return "";
 }
 

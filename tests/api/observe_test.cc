@@ -1,6 +1,12 @@
 // What ObserveService says of a policy that was pushed and of packets that went through a real pipeline.
 #include <gmock/gmock.h>
 
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
 #include "api/limits.h"
 #include "api/observed_plane.h"
 #include "codec/api_minor.h"
@@ -174,6 +180,57 @@ TEST_F(ObserveTest, FlowsComeInBoundedBatchesWhereTheseAreAskedFor) {
   EXPECT_EQ(limited[0].flows_size(), 1000);
   request.set_pod("default/bystander");
   EXPECT_TRUE(Flows(request).empty());
+}
+
+TEST_F(ObserveTest, SamplesOfFlowsHaveWhatTheWholeListHas) {
+  for (std::uint16_t port = 2000; port < 12000; ++port) {
+    plane_.worker.Send(PacketBuilder().Ethernet().Ipv4("10.0.0.1", "10.0.0.2").Tcp(port, 80, kTcpSyn));
+  }
+  v1::ListFlowsRequest request;
+  std::uint64_t flows = 0, packets = 0, bytes = 0;
+  for (const v1::Flow& flow : Flows(request)) {
+    ++flows;
+    packets += flow.packets();
+    bytes += flow.bytes();
+  }
+  ASSERT_GT(flows, 9000u);
+  request.set_samples(true);
+  const auto sampled = [&] {
+    struct Sums {
+      std::set<std::uint64_t> keys;
+      std::set<std::string> pairs;
+      std::uint64_t flows = 0, packets = 0, bytes = 0;
+    } sums;
+    std::vector<std::string> pods = {""};
+    for (const v1::Flow& message : Flows(request)) {
+      EXPECT_LT(message.ByteSizeLong(), kChunkBytes + 16384);
+      const v1::FlowSamples& samples = message.samples();
+      pods.insert(pods.end(), samples.pods().begin(), samples.pods().end());
+      for (int i = 0; i < samples.keys_size(); ++i) {
+        sums.keys.insert(samples.keys(i));
+        sums.pairs.insert(pods.at(samples.sources(i)) + " " + pods.at(samples.destinations(i)));
+        ++sums.flows;
+        sums.packets += samples.packets(i);
+        sums.bytes += samples.bytes(i);
+      }
+    }
+    return sums;
+  };
+  const auto all = sampled();
+  EXPECT_EQ(all.keys.size(), flows);
+  EXPECT_EQ(all.pairs, std::set<std::string>{"default/client default/server"});
+  EXPECT_EQ(all.flows, flows);
+  EXPECT_EQ(all.packets, packets);
+  EXPECT_EQ(all.bytes, bytes);
+  EXPECT_EQ(sampled().keys, all.keys) << "a flow keeps its key";
+
+  request.set_limit(1000);
+  EXPECT_EQ(sampled().flows, 1000u);
+  request.set_port(2001);
+  EXPECT_EQ(sampled().flows, 1u);
+  request.set_port(0);
+  request.set_pod("default/bystander");
+  EXPECT_EQ(sampled().flows, 0u);
 }
 
 TEST_F(ObserveTest, BadFlowFilterIsRefused) {

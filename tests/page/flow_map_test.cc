@@ -3,6 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
 namespace sluice {
 namespace {
 
@@ -13,10 +18,9 @@ const MapEnd kDatabase{"shop", "database"};
 
 class FlowMapTest : public testing::Test {
  protected:
-  void Sample(std::uint64_t at_s, const std::vector<FlowMap::Flow>& flows) {
-    map_.BeginSample(kStart + at_s * kSecond);
-    for (const FlowMap::Flow& flow : flows) map_.Add(kWeb, kDatabase, flow);
-    map_.EndSample();
+  void Sample(std::uint64_t at_s, std::vector<FlowMap::Flow> flows) {
+    for (FlowMap::Flow& flow : flows) flow.destination = 1;
+    map_.Sample(kStart + at_s * kSecond, {kWeb, kDatabase}, std::move(flows));
   }
   MapEdge Edge(std::uint64_t at_s) {
     const auto edges = map_.Read(kStart + at_s * kSecond);
@@ -73,11 +77,24 @@ TEST_F(FlowMapTest, ADenialOfLongAgoOrOfTheFutureBreaksNothing) {
 }
 
 TEST_F(FlowMapTest, PairsBeyondTheBoundAreCountedTogether) {
-  map_.BeginSample(kStart);
-  for (std::size_t i = 0; i < FlowMap::kMaxPairs + 5; ++i) map_.Add({"a", std::to_string(i)}, kDatabase, {i, 1, 1});
-  map_.EndSample();
+  std::vector<MapEnd> ends = {kDatabase};
+  std::vector<FlowMap::Flow> flows;
+  for (std::uint32_t i = 1; i <= FlowMap::kMaxPairs + 5; ++i) {
+    ends.push_back({"a", std::to_string(i)});
+    flows.push_back({i, 1, 1, i, 0});
+  }
+  map_.Sample(kStart, ends, flows);
   EXPECT_EQ(map_.not_told(), 5u);
   EXPECT_EQ(map_.Read(kStart).size(), FlowMap::kMaxPairs);
+}
+
+TEST_F(FlowMapTest, EachDirectionIsAPairAndOrderDoesNotMatter) {
+  map_.Sample(kStart, {kWeb, kDatabase, {}}, {{9, 1, 64, 0, 1}, {3, 1, 64, 1, 0}, {5, 1, 64, 2, 1}, {4, 1, 64, 0, 1}});
+  const auto edges = map_.Read(kStart);
+  EXPECT_EQ(edges.size(), 3u);
+  EXPECT_EQ(edges.at({kWeb, kDatabase}).connections, 2u);
+  EXPECT_EQ(edges.at({kDatabase, kWeb}).connections, 1u);
+  EXPECT_EQ(edges.at({MapEnd(), kDatabase}).connections, 1u);
 }
 
 }  // namespace

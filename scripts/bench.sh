@@ -5,9 +5,12 @@
 #   scripts/bench.sh --publish                     then also writes the tables of README.md and docs/speed.md, and docs/bench
 #   scripts/bench.sh compare REV [SECTION...]      this tree and the commit REV side by side
 #
+# Sections: structures hits line peers connections change staged seeing flap compile tiers memory follow grid stages node.
+#
 # Figures of two runs compare only as ratios, and only if nothing else ran beside them. bench/README.md says more.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+[[ ${1:-} != -h && ${1:-} != --help ]] || exec scripts/usage.sh scripts/bench.sh
 
 scripts/install-deps.sh bench >&2
 echo "bench: building release" >&2

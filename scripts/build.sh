@@ -3,6 +3,7 @@
 # Presets: release (the default), quick, debug, asan, tsan. With CI=true, as in CI, warnings are errors.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+[[ ${1:-} != -h && ${1:-} != --help ]] || exec scripts/usage.sh scripts/build.sh
 
 preset=${1:-release}
 shift || true

@@ -8,13 +8,13 @@
 #   asan   every test binary under the address and undefined-behaviour sanitizers
 #   tsan   the tests that use threads, under the thread sanitizer
 #
-#   cluster[.SHAPE]   Kubernetes' own NetworkPolicy suite on a real cluster (tests/cluster; needs root); SHAPE is one of its
-#          clusters: bridge, ptp, two.bridge, two.ptp, masquerade,
-#          clusterpolicy
+#   cluster[.SHAPE]   Kubernetes' own NetworkPolicy suite on real clusters (tests/cluster; needs root), or on one of them:
+#          bridge, ptp, two.bridge, two.ptp, masquerade, clusterpolicy
 #
 # No PART means all but the last. Every check is a ctest test, so one ctest summary closes the run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+[[ ${1:-} != -h && ${1:-} != --help ]] || exec scripts/usage.sh scripts/test.sh
 
 all_parts=(lint unit e2e fuzz asan tsan)
 parts=("$@")

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import pty
+import re
 import shutil
 import subprocess
 import tempfile
@@ -100,6 +101,32 @@ class TestCluster(WithFolder):
         run = self.run_it("3.4.23")
         self.assertEqual(run.returncode, 3)
         self.assertIn("no etcd that will do", run.stderr)
+
+
+class Help(unittest.TestCase):
+    """Of the scripts that README names: their purpose and their arguments, without a build."""
+
+    def help_of(self, script, *option):
+        run = subprocess.run([ROOT / "scripts" / script, *option], cwd="/", capture_output=True, text=True, timeout=60)
+        self.assertEqual((run.returncode, run.stderr), (0, ""))
+        return run.stdout
+
+    def test_is_there_for_each(self):
+        for script in ("quickstart.sh", "test.sh", "bench.sh", "build.sh"):
+            with self.subTest(script):
+                self.assertIn(f"scripts/{script}", self.help_of(script, "--help"))
+                self.assertEqual(self.help_of(script, "-h"), self.help_of(script, "--help"))
+
+    def test_names_the_parts_of_the_tests(self):
+        run = subprocess.run([ROOT / "scripts" / "test.sh", "none"], capture_output=True, text=True, timeout=60)
+        for part in run.stderr.partition("there are: ")[2].split():
+            self.assertIn(part.removeprefix("cluster."), self.help_of("test.sh", "--help"))
+
+    def test_names_the_sections_of_the_bench(self):
+        bench = (ROOT / "bench" / "bench.py").read_text()
+        sections = re.findall(r'^    "(\w+)": ', bench.partition("SECTIONS = {")[2].partition("\n}")[0], re.MULTILINE)
+        self.assertGreater(len(sections), 10)
+        self.assertIn(f"Sections: {' '.join(sections)}.", self.help_of("bench.sh", "--help"))
 
 
 class Refusals(unittest.TestCase):

@@ -1,6 +1,6 @@
 // The reference of flows: what becomes of each packet of a sequence, while policy and time change under it.
 //
-// Written from what the documents say of connections (SEMANTICS.md NP-04, NP-60, NP-61 and NP-80; docs/operating.md,
+// Written from what the documents say of connections (docs/semantics.md, NP-04, NP-60, NP-61, NP-80; docs/operating.md,
 // "Connections"), as a story a connection: which end spoke, closed, and when. It is slow on purpose: every packet has
 // policy evaluated again, and nothing is remembered but what a reader of the documents would write down. It shares no
 // code with the filter, so that a mistake there cannot hide in it.

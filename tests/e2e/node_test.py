@@ -40,7 +40,7 @@ class Pods(NodeTest):
 
 
 class Services(NodeTest):
-    def test_a_service_is_reached_by_whom_policy_admits(self):
+    def test_a_service_is_reached_by_whom_policy_admits(self):  # NP-43: by what is behind it
         self.assertEqual(self.reach(CLIENT, "tcp", SERVICE, port=80, size=300_000), "open")
 
     def test_a_service_is_not_reached_by_whom_policy_denies(self):
@@ -53,11 +53,11 @@ class Services(NodeTest):
     def test_a_pod_reaches_itself_by_its_service(self):
         self.assertEqual(self.reach(SERVER, "tcp", SERVICE, port=80), "open")
 
-    def test_a_node_port_shows_the_client_to_policy(self):
+    def test_a_node_port_shows_the_client_to_policy(self):  # NP-73
         self.assertEqual(self.reach(OUTSIDE, "tcp", NODE, port=30081, size=300_000), "open")
         self.assertEqual(self.reach(OUTSIDE, "tcp", NODE, port=30080), "timeout")
 
-    def test_a_node_port_from_a_pod_shows_the_pod_to_policy(self):
+    def test_a_node_port_from_a_pod_shows_the_pod_to_policy(self):  # NP-73
         self.assertEqual(self.reach(CLIENT, "tcp", NODE, port=30080), "open")
         self.assertEqual(self.reach(OPEN, "tcp", NODE, port=30080), "timeout")
         self.assertEqual(self.reach(CLIENT, "tcp", NODE, port=30081), "timeout")

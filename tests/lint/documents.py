@@ -1,9 +1,11 @@
-"""The documents say what the sources say: drop reasons row by row, and every file that a document links to exists."""
+"""The documents say what the sources say: drop reasons row by row, and the rules that sources and tests name. Every file
+that a document links to exists."""
 
 import pathlib
 import re
 import sys
 
+RULE = re.compile(r"\b(C?NP|FQ)[-_](\d\d)")  # NP-51; in names of tests NP_51
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -33,6 +35,35 @@ def drop_reason_problems():
         yield "docs/drop-reasons.md: rows are not in the header's order"
 
 
+SOURCES = "base codec control dataplane docs examples include node programs proto reference".split()
+
+
+def rules_in(*folders):
+    """The rules that files in `folders` name, each with one of these files."""
+    named = {}
+    for folder in folders:
+        for file in sorted(pathlib.Path(folder).rglob("*")):
+            if file.suffix in (".cc", ".h", ".md", ".py", ".proto", ".txt", ".yaml") and file.name != "documents.py":
+                for kind, number in RULE.findall(file.read_text()):
+                    named.setdefault(f"{kind}-{number}", file)
+    return named
+
+
+def semantics_problems():
+    rows = re.findall(r"^\| ((?:C?NP|FQ)-\d\d) \|", pathlib.Path("docs/semantics.md").read_text(), re.MULTILINE)
+    if not rows:
+        yield "docs/semantics.md: no rule found"
+    if rows != list(dict.fromkeys(rows)):
+        yield "docs/semantics.md: a rule has two rows"
+    for rule, file in rules_in(*SOURCES, "tests", "bench").items():
+        if rule not in rows:
+            yield f"{file}: names {rule}, which docs/semantics.md does not have"
+    tested = rules_in("tests")
+    for rule in rows:
+        if rule not in tested:
+            yield f"docs/semantics.md: no test names {rule}"
+
+
 def link_problems():
     for document in [*pathlib.Path(".").glob("*.md"), *pathlib.Path("docs").rglob("*.md")]:
         for target in LINK.findall(document.read_text()):
@@ -41,7 +72,7 @@ def link_problems():
 
 
 def main():
-    problems = [*drop_reason_problems(), *link_problems()]
+    problems = [*drop_reason_problems(), *semantics_problems(), *link_problems()]
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0

@@ -1,4 +1,4 @@
-"""Pods that policy awaits (SEMANTICS.md, NP-81): new_pod_test.py KUBE_CLUSTER [ROUNDS]
+"""Pods that policy awaits (docs/semantics.md, NP-81): new_pod_test.py KUBE_CLUSTER [ROUNDS]
 
 In namespace x, policies isolate pods labelled `role: guarded`, and admit those labelled `role: served` by TCP 80. In
 each round three pods come, and frames go to and from their addresses all the while: from before there is a pod until

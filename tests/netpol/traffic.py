@@ -1,7 +1,7 @@
 """Connections between all hosts, by all kinds of traffic, IPv4 and IPv6: which open, and what becomes of the open ones.
 
-Every look opens all connections anew, and speaks on all that the look before it opened: SEMANTICS.md's NP-80 holds for
-each of them at every step of every case, and NP-04 for the answers.
+Every look opens all connections anew, and speaks on all that the look before it opened: NP-80 (docs/semantics.md) holds
+for each of them at every step of every case, and NP-04 for the answers.
 """
 
 import collections

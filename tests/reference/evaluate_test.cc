@@ -1,4 +1,4 @@
-// The reference evaluator against answers written by hand from SEMANTICS.md.
+// The reference evaluator against answers written by hand from docs/semantics.md.
 #include "reference/evaluate.h"
 
 #include <gtest/gtest.h>

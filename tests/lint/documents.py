@@ -1,5 +1,5 @@
-"""The documents say what the sources say: drop reasons row by row, and the rules that sources and tests name. Every file
-that a document links to exists."""
+"""The documents say what the sources say: drop reasons row by row, and the rules that sources and tests name. Files that
+they link to exist."""
 
 import pathlib
 import re

@@ -43,11 +43,6 @@ bool HoldsWholeFamily(const std::vector<Prefix>& networks, Family family) {
                      [&](const Prefix& one) { return one.base.family == family && one.length == 0; });
 }
 
-// `networks` match pods and nodes as well (CNP-13), so those of both families cover every kind of peer.
-bool IsEverywhere(const ClusterPolicyPeer& peer) {
-  return HoldsWholeFamily(peer.networks, Family::kIpv4) && HoldsWholeFamily(peer.networks, Family::kIpv6);
-}
-
 bool IsPeerCovered(const ClusterPolicyPeer& peer, const ClusterPolicyPeer& other) {
   if (IsEverywhere(other)) return true;
   if (peer.pods) return other.pods && IsCoveredBy(*peer.pods, *other.pods);
@@ -66,6 +61,10 @@ bool IsPortCovered(const ClusterPolicyPort& port, const ClusterPolicyPort& other
 }
 
 }  // namespace
+
+bool IsEverywhere(const ClusterPolicyPeer& peer) {
+  return HoldsWholeFamily(peer.networks, Family::kIpv4) && HoldsWholeFamily(peer.networks, Family::kIpv6);
+}
 
 bool IsCoveredBy(const PodSelection& selection, const PodSelection& other) {
   return Selects(other.namespaces, selection.namespaces) && Selects(other.pods, selection.pods);

@@ -18,6 +18,9 @@ bool IsCoveredBy(const ClusterPolicyRule& rule, const ClusterPolicyRule& other);
 // True only where each pod that `selection` selects is selected by `other`, too.
 bool IsCoveredBy(const PodSelection& selection, const PodSelection& other);
 
+// Whether the peer is every address. `networks` match pods and nodes as well (CNP-13), so those of both families do.
+bool IsEverywhere(const ClusterPolicyPeer& peer);
+
 // False only where no port and protocol belongs to both; a name may stand for any number.
 bool PortsMeet(const ClusterPolicyRule& rule, const ClusterPolicyRule& other);
 

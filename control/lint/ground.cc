@@ -37,7 +37,8 @@ constexpr std::array<LintRule, kRuleCount> kRules = {{
     {"peer-matches-nothing", "A peer selects no pod."},
     {"port-of-no-container", "All pods that the policy selects declare their ports, and none declares this one."},
     {"redundant-rule", "Another rule of the policy admits all that this one does."},
-    {"rule-never-decides", "An earlier rule of the tier matches all that a rule of cluster policy matches."},
+    {"rule-never-decides",
+     "An earlier rule of the tier, or for a NetworkPolicy one of the Admin tier, matches all that a rule matches."},
     {"rules-not-in-force", "The policy has rules in a direction that its policyTypes leave out."},
     {"selects-nothing", "A policy selects no pod."},
 }};

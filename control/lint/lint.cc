@@ -3,6 +3,7 @@
 #include "lint/cluster_policies.h"
 #include "lint/ground.h"
 #include "lint/network_policies.h"
+#include "lint/overruled.h"
 #include "lint/promoted.h"
 
 namespace sluice {
@@ -12,6 +13,7 @@ LintResult Lint(const Manifests& manifests, LintScope scope, const LintDns* dns)
   LintGround ground(manifests, scope);
   const Isolated isolated = LintNetworkPolicies(&ground);
   LintClusterPolicies(isolated, dns, &ground);
+  if (scope == LintScope::kAll) LintOverruled(&ground);
   return {ground.TakeFindings(), ground.has_pods()};
 }
 

@@ -27,30 +27,14 @@ std::string FieldOf(const Side& side, std::size_t index) {
   return std::string(side.path) + '[' + std::to_string(index) + ']';
 }
 
-std::string TitleOf(const ClusterPolicy& policy) { return std::string(Name(policy.kind)) + ' ' + policy.name; }
-
-// As its author wrote it.
-std::string_view ActionText(const ClusterPolicy& policy, Action action) {
-  if (action == Action::kDeny) return "Deny";
-  if (action == Action::kPass) return "Pass";
-  return policy.kind == ClusterPolicyKind::kClusterNetworkPolicy ? "Accept" : "Allow";
-}
-
 bool HaveEqualPlaces(const ClusterPolicy& a, const ClusterPolicy& b) {
   return a.tier == b.tier && a.priority == b.priority;
 }
 
 class TierLook {
  public:
-  TierLook(const std::vector<ClusterPolicy>& policies, const Meeting& meeting) : meeting_(meeting) {
-    for (const ClusterPolicy& policy : policies) {
-      if (!policy.refused) order_.push_back(&policy);
-    }
-    // The order in which the rules are asked (CNP-02).
-    std::sort(order_.begin(), order_.end(), [](const ClusterPolicy* a, const ClusterPolicy* b) {
-      return std::tie(a->tier, a->priority, a->name, a->kind) < std::tie(b->tier, b->priority, b->name, b->kind);
-    });
-  }
+  TierLook(const std::vector<ClusterPolicy>& policies, const Meeting& meeting)
+      : meeting_(meeting), order_(AskedInOrder(policies)) {}
 
   std::vector<TierFinding> Run() {
     for (std::size_t i = 0; i < order_.size(); ++i) {
@@ -129,6 +113,25 @@ class TierLook {
 };
 
 }  // namespace
+
+std::string TitleOf(const ClusterPolicy& policy) { return std::string(Name(policy.kind)) + ' ' + policy.name; }
+
+std::string_view ActionText(const ClusterPolicy& policy, Action action) {
+  if (action == Action::kDeny) return "Deny";
+  if (action == Action::kPass) return "Pass";
+  return policy.kind == ClusterPolicyKind::kClusterNetworkPolicy ? "Accept" : "Allow";
+}
+
+std::vector<const ClusterPolicy*> AskedInOrder(const std::vector<ClusterPolicy>& policies) {
+  std::vector<const ClusterPolicy*> order;
+  for (const ClusterPolicy& policy : policies) {
+    if (!policy.refused) order.push_back(&policy);
+  }
+  std::sort(order.begin(), order.end(), [](const ClusterPolicy* a, const ClusterPolicy* b) {
+    return std::tie(a->tier, a->priority, a->name, a->kind) < std::tie(b->tier, b->priority, b->name, b->kind);
+  });
+  return order;
+}
 
 std::string RuleText(const ClusterPolicyRule& rule, const std::string& field) {
   return rule.name.empty() ? field : field + " '" + rule.name + '\'';

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/cluster_policy.h"
@@ -36,6 +37,12 @@ struct Meeting {
 // direction. The findings hold pointers into `policies`. Any thread.
 std::vector<TierFinding> LookAtTiers(const std::vector<ClusterPolicy>& policies, const Meeting& meeting);
 
+// Those that were not refused, in the order in which their rules are asked (CNP-02).
+std::vector<const ClusterPolicy*> AskedInOrder(const std::vector<ClusterPolicy>& policies);
+
+std::string TitleOf(const ClusterPolicy& policy);
+// As its author wrote it.
+std::string_view ActionText(const ClusterPolicy& policy, Action action);
 // "spec.ingress[2] 'name'", or without a name of its own "spec.ingress[2]".
 std::string RuleText(const ClusterPolicyRule& rule, const std::string& field);
 

@@ -156,13 +156,17 @@ TEST_F(LintTest, EgressWithoutDnsIsFoundUnlessAnotherPolicyAdmitsItOrNobodyIsRea
 // Cluster policies, one a document, of kind ClusterNetworkPolicy: their findings as "rule name field".
 class TierLintTest : public LintTest {
  protected:
-  std::vector<std::string> FindingsOf(const std::vector<std::string>& specs) {
+  void WritePolicies(const std::vector<std::string>& specs) const {
     std::string text;
     for (std::size_t i = 0; i < specs.size(); ++i) {
       text += "---\napiVersion: policy.networking.k8s.io/v1alpha2\nkind: ClusterNetworkPolicy\nmetadata: {name: p" +
               std::to_string(i) + "}\nspec:\n" + specs[i];
     }
     Write("m/cluster.yaml", text);
+  }
+
+  std::vector<std::string> FindingsOf(const std::vector<std::string>& specs) {
+    WritePolicies(specs);
     std::vector<std::string> arguments = {"lint", "--manifests", "m", "-o", "json"};
     if (!config_.empty()) {
       Write("sluiced.yaml", config_);
@@ -217,6 +221,67 @@ TEST_F(TierLintTest, RuleBehindOneThatMatchesAllOfItIsFoundInItsPolicyAndInAnoth
                           Admin(2, Rule("Accept", "team: shop", kPort80))}),
               IsEmpty())
       << "only some of the subjects are denied";
+}
+
+TEST_F(TierLintTest, NetworkPolicysRuleIsFoundWhereTheAdminTierDecidesAllOfIt) {
+  const std::string of_web = "  podSelector: {matchLabels: {app: web}}\n  ingress:\n";
+  const std::string from_api =
+      of_web + "  - from: [{podSelector: {matchLabels: {app: api}}}]\n    ports: [{port: 80}]\n";
+  const std::vector<std::string> found = {"rule-never-decides 7"};
+  WritePolicies({Admin(1, Rule("Deny", "team: shop"))});
+  EXPECT_EQ(RulesOf(from_api), found) << "by the pods that are there, whatever the selectors";
+  EXPECT_EQ(RulesOf(of_web + "  - from: [{ipBlock: {cidr: 192.0.2.0/24}}]\n"), std::vector<std::string>());
+  EXPECT_EQ(RulesOf(of_web + "  - ports: [{port: 80}]\n"), std::vector<std::string>()) << "others are admitted by it";
+  WritePolicies({Admin(1, Rule("Accept", "team: shop", kPort80))});
+  EXPECT_EQ(RulesOf(from_api), found);
+  WritePolicies({Admin(1, Rule("Accept", "team: shop", kPort90))});
+  EXPECT_EQ(RulesOf(from_api), std::vector<std::string>()) << "of other ports";
+  WritePolicies({Admin(1, Rule("Deny", "team: data"))});
+  EXPECT_EQ(RulesOf(from_api), std::vector<std::string>()) << "from other pods";
+  WritePolicies({Admin(1, Rule("Deny", "team: shop"), "namespaces: {matchLabels: {team: data}}")});
+  EXPECT_EQ(RulesOf(from_api), std::vector<std::string>()) << "to other pods";
+}
+
+TEST_F(TierLintTest, NetworkPolicysRuleDecidesWhatAPassLeavesToIt) {
+  const std::string from_api =
+      "  podSelector: {matchLabels: {app: web}}\n  ingress:\n"
+      "  - from: [{podSelector: {matchLabels: {app: api}}}]\n    ports: [{port: 80}]\n";
+  const std::string deny = Rule("Deny", "team: shop");
+  WritePolicies({Admin(1, Rule("Pass", "team: shop", kPort80) + deny)});
+  EXPECT_EQ(RulesOf(from_api), std::vector<std::string>());
+  WritePolicies({Admin(1, Rule("Pass", "team: shop", kPort80)), Admin(2, deny)});
+  EXPECT_EQ(RulesOf(from_api), std::vector<std::string>());
+  WritePolicies({Admin(1, Rule("Pass", "team: shop", kPort90) + Rule("Pass", "team: data") + deny)});
+  EXPECT_EQ(RulesOf(from_api), std::vector<std::string>{"rule-never-decides 7"}) << "it passes other connections";
+  WritePolicies({Admin(2, Rule("Pass", "team: shop", kPort80)), Admin(1, deny)});
+  // The Pass is behind the Deny itself, which is told of the cluster policy.
+  const CommandResult result = Run({"lint", "--manifests", "m"});
+  EXPECT_THAT(result.out, HasSubstr("NetworkPolicy shop/p spec.ingress[0]: ClusterNetworkPolicy p1 spec.ingress[0] 'r' "
+                                    "(Deny) of the Admin tier comes first and matches all that this rule matches, so "
+                                    "this one admits nothing; remove it, or have a Pass put before that one"));
+}
+
+TEST_F(TierLintTest, NetworkPolicysEgressAndBlocksAreHeldAgainstNetworks) {
+  const auto admin = [](const std::string& networks) {
+    return "  tier: Admin\n  priority: 1\n  subject: {namespaces: {}}\n  egress:\n"
+           "  - {name: r, action: Deny, to: [{networks: [" +
+           networks + "]}]}\n";
+  };
+  const std::string to_block =
+      "  podSelector: {matchLabels: {app: web}}\n  policyTypes: [Egress]\n  egress:\n"
+      "  - to: [{ipBlock: {cidr: 192.0.2.0/24}}]\n    ports: [{port: 53, protocol: UDP}, {port: 53}]\n";
+  const std::string to_all = "  podSelector: {matchLabels: {app: web}}\n  policyTypes: [Egress]\n  egress:\n  - {}\n";
+  const std::vector<std::string> found = {"rule-never-decides 8"};
+  WritePolicies({admin("192.0.0.0/16")});
+  EXPECT_EQ(RulesOf(to_block), found);
+  EXPECT_EQ(RulesOf(to_all), std::vector<std::string>());
+  WritePolicies({admin("192.0.2.0/25")});
+  EXPECT_EQ(RulesOf(to_block), std::vector<std::string>());
+  WritePolicies({admin("0.0.0.0/0")});
+  EXPECT_EQ(RulesOf(to_all), std::vector<std::string>()) << "IPv6 is left";
+  WritePolicies({admin("0.0.0.0/0, '::/0'")});
+  EXPECT_EQ(RulesOf(to_all), found);
+  EXPECT_EQ(RulesOf(to_block), found);
 }
 
 TEST_F(TierLintTest, PoliciesOfOnePriorityAreFoundWhereTheyDisagreeAboutTheSameConnections) {

@@ -174,7 +174,7 @@ class FlowLogTest(unittest.TestCase):
         sluiced = self.start([udp_frame(80)] * 5, self.to_file(until="2020-01-01T00:00:00Z"), {"to": f"file:{self.folder}/other"})
         self.assertTrue(wait_until(lambda: self.lines(self.folder / "other")))
         self.assertEqual(self.lines(), [])
-        self.assertIn("its `until` has come: it gets no more lines", sluiced.log_text())
+        self.assertTrue(wait_until(lambda: "its `until` has come: it gets no more lines" in sluiced.log_text()))
 
     def test_a_flow_that_lives_is_told_with_what_came_since(self):
         sluiced = self.start([udp_frame(53)] * 5, self.to_file(), flow_log_live_interval=1, timeouts={"udp": 1000})
@@ -272,7 +272,7 @@ class FlowLogTest(unittest.TestCase):
                 client.settimeout(60)
                 line = json.loads(lines.readline())
         self.assertEqual((line["type"], line["not_logged"], line["cause"]), ("lost", 2, "sink"))
-        self.assertIn("takes lines again", sluiced.log_text())
+        self.assertTrue(wait_until(lambda: "takes lines again" in sluiced.log_text()), sluiced.log_text())
 
     def test_standard_output_has_ready_and_then_lines(self):
         sluiced = self.start([udp_frame(80)], {"to": "stdout"})

@@ -49,7 +49,7 @@ class FlowKeeper {
   std::uint64_t whole_now_ms() const { return now_ms_.load(std::memory_order_relaxed); }
   // The lower half of the table's generation. A flow that the table judged keeps it.
   std::uint32_t judged_now() const { return judged_now_; }
-  // There is no policy yet, and packets that could concern a pod must be dropped.
+  // Whether there is no policy yet, so that packets that could concern a pod must be dropped.
   bool closed() const { return closed_; }
 
   template <typename Key>
@@ -78,7 +78,7 @@ class FlowKeeper {
     return !table_->changes().Since(judged, Key::Lesser(entry.words).address) &&
            !table_->changes().Since(judged, Key::Greater(entry.words).address);
   }
-  // Policy should know an end of the packet but does not, and packets with such an end must be dropped.
+  // Whether the packet must be dropped because policy should know one of its ends but does not.
   bool IsUnknownEndpoint(const Classification& answer) const {
     return answer.unknown_endpoint && drop_unknown_endpoint_;
   }

@@ -185,7 +185,7 @@ struct Classifier::Memory {
     if (ports.bundles != kNoTierPort || table.any_port_bundled() != 0) {
       answer.egress = DecideByBoth(table, source, Direction::kEgress, destination, ports);
       answer.ingress = DecideByBoth(table, destination, Direction::kIngress, source, ports);
-    } else {  // no cluster policy names most ports
+    } else {  // most ports are in no cluster policy
       answer.egress = DecideBySections(table, source.egress, destination.peer_class, ports.sections);
       answer.ingress = DecideBySections(table, destination.ingress, source.peer_class, ports.sections);
     }

@@ -1,13 +1,13 @@
-// A burst on its way through the stages: its frames, and what each stage found out for the next.
+// A burst on its way through the stages: its frames, and what each stage found out for the next stage.
 //
-//   read        stage_read.h     frames           -> packets, keys; fates of what is malformed
-//   find flows  stage_find.h     keys             -> flows; the packets of flows that are judged are done
+//   read        stage_read.h     frames           -> packets, keys; fates of malformed frames
+//   find flows  stage_find.h     keys             -> flows; packets of judged flows are done
 //   judge       stage_judge.h    misses           -> flows that are opened or judged again; fates
-//   dns         stage_dns.h  watched packets  -> copies for who listens to DNS; answers that wait
-//   account     stage_account.h  flows            -> rules' counters (flows count their packets as they are met)
+//   dns         stage_dns.h  watched packets  -> copies for the thread that listens to DNS; answers that wait
+//   account     stage_account.h  flows            -> rules' counters (a flow counts a packet when the packet meets it)
 //   emit        stage_emit.h     frames and fates -> what leaves, what is dropped, counters
 //
-// Plain data with the few functions that read it. One Burst a worker, used again and again; not shared between threads.
+// Plain data and the few functions that read it. Each worker has one Burst and reuses it; threads do not share it.
 #ifndef SLUICE_DATAPLANE_CORE_BURST_H_
 #define SLUICE_DATAPLANE_CORE_BURST_H_
 
@@ -26,7 +26,7 @@
 
 namespace sluice {
 
-// A bit a packet, in `Burst::unread` and `Lane::in_secondary`.
+// One bit per packet, in `Burst::unread` and `Lane::in_secondary`.
 static_assert(kMaxBurst <= 64);
 static_assert(kMaxBurst <= Classifier::kMaxBurst);
 
@@ -37,10 +37,10 @@ struct Miss {
   std::uint32_t packet;
   std::uint32_t slot;  // in its family's lane; kNoSlot: an ICMP error
   Family family;
-  Side side = Side::kOriginal;  // whose packet it was taken for: of kReply's, the query has the ends exchanged
+  Side side = Side::kOriginal;  // the side that the packet is taken to come from; kReply: the query exchanges the ends
 };
 
-// One packet of a lane. What each needs lies side by side, so that one address leads to all of it.
+// One packet of a lane. All fields of a packet lie side by side, so that one address leads to all of them.
 template <typename Key>
 struct alignas(Key::kWords == 2 ? 16 : 64) LaneSlot {
   Key key;
@@ -48,7 +48,7 @@ struct alignas(Key::kWords == 2 ? 16 : 64) LaneSlot {
   std::uint32_t packet;  // in the burst
   std::uint32_t flow;    // candidate
   std::uint32_t length;  // of the whole frame
-  std::uint16_t turn;    // the packet's event, and whose it is: of Lane::kTurns
+  std::uint16_t turn;    // the packet's event and which end sent it: one of Lane::kTurns
 };
 static_assert(sizeof(LaneSlot<Ipv4FlowKey>) == 48);
 static_assert(sizeof(LaneSlot<Ipv6FlowKey>) == 64);
@@ -59,14 +59,14 @@ struct Lane {
   using Slot = LaneSlot<Key>;
 
   std::uint32_t count = 0;
-  std::uint64_t in_secondary = 0;  // bit i: slot i's candidate is still to be found there
+  std::uint64_t in_secondary = 0;  // bit i: slot i's candidate must still be found in its secondary bucket
   std::array<Slot, kMaxBurst> slots;
 
   static constexpr std::uint16_t kFromGreater = static_cast<std::uint16_t>(FlowWay::kFromGreater);
   static_assert(kFromGreater >= kFlowEvents && kDataEvent == 0);
   static constexpr std::uint16_t kSteady = FlowEntry<Key>::kSteadyFromLesser | FlowEntry<Key>::kSteadyFromGreater;
-  // A packet's turn, by its event and whether its source is the greater end. The flag of kSteady that it has, if any,
-  // is the one that an entry has where such a packet leaves the flow's state as it is.
+  // A packet's turn, by its event and by whether its source is the greater end. A turn may have one flag of kSteady. An
+  // entry has the same flag if such a packet leaves the flow's state as it is.
   static constexpr std::array<std::array<std::uint16_t, 2>, kFlowEvents> kTurns = [] {
     std::array<std::array<std::uint16_t, 2>, kFlowEvents> turns{};
     for (std::uint16_t event = 0; event < kFlowEvents; ++event) {
@@ -99,10 +99,10 @@ struct Lane {
     slot.length = frame.frame_length;
     slot.turn = kTurns[event][source_is_greater ? 1 : 0];
   }
-  // How many slots are filled between the fetching of a slot's bucket and its use. Fewer are quicker where all flows
-  // are in a near cache, by a little; more where they are in memory, by a lot.
+  // How many slots are filled between fetching a slot's bucket and using it. Fewer are a little
+  // quicker when all flows are in a near cache; more are much quicker when the flows are in memory.
   static constexpr std::uint32_t kAhead = 16;
-  // Finds the candidate of a slot whose bucket was fetched, and fetches what to look at next.
+  // Finds the candidate of a slot whose bucket was fetched, and fetches what the lookup reads next.
   void FetchEntry(Slot* slot, const FlowIndex& index, const FlowEntry<Key>* entries) {
     const std::uint32_t matches = index.MatchesInPrimary(slot->place);
     if (matches == 0) [[unlikely]]
@@ -110,7 +110,7 @@ struct Lane {
     slot->flow = index.FirstOf(slot->place, matches);
     FlowTable<Key>::PrefetchEntry(entries, slot->flow);
   }
-  // The same of the last ones, after which all have their candidate.
+  // Does the same for the last slots. After it, every slot has its candidate.
   void FetchLastEntries(const FlowTable<Key>& table) {
     const FlowIndex index = table.index();  // a copy, which stays in registers
     const FlowEntry<Key>* const entries = table.entries();
@@ -119,7 +119,7 @@ struct Lane {
     }
     if (in_secondary != 0) FetchFromSecondary(table);
   }
-  // What the packet asks of the table: the other way round, where its flow's originator is not its source.
+  // What the packet asks of the table. If `side` is kReply, the ends are exchanged, so that the originator comes first.
   ClassifyQuery Query(std::uint32_t slot, Side side) const {
     const FlowEnd lesser = Key::Lesser(slots[slot].key.words), greater = Key::Greater(slots[slot].key.words);
     const bool greater_first = SourceIsGreater(slot) != (side == Side::kReply);
@@ -131,7 +131,7 @@ struct Lane {
   bool SourceIsGreater(std::uint32_t slot) const { return (slots[slot].turn & kFromGreater) != 0; }
   FlowEvent EventAt(std::uint32_t slot) const { return static_cast<FlowEvent>(slots[slot].turn & (kFlowEvents - 1)); }
   FlowWay WayAt(std::uint32_t slot) const { return static_cast<FlowWay>(slots[slot].turn & kFromGreater); }
-  // The same of a steady packet, whose event is 0: the shift by it needs no further instruction.
+  // The same for a steady packet: its event is 0, so the shift by the way needs no further instruction.
   FlowWay WayOfSteady(std::uint32_t slot) const {
     return static_cast<FlowWay>(slots[slot].turn & (2 * kFromGreater - 1));
   }
@@ -154,7 +154,7 @@ struct Lane {
   }
 
  private:
-  // Of slots that stand in their secondary bucket, which has come.
+  // For slots whose candidate is in their secondary bucket, once that bucket has been fetched.
   [[gnu::noinline]] void FetchFromSecondary(const FlowTable<Key>& table) {
     for (; in_secondary != 0; in_secondary &= in_secondary - 1) {
       Slot& slot = slots[static_cast<std::size_t>(std::countr_zero(in_secondary))];
@@ -163,7 +163,7 @@ struct Lane {
       table.PrefetchEntry(slot.flow);
     }
   }
-  // Of a slot of which its primary bucket knows nothing. Its candidate is an entry that is not it.
+  // For a slot whose tag is not in its primary bucket. Its candidate becomes an entry that does not have its key.
   [[gnu::noinline]] void LookElsewhere(Slot* slot, const FlowIndex& index) {
     slot->flow = 0;
     if (!index.MayBeInSecondary(slot->place)) return;
@@ -173,31 +173,31 @@ struct Lane {
 };
 
 struct Burst {
-  // Given.
+  // Given by the caller.
   const Frame* frames = nullptr;
   std::uint32_t count = 0;
   bool tells = false;  // somebody wants outcomes
 
-  // Read.
+  // Filled by the read stage.
   ParsedPacket* packets = nullptr;
-  std::uint64_t unread = 0;  // bit i: packets[i] is still to be filled in
+  std::uint64_t unread = 0;  // bit i: packets[i] must still be filled in
   Lane<Ipv4FlowKey> ipv4;
   Lane<Ipv6FlowKey> ipv6;
 
-  // Find flows.
+  // Filled by the find stage.
   std::uint32_t miss_count = 0;
   std::array<Miss, kMaxBurst> misses;
   std::array<ClassifyQuery, kMaxBurst> queries;  // of each miss
 
-  // What becomes of each: any stage may say.
+  // What becomes of each packet. Any stage may write it.
   std::uint32_t dropped = 0;
   std::array<DropReason, kMaxBurst> fates;  // kNone: forwarded
-  std::array<Verdict, kMaxBurst> verdicts;  // of those that are not
+  std::array<Verdict, kMaxBurst> verdicts;  // of packets that are not forwarded
   std::array<Outcome, kMaxBurst> outcomes;
 
-  // Of the few that are DNS: what no other packet touches comes last.
+  // For the few packets that are DNS. It comes last, since no other packet touches it.
   std::uint64_t watched = 0;  // bit i: the packet belongs to a flow that DnsStage looks at
-  std::uint64_t held = 0;     // bit i: it waits, and is no part of this burst any more
+  std::uint64_t held = 0;     // bit i: the packet waits, and is no longer part of this burst
 
   void Begin(const Frame* new_frames, ParsedPacket* new_packets, std::uint32_t new_count, bool new_tells) {
     frames = new_frames;
@@ -226,11 +226,11 @@ struct Burst {
       return ipv6;
   }
 
-  // A TCP or UDP packet without anything special, of which no ParsedPacket was made yet.
+  // Whether the packet is plain TCP or UDP, and no ParsedPacket was made of it yet.
   bool IsPlain(std::uint32_t index) const { return (unread >> index & 1) != 0; }
   const ParsedPacket& PacketAt(std::uint32_t index) {
     if (IsPlain(index)) {
-      Parse(frames[index], ParseConfig{}, packets[index]);  // of plain packets, no configuration says anything
+      Parse(frames[index], ParseConfig{}, packets[index]);  // the configuration does not matter for plain packets
       unread &= ~(std::uint64_t{1} << index);
     }
     return packets[index];
@@ -249,8 +249,8 @@ struct Burst {
     queries[miss_count] = query;
     misses[miss_count++] = miss;
   }
-  // Whose packet it is taken for, where it has no flow. A later fragment says nothing of its connection, and is judged
-  // as it stands.
+  // Which side a packet without a flow is taken to come from. A later fragment says nothing about its connection, so it
+  // is judged as it stands.
   template <typename Key>
   Side SideWithoutFlow(std::uint32_t slot) {
     const Lane<Key>& own = lane<Key>();

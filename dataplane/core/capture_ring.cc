@@ -16,7 +16,7 @@ bool AnyOrNone(const std::vector<T>& wanted, Is is) {
   return wanted.empty() || std::any_of(wanted.begin(), wanted.end(), is);
 }
 
-// From the transport header on.
+// How many bytes belong to headers, from the transport header on.
 std::uint32_t TransportBytes(const Frame& frame, const ParsedPacket& packet, std::uint32_t offset) {
   constexpr std::uint32_t kTcpBytes = 20, kUdpBytes = 8, kSctpBytes = 12, kIcmpBytes = 8;
   switch (packet.protocol) {
@@ -51,7 +51,7 @@ bool CaptureWish::Wants(const ParsedPacket& packet) const {
 
 std::uint32_t HeaderBytes(const Frame& frame, const ParsedPacket& packet) {
   if (packet.l4_offset == 0) {
-    // Not IP, or cut short or malformed before its transport: what was read.
+    // Not IP, or cut short or malformed before its transport: only what was read.
     const bool is_arp = packet.Is(ParsedPacket::kPass) && packet.l3_offset >= kEthernetBytes &&
                         frame.length >= packet.l3_offset && frame.data[packet.l3_offset - 2] == 0x08 &&
                         frame.data[packet.l3_offset - 1] == 0x06;
@@ -69,7 +69,7 @@ bool CaptureRing::Ask(CaptureWish wish) {
   if (!IsTurned()) return false;
   packets_.Reserve();
   const std::uint32_t next = asked_.load(std::memory_order_relaxed) + 1;
-  wishes_[next & 1] = std::move(wish);  // the worker looks at the other one
+  wishes_[next & 1] = std::move(wish);  // the worker reads the other one
   asked_.store(next, std::memory_order_release);
   return true;
 }

@@ -1,8 +1,8 @@
-// Packets of one worker for whoever captures: their bytes and what became of them, in a bounded ring from the worker to
+// Packets of one worker for a client that captures: their bytes and their fates, in a bounded ring from the worker to
 // one reader.
 //
-// While nobody captures, a burst costs two loads. While somebody does and the ring is full, a packet is only counted:
-// the worker never waits. Memory for the bytes is taken when somebody captures for the first time.
+// While nobody captures, a burst costs two loads. While somebody captures and the ring is full, a packet is only
+// counted: the worker never waits. The memory for the bytes is allocated when somebody captures for the first time.
 #ifndef SLUICE_DATAPLANE_CORE_CAPTURE_RING_H_
 #define SLUICE_DATAPLANE_CORE_CAPTURE_RING_H_
 
@@ -21,13 +21,13 @@
 
 namespace sluice {
 
-// What the worker puts into the ring. It is to keep out most of what nobody wants: the reader looks again.
+// Which packets the worker puts into the ring. It only keeps out most unwanted packets: the reader checks each again.
 struct CaptureWish {
   bool forwarded = false;
-  bool dropped = false;                       // rejected ones, too
-  std::uint64_t reasons = ~std::uint64_t{0};  // of those that are dropped: as DropRing::Watch
-  bool payload = false;                       // all that there is of a packet, not its headers alone
-  // At either end; empty: any.
+  bool dropped = false;                       // rejected packets, too
+  std::uint64_t reasons = ~std::uint64_t{0};  // of dropped packets: bits as in DropRing::Watch
+  bool payload = false;                       // the whole packet, not its headers alone
+  // Of either end; empty: any.
   std::vector<std::uint8_t> protocols;
   std::vector<std::uint16_t> ports;
   std::vector<Prefix> addresses;
@@ -39,20 +39,20 @@ struct CaptureWish {
   bool Wants(const ParsedPacket& packet) const;
 };
 
-// How much of a frame is headers: of Ethernet with its tags, IP, and TCP, UDP, SCTP or ICMP. Never more than
+// How many bytes of a frame are headers: Ethernet with its tags, IP, and TCP, UDP, SCTP or ICMP. Never more than
 // `frame.length`.
 std::uint32_t HeaderBytes(const Frame& frame, const ParsedPacket& packet);
 
 class CaptureRing {
  public:
-  static constexpr std::size_t kCapacity = std::size_t{4} << 20;  // bytes, headers of records included
+  static constexpr std::size_t kCapacity = std::size_t{4} << 20;  // bytes, including the headers of records
 
   // `capacity`: a power of two.
   explicit CaptureRing(std::size_t capacity = kCapacity) : packets_(capacity) {}
 
-  // The worker.
+  // For the worker's thread.
 
-  // Once a burst, and from time to time without one: takes up what the reader wants.
+  // Call it once a burst, and from time to time without one: it takes up what the reader wants.
   void Turn() {
     const std::uint32_t asked = asked_.load(std::memory_order_acquire);
     if (asked == turned_.load(std::memory_order_relaxed)) [[likely]]
@@ -63,25 +63,25 @@ class CaptureRing {
   }
   // Null: nobody captures.
   const CaptureWish* wish() const { return wish_; }
-  // Whether a packet's headers would find room; one that would not is counted.
+  // Whether the ring has room for a packet's headers. If not, the packet is counted as lost.
   bool HasRoom() { return packets_.HasRoom(kMostHeaderBytes); }
-  // Requires a wish. Rules are those that decided, on either side. `reply`: against the direction of its flow.
+  // Requires a wish. `record` has the rules that decided, on either side. `reply`: against the direction of its flow.
   void Put(const DropRecord& record, bool reply, std::span<const std::uint8_t> bytes);
 
-  // The reader, one at a time.
+  // For the reader, one at a time.
 
-  // False: the worker has not taken up what was asked for before, and this is not asked for.
+  // Returns false, and asks for nothing, if the worker has not yet taken up the wish before.
   bool Ask(CaptureWish wish);
   bool IsTurned() const { return turned_.load(std::memory_order_acquire) == asked_.load(std::memory_order_relaxed); }
-  // Calls visit(const DropRecord&, bool reply, std::span<const std::uint8_t> bytes) for up to `most` packets, the
-  // oldest first. Returns how many there were.
+  // Calls visit(const DropRecord&, bool reply, std::span<const std::uint8_t> bytes) for up to `most` packets, oldest
+  // first. Returns how many packets there were.
   template <typename Visit>
   std::size_t Take(std::size_t most, Visit visit) {
     return packets_.Take(most, [&](const Packet& packet, std::span<const std::uint8_t> bytes) {
       visit(packet.record, packet.reply, bytes);
     });
   }
-  // Any thread: packets that were wanted and found no room, since start.
+  // Any thread: wanted packets that found no room, since start.
   std::uint64_t overflowed() const { return packets_.overflowed(); }
 
  private:
@@ -91,10 +91,10 @@ class CaptureRing {
     DropRecord record;
   };
 
-  std::array<CaptureWish, 2> wishes_;                 // of an odd and an even number of `asked_`
+  std::array<CaptureWish, 2> wishes_;                 // for even and odd numbers of `asked_`
   RecordRing<Packet> packets_;                        // has memory before the first `asked_`
   const CaptureWish* wish_ = nullptr;                 // the worker's
-  alignas(64) std::atomic<std::uint32_t> asked_ = 0;  // wishes that the reader had
+  alignas(64) std::atomic<std::uint32_t> asked_ = 0;  // wishes that the reader asked for
   std::atomic<std::uint32_t> turned_ = 0;             // ... and that the worker took up
 };
 

@@ -1,4 +1,4 @@
-// Counters of one worker: it alone writes, any thread reads.
+// Counters of one worker: only the worker writes them, and any thread reads them.
 #ifndef SLUICE_DATAPLANE_CORE_COUNTERS_H_
 #define SLUICE_DATAPLANE_CORE_COUNTERS_H_
 
@@ -10,7 +10,7 @@
 
 namespace sluice {
 
-// Relaxed: a reader sees each counter as it was a moment ago, and no order between them.
+// Relaxed: a reader sees each counter as it was a moment ago, with no order between counters.
 class Counter {
  public:
   void Add(std::uint64_t amount) {
@@ -27,7 +27,7 @@ struct alignas(64) PipelineCounters {
   std::array<Counter, 3> verdicts;  // by Verdict
   // ... and each that was not forwarded in exactly one of these as well.
   std::array<Counter, kDropReasonCount> drops;  // by DropReason
-  // Of whole frames. Those of what is forwarded are counted where frames are transmitted.
+  // Bytes of whole frames. Bytes of forwarded frames are counted where frames are transmitted.
   Counter dropped_bytes;
   Counter rejected_bytes;
 
@@ -40,7 +40,7 @@ struct alignas(64) PipelineCounters {
   Counter stateless;        // packets allowed without a flow because the table was full
   Counter related;          // ICMP errors that belong to a flow
   Counter encapsulated;     // tunnels between nodes, whether they passed or not
-  Counter answers;          // resets and ICMP errors made for what was rejected
+  Counter answers;          // resets and ICMP errors made for rejected packets
   Counter answers_limited;  // ... and not made because of rejects_per_second
 };
 

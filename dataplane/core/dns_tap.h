@@ -1,7 +1,7 @@
-// What crosses between one worker and the thread that listens to DNS (dns/): copies of packets of trusted resolvers one
-// way, which resolvers are trusted and how far the copies are read the other way.
+// What one worker and the thread that listens to DNS (dns/) exchange. The worker gives copies of packets of trusted
+// resolvers. The thread says which resolvers are trusted, and how far it has read the copies.
 //
-// The worker never waits: a copy that finds no room is counted, and nothing is learnt from it.
+// The worker never waits: a copy that finds no room is counted, and nothing is learnt from that packet.
 #ifndef SLUICE_DATAPLANE_CORE_DNS_TAP_H_
 #define SLUICE_DATAPLANE_CORE_DNS_TAP_H_
 
@@ -21,12 +21,12 @@
 namespace sluice {
 
 struct DnsTapConfig {
-  std::uint16_t port = 0;      // of resolvers; 0: nobody listens
-  std::uint32_t hold_ms = 50;  // an answer waits at most so long until what it says is in force
-  std::uint32_t held = 64;     // answers that wait at once; 0: none waits
+  std::uint16_t port = 0;      // the resolvers' port; 0: nobody listens
+  std::uint32_t hold_ms = 50;  // the longest that an answer waits until its addresses are in force
+  std::uint32_t held = 64;     // how many answers may wait at once; 0: none waits
 };
 
-// A packet of a flow that policy allows, without the headers. Its bytes are a message (UDP), or a part of the stream.
+// A packet of a flow that policy allows, without the headers. Its bytes are a UDP message, or a part of a TCP stream.
 struct DnsPacket {
   FlowEnd source;
   FlowEnd destination;
@@ -39,12 +39,12 @@ struct DnsPacket {
 
 // Written by the worker.
 struct DnsTapCounters {
-  Counter untrusted;     // answers (UDP) of resolvers that are not trusted
+  Counter untrusted;     // answers (UDP) from resolvers that are not trusted
   Counter held;          // packets that waited
-  Counter ran_out;       // ... and went on when hold_ms had passed
-  Counter no_room;       // ... when others needed their place; and answers of which no copy could be made
-  Counter fragmented;    // packets of trusted resolvers in fragments, which are not read
-  Counter lost_queries;  // of which no copy could be made: their answers will not count
+  Counter ran_out;       // ... and went on because hold_ms had passed
+  Counter no_room;       // ... because others needed their place; also answers that could not be copied
+  Counter fragmented;    // fragmented packets of trusted resolvers, which are not read
+  Counter lost_queries;  // queries that could not be copied: their answers will not count
   std::atomic<std::uint32_t> waiting = 0;  // at this moment
 };
 
@@ -55,9 +55,9 @@ class DnsTap {
   explicit DnsTap(const DnsTapConfig& config) : config_(config), packets_(kCapacity) { packets_.Reserve(); }
   const DnsTapConfig& config() const { return config_; }
 
-  // The worker.
+  // For the worker's thread.
 
-  // From time to time, and before Trusts: takes up which resolvers are trusted.
+  // Call it from time to time, and before Trusts: it takes up which resolvers are trusted.
   void Turn() {
     const std::uint32_t asked = asked_.load(std::memory_order_acquire);
     if (asked != turned_.load(std::memory_order_relaxed)) turned_.store(asked, std::memory_order_release);
@@ -69,14 +69,14 @@ class DnsTap {
   RecordRing<DnsPacket>& packets() { return packets_; }
   DnsTapCounters& counters() { return counters_; }
 
-  // One control thread at a time.
+  // For one control thread at a time.
 
   bool IsTurned() const { return turned_.load(std::memory_order_acquire) == asked_.load(std::memory_order_relaxed); }
-  // False: the worker has not taken up what was said before, and this is not said.
+  // Returns false, and changes nothing, if the worker has not yet taken up the list before.
   bool Trust(std::vector<IpAddress> sorted) {
     if (!IsTurned()) return false;
     const std::uint32_t asked = asked_.load(std::memory_order_relaxed);
-    trusted_[(asked + 1) & 1] = std::move(sorted);  // the worker looks at the other one
+    trusted_[(asked + 1) & 1] = std::move(sorted);  // the worker reads the other list
     asked_.store(asked + 1, std::memory_order_release);
     return true;
   }
@@ -86,7 +86,7 @@ class DnsTap {
 
  private:
   const DnsTapConfig config_;
-  std::array<std::vector<IpAddress>, 2> trusted_;  // of an even and an odd number of `asked_`
+  std::array<std::vector<IpAddress>, 2> trusted_;  // for even and odd numbers of `asked_`
   std::atomic<std::uint32_t> asked_ = 0;
   std::atomic<std::uint32_t> turned_ = 0;
   RecordRing<DnsPacket> packets_;

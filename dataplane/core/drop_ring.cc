@@ -2,8 +2,8 @@
 
 namespace sluice {
 
-// Pairs with Take: the reader is done with a slot before it says so in `taken_`, the worker with a record before it
-// says so in `put_`.
+// Pairs with Take: the reader is done with a slot before it stores
+// `taken_`, and the worker is done with a record before it stores `put_`.
 void DropRing::Put(const DropRecord& record) {
   const std::uint32_t put = put_.load(std::memory_order_relaxed);
   if (put - taken_seen_ == kCapacity) {

@@ -1,7 +1,7 @@
-// What one worker dropped or rejected, a record each, for whoever watches: a bounded ring from it to one reader.
+// What one worker dropped or rejected, one record each, for a client that watches: a bounded ring to one reader.
 //
-// While nobody watches, a drop costs one relaxed load. While somebody does and the ring is full, a drop is only
-// counted: a flood of them never waits for its reader.
+// While nobody watches, a drop costs one relaxed load. While somebody watches and the ring is full, a drop is only
+// counted: even a flood of drops never waits for the reader.
 #ifndef SLUICE_DATAPLANE_CORE_DROP_RING_H_
 #define SLUICE_DATAPLANE_CORE_DROP_RING_H_
 
@@ -17,22 +17,22 @@
 
 namespace sluice {
 
-// Of the sides that were denied, the sections that bind them (Classification has them), by which a default deny's
-// policies are found: ids of tables of `numbering`.
+// The sections that bind the sides that were denied, as Classification has them. By these, the policies of a default
+// deny are found. They are ids of tables of `numbering`.
 struct DeniedSections {
   std::uint64_t numbering = 0;
   IdSetId egress = kEmptyIdSet;
   IdSetId ingress = kEmptyIdSet;
 };
 
-// Addresses, ports and protocol are zero where the packet was not parsed so far.
+// Addresses, ports and protocol are zero if the packet was not parsed yet.
 struct DropRecord {
   std::uint64_t time_ns = 0;  // the worker's clock
   IpAddress source;
   IpAddress destination;
-  std::uint64_t epoch = 0;  // of the table in force, which the rules belong to
+  std::uint64_t epoch = 0;  // of the table in force; the rules belong to it
   std::uint64_t generation = 0;
-  RuleId egress_rule = kNoRule;   // what denied it on the source's side; kNoRule: that side did not
+  RuleId egress_rule = kNoRule;   // what denied the packet on the source's side; kNoRule: that side did not deny it
   RuleId ingress_rule = kNoRule;  // ... on the destination's
   DeniedSections sections = {};
   std::uint32_t frame_length = 0;
@@ -51,15 +51,15 @@ class DropRing {
 
   DropRing() : records_(std::make_unique<DropRecord[]>(kCapacity)) {}
 
-  // The worker.
+  // For the worker's thread.
   bool Watches(DropReason reason) const { return (watched_.load(std::memory_order_relaxed) & BitOf(reason)) != 0; }
   void Put(const DropRecord& record);
 
-  // The readers, one at a time.
+  // For the readers, one at a time.
 
-  // From now on these reasons are recorded, a bit each (BitOf); 0: none.
+  // From now on, drops for these reasons are recorded. One bit per reason (BitOf); 0: none.
   void Watch(std::uint64_t reasons) { watched_.store(reasons, std::memory_order_relaxed); }
-  // Calls visit(const DropRecord&) for what was recorded, oldest first. Returns how many there were.
+  // Calls visit(const DropRecord&) for each record, oldest first. Returns how many records there were.
   template <typename Visit>
   std::uint32_t Take(Visit visit) {
     const std::uint32_t begin = taken_.load(std::memory_order_relaxed);
@@ -69,7 +69,7 @@ class DropRing {
     return end - begin;
   }
 
-  // Any thread: drops of watched reasons that found the ring full, since start.
+  // Any thread: drops for watched reasons that found the ring full, since start.
   std::uint64_t overflowed() const { return overflowed_.value(); }
 
   static constexpr std::uint64_t BitOf(DropReason reason) { return std::uint64_t{1} << static_cast<unsigned>(reason); }
@@ -77,10 +77,10 @@ class DropRing {
  private:
   std::unique_ptr<DropRecord[]> records_;
   std::atomic<std::uint64_t> watched_ = 0;
-  alignas(64) std::atomic<std::uint32_t> put_ = 0;  // records ever put; the worker's
+  alignas(64) std::atomic<std::uint32_t> put_ = 0;  // records ever put; written by the worker
   std::uint32_t taken_seen_ = 0;                    // `taken_` as the worker last saw it
   Counter overflowed_;
-  alignas(64) std::atomic<std::uint32_t> taken_ = 0;  // records ever taken; the reader's
+  alignas(64) std::atomic<std::uint32_t> taken_ = 0;  // records ever taken; written by the reader
 };
 static_assert(kDropReasonCount <= 64);
 

@@ -1,5 +1,5 @@
-// What becomes of a packet that opens a connection, whatever policy says of it: for tools that have no packet. Pure;
-// any thread. Tests hold it against the pipeline.
+// What becomes of a packet that opens a connection, apart from policy: for tools that
+// have no packet. Pure functions for any thread. Tests compare it with the pipeline.
 #ifndef SLUICE_DATAPLANE_CORE_FIRST_PACKET_H_
 #define SLUICE_DATAPLANE_CORE_FIRST_PACKET_H_
 
@@ -21,25 +21,25 @@ constexpr bool MaySend(Family family, std::uint64_t hi, std::uint64_t lo) {
   return family == Family::kIpv4 ? lo >> 28 != 0xe && lo != kLimitedBroadcast : hi >> 56 != 0xff;
 }
 
-// What a node's hooks drop at a pod's interface (node/hook), as sluice-node counts it. The pipeline never sees it.
+// Packets that a node's hooks drop at a pod's interface (node/hook), as sluice-node counts them. No worker sees them.
 inline constexpr std::string_view kSpoofedSource = "spoofed_source";
 inline constexpr std::string_view kSpoofedTunnel = "spoofed_tunnel";
 
-// Whole and well formed.
+// A packet that is whole and well formed.
 struct FirstPacket {
   IpAddress source;
   std::uint8_t protocol = 0;
   std::uint16_t destination_port = 0;  // zero for protocols without ports
-  // As Classification has them.
+  // As in Classification.
   bool unknown_endpoint = false;
   bool between_nodes = false;
-  // Where a node's hooks take it at a pod's interface; false where there are none.
+  // For a node's hooks that take the packet at a pod's interface. False if there are no hooks.
   bool is_foreign = false;  // its source is not an address of that pod
-  bool is_to_node = false;  // that pod's packet, to a node's address
+  bool is_to_node = false;  // that pod sends it to a node's address
 };
 
-// Why the filter drops it beside policy: the name of a drop reason, or what hooks count it as. Empty: policy decides.
-// In the order in which hooks and pipeline ask. `has_policy`: as Table has it.
+// Why the filter drops the packet apart from policy: the name of a drop reason, or of a counter of the hooks. Empty:
+// policy decides. Checks in the order of hooks and pipeline. `has_policy`: as in Table.
 inline std::string_view ReasonBesidePolicy(const PipelineConfig& config, bool has_policy, const FirstPacket& packet) {
   if (packet.is_foreign) return kSpoofedSource;
   if (packet.is_to_node && IsTunnelToNode(packet.protocol, packet.destination_port)) return kSpoofedTunnel;
@@ -54,7 +54,7 @@ inline std::string_view ReasonBesidePolicy(const PipelineConfig& config, bool ha
   return "";
 }
 
-// What such a reason means, as a sentence; empty where it is none of this version's.
+// The meaning of such a reason, as a sentence. Empty if this version does not have the reason.
 inline std::string_view ReasonText(std::string_view reason) {
   if (reason == kSpoofedSource) return "the hook at the pod's interface lets out the pod's own addresses only";
   if (reason == kSpoofedTunnel) return "the hook at the pod's interface lets out no tunnel to a node's address";

@@ -1,8 +1,8 @@
-// What is kept of a flow: an entry, which every packet of the flow reads and writes, and a record of the rest.
+// What is stored for a flow: an entry, which every packet of the flow reads and writes, and a record of the rest.
 //
-// Two entries (IPv4), or one (IPv6), to a cache line: what a packet costs in memory is its entry's line. The record
-// is touched when a flow comes, ends, is judged, or is folded, which adds what it counted to its rules' counters.
-// 80 bytes in all for IPv4, 104 for IPv6.
+// A cache line has two entries (IPv4) or one (IPv6): in memory, a packet costs its entry's line. The record is touched
+// when a flow comes, ends, is judged or is folded. (To fold is to add what it counted to its rules' counters.)
+// In all, a flow takes 80 bytes for IPv4 and 104 for IPv6.
 #ifndef SLUICE_DATAPLANE_CORE_FLOW_ENTRY_H_
 #define SLUICE_DATAPLANE_CORE_FLOW_ENTRY_H_
 
@@ -18,8 +18,8 @@
 
 namespace sluice {
 
-// The writer's stores that a reader may see, and the reader's loads: a reader that saw a later field sees the key that
-// came with it. The writer loads its own fields plainly.
+// The writer's stores to fields that a reader may see, and the reader's loads. A reader that saw
+// a later field also sees the key that came with it. The writer loads its own fields plainly.
 template <typename T>
 void Publish(T& field, T value) {
   std::atomic_ref<T>(field).store(value, std::memory_order_release);
@@ -35,7 +35,7 @@ struct FlowRules {
   RuleId ingress = kNoRule;
 };
 
-// Where there is room for them: an IPv6 entry has it.
+// The rules are in the entry if it has room for them, as an IPv6 entry has; else they are in the record.
 template <typename Key>
 inline constexpr bool kRulesInEntry = Key::kWords == 5;
 template <bool kHere>
@@ -57,7 +57,7 @@ struct FlowTraffic {
   }
 };
 
-// Whose packets they are, as the flow's key tells its ends apart: what of a FlowCount is theirs begins at this bit.
+// Which end of the flow's key sent the packets. The value is the first bit of that end's part of a FlowCount.
 enum class FlowWay : std::uint8_t { kFromLesser = 0, kFromGreater = 32 };
 
 struct FlowWays {
@@ -70,10 +70,10 @@ struct FlowWays {
   }
 };
 
-// Packets and bytes of both ways in one word, so that counting is one addition: of each way packets x 2^22 + bytes, the
-// greater end's x 2^32, all of it modulo 2^64. What came since a moment whose totals are known can be told exactly up
-// to 2^10 packets and 2^22 bytes a way. So a flow is folded each 512 packets, which is less than a hundredth of their
-// cost.
+// Packets and bytes of both ways in one word, so that counting is one addition. Each way is packets x 2^22 + bytes, the
+// greater end's way times 2^32, and the sum is modulo 2^64. If the totals of some moment are known, the word tells
+// exactly what came since, up to 2^10 packets and 2^22 bytes a way. So a flow is folded every 512 packets, which costs
+// less than a hundredth of what these packets cost.
 class FlowCount {
  public:
   static constexpr std::uint64_t kPacketsLimit = std::uint64_t{1} << 10;
@@ -87,7 +87,7 @@ class FlowCount {
         count - Of(then.from_lesser, FlowWay::kFromLesser) - Of(then.from_greater, FlowWay::kFromGreater);
     return {TrafficOf(static_cast<std::uint32_t>(difference)), TrafficOf(difference >> 32)};
   }
-  // Whether between these, one packet apart, half of what can be told apart has passed: the flow must be folded.
+  // Whether half of the range that a count can tell was passed between `before` and `after`, one packet apart.
   static bool IsFoldDue(std::uint64_t before, std::uint64_t after) {
     constexpr std::uint64_t kHalves = kBytesLimit / 2 | kBytesLimit * kPacketsLimit / 2;
     return ((before ^ after) & (kHalves | kHalves << 32)) != 0;
@@ -97,17 +97,17 @@ class FlowCount {
   static FlowTraffic TrafficOf(std::uint64_t half) { return {half / kBytesLimit, half % kBytesLimit}; }
 };
 
-// The key's words; above the last one's 48 bits: state, whether it is watched, then flags. A free entry's last word is
-// zero; a flow's is not, as no flow has the state kFree.
+// The key's words. The last word has the key in its lower 48 bits; above them are the state, the watched bit and the
+// flags. A free entry's last word is zero. A flow's last word is not zero, since no flow has the state kFree.
 template <typename Key>
 struct alignas(Key::kWords == 2 ? 32 : 64) FlowEntry : FlowRulesHere<kRulesInEntry<Key>> {
-  static constexpr std::uint8_t kReplyFirst = 1;  // picked up by a packet of the other end, not the originator's
+  static constexpr std::uint8_t kReplyFirst = 1;  // picked up by a packet of the end that is not the originator
   static constexpr std::uint8_t kOriginatorIsGreater = 2;
   static constexpr std::uint8_t kReplied = 4;    // both ends took part: not evicted by a flood
-  static constexpr std::uint8_t kEvictable = 8;  // in a list of those that may be
-  static constexpr std::uint8_t kResetDue = 16;  // cut while idle: its ends have not been told
+  static constexpr std::uint8_t kEvictable = 8;  // in a list of flows that may be evicted
+  static constexpr std::uint8_t kResetDue = 16;  // cut while idle: its ends have not been sent a reset
   static constexpr std::uint8_t kGuessed = 32;   // picked up: its opening end is a guess (GuessSide)
-  // From that end a packet of kDataEvent leaves the state as it is. Follow from the state.
+  // A packet of kDataEvent from that end leaves the state as it is. These flags follow from the state.
   static constexpr std::uint8_t kSteadyFromLesser = 64;
   static constexpr std::uint8_t kSteadyFromGreater = 128;
 
@@ -122,7 +122,7 @@ struct alignas(Key::kWords == 2 ? 32 : 64) FlowEntry : FlowRulesHere<kRulesInEnt
   std::uint64_t last_word() const { return words[Key::kWords - 1]; }
   bool live() const { return last_word() != 0; }
   FlowState state() const { return static_cast<FlowState>(last_word() >> 48 & 0x7f); }
-  // Whether each of its packets is looked at beyond the flow (stage_dns.h). Then none leaves its state as it is.
+  // Whether DnsStage looks at each of its packets (stage_dns.h). Then no packet of the flow counts as steady.
   bool IsWatched() const { return (last_word() & kWatchedBit) != 0; }
   std::uint8_t flags() const { return static_cast<std::uint8_t>(last_word() >> 56); }
   bool Has(std::uint8_t flag) const { return (flags() & flag) != 0; }
@@ -150,10 +150,10 @@ struct alignas(Key::kWords == 2 ? 32 : 64) FlowEntry : FlowRulesHere<kRulesInEnt
   void SetState(FlowState state, std::uint8_t flags) {
     Publish(words[Key::kWords - 1], (last_word() & kKeyBits) | UpperBits(state, flags, IsWatched()));
   }
-  // Flags that say nothing of the state.
+  // For flags that do not depend on the state.
   void Set(std::uint8_t flag) { Publish(words[Key::kWords - 1], last_word() | std::uint64_t{flag} << 56); }
   void Clear(std::uint8_t flag) { Publish(words[Key::kWords - 1], last_word() & ~(std::uint64_t{flag} << 56)); }
-  // Of the last word.
+  // The part of the last word above the key.
   static std::uint64_t UpperBits(FlowState state, std::uint8_t flags, bool is_watched) {
     const auto stays = [state](Side side) { return NextState(state, side, kDataEvent) == state; };
     const bool greater_began = (flags & kOriginatorIsGreater) != 0;
@@ -175,8 +175,8 @@ struct alignas(Key::kWords == 2 ? 32 : 64) FlowEntry : FlowRulesHere<kRulesInEnt
 static_assert(sizeof(FlowEntry<Ipv4FlowKey>) == 32);
 static_assert(sizeof(FlowEntry<Ipv6FlowKey>) == 64);
 
-// What one way has sent as of the last Fold, up to 2^45 packets, and half of a moment, which never changes while the
-// flow lives.
+// What one way had sent at the last Fold, up to 2^45 packets. It also has one half of the moment when the flow began,
+// which never changes while the flow lives.
 struct FlowTotal {
   static constexpr unsigned kPacketBits = 45;
   static constexpr unsigned kMomentBits = 64 - kPacketBits;  // of half a moment
@@ -191,10 +191,10 @@ struct FlowTotal {
 
 template <typename Key>
 struct FlowRecord : FlowRulesHere<!kRulesInEntry<Key>> {
-  // Of the lesser and of the greater end. Their moments are the upper and the lower half of when the flow began.
+  // For the lesser and the greater end. Their moments are the upper and the lower half of the time when the flow began.
   FlowTotal from_lesser;
   FlowTotal from_greater;
-  // In order of creation, among evictable flows; `newer` also links free entries.
+  // Links in order of creation, among evictable flows. `newer` also links free entries.
   std::uint32_t older;
   std::uint32_t newer;
 

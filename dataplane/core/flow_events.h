@@ -1,4 +1,4 @@
-// The end of a flow, as an event that others may listen to. Where nobody does, it costs one branch at a flow's end.
+// The end of a flow, as an event to listen to. If nobody listens, it costs one branch at a flow's end.
 #ifndef SLUICE_DATAPLANE_CORE_FLOW_EVENTS_H_
 #define SLUICE_DATAPLANE_CORE_FLOW_EVENTS_H_
 
@@ -18,25 +18,25 @@ enum class FlowEndCause : std::uint8_t {
   kStopped,    // the worker stops
 };
 
-// The end of a flow of IPv4, as its table has it: everything that it counted is folded into its record.
+// The end of an IPv4 flow, as its table has it. Everything that the flow counted is folded into its record.
 struct Ipv4FlowEnd {
   const FlowEntry<Ipv4FlowKey>& entry;
   const FlowRecord<Ipv4FlowKey>& record;
-  std::uint64_t generation;  // this, and what follows, as a FlowView has it
+  std::uint64_t generation;  // this and the next fields are as in FlowView
   FlowRules rules;
   std::uint64_t began_ms;
   FlowEndCause cause;
   std::uint64_t now_ms;
 };
 
-// `flow` is as it was at its end, what it counted included. `now_ms` is on the clock of the worker's flows, whole.
-// Called by the worker: must not block, allocate or throw.
+// `flow` is as it was at its end, including its counts. `now_ms` is on the clock of the worker's flows, in 64 bits.
+// The worker calls these functions: they must not block, allocate or throw.
 class FlowListener {
  public:
-  // Whether it wants to hear of the end that comes next. False: it has counted it, and is not told.
+  // Whether the listener wants to hear of the next end. False: the listener counted that end, and is not told of it.
   virtual bool WantsNext() { return true; }
   virtual void FlowEnded(const FlowView& flow, FlowEndCause cause, std::uint64_t now_ms) = 0;
-  // Both at once, in half the time. False: it was told nothing so far, and the others are to be called.
+  // Does the work of both in half the time. False: the listener noted nothing; the caller must call the other two.
   virtual bool Ipv4FlowEnded(const Ipv4FlowEnd&) { return false; }
 
  protected:

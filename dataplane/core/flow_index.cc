@@ -10,7 +10,7 @@ void FlowIndex::Put(std::uint32_t bucket, std::uint32_t slot, std::uint16_t tag,
   target.secondary = static_cast<std::uint16_t>(secondary ? target.secondary | bit : target.secondary & ~bit);
 }
 
-// Moves a slot to the other bucket that its flow may be in, which has room.
+// Moves a slot to the other bucket that its flow may be in. Requires that this bucket has room.
 void FlowIndex::Move(std::uint32_t from, std::uint32_t slot) {
   Bucket& source = buckets_[from];
   const std::uint16_t tag = source.tags[slot];
@@ -25,7 +25,7 @@ void FlowIndex::Move(std::uint32_t from, std::uint32_t slot) {
   }
 }
 
-// Breadth first: the nearest bucket with room, then the slots on the way to it, the farthest first.
+// Breadth first: finds the nearest bucket with room, then moves the slots on the way to it, the farthest first.
 bool FlowIndex::MakeRoom(std::uint32_t primary, std::uint32_t secondary) {
   constexpr std::uint32_t kMaxVisited = 256;
   struct Visit {

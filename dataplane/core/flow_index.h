@@ -1,11 +1,11 @@
-// From a flow's hash to the number of its entry: cache-line buckets of tags, two to choose from.
+// Finds the number of a flow's entry by the flow's hash: cache-line buckets of tags, with two possible buckets a flow.
 //
-// A flow sits in its primary bucket where there is room, else in its secondary one, which is probed only when the
-// primary's overflow count says that something went there. When both are full, others make way: only index slots move,
-// entries never do. A bucket's alternative is found from its number and the slot's tag alone, so that making way
-// touches no entry. At 7/8 of all slots taken (capacity) an insertion fails practically never.
+// A flow is in its primary bucket if that has room, else in its secondary bucket. The secondary bucket is probed
+// only when the primary's overflow count says that some flow went there. If both are full, other flows move to
+// their other bucket: only index slots move, never entries. A slot's bucket and tag alone give its other bucket,
+// so moving it touches no entry. With 7/8 of all slots taken (the capacity), an insertion practically never fails.
 //
-// Used by one thread only. Allocates nothing: it lives in memory that it is given.
+// Used by one thread only. Allocates nothing: it uses memory that the caller gives it.
 #ifndef SLUICE_DATAPLANE_CORE_FLOW_INDEX_H_
 #define SLUICE_DATAPLANE_CORE_FLOW_INDEX_H_
 
@@ -26,7 +26,7 @@ class FlowIndex {
   struct alignas(64) Bucket {
     std::array<std::uint16_t, kSlots> tags;  // 0: free
     std::uint16_t secondary;                 // bit i: slot i is here because its primary bucket was full
-    std::uint16_t overflow;                  // flows whose primary bucket this is and that are in their secondary
+    std::uint16_t overflow;                  // flows of this primary bucket that are in their secondary bucket
     std::array<std::uint32_t, kSlots> entries;
   };
   static_assert(sizeof(Bucket) == 64);
@@ -35,7 +35,7 @@ class FlowIndex {
     return static_cast<std::uint32_t>((std::uint64_t{capacity} * 8 / 7 + kSlots) / kSlots) + 1;
   }
 
-  // Where to look for a flow, worked out of its hash.
+  // Where to look for a flow, computed from its hash.
   struct Place {
     std::uint32_t bucket;  // the primary one
     std::uint16_t tag;
@@ -50,8 +50,8 @@ class FlowIndex {
 
   void Prefetch(const Place& place) const { __builtin_prefetch(&buckets_[place.bucket], 0, 3); }
 
-  // Which slots of the primary bucket have the tag, as FirstOf takes it. Where none has (0), the flow, if there is one,
-  // is in its secondary bucket, and only where MayBeInSecondary.
+  // The slots of the primary bucket that have the tag, as FirstOf takes them. If there are
+  // none (0), the flow can only be in its secondary bucket, and only if MayBeInSecondary.
   std::uint32_t MatchesInPrimary(const Place& place) const { return MatchTags(buckets_[place.bucket], place.tag); }
   std::uint32_t FirstOf(const Place& place, std::uint32_t matches) const {
     return buckets_[place.bucket].entries[static_cast<std::uint32_t>(std::countr_zero(matches)) / 2];
@@ -71,19 +71,19 @@ class FlowIndex {
     return FindIn(buckets_[Secondary(place)], place.tag, is_it);
   }
 
-  // Ahead of Insert or Erase, its primary bucket being fetched: fetches the secondary one where that may be needed.
+  // Call it before Insert or Erase, once the primary bucket is fetched. It fetches the secondary bucket if needed.
   void PrefetchInsert(const Place& place) const {
     if (FreeSlot(buckets_[place.bucket]) == kSlots) PrefetchSecondary(place);
   }
   void PrefetchErase(const Place& place) const {
     if (MatchTags(buckets_[place.bucket], place.tag) == 0) PrefetchSecondary(place);
   }
-  // False, and nothing changed, where no room could be made.
+  // Returns false, and changes nothing, if it cannot make room.
   bool Insert(const Place& place, std::uint32_t entry);
   // Requires that Insert(place, entry) was called.
   void Erase(const Place& place, std::uint32_t entry);
 
-  // Bits 2i and 2i + 1: slot i of the bucket has this tag. Two forms, the same result.
+  // Bits 2i and 2i + 1 are set if slot i of the bucket has this tag. There are two forms with the same result.
   static std::uint32_t MatchTagsPortable(const Bucket& bucket, std::uint16_t tag) {
     std::uint32_t matches = 0;
     for (std::uint32_t i = 0; i < kSlots; ++i) matches |= (bucket.tags[i] == tag ? 3u : 0u) << 2 * i;
@@ -99,12 +99,12 @@ class FlowIndex {
 
  private:
   std::uint32_t Secondary(const Place& place) const { return Other(place.bucket, place.tag); }
-  // Its own inverse: Other(Other(b, t), t) == b.
+  // This function is its own inverse: Other(Other(b, t), t) == b.
   std::uint32_t Other(std::uint32_t bucket, std::uint16_t tag) const {
     const auto sum = static_cast<std::uint32_t>(std::uint64_t{tag * 0x9e3779b1u} * count_ >> 32);
     return sum >= bucket ? sum - bucket : sum + count_ - bucket;
   }
-  // The first slot of what MatchTags returned, which then has it no more. Requires that there is one.
+  // Removes the first slot from `matches`, which MatchTags returned, and returns it. Requires that there is one.
   static std::uint32_t TakeFirst(std::uint32_t& matches) {
     const auto slot = static_cast<std::uint32_t>(std::countr_zero(matches)) / 2;
     matches &= ~(3u << 2 * slot);

@@ -8,7 +8,7 @@ namespace sluice {
 namespace {
 
 constexpr std::uint32_t kJudgeAhead = 16;  // flows whose entries are fetched while others are looked at
-constexpr std::uint32_t kSweepAhead = 8;   // flows whose entries are fetched; their rules' cells, half as many
+constexpr std::uint32_t kSweepAhead = 8;   // flows whose entries are prefetched; their rules' counters: half as many
 
 }  // namespace
 
@@ -34,9 +34,9 @@ std::optional<Diagnostic> FlowKeeper::Allocate(const PipelineConfig& config, con
 void FlowKeeper::BeginRound(const Table& table, std::uint64_t now_ns) {
   now_ns_ = std::max(now_ns_, now_ns);
   now_ms_.store(now_ns_ / 1'000'000, std::memory_order_relaxed);
-  // The same generation in other numbers (Compiler::Renew) leaves every flow as it is.
+  // The same generation with other numbers (Compiler::Renew) leaves every flow as it is.
   if (table_ == nullptr || !account_.Knows(table)) {
-    // Whatever the change folds is of a table that may be gone.
+    // Flows that this change folds were judged by a table that may be gone.
     staged_ = nullptr;
     ChangeTable(table);
   }
@@ -82,7 +82,7 @@ void FlowKeeper::FoldAll() {
   FoldFamily<Ipv6FlowKey>(false);
 }
 
-// In parts that a flow's count can tell (FlowCount), each folded.
+// Counts in parts that a flow's count can tell apart (FlowCount), and folds each part.
 template <typename Key>
 void FlowKeeper::CountCarried(std::uint32_t flow, FlowTraffic traffic, FlowWay way, std::uint32_t idle_ms) {
   constexpr FlowTraffic kPart{FlowCount::kPacketsLimit / 2, FlowCount::kBytesLimit / 2};
@@ -105,7 +105,7 @@ bool FlowKeeper::MeetTable(std::uint32_t flow) {
   return !IsToBeJudged<Key>(flow) || Judge<Key>(flow, Classify(QueryOf<Key>(flow)));
 }
 
-// The trace of a flow that was cut is no flow any more: its end was told, and counted, when it was cut.
+// The trace of a cut flow is no longer a flow: its end was told, and counted, when it was cut.
 template <typename Key>
 void FlowKeeper::End(std::uint32_t flow, FlowEndCause cause) {
   Fold<Key>(flow);
@@ -138,7 +138,7 @@ void FlowKeeper::Tell(std::uint32_t flow, FlowEndCause cause) {
 }
 
 void FlowKeeper::Complete(FlowView& view) const {
-  // After the flow: a reader that saw its generation sees the account's.
+  // Runs after the flow was read: a reader that saw the flow's generation also sees the account's.
   view.generation = JudgedBy(static_cast<std::uint32_t>(view.generation));
   if (view.generation < account_.first_generation()) view.egress_rule = view.ingress_rule = kNoRule;
 }
@@ -160,7 +160,7 @@ void FlowKeeper::TellStagedPackets(std::uint32_t flow) {
   staged_->NotePackets(QueryOf<Key>(flow), rules.egress, rules.ingress, packets);
 }
 
-// Before another rule takes the flow over, of which `next` is the id.
+// Call it before the rule `next` takes the flow over from another rule.
 template <typename Key>
 void FlowKeeper::RememberNames(std::uint32_t flow, RuleId next) {
   if (learnt_names_ == nullptr || flows<Key>().entry(flow).generation == kJudgeAgain) return;
@@ -205,8 +205,8 @@ bool FlowKeeper::Judge(std::uint32_t flow, const Classification& answer) {
   Publish(entry.generation, kJudgeAgain);
   Publish(entry.last_seen_ms, now_ms());
   entry.SetState(FlowState::kCut, static_cast<std::uint8_t>(entry.flags() | Entry::kResetDue));
-  // What a flood could not evict before it cannot evict now. Of a flow that was never answered, whose answer may be
-  // under way, the trace outlives all others that may be evicted: a flood evicts its own flows.
+  // A flow that a flood could not evict before the cut cannot be evicted now. If the flow was never answered, its
+  // answer may be under way: its trace goes last among evictable flows, so that a flood evicts its own flows first.
   if (entry.Has(Entry::kEvictable)) flows.MakeEvictable(flow, FlowTable<Key>::Eviction::kLastResort);
   return false;
 }
@@ -220,7 +220,7 @@ bool FlowKeeper::Sweep(std::uint32_t entries) {
   return true;
 }
 
-// Goes on from where the last call stopped, to the last flow. Returns what is left of the entries.
+// Goes on where the last call stopped, up to the last flow. Returns how many of `entries` are left.
 template <typename Key>
 std::uint32_t FlowKeeper::SweepFamily(std::uint32_t entries) {
   FlowTable<Key>& flows = this->flows<Key>();
@@ -246,8 +246,8 @@ void FlowKeeper::JudgeIdle(std::uint32_t entries) {
   JudgeIdleFamily<Ipv6FlowKey>(entries);
 }
 
-// Goes on from where the last call stopped, round and round, until it has a batch to judge: that takes longer than all
-// the looking. Returns what is left of the entries.
+// Goes on where the last call stopped, round and round, until it has a batch to judge:
+// judging takes longer than all the looking. Returns how many of `entries` are left.
 template <typename Key>
 std::uint32_t FlowKeeper::JudgeIdleFamily(std::uint32_t entries) {
   Flows<Key>& own = family<Key>();
@@ -264,8 +264,8 @@ std::uint32_t FlowKeeper::JudgeIdleFamily(std::uint32_t entries) {
   return entries;
 }
 
-// Looks at flows from `first` on, until the batch is full. Returns where that ends. After each of many updates a second
-// every flow is looked at, and nearly all are left as they are, so this loop is most of what an update costs a worker.
+// Looks at flows from `first` on, until the batch is full. Returns where it stopped. Each of many updates a second
+// makes it look at every flow, and leaves nearly all as they are: so this loop is most of an update's cost to a worker.
 template <typename Key>
 std::uint32_t FlowKeeper::LookAtFlows(std::uint32_t first, std::uint32_t end, Batch& batch) {
   FlowTable<Key>& flows = this->flows<Key>();
@@ -287,7 +287,7 @@ std::uint32_t FlowKeeper::LookAtFlows(std::uint32_t first, std::uint32_t end, Ba
   return flow;
 }
 
-// Flows that the table leaves as they are become known to its generation here.
+// This marks the flows that the table leaves alone as known to its generation.
 template <typename Key>
 bool FlowKeeper::IsToBeJudged(std::uint32_t flow) {
   FlowEntry<Key>& entry = flows<Key>().entry(flow);
@@ -296,7 +296,7 @@ bool FlowKeeper::IsToBeJudged(std::uint32_t flow) {
     Publish(entry.generation, judged_now_);
     return false;
   }
-  // What is expired is the sweep's: cut now, it would live on as a trace.
+  // Expired flows are left to the sweep: if they were cut now, they would live on as traces.
   return entry.state() != FlowState::kCut && !IsExpired(entry);
 }
 

@@ -1,12 +1,12 @@
-// The keeper of one worker's flows: what is done about them beside packets, and the moment that packets meet them at.
+// Keeps one worker's flows: the work on flows that no packet triggers, and the table and time that packets meet.
 //
 // It holds the flow tables, the table in force and the clock. It ends flows, judges them again after a swap, sweeps for
-// those that are over and folds what they counted. Stages find and open flows by way of it.
+// flows that are over, and folds what flows counted. Stages find and open flows through it.
 //
-// After a swap, a flow is judged again by its next packet, or by the keeper, which looks at all flows in slices. Which
-// flows a table leaves alone is told by AddressChanges, so most are only marked as known to this generation.
+// After a swap, a flow is judged again by its next packet, or by the keeper, which looks at all flows in slices.
+// AddressChanges says which flows a table leaves alone, so most flows are only marked as known to this generation.
 //
-// The worker's thread, but for what says otherwise. Allocates when it is made only.
+// Runs on the worker's thread, unless a function says otherwise. Allocates only when it is made.
 #ifndef SLUICE_DATAPLANE_CORE_FLOW_KEEPER_H_
 #define SLUICE_DATAPLANE_CORE_FLOW_KEEPER_H_
 
@@ -40,16 +40,16 @@ class FlowKeeper {
   // Makes the flow tables, or says why there is no memory for them. Called once, before anything else.
   std::optional<Diagnostic> Allocate(const PipelineConfig& config, const FlowMemory& memory);
 
-  // From here on, this table is in force and this is the time. `table` must stay valid until the next call; its
-  // generation may only ascend, also from epoch to epoch. Where `now_ns` goes back, it is taken to stand still.
+  // From here on, this table is in force and this is the time. `table` must stay valid until the next call. Generations
+  // may only ascend, also from epoch to epoch. If `now_ns` goes back, the keeper's time stands still.
   void BeginRound(const Table& table, std::uint64_t now_ns);
   const Table& table() const { return *table_; }
   std::uint64_t now_ns() const { return now_ns_; }
   std::uint32_t now_ms() const { return static_cast<std::uint32_t>(whole_now_ms()); }
   std::uint64_t whole_now_ms() const { return now_ms_.load(std::memory_order_relaxed); }
-  // The lower half of the table's generation, which a flow keeps that it judged.
+  // The lower half of the table's generation. A flow that the table judged keeps it.
   std::uint32_t judged_now() const { return judged_now_; }
-  // No policy yet, and what could concern a pod is to be dropped.
+  // Whether there is no policy yet, so that packets that could concern a pod must be dropped.
   bool closed() const { return closed_; }
 
   template <typename Key>
@@ -68,7 +68,7 @@ class FlowKeeper {
   bool IsExpired(const FlowEntry<Key>& entry) const {
     return now_ms() - entry.last_seen_ms > timeouts_.Of(entry.state(), entry.protocol());
   }
-  // Whether what this generation says of a flow is what the one that judged it said.
+  // Whether this generation says the same about a flow as the generation that judged it.
   template <typename Key>
   bool IsStillJudged(const FlowEntry<Key>& entry) const {
     if (entry.generation == judged_before_) [[likely]]
@@ -78,7 +78,7 @@ class FlowKeeper {
     return !table_->changes().Since(judged, Key::Lesser(entry.words).address) &&
            !table_->changes().Since(judged, Key::Greater(entry.words).address);
   }
-  // An end that policy should know and does not, and packets of such are to be dropped.
+  // Whether the packet must be dropped because policy should know one of its ends but does not.
   bool IsUnknownEndpoint(const Classification& answer) const {
     return answer.unknown_endpoint && drop_unknown_endpoint_;
   }
@@ -92,14 +92,14 @@ class FlowKeeper {
     return answer;
   }
   NamesNow names_now() const { return {learnt_names_, now_ns_}; }
-  // What the flow's first packet asked, and by which names it was admitted.
+  // What the flow's first packet asked, with the names by which the flow was admitted.
   template <typename Key>
   ClassifyQuery QueryOf(std::uint32_t flow) const {
     const FlowEntry<Key>& entry = flows<Key>().entry(flow);
     const FlowEnd destination = entry.destination();
     return {entry.source().address, destination.address, entry.protocol(), destination.port, NamesOf<Key>(flow)};
   }
-  // What the rule by name asked for that admits the flow, or did before the rule that does; null: none.
+  // The names of the rule by name that admits the flow, or that admitted it before the current rule. Null: none.
   template <typename Key>
   const DomainPatterns* NamesOf(std::uint32_t flow) const {
     if (learnt_names_ == nullptr || flows<Key>().entry(flow).generation == kJudgeAgain) return nullptr;
@@ -114,17 +114,17 @@ class FlowKeeper {
     if (flows<Key>().entry(flow).CountPacket(length, now_ms(), way)) [[unlikely]]
       Fold<Key>(flow);
   }
-  // Counts what passed one way without the worker, the last packet so long ago.
+  // Counts packets that passed one way without the worker. The last of them came `idle_ms` ago.
   template <typename Key>
   void CountCarried(std::uint32_t flow, FlowTraffic traffic, FlowWay way, std::uint32_t idle_ms);
-  // Whether packets of such a flow are to be looked at by DnsStage: one of its ends is a resolver's port.
+  // Whether DnsStage must look at packets of a flow with this key: one of its ends has the resolvers' port.
   template <typename Key>
   bool Watches(const Key& key) const {
     const std::uint8_t protocol = Key::Protocol(key.words);
     return dns_port_ != 0 && (protocol == kProtoUdp || protocol == kProtoTcp) &&
            (Key::Lesser(key.words).port == dns_port_ || Key::Greater(key.words).port == dns_port_);
   }
-  // Whether the flow's packets may pass without the worker: they would, and leave its state as it is.
+  // Whether the flow's packets may pass without the worker: policy lets them pass, and they leave its state as it is.
   template <typename Key>
   bool MayBeCarried(const FlowEntry<Key>& entry) const {
     const FlowState state = entry.state();
@@ -133,10 +133,10 @@ class FlowKeeper {
             state == FlowState::kSctpEstablished) &&
            entry.Has(FlowEntry<Key>::kReplied) && !IsExpired(entry) && entry.generation == judged_now_;
   }
-  // Judges the flow where the table in force has not. False where it goes on no more.
+  // Judges the flow if the table in force has not judged it. False: the flow no longer goes on.
   template <typename Key>
   bool MeetTable(std::uint32_t flow);
-  // While somebody wants to see each packet, none may pass without the worker.
+  // While somebody wants to see each packet, no packet may pass without the worker.
   void HoldCarrying(bool is_held) { is_carrying_held_ = is_held; }
   template <typename Key>
   std::uint32_t TimeoutMs(const FlowEntry<Key>& entry) const {
@@ -150,39 +150,39 @@ class FlowKeeper {
   }
   template <typename Key>
   void End(std::uint32_t flow, FlowEndCause cause);
-  // Judges a flow that was not cut by `answer`, which is about its original direction. False where it goes on no more:
-  // it was cut, or ended, as no policy concerns it any more. A flow that was cut stays, as a trace: without it, its
-  // other end's packets would pass for a flow that this end opens, wherever policy allows one, and open it again.
+  // Judges a flow that was not cut by `answer`, which is about its original direction. False: the flow is
+  // over. It was cut, or ended as no policy concerns it any more. A cut flow stays as a trace: without it,
+  // packets of its other end could open the flow again in the reverse direction, wherever policy allows that.
   template <typename Key>
   bool Judge(std::uint32_t flow, const Classification& answer);
 
-  // Expires flows and brings the rules' counters up to date. Looks at up to `entries` flows; returns whether it has now
-  // come round, having looked at all.
+  // Expires flows and brings the rules' counters up to date. Looks at up to `entries` flows. Returns whether it has now
+  // looked at all flows and begins again.
   bool Sweep(std::uint32_t entries);
   // Looks at up to `entries` flows, and judges again up to Classifier::kMaxBurst of each family, after a swap.
   void JudgeIdle(std::uint32_t entries);
-  // From here on all flows are looked at, as after a swap.
+  // From here on, JudgeIdle looks at all flows, as after a swap.
   void LookAtAll();
-  // Whether flows may be left that neither packets nor JudgeIdle has met since the table changed.
+  // Whether there may be flows that neither packets nor JudgeIdle has met since the table changed.
   bool IsBehind() const { return ipv4_.behind + ipv6_.behind != 0; }
-  // How many flows Sweep looks at until it has come round.
+  // How many flows Sweep looks at in one whole pass.
   std::uint32_t flow_limit() const { return ipv4_.flows->used_limit() + ipv6_.flows->used_limit(); }
-  // Every packet so far to its rules.
+  // Adds every packet so far to its rules.
   void FoldAll();
 
-  // Any thread but the worker's: makes what judges by staged policies, where the table has a staged one and it is not
-  // there yet. Before the table is published.
+  // Any thread but the worker's. Makes the StagedJudge if the table has a staged table and there is no StagedJudge yet.
+  // Call it before the table is published.
   void ReserveStaged(const Table& table);
   // Any thread; null: nothing was staged yet.
   StagedJudge* staged_judge() const { return staged_judge_.load(std::memory_order_acquire); }
-  // What policy said of a packet that opens a flow, or is denied, is to be judged by what is staged, too.
+  // A packet opened a flow or was denied. Passes policy's answer on, so that the staged table judges the packet too.
   void TellStaged(const ClassifyQuery& query, const Classification& answer, StagedJudge::FlowName flow = {}) {
     if (staged_ == nullptr) [[likely]]
       return;
     if (staged_->IsFull()) FlushStaged();
     staged_->NoteJudged(query, answer, flow);
   }
-  // At the end of each round in which something may have been told.
+  // Call it at the end of each round in which TellStaged may have been called.
   void FlushStaged() {
     if (staged_ != nullptr) [[unlikely]]
       staged_->Flush(*table_, now_ns_, names_now());
@@ -191,15 +191,15 @@ class FlowKeeper {
     if (StagedJudge* judge = staged_judge()) judge->Turn();
   }
 
-  // Told of each flow that ends; null: nobody is. Outlives its listening.
+  // `listener` is told of each flow that ends; null: nobody is told. It must live as long as it listens.
   void Listen(FlowListener* listener) { listener_ = listener; }
 
   // Any thread.
   std::uint32_t flow_count() const { return ipv4_.flows->size() + ipv6_.flows->size(); }
   std::uint32_t flow_capacity() const { return ipv4_.flows->capacity() + ipv6_.flows->capacity(); }
   std::uint64_t MemoryBytes() const { return ipv4_.flows->MemoryBytes() + ipv6_.flows->MemoryBytes(); }
-  // Any thread. Calls visit(const FlowView&) for each flow, without stopping the worker. Rules of an epoch that is over
-  // are kNoRule.
+  // Any thread. Calls visit(const FlowView&) for each flow, without stopping the worker. Rules of an older epoch are
+  // given as kNoRule.
   template <typename Visit>
   void ForEachFlow(Visit visit) const {
     const auto show = [&](FlowView& flow) {
@@ -211,16 +211,16 @@ class FlowKeeper {
   }
 
  private:
-  // One address family's flows, and how far they were looked at.
+  // One address family's flows, and how far they have been looked at.
   template <typename Key>
   struct Flows {
     std::unique_ptr<FlowTable<Key>> flows;
     std::uint32_t sweep_next = 0;
-    // After a new table: the entries below judge_limit are looked at, beginning with whichever is next. Those above it
-    // were first used since, by flows that the table judged.
+    // After a new table, JudgeIdle looks at the entries below judge_limit, beginning at
+    // judge_next. The entries above were first used since then, by flows that this table judged.
     std::uint32_t judge_next = 0;
     std::uint32_t judge_limit = 0;
-    std::uint32_t behind = 0;  // how many are left
+    std::uint32_t behind = 0;  // how many entries are left to look at
     FirstNames first_names;
   };
   template <typename Key>
@@ -240,8 +240,8 @@ class FlowKeeper {
   FirstNames::Source SourceOf(std::uint32_t flow) const {
     return {flows<Key>().rules(flow).egress, account_.Whole(flows<Key>().entry(flow).generation)};
   }
-  // What the rule asked for; null: nothing. An id says something in its own epoch alone: in another, it may be that of
-  // a rule that asks for other names.
+  // The names that the rule asks for; null: none. A rule's id has a meaning only in its
+  // own epoch: in another epoch, it may be the id of a rule that asks for other names.
   const DomainPatterns* NamesOf(const FirstNames::Source& source) const {
     if (source.rule == kNoRule) return nullptr;
     if (source.generation < account_.first_generation()) return table_->FormerNamesOf(source.rule, source.generation);
@@ -256,7 +256,7 @@ class FlowKeeper {
     std::array<std::uint32_t, Classifier::kMaxBurst> flows;
     std::size_t count = 0;
   };
-  // Whether the last change concerns an end of the flow. Without a branch between the two, as the answer is mostly no.
+  // Whether the last change concerns an end of the flow. No branch between the two ends, as the answer is mostly no.
   template <typename Key>
   static bool IsInLastChange(const AddressChanges& changes, const FlowEntry<Key>& entry) {
     const bool lesser = changes.InLast(Key::Lesser(entry.words).address);
@@ -281,7 +281,7 @@ class FlowKeeper {
   void FoldFamily(bool judge_again);
   template <typename Key>
   void Tell(std::uint32_t flow, FlowEndCause cause);
-  // The whole generation of which a flow keeps the lower half.
+  // The whole generation, of which a flow stores the lower half.
   std::uint64_t JudgedBy(std::uint32_t judged) const {
     return judged == kJudgeAgain ? kJudgeAgain : WholeGeneration(account_.generation(), judged);
   }
@@ -299,17 +299,17 @@ class FlowKeeper {
   Classifier classifier_;
   RuleAccount account_;
   FlowListener* listener_ = nullptr;
-  FlowView told_;                             // to it: to begin with an empty one each time costs more than to fill it
+  FlowView told_;                             // what it is told; reused, since making an empty one costs more
   std::unique_ptr<StagedJudge> owned_judge_;  // made once
   std::atomic<StagedJudge*> staged_judge_ = nullptr;
-  StagedJudge* staged_ = nullptr;  // null where the table in force has no staged one
+  StagedJudge* staged_ = nullptr;  // null if the table in force has no staged table
   const std::uint64_t seed_;
 
   const Table* table_ = nullptr;
   std::uint64_t now_ns_ = 0;
   std::atomic<std::uint64_t> now_ms_ = 0;
   std::uint32_t judged_now_ = 0;
-  std::uint32_t judged_before_ = 0;  // of the generation before, where it is of this epoch; else judged_now_
+  std::uint32_t judged_before_ = 0;  // of the generation before, if it is of this epoch; else judged_now_
   bool closed_ = false;
   bool is_carrying_held_ = false;
   std::array<ClassifyQuery, Classifier::kMaxBurst> queries_;  // of flows that are judged again in a batch

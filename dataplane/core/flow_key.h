@@ -1,11 +1,11 @@
-// What names a flow: the same for both of its directions.
+// The key of a flow. Both directions have the same key.
 //
-// The two ends (address, port) are put in ascending order, so a packet and its answer build the same key; which end
-// sent the packet is told apart from the key. ICMP queries have their identifier for ports and their type, and which
-// end asked, in the key: that A may ask B says nothing of B asking A.
+// The two ends (address, port) are put in ascending order, so a packet and its answer give the same key. Which end sent
+// the packet is stored outside of the key. A key of an ICMP query has the identifier in place of ports, the type, and
+// which end asked: if A may ask B, that does not mean that B may ask A.
 //
-// The last word of a key leaves its upper 16 bits to the flow's state and flags (flow_table.h), so that an entry needs
-// no more lines than it must.
+// The last word of a key leaves its upper 16 bits free for the flow's state and flags (flow_table.h), so that an entry
+// takes no more cache lines than it must.
 #ifndef SLUICE_DATAPLANE_CORE_FLOW_KEY_H_
 #define SLUICE_DATAPLANE_CORE_FLOW_KEY_H_
 
@@ -56,7 +56,7 @@ struct FlowEnd {
   friend bool operator==(const FlowEnd&, const FlowEnd&) = default;
 };
 
-// The key's byte that tells ICMP flows apart: the query in the upper bits, in the lowest whether the greater end asks.
+// The key's byte that separates ICMP flows. Upper bits: the query. Lowest bit: whether the greater end asks.
 inline std::uint8_t IcmpKind(const ParsedPacket& packet, bool source_is_greater) {
   const auto query = static_cast<std::uint8_t>(IcmpQueryOf(packet.protocol, packet.icmp_type));
   return static_cast<std::uint8_t>(query << 1 | (source_is_greater != packet.Is(ParsedPacket::kReplyType) ? 1 : 0));
@@ -75,7 +75,7 @@ struct Ipv4FlowKey {
   // [0]: lesser end (address << 16 | port), protocol << 48, ICMP kind << 56. [1]: greater end.
   std::array<std::uint64_t, kWords> words;
 
-  // Ends as (address << 16 | port). Returns whether the source is the greater one.
+  // Takes ends as (address << 16 | port). Returns whether the source is the greater end.
   static bool Order(std::uint64_t source, std::uint64_t destination, std::uint64_t protocol, Ipv4FlowKey& key) {
     const bool greater = source > destination;
     key.words[0] = (greater ? destination : source) | protocol;
@@ -147,8 +147,8 @@ struct Ipv6FlowKey {
   }
 };
 
-// A keyed hash by 64 x 64 -> 128 bit multiplication, the halves folded. Who doesn't know the seed can't make keys
-// collide on purpose, which a CRC, being linear, would allow.
+// A keyed hash: 64 x 64 -> 128 bit multiplication, with the halves folded. A sender that doesn't
+// know the seed can't make keys collide on purpose. A CRC is linear, so it would allow that.
 class FlowHasher {
  public:
   explicit FlowHasher(std::uint64_t seed) {

@@ -1,4 +1,4 @@
-// Where flow tables get their memory: once, when they are made.
+// Where flow tables get their memory. They get it once, when they are made.
 #ifndef SLUICE_DATAPLANE_CORE_FLOW_MEMORY_H_
 #define SLUICE_DATAPLANE_CORE_FLOW_MEMORY_H_
 
@@ -8,12 +8,12 @@
 namespace sluice {
 
 struct FlowMemory {
-  // `bytes` of memory aligned to at least 64 bytes, of any content; nullptr where there is none. Who wants no page
-  // fault on the packet path writes to it first.
+  // Returns `bytes` of memory aligned to at least 64 bytes, with any content, or nullptr if
+  // there is none. A caller that wants no page fault on the packet path must write to it first.
   std::function<void*(std::size_t bytes)> allocate;
   std::function<void(void* memory, std::size_t bytes)> release;
 
-  // From the process's heap, with a request for transparent hugepages.
+  // Memory from the process's heap, with a request for transparent hugepages.
   static FlowMemory Heap();
 };
 

@@ -28,7 +28,7 @@ StateTable MakeStateTable() {
     std::ranges::copy(reply, sides[1].begin());
   };
   for (auto& side : table[static_cast<std::size_t>(kFree)]) side.fill(kReopen);
-  // Longer rows first: kCut has one of each protocol, which agree where they overlap (a test says so).
+  // Longer rows first: kCut has one row of each protocol. They agree where they overlap (a test checks this).
   for (const SctpRow& row : SctpTable()) put(row.state, row.original, row.reply);
   for (const TcpRow& row : TcpTable()) put(row.state, row.original, row.reply);
   const auto data = [&table](FlowState state, FlowState original, FlowState reply) {

@@ -1,7 +1,7 @@
-// The state of a flow, for every protocol one enumeration, and how each packet changes it.
+// The state of a flow, one enumeration for all protocols, and how each packet changes it.
 //
-// One table for all: next = NextState(state, side, event). It is put together from the tables of tcp_state.h and
-// sctp_state.h, which are written out cell by cell, and the few rows of the other protocols.
+// All protocols share one table: next = NextState(state, side, event). It is made of the tables of tcp_state.h and
+// sctp_state.h, which are written out cell by cell, and of a few rows for the other protocols.
 //
 // Pure functions and constants; safe from any thread.
 #ifndef SLUICE_DATAPLANE_CORE_FLOW_STATE_H_
@@ -16,7 +16,7 @@
 
 namespace sluice {
 
-// X(enumerator, name). The names are those of Linux's conntrack where it has the state.
+// X(enumerator, name). The names are those of Linux's conntrack, if Linux has the state.
 #define SLUICE_FLOW_STATES(X)                                                                             \
   X(kFree, "NONE")                                                                                        \
   X(kTcpSynSent, "SYN_SENT")                                                                              \
@@ -61,14 +61,14 @@ inline constexpr std::size_t kFlowStates = static_cast<std::size_t>(FlowState::k
 
 std::string_view Name(FlowState state);
 
-// Whose packet it is: the originator's, the end that opened the flow, or the other's.
+// Which end sent a packet: the originator, which opened the flow, or the other end.
 enum class Side : std::uint8_t { kOriginal = 0, kReply = 1 };
 
-// What a packet means to its flow's state. Numbers are used again from protocol to protocol.
+// What a packet means to its flow's state. Protocols use the same numbers for different events.
 using FlowEvent = std::uint8_t;
 inline constexpr std::size_t kFlowEvents = 16;
 
-inline constexpr FlowEvent kDataEvent = 0;  // of protocols without a state of their own
+inline constexpr FlowEvent kDataEvent = 0;  // for protocols without a state of their own
 
 // TCP, by flags: RST before FIN before SYN.
 enum TcpEvent : FlowEvent { kTcpAckEvent, kTcpSynEvent, kTcpSynAckEvent, kTcpFinEvent, kTcpRstEvent, kTcpEvents };
@@ -116,17 +116,17 @@ inline FlowState NextState(FlowState state, Side side, FlowEvent event) {
   return kNextState[static_cast<std::size_t>(state)][static_cast<std::size_t>(side)][event];
 }
 
-// Whether a connection in this state may not be evicted, if both ends have taken part in it.
+// Whether a connection in this state may not be evicted, once both ends have taken part in it.
 bool IsAssured(FlowState state);
 
-// The state of a flow of which this is the first packet seen. It is the other end's only where the flow is picked up.
+// The state of a flow whose first seen packet this is. `side` is the other end only if the flow is picked up midway.
 FlowState FirstState(std::uint8_t protocol, Side side, FlowEvent event);
 
 // True for TCP and SCTP, where a connection's opening can be told from its other packets.
 constexpr bool HasConnections(std::uint8_t protocol) { return protocol == kProtoTcp || protocol == kProtoSctp; }
 
-// Whose packet it is, where a connection is picked up in the middle: after a restart, say, whichever end speaks first.
-// A guess. The end with an ephemeral port opened it, where the other's port is not one; else the end that speaks.
+// Which side sent the packet, if a connection is picked up in the middle: after a restart, say, either end may speak
+// first. A guess: the end with an ephemeral port opened it, if the other port is not ephemeral; else the sender did.
 constexpr Side GuessSide(std::uint16_t source_port, std::uint16_t destination_port) {
   // Where Linux's ip_local_port_range begins; RFC 6335's dynamic ports lie above.
   constexpr std::uint16_t kFirstEphemeral = 32768;
@@ -158,16 +158,16 @@ struct Timeouts {
   std::uint32_t generic = 600;
 };
 
-// Milliseconds, at most 24 days: half of what the flows' clock can tell.
+// Milliseconds, at most 24 days: half of the range of the flows' clock.
 class TimeoutTable {
  public:
   explicit TimeoutTable(const Timeouts& timeouts);
-  // After so long without a packet, a flow in this state is over. A cut one is known as long as its protocol's idle
-  // flows are.
+  // A flow in this state is over after this long without a packet. A cut flow is known as long as an idle flow of its
+  // protocol.
   std::uint32_t Of(FlowState state, std::uint8_t protocol) const {
     return state == FlowState::kCut ? OfCut(protocol) : by_state_[static_cast<std::size_t>(state)];
   }
-  // The shortest there is.
+  // The shortest of all time-outs.
   std::uint32_t shortest() const { return shortest_; }
 
  private:

@@ -32,7 +32,7 @@ std::variant<std::unique_ptr<FlowTable<Key>>, Diagnostic> FlowTable<Key>::Create
                     " MiB a worker): lower it, or give the process more memory or hugepages";
     return error;
   }
-  std::memset(bytes, 0, sizeof(Entry));  // a candidate before any flow was
+  std::memset(bytes, 0, sizeof(Entry));  // entry 0 is a candidate before there is any flow
   std::memset(bytes + layout.buckets, 0, layout.total - layout.buckets);
   return std::unique_ptr<FlowTable>(new FlowTable(capacity, seed, memory, bytes));
 }
@@ -62,7 +62,7 @@ std::uint32_t FlowTable<Key>::Insert(const Key& key, const FlowIndex::Place& pla
   Record& record = records_[flow];
   if (reuse) free_ = record.newer;
 
-  // The key's last word, which makes the entry live, comes last.
+  // The key's last word makes the entry live, so it is written last.
   for (std::size_t i = 0; i + 1 < Key::kWords; ++i) Publish(entry.words[i], key.words[i]);
   Publish(entry.generation, judged.generation);
   Publish(entry.last_seen_ms, judged.now_ms);
@@ -101,10 +101,10 @@ void FlowTable<Key>::Fold(std::uint32_t flow) {
   add(records_[flow].from_greater, unfolded.from_greater);
 }
 
-// In milliseconds from a moment of its own on: 38 bits are enough for eight years.
+// Milliseconds since a moment that the table chooses: 38 bits are enough for eight years.
 template <typename Key>
 void FlowTable<Key>::BeginRecord(Record& record, std::uint64_t began_ms) {
-  constexpr std::uint64_t kEarlierMs = std::uint64_t{1} << 32;  // how much older one may be that comes later
+  constexpr std::uint64_t kEarlierMs = std::uint64_t{1} << 32;  // how much older a flow may be that is added later
   if (used_limit_.load(std::memory_order_relaxed) == 0) first_moment_ms_ = began_ms - std::min(began_ms, kEarlierMs);
   const std::uint64_t first = first_moment_ms_.load(std::memory_order_relaxed);
   const std::uint64_t moment = began_ms - std::min(first, began_ms);
@@ -130,7 +130,7 @@ void FlowTable<Key>::Keep(std::uint32_t flow) {
   Entry& entry = entries_[flow];
   if (!entry.Has(Entry::kEvictable)) return;
   const Record& record = records_[flow];
-  // Only at its ends does it matter which list it is in; they are told by the flow itself.
+  // Which list it is in matters only at the ends of the lists, and the flow itself is found there.
   if (record.older == kNoFlow)
     (at_need_.oldest == flow ? at_need_ : last_resort_).oldest = record.newer;
   else
@@ -156,7 +156,7 @@ std::size_t FlowTable<Key>::NextEvictions(std::uint32_t count, std::span<std::ui
 
 template <typename Key>
 bool FlowTable<Key>::View(std::uint32_t flow, FlowView& view) const {
-  constexpr int kAttempts = 16;  // a slot that changes its flow that often while it is read is a newcomer's: not seen
+  constexpr int kAttempts = 16;  // an entry that changes its flow this often while it is read has a new flow: not seen
   const Entry& entry = entries_[flow];
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     Entry copy;
@@ -168,14 +168,14 @@ bool FlowTable<Key>::View(std::uint32_t flow, FlowView& view) const {
     const FlowRules& rules = this->rules(flow);
     view.egress_rule = Observe(rules.egress);
     view.ingress_rule = Observe(rules.ingress);
-    // The count comes last: whatever a fold had stored of the totals, the count includes it.
+    // The count is read last: it includes whatever a fold had stored in the totals.
     const Record& record = records_[flow];
     const std::uint64_t lesser = Observe(record.from_lesser.packets_and_moment);
     const std::uint64_t greater = Observe(record.from_greater.packets_and_moment);
     const FlowWays folded{{FlowTotal::Packets(lesser), Observe(record.from_lesser.bytes)},
                           {FlowTotal::Packets(greater), Observe(record.from_greater.bytes)}};
     const FlowWays unfolded = FlowCount::Since(Observe(entry.count), folded);
-    // Another flow of the same key, in the same place, counts from zero, or from another moment on.
+    // Another flow with the same key, in the same entry, counts from zero, or from another moment.
     const auto is_another = [](std::uint64_t before, std::uint64_t now) {
       return FlowTotal::Packets(now) < FlowTotal::Packets(before) ||
              FlowTotal::Moment(now) != FlowTotal::Moment(before);

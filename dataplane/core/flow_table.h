@@ -1,9 +1,9 @@
-// The flows of one worker and one address family: entries in a dense slab, found by way of FlowIndex, and beside each
-// its record.
+// The flows of one worker and one address family: entries in a dense slab, which FlowIndex finds, and a record beside
+// each entry.
 //
-// One thread writes and looks up, without locks. Any thread may list the flows meanwhile (ForEach).
+// One thread writes and looks up, without locks. Meanwhile, any thread may list the flows (ForEach).
 //
-// A flow takes 80 bytes (IPv4) or 104 (IPv6), and in the index 7.4 at the least.
+// A flow takes 80 bytes (IPv4) or 104 (IPv6), and at least 7.4 bytes more in the index.
 #ifndef SLUICE_DATAPLANE_CORE_FLOW_TABLE_H_
 #define SLUICE_DATAPLANE_CORE_FLOW_TABLE_H_
 
@@ -30,14 +30,14 @@ struct FlowView {
   std::uint8_t protocol = 0;
   FlowState state = FlowState::kFree;
   bool replied = false;
-  bool guessed = false;  // picked up in the middle: which end opened it is a guess
+  bool guessed = false;  // picked up in the middle, so it is a guess which end opened it
   std::uint64_t generation = 0;
   std::uint32_t last_seen_ms = 0;  // on the clock of the worker's flows
   RuleId egress_rule = kNoRule;
   RuleId ingress_rule = kNoRule;
-  std::uint64_t began_ms = 0;  // on the same clock, whole
+  std::uint64_t began_ms = 0;  // on the same clock, in 64 bits
   FlowTraffic traffic;         // in both directions
-  FlowTraffic reply;           // of it, what the destination sent
+  FlowTraffic reply;           // the part of it that the destination sent
 };
 
 template <typename Key>
@@ -46,7 +46,7 @@ class FlowTable {
   using Entry = FlowEntry<Key>;
   using Record = FlowRecord<Key>;
 
-  // Room for `capacity` flows (at least one), or why there is none.
+  // Makes room for `capacity` flows (at least one), or says why there is none.
   static std::variant<std::unique_ptr<FlowTable>, Diagnostic> Create(std::uint32_t capacity, std::uint64_t seed,
                                                                      const FlowMemory& memory);
   ~FlowTable();
@@ -56,9 +56,9 @@ class FlowTable {
   std::uint32_t capacity() const { return capacity_; }
   std::uint64_t MemoryBytes() const { return Layout(capacity_).total; }
 
-  // Writer. A lookup of many goes in steps over all, so that their cache misses overlap: Prefetch the bucket; its
-  // MatchesInPrimary (or PrefetchSecondary, SecondaryCandidate) and PrefetchEntry; then compare the entry's key, and
-  // Find where that says no.
+  // For the writer. A lookup of many keys takes each step for all of them, so that cache misses
+  // overlap: Prefetch the bucket; its MatchesInPrimary (or PrefetchSecondary, SecondaryCandidate)
+  // and PrefetchEntry; then compare the entry's key, and call Find if it differs.
   const FlowHasher& hasher() const { return hasher_; }
   const FlowIndex& index() const { return index_; }
   FlowIndex::Place PlaceOf(const Key& key) const { return index_.PlaceOf(hasher_(key)); }
@@ -82,18 +82,18 @@ class FlowTable {
       return records_[flow].rules;
   }
   const Record& record(std::uint32_t flow) const { return records_[flow]; }
-  // On the clock of the worker's flows, whole.
+  // On the clock of the worker's flows, in 64 bits.
   std::uint64_t BeganMs(std::uint32_t flow) const {
     return BeganMs(records_[flow].from_lesser.packets_and_moment, records_[flow].from_greater.packets_and_moment);
   }
-  // What it counted since the last Fold.
+  // What the flow counted since the last Fold.
   FlowWays Unfolded(std::uint32_t flow) const {
     return FlowCount::Since(entries_[flow].count, records_[flow].folded());
   }
   void Fold(std::uint32_t flow);
 
-  // The number of a new entry with this key, its counters zero, or kNoFlow where the table is full. Requires that the
-  // key is not in the table. `judged` fills in the record.
+  // Returns the number of a new entry with this key, its counters zero, or kNoFlow if the table is full. Requires that
+  // the key is not in the table. `judged` fills in the record.
   struct Judged {
     FlowState state = FlowState::kFree;
     std::uint8_t flags = 0;  // kOriginatorIsGreater, kReplyFirst, kGuessed
@@ -106,14 +106,14 @@ class FlowTable {
   std::uint32_t Insert(const Key& key, const FlowIndex::Place& place, const Judged& judged);
   void Erase(std::uint32_t flow);
 
-  // The flows that may give way to new ones, in the order in which that was said of them. A new flow may. Those that
-  // only may as a last resort (kLastResort) do when no other is left.
+  // Lets a flow give way to new ones, after the flows for which this was called before. A new flow may give way. Flows
+  // of kLastResort give way only when no other flow is left.
   enum class Eviction : std::uint8_t { kAtNeed, kLastResort };
   void MakeEvictable(std::uint32_t flow, Eviction when = Eviction::kAtNeed);
   void Keep(std::uint32_t flow);
   std::uint32_t OldestEvictable() const { return at_need_.oldest != kNoFlow ? at_need_.oldest : last_resort_.oldest; }
-  // Those that would have to give way to `count` new flows, the oldest first, as far as `flows` holds them; their
-  // entries are fetched. Returns how many they are.
+  // The flows that would have to give way to `count` new flows, oldest first, as many
+  // as `flows` can hold. Fetches their entries. Returns how many flows there are.
   std::size_t NextEvictions(std::uint32_t count, std::span<std::uint32_t> flows) const;
 
   // Entries with a higher number were never used.
@@ -121,11 +121,11 @@ class FlowTable {
   // Any thread.
   std::uint32_t size() const { return size_.load(std::memory_order_relaxed); }
 
-  // Any thread. False where the entry is free.
+  // Any thread. Returns false if the entry is free.
   bool View(std::uint32_t flow, FlowView& view) const;
-  // The writer's, of a flow that lives: nothing changes meanwhile.
+  // For the writer, and a live flow: nothing changes meanwhile.
   void ViewOwn(std::uint32_t flow, FlowView& view) const;
-  // Any thread. Calls visit(FlowView) for each flow; those that come or go meanwhile are seen or not.
+  // Any thread. Calls visit(FlowView) for each flow. Flows that come or go meanwhile may or may not be seen.
   template <typename Visit>
   void ForEach(Visit visit) const {
     FlowView view;
@@ -135,7 +135,7 @@ class FlowTable {
   }
 
  private:
-  // Where in its memory each part begins.
+  // Where each part begins in the memory.
   struct Layout {
     explicit Layout(std::uint32_t capacity);
     std::size_t records, buckets, total;
@@ -148,7 +148,7 @@ class FlowTable {
   FlowTable(std::uint32_t capacity, std::uint64_t seed, const FlowMemory& memory, std::byte* bytes);
   void BeginRecord(Record& record, std::uint64_t began_ms);
   static void SetEnds(const Entry& entry, const FlowWays& traffic, FlowView& view);
-  // When a flow began whose record has these moments.
+  // When the flow began, from the moments of its record.
   std::uint64_t BeganMs(std::uint64_t lesser, std::uint64_t greater) const {
     return first_moment_ms_.load(std::memory_order_relaxed) +
            (FlowTotal::Moment(lesser) << FlowTotal::kMomentBits | FlowTotal::Moment(greater));
@@ -162,7 +162,7 @@ class FlowTable {
   std::uint32_t free_ = kNoFlow;
   List at_need_;
   List last_resort_;
-  std::atomic<std::uint64_t> first_moment_ms_ = 0;  // what records count from, to say when a flow began
+  std::atomic<std::uint64_t> first_moment_ms_ = 0;  // the moment from which records count when a flow began
   std::atomic<std::uint32_t> used_limit_ = 0;
   std::atomic<std::uint32_t> size_ = 0;
   FlowMemory memory_;

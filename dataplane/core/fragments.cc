@@ -18,7 +18,7 @@ std::uint64_t Mix(std::uint64_t hash, std::uint64_t value) {
   return hash ^ (hash >> 32);
 }
 
-// The same for all fragments of a datagram.
+// Gives the same hash for all fragments of a datagram.
 std::uint32_t FragmentHash(const ParsedPacket& packet, std::uint64_t seed) {
   std::uint64_t hash = Mix(seed, packet.source_hi);
   hash = Mix(hash, packet.source_lo);
@@ -163,7 +163,7 @@ void FragmentTable::Remove(std::uint32_t id, DropReason reason_for_held) {
 void FragmentTable::RemoveFromIndex(std::uint32_t id) {
   std::uint32_t hole = trains_[id].hash & index_mask_;
   while (index_[hole] != id) hole = (hole + 1) & index_mask_;
-  // Moves up whoever probes past the hole, so that no probe ends too early.
+  // Moves up each train that would be probed for across the hole, so that no probe ends too early.
   for (std::uint32_t slot = (hole + 1) & index_mask_; index_[slot] != kNone; slot = (slot + 1) & index_mask_) {
     const std::uint32_t home = trains_[index_[slot]].hash & index_mask_;
     if (((slot - home) & index_mask_) < ((slot - hole) & index_mask_)) continue;
@@ -175,7 +175,7 @@ void FragmentTable::RemoveFromIndex(std::uint32_t id) {
 
 DropReason FragmentTable::AddRange(Train& train, const ParsedPacket& packet) {
   const auto begin = packet.fragment_offset;
-  const auto end = static_cast<std::uint16_t>(begin + packet.fragment_length);  // parse: at most 65535
+  const auto end = static_cast<std::uint16_t>(begin + packet.fragment_length);  // at most 65535: Parse checked it
   Range* const ranges = train.ranges;
   Range* const ranges_end = ranges + train.range_count;
   if (!packet.Is(ParsedPacket::kMoreFragments)) {
@@ -239,7 +239,7 @@ void FragmentTable::Hold(Train& train, const Frame& frame, const ParsedPacket& p
   ++held_count_;
 }
 
-// Moves what `train` holds to released_: to proceed, or to be dropped for `reason`.
+// Moves the fragments that `train` holds to released_: they proceed, or are dropped for `reason`.
 void FragmentTable::Release(Train& train, DropReason reason) {
   for (std::uint32_t id = train.held_first; id != kNone;) {
     HeldFragment& held = held_[id];

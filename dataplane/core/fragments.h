@@ -1,17 +1,17 @@
-// Fragments follow their first: the only one that shows the ports.
+// Fragments take the ports of their first fragment, the only one that shows them.
 //
-// All fragments of one datagram form a train: same port of entry, addresses, identification and, in IPv4, protocol
-// (RFC 8200 4.5: in IPv6 only the first fragment's next header counts). The first fragment teaches the train its
-// ports; the others take them on and are then looked up like any packet. Those that come before their first are held,
-// bounded in number and time.
+// All fragments of one datagram form a train: they have the same port of entry, addresses, identification
+// and, in IPv4, protocol (RFC 8200 4.5: in IPv6 only the first fragment's next header counts). The first
+// fragment teaches the train its ports. The others get these ports and are then looked up like any
+// packet. Fragments that come before the first one are held, bounded in number and time.
 //
-// Nothing is reassembled, but what passes never overlaps, so the receiver can put it together in one way only.
-// A train ends when every byte was seen (IPv4 identifications come round in less than a second on a fast link, so it
-// must not linger), when its time is up, or when a newer train needs its place: a flood of fragments then shortens the
-// time for the slow ones and leaves datagrams whose fragments travel together unharmed. A duplicate that comes after
-// the end starts a new train and dies there as an orphan, or passes as a lone first fragment: harmless either way.
+// Nothing is reassembled. But fragments that pass never overlap, so the receiver can put them together in one way
+// only. A train ends when every byte was seen (IPv4 identifications repeat in less than a second on a fast link, so it
+// must not linger), when its time is up, or when a newer train needs its place. So a flood of fragments shortens the
+// time for slow datagrams, and leaves datagrams whose fragments travel together unharmed. A duplicate that comes after
+// the end starts a new train. It ends there as an orphan, or passes as a lone first fragment: both are harmless.
 //
-// One FragmentTable a worker, not shared between threads. Allocates in its constructor only.
+// Each worker has one FragmentTable; threads do not share it. It allocates only in its constructor.
 #ifndef SLUICE_DATAPLANE_CORE_FRAGMENTS_H_
 #define SLUICE_DATAPLANE_CORE_FRAGMENTS_H_
 
@@ -36,8 +36,8 @@ enum class FragmentFate : std::uint8_t {
   kDrop,     // packet.reason says why
 };
 
-// A fragment that was held and is now the caller's again. packet.reason kNone: it proceeds, ports attached, right after
-// the fragment just admitted; else it is to be dropped for that reason.
+// A held fragment that the caller owns again. If packet.reason is kNone, it proceeds with its ports
+// attached, right after the fragment just admitted. Otherwise, the caller must drop it for that reason.
 struct ReleasedFragment {
   Frame frame;
   ParsedPacket packet;
@@ -47,24 +47,24 @@ class FragmentTable {
  public:
   FragmentTable(const FragmentLimits& limits, std::uint64_t hash_seed);
 
-  // Takes a packet that parse accepted and that Is(kFragment). A fragment that proceeds has its protocol, ports,
-  // kHasPorts, kReplyType, icmp_type and icmp_code from its first fragment. `now_ns` never goes back.
-  // Later fragments have no TCP flags: they say nothing of the connection's state. released() is to be dealt with after
-  // each call, since the next one overwrites it.
+  // Takes a packet that parse accepted and that Is(kFragment). A fragment that proceeds has its
+  // protocol, ports, kHasPorts, kReplyType, icmp_type and icmp_code from its first fragment.
+  // `now_ns` never goes back. Later fragments have no TCP flags: they say nothing about the
+  // connection's state. Handle released() after each call, since the next call overwrites it.
   FragmentFate Admit(const Frame& frame, ParsedPacket& packet, std::uint64_t now_ns);
 
-  // Ends the trains whose time is up; what they held is in released(), as fragment_orphan. Cheap when there are none:
-  // call it once a burst.
+  // Ends the trains whose time is up. Their held fragments are in released(),
+  // as fragment_orphan. This is cheap if there are none: call it once a burst.
   void Expire(std::uint64_t now_ns);
 
   // Ends all trains, as Expire does.
   void Clear();
 
-  // What the last Admit, Expire or Clear let go, in order of arrival.
+  // The fragments that the last Admit, Expire or Clear released, in order of arrival.
   std::span<ReleasedFragment> released() { return released_; }
 
-  // The first fragment `packet`, which Admit let proceed, was dropped further on: later ones of its train are
-  // dropped as fragment_denied. Those of the same burst share its flow's verdict; the caller names them alike.
+  // Call it if a later stage dropped the first fragment `packet`, which Admit let proceed. Later ones of its train are
+  // dropped as fragment_denied. Fragments of the same burst share its flow's verdict; the caller names them alike.
   void MarkDropped(const Frame& frame, const ParsedPacket& packet);
 
   std::uint32_t train_count() const { return train_count_; }
@@ -106,7 +106,7 @@ class FragmentTable {
     std::uint8_t range_count = 0;
     std::uint32_t held_count = 0;
     bool has_first = false;
-    DropReason poison = DropReason::kNone;  // else every further fragment is dropped for this reason
+    DropReason poison = DropReason::kNone;  // if not kNone, every further fragment is dropped for this reason
   };
 
   struct HeldFragment {

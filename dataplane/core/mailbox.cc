@@ -72,7 +72,7 @@ void MeetOne(FlowKeeper& keeper, CarriedFlow& carried) {
   carried.generation = keeper.table().generation();
 }
 
-// Each does a slice that begins at `next`, and returns where the next one does, or `end` where nothing is left.
+// Each function does a slice that begins at `next`. It returns where the next slice begins, or kEnd if nothing is left.
 constexpr std::uint32_t kEnd = ~std::uint32_t{0};
 
 std::uint32_t Do(AdoptFlows& ask, FlowKeeper& keeper, std::uint32_t next) {
@@ -98,7 +98,7 @@ std::uint32_t Do(MeetCarried& ask, FlowKeeper& keeper, std::uint32_t next) {
   return end == ask.flows.size() ? kEnd : next;
 }
 
-// Calls visit(Key, number) for a slice of all entries, those of IPv4 first.
+// Calls visit(Key, number) for a slice of all entries, IPv4 first.
 template <typename Visit>
 std::uint32_t Slice(FlowKeeper& keeper, std::uint32_t next, Visit visit) {
   const std::uint32_t ipv4 = keeper.flows<Ipv4FlowKey>().used_limit();
@@ -164,7 +164,7 @@ void Mailbox::Deliver(FlowKeeper& keeper) {
   letter.next_ = std::visit([&](auto& ask) { return Do(ask, keeper, letter.next_); }, letter.ask_);
   if (letter.next_ != kEnd) return;
   taken_.store(taken + 1, std::memory_order_release);
-  letter.done_.store(true, std::memory_order_release);  // from here on it is the control thread's
+  letter.done_.store(true, std::memory_order_release);  // from here on, the control thread owns the letter
 }
 
 }  // namespace sluice

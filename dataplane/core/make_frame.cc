@@ -16,10 +16,10 @@ constexpr std::uint32_t kIpv4Length = 20;
 constexpr std::uint32_t kIpv6Length = 40;
 constexpr std::uint32_t kTcpLength = 20;
 constexpr std::uint32_t kIcmpLength = 8;
-constexpr std::uint32_t kMinFrame = 60;  // IEEE 802.3, less the check sequence; not every driver pads
+constexpr std::uint32_t kMinFrame = 60;  // IEEE 802.3, without the check sequence; not every driver pads
 constexpr std::uint8_t kHopLimit = 64;
 
-// RFC 1071. Sums are carried over with 16-bit words in host order.
+// RFC 1071. Adds 16-bit words in host order; carries are added at the end.
 std::uint32_t Sum(const std::uint8_t* bytes, std::uint32_t length) {
   std::uint32_t sum = 0;
   for (; length >= 2; bytes += 2, length -= 2) sum += Load16(bytes);
@@ -40,8 +40,8 @@ bool IsAnswerable(const Frame& frame, const ParsedPacket& packet) {
   return packet.destination_lo >> 28 != 0xe && packet.destination_lo != 0xffffffff;
 }
 
-// Writes Ethernet and IP headers of a packet with `payload_length` bytes to come, to one end of the answered packet.
-// Returns where these bytes belong.
+// Writes the Ethernet and IP headers of a packet to one end of the answered
+// packet. `payload_length` bytes will follow. Returns where these bytes belong.
 std::uint8_t* WriteHeaders(const Frame& frame, const ParsedPacket& packet, AnswerSide side, std::uint8_t traffic_class,
                            std::uint8_t protocol, std::uint32_t payload_length, MadeFrame& out) {
   const bool back = side == AnswerSide::kSender;
@@ -80,7 +80,7 @@ std::uint8_t* WriteHeaders(const Frame& frame, const ParsedPacket& packet, Answe
   return payload;
 }
 
-// The pseudo-header of RFC 9293 3.1 and RFC 8200 8.1; both ends' addresses in either order.
+// The sum of the pseudo-header of RFC 9293 3.1 and RFC 8200 8.1. The order of both ends' addresses does not matter.
 std::uint32_t PseudoHeaderSum(const ParsedPacket& packet, std::uint8_t protocol, std::uint32_t length) {
   std::uint32_t sum = protocol + length;
   for (const std::uint64_t part : {packet.source_hi, packet.source_lo, packet.destination_hi, packet.destination_lo}) {

@@ -1,7 +1,7 @@
-// What any thread may see of one worker: its counters at one moment, and its flows and rules for as long as it lives.
+// What any thread may see of one worker: its counters at one moment, and its flows and rules while the worker lives.
 //
-// Every reader (summary, control API, metrics) uses this, so that all say the same. Observing stops no worker: counters
-// are read one by one, each as it was a moment ago.
+// Every reader (summary, control API, metrics) uses this, so all show the same values.
+// Observing stops no worker: counters are read one by one, each as it was a moment ago.
 #ifndef SLUICE_DATAPLANE_CORE_OBSERVATION_H_
 #define SLUICE_DATAPLANE_CORE_OBSERVATION_H_
 
@@ -15,12 +15,12 @@
 
 namespace sluice {
 
-// A worker's flows and rules. Valid as long as the worker; any thread.
+// A worker's flows and rules. Valid as long as the worker lives; for any thread.
 class FlowReader {
  public:
   explicit FlowReader(const FlowKeeper& keeper) : keeper_(&keeper) {}
 
-  // Calls visit(const FlowView&) for each flow; those that come or go meanwhile are seen or not.
+  // Calls visit(const FlowView&) for each flow. Flows that come or go meanwhile may or may not be seen.
   template <typename Visit>
   void ForEachFlow(Visit visit) const {
     keeper_->ForEachFlow(visit);
@@ -28,7 +28,7 @@ class FlowReader {
   // How long ago a flow's last packet came, as of the worker's last burst.
   std::uint64_t IdleMs(const FlowView& flow) const { return keeper_->now_ms() - flow.last_seen_ms; }
   std::uint64_t AgeMs(const FlowView& flow) const { return keeper_->whole_now_ms() - flow.began_ms; }
-  // Zero where `epoch` is neither the current one nor the one before.
+  // Zero if `epoch` is neither the current epoch nor the one before.
   RuleCount CountOf(std::uint64_t epoch, RuleId rule) const { return keeper_->account().CountOf(epoch, rule); }
 
  private:
@@ -39,21 +39,21 @@ struct Observation {
   Observation(const FlowKeeper& keeper, const PipelineCounters& counters, DropRing& ring);
 
   // Packets that came for this worker to filter, each in exactly one of these: received = forwarded + dropped() +
-  // rejected + held. What the filter forwarded and the device did not take is dropped, not forwarded.
+  // rejected + held. A packet that the filter forwarded but the device did not take counts as dropped, not forwarded.
   std::uint64_t received = 0;
   std::uint64_t forwarded = 0;
   std::uint64_t rejected = 0;
-  std::uint64_t held = 0;  // fate not known yet: fragments that wait, and what is under way at this moment
-  // By DropReason, rejected ones included. kNoMemory is of answers to rejected packets, not of packets that came.
+  std::uint64_t held = 0;  // fate not known yet: fragments that wait, and packets that are being processed
+  // By DropReason, including rejected packets. kNoMemory counts answers to rejected packets, not packets that came.
   std::array<std::uint64_t, kDropReasonCount> dropped_by{};
-  std::uint64_t dropped() const;  // in all, without those that were rejected
+  std::uint64_t dropped() const;  // all dropped packets, without rejected ones
   std::uint64_t packets() const { return forwarded + rejected + dropped(); }
-  // Those whose fate is known, and what is held.
+  // Sets `received` and `held`: packets whose fate is not known count as held.
   void SetReceived(std::uint64_t packets);
 
-  // Bytes of whole frames, by the same three verdicts. What is forwarded counts for the worker that transmits it, what
-  // the edge loses for the worker that loses it: only sums over all workers agree with the packets.
-  std::uint64_t forwarded_bytes = 0;  // of the edge; zero where there is none
+  // Bytes of whole frames, by the same three verdicts. Forwarded bytes count for the worker that transmits them, and
+  // bytes that the edge loses for the worker that loses them. So only sums over all workers agree with the packets.
+  std::uint64_t forwarded_bytes = 0;  // counted by the edge; zero if there is none
   std::uint64_t dropped_bytes = 0;
   std::uint64_t rejected_bytes = 0;
 
@@ -70,21 +70,21 @@ struct Observation {
   std::uint64_t encapsulated = 0;
   std::uint64_t answers = 0;
   std::uint64_t answers_limited = 0;
-  std::uint64_t answers_lost = 0;  // of those that were made: no device took them, or there was no buffer
+  std::uint64_t answers_lost = 0;  // answers that were made, but no device took them or there was no buffer
 
-  // Of the edge; zero where there is none.
+  // Counted by the edge; zero if there is none.
   std::uint64_t handed_over = 0;  // frames given to the worker that owns their flow
-  double busy = 0;                // rounds that found work, of all: 0 to 1
-  std::uint64_t rounds = 0;       // times that it looked for frames
+  double busy = 0;                // share of rounds that found work: 0 to 1
+  std::uint64_t rounds = 0;       // times that the worker looked for frames
   std::uint64_t busy_rounds = 0;  // ... and found some
 
-  std::uint64_t captures_lost = 0;  // packets that a capture wanted and its ring had no room for
+  std::uint64_t captures_lost = 0;  // packets that a capture wanted but that found its ring full
 
   FlowReader reader;
   DropRing* drop_ring;        // never null; for one reader at a time
-  StagedJudge* staged_judge;  // null: nothing was staged so far; likewise
+  StagedJudge* staged_judge;  // null: nothing was staged so far; for one reader at a time
 
-  // A frame that the edge lost: after the filter had forwarded it, or before it came to it.
+  // A frame that the edge lost, after the filter forwarded it (AddLostForwarded) or before the filter got it (AddLost).
   void AddLostForwarded(DropReason reason, std::uint64_t frames);
   void AddLost(DropReason reason, std::uint64_t frames);
 };

@@ -1,4 +1,4 @@
-// A frame on its way through the pipeline, and what each stage says of it.
+// A frame on its way through the pipeline, and what each stage finds out about it.
 //
 // No DPDK here: a Frame is bytes and a handle that the owner of the buffers understands (an mbuf at the edge, an index
 // in a test or in `sluicectl replay`).
@@ -12,19 +12,19 @@
 
 namespace sluice {
 
-inline constexpr std::uint32_t kMaxBurst = 64;  // frames the pipeline takes at once
+inline constexpr std::uint32_t kMaxBurst = 64;  // frames that the pipeline takes at once
 
 struct Frame {
   std::uint8_t* data = nullptr;    // the Ethernet header
   std::uint32_t length = 0;        // contiguous bytes at `data`
-  std::uint32_t frame_length = 0;  // of the whole frame: > length where the rest lies in further segments, never <
-  void* handle = nullptr;          // the owner's
-  std::uint16_t port = 0;          // where it came in, an index of the owner's
-  std::uint16_t out_port = 0;      // where it leaves, if it is forwarded
+  std::uint32_t frame_length = 0;  // of the whole frame; > length if the rest lies in further segments, never <
+  void* handle = nullptr;          // belongs to the buffers' owner
+  std::uint16_t port = 0;          // where it came in: an index that the owner defines
+  std::uint16_t out_port = 0;      // where it leaves if it is forwarded
   bool bad_ip_checksum = false;    // the NIC checked the IPv4 header checksum and found it wrong
 };
 
-// What parse found. Numbers are in host order. Everything was checked against the lengths before it was read.
+// What Parse found. Numbers are in host order. Parse checked each field against the lengths before it read the field.
 struct ParsedPacket {
   // Flags.
   static constexpr std::uint16_t kPass = 1;           // ARP or a listed EtherType: forwarded as it is

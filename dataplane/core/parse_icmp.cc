@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::uint8_t kIcmpLength = 8;
 
-// What a type asks for. `query`: bytes 4 and 5 are an identifier that the reply repeats.
+// What a type requires. `query`: bytes 4 and 5 are an identifier that the reply repeats.
 struct IcmpType {
   std::uint8_t min_length = kIcmpLength;
   std::uint16_t flags = 0;
@@ -97,11 +97,11 @@ DropReason ParseIcmp(const Bytes& bytes, const Ipv6Facts& facts, ParsedPacket& o
   if (out.family == Family::kIpv6) {
     if (IsNeighbourDiscovery(out.icmp_type)) return ParseNeighbourDiscovery(bytes, facts, out);
     if (IsMld(out.icmp_type)) return ParseMld(bytes, facts, out);
-    // Policy judges it, but as little as discovery may it be fragmented (RFC 6980 5).
+    // Policy judges it, but like neighbour discovery it must not be fragmented (RFC 6980 5).
     if (out.icmp_type == kCertificationPathSolicitation && facts.fragment_header) return DropReason::kNdInvalid;
   }
-  // Errors are kept small enough for every link (RFC 1812 4.3.2.3, RFC 4443 2.4): nobody needs to fragment them, and
-  // the later fragments could not be told to belong to what the first one quotes.
+  // Errors are kept small enough for every link (RFC 1812 4.3.2.3, RFC 4443 2.4), so nobody needs to fragment
+  // them. And nothing would tell that a later fragment belongs to the packet that the first fragment quotes.
   if (out.Is(ParsedPacket::kIcmpError) && out.Is(ParsedPacket::kFragment)) return DropReason::kIcmpMalformed;
   return RequireTransport(bytes, min_length, out, DropReason::kIcmpMalformed);
 }

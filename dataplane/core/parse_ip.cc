@@ -11,8 +11,8 @@ constexpr std::uint32_t kIpv4Length = 20;
 constexpr std::uint32_t kIpv6Length = 40;
 constexpr std::uint32_t kMaxDatagram = 65535;
 
-// RFC 791 3.1. A source route names further destinations than the one that policy is asked about: refused, as RFC 7126
-// advises, like IPv6's routing type 0.
+// RFC 791 3.1. A source route names further destinations besides the one that policy
+// is asked about. It is refused, as RFC 7126 advises, like IPv6's routing type 0.
 DropReason CheckIpv4Options(const std::uint8_t* options, std::uint32_t length) {
   constexpr std::uint8_t kEnd = 0, kNoOperation = 1, kLooseSourceRoute = 131, kStrictSourceRoute = 137;
   for (std::uint32_t i = 0; i < length;) {
@@ -29,8 +29,8 @@ DropReason CheckIpv4Options(const std::uint8_t* options, std::uint32_t length) {
   return DropReason::kNone;
 }
 
-// Hop-by-hop and destination options (RFC 8200 4.2). Bounds on padding and number are those of RFC 8504 5.3, which
-// Linux enforces too: options can't be made to cost more than packets do.
+// Hop-by-hop and destination options (RFC 8200 4.2). The bounds on padding and number are those
+// of RFC 8504 5.3, which Linux enforces too: so options cannot cost more than packets do.
 DropReason CheckIpv6Options(const std::uint8_t* options, std::uint32_t length, bool hop_by_hop, Ipv6Facts& facts) {
   constexpr std::uint8_t kPad1 = 0, kPadN = 1, kRouterAlert = 5, kJumboPayload = 194;
   constexpr std::uint32_t kMaxPadding = 7;
@@ -63,7 +63,7 @@ DropReason CheckIpv6Options(const std::uint8_t* options, std::uint32_t length, b
 
 DropReason FillFragment(std::uint32_t offset, bool more, std::uint32_t id, std::uint32_t length,
                         std::uint32_t header_length, ParsedPacket& out) {
-  // A fragment with offset 8 could only rewrite the flags of its TCP header (RFC 3128).
+  // A fragment with offset 8 could only serve to rewrite the flags of its TCP header (RFC 3128).
   if (offset == 8 && out.protocol == kProtoTcp) return DropReason::kFragmentTooShort;
   if (length == 0 || (more && length % 8 != 0)) return DropReason::kFragmentBadLength;
   if (header_length + offset + length > kMaxDatagram) return DropReason::kFragmentBadLength;
@@ -80,7 +80,7 @@ bool IsLaterFragment(const ParsedPacket& packet) {
   return packet.Is(ParsedPacket::kFragment) && !packet.Is(ParsedPacket::kFirstFragment);
 }
 
-// From the IPv4 header to out.l4_offset. The total length is checked against the header alone.
+// Walks from the IPv4 header to out.l4_offset. Checks the total length against the header only.
 DropReason WalkIpv4(const Bytes& bytes, ParsedPacket& out) {
   if (bytes.readable < out.l3_offset + kIpv4Length) return DropReason::kTruncated;
   const std::uint8_t* ip = bytes.data + out.l3_offset;
@@ -123,8 +123,8 @@ bool IsExtensionHeader(std::uint8_t protocol) {
   }
 }
 
-// From the IPv6 header over its extension headers to out.l4_offset. The payload length is not checked against the
-// frame.
+// Walks from the IPv6 header over its extension headers to
+// out.l4_offset. Does not check the payload length against the frame.
 DropReason WalkIpv6(const Bytes& bytes, std::uint8_t max_extension_headers, Ipv6Facts& facts, ParsedPacket& out) {
   if (bytes.readable < out.l3_offset + kIpv6Length) return DropReason::kTruncated;
   const std::uint8_t* ip = bytes.data + out.l3_offset;
@@ -140,7 +140,7 @@ DropReason WalkIpv6(const Bytes& bytes, std::uint8_t max_extension_headers, Ipv6
   std::uint32_t offset = first;
   std::uint8_t next = ip[6];
   bool fragment_seen = false;
-  // A payload length of zero is a jumbogram's (RFC 2675), which no Ethernet carries, unless nothing follows.
+  // A payload length of zero means a jumbogram (RFC 2675), which no Ethernet carries, unless nothing follows.
   if (end == first && next != kProtoNoNext) return DropReason::kBadIpLength;
 
   for (int headers = 0; IsExtensionHeader(next); ++headers) {

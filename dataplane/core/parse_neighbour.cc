@@ -34,7 +34,7 @@ OptionsFound WalkDiscoveryOptions(const std::uint8_t* options, std::uint32_t len
   return found;
 }
 
-// The part before the options, by type.
+// The part of a message before the options, by type.
 constexpr std::uint8_t kRouterSolicitation = 133, kRouterAdvertisement = 134, kNeighbourSolicitation = 135,
                        kNeighbourAdvertisement = 136, kRedirect = 137;
 std::uint32_t DiscoveryLength(std::uint8_t type) {
@@ -42,7 +42,7 @@ std::uint32_t DiscoveryLength(std::uint8_t type) {
   return kLengths[type - kRouterSolicitation];
 }
 
-// What each type asks of addresses and options (RFC 4861 6.1.1, 6.1.2, 7.1.1, 7.1.2, 8.1).
+// What each type requires of addresses and options (RFC 4861 6.1.1, 6.1.2, 7.1.1, 7.1.2, 8.1).
 bool FitsDiscoveryType(const std::uint8_t* message, const OptionsFound& options, const ParsedPacket& packet) {
   const bool unspecified = SourceIsUnspecified(packet);
   switch (packet.icmp_type) {

@@ -13,7 +13,7 @@ void FillPorts(const std::uint8_t* l4, ParsedPacket& out) {
   out.flags |= ParsedPacket::kHasPorts;
 }
 
-// RFC 9293 3.1. The options are the ends' affair.
+// RFC 9293 3.1. Options are not checked: they concern the ends only.
 DropReason ParseTcp(const Bytes& bytes, ParsedPacket& out) {
   constexpr std::uint32_t kTcpLength = 20;
   if (const DropReason reason = RequireTransport(bytes, kTcpLength, out, DropReason::kBadL4Length);
@@ -32,7 +32,7 @@ DropReason ParseTcp(const Bytes& bytes, ParsedPacket& out) {
   return DropReason::kNone;
 }
 
-// RFC 768. A length of zero is a jumbogram's (RFC 2675), which is refused with its IP header.
+// RFC 768. A length of zero means a jumbogram (RFC 2675), which is refused because of its IP header.
 DropReason ParseUdp(const Bytes& bytes, ParsedPacket& out) {
   constexpr std::uint32_t kUdpLength = 8;
   if (const DropReason reason = RequireTransport(bytes, kUdpLength, out, DropReason::kBadL4Length);
@@ -47,8 +47,8 @@ DropReason ParseUdp(const Bytes& bytes, ParsedPacket& out) {
   return DropReason::kNone;
 }
 
-// RFC 9260 3: at least one chunk, each whole, and INIT, INIT ACK and SHUTDOWN COMPLETE alone, INIT with a tag of zero.
-// Chunks of a fragment, and those in further segments of the buffer, are looked at as far as they can be read.
+// RFC 9260 3: at least one chunk, and each is whole. INIT, INIT ACK and SHUTDOWN COMPLETE must be alone, and INIT has
+// a tag of zero. Chunks in a fragment, or in further segments of the buffer, are checked as far as they can be read.
 DropReason ParseSctp(const Bytes& bytes, ParsedPacket& out) {
   constexpr std::uint32_t kCommonLength = 12, kChunkLength = 4;
   constexpr std::uint8_t kInit = 1, kInitAck = 2, kShutdownComplete = 14;

@@ -59,7 +59,7 @@ bool Pipeline::ProcessBurst(const Table& table, std::uint64_t now_ns, std::span<
   return false;
 }
 
-// The walk of a burst that was read. True where all of it are forwarded, which is then left to be said in `out`.
+// Runs the other stages on a burst that was read. Returns true if all of it is forwarded; then `out` does not have it.
 bool Pipeline::RunStages(PipelineOutput& out) {
   FindFlows(keeper_, burst_);
   if (burst_.miss_count != 0) judge_.JudgeMisses(burst_, out.made);

@@ -1,4 +1,4 @@
-// The pipeline of one worker: a packet's whole walk, stage at a time over a burst (burst.h has the stages).
+// The pipeline of one worker: a packet's whole walk, one stage at a time over a burst (burst.h has the stages).
 //
 // One Pipeline belongs to one thread. Per packet there is no lock, allocation, system call, log line, exception or
 // virtual call. Every packet ends in exactly one counter. Time comes from the caller (the worker's clock, or a
@@ -30,69 +30,69 @@ namespace sluice {
 
 class Pipeline {
  public:
-  // Or why there is no memory for its flows. Everything is allocated here (Reserve says what else).
+  // Returns the pipeline, or why there is no memory for its flows. Allocates everything (Reserve says what else).
   static std::variant<std::unique_ptr<Pipeline>, Diagnostic> Create(const PipelineConfig& config,
                                                                     const FlowMemory& memory = FlowMemory::Heap());
   ~Pipeline();
 
-  // The worker's thread. `table` must stay valid during the call; its generation may only ascend from call to call,
-  // also from epoch to epoch. `now_ns` may start anywhere; where it goes back, it is taken to stand still.
+  // For the worker's thread. `table` must stay valid during the call; its generation may only ascend from call to
+  // call, also from epoch to epoch. `now_ns` may start anywhere. If it goes back, the pipeline's time stands still.
 
-  // Takes the frames on. What becomes of them is appended to `out`.
+  // Processes the frames, and appends what becomes of them to `out`.
   void Process(const Table& table, std::uint64_t now_ns, std::span<const Frame> frames, PipelineOutput& out);
-  // The same for up to kMaxBurst frames. Where all of them are to be forwarded, in this order, it returns true and does
-  // not append them to `out`. Other frames may still be in it.
+  // The same for up to kMaxBurst frames. If all of them are to be forwarded in this order,
+  // it returns true and does not append them to `out`. Other frames may still be in it.
   bool ProcessBurst(const Table& table, std::uint64_t now_ns, std::span<const Frame> frames, PipelineOutput& out);
 
-  // What is to be done from time to time, beside packets: expires flows, judges idle ones again after a swap, brings
-  // the rules' counters up to date, ends fragments that wait in vain. Looks at up to `entries` flows; returns whether
-  // it has now come round, having looked at all.
+  // Work that is due from time to time, beside packets: expires flows, judges idle flows again
+  // after a swap, brings the rules' counters up to date, ends fragments that wait in vain. Looks
+  // at up to `entries` flows. Returns whether it has now looked at all flows and begins again.
   bool Housekeep(const Table& table, std::uint64_t now_ns, std::uint32_t entries, PipelineOutput& out);
-  // How many it looks at until it has come round.
+  // How many flows Housekeep looks at in one whole pass.
   std::uint32_t flow_limit() const { return keeper_.flow_limit(); }
-  // In between, while IsBehind: looks at up to `entries` flows, and judges again up to kMaxBurst of each family, after
-  // a swap.
+  // Call it in between, while IsBehind. After a swap, it looks at up to
+  // `entries` flows, and judges again up to kMaxBurst flows of each family.
   void CatchUp(const Table& table, std::uint64_t now_ns, std::uint32_t entries);
-  // Whether flows may be left that neither has met since the table changed.
+  // Whether there may be flows that neither packets nor JudgeIdle has met since the table changed.
   bool IsBehind() const { return keeper_.IsBehind(); }
 
-  // Once a round: does what the control thread asked for by the mailbox.
+  // Call it once a round: does what the control thread asked for through the mailbox.
   void ReadMail(const Table& table, std::uint64_t now_ns) {
     if (mailbox_.HasMail()) [[unlikely]]
       Deliver(table, now_ns);
   }
 
-  // Once a round: answers of resolvers that waited, and wait no more (stage_dns.h), go to `out`.
+  // Call it once a round: resolvers' answers that need not wait any longer (stage_dns.h) go to `out`.
   bool HoldsAnswers() const { return dns_.IsHolding(); }
   void ReleaseAnswers(const Table& table, std::uint64_t now_ns, PipelineOutput& out);
 
-  // At the end of all: what waits for a first fragment is dropped, what waits for the names' thread is forwarded, and
-  // every packet counted to its rules.
+  // Call it once, at the end. Fragments that wait for their first one are dropped, frames
+  // that wait for the names' thread are forwarded, and every packet is counted to its rules.
   void Finish(PipelineOutput& out);
 
   // Puts a frame that was lost outside of the pipeline into the drop ring, which must watch for the reason.
   void RecordLost(const Frame& frame, DropReason reason);
 
-  // Told of each flow that ends; null: nobody is. Set before the worker starts.
+  // `listener` is told of each flow that ends; null: nobody is told. Set it before the worker starts.
   void Listen(FlowListener* listener) { keeper_.Listen(listener); }
-  // Counts what policy denies there, as Listen.
+  // Counts what policy denies in `denies`. For the rest, as Listen.
   void CountDenies(DenyTable* denies) { emit_.CountDenies(denies); }
-  // Gives packets to whoever captures there, as Listen.
+  // Gives packets to the client that captures through `ring`. For the rest, as Listen.
   void Capture(CaptureRing* ring) { emit_.Capture(ring); }
 
   // Any thread.
-  DnsTap* dns_tap() const { return dns_.tap(); }  // null where nobody listens to DNS
+  DnsTap* dns_tap() const { return dns_.tap(); }  // null if nobody listens to DNS
   const PipelineCounters& counters() const { return counters_; }
   Mailbox& mailbox() { return mailbox_; }
-  DropRing& drop_ring() const { return emit_.drop_ring(); }  // what was dropped, while somebody watches
-  // Makes room for the counters of the table's rules. Call it before publishing the table, lest the worker has to.
+  DropRing& drop_ring() const { return emit_.drop_ring(); }  // the dropped packets, while somebody watches
+  // Makes room for the counters of the table's rules. Call it before the table is published, so that no worker has to.
   void Reserve(const Table& table) {
     keeper_.account().Reserve(table);
     keeper_.ReserveStaged(table);
   }
   // What staged policies would change; null: nothing was staged so far. For one reader at a time.
   StagedJudge* staged_judge() const { return keeper_.staged_judge(); }
-  // Flows, rules and counters as readers see them. For as long as the pipeline lives.
+  // Flows, rules and counters as readers see them. Valid as long as the pipeline lives.
   Observation Observe() const {
     Observation observation(keeper_, counters_, emit_.drop_ring());
     observation.captures_lost = emit_.captures_lost();

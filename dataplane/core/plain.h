@@ -1,10 +1,10 @@
-// What most frames are: untagged, IPv4 without options or IPv6 without extension headers, no fragment, TCP or UDP,
-// nothing wrong. Such a frame is read straight into what its flow's lookup needs; every other, and a plain one that
-// opens a flow or changes its state, is taken by Parse. Where a frame is plain, both say the same of it.
+// Most frames are plain: untagged, IPv4 without options or IPv6 without extension headers, no fragment, TCP or
+// UDP, without errors. Such a frame is read straight into what its flow's lookup needs. Parse reads all other
+// frames, and also plain ones that open a flow or change its state. For a plain frame, both give the same result.
 //
-// It is what every packet costs, so written in as few loads as hold the fields, and as branches, which hardly ever
-// fail. Lengths are compared by what they have beyond the shortest: where one is less, the difference is huge, so that
-// a single comparison holds it against both ends.
+// Every packet pays for this code. So it uses as few loads as can hold the fields, and checks by
+// branches, which hardly ever fail. It compares lengths after subtracting the shortest length: if a
+// length is less than that, the difference is huge, so a single comparison checks it against both bounds.
 //
 // Pure functions over bytes; safe from any thread. Private to the core.
 #ifndef SLUICE_DATAPLANE_CORE_PLAIN_H_
@@ -28,7 +28,7 @@ namespace sluice {
 
 inline constexpr std::uint32_t kEthernetLength = 14;
 
-// By the low six TCP flags: what they mean to a flow's state, or kBadTcpFlags.
+// What the low six TCP flags mean to a flow's state, or kBadTcpFlags.
 inline constexpr FlowEvent kBadTcpFlags = 0xff;
 inline constexpr std::array<FlowEvent, 64> kPlainTcpEvent = [] {
   std::array<FlowEvent, 64> events{};
@@ -38,7 +38,7 @@ inline constexpr std::array<FlowEvent, 64> kPlainTcpEvent = [] {
   return events;
 }();
 
-// The transport of a plain frame: what is read from it, and whether it is one that ParseTransport accepts.
+// The transport of a plain frame: the fields read from it, and whether ParseTransport would accept it.
 struct PlainTransport {
   static constexpr std::uint32_t kTcpLength = 20, kUdpLength = 8;
   FlowEvent event;
@@ -46,7 +46,7 @@ struct PlainTransport {
 
   static constexpr std::uint32_t Shortest(bool tcp) { return tcp ? kTcpLength : kUdpLength; }
 
-  // Requires 14 readable bytes at `l4` where it is TCP, else 8. `room`: what IP announces beyond the shortest header.
+  // Requires 14 readable bytes at `l4` for TCP, else 8. `room`: the bytes that IP announces beyond the shortest header.
   PlainTransport(const std::uint8_t* l4, std::uint32_t room, bool tcp) {
     std::uint32_t length;
     if (tcp) {
@@ -67,9 +67,9 @@ struct PlainIpv4 {
   bool tcp;
   FlowEvent event;
 
-  // Requires kL4Offset + 20 readable bytes. False, and nothing that counts in `out`, where the frame is not plain.
+  // Requires kL4Offset + 20 readable bytes. Returns false if the frame is not plain; then the content of `out` is void.
   static bool Read(const Frame& frame, PlainIpv4& out) {
-    // From the EtherType on: it, version, header length, TOS, total length, identification.
+    // From the EtherType on: EtherType, version, header length, TOS, total length, identification.
     constexpr std::uint64_t kTypeMask = 0xffff'ff00'0000'0000, kIpv4 = 0x0800'4500'0000'0000;
     // Then: fragment, TTL, protocol, checksum.
     constexpr std::uint64_t kProtocolMask = 0x3fff'00ff'0000'0000;
@@ -101,9 +101,9 @@ struct PlainIpv6 {
   bool tcp;
   FlowEvent event;
 
-  // Requires kL4Offset readable bytes. False, and nothing that counts in `out`, where the frame is not plain.
+  // Requires kL4Offset readable bytes. Returns false if the frame is not plain; then the content of `out` is void.
   static bool Read(const Frame& frame, PlainIpv6& out) {
-    // From the EtherType on: it, version, traffic class and flow label; then payload length, next header, hop limit.
+    // From the EtherType on: EtherType, version, traffic class, flow label; payload length, next header, hop limit.
     constexpr std::uint64_t kTypeMask = 0xffff'f000'0000'0000, kIpv6 = 0x86dd'6000'0000'0000;
     constexpr std::uint8_t kMulticast = 0xff;
     const std::uint8_t* bytes = frame.data + kEthernetLength - 2;
@@ -125,15 +125,15 @@ struct PlainIpv6 {
   std::uint8_t protocol() const { return tcp ? kProtoTcp : kProtoUdp; }
 };
 
-// No plain frame is shorter, of whichever family.
+// No plain frame of either family is shorter.
 inline constexpr std::uint32_t kShortestPlain = PlainIpv4::kL4Offset + 20;
 static_assert(kShortestPlain >= PlainIpv6::kL4Offset);
 
-// Keys as Key::Make builds them from a ParsedPacket. Return whether the source is the greater end.
+// Make the same keys as Key::Make does from a ParsedPacket. Return whether the source is the greater end.
 inline bool MakeKey(const PlainIpv4& packet, Ipv4FlowKey& key) {
 #if defined(__SSE4_2__)
-  // Protocol, addresses and ports are within sixteen bytes: put as two words, compared, and exchanged where need be, at
-  // once. The protocol is in both, until it is taken from the greater.
+  // Protocol, addresses and ports lie within sixteen bytes. They are put into two words, compared, and
+  // exchanged if needed, all at once. The protocol is in both words, until it is taken out of the greater.
   const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(packet.ip + 8));
   const __m128i words = _mm_shuffle_epi8(bytes, _mm_setr_epi8(13, 12, 7, 6, 5, 4, 1, -1, 15, 14, 11, 10, 9, 8, 1, -1));
   const __m128i exchanged = _mm_shuffle_epi32(words, _MM_SHUFFLE(1, 0, 3, 2));

@@ -1,5 +1,5 @@
-// A line that is about to be written and that another core has read: the compiler's prefetch fetches it as one to read,
-// and the write then waits for that core to give it up.
+// Prefetches a line that this core will write and that another core has read. The compiler's
+// prefetch would fetch it for reading, and the write would then wait for that core to give it up.
 #ifndef SLUICE_DATAPLANE_CORE_PREFETCH_H_
 #define SLUICE_DATAPLANE_CORE_PREFETCH_H_
 
@@ -7,7 +7,7 @@ namespace sluice {
 
 inline void PrefetchToWrite(const void* line) {
 #if defined(__x86_64__)
-  asm volatile("prefetchw %0" : : "m"(*static_cast<const char*>(line)));  // where there is none, it does nothing
+  asm volatile("prefetchw %0" : : "m"(*static_cast<const char*>(line)));  // does nothing on processors without it
 #else
   __builtin_prefetch(line, 1, 3);
 #endif

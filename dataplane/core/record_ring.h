@@ -1,5 +1,5 @@
-// A bounded ring of records with bytes, from one worker to one reader: what finds no room is counted, and the worker
-// never waits.
+// A bounded ring of records with bytes, from one worker to one reader.
+// A record that finds no room is only counted: the worker never waits.
 #ifndef SLUICE_DATAPLANE_CORE_RECORD_RING_H_
 #define SLUICE_DATAPLANE_CORE_RECORD_RING_H_
 
@@ -18,23 +18,23 @@
 
 namespace sluice {
 
-// `Header`: what a record is beside its bytes. Nobody destroys it.
+// `Header`: the part of a record before its bytes. It is never destroyed.
 template <typename Header>
 class RecordRing {
  public:
   static_assert(std::is_trivially_destructible_v<Header>);
 
-  // `capacity`: bytes, those of headers included; a power of two. Memory is taken by Reserve.
+  // `capacity`: bytes, including those of headers; a power of two. Reserve allocates the memory.
   explicit RecordRing(std::size_t capacity) : capacity_(capacity) {}
 
-  // The reader, before the worker puts: the first call takes the memory.
+  // For the reader, before the worker puts anything: the first call allocates the memory.
   void Reserve() {
     if (bytes_ == nullptr) bytes_ = std::make_unique_for_overwrite<std::byte[]>(capacity_);
   }
 
-  // The worker.
+  // For the worker's thread.
 
-  // Requires memory. False: there was no room.
+  // Requires memory. Returns false if there was no room.
   bool Put(const Header& header, std::span<const std::uint8_t> bytes) {
     constexpr std::uint64_t kAligned = alignof(Record);
     const std::uint64_t size = (sizeof(Record) + bytes.size() + kAligned - 1) & ~(kAligned - 1);
@@ -59,9 +59,9 @@ class RecordRing {
     FetchRoom(put + size);
     return true;
   }
-  // Whether a record of so many bytes would find room; one that would not is counted. While there is none, the reader
-  // is not looked at each time: it writes where it is for each record that it takes, and to read that takes as long as
-  // a drop.
+  // Whether there is room for a record with this many bytes; if not, a lost record is
+  // counted. While there is no room, this does not read the reader's position each time: the
+  // reader writes it for each record that it takes, so reading it takes as long as a drop.
   bool HasRoom(std::size_t bytes) {
     constexpr std::uint32_t kLooksAt = 64;
     const std::uint64_t needed = put_.load(std::memory_order_relaxed) + sizeof(Record) + bytes;
@@ -78,13 +78,13 @@ class RecordRing {
   }
   // Names the last record that was put.
   std::uint64_t mark() const { return put_.load(std::memory_order_relaxed); }
-  // Whether the reader is done with that record, and sees to it that what it did about it is seen.
+  // Whether the reader is done with that record. If so, the caller also sees what the reader did because of the record.
   bool IsTaken(std::uint64_t mark) const { return taken_.load(std::memory_order_acquire) >= mark; }
 
-  // The reader.
+  // For the reader's thread.
 
-  // Calls visit(const Header&, std::span<const std::uint8_t> bytes) for up to `most` records, the oldest first. Returns
-  // how many there were.
+  // Calls visit(const Header&, std::span<const std::uint8_t> bytes) for
+  // up to `most` records, oldest first. Returns how many there were.
   template <typename Visit>
   std::size_t Take(std::size_t most, Visit visit) {
     if (bytes_ == nullptr) return 0;
@@ -109,9 +109,9 @@ class RecordRing {
   std::uint64_t overflowed() const { return overflowed_.value(); }
 
  private:
-  static constexpr std::uint32_t kSkip = std::numeric_limits<std::uint32_t>::max();  // nothing up to the memory's end
+  static constexpr std::uint32_t kSkip = std::numeric_limits<std::uint32_t>::max();  // no record up to the memory's end
   struct Size {
-    std::uint32_t all;  // this record's, a multiple of alignof(Record)
+    std::uint32_t all;  // of this record in all, a multiple of alignof(Record)
     std::uint32_t bytes;
   };
   struct Record {
@@ -120,7 +120,7 @@ class RecordRing {
   };
   static_assert(sizeof(Size) == alignof(Record));
 
-  // What the next record will be written to, most likely: the reader has had it.
+  // Prefetches the lines that the next record will most likely be written to; the reader has read them.
   void FetchRoom(std::uint64_t at) const {
     constexpr std::uint64_t kLine = 64, kLines = (sizeof(Record) + kLine - 1) / kLine + 1;
     for (std::uint64_t i = 0; i < kLines; ++i) PrefetchToWrite(&bytes_[(at + i * kLine) & (capacity_ - 1)]);
@@ -130,9 +130,9 @@ class RecordRing {
   std::unique_ptr<std::byte[]> bytes_;
   Counter overflowed_;
   std::uint64_t taken_seen_ = 0;                      // `taken_` as the worker last saw it
-  std::uint32_t turned_away_ = 0;                     // records, since there was room
-  alignas(64) std::atomic<std::uint64_t> put_ = 0;    // bytes ever put; the worker's
-  alignas(64) std::atomic<std::uint64_t> taken_ = 0;  // bytes ever taken; the reader's
+  std::uint32_t turned_away_ = 0;                     // lost records since there last was room
+  alignas(64) std::atomic<std::uint64_t> put_ = 0;    // bytes ever put; written by the worker
+  alignas(64) std::atomic<std::uint64_t> taken_ = 0;  // bytes ever taken; written by the reader
 };
 
 }  // namespace sluice

@@ -24,7 +24,7 @@ bool Rejecter::AppendAnswer(const Frame& frame, const ParsedPacket& packet, bool
   return true;
 }
 
-// As many answers as rejects_per_second allows, up to a second's worth at once.
+// Allows as many answers as rejects_per_second, up to a second's worth at once.
 bool Rejecter::TakeToken(std::uint64_t now_ns) {
   constexpr std::uint64_t kSecond = 1'000'000'000;
   if (rejects_per_second_ == 0) return false;

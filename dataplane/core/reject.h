@@ -1,6 +1,6 @@
-// Answers to what policy denies, where the configuration says reject: as many a second as it allows.
+// Answers to packets that policy denies, if the configuration says reject, up to the rate that it allows.
 //
-// One a worker.
+// Each worker has one.
 #ifndef SLUICE_DATAPLANE_CORE_REJECT_H_
 #define SLUICE_DATAPLANE_CORE_REJECT_H_
 
@@ -22,8 +22,8 @@ class Rejecter {
         counters_(counters) {}
 
   bool enabled() const { return enabled_; }
-  // Appends the answer to `made`; with `both`, a TCP reset to the receiver too. False where no answer may be sent
-  // (make_frame.h) or too many were.
+  // Appends the answer to `made`; with `both`, also a TCP reset to the receiver.
+  // Returns false if no answer may be sent (make_frame.h) or too many were sent.
   bool AppendAnswer(const Frame& frame, const ParsedPacket& packet, bool both, std::uint64_t now_ns,
                     std::vector<MadeFrame>& made);
 

@@ -18,7 +18,7 @@ void RuleCounters::Reserve(RuleId limit) {
   limit_.store(std::max(limit, limit_.load(std::memory_order_relaxed)), std::memory_order_release);
 }
 
-// Releases, so that a reader that sees any of this sees its epoch.
+// The stores release, so that a reader that sees any of them also sees the cell's epoch.
 void RuleCounters::Add(RuleId rule, std::uint64_t packets, std::uint64_t bytes, std::uint64_t hit_ns) {
   constexpr auto kRelaxed = std::memory_order_relaxed;
   constexpr auto kRelease = std::memory_order_release;

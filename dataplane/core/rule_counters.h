@@ -1,7 +1,7 @@
 // Packets, bytes and last hit of each rule, as one worker counted them.
 //
-// The worker's thread adds; any thread reads and sums over workers. Grows by chunks that never move. A new epoch of
-// rule ids costs nothing: a cell that still has an older one's counts is cleared when something is added to it.
+// The worker's thread adds; any thread reads and sums over workers. Grows by chunks that never move. A new epoch
+// of rule ids costs nothing: a cell with counts of an older epoch is cleared when something is added to it.
 #ifndef SLUICE_DATAPLANE_CORE_RULE_COUNTERS_H_
 #define SLUICE_DATAPLANE_CORE_RULE_COUNTERS_H_
 
@@ -29,17 +29,17 @@ class RuleCounters {
   RuleCounters(const RuleCounters&) = delete;
   RuleCounters& operator=(const RuleCounters&) = delete;
 
-  // Makes room for rules below `limit`. Any thread: best called off the packet path, before the table is published.
+  // Makes room for rules below `limit`. Any thread; best called off the packet path, before the table is published.
   void Reserve(RuleId limit);
 
   // Any thread; 0 before the first Begin.
   std::uint64_t epoch() const { return epoch_.load(std::memory_order_acquire); }
 
-  // The worker. From here on, rules are those of this epoch, and none was hit. Requires one that was not there before.
+  // For the worker. From here on, rules are those of this epoch, without hits. Requires an epoch that is new here.
   void Begin(std::uint64_t epoch) { epoch_.store(epoch, std::memory_order_release); }
-  // Requires a rule below what was reserved. kNoRule counts nothing.
+  // Requires a rule below the reserved limit. kNoRule counts nothing.
   void Add(RuleId rule, std::uint64_t packets, std::uint64_t bytes, std::uint64_t hit_ns);
-  // Ahead of Add.
+  // Call it ahead of Add.
   void Prefetch(RuleId rule) const {
     const std::size_t chunk = ChunkOf(rule);
     if (const Cell* cells = chunks_[chunk].load(std::memory_order_relaxed)) {
@@ -47,7 +47,7 @@ class RuleCounters {
     }
   }
 
-  // Any thread. Zero for rules that there is no room for, and of another epoch than the current one.
+  // Any thread. Zero for rules without room, and for any epoch but the current one.
   RuleCount Get(std::uint64_t epoch, RuleId rule) const;
 
  private:

@@ -9,8 +9,8 @@ constexpr FlowState IS = kSctpInitSent, IA = kSctpInitAnswered, CE = kSctpCookie
                     SS = kSctpShutdownSent, SR = kSctpShutdownReceived, SA = kSctpShutdownAckSent, CL = kSctpClosed,
                     HB = kSctpHeartbeatSent, UC = kSctpUnclaimed, CU = kCut, NEW = kReopen;
 
-// Verification tags are not tracked. An INIT on a live association is a restart, which its receiver answers without
-// giving the old one up (RFC 9260 5.2.2); on one that is over it opens a new one, judged anew.
+// Verification tags are not tracked. An INIT on a live association is a restart: its receiver answers without giving
+// up the old association (RFC 9260 5.2.2). On one that is over, an INIT opens a new association, which is judged anew.
 // clang-format off
 constexpr SctpRow kRows[] = {
     // originator's: other INIT IACK ECHO CACK ABRT SHUT SACK SCOM

@@ -18,7 +18,7 @@ struct SctpRow {
 
 std::span<const SctpRow> SctpTable();
 
-// By SctpEvent: what a packet without a flow begins, whose side it is. An INIT is always its originator's.
+// By SctpEvent: the state that a packet from `side` begins if it has no flow. An INIT always comes from the originator.
 const std::array<FlowState, kSctpEvents>& SctpFirstStates(Side side);
 
 }  // namespace sluice

@@ -26,7 +26,7 @@ void RuleAccount::Begin(const Table& table) {
     Current().Begin(table.epoch());
     first_generation_.store(generation, std::memory_order_relaxed);
   }
-  // Before any flow is judged by it: a reader that sees such a flow sees the generation.
+  // Stored before this generation judges any flow: a reader that sees such a flow also sees the generation.
   generation_.store(generation, std::memory_order_release);
   Current().Reserve(table.rule_limit());
 }

@@ -1,13 +1,13 @@
-// Account: what packets and flows owe to the rules that decided them.
+// Account: counts packets and flows in the counters of the rules that decided them.
 //
-// A packet that a flow answers for is counted in the flow's own entry, as part of the lookup: one addition. What a flow
-// counted is folded into its rules' counters when the sweep comes by, when it is judged again and when it ends. A
-// packet without a flow is counted to its rules at once.
+// A packet of a known flow is counted in the flow's own entry, as part of the lookup: one
+// addition. A flow's counts are folded into its rules' counters when the sweep comes by, when the
+// flow is judged again and when it ends. A packet without a flow is counted to its rules at once.
 //
-// Rule ids belong to an epoch. A flow of the epoch before is folded when it is met; what one counted for an epoch
-// before that is nobody's any more. So a new table costs nothing here.
+// Rule ids belong to an epoch. A flow of the epoch before is folded when it is met. Counts
+// of a flow from an epoch before that are dropped. So a new table costs nothing here.
 //
-// One a worker; its thread writes, any thread reads what says so.
+// Each worker has one. Its thread writes; any thread may call the functions that say so.
 #ifndef SLUICE_DATAPLANE_CORE_STAGE_ACCOUNT_H_
 #define SLUICE_DATAPLANE_CORE_STAGE_ACCOUNT_H_
 
@@ -29,19 +29,19 @@ class RuleAccount {
   // A flow of this generation is judged by its next packet, whatever the table. No table that judges has it.
   static constexpr std::uint32_t kJudgeAgain = 0;
 
-  // Any thread: makes room for the table's rules. Call it before publishing the table, lest the worker has to.
+  // Any thread: makes room for the table's rules. Call it before the table is published, so that no worker has to.
   void Reserve(const Table& table);
-  // Any thread. Zero where `epoch` is neither the current one nor the one before.
+  // Any thread. Zero if `epoch` is neither the current epoch nor the one before.
   RuleCount CountOf(std::uint64_t epoch, RuleId rule) const;
-  // Any thread: the generation in force, whole; and the first one of its epoch.
+  // Any thread: the generation in force, in 64 bits, and the first generation of its epoch.
   std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
   std::uint64_t first_generation() const { return first_generation_.load(std::memory_order_relaxed); }
 
-  // The worker, all that follows.
+  // All functions from here on are for the worker.
   std::uint64_t epoch() const { return Current().epoch(); }
   bool Knows(const Table& table) const { return generation() == table.generation() && epoch() == table.epoch(); }
-  // Whether flows of before would look as if this table's epoch had judged them: then all are to be folded, and judged
-  // again, before Begin.
+  // Whether older flows would look as if this table's epoch had judged them. If
+  // so, all flows must be folded, and marked to be judged again, before Begin.
   bool BeginsAnew(const Table& table) const {
     return epoch() != table.epoch() && epoch() != 0 && table.generation() <= generation();
   }
@@ -55,7 +55,7 @@ class RuleAccount {
     return WholeGeneration(generation_.load(std::memory_order_relaxed), judged);
   }
 
-  // Adds what the flow counted since the last time to its rules, replies included.
+  // Adds the flow's counts since the last Fold to its rules, including replies.
   template <typename Key>
   void Fold(FlowTable<Key>& flows, std::uint32_t flow, std::uint64_t now_ns, std::uint32_t now_ms) {
     const FlowTraffic traffic = flows.Unfolded(flow).sum();
@@ -71,20 +71,20 @@ class RuleAccount {
     }
     flows.Fold(flow);
   }
-  // Ahead of Fold: fetches the cells of the flow's rules.
+  // Call it ahead of Fold: prefetches the counters of the flow's rules.
   template <typename Key>
   void PrefetchFold(const FlowTable<Key>& flows, std::uint32_t flow) const {
     const RuleCounters& counters = Of(flows.entry(flow).generation);
     counters.Prefetch(flows.rules(flow).egress);
     counters.Prefetch(flows.rules(flow).ingress);
   }
-  // A packet without a flow.
+  // Counts a packet without a flow.
   void AddPacket(const Classification& answer, std::uint32_t length, std::uint64_t now_ns) {
     Current().Add(answer.egress.rule, 1, length, now_ns);
     Current().Add(answer.ingress.rule, 1, length, now_ns);
   }
-  // A packet that was denied: to the rules that did, which for a default deny are those of all policies that isolate.
-  // Of a pod that more than kMostSections bind, only the first by name is counted: to find the others takes time.
+  // Counts a denied packet to the rules that denied it; for a default deny, to the rules of all policies that isolate.
+  // If more than kMostSections bind the pod, only the first policy by name is counted: finding the others takes time.
   static constexpr std::size_t kMostSections = 256;
   void AddDenied(const Table& table, const Classification& answer, std::uint32_t length, std::uint64_t now_ns) {
     AddDenied(table, answer.egress, answer.egress_sections, length, now_ns);
@@ -104,13 +104,13 @@ class RuleAccount {
 
   RuleCounters& Current() { return counters_[current_.load(std::memory_order_relaxed)]; }
   const RuleCounters& Current() const { return counters_[current_.load(std::memory_order_relaxed)]; }
-  // Where a flow that this generation judged is to be counted.
+  // The counters for a flow that this generation judged.
   const RuleCounters& Of(std::uint32_t judged) const {
     return counters_[current_.load(std::memory_order_relaxed) ^ (IsOfThisEpoch(judged) ? 0u : 1u)];
   }
   RuleCounters& Of(std::uint32_t judged) { return const_cast<RuleCounters&>(std::as_const(*this).Of(judged)); }
 
-  // The current epoch's, and those of the one before, whose flows are still to be folded.
+  // The current epoch's counters, and those of the epoch before, whose flows must still be folded.
   std::array<RuleCounters, 2> counters_;
   std::atomic<std::uint32_t> current_ = 0;
   std::atomic<std::uint64_t> generation_ = 0;

@@ -13,9 +13,9 @@ namespace {
 
 constexpr std::uint32_t kUdpHeader = 8;
 constexpr std::uint32_t kDnsHeader = 12;
-constexpr std::uint8_t kResponse = 0x80;  // of the third byte (RFC 1035 4.1.1)
+constexpr std::uint8_t kResponse = 0x80;  // in the third byte (RFC 1035 4.1.1)
 
-// What follows the transport's header; lengths were checked by the parser, but for bytes in further segments.
+// The bytes after the transport's header. The parser checked the lengths, except for bytes in further segments.
 struct Content {
   std::span<const std::uint8_t> bytes;
   bool is_whole = false;
@@ -73,7 +73,7 @@ void DnsStage::Meet(Burst& burst, std::uint32_t index, PipelineOutput& out) {
   if ((is_copied && has_content) || IsHolding()) Hold(burst, index, out);
 }
 
-// False: there was no room for it. What says nothing is not copied.
+// Returns false if there was no room for the copy. A packet without content is not copied.
 bool DnsStage::Copy(const Frame& frame, const ParsedPacket& packet, bool is_from_resolver, bool& has_content) {
   const Content content = ContentOf(frame, packet);
   if (!content.is_whole) return false;

@@ -1,12 +1,12 @@
-// DNS: packets of watched flows -> copies for whoever listens, and answers that wait until what they say is in force.
+// DNS: packets of watched flows -> copies for the thread that listens; answers wait until their addresses are in force.
 //
-// In: `watched`, fates. Out: `held`, and frames that waited long enough. Watched are flows whose one port is that of
-// resolvers; the mark is in the flow's state, so that no other packet pays for it. What waits leaves in the order in
-// which it came, and so do the packets of a flow: while anything waits, whatever a trusted resolver sends waits, too.
+// In: `watched`, fates. Out: `held`, and frames that waited long enough. A flow is watched if one of its ports is
+// the resolvers' port. The mark is in the flow's state, so no other packet pays for it. Waiting frames leave in
+// their order, and so do the packets of a flow: while anything waits, all packets of trusted resolvers wait, too.
 //
-// A frame that waited over a change of policy is judged by what is in force when it leaves.
+// If policy changed while a frame waited, the policy in force when the frame leaves judges it.
 //
-// One a worker. Allocates when it is made only.
+// Each worker has one. Allocates only when it is made.
 #ifndef SLUICE_DATAPLANE_CORE_STAGE_DNS_H_
 #define SLUICE_DATAPLANE_CORE_STAGE_DNS_H_
 
@@ -27,16 +27,16 @@ class DnsStage {
  public:
   DnsStage(const PipelineConfig& config, FlowKeeper& keeper, JudgeStage& judge, PipelineCounters& counters);
 
-  // Requires that some packet of the burst is watched. What must make room goes to `out`.
+  // Requires that some packet of the burst is watched. Frames that must make room go to `out`.
   void MeetWatched(Burst& burst, PipelineOutput& out);
 
   bool IsHolding() const { return count_ != 0; }
-  // Those whose answer is in force, or that waited long enough, go to `out`.
+  // Frames whose answer is in force, or that waited long enough, go to `out`.
   void Release(PipelineOutput& out);
-  // All of them do.
+  // All waiting frames go to `out`.
   void ReleaseAll(PipelineOutput& out);
 
-  // Null where nobody listens.
+  // Null if nobody listens.
   DnsTap* tap() const { return tap_.get(); }
   void Turn() {
     if (tap_ != nullptr) tap_->Turn();

@@ -70,7 +70,7 @@ DropRecord EmitStage::MakeRecord(const Frame& frame, const ParsedPacket& packet,
           .reason = reason};
 }
 
-// Where nobody asked for outcomes they are filled by the judge's denials alone: what fell before has none.
+// If nobody asked for outcomes, only the judge's denials filled them in: packets dropped before that have none.
 DropRecord EmitStage::MakeDenyRecord(Burst& burst, std::uint32_t index) const {
   const ParsedPacket& packet = burst.PacketAt(index);
   DropRecord record = MakeRecord(burst.frames[index], packet, burst.fates[index]);
@@ -90,7 +90,7 @@ void EmitStage::RecordDrop(Burst& burst, std::uint32_t index) {
   if (denies_ != nullptr && DenyTable::Holds(record.reason)) denies_->Add(record);
 }
 
-// Of what is forwarded, outcomes are known: the burst tells them (CapturesForwarded).
+// Outcomes of forwarded packets are known, since the burst then fills them in (CapturesForwarded).
 void EmitStage::CapturePacket(Burst& burst, std::uint32_t index, const CaptureWish& wish) {
   const DropReason fate = burst.fates[index];
   if (!wish.Wants(fate) || !capture_->HasRoom()) return;

@@ -1,9 +1,9 @@
-// Emit: frames and their fates -> what leaves, what is freed, and exactly one counter for each packet.
+// Emit: frames and their fates -> frames that leave, frames that are freed, and exactly one counter for each packet.
 //
-// In: `frames`, `fates`, `verdicts`, `held`. Out: the lists of PipelineOutput, the counters of verdicts and drop
-// reasons, and a record of each drop that somebody watches, or counts.
+// In: `frames`, `fates`, `verdicts`, `held`. Out: the lists of PipelineOutput, the counters
+// of verdicts and drop reasons, and a record of each drop that somebody watches or counts.
 //
-// One a worker; any thread reads the counters and the ring's other end.
+// Each worker has one. Any thread may read the counters and the ring's other end.
 #ifndef SLUICE_DATAPLANE_CORE_STAGE_EMIT_H_
 #define SLUICE_DATAPLANE_CORE_STAGE_EMIT_H_
 
@@ -26,16 +26,16 @@ class EmitStage {
   EmitStage(const FlowKeeper& keeper, ReadStage& reader, PipelineCounters& counters)
       : keeper_(keeper), reader_(reader), counters_(counters) {}
 
-  // True where all of the burst are to be forwarded, in their order: then none is in `out`.
+  // Returns true if the whole burst is to be forwarded, in its order. Then no frame of it is in `out`.
   bool EmitFates(Burst& burst, PipelineOutput& out);
   // Puts a packet that was lost outside of the pipeline into the drop ring, which must watch for the reason.
   void RecordLost(const Frame& frame, const ParsedPacket& packet, DropReason reason);
 
   DropRing& drop_ring() const { return *drop_ring_; }
-  // Counts what policy denies there; null: nowhere. Before the worker starts; the table outlives it.
+  // Counts what policy denies in `denies`; null: nowhere. Call it before the worker starts. The table outlives it.
   void CountDenies(DenyTable* denies) { denies_ = denies; }
   DenyTable* denies() const { return denies_; }
-  // Gives packets to whoever captures there; null: nobody can. Before the worker starts; the ring outlives it.
+  // Gives packets to a client that captures; null: no client. Call it before the worker starts. The ring outlives it.
   void Capture(CaptureRing* ring) { capture_ = ring; }
   std::uint64_t captures_lost() const { return capture_ == nullptr ? 0 : capture_->overflowed(); }
   void TurnCapture() {

@@ -16,23 +16,23 @@ void DeferWithoutFlow(Burst& burst, std::uint32_t slot) {
   Defer<Key>(burst, slot, burst.SideWithoutFlow<Key>(slot));
 }
 
-// A packet that changes its flow's state, or whose flow is over, or may have to be judged again.
+// For a packet that changes its flow's state, or whose flow is over or may have to be judged again.
 template <typename Key>
 void HitSlowly(FlowKeeper& keeper, Burst& burst, std::uint32_t slot, std::uint32_t flow) {
   FlowEntry<Key>& entry = keeper.flows<Key>().entry(flow);
-  if (!entry.live()) return DeferWithoutFlow<Key>(burst, slot);  // a candidate that no flow has
+  if (!entry.live()) return DeferWithoutFlow<Key>(burst, slot);  // the candidate is a free entry
   if (entry.generation == keeper.judged_now() && !keeper.IsExpired(entry) &&
       AdvanceFlow<Key>(keeper, burst, slot, flow)) {
     return;
   }
-  // Later packets of this burst must not overtake this one's judgement. A flow that an earlier generation judged keeps
-  // that: it says which epoch the flow's rules are of.
+  // Later packets of this burst must not overtake this packet's judgement. If an earlier generation
+  // judged the flow, the flow keeps that generation: it tells which epoch the flow's rules belong to.
   keeper.Fold<Key>(flow);
   if (entry.generation == keeper.judged_now()) Publish(entry.generation, FlowKeeper::kJudgeAgain);
   Defer<Key>(burst, slot, burst.lane<Key>().SideOf(slot, entry));
 }
 
-// Packets of flows that an earlier table judged. All of such a flow's packets in this burst are here, in their order.
+// For packets of flows that an earlier table judged. It gets all packets of such a flow in this burst, in their order.
 template <typename Key>
 [[gnu::noinline]] void MeetStale(FlowKeeper& keeper, Burst& burst, std::uint64_t slots) {
   const Lane<Key>& lane = burst.lane<Key>();
@@ -45,8 +45,8 @@ template <typename Key>
   }
 }
 
-// A packet that FindInLane's loop does not answer. True where an earlier table judged its flow, and the table in force
-// may say otherwise. Apart, so that the loop keeps what it needs in registers.
+// Handles a packet that FindInLane's loop cannot. Returns true if an earlier table judged its flow, and the table
+// in force may judge it differently. A function of its own, so that the loop keeps what it needs in registers.
 template <typename Key>
 [[gnu::noinline]] bool MeetOther(FlowKeeper& keeper, Burst& burst, std::uint32_t slot, std::uint32_t fresh_ms) {
   Lane<Key>& lane = burst.lane<Key>();
@@ -75,13 +75,13 @@ template <typename Key>
   return false;
 }
 
-// Apart, as it is due each few hundred packets only.
+// A function of its own, since it is due only once in a few hundred packets.
 template <typename Key>
 [[gnu::noinline]] void FoldDue(FlowKeeper& keeper, std::uint32_t flow) {
   keeper.Fold<Key>(flow);
 }
 
-// The common packet: its flow is there, judged by this generation, and the packet leaves the flow's state as it is.
+// For the common packet: its flow is there, this generation judged the flow, and the packet leaves its state as it is.
 template <typename Key>
 [[gnu::noinline]] void FindInLane(FlowKeeper& keeper, Burst& burst) {
   using Entry = FlowEntry<Key>;
@@ -91,7 +91,7 @@ template <typename Key>
   lane.FetchLastEntries(flows);
   const std::uint32_t now_ms = keeper.now_ms();
   const std::uint32_t generation = keeper.judged_now();
-  // Where outcomes are asked for, every packet takes the long way.
+  // If outcomes are wanted, every packet takes the long way.
   const std::uint32_t fresh_ms = burst.tells ? 0 : keeper.shortest_timeout_ms();
   std::uint64_t stale = 0;
   Entry* const entries = flows.entries();

@@ -1,7 +1,7 @@
-// Find flows: keys -> flows, and the packets of flows that are judged are done.
+// Find flows: keys -> flows. Packets of judged flows are done.
 //
-// In: `Lane`s. Out: for each packet of a flow that the table in force judged, the flow's state and count; every other
-// one becomes a miss, with what is to be asked of policy. A packet that its flow answers for is forwarded.
+// In: `Lane`s. Out: if the table in force judged a packet's flow, the flow's new state and count,
+// and the packet is forwarded. Every other packet becomes a miss, with its query for policy.
 #ifndef SLUICE_DATAPLANE_CORE_STAGE_FIND_H_
 #define SLUICE_DATAPLANE_CORE_STAGE_FIND_H_
 
@@ -14,8 +14,8 @@ namespace sluice {
 
 void FindFlows(FlowKeeper& keeper, Burst& burst);
 
-// A packet of a flow that this generation allows: brings the flow's state and count up to date. False, and nothing
-// changed, where the packet opens a new connection in the flow's place.
+// For a packet of a flow that this generation allows: brings the flow's state and count up to date.
+// Returns false, and changes nothing, if the packet opens a new connection in the flow's place.
 template <typename Key>
 bool AdvanceFlow(FlowKeeper& keeper, Burst& burst, std::uint32_t slot, std::uint32_t flow);
 

@@ -12,14 +12,14 @@ namespace {
 
 constexpr std::uint32_t kIcmpHeaderLength = 8;
 
-// Of fragments, the first one opens a flow, which says what the datagram is. Of ICMP, queries do.
+// Of fragments, only the first one opens a flow, as it says what the datagram is. Of ICMP, only queries do.
 bool OpensFlow(const ParsedPacket& packet) {
   if (packet.Is(ParsedPacket::kFragment) && !packet.Is(ParsedPacket::kFirstFragment)) return false;
   if (!IsIcmp(packet.protocol)) return true;
   return !packet.Is(ParsedPacket::kReplyType) && IcmpQueryOf(packet.protocol, packet.icmp_type) != IcmpQuery::kNone;
 }
 
-// Reads what an ICMP error quotes. False where that is not a packet whose flow could be known.
+// Reads what an ICMP error quotes. Returns false if that is not a packet whose flow could be known.
 bool ParseQuote(const Frame& frame, const ParsedPacket& error, ParsedPacket& quoted) {
   const std::uint32_t begin = error.l4_offset + kIcmpHeaderLength;
   const std::uint32_t end = std::min(std::uint32_t{error.l4_offset} + error.l4_length, frame.length);
@@ -36,9 +36,9 @@ void JudgeStage::JudgeMisses(Burst& burst, std::vector<MadeFrame>& made) {
   made_ = &made;
   if (burst.ipv4.count != 0) PrefetchOpenings(burst, burst.ipv4);
   if (burst.ipv6.count != 0) PrefetchOpenings(burst, burst.ipv6);
-  // All at once: the classifier works stage by stage, too, and its cache misses overlap. An answer may be about the
-  // wrong direction by the time that it is used, where an earlier packet of this burst opened the flow (MeetFlow asks
-  // again then).
+  // All at once: the classifier works stage by stage, too, and its cache misses
+  // overlap. If an earlier packet of this burst opened the flow, an answer may be
+  // about the wrong direction by the time it is used. Then MeetFlow asks again.
   keeper_.Classify(std::span(burst.queries).first(burst.miss_count), answers_.data());
   for (std::uint32_t i = 0; i < burst.miss_count; ++i) {
     const Miss& miss = burst.misses[i];
@@ -53,8 +53,8 @@ void JudgeStage::JudgeMisses(Burst& burst, std::vector<MadeFrame>& made) {
   keeper_.FlushStaged();
 }
 
-// Fetches what opening as many flows as there are misses will touch: buckets to insert into, flows that make way, their
-// buckets and their rules' cells.
+// Prefetches what will be touched if every miss opens a flow: buckets to insert
+// into, flows that make way, and these flows' buckets and rules' counters.
 template <typename Key>
 void JudgeStage::PrefetchOpenings(const Burst& burst, const Lane<Key>& lane) {
   const FlowTable<Key>& flows = keeper_.flows<Key>();
@@ -83,7 +83,7 @@ void JudgeStage::JudgeIcmpError(std::uint32_t index, const Classification& answe
   }
 }
 
-// RFC 1122 3.2.2 and RFC 4443 2.4: an error about a packet goes to that packet's source.
+// RFC 1122 3.2.2 and RFC 4443 2.4: an error about a packet goes to the source of that packet.
 bool JudgeStage::QuotesLiveFlow(std::uint32_t index) {
   const ParsedPacket& error = burst_->packets[index];
   ParsedPacket quoted;
@@ -96,7 +96,7 @@ bool JudgeStage::BelongsToLiveFlow(const ParsedPacket& packet) {
   return packet.family == Family::kIpv4 ? IsLive<Ipv4FlowKey>(packet) : IsLive<Ipv6FlowKey>(packet);
 }
 
-// A flow that policy would deny now has no related errors either: it is judged before it vouches for one.
+// If policy would now deny a flow, its errors are not related either: so a flow is judged before it admits an error.
 template <typename Key>
 bool JudgeStage::IsLive(const ParsedPacket& quoted) {
   FlowTable<Key>& flows = keeper_.flows<Key>();
@@ -110,7 +110,7 @@ bool JudgeStage::IsLive(const ParsedPacket& quoted) {
   return keeper_.Judge<Key>(flow, keeper_.Classify(keeper_.QueryOf<Key>(flow)));
 }
 
-// The flow is looked up once more, since a packet before this one may have opened, ended or replaced it.
+// Looks the flow up once more, since an earlier packet may have opened, ended or replaced it.
 template <typename Key>
 void JudgeStage::JudgeMiss(const Miss& miss, Classification& answer) {
   const Lane<Key>& lane = burst_->lane<Key>();
@@ -126,15 +126,15 @@ void JudgeStage::JudgeMiss(const Miss& miss, Classification& answer) {
   MeetNoFlow<Key>(miss, burst_->SideWithoutFlow<Key>(miss.slot), answer);
 }
 
-// False where the flow ended and the packet is now one without a flow.
+// Returns false if the flow ended, and the packet now has no flow.
 template <typename Key>
 bool JudgeStage::MeetFlow(const Miss& miss, std::uint32_t flow, Classification& answer) {
   const Lane<Key>& lane = burst_->lane<Key>();
   const FlowEntry<Key>& entry = keeper_.flows<Key>().entry(flow);
   const Side side = lane.SideOf(miss.slot, entry);
   if (NextState(entry.state(), side, lane.EventAt(miss.slot)) == FlowState::kReopen) {
-    // The flow makes way only once the new connection is admitted. Otherwise an end that may not open one could wipe
-    // out what is known of the last.
+    // The flow makes way only once the new connection is admitted. Otherwise, an end
+    // that may not open a connection could erase what is known about the last one.
     MeetNoFlow<Key>(miss, Side::kOriginal, answer, flow);
     return true;
   }
@@ -149,8 +149,8 @@ bool JudgeStage::MeetFlow(const Miss& miss, std::uint32_t flow, Classification& 
   return true;
 }
 
-// `answer` is about the flow's original direction. A cut ends where a packet of that direction is admitted, which then
-// opens the flow anew; or where no policy concerns the flow any more, which is false.
+// `answer` is about the flow's original direction. A cut ends when a packet of that direction is admitted, which
+// then opens the flow anew. It also ends when no policy concerns the flow any more; then this returns false.
 template <typename Key>
 bool JudgeStage::MeetCutFlow(const Miss& miss, std::uint32_t flow, const Classification& answer) {
   using Entry = FlowEntry<Key>;
@@ -160,7 +160,7 @@ bool JudgeStage::MeetCutFlow(const Miss& miss, std::uint32_t flow, const Classif
     keeper_.End<Key>(flow, FlowEndCause::kUnmanaged);
     return false;
   }
-  // Every packet renews the trace: a cut ends by silence of the tuple, not by the time since it was cut.
+  // Every packet renews the trace: a cut ends when the tuple has been silent, not when the cut is old enough.
   Publish(entry.last_seen_ms, keeper_.now_ms());
   const bool original = burst_->lane<Key>().SideOf(miss.slot, entry) == Side::kOriginal;
   if (!denied && original && !burst_->IsLaterFragment(miss.packet)) {
@@ -177,7 +177,7 @@ bool JudgeStage::MeetCutFlow(const Miss& miss, std::uint32_t flow, const Classif
   return true;
 }
 
-// A packet that opens a flow, if policy admits it: in the place of `replaced`, where that is one.
+// For a packet that opens a flow, if policy admits it. The new flow takes the place of `replaced`, if there is one.
 template <typename Key>
 void JudgeStage::MeetNoFlow(const Miss& miss, Side side, Classification& answer, std::uint32_t replaced) {
   if (miss.side != side) answer = keeper_.Classify(burst_->lane<Key>().Query(miss.slot, side));
@@ -218,8 +218,8 @@ void JudgeStage::Open(std::uint32_t slot, Side side, const Classification& answe
   burst_->outcomes[index].state = PacketState::kNew;
 }
 
-// Where the table is full, the flow that is worth least makes way, and is counted to its rules first (End). If none
-// may, the packet goes on without a flow: policy admitted it.
+// If the table is full, the least valuable flow makes way, and is counted to its rules first
+// (End). If no flow may make way, the packet goes on without a flow: policy admitted it.
 template <typename Key>
 std::uint32_t JudgeStage::InsertFlow(std::uint32_t slot, Side side, const Classification& answer) {
   using Entry = FlowEntry<Key>;
@@ -247,7 +247,7 @@ void JudgeStage::PassStateless(std::uint32_t index, const Classification& answer
   keeper_.account().AddPacket(answer, LengthAt(index), keeper_.now_ns());
 }
 
-// Policy's answer to a packet without a flow. False: it was dropped.
+// Applies policy's answer to a packet without a flow. Returns false if the packet was dropped.
 bool JudgeStage::Admits(std::uint32_t index, const Classification& answer) {
   NoteDecision(index, answer);
   if (keeper_.IsUnknownEndpoint(answer)) {
@@ -256,7 +256,7 @@ bool JudgeStage::Admits(std::uint32_t index, const Classification& answer) {
   }
   if (!answer.concerned) return !answer.between_nodes || AdmitsBetweenNodes(index, answer);
   if (tcp_strict_) {
-    // A later fragment too: had its first one been let through, there would be a flow.
+    // This holds for later fragments, too: if their first one had been let through, there would be a flow.
     const ParsedPacket& packet = burst_->PacketAt(index);
     if (packet.protocol == kProtoTcp && EventOf(packet) != kTcpSynEvent) {
       Deny(index, DropReason::kTcpNoSyn, answer);
@@ -270,7 +270,7 @@ bool JudgeStage::Admits(std::uint32_t index, const Classification& answer) {
   return true;
 }
 
-// What two nodes say to each other is theirs, but what a tunnel between them carries may be pods'.
+// Traffic between two nodes is their own affair, but a tunnel between them may carry pods' packets.
 bool JudgeStage::AdmitsBetweenNodes(std::uint32_t index, const Classification& answer) {
   if (!IsTunnel(burst_->PacketAt(index))) return true;
   counters_.encapsulated.Add(1);
@@ -289,7 +289,7 @@ void JudgeStage::NoteDecision(std::uint32_t index, const Classification& answer)
   outcome.ingress_sections = answer.ingress_sections;
 }
 
-// A later fragment takes its first one's verdict, but not its name: then it is called alike whenever it comes.
+// A later fragment gets the verdict of its first one, but not its reason: so it has the same reason whenever it comes.
 void JudgeStage::Deny(std::uint32_t index, DropReason reason, const Classification& answer, bool reset_both) {
   NoteDecision(index, answer);
   burst_->Drop(index, burst_->IsLaterFragment(index) ? DropReason::kFragmentDenied : reason);

@@ -1,13 +1,13 @@
-// Judge: misses -> flows that are opened or judged again, and the fates of what policy denies.
+// Judge: misses -> flows that are opened or judged again, and the fates of packets that policy denies.
 //
-// In: `misses` with their queries. Out: `fates`, flows, and answers to what is rejected. All misses of a burst are
-// classified at once; then each is dealt with in the order of the burst, since packets before it, of the same flow, may
-// have changed what was found when it was put off.
+// In: `misses` with their queries. Out: `fates`, flows, and answers to rejected packets. All misses
+// of a burst are classified at once. Then each miss is handled in the order of the burst, since
+// earlier packets of the same flow may have changed what was found when the miss was put off.
 //
-// What is known of a flow outlives every packet that policy does not admit: a cut above all (docs/operating.md,
-// "Connections").
+// A packet that policy does not admit never erases what is known of its
+// flow, above all that the flow was cut (docs/operating.md, "Connections").
 //
-// One a worker. Allocates when it is made only.
+// Each worker has one. Allocates only when it is made.
 #ifndef SLUICE_DATAPLANE_CORE_STAGE_JUDGE_H_
 #define SLUICE_DATAPLANE_CORE_STAGE_JUDGE_H_
 
@@ -32,9 +32,9 @@ class JudgeStage {
         counters_(counters),
         rejecter_(config, counters) {}
 
-  // Answers to what is rejected are appended to `made`.
+  // Appends the answers to rejected packets to `made`.
   void JudgeMisses(Burst& burst, std::vector<MadeFrame>& made);
-  // Whether there is a flow that the packet belongs to, whichever end sent it, and the table in force lets it pass.
+  // Whether the packet belongs to a flow, whichever end sent it, and the table in force lets this flow pass.
   bool BelongsToLiveFlow(const ParsedPacket& packet);
 
  private:
@@ -69,7 +69,7 @@ class JudgeStage {
   PipelineCounters& counters_;
   Rejecter rejecter_;
   std::array<Classification, kMaxBurst> answers_;  // to the misses
-  // Of the call.
+  // Valid during a call.
   Burst* burst_ = nullptr;
   std::vector<MadeFrame>* made_ = nullptr;
 };

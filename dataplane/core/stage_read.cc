@@ -17,12 +17,12 @@ ReadStage::ReadStage(const PipelineConfig& config)
 
 namespace {
 
-// Adds frames to a lane, beginning with the first, as long as they are plain ones of its family. Returns where that
-// ends. A function of its own for each family, so that its loop keeps what it needs in registers.
+// Adds frames to a lane, beginning with `first`, as long as they are plain frames of its family. Returns
+// where it stopped. Each family has a function of its own, so that its loop keeps what it needs in registers.
 template <typename Plain, typename Key>
 [[gnu::noinline]] std::uint32_t AddPlain(std::span<const Frame> frames, std::size_t first, const FlowTable<Key>& flows,
                                          Lane<Key>& lane) {
-  const FlowIndex index = flows.index();  // a copy: what is stored might be its own, for all that the compiler knows
+  const FlowIndex index = flows.index();  // a copy: as far as the compiler knows, stores could change the original
   const FlowEntry<Key>* const entries = flows.entries();
   LaneSlot<Key>* slot = &lane.slots[lane.count];
   const LaneSlot<Key>* const first_ahead = &lane.slots[Lane<Key>::kAhead];
@@ -57,7 +57,7 @@ bool ReadStage::ReadPlain(std::span<const Frame> frames, const FlowKeeper& keepe
   return true;
 }
 
-// A frame that is not plain. False where it is a fragment.
+// Reads a frame that is not plain. Returns false if it is a fragment.
 bool ReadStage::ReadOther(std::uint32_t index, const FlowKeeper& keeper, Burst& burst) {
   Parse(burst.frames[index], parse_, parsed_[index]);
   burst.unread &= ~(std::uint64_t{1} << index);
@@ -79,8 +79,8 @@ void ReadStage::BeginClearing() {
   next_given_ = next_released_ = 0;
 }
 
-// What a fragment released comes right after it, and what was released before (by time) before all others. Admit, which
-// overwrites what is released, is called only when all of that was taken.
+// Fragments that a fragment released come right after it; those that time released come before
+// all others. Admit overwrites what is released, so it is called only when all of that was taken.
 bool ReadStage::Gather(const FlowKeeper& keeper, bool tells, Burst& burst) {
   std::uint32_t count = 0;
   const auto gather = [&](const Frame& frame, const ParsedPacket& packet) {
@@ -109,7 +109,7 @@ bool ReadStage::Gather(const FlowKeeper& keeper, bool tells, Burst& burst) {
   return true;
 }
 
-// Tells the packets that go through the flow table from those whose fate is known, or is no flow's.
+// Separates the packets that go through the flow table from those whose fate is known, or that no flow decides.
 inline void ReadStage::Sort(std::uint32_t index, const FlowKeeper& keeper, Burst& burst) {
   constexpr std::uint16_t kSpecial = ParsedPacket::kPass | ParsedPacket::kAlwaysPass | ParsedPacket::kIcmpError;
   const ParsedPacket& packet = burst.packets[index];

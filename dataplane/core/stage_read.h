@@ -1,14 +1,14 @@
-// Read: frames -> keys and packets, and the fate of those that no flow decides.
+// Read: frames -> keys and packets, and the fates of packets that no flow decides.
 //
-// In: frames. Out: `Lane`s with the key and place of each packet that goes through the flow table, its bucket being
-// fetched; `fates` of what is malformed or not filtered; misses for ICMP errors, which belong to another flow than
-// their own.
+// In: frames. Out: `Lane`s with the key and place of each packet that goes through the
+// flow table, with its bucket being prefetched; `fates` of packets that are malformed
+// or not filtered; misses for ICMP errors, which belong to another packet's flow.
 //
-// Most frames are plain TCP or UDP. Of those, only the fields that the flow lookup needs are read (plain.h); the rest
-// of a packet is parsed where its flow asks for more. Fragments go another way: they are held, or let others go, so a
-// burst with fragments is gathered anew, in the order in which its packets may proceed.
+// Most frames are plain TCP or UDP. Of those, only the fields that the flow lookup needs are read (plain.h);
+// the rest of a packet is parsed only if its flow needs more. Fragments go another way: they are held, or
+// release held ones. So a burst with fragments is gathered anew, in the order in which its packets may proceed.
 //
-// One a worker. Allocates when it is made only.
+// Each worker has one. Allocates only when it is made.
 #ifndef SLUICE_DATAPLANE_CORE_STAGE_READ_H_
 #define SLUICE_DATAPLANE_CORE_STAGE_READ_H_
 
@@ -29,21 +29,21 @@ class ReadStage {
  public:
   explicit ReadStage(const PipelineConfig& config);
 
-  // Reads a burst that has no fragments in it. False where it has, or where no policy asks for all packets to be
-  // parsed; then nothing is read, and Gather is to take its place.
+  // Reads a burst without fragments. Returns false if it has fragments, or if all packets must
+  // be parsed because there is no policy. Then nothing is read, and Gather must be used instead.
   bool ReadPlain(std::span<const Frame> frames, const FlowKeeper& keeper, bool tells, Burst& burst);
 
-  // A burst with fragments, or those that waited too long, in parts:
+  // For a burst with fragments, or for fragments that waited too long. It comes in parts:
   //   for (BeginGathering(frames, keeper); Gather(keeper, tells, burst);) { all other stages }
   // Gather returns false when nothing is left.
   void BeginGathering(std::span<const Frame> frames, const FlowKeeper& keeper);
   bool Gather(const FlowKeeper& keeper, bool tells, Burst& burst);
-  // The same for all fragments that are held, at the worker's end: they are dropped.
+  // The same for all held fragments, at the worker's end: they are dropped.
   void BeginClearing();
 
   // Whether any fragment waits.
   bool HoldsFragments() const { return fragments_.held_count() != 0; }
-  // Every packet of the fragment's datagram shares its fate.
+  // Every packet of the fragment's datagram then shares its fate.
   void MarkDropped(const Frame& frame, const ParsedPacket& packet) { fragments_.MarkDropped(frame, packet); }
 
  private:
@@ -53,7 +53,7 @@ class ReadStage {
   const ParseConfig parse_;
   FragmentTable fragments_;
   std::array<ParsedPacket, kMaxBurst> parsed_;
-  // While gathering: the frames given, and how far they and what the last fragment released were taken.
+  // While gathering: the given frames, and how many of them and of the fragments last released were taken.
   std::span<const Frame> given_;
   std::size_t next_given_ = 0;
   std::size_t next_released_ = 0;

@@ -7,15 +7,15 @@
 namespace sluice {
 namespace {
 
-// Differences are few, and identities that differ are remembered by the classifier of the table in force: a smaller
-// memory does.
+// Differences are few, and the classifier of the table in force
+// remembers identities that differ: so a smaller memory is enough.
 constexpr std::size_t kClassifierLines = 32 * 1024;
 
 std::uint64_t Hash(std::uint64_t seed, const IpAddress& address) {
   return FoldHash(seed ^ address.hi, address.lo + static_cast<std::uint64_t>(address.family));
 }
 
-// Rules follow from the rest, as long as the tables are the same.
+// The rules follow from the other fields, as long as the tables are the same.
 std::uint64_t Hash(std::uint64_t seed, const StagedJudge::Key& key) {
   const std::uint64_t small =
       std::uint64_t{key.destination_port} << 16 | std::uint64_t{key.protocol} << 1 | (key.would_allow ? 1u : 0u);

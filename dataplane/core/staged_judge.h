@@ -1,12 +1,12 @@
-// What staged policies would change, as one worker sees it: judges by the staged table what was judged by the one in
-// force, and counts where the two differ.
+// What staged policies would change, as one worker sees it. It judges again, by the
+// staged table, what the table in force judged, and counts where the two differ.
 //
-// It is told of each flow that is opened or judged again, of each packet that policy denies, and, of flows for which
-// the tables differ, of the packets that they counted. A packet of a known flow pays nothing. What it is told of waits
-// for a batch, whose cache misses overlap; Flush ends it, in the round in which it was told.
+// It is told of each flow that is opened or judged again, and of each packet that policy denies. For flows that the
+// two tables judge differently, it is also told of the packets that they counted. A packet of a known flow pays
+// nothing. Queries wait for a batch, so that their cache misses overlap; Flush ends the batch, in the same round.
 //
-// One a worker, made by the control thread when something is staged for the first time. The worker's thread, but for
-// the constructor and what says otherwise. Allocates when it is made only.
+// Each worker has one, which the control thread makes when something is staged for the first time. Runs on the
+// worker's thread, except for the constructor and unless a function says otherwise. Allocates only when it is made.
 #ifndef SLUICE_DATAPLANE_CORE_STAGED_JUDGE_H_
 #define SLUICE_DATAPLANE_CORE_STAGED_JUDGE_H_
 
@@ -30,13 +30,13 @@ class StagedJudge {
     IpAddress destination;
     std::uint16_t destination_port = 0;
     std::uint8_t protocol = 0;
-    bool would_allow = false;  // denied by the table in force, and not by the staged one; else the reverse
-    // Of each side, by the table in force and by the staged one: what allows it, or what denies it.
+    bool would_allow = false;  // the table in force denies it and the staged one does not; else the reverse
+    // For each side, by the table in force and by the staged one: the rule that allows it, or that denies it.
     RuleId egress_rule = kNoRule;
     RuleId ingress_rule = kNoRule;
     RuleId staged_egress_rule = kNoRule;
     RuleId staged_ingress_rule = kNoRule;
-    std::uint64_t epoch = 0;  // which the rules belong to
+    std::uint64_t epoch = 0;  // the epoch that the rules belong to
     std::uint64_t staged_epoch = 0;
     std::uint64_t staging = 0;  // Table::staging
 
@@ -44,21 +44,21 @@ class StagedJudge {
   };
   struct Entry {
     Key key;
-    std::uint64_t connections = 0;  // flows; of what is denied, packets
+    std::uint64_t connections = 0;  // flows; for denied traffic, packets
     std::uint64_t packets = 0;
     std::uint64_t first_ns = 0;  // the worker's clock
     std::uint64_t last_ns = 0;
   };
-  // An address that opened a connection, or tried, or was admitted as the other end of one.
+  // An address that opened a connection, tried to, or was admitted as the other end of one.
   struct Party {
     IpAddress key;
     std::uint64_t last_ns = 0;
     std::uint64_t staging = 0;
   };
-  // What was counted since it was last taken.
+  // The counts since the last Take.
   struct Half {
     explicit Half(std::uint32_t most) : pairs(most), parties(most) {}
-    // Hands over the half itself; what is in it is gone afterwards.
+    // Hands over the half itself, and clears it afterwards.
     template <typename Visit>
     void Take(Visit visit) {
       visit(*this);
@@ -70,11 +70,11 @@ class StagedJudge {
     KeyedList<Entry> pairs;
     KeyedList<Party> parties;
     std::uint64_t judged = 0;    // connections and denied packets
-    std::uint64_t not_kept = 0;  // those that differed and found no room
+    std::uint64_t not_kept = 0;  // those that differed but found no room
   };
   static constexpr std::uint32_t kMost = 16384;
 
-  // What flow it was, so that its packets are told of from now on. `flow` is below the capacity of its family.
+  // Names the flow, so that its packets are counted from now on. `flow` is below the capacity of its family.
   struct FlowName {
     Family family = Family::kIpv4;
     std::uint32_t flow = 0xffffffff;
@@ -82,19 +82,19 @@ class StagedJudge {
     bool is_flow() const { return flow != 0xffffffff; }
   };
 
-  // Flows are numbered below these.
+  // Flow numbers are below `ipv4_flows` and `ipv6_flows`.
   StagedJudge(std::uint64_t seed, std::uint32_t ipv4_flows, std::uint32_t ipv6_flows, bool drop_unknown_endpoint,
               std::uint32_t most = kMost);
 
-  // A flow that was opened or judged again, or a packet without one, denied ones included. `answer`: of the table in
-  // force. Requires that it is not full, as the next.
+  // Notes a flow that was opened or judged again, or a packet without a flow, also if it was denied.
+  // `answer`: by the table in force. This and the next function require that it is not full.
   void NoteJudged(const ClassifyQuery& query, const Classification& answer, FlowName flow) {
     const bool allowed = !IsDenied(answer);
-    // A flow's packets are told of when they are folded.
+    // A flow's packets are reported when they are folded.
     const std::uint64_t packets = flow.is_flow() && allowed ? 0 : 1;
     Note(query, {RuleOf(answer.egress, allowed), RuleOf(answer.ingress, allowed), allowed, 1, packets, flow});
   }
-  // What a flow counted that is allowed by these rules, and differs.
+  // Notes the packets that a flow counted: these rules allow it, and the tables differ about it.
   void NotePackets(const ClassifyQuery& query, RuleId egress_rule, RuleId ingress_rule, std::uint64_t packets) {
     Note(query, {egress_rule, ingress_rule, true, 0, packets, {}});
   }
@@ -102,13 +102,13 @@ class StagedJudge {
     const std::vector<std::uint64_t>& words = differs_[family == Family::kIpv6];
     return (words[flow / 64] >> (flow % 64) & 1) != 0;
   }
-  // Judges what was noted since the last time. `table` has a staged one.
+  // Judges what was noted since the last Flush. `table` must have a staged table.
   void Flush(const Table& table, std::uint64_t now_ns, const NamesNow& names = {});
   bool IsFull() const { return count_ == queries_.size(); }
   bool IsEmpty() const { return count_ == 0; }
   void Turn() { halves_.Turn(); }
 
-  // The reader, as TwoHalves: visit(Half&) gets what the worker has turned from.
+  // For the reader, as in TwoHalves: visit(Half&) gets the half that the worker has left.
   TwoHalves<Half>& halves() { return halves_; }
 
  private:
@@ -124,7 +124,7 @@ class StagedJudge {
   bool IsDenied(const Classification& answer) const {
     return !answer.allow || (answer.unknown_endpoint && drop_unknown_endpoint_);
   }
-  // Of what is denied, the rule that denies.
+  // For denied traffic, the rule that denies.
   static RuleId RuleOf(const Decision& side, bool allowed) { return side.allow && !allowed ? kNoRule : side.rule; }
   void Note(const ClassifyQuery& query, const Noted& noted) {
     queries_[count_] = query;
@@ -137,7 +137,7 @@ class StagedJudge {
   const std::uint64_t seed_;
   const bool drop_unknown_endpoint_;
   Classifier classifier_;
-  std::array<std::vector<std::uint64_t>, 2> differs_;  // a bit a flow, by family: the tables treat it differently
+  std::array<std::vector<std::uint64_t>, 2> differs_;  // one bit per flow, by family: the tables differ about it
   std::array<ClassifyQuery, Classifier::kMaxBurst> queries_;
   std::array<Noted, Classifier::kMaxBurst> noted_;
   std::array<Classification, Classifier::kMaxBurst> answers_;

@@ -18,7 +18,7 @@ struct TcpRow {
 
 std::span<const TcpRow> TcpTable();
 
-// By TcpEvent: what a packet without a flow begins, whose side it is. A SYN is always its originator's.
+// By TcpEvent: the state that a packet from `side` begins if it has no flow. A SYN always comes from the originator.
 const std::array<FlowState, kTcpEvents>& TcpFirstStates(Side side);
 
 }  // namespace sluice

@@ -13,13 +13,13 @@
 
 namespace sluice {
 
-// Entries in the order in which they came, and an index of twice as many slots. `Entry` has a `key`.
+// Entries in the order in which they came, and an index with twice as many slots. `Entry` has a `key`.
 template <typename Entry>
 class KeyedList {
  public:
   explicit KeyedList(std::uint32_t most) : entries_(most), slots_(std::bit_ceil(std::size_t{2} * most + 2)) {}
 
-  // The entry of that key, a new one if there is none. Null: there is no room.
+  // The entry with that key; a new one if there is none. Null: there is no room.
   template <typename Key>
   Entry* Find(std::uint64_t hash, const Key& key) {
     const std::size_t mask = slots_.size() - 1;  // never more than half of the slots are taken
@@ -36,7 +36,7 @@ class KeyedList {
     entry.key = key;
     return &entry;
   }
-  // Calls visit(const Entry&) for each; then there are none.
+  // Calls visit(const Entry&) for each entry, then removes all.
   template <typename Visit>
   void Take(Visit visit) {
     for (std::uint32_t i = 0; i < count_; ++i) visit(static_cast<const Entry&>(entries_[i]));
@@ -56,19 +56,19 @@ class TwoHalves {
   template <typename... Arguments>
   explicit TwoHalves(const Arguments&... arguments) : halves_{Half(arguments...), Half(arguments...)} {}
 
-  // The worker: the half to write into.
+  // For the worker: the half to write into.
   Half& half() {
     Turn();
     return halves_[turned_.load(std::memory_order_relaxed) & 1];
   }
-  // The worker, from time to time, so that what was written does not wait for what is written next.
+  // For the worker, from time to time, so that what it wrote does not wait until it writes again.
   void Turn() {
     const std::uint32_t asked = asked_.load(std::memory_order_acquire);  // the reader's half is empty
     if (asked != turned_.load(std::memory_order_relaxed)) turned_.store(asked, std::memory_order_release);
   }
 
-  // The reader. Asks the worker to go on in the other half; once IsTurned, Take gives what this one has.
-  // Requires that the last half that was asked for was taken.
+  // For the reader. Asks the worker to go on in the other half; once IsTurned, Take
+  // gives this half's content. Requires that the half of the last Ask was taken.
   void Ask() { asked_.store(asked_.load(std::memory_order_relaxed) + 1, std::memory_order_release); }
   bool IsTurned() const { return turned_.load(std::memory_order_acquire) == asked_.load(std::memory_order_relaxed); }
   // Requires IsTurned after Ask.
@@ -76,7 +76,7 @@ class TwoHalves {
   void Take(Visit visit) {
     halves_[(asked_.load(std::memory_order_relaxed) - 1) & 1].Take(std::move(visit));
   }
-  // The same of all that is left. Requires that the worker has ended.
+  // Takes all that is left. Requires that the worker has ended.
   template <typename Visit>
   void TakeAll(Visit visit) {
     for (Half& half : halves_) half.Take(visit);

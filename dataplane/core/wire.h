@@ -27,7 +27,7 @@ inline std::uint16_t Load16(const std::uint8_t* bytes) { return LoadBig<std::uin
 inline std::uint32_t Load32(const std::uint8_t* bytes) { return LoadBig<std::uint32_t>(bytes); }
 inline std::uint64_t Load64(const std::uint8_t* bytes) { return LoadBig<std::uint64_t>(bytes); }
 
-// To compare fields without swapping: eight bytes as they are, and how a constant in network order looks among them.
+// To compare fields without swapping: LoadNative64 loads eight bytes as they are; BigMask gives a constant to match.
 inline std::uint64_t LoadNative64(const std::uint8_t* bytes) {
   std::uint64_t value;
   std::memcpy(&value, bytes, sizeof value);

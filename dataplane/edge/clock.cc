@@ -14,7 +14,7 @@ TscClock::TscClock()
 
 std::uint64_t TscClock::NowNs() const {
   const std::uint64_t ticks = rte_rdtsc() - start_ticks_;
-  // The product of the upper half alone fits 64 bits for centuries.
+  // The product of the upper half alone fits into 64 bits for centuries.
   return start_ns_ + (ticks >> 32) * ns_per_tick_ + (((ticks & 0xffffffff) * ns_per_tick_) >> 32);
 }
 

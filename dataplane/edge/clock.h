@@ -1,4 +1,4 @@
-// Time for workers: nanoseconds since 1970, by the time-stamp counter, so that asking is no system call.
+// Time for workers: nanoseconds since 1970, from the time-stamp counter, so that reading the clock is no system call.
 #ifndef SLUICE_DATAPLANE_EDGE_CLOCK_H_
 #define SLUICE_DATAPLANE_EDGE_CLOCK_H_
 
@@ -6,8 +6,8 @@
 
 namespace sluice {
 
-// Set against the wall clock once; steps of the wall clock do not reach it, so it never goes back. Any thread may read
-// its own copy. Requires EAL.
+// Set from the wall clock once. Later steps of the wall clock do not reach
+// it, so it never goes back. Any thread may read its own copy. Requires EAL.
 class TscClock {
  public:
   TscClock();

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::uint32_t kBufferCache = 256;  // buffers that each core keeps at hand
 
-// Calls `visit(device, port)` for each port. What is no device is refused, with its name, when it is opened.
+// Calls `visit(device, port)` for each port. Skips what is no device: opening it fails, and the error has its name.
 template <typename Visit>
 void ForEachDevice(const EdgeSettings& edge, Visit visit) {
   for (const WireSettings& wire : edge.wires) {
@@ -29,8 +29,8 @@ void ForEachDevice(const EdgeSettings& edge, Visit visit) {
   }
 }
 
-// What can hold buffers at the same time. Of the rings toward one worker or port no more than one is full at a time:
-// its consumer empties them in turn. Should the buffers run out all the same, devices count what they miss.
+// The buffers that can be in use at the same time. Of the rings toward one worker or port, at most one is full at a
+// time: its consumer empties them in turn. If buffers run out all the same, devices count the frames that they miss.
 std::uint32_t BufferCount(const EdgeSettings& edge, const PipelineConfig& pipeline, std::uint32_t workers) {
   const auto ports = static_cast<std::uint32_t>(2 * edge.wires.size());
   const std::uint32_t queues = ports * workers * (edge.rx_descriptors + edge.tx_descriptors);
@@ -54,7 +54,7 @@ int RunWorker(void* worker) {
   return 0;
 }
 
-// Sleeping is right where the kernel paces the packets anyway, or where polling would take the control thread's core.
+// A worker should sleep if the kernel paces the packets anyway, or if polling would take the control thread's core.
 Idle IdleOf(const EdgeSettings& edge, const std::vector<std::unique_ptr<Port>>& ports) {
   if (edge.idle != Idle::kAuto) return edge.idle;
   const unsigned main_core = rte_get_main_lcore();
@@ -144,7 +144,7 @@ Dataplane::~Dataplane() {
   rte_mempool_free(place_.buffers);
 }
 
-// Links take a moment to come up; a listener to `ready` should find them so.
+// Links take a moment to come up; a listener to `ready` should find them up.
 void Dataplane::WaitForLinks() {
   const auto down = [](const auto& port) { return !port->view().link_up; };
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(1);
@@ -199,7 +199,7 @@ void Dataplane::Stop() {
   using std::chrono::milliseconds;
   const auto deadline = std::chrono::steady_clock::now() + milliseconds(1000);
   place_.phase = Phase::kDrain;
-  // A worker may hold frames between two rings, so that both look empty: each must have ended a round, and then again.
+  // A worker may hold frames between two rings, so that both look empty: each worker must end a round, then another.
   for (int rounds = 0; rounds < 3 && std::chrono::steady_clock::now() < deadline;) {
     const Readers::Token token = readers_.Retire();
     while (!readers_.Passed(token) && std::chrono::steady_clock::now() < deadline) {

@@ -9,8 +9,8 @@
 namespace sluice {
 namespace {
 
-constexpr std::size_t kMaxInterfaceName = 15;  // IFNAMSIZ less its NUL
-constexpr std::size_t kMaxSocketPath = 107;    // sockaddr_un::sun_path less its NUL
+constexpr std::size_t kMaxInterfaceName = 15;  // IFNAMSIZ without its NUL
+constexpr std::size_t kMaxSocketPath = 107;    // sockaddr_un::sun_path without its NUL
 
 constexpr std::string_view kForms =
     "a PCI address, af_packet:IFACE, af_xdp:IFACE, tap:NAME, memif:SOCKET[:ID], vhost:SOCKET, pcap:IN[:OUT], null, "
@@ -20,7 +20,7 @@ bool IsHex(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isxdigit(c) != 0; });
 }
 
-// "dddd:bb:dd.f" or "bb:dd.f"; returns the long form, or an empty text.
+// Takes "dddd:bb:dd.f" or "bb:dd.f"; returns the long form, or an empty text.
 std::string PciAddress(std::string_view text) {
   if (text.size() == 7) return PciAddress("0000:" + std::string(text));
   if (text.size() != 12 || text[4] != ':' || text[7] != ':' || text[10] != '.') return "";
@@ -37,7 +37,7 @@ std::string Problem(const PortSettings& port, std::string_view what) {
 
 using Result = std::variant<Device, std::string>;
 
-// The part after the colon, for a kernel interface: no more than the kernel takes, nothing that DPDK splits at.
+// The part after the colon, for a kernel interface: no longer than the kernel allows, nothing at which DPDK splits.
 bool IsInterfaceName(std::string_view name) {
   return !name.empty() && name.size() <= kMaxInterfaceName && name.find_first_of("/,= \t") == std::string_view::npos;
 }
@@ -118,7 +118,7 @@ Result Capture(const PortSettings& port, Device device, std::string_view rest) {
 }
 
 Result Null(const PortSettings&, Device device, std::string_view) {
-  device.arguments = "no-rx=1";  // without it the driver makes up frames without end
+  device.arguments = "no-rx=1";  // without it, the driver makes frames without end
   return device;
 }
 

@@ -13,7 +13,7 @@
 namespace sluice {
 
 std::optional<DeviceLock> DeviceLock::Acquire(const std::string& name) {
-  // Names may be longer than an address, so a hash stands for them; a leading NUL makes the address abstract.
+  // Names may be longer than an address, so a hash stands for the name. A leading NUL makes the address abstract.
   char text[64];
   const int length = std::snprintf(text, sizeof text, "%csluice-device-%016zx", '\0', std::hash<std::string>{}(name));
   sockaddr_un address{};

@@ -1,4 +1,4 @@
-// One process a device: a name that only one process of this network namespace can hold.
+// Lets one process use a device: a name that only one process in this network namespace can hold.
 #ifndef SLUICE_DATAPLANE_EDGE_DEVICE_LOCK_H_
 #define SLUICE_DATAPLANE_EDGE_DEVICE_LOCK_H_
 
@@ -7,11 +7,11 @@
 
 namespace sluice {
 
-// Held until destroyed, or until the process ends in any way: an abstract socket address, which the kernel frees and
-// which leaves no file. Interfaces belong to a network namespace, and so do these addresses.
+// Held until it is destroyed, or until the process ends in any way. It is an abstract socket address, which the
+// kernel frees and which leaves no file. Interfaces belong to a network namespace, and so do these addresses.
 class DeviceLock {
  public:
-  // Nothing where another holder has `name`, in this process or another.
+  // Nothing if `name` is already held, in this process or another.
   static std::optional<DeviceLock> Acquire(const std::string& name);
 
   DeviceLock(DeviceLock&& other) noexcept;

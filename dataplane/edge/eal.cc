@@ -17,7 +17,7 @@
 namespace sluice {
 namespace {
 
-// DPDK logs to one stream in the process; the last lines say why it refused something.
+// DPDK logs to one stream for the whole process. Its last lines say why DPDK refused something.
 class MessageLog {
  public:
   void Append(std::string_view bytes) {
@@ -76,7 +76,7 @@ std::string Join(const std::vector<std::uint32_t>& numbers) {
   return text;
 }
 
-// "0@2,1@3": EAL's core 0 is CPU 2, and so on, so that several of EAL's cores may share a CPU.
+// Gives "0@2,1@3": EAL's core 0 is CPU 2, and so on. In this form, several of EAL's cores may share a CPU.
 std::string LcoreList(const std::vector<std::uint32_t>& cores) {
   std::string text;
   for (std::size_t i = 0; i < cores.size(); ++i) {
@@ -133,7 +133,7 @@ std::optional<std::string> StartEal(const EalSettings& settings, const std::func
                                         "--log-level=notice",
                                         "--lcores=" + LcoreList(settings.cores),
                                         "--main-lcore=0"};
-  // Either way nothing is left on disk; DPDK does not take the two together.
+  // Nothing is left on disk in either case. DPDK does not accept both options together.
   if (no_huge) {
     arguments.insert(arguments.end(), {"--no-huge", "--no-shconf", "-m", std::to_string(settings.memory_mb)});
   } else {

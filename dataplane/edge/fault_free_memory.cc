@@ -8,7 +8,7 @@
 namespace sluice {
 namespace {
 
-// The kernel's own estimate of what can be had without swapping.
+// The kernel's own estimate of the memory that is available without swapping.
 std::uint64_t AvailableBytes() {
   std::ifstream file("/proc/meminfo");
   std::string name;
@@ -17,7 +17,7 @@ std::uint64_t AvailableBytes() {
     if (name == "MemAvailable:") return kb * 1024;
     file.ignore(std::numeric_limits<std::streamsize>::max(), '\n');
   }
-  return std::numeric_limits<std::uint64_t>::max();  // not told: let the heap decide
+  return std::numeric_limits<std::uint64_t>::max();  // unknown: let the heap decide
 }
 
 }  // namespace

@@ -6,8 +6,8 @@
 
 namespace sluice {
 
-// From the heap, in hugepages where the kernel has them, each page touched here. Gives nothing where the machine has
-// less to spare: touching more than there is would end the process instead of failing.
+// From the heap, in hugepages if the kernel has them. Touches each page. Gives nothing if the machine
+// cannot spare the memory: touching more than there is would end the process instead of failing.
 FlowMemory FaultFreeMemory();
 
 }  // namespace sluice

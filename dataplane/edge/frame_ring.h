@@ -1,7 +1,7 @@
-// A ring of frames (mbufs) from one worker to another: one puts, one takes (rte_ring). Needs no EAL.
+// A ring of frames (mbufs) from one worker to another, with one producer and one consumer (rte_ring). Needs no EAL.
 //
-// One ring for each pair of workers, rather than one that many fill: no compare-and-swap, and each ring's order is its
-// producer's order.
+// There is one ring for each pair of workers, not one ring that many fill. So
+// there is no compare-and-swap, and each ring has the order of its producer.
 #ifndef SLUICE_DATAPLANE_EDGE_FRAME_RING_H_
 #define SLUICE_DATAPLANE_EDGE_FRAME_RING_H_
 
@@ -20,11 +20,11 @@ class FrameRing {
   FrameRing(const FrameRing&) = delete;
   FrameRing& operator=(const FrameRing&) = delete;
 
-  // The producer: takes the first frames that there is room for and returns how many.
+  // For the producer: puts the first frames that fit, and returns how many.
   std::uint32_t Put(void* const* frames, std::uint32_t count);
-  // The consumer.
+  // For the consumer.
   std::uint32_t Take(void** frames, std::uint32_t count);
-  // Any thread; what it says may be past at once.
+  // Any thread; the answer may be outdated at once.
   bool empty() const;
 
  private:

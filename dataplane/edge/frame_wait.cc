@@ -36,7 +36,7 @@ std::vector<int> PacketSockets() {
   std::vector<int> sockets;
   const std::unique_ptr<DIR, int (*)(DIR*)> folder(opendir("/proc/self/fd"), closedir);
   while (const dirent* entry = folder ? readdir(folder.get()) : nullptr) {
-    const int fd = std::atoi(entry->d_name);  // "." and ".." are 0, like a descriptor that is no packet socket
+    const int fd = std::atoi(entry->d_name);  // "." and ".." give 0, like a descriptor that is no packet socket
     int domain = 0;
     socklen_t length = sizeof domain;
     if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) != 0) continue;

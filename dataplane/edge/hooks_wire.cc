@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::array<const char*, 2> kPorts = {"sluice-p0", "sluice-p1"};
 
-// A page less what DPDK and the kernel keep of it (BufferBytes).
+// A page without the bytes that DPDK and the kernel need in it (BufferBytes).
 constexpr std::uint32_t kMostByXdp = 3408;
 
 }  // namespace

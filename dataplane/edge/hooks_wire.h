@@ -1,5 +1,5 @@
-// The wire of hooks: the pair of devices that `sluice-node` makes, by which hooks at kernel interfaces hand over
-// frames.
+// The wire of hooks: the pair of devices that `sluice-node` makes.
+// Hooks at kernel interfaces hand over frames by these devices.
 #ifndef SLUICE_DATAPLANE_EDGE_HOOKS_WIRE_H_
 #define SLUICE_DATAPLANE_EDGE_HOOKS_WIRE_H_
 
@@ -12,8 +12,8 @@
 
 namespace sluice {
 
-// Names the ports of a wire of hooks, by what this network namespace has now: AF_XDP where a frame fits into its
-// buffers, else packet sockets. Any thread. The error says what is missing and what makes it.
+// Names the ports of a wire of hooks, according to what this network namespace has now: AF_XDP if a frame
+// fits into its buffers, else packet sockets. Any thread. The error says what is missing and what makes it.
 std::optional<std::string> FillHooksWires(EdgeSettings& edge);
 
 // The kind of port for frames of an MTU: "af_xdp" or "af_packet".

@@ -1,4 +1,4 @@
-// What the kernel says of a network interface. Any thread; each call is a system call or two.
+// What the kernel knows about a network interface. Any thread; each call is one or two system calls.
 #ifndef SLUICE_DATAPLANE_EDGE_KERNEL_INTERFACE_H_
 #define SLUICE_DATAPLANE_EDGE_KERNEL_INTERFACE_H_
 
@@ -14,7 +14,7 @@ struct InterfaceState {
   bool running = false;     // up, with carrier
 };
 
-// Nothing where there is no such interface in this network namespace.
+// Nothing if there is no such interface in this network namespace.
 std::optional<InterfaceState> QueryInterface(const std::string& name);
 
 }  // namespace sluice

@@ -16,7 +16,7 @@
 namespace sluice {
 namespace {
 
-// Of all guards. Whoever holds it may wait for workers, so that a guard does not end under the interrupt thread.
+// Protects all guards. Its holder may wait for workers, so that no guard ends while the interrupt thread uses it.
 std::mutex& Mutex() {
   static std::mutex mutex;
   return mutex;
@@ -44,7 +44,7 @@ MemifGuard::~MemifGuard() {
   std::erase(Guards(), this);
 }
 
-// The link is looked at under the lock: it may go down at any time, but then the driver comes by afterwards.
+// Reads the link under the lock. The link may go down at any time, but then the driver calls here afterwards.
 void MemifGuard::Admit() {
   const std::lock_guard lock(Mutex());
   if (LinkIsUp(view_)) view_.usable.store(true, std::memory_order_release);
@@ -67,9 +67,9 @@ void MemifGuard::WaitForWorkers() {
   const std::lock_guard lock(Mutex());
   for (MemifGuard* guard : Guards()) {
     PortView& view = guard->view_;
-    if (view.usable.load(std::memory_order_relaxed) && LinkIsUp(view)) continue;  // `id` is good while it is usable
+    if (view.usable.load(std::memory_order_relaxed) && LinkIsUp(view)) continue;  // `id` is valid while it is usable
     view.usable.store(false, std::memory_order_release);
-    // Also where it was not usable before: the control thread may have withdrawn it just now.
+    // This is also needed if it was not usable before: the control thread may have withdrawn it just now.
     const Readers::Token token = guard->readers_.Retire();
     while (!guard->readers_.Passed(token)) std::this_thread::sleep_for(std::chrono::microseconds(20));
   }
@@ -77,7 +77,7 @@ void MemifGuard::WaitForWorkers() {
 
 }  // namespace sluice
 
-// By the interrupt thread when the other end goes, and by the control thread when it closes a port.
+// The interrupt thread calls this when the other end goes, and the control thread when it closes a port.
 int rte_intr_callback_unregister(const rte_intr_handle* handle, rte_intr_callback_fn callback, void* argument) {
   static const auto next =
       reinterpret_cast<decltype(&rte_intr_callback_unregister)>(dlsym(RTLD_NEXT, "rte_intr_callback_unregister"));

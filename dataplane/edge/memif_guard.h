@@ -1,11 +1,11 @@
-// Keeps workers out of a memif port while DPDK's driver takes its connection down.
+// Keeps workers out of a memif port while DPDK's driver takes down the port's connection.
 //
-// When the other end goes, the driver unmaps the memory shared with it at once, in EAL's interrupt thread and with no
-// lock or event that would tell whoever is in rte_eth_rx_burst. But first it marks the link down and takes its socket's
-// callback back by rte_intr_callback_unregister. That function is ours: the driver finds the program's before EAL's, as
-// DPDK is linked as shared libraries (static ones would define it twice, so that nothing links). Ours takes ports whose
-// link is down from the workers, waits until each of them was quiescent since, and calls EAL's. The wait has no bound:
-// a worker waits for nobody, and going on without it is what must not be.
+// When the other end goes, the driver at once unmaps the memory that it shared with it. It does this in EAL's
+// interrupt thread, and no lock or event warns a worker that is in rte_eth_rx_burst. But before that, it marks the
+// link down and removes its socket's callback by rte_intr_callback_unregister. This program defines that function
+// itself. The driver finds it before EAL's, as DPDK is linked as shared libraries (static ones would define it twice
+// and not link). It takes ports whose link is down from the workers, waits until each worker was quiescent since, and
+// then calls EAL's. The wait has no bound: a worker never waits for anybody, and going on before that is never safe.
 #ifndef SLUICE_DATAPLANE_EDGE_MEMIF_GUARD_H_
 #define SLUICE_DATAPLANE_EDGE_MEMIF_GUARD_H_
 
@@ -15,10 +15,10 @@ namespace sluice {
 
 struct PortView;
 
-// Of one port, by the control thread. From its making to its end the port's `usable` is the guard's to write.
+// One for each port, used by the control thread. Only the guard writes the port's `usable` while the guard lives.
 class MemifGuard {
  public:
-  // Both outlive the guard.
+  // `view` and `readers` outlive the guard.
   MemifGuard(PortView& view, Readers& readers);
   ~MemifGuard();
   MemifGuard(const MemifGuard&) = delete;
@@ -27,15 +27,15 @@ class MemifGuard {
   // Lets workers use the port, if its link is up. Requires that it is open.
   void Admit();
 
-  // Takes it from them; they may still be in it.
+  // Takes the port from the workers; they may still be using it.
   void Withdraw();
 
-  // Returns when the interrupt thread is done with whatever it was about: a disconnection that a closing port must not
-  // run into.
+  // Returns when the interrupt thread has finished its current
+  // work: a closing port must not run into a disconnection.
   static void WaitForInterruptThread();
 
-  // Of every guarded port whose link is down: takes it from the workers and returns when they are out. By any thread
-  // but a worker's.
+  // Takes each guarded port whose link is down from the workers, and
+  // returns when they no longer use it. Any thread but a worker's.
   static void WaitForWorkers();
 
  private:

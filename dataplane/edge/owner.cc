@@ -19,8 +19,8 @@ std::uint32_t PairHash(const ParsedPacket& packet) { return AddressPairHash(pack
 
 }  // namespace
 
-// Toeplitz XORs a 32-bit window of the key for each set bit of the input. The key repeats every 16 bits, so do its
-// windows, and the input may be folded to 16 bits first.
+// Toeplitz XORs a 32-bit window of the key for each set bit of the input. The key repeats
+// every 16 bits, and so do its windows. So the input may be folded to 16 bits first.
 std::uint32_t AddressPairHash(const IpAddress& a, const IpAddress& b) {
   const std::uint32_t folded = FoldTo16(a.hi ^ a.lo ^ b.hi ^ b.lo);
   std::uint32_t hash = 0;
@@ -32,7 +32,7 @@ std::uint32_t AddressPairHash(const IpAddress& a, const IpAddress& b) {
 
 std::uint32_t Owner(const Frame& frame, const ParsedPacket& packet, std::uint32_t receiver, std::uint32_t workers) {
   if (packet.reason != DropReason::kNone || packet.Is(ParsedPacket::kPass)) return receiver;
-  // All fragments of an error go the same way, also those that do not show what it quotes.
+  // All fragments of an error go to the same worker, also those that do not show what the error quotes.
   constexpr std::uint32_t kIcmpErrorHeader = 8;
   const std::uint32_t quote = packet.l4_offset + kIcmpErrorHeader;
   const std::uint32_t end = std::min<std::uint32_t>(packet.l4_offset + packet.l4_length, frame.length);

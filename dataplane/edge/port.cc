@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::uint32_t kMaxMtu = 9600;
 
-// Hashes over both addresses and nothing else (see owner.h).
+// Hashes over both addresses, and over nothing else (see owner.h).
 constexpr std::uint64_t kAddressHashes = RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_FRAG_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_OTHER |
                                          RTE_ETH_RSS_IPV6 | RTE_ETH_RSS_FRAG_IPV6 | RTE_ETH_RSS_NONFRAG_IPV6_OTHER |
                                          RTE_ETH_RSS_IPV6_EX;
@@ -48,12 +48,12 @@ std::string Reason(int code) {
 
 std::uint32_t BufferBytes(const Device& device, const PortSettings& settings) {
   constexpr std::uint32_t kLinkLayer = 14 + 2 * 4 + 4;  // Ethernet, two VLAN tags, checksum
-  constexpr std::uint32_t kXdpHeadroom = 256;           // which the kernel takes of an AF_XDP buffer
+  constexpr std::uint32_t kXdpHeadroom = 256;           // the kernel's share of an AF_XDP buffer
   std::uint32_t bytes = RTE_ETHER_MAX_LEN;
   if (settings.mtu != 0) bytes = settings.mtu + kLinkLayer;
   if (const auto state = QueryInterface(device.interface)) {
     const std::uint32_t mtu = std::min(state->mtu, kMaxMtu);
-    // An AF_XDP buffer must lie within a page, so it has no byte to spare.
+    // An AF_XDP buffer must lie within a page, so no byte may be wasted.
     bytes = device.text.starts_with("af_xdp:") ? mtu + kLinkLayer + kXdpHeadroom : PacketSocketFrame(mtu);
   }
   return std::max<std::uint32_t>(bytes, RTE_MBUF_DEFAULT_DATAROOM);
@@ -97,7 +97,7 @@ std::variant<std::unique_ptr<Port>, std::string> Port::Open(const PortSettings& 
   }
   if (error) {
     port->Close();
-    return port;  // Watch opens it
+    return port;  // Watch will open it
   }
   port->view_.link_up = port->LinkIsUp();
   port->Admit();
@@ -119,7 +119,7 @@ std::optional<std::string> Port::Probe() {
       arguments += ",framesz=" + std::to_string(frame) + ",blocksz=" + block;
     }
   }
-  // A device that is there already was probed by EAL (PCI), or made by the program that holds this library.
+  // If the device is already there, EAL probed it (PCI), or the program that uses this library made it.
   if (rte_eth_dev_get_port_by_name(device_.name.c_str(), &view_.id) != 0) {
     if (device_.is_pci) return Problem("no DPDK driver took it; " + device_.remedy);
     const std::string text = device_.name + (arguments.empty() ? "" : "," + arguments);
@@ -174,7 +174,7 @@ std::optional<std::string> Port::Configure(std::uint32_t workers) {
   if (const int code = rte_eth_dev_start(view_.id); code != 0)
     return Problem("does not start: " + Reason(code) + "; " + device_.remedy);
   if (hash) SpreadByRedirection(info.reta_size, workers);
-  // A wire takes every frame; a device without the notion takes them anyway.
+  // A wire takes every frame. A device that has no promiscuous mode takes every frame anyway.
   if (const int code = rte_eth_promiscuous_enable(view_.id); code != 0 && code != -ENOTSUP) {
     return Problem("not promiscuous: " + Reason(code));
   }
@@ -192,7 +192,7 @@ int Port::NewSocket() const {
   return found;
 }
 
-// Best effort: where the device refuses, packets reach a worker that hands them on.
+// Best effort: if the device refuses, packets reach a worker that hands them to their owner.
 void Port::SpreadByRedirection(std::uint32_t redirections, std::uint32_t workers) const {
   std::vector<rte_eth_rss_reta_entry64> table(redirections / RTE_ETH_RETA_GROUP_SIZE);
   for (std::uint32_t i = 0; i < redirections; ++i) {
@@ -253,7 +253,7 @@ std::optional<std::string> Port::Watch() {
   }
   if (!open_) return Reopen();
   const bool up = LinkIsUp();
-  if (!view_.usable) Admit();  // a memif whose other end was away
+  if (!view_.usable) Admit();  // for a memif whose other end was away
   if (up != view_.link_up) {
     view_.link_up = up;
     return Problem(up ? "the link is up" : "the link is down; frames toward it are dropped until it is up");
@@ -268,17 +268,17 @@ bool Port::IsGone() const {
   return !state || state->index != interface_index_;
 }
 
-// Workers do not touch the view's plain fields while it is not usable.
+// Workers do not read the view's plain fields while the view is not usable.
 std::optional<std::string> Port::Reopen() {
   constexpr std::chrono::milliseconds kBetweenAttempts(500);
   const auto now = std::chrono::steady_clock::now();
   if (now < next_attempt_) return std::nullopt;
   next_attempt_ = now + kBetweenAttempts;
   if (!device_.interface.empty() && !QueryInterface(device_.interface)) return std::nullopt;
-  const std::uint32_t workers = view_.rx_queues;  // what comes and goes has one queue: nothing to spread
+  const std::uint32_t workers = view_.rx_queues;  // a device that comes and goes has one queue: nothing to spread
   if (Probe() || Configure(workers)) {
     Close();
-    return std::nullopt;  // it may be on its way still: Watch comes back
+    return std::nullopt;  // the device may still be coming up: Watch tries again
   }
   view_.link_up = LinkIsUp();
   Admit();

@@ -1,8 +1,8 @@
-// The threads that read what the control thread publishes, and when they have all let go of what it took back
-// (rte_rcu_qsbr). Needs no EAL.
+// The threads that read what the control thread publishes, and when all
+// of them have let go of what it took back (rte_rcu_qsbr). Needs no EAL.
 //
-// A reader never waits: it says now and then that it holds nothing from before (Quiescent). The control thread takes
-// something back, asks for a Token, and frees it once Passed(token): then every reader was quiescent since.
+// A reader never waits: now and then it says that it holds nothing from before (Quiescent). The control thread takes
+// something back, gets a Token, and frees the thing once Passed(token): then every reader was quiescent since.
 #ifndef SLUICE_DATAPLANE_EDGE_READERS_H_
 #define SLUICE_DATAPLANE_EDGE_READERS_H_
 
@@ -23,16 +23,16 @@ class Readers {
   Readers(const Readers&) = delete;
   Readers& operator=(const Readers&) = delete;
 
-  // By the reader's thread. A reader counts between Join and Leave only; after Leave it holds nothing.
+  // For the reader's thread. A reader counts only between Join and Leave; after Leave it holds nothing.
   void Join(std::uint32_t reader);
   void Leave(std::uint32_t reader);
   void Quiescent(std::uint32_t reader);
-  // Between these it holds nothing, and nobody waits for it.
+  // Between Pause and Resume, the reader holds nothing, and nobody waits for it.
   void Pause(std::uint32_t reader);
   void Resume(std::uint32_t reader);
 
-  // By any thread but a reader's. Passed returns at once; what readers did before they were quiescent happened before
-  // it returns true.
+  // Any thread but a reader's. Passed returns at once. What readers
+  // did before they were quiescent happened before it returns true.
   Token Retire();
   bool Passed(Token token);
 

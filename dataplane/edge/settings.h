@@ -1,5 +1,5 @@
-// What the operator says of devices, cores and memory. Plain values without DPDK, so that the configuration reader and
-// the offline tools need no EAL.
+// The operator's settings for devices, cores and memory. Plain values without
+// DPDK, so the configuration reader and the offline tools need no EAL.
 #ifndef SLUICE_DATAPLANE_EDGE_SETTINGS_H_
 #define SLUICE_DATAPLANE_EDGE_SETTINGS_H_
 
@@ -10,7 +10,7 @@
 
 namespace sluice {
 
-// Which end of a shared-memory socket this process is; the server makes the socket.
+// Which end of a shared-memory socket this process is. The server makes the socket.
 enum class SocketRole : std::uint8_t { kByKind, kClient, kServer };
 
 struct PortSettings {
@@ -21,21 +21,21 @@ struct PortSettings {
   std::uint32_t mtu = 0;                  // bytes of IP in a frame; 0: the device's own
 };
 
-// Frames that enter one port leave by the other, filtered.
+// Frames that enter one port are filtered and leave by the other.
 struct WireSettings {
   std::array<PortSettings, 2> ports;
-  bool is_hooks = false;  // frames of hooks at kernel interfaces: FillHooksWires says by which ports
+  bool is_hooks = false;  // frames come from hooks at kernel interfaces: FillHooksWires chooses the ports
 };
 
 enum class Idle : std::uint8_t {
-  kAuto,   // sleep where every port is a kernel interface or worker and control share a core, else poll
+  kAuto,   // sleep if every port is a kernel interface or worker and control share a core, else poll
   kPoll,   // a worker never leaves its core
   kSleep,  // a worker that found nothing for a while sleeps until a socket has a frame, else for a nap
 };
 
 struct EdgeSettings {
   std::vector<WireSettings> wires;
-  std::vector<std::uint32_t> cores;  // the first is the control thread's, each further one a worker's; empty: the first
+  std::vector<std::uint32_t> cores;  // the first is the control thread's, each other one a worker's; empty: the first
                                      // two that the process may use
   bool no_huge = false;
   std::uint32_t memory_mb = 0;  // 0: as much as the buffers need

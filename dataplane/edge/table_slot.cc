@@ -9,7 +9,7 @@ TableSlot::TableSlot(Readers& readers, std::shared_ptr<const Table> first)
 
 void TableSlot::Publish(std::shared_ptr<const Table> table) {
   current_.store(table.get(), std::memory_order_release);
-  // The token is taken after the store: a worker that is quiescent since cannot have read the old pointer after it.
+  // The token is taken after the store. A worker that was quiescent after that can no longer have the old pointer.
   retired_.push_back({std::exchange(owned_, std::move(table)), readers_.Retire()});
 }
 

@@ -1,7 +1,7 @@
-// Publish: the table in force, one pointer that workers read once a burst.
+// Publishes the table in force: one pointer that workers read once a burst.
 //
-// Workers never stop and never wait. The old table is freed on the control thread, once every worker was quiescent
-// since the new one took its place.
+// Workers never stop and never wait. The control thread frees the old table,
+// once every worker was quiescent since the new table took its place.
 #ifndef SLUICE_DATAPLANE_EDGE_TABLE_SLOT_H_
 #define SLUICE_DATAPLANE_EDGE_TABLE_SLOT_H_
 
@@ -17,15 +17,15 @@ namespace sluice {
 
 class TableSlot {
  public:
-  // `readers` outlives the slot. `first` is in force from the start.
+  // `readers` outlives the slot. `first` is in force from the beginning.
   TableSlot(Readers& readers, std::shared_ptr<const Table> first);
 
-  // A worker: good until its next Readers::Quiescent. Pairs with the release in Publish.
+  // For a worker: valid until its next Readers::Quiescent. Pairs with the release in Publish.
   const Table* Get() const { return current_.load(std::memory_order_acquire); }
 
-  // The control thread.
+  // For the control thread.
   void Publish(std::shared_ptr<const Table> table);
-  // The tables that no worker can hold any more, for the caller to free; call it now and then.
+  // Returns the tables that no worker can hold any more, so that the caller frees them. Call it now and then.
   std::vector<std::shared_ptr<const Table>> Reclaim();
   const std::shared_ptr<const Table>& current() const { return owned_; }
   std::size_t retired_count() const { return retired_.size(); }

@@ -18,14 +18,14 @@
 namespace sluice {
 namespace {
 
-// In slices that a receive queue outlasts: all flows in half a second, but a million in a second.
+// Slices are so short that a receive queue outlasts them: all flows in half a second, but a million in a second.
 constexpr std::uint64_t kHousekeepingPeriodNs = 250'000;
 constexpr std::uint32_t kHousekeepingSlices = 2000;
 constexpr std::uint32_t kHousekeepingFlowsLeast = 8;
 constexpr std::uint32_t kHousekeepingFlows = 256;
-// After a swap, all flows are looked at: a slice in each round that brought few frames. A queue that fills up must
-// drain first, but where that has not happened for so many rounds, it will not: then large slices, so that packets find
-// most flows looked at; in all no more than frames came, with some in advance.
+// After a swap, a worker looks at all flows: at a slice in each round that brought few frames. A queue that fills up
+// must drain first. But if this many rounds did not drain it, it will not drain: then slices are large, so that
+// packets find most flows already looked at. In all, these are no more flows than frames came, with some in advance.
 constexpr std::uint32_t kFewFrames = kMaxBurst / 4;
 constexpr std::uint32_t kCatchUpFlows = 64;
 constexpr std::uint32_t kRoundsToSaturation = 1024;
@@ -33,18 +33,18 @@ constexpr std::uint32_t kCatchUpFlowsSaturated = 1024;
 constexpr std::uint32_t kCatchUpInAdvance = 1u << 16;
 constexpr std::uint32_t kRoundsBeforeSleep = 256;
 constexpr timespec kNap{0, 20'000};
-// After so long without a frame, it waits until a socket tells of one. A nap is the quicker way for those that come one
-// after the other. What is done beside packets waits for as long.
+// After this long without a frame, the worker waits until a socket tells of one. For frames
+// that come one after the other, a nap is quicker. Work besides packets waits as long.
 constexpr std::uint64_t kPauseNs = 2'000'000;
 constexpr std::chrono::milliseconds kWait{10};
-// After so long, it naps longer where no socket tells; the first frame then waits so long.
+// After this long, the worker takes longer naps if no socket tells of frames. The first frame then waits that long.
 constexpr std::uint64_t kSilenceNs = 1'000'000'000;
 constexpr timespec kLongNap{0, 1'000'000};
-// Slices of housekeeping that one wait has let pass.
+// The slices of housekeeping that are due after one wait.
 constexpr std::uint64_t kSlicesAtOnce = std::chrono::nanoseconds(kWait).count() / kHousekeepingPeriodNs;
 
-// Headers are read from contiguous bytes. A frame in several segments is joined where one buffer can hold it; where
-// none can, its first segment must show the headers, or parse finds it truncated. They are fetched meanwhile.
+// Headers are read from contiguous bytes. A frame in several segments is joined if one buffer can hold it. If
+// not, its first segment must have the headers, or parse finds the frame truncated. Prefetches the headers.
 Frame FrameOf(rte_mbuf* mbuf, std::uint32_t port, std::uint32_t out_port) {
   if (mbuf->nb_segs > 1) [[unlikely]]
     rte_pktmbuf_linearize(mbuf);
@@ -77,7 +77,7 @@ Worker::Worker(std::uint32_t index, Workplace& place, std::unique_ptr<Pipeline> 
 Worker::~Worker() = default;
 
 void Worker::Run() {
-  prctl(PR_SET_TIMERSLACK, 1000);  // else the kernel rounds a nap up to more than twice its length
+  prctl(PR_SET_TIMERSLACK, 1000);  // otherwise the kernel makes a nap more than twice as long
   place_.readers->Join(index_);
   while (true) {
     const Phase phase = place_.phase.load(std::memory_order_relaxed);
@@ -119,8 +119,8 @@ std::uint32_t Worker::ReceiveFrom(std::uint32_t port, std::uint16_t queue) {
   rte_mbuf* mbufs[kBurst];
   const std::uint32_t count = rte_eth_rx_burst(place_.ports[port]->id, queue, mbufs, kBurst);
   if (count == 0) return 0;
-  // Read after the frames were received, so that whoever was told of a generation and then sends a frame finds it in
-  // force, even where this thread was interrupted between the two.
+  // Read after the frames were received. So a client that is told of a generation, and then
+  // sends a frame, finds it in force, even if this thread was interrupted between the two.
   table_ = place_.tables->Get();
   const std::uint32_t out_port = place_.ports[port]->peer;
   std::uint64_t bytes = 0;
@@ -143,14 +143,14 @@ std::uint32_t Worker::ReceiveFrom(std::uint32_t port, std::uint16_t queue) {
   return count;
 }
 
-// What is this worker's own is filtered at once.
+// Filters frames that this worker owns at once.
 void Worker::HandToOwners(std::uint32_t port, std::uint32_t count) {
   ParsedPacket packets[kBurst];
   ParseBurst(std::span(frames_).first(count), place_.parse, packets);
   for (std::uint32_t i = 0; i < count; ++i) {
     Batch& batch = to_worker_[Owner(frames_[i], packets[i], index_, place_.workers)];
     rte_mbuf* const mbuf = MbufOf(frames_[i]);
-    mbuf->port = frames_[i].port;  // our index, for the worker that is handed the frame
+    mbuf->port = frames_[i].port;  // our index, for the worker that gets the frame
     batch.frames[batch.count++] = mbuf;
   }
   for (std::uint32_t owner = 0; owner < place_.workers; ++owner) {
@@ -186,12 +186,12 @@ void Worker::Filter(rte_mbuf** mbufs, std::uint32_t count) {
   for (std::uint32_t i = 0; i < count; ++i)
     frames_[i] = FrameOf(mbufs[i], mbufs[i]->port, place_.ports[mbufs[i]->port]->peer);
   output_.Clear();
-  table_ = place_.tables->Get();  // after they were received, as above
+  table_ = place_.tables->Get();  // read after they were received, as above
   pipeline_->Process(*table_, now_ns_, std::span(frames_).first(count), output_);
   Emit();
 }
 
-// A slice of what is not done for each packet: idle flows, overdue fragments.
+// Does a slice of the work that no packet triggers: idle flows, overdue fragments.
 void Worker::Housekeep() {
   const std::uint64_t slices = std::min((now_ns_ - housekeeping_ns_) / kHousekeepingPeriodNs + 1, kSlicesAtOnce);
   housekeeping_ns_ = now_ns_ + kHousekeepingPeriodNs;
@@ -213,7 +213,7 @@ void Worker::CatchUp() {
   pipeline_->CatchUp(*table_, now_ns_, flows);
 }
 
-// After what this round received, since its table is read after that: what waits leaves by the newest there is.
+// Runs after the frames of this round, since its table is read after them: waiting answers leave by the newest table.
 void Worker::ReleaseAnswers() {
   output_.Clear();
   table_ = place_.tables->Get();
@@ -236,7 +236,7 @@ void Worker::Emit() {
   for (std::uint32_t port = 0; port < to_port_.size(); ++port) Flush(port);
 }
 
-// One addition for each run of frames that came in by one port: mostly all of them.
+// Makes one addition for each run of frames that came in by one port; mostly, that is all of them.
 void Worker::CountByPort(const std::vector<Frame>& frames, Counter PortTraffic::*counter) {
   for (std::size_t begin = 0, end = 0; begin < frames.size(); begin = end) {
     while (end < frames.size() && frames[end].port == frames[begin].port) ++end;
@@ -289,7 +289,7 @@ Worker::Size Worker::SizeOf(rte_mbuf* const* frames, std::uint32_t count) const 
   return size;
 }
 
-// `size`: of all of them. `filterer`: the worker that forwarded them.
+// `size`: of all frames. `filterer`: the worker that forwarded them.
 void Worker::Transmit(std::uint32_t port, rte_mbuf** frames, std::uint32_t count, Size size, std::uint32_t filterer) {
   const PortView& view = *place_.ports[port];
   if (!view.usable.load(std::memory_order_acquire) || !view.link_up.load(std::memory_order_relaxed)) {
@@ -321,8 +321,8 @@ std::uint32_t Worker::TransmitForOthers() {
   return frames;
 }
 
-// `port`: by which they came in, which is the one that they would not have left by. Of frames that were made here, only
-// their number is known: no packet that was received is missing.
+// `port`: the port by which the frames came in, so not the one that they would have left by. Frames
+// that were made here are only counted as made: no received packet is missing because of them.
 void Worker::Drop(rte_mbuf** frames, std::uint32_t count, std::uint32_t port, DropReason reason,
                   std::uint32_t filterer) {
   if (count == 0) return;
@@ -342,7 +342,7 @@ void Worker::Drop(rte_mbuf** frames, std::uint32_t count, std::uint32_t port, Dr
   if (reason != DropReason::kHandoverFull) counters_.ports[port].lost.Add(count - made);
 }
 
-// What came in is read last: what is under way meanwhile is then held, and never more than came.
+// Received frames are read last. So frames that get under way meanwhile count as held, and the rest never exceeds them.
 Observation Worker::Observe(std::span<const std::unique_ptr<Worker>> all) const {
   Observation observation = pipeline_->Observe();
   for (const std::unique_ptr<Worker>& worker : all) {
@@ -384,7 +384,7 @@ void Worker::Rest(bool found_work) {
   }
 }
 
-// False where frames could come that no socket tells of, or none can be waited for.
+// Returns false if frames could come that no socket tells of, or if it could not wait.
 bool Worker::WaitForFrames() {
   if (place_.workers > 1) return false;  // another one hands frames over
   wait_.Clear();

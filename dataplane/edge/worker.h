@@ -1,4 +1,4 @@
-// A worker: receives, filters, transmits, on a core of its own. worker.cc reads from top to bottom as a packet goes.
+// A worker receives, filters and transmits, on its own core. worker.cc follows the packet's walk from top to bottom.
 //
 // Who frees which mbuf: the pipeline says forward or drop, and keeps fragments that it holds; a frame is the device's
 // once rte_eth_tx_burst took it, another worker's once its ring took it; all else is freed here, under one DropReason.
@@ -28,11 +28,11 @@ namespace sluice {
 
 enum class Phase : std::uint8_t {
   kRun,
-  kDrain,  // nothing more is received; what is under way goes out
+  kDrain,  // nothing more is received; frames under way go out
   kStop,
 };
 
-// What the workers of one dataplane share. The control thread owns it and outlives them.
+// What the workers of one dataplane share. The control thread owns it, and it outlives the workers.
 struct Workplace {
   std::uint32_t workers = 1;
   Idle idle = Idle::kPoll;
@@ -41,9 +41,9 @@ struct Workplace {
   rte_mempool* buffers = nullptr;
   Readers* readers = nullptr;
   TableSlot* tables = nullptr;
-  std::uint64_t made_flag = 0;  // of an mbuf's ol_flags: the frame was made here, not received
+  std::uint64_t made_flag = 0;  // bit of an mbuf's ol_flags: the frame was made here, not received
   std::atomic<Phase> phase{Phase::kRun};
-  // handover[to][from]: frames whose owner is `to`, received by `from`.
+  // handover[to][from]: frames that `from` received and `to` owns.
   std::vector<std::vector<std::unique_ptr<FrameRing>>> handover;
 };
 
@@ -52,25 +52,25 @@ struct PortTraffic {
   Counter received_bytes;
   Counter sent;
   Counter sent_bytes;
-  Counter forwarded_bytes;  // of sent_bytes, without frames that were made here
-  // Of what came in by it: what the filter let pass, and how much of that was lost on the way out; and what was dropped
-  // before that, or by the filter.
+  Counter forwarded_bytes;  // part of sent_bytes: without frames that were made here
+  // Frames that came in by this port: how many the filter let pass, and how many of these
+  // were lost on the way out; and how many were dropped before that, or by the filter.
   Counter passed;
   Counter lost;
   Counter dropped;
 };
 
-// What the edge lost of the frames that one worker filters. The pipeline counts its own drops.
+// Frames that the edge lost, of those that one worker filters. The pipeline counts its own drops.
 using LostFrames = std::array<Counter, kDropReasonCount>;
 
-// Advanced by the worker, read by any thread.
+// The worker writes them; any thread reads them.
 struct WorkerCounters {
   std::vector<PortTraffic> ports;    // by index; what this worker itself received, judged and transmitted
-  std::vector<LostFrames> lost;      // by the worker that filters them: one sends for all that share its port
-  std::vector<Counter> handed_over;  // by worker: given to their owner
-  Counter lost_bytes;                // ... all of them that this worker lost
-  Counter lost_answers;              // made frames that no device took, or that there was no buffer for
-  Counter unmade_answers;            // ... of these, the latter
+  std::vector<LostFrames> lost;      // by the worker that filters them: one worker sends for all that share its port
+  std::vector<Counter> handed_over;  // by worker: frames given to their owner
+  Counter lost_bytes;                // bytes of all frames that this worker lost
+  Counter lost_answers;              // made frames that no device took, or for which there was no buffer
+  Counter unmade_answers;            // the part of lost_answers for which there was no buffer
   Counter busy_rounds;
   Counter rounds;
 };
@@ -81,16 +81,16 @@ class Worker {
   Worker(std::uint32_t index, Workplace& place, std::unique_ptr<Pipeline> pipeline);
   ~Worker();
 
-  // The worker's thread: returns when the phase is kStop.
+  // For the worker's thread: returns when the phase is kStop.
   void Run();
 
-  // Any thread: there is something new for it beside frames (a letter, a table, a phase).
+  // Any thread: tells the worker that there is something new besides frames (a letter, a table, a phase).
   void Wake() { wait_.Wake(); }
 
   // Any thread.
   const WorkerCounters& counters() const { return counters_; }
-  // The filter's and the edge's counters as one. `all` are the plane's workers, this one among them: a frame counts for
-  // the worker that filters it, whoever received it and whoever was to send it.
+  // The filter's and the edge's counters together. `all` are the plane's workers, including this one: a
+  // frame counts for the worker that filters it, no matter which worker received it or had to send it.
   Observation Observe(std::span<const std::unique_ptr<Worker>> all) const;
   Pipeline& pipeline() { return *pipeline_; }
 
@@ -115,7 +115,7 @@ class Worker {
   void Queue(std::uint32_t port, rte_mbuf* frame);
   void SendMade(MadeFrame& made);
   void Flush(std::uint32_t port);
-  // Bytes of frames: of all, and of those that were received, not made here.
+  // Bytes of frames: of all frames, and of frames that were received, not made here.
   struct Size {
     std::uint64_t all = 0;
     std::uint64_t received = 0;
@@ -133,17 +133,17 @@ class Worker {
   TscClock clock_;
   std::unique_ptr<Pipeline> pipeline_;
   PipelineOutput output_;
-  std::array<Frame, kBurst> frames_;  // of the burst; a member, since arrays of them are costly to begin
-  const Table* table_ = nullptr;      // good until the round's end
+  std::array<Frame, kBurst> frames_;  // of the burst; a member, since making arrays of frames is costly
+  const Table* table_ = nullptr;      // valid until the round's end
   std::uint64_t now_ns_ = 0;
-  std::uint64_t housekeeping_ns_ = 0;  // when it is due
-  std::uint64_t busy_rounds_ = 0;      // since one that brought few frames
-  std::uint32_t catch_up_credit_ = 0;  // flows that may be looked at where the load never ends
+  std::uint64_t housekeeping_ns_ = 0;  // when it is due next
+  std::uint64_t busy_rounds_ = 0;      // since the last round that brought few frames
+  std::uint32_t catch_up_credit_ = 0;  // flows that may be looked at if the load never ends
   std::uint32_t idle_rounds_ = 0;
   std::uint64_t busy_ns_ = 0;  // when it last found a frame
   FrameWait wait_;
-  std::vector<Batch> to_port_;    // by port: to leave by it
-  std::vector<Batch> to_worker_;  // by worker: to be handed over
+  std::vector<Batch> to_port_;    // by port: frames to transmit
+  std::vector<Batch> to_worker_;  // by worker: frames to hand over
   WorkerCounters counters_;
 };
 

@@ -1,4 +1,4 @@
-// When workers have let go of what a writer beside the table took away (what was learnt of names).
+// When workers have let go of what a writer beside the table took away (what was learnt about names).
 #ifndef SLUICE_DATAPLANE_EDGE_WORKER_GRACE_H_
 #define SLUICE_DATAPLANE_EDGE_WORKER_GRACE_H_
 
@@ -13,7 +13,7 @@ namespace sluice {
 // Any thread but a worker's.
 class WorkerGrace final : public GracePeriod {
  public:
-  // From before the workers start until they have ended, and null before and after: then nobody reads.
+  // Set `readers` before the workers start and keep it until they have ended. Null before and after: then nobody reads.
   void Follow(Readers* readers) {
     const std::lock_guard lock(mutex_);
     readers_ = readers;

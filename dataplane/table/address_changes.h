@@ -1,7 +1,7 @@
-// Which addresses a generation changed, and when each was last changed: what a live flow asks before it is judged anew.
+// Which addresses a generation changed, and when each address last changed. A live flow asks before it is judged anew.
 //
-// Kept by hash, so that some addresses share a fate: the answer may be "changed" of one that was not, never the
-// reverse. Belongs to a Table; written while it is compiled, immutable after.
+// Addresses are noted by hash, so some share a note: the answer may be "changed" for an address that did not
+// change, never the reverse. Belongs to a Table: written while the table is compiled, immutable afterwards.
 #ifndef SLUICE_DATAPLANE_TABLE_ADDRESS_CHANGES_H_
 #define SLUICE_DATAPLANE_TABLE_ADDRESS_CHANGES_H_
 
@@ -16,23 +16,23 @@
 
 namespace sluice {
 
-// The generation whose lower half is `lower`, where it is `current` or one of the 2^32 - 1 before. Flows and stripes
-// keep the lower half only. Zero there stands for no generation: no table's lower half is zero but the empty one's.
+// The generation whose lower half is `lower`, if it is `current` or one of the 2^32 - 1 before it. Flows and
+// stripes store only the lower half. Zero there means no generation: only the empty table has a lower half of zero.
 constexpr std::uint64_t WholeGeneration(std::uint64_t current, std::uint32_t lower) {
   return current - static_cast<std::uint32_t>(static_cast<std::uint32_t>(current) - lower);
 }
 
 class AddressChanges {
  public:
-  // Whether a verdict about this address may differ from what the table of `generation`, of this epoch, said. Of the
-  // last change more is known than of those before it: a bit for each of many marks, which stay in a worker's
-  // first-level cache, beside the generation of each of fewer stripes.
+  // Whether a verdict about this address may differ from the verdict of the table of `generation`, of
+  // this epoch. More is known about the last change than about earlier ones: one bit for each of many
+  // marks, which stay in a worker's first-level cache, besides the generation of each of fewer stripes.
   bool Since(std::uint64_t generation, const IpAddress& address) const {
     if (generation + 1 == generation_) return InLast(address);
     const std::size_t hash = std::hash<IpAddress>{}(address);
     return WholeGeneration(generation_, stripes_[hash % kStripes]) > generation;
   }
-  // The same where `generation` is the one before this.
+  // The same, if `generation` is the one before this table's.
   bool InLast(const IpAddress& address) const {
     const std::size_t hash = std::hash<IpAddress>{}(address);
     return (marks_[hash % kMarks / 64] >> (hash % 64) & 1) != 0;
@@ -44,25 +44,25 @@ class AddressChanges {
   }
   static constexpr std::size_t kMarks = 65536;
 
-  // The generation of each stripe's last change, its lower half (WholeGeneration), for what looks after flows
-  // elsewhere.
+  // The lower half of the generation of each stripe's last change
+  // (WholeGeneration), for code that looks after flows outside of the workers.
   static constexpr std::size_t kStripes = 16384;
   const std::array<std::uint32_t, kStripes>& stripes() const { return stripes_; }
   static std::size_t StripeOf(const IpAddress& address) { return std::hash<IpAddress>{}(address) % kStripes; }
 
-  // A generation that has changed nothing yet since `before`, the one before it.
+  // Begins a generation that has not changed anything yet since `before`, the generation before it.
   void Begin(std::uint64_t generation, const AddressChanges& before) {
     generation_ = generation;
     stripes_ = before.stripes_;
   }
-  // A generation that may have changed everything.
+  // Begins a generation that may have changed everything.
   void BeginWithAll(std::uint64_t generation) {
     generation_ = generation;
     stripes_.fill(static_cast<std::uint32_t>(generation));
     marks_.fill(~std::uint64_t{0});
   }
   void AddAll() { BeginWithAll(generation_); }
-  // What another table's last change changed is changed in this generation, too.
+  // Notes the changes of another table's last generation as changes of this generation, too.
   void Join(const AddressChanges& other) {
     static_assert(kMarks % kStripes == 0);
     for (std::size_t word = 0; word < marks_.size(); ++word) {
@@ -82,8 +82,8 @@ class AddressChanges {
  private:
   std::uint64_t generation_ = 0;
   std::array<std::uint64_t, kMarks / 64> marks_{};  // changed by this generation
-  // The generation that changed it last, its lower half. One that changed nothing for 2^32 generations is taken for one
-  // that did just now: flows are judged once more than need be.
+  // The lower half of the generation that changed the stripe last. If nothing changed a stripe for
+  // 2^32 generations, it looks as if it changed just now: its flows are judged once more than needed.
   std::array<std::uint32_t, kStripes> stripes_{};
 };
 

@@ -1,9 +1,9 @@
 // From an address to its identity: exact hosts first, then the CIDR cell that holds it.
 //
-// Hosts (pods, node addresses, /32 and /128 blocks) are in a hash of cache-line buckets, cut into pages; CIDR cells in
-// a trie of 16 bits and then 8 bits a level, or of 8 bits at once where they are few. A map is immutable. The next
-// generation's map is built by changing a copy, which shares every page that it does not touch, so one pod costs one
-// page of a few kilobytes.
+// Hosts (pods, node addresses, /32 and /128 blocks) are in a hash of cache-line buckets, divided
+// into pages. CIDR cells are in a trie of 16 bits and then 8 bits a level, or of 8 bits from the
+// root on if there are few. A map is immutable. The next generation's map is a changed copy,
+// which shares every page that it does not touch. So one pod costs one page of a few kilobytes.
 #ifndef SLUICE_DATAPLANE_TABLE_ADDRESS_MAP_H_
 #define SLUICE_DATAPLANE_TABLE_ADDRESS_MAP_H_
 
@@ -21,12 +21,12 @@
 
 namespace sluice {
 
-// In an AddressEntry: an address that several nodes have. It is none's own (NP-70), nor is it an unknown endpoint's.
+// In an AddressEntry: several nodes have the address. It is no node's own (NP-70), and no unknown endpoint's either.
 inline constexpr NodeId kSeveralNodes = kNoNode - 1;
 
 struct AddressEntry {
   std::uint32_t identity = 0;  // IdentityId; 0: no policy concerns it
-  // Where the pod runs, or whose address it is; below kSeveralNodes, numbered as in Table::node_names.
+  // The node where the pod runs, or whose address it is; below kSeveralNodes, numbered as in Table::node_names.
   NodeId node = kNoNode;
 
   friend bool operator==(const AddressEntry&, const AddressEntry&) = default;
@@ -49,17 +49,17 @@ inline std::uint64_t HashAddress(const Ipv6Key& key) {
   return hash ^ (hash >> 29);
 }
 
-// A hash from addresses of one family to entries. Copies share pages; Set and Erase replace a page that they change by
-// one of the map's own, and go on in that.
+// A hash from addresses of one family to entries. Copies share pages. Set and Erase replace
+// a shared page that they change by a page of the map's own, and then change that one.
 template <typename Key>
 class HostMap {
  public:
   HostMap();
 
-  // Nothing where the address is no host. Probes one line, nearly always.
+  // Nothing if the address is not a host. Nearly always probes only one line.
   const AddressEntry* Find(const Key& key, std::uint64_t hash) const;
 
-  // The same in two steps: the line where it begins, to be fetched ahead, and what stands there.
+  // The same in two steps: the line where the lookup begins, to be prefetched, and the entry found there.
   struct Line;
   const Line* LineOf(std::uint64_t hash) const;
   const AddressEntry* FindFrom(const Line* line, const Key& key, std::uint64_t hash) const;
@@ -86,7 +86,7 @@ class HostMap {
   };
   static constexpr std::size_t kPageHosts = 160;  // pages split in two beyond this
 
-  // Pages that this map made. A copy of it has made none.
+  // The pages that this map made. A copy of a map has made none.
   class OwnPages {
    public:
     OwnPages() = default;
@@ -107,7 +107,7 @@ class HostMap {
 
   const Page& PageOf(std::uint64_t hash) const { return pages_[(hash >> 32) >> page_shift_]; }
   bool IsOwn(std::size_t index) const { return own_.Has(index) && pages_[index].lines.use_count() == 1; }
-  // The line that holds the host, or null; `slot` where in it.
+  // The line that holds the host, or null; `slot`: the place in that line.
   static Line* FindIn(const Page& page, const Key& key, std::uint64_t hash, std::size_t* slot);
   void Rebuild(std::size_t index, std::span<const std::pair<Key, AddressEntry>> hosts);
   static std::size_t MostHosts(const Page& page);
@@ -116,7 +116,7 @@ class HostMap {
   static std::vector<std::pair<Key, AddressEntry>> Hosts(const Page& page);
   void Split();
 
-  std::vector<Page> pages_;  // a power of two, chosen by the hash's upper half
+  std::vector<Page> pages_;  // a power of two; the hash's upper half chooses one
   OwnPages own_;
   std::uint32_t page_shift_ = 32;
   std::size_t size_ = 0;
@@ -126,13 +126,13 @@ template <typename Key>
 struct alignas(64) HostMap<Key>::Line {
   Key keys[kSlots];
   AddressEntry entries[kSlots];
-  std::uint32_t used = 0;  // bit i: slot i holds a host; bit 31: something was pushed on to the next line
+  std::uint32_t used = 0;  // bit i: slot i holds a host; bit 31: some host went on to the next line
 
   // Bit i: slot i has this key.
   std::uint32_t Match(const Key& key) const {
     std::uint32_t equal = 0;
 #if SLUICE_SIMD
-    if constexpr (sizeof(Key) == 4) {  // the three behind the keys are compared too, and left out
+    if constexpr (sizeof(Key) == 4) {  // the three words behind the keys are compared too, and masked out
       return simd::EqualOf8(keys, key) & used & ((1u << kSlots) - 1);
     }
 #endif
@@ -156,7 +156,7 @@ const AddressEntry* HostMap<Key>::FindFrom(const Line* line, const Key& key, std
   return (line->used & kOverflow) == 0 ? nullptr : Find(key, hash);
 }
 
-// A run of addresses, both ends included, whose identity as an external address is the same.
+// A run of addresses, including both ends, that have the same identity as external addresses.
 struct CidrCell {
   IpAddress first;
   IpAddress last;
@@ -174,8 +174,8 @@ class CidrTrie {
   std::uint64_t MemoryBytes() const { return slots_.capacity() * sizeof(slots_[0]); }
 
  private:
-  static constexpr std::uint32_t kChild = std::uint32_t{1} << 31;  // else the slot is an identity
-  // Of so many, a trie without the large root fits the caches better than that root alone, though it is a level deeper.
+  static constexpr std::uint32_t kChild = std::uint32_t{1} << 31;  // bit; without it, the slot is an identity
+  // With so few cells, a trie without the large root fits the caches better, though it is one level deeper.
   static constexpr std::size_t kFewCells = 64;
 
   std::size_t Top(const IpAddress& address) const {
@@ -188,7 +188,7 @@ class CidrTrie {
             std::uint32_t identity);
 
   int root_bits_ = 16;                // or 8
-  std::vector<std::uint32_t> slots_;  // the root's, then 256 for each inner node
+  std::vector<std::uint32_t> slots_;  // the root's slots, then 256 for each inner node
 };
 
 class AddressMap {
@@ -196,13 +196,13 @@ class AddressMap {
   static constexpr std::size_t kMaxBurst = 128;
 
   AddressEntry Lookup(const IpAddress& address) const;
-  // out[i] of *addresses[i]. Stage at a time: one address's cache miss hides behind the others' work. At most
-  // kMaxBurst.
+  // Fills out[i] from *addresses[i]. It works stage by stage, so that one address's
+  // cache miss hides behind the work on others. At most kMaxBurst addresses.
   void LookupBurst(std::span<const IpAddress* const> addresses, AddressEntry* out) const;
-  // The cell's identity, whether a host stands there or not.
+  // The identity of the address's cell, even if the address is a host.
   std::uint32_t LookupCell(const IpAddress& address) const;
 
-  // Changing a map that no reader has seen yet.
+  // For changing a map that no reader has seen yet.
   void Set(const IpAddress& address, AddressEntry entry);
   void Erase(const IpAddress& address);
   // Replaces all hosts. Addresses are unique.

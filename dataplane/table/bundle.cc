@@ -24,7 +24,7 @@ std::vector<RuleMatch> RulesOf(const InternedPolicy& interned, const std::vector
   return rules;
 }
 
-// `slots`: a power of two, from 2 on. Ids that follow each other, as those of a policy's rules do, fall far apart.
+// `slots`: a power of two, at least 2. Consecutive ids, such as those of a policy's rules, get slots far apart.
 std::size_t SlotOf(std::uint32_t port_set, std::size_t slots) {
   return std::size_t{port_set} * 0x9e3779b97f4a7c15u >> (std::countl_zero(slots) + 1);
 }
@@ -80,7 +80,7 @@ std::shared_ptr<const Bundle> MakeBundle(const InternedPolicy& interned, std::ve
 
 namespace {
 
-// Offers the best of each tier from `first` on, as long as the rules are of one port set.
+// Offers the best rule of each tier from `match` on, as long as the rules are of one port set.
 void MatchRun(const InternedPolicy& interned, const PeerView& peer, const RuleMatch* match, const RuleMatch* end,
               BestMatches& best) {
   if (match == end) return;
@@ -90,7 +90,7 @@ void MatchRun(const InternedPolicy& interned, const PeerView& peer, const RuleMa
     const bool holds = peer.IsHeldBy(interned, *match);
     if (holds) best.Offer(interned, *match);
     ++match;
-    // Of this tier, none is better.
+    // The rest of this tier is not better.
     while (holds && match != end && match->port_set == port_set && match->tier == tier) ++match;
   }
 }
@@ -108,7 +108,7 @@ void Bundle::Match(const InternedPolicy& interned, const PeerView& peer, TierPor
       if (first->port_set == port_set) return MatchRun(interned, peer, first, end, best);
     }
   };
-  // Where a port is in very many sets, it is quicker to look at all rules.
+  // If a port is in very many sets, it is quicker to look at all rules.
   constexpr std::size_t kSearch = 8;
   if (!IsOfSeveral(port_class)) {
     if (port_class != kNoTierPort) of_port_set(port_class & ~kOnePortSet);

@@ -11,7 +11,7 @@ namespace {
 
 using Wide = unsigned __int128;
 
-// An address as a number with room for one past the last: 64 bits hold IPv4's, and IPv6's last end is left out.
+// An address as a number, with room for one past the last: IPv4 takes 64 bits, and IPv6 leaves its last end out.
 template <Family kFamily>
 struct Number;
 template <>
@@ -48,7 +48,7 @@ void SortAndMerge(Ranges<Value>& ranges) {
   ranges.resize(kept);
 }
 
-// The union of the blocks, each less its own excepts (NP-40).
+// The union of the blocks, each without its own excepts (NP-40).
 template <Family kFamily>
 Ranges<typename Number<kFamily>::Type> RangesOf(const std::vector<CidrBlock>& blocks) {
   using N = Number<kFamily>;
@@ -60,7 +60,7 @@ Ranges<typename Number<kFamily>::Type> RangesOf(const std::vector<CidrBlock>& bl
     SortAndMerge(holes);
     auto next = N::From(block.cidr.First());
     const auto last = N::From(block.cidr.Last());
-    bool open = true;  // something of the block is left from `next` on
+    bool open = true;  // whether anything of the block is left from `next` on
     for (const auto& [hole_first, hole_last] : holes) {
       if (hole_first > next) all.emplace_back(next, hole_first - 1);
       open = hole_last < last;
@@ -73,7 +73,7 @@ Ranges<typename Number<kFamily>::Type> RangesOf(const std::vector<CidrBlock>& bl
   return all;
 }
 
-// `address` is not its family's first.
+// Requires that `address` is not the first of its family.
 IpAddress Previous(const IpAddress& address) {
   return {address.family, address.hi - (address.lo == 0 ? 1 : 0), address.lo - 1};
 }
@@ -143,7 +143,7 @@ void CidrPartition::Add(const CidrInput& input) {
   collect.operator()<Family::kIpv4>();
   collect.operator()<Family::kIpv6>();
 
-  std::unordered_map<IdSetId, IdSetId> with_bit;  // a set -> the set and the bit
+  std::unordered_map<IdSetId, IdSetId> with_bit;  // from a set to the same set with the bit
   const auto join = [&](IdSetId set) {
     const auto [known, added] = with_bit.try_emplace(set, kEmptyIdSet);
     if (added) {
@@ -158,18 +158,18 @@ void CidrPartition::Add(const CidrInput& input) {
   auto cell = cells.begin();
   for (const auto& [first, last] : ranges) {
     while (cell != cells.end() && cell->last < first) result.push_back(*cell++);
-    std::optional<IpAddress> next = first;  // what of the range is not in `result` yet
+    std::optional<IpAddress> next = first;  // the part of the range that is not in `result` yet begins here
     for (; cell != cells.end() && cell->first <= last; ++cell) {
-      if (cell->first < *next) {  // sticks out before the range
+      if (cell->first < *next) {  // the cell begins before the range
         result.push_back({cell->first, Previous(*next), cell->bits});
         cell->first = *next;
-      } else if (*next < cell->first) {  // a gap that no bit held
+      } else if (*next < cell->first) {  // a gap, where no earlier bit was
         result.push_back({*next, Previous(cell->first), join(kEmptyIdSet)});
       }
       const IpAddress end = std::min(cell->last, last);
       result.push_back({cell->first, end, join(cell->bits)});
       next = Next(end);
-      if (last < cell->last) {  // sticks out after it: the next range may want the rest
+      if (last < cell->last) {  // the cell ends after the range: the next range may need the rest
         cell->first = *next;
         break;
       }

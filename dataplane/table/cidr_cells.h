@@ -1,4 +1,4 @@
-// Cuts the address space where any CIDR group begins or ends, so that every address of a cell is in the same groups.
+// Cuts the address space wherever a CIDR group begins or ends, so that all addresses of a cell are in the same groups.
 #ifndef SLUICE_DATAPLANE_TABLE_CIDR_CELLS_H_
 #define SLUICE_DATAPLANE_TABLE_CIDR_CELLS_H_
 
@@ -13,7 +13,7 @@
 namespace sluice {
 
 struct CidrInput {
-  std::uint32_t bit = 0;  // what members of the set are called
+  std::uint32_t bit = 0;  // the number that stands for the group's members
   const std::vector<CidrBlock>* blocks = nullptr;
 };
 
@@ -23,22 +23,22 @@ struct CidrPartition {
     IpAddress last;
     IdSetId bits = kEmptyIdSet;  // never empty
   };
-  std::vector<Cell> cells;  // ascending, disjoint: IPv4, then IPv6; what lies between is in no group
+  std::vector<Cell> cells;  // ascending, disjoint: IPv4, then IPv6; addresses between are in no group
   IdSetPool sets;           // sets of `bit`
 
   // The cell that holds `address`, or nothing.
   const Cell* FindCell(const IpAddress& address) const;
-  // The set of bits that hold `address`.
+  // The set of bits of the groups that hold `address`.
   IdSetId Find(const IpAddress& address) const {
     const Cell* cell = FindCell(address);
     return cell == nullptr ? kEmptyIdSet : cell->bits;
   }
 
-  // Adds a bit that no cell has yet. O(cells) to copy them, and set work for those it changes only.
+  // Adds a bit that no cell has yet. O(cells) to copy them; sets are made only for the cells that it changes.
   void Add(const CidrInput& input);
 };
 
-// `inputs`: ascending by bit. O(n log n) in the ends of their ranges, plus the bits open at each distinct end.
+// `inputs`: ascending by bit. O(n log n) in the ends of their ranges, plus the bits that are open at each distinct end.
 CidrPartition PartitionCidrs(std::span<const CidrInput> inputs);
 
 }  // namespace sluice

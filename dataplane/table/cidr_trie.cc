@@ -24,7 +24,7 @@ std::shared_ptr<const CidrTrie> CidrTrie::Build(std::span<const CidrCell> cells)
   return trie;
 }
 
-// Writes `identity` on [first, last] below `node`, whose slots each stand for 2^bits_below addresses, from `base` on.
+// Writes `identity` on [first, last] below `node`. Each of its slots stands for 2^bits_below addresses, from `base` on.
 void CidrTrie::Fill(std::size_t node, int bits_below, unsigned __int128 base, unsigned __int128 first,
                     unsigned __int128 last, std::uint32_t identity) {
   const auto first_slot = static_cast<std::size_t>((first - base) >> bits_below);

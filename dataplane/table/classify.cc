@@ -17,15 +17,15 @@ namespace {
 std::uint32_t Packed(const Decision& decision) { return decision.rule << 1 | (decision.allow ? 1u : 0u); }
 Decision Unpacked(std::uint32_t packed) { return {packed >> 1, (packed & 1) != 0}; }
 
-// What is remembered of three words: two more. As many as fit a cache line; the oldest makes way. It holds in tables
-// with one number of answers only: that of another is forgotten when the line is next used, so that a new number costs
-// nothing at once.
+// Remembers two words for three words, as many entries as fit a cache line; the oldest entry
+// makes way. An entry holds only in tables with one number of answers. Entries of another
+// number are forgotten when the line is next used, so that a new number costs nothing at once.
 class alignas(64) Line {
  public:
   static constexpr std::uint32_t kWays = 3;
   static constexpr std::uint32_t kNone = kWays;
 
-  // The way whose key this is, or kNone. Of the key's third word only the bits of `mask` count.
+  // The way that has this key, or kNone. In the key's third word, only the bits of `mask` count.
   std::uint32_t Find(std::uint32_t answers, std::uint32_t a, std::uint32_t b, std::uint32_t c, std::uint32_t mask) {
     if (answers_ != answers) [[unlikely]] {
       words_ = {};
@@ -34,7 +34,7 @@ class alignas(64) Line {
     return static_cast<std::uint32_t>(std::countr_zero(Matches(a, b, c, mask) | 1u << kNone));
   }
   std::uint32_t word(std::uint32_t way, std::uint32_t index) const { return words_[index][way]; }
-  // Becomes way 0.
+  // Adds an entry as way 0.
   void Add(const std::array<std::uint32_t, 5>& words) {
     for (std::size_t i = 0; i < words.size(); ++i) {
       std::shift_right(words_[i].begin(), words_[i].end(), 1);
@@ -43,7 +43,7 @@ class alignas(64) Line {
   }
 
  private:
-  // Bit i: way i.
+  // Bit i is set if way i matches.
   std::uint32_t Matches(std::uint32_t a, std::uint32_t b, std::uint32_t c, std::uint32_t mask) const {
 #if defined(__SSE4_2__)
     const auto load = [&](std::size_t i) {
@@ -64,18 +64,18 @@ class alignas(64) Line {
 #endif
   }
 
-  // By word, then by way. What is loaded as four words ends in the next ones.
+  // By word, then by way. A load of four words may run into the words behind them.
   std::array<std::array<std::uint32_t, kWays>, 5> words_{};
   std::uint32_t answers_ = 0;  // the lower half of Table::answers
 };
 static_assert(sizeof(Line) == 64);
 
-// What two identities, a protocol and a port come to, both directions. All zeros is true of two identities that no
-// policy concerns.
+// The result for two identities, a protocol and a port, in both directions.
+// All zeros is right for two identities that no policy concerns.
 struct Answer {
-  // Flags of an end, in the upper bits: this for the source, twice it for the destination.
+  // Flags of an end, in the upper bits: this bit for the source, the next higher bit for the destination.
   static constexpr std::uint32_t kManaged = 1u << 24;
-  static constexpr std::uint32_t kUnclaimed = 1u << 26;  // in a pod CIDR, and no endpoint has it: a node may
+  static constexpr std::uint32_t kUnclaimed = 1u << 26;  // in a pod CIDR, and no endpoint has it; a node may have it
   static constexpr std::uint32_t kProtocolPort = kManaged - 1;
 
   std::uint32_t flags = 0;
@@ -102,20 +102,20 @@ struct Classifier::Memory {
   explicit Memory(std::size_t lines)
       : answers(std::bit_ceil(lines)), sides(std::max<std::size_t>(answers.size() / 4, 1)) {}
 
-  // Source, destination, flags and protocol and port: egress, ingress.
+  // From source, destination, flags, protocol and port to egress and ingress.
   std::vector<Line> answers;
-  // Parts of decisions. Sections (never kEmptyIdSet: a side that no policy binds asks nothing), peer class, port class:
-  // decision. Or bundles with kBundles, peer class, their port class: the Admin tier's and Baseline's, 0 for none.
-  // Asked where no answer is remembered that would include it: there are far fewer of these than of pairs of
-  // identities.
+  // Parts of decisions. From sections (never kEmptyIdSet: a side that no policy binds asks
+  // nothing), peer class and port class to the decision. Or from bundles with kBundles, peer
+  // class and their port class to the Admin tier's and Baseline's decision, 0 for none. Asked if
+  // no remembered answer includes the part: there are far fewer parts than pairs of identities.
   std::vector<Line> sides;
   std::uint64_t worked_out = 0;
-  std::vector<std::uint32_t> name_bits;  // of one address; grows to the most that one has
+  std::vector<std::uint32_t> name_bits;  // of one address; grows to the largest number that one address has
 
   Line& AnswersAt(std::uint64_t hash) { return answers[hash & (answers.size() - 1)]; }
 
-  // Where a port class holds no more rules than this of those that name no port, and one port set at most, finding them
-  // costs less than remembering.
+  // If a port class holds at most this many rules that name no port, and at
+  // most one port set, finding the rules costs less than remembering them.
   static constexpr std::uint32_t kFew = 4;
   static constexpr std::uint32_t kBundles = 1u << 31;
 
@@ -134,7 +134,7 @@ struct Classifier::Memory {
     return decision;
   }
 
-  // The Admin tier's and Baseline's, packed; 0: it says nothing.
+  // The decisions of the Admin tier and Baseline, packed; 0: the tier says nothing.
   std::array<std::uint32_t, 2> DecideByBundles(const Table& table, IdSetId bundles, IdSetId peer_class,
                                                TierPortClass port_class) {
     const auto work_out = [&] {
@@ -152,7 +152,7 @@ struct Classifier::Memory {
     return made;
   }
 
-  // As Table::Decide, where bundles may have a say.
+  // As Table::Decide, if bundles may have a say.
   std::uint32_t DecideByBoth(const Table& table, const Identity& subject, Direction direction, const Identity& peer,
                              const PortClass& ports) {
     const IdSetId bundles = table.TiersOf(subject).in(direction);
@@ -170,13 +170,13 @@ struct Classifier::Memory {
     return table.PortClassOf(static_cast<std::uint8_t>(protocol_port >> 16), static_cast<std::uint16_t>(protocol_port));
   }
 
-  // The egress side of a packet whose destination satisfies rules by name: those of name_bits.
+  // The egress side of a packet whose destination satisfies the rules by name of name_bits.
   Decision DecideByName(const Table& table, IdentityId from, IdentityId to, std::uint32_t protocol_port) const {
     return table.Decide(table.identity(from), Direction::kEgress, table.identity(to), name_bits,
                         PortsOf(table, protocol_port));
   }
 
-  // Works the answer out, and remembers it in `line`.
+  // Works out the answer, and remembers it in `line`.
   Answer Work(const Table& table, IdentityId from, IdentityId to, std::uint32_t protocol_port, Line& line) {
     const Identity& source = table.identity(from);
     const Identity& destination = table.identity(to);
@@ -196,7 +196,7 @@ struct Classifier::Memory {
 
 namespace {
 
-// The bits of the rules by name that the query's destination satisfies, ascending.
+// Finds the bits of the rules by name that the query's destination satisfies, ascending.
 void FindNameBits(const NameRules& rules, const ClassifyQuery& query, const NamesNow& names,
                   std::vector<std::uint32_t>& bits) {
   bits.clear();
@@ -209,7 +209,7 @@ void FindNameBits(const NameRules& rules, const ClassifyQuery& query, const Name
       }
     }
   }
-  // Which of its names it was may be forgotten by now: a rule that asks for all of them asks for that one.
+  // It may be forgotten by now which of these names it was: a rule that asks for all of them also asks for that one.
   if (began_by != nullptr) rules.AppendBitsOfAll(*began_by, bits);
   std::sort(bits.begin(), bits.end());
   bits.erase(std::unique(bits.begin(), bits.end()), bits.end());

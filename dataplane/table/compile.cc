@@ -10,7 +10,7 @@
 
 namespace sluice {
 
-// Of one numbering.
+// The state of one numbering.
 struct Compiler::State {
   explicit State(std::shared_ptr<RuleInterner> rules = std::make_shared<RuleInterner>()) : interner(std::move(rules)) {}
 
@@ -24,9 +24,9 @@ struct Compiler::State {
 
   Interner interner;
   InForce in_force;
-  std::shared_ptr<Table> current;  // immutable, but for Stage
-  // When the numbering began, and nothing in it was left of before.
-  std::uint64_t bytes_at_first = 0;  // with the policy's member sets
+  std::shared_ptr<Table> current;  // immutable, except for Stage
+  // Sizes when the numbering began, and nothing in it was left over.
+  std::uint64_t bytes_at_first = 0;  // including the policy's member sets
   std::uint64_t table_bytes_at_first = 0;
   std::uint64_t identities_at_first = 0;
 
@@ -39,20 +39,20 @@ struct Compiler::State {
 
 namespace {
 
-// How much may be left of what is in force no more, beside a share of what is.
+// How much may be left of what is no longer in force, in addition to a share of what is in force.
 constexpr std::uint64_t kSpareBytes = std::uint64_t{4} << 20;
 constexpr std::uint64_t kSpareSections = 1024;
 constexpr std::uint64_t kSpareMoves = 1 << 16;
 constexpr std::uint64_t kSpareRules = 1 << 18;
 
-// Whether what grew from `first` to `now` has taken half of the room that there was below the limit, so that it is
-// better looked through before it gets in the way.
+// Whether the growth from `first` to `now` has taken half of the room below
+// the limit. Then it is better to look for remains before they get in the way.
 bool NearsLimit(std::uint64_t first, std::uint64_t now, std::uint64_t limit) {
   const std::uint64_t room = limit - std::min(first, limit);
   return now > first + std::max(room / 2, first / 8);
 }
 
-// An address has one endpoint (NP-83): a new one may take over only what another left in the same change.
+// An address has one endpoint (NP-83): a new one may take over only an address that another left in the same change.
 std::optional<Diagnostic> CheckOwners(const ResolvedPolicy& policy, const PolicyChange& change,
                                       const InForce& in_force) {
   std::unordered_set<EndpointId> left;
@@ -93,7 +93,7 @@ bool Compiler::RulesAreMostlyGone() const {
   return state_->interner.rules().RuleCount() > 2 * state_->in_force.rules + kSpareRules;
 }
 
-// Never one whose lower half is zero (WholeGeneration).
+// Never returns a generation whose lower half is zero (WholeGeneration).
 std::uint64_t Compiler::NextGeneration() const {
   const std::uint64_t next = generation_ + 1;
   return static_cast<std::uint32_t>(next) == 0 ? next + 1 : next;
@@ -125,12 +125,12 @@ Compiler::Result Compiler::Compile(const ResolvedPolicy& policy) {
       return result;
     }
     rules.RollBack(mark);
-    if (first) {  // what it interned is of no use
+    if (first) {  // what the compilation interned is of no use
       state_ = std::make_unique<State>();
       return result;
     }
   }
-  // It may fit where nothing is left of what was in force before.
+  // It may fit once nothing is left of what was in force before.
   auto fresh = std::make_unique<State>(std::make_shared<RuleInterner>(&state_->interner.rules(), NextGeneration()));
   Result result = CompileInto(*fresh, policy);
   if (std::holds_alternative<std::shared_ptr<const Table>>(result)) state_ = std::move(fresh);
@@ -139,7 +139,7 @@ Compiler::Result Compiler::Compile(const ResolvedPolicy& policy) {
 
 Compiler::Result Compiler::Update(const ResolvedPolicy& policy, const PolicyChange& change) {
   if (auto error = CheckOwners(policy, change, state_->in_force)) return std::move(*error);
-  // Whatever might not fit, and what changes every cell, goes the long way, which can refuse.
+  // A change that might not fit, or that changes every cell, goes the long way, which can refuse it.
   std::uint64_t rules = 0;
   for (const Section& section : change.sections_came) rules += section.rules.size() + 1;
   const Interner& interner = state_->interner;

@@ -1,14 +1,14 @@
 // Compile: from resolved policy to a Table.
 //
-// One thread owns a Compiler and calls it; the tables it returns are read by any. It keeps what it interned and what is
-// in force, so an update costs what it touches: a pod its own sets and one page of the address map, a policy the pods
-// that it selects. Groups, rules, sections, sets and identities that were there keep their ids, and only addresses for
-// which something changed are said to have (AddressChanges).
+// One thread owns a Compiler and calls it; any thread may read the tables that it returns. It keeps what it
+// interned and the policy in force, so an update costs what it touches: for a pod, its own sets and one page
+// of the address map; for a policy, the pods that it selects. Groups, rules, sections, sets and identities
+// that stay keep their ids. Only addresses for which something changed are noted as changed (AddressChanges).
 //
-// What is in force no more is left where it is until it outweighs the rest. Then Renew numbers all anew but the rules,
-// for which no flow is judged again; workers forget what they remember of the old numbers. Rules, which flows and
-// counters remember, are dropped only with their epoch: once there were twice as many as are in force and 262,144 more,
-// the next compilation begins another, and all flows are judged again.
+// What is no longer in force stays in memory until it outweighs the rest. Then Renew gives new numbers to
+// all but the rules, and no flow is judged again; workers forget what they remember under old numbers. Flows
+// and counters remember rules, so rules are dropped only with their epoch: once there were twice as many as
+// are in force and 262,144 more, the next compilation begins a new epoch, and all flows are judged again.
 #ifndef SLUICE_DATAPLANE_TABLE_COMPILE_H_
 #define SLUICE_DATAPLANE_TABLE_COMPILE_H_
 
@@ -24,18 +24,18 @@
 
 namespace sluice {
 
-// What a table may hold at most. A policy beyond it is refused whole, naming the object that crossed the line.
+// What a table may hold at most. A larger policy is refused whole; the error names the object that crossed the limit.
 struct CompileLimits {
   std::uint64_t rules = 4'000'000;
   std::uint64_t identities = 4'000'000;
   std::uint64_t table_bytes = std::uint64_t{2} << 30;
 };
 
-// What is staged beside a table (Compiler::Stage).
+// The staged table beside a table (Compiler::Stage).
 struct StagedTable {
   enum class Changed : std::uint8_t {
     kNothing,  // since the table was last staged
-    kSome,     // what its AddressChanges say
+    kSome,     // only what its AddressChanges say
     kAll,      // everything: it was not staged before
   };
 
@@ -48,7 +48,7 @@ class Compiler {
  public:
   using Result = std::variant<std::shared_ptr<const Table>, Diagnostic>;
 
-  // The first table is the generation after `last_generation`.
+  // The first table has the generation after `last_generation`.
   explicit Compiler(CompileLimits limits = {}, std::uint64_t last_generation = 0);
   ~Compiler();
   Compiler(const Compiler&) = delete;
@@ -57,33 +57,33 @@ class Compiler {
   // The table in force before any policy: generation 0, has_policy() false, every address unmanaged.
   std::shared_ptr<const Table> EmptyTable();
 
-  // The table of `policy` as the next generation, or why it is refused; then the Compiler is as it was before.
+  // The table of `policy` as the next generation, or why it is refused. After a refusal, the Compiler is unchanged.
   Result Compile(const ResolvedPolicy& policy);
 
-  // The same, where `policy` is the one last compiled (or updated) after `change` was applied to it: costs what
-  // changed.
+  // The same, if `policy` is the last compiled (or updated)
+  // policy with `change` applied to it. Costs only what changed.
   Result Update(const ResolvedPolicy& policy, const PolicyChange& change);
 
-  // Whether there is so much left of what is in force no more that Renew is due; to be asked after each of the above,
-  // refused or not. `policy`: the one in force.
+  // Whether so much is left of what is no longer in force that Renew is due. Ask it after
+  // each of the above calls, even if policy was refused. `policy`: the one in force.
   bool IsRenewalDue(const ResolvedPolicy& policy) const;
-  // The table of the policy in force once more: same generation, same rules, same changes, all else in new numbers.
-  // Costs about as much as compiling it whole; as many changes came before that they cost more by far. `policy` may
-  // have got other numbers for its member sets meanwhile (CompactMemberSets). Requires that one was compiled.
+  // Makes the table of the policy in force again: same generation, same rules, same changes, all else in new
+  // numbers. This costs about as much as a whole compilation; the many changes before it cost far more. `policy`
+  // may have got other numbers for its member sets since (CompactMemberSets). Requires that a policy was compiled.
   std::shared_ptr<const Table> Renew(const ResolvedPolicy& policy);
 
-  // Traffic is to be judged by `staged`, too, from the table on that was returned last and that nobody reads yet. Flows
-  // whose ends it changed are judged again.
+  // Lets `staged` judge traffic, too, beginning with the last table returned,
+  // which nobody may read yet. Flows whose ends `staged` changed are judged again.
   void Stage(StagedTable staged);
 
-  // What is held for the next update, and what the table takes, old and new.
+  // The memory that is kept for the next update, and that of the tables, old and new.
   std::uint64_t MemoryBytes() const;
 
  private:
   friend class CompilePass;
   struct State;
 
-  // Rules of this epoch that are in force no more outweigh the others.
+  // Whether the rules of this epoch that are no longer in force outweigh the others.
   bool RulesAreMostlyGone() const;
   std::uint64_t NextGeneration() const;
   Result CompileInto(State& state, const ResolvedPolicy& policy);

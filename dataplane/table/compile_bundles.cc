@@ -29,7 +29,7 @@ void CompilePass::NoteSubjects(const Section& section) {
   }
 }
 
-// Where a group has a bundle before and after, its members' sections stay the same: what differs is the bundle.
+// If a group has a bundle before and after the change, its members' sections stay the same: only the bundle differs.
 void CompilePass::MakeBundles() {
   std::sort(dirty_bundles_.begin(), dirty_bundles_.end());
   dirty_bundles_.erase(std::unique(dirty_bundles_.begin(), dirty_bundles_.end()), dirty_bundles_.end());
@@ -67,7 +67,7 @@ void CompilePass::PutBundle(std::uint32_t number, std::shared_ptr<const Bundle> 
   bundles_[number] = std::move(bundle);
 }
 
-// What had that number in the table before.
+// The bundle that had this number in the table before.
 const std::shared_ptr<const Bundle>& CompilePass::BundleBefore(std::uint32_t number) const {
   const bool known = current_ != nullptr && number < current_->bundles_->size();
   return known ? (*current_->bundles_)[number] : NoBundle();
@@ -100,20 +100,20 @@ bool CompilePass::HoldsChangedBundle(IdentityId id) {
   return known == kYes;
 }
 
-// Their identities are as they were, so that nothing else would tell of the change.
+// Notes addresses whose bundle changed. Their identities stay the same, so nothing else would show the change.
 void CompilePass::NoteRebundled() {
   if (rebundled_groups_.empty()) return;
   std::sort(rebundled_groups_.begin(), rebundled_groups_.end());
   rebundled_groups_.erase(std::unique(rebundled_groups_.begin(), rebundled_groups_.end()), rebundled_groups_.end());
-  std::size_t most = 0;  // sets of one of them
+  std::size_t most = 0;  // the largest number of sets for one of the groups
   std::size_t all = 0;
   for (const GroupId group : rebundled_groups_) {
     if (group >= in_force_.sets_of_groups.size()) continue;
     most = std::max(most, in_force_.sets_of_groups[group].size());
     all += in_force_.sets_of_groups[group].size();
   }
-  // Where it is nearly every pod, the others are counted in: to judge their flows once more costs less than to find
-  // out. Of many, all hosts are looked through, which lie side by side, as endpoints do not.
+  // If nearly every pod is concerned, all are noted: judging the others' flows once more costs less than
+  // finding out. If many are, this looks through all hosts, which lie side by side, as endpoints do not.
   constexpr std::size_t kShare = 8;
   const std::size_t few = in_force_.members.size() / kShare;
   if (ListsSets() && most >= in_force_.members.size() - few && most > kShare) return table_.changes_.AddAll();

@@ -7,8 +7,8 @@
 
 namespace sluice {
 
-// Whether an address that went from one identity to the other can be judged differently by a rule that was there
-// before. Rules that came or went changed the sections of their own subjects, which is seen there.
+// Whether a rule that was there before can judge an address differently after it went from one identity to
+// the other. Rules that came or went changed the sections of their own subjects, and are noticed there.
 bool CompilePass::Concerns(IdentityId before_id, IdentityId after_id) {
   const InternedPolicy& interned = interner_.policy();
   const Identity& before = interned.identities[before_id];
@@ -22,7 +22,7 @@ bool CompilePass::Concerns(IdentityId before_id, IdentityId after_id) {
          ClassesDiffer(tiers_before.peer_class, tiers_after.peer_class);
 }
 
-// By a bit that a rule asked for before.
+// Whether the classes differ by a bit that an older rule asks for.
 bool CompilePass::ClassesDiffer(IdSetId before, IdSetId after) {
   if (before == after) return false;
   const InternedPolicy& interned = interner_.policy();

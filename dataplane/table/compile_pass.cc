@@ -12,13 +12,13 @@ namespace sluice {
 namespace {
 
 constexpr std::size_t kMostListedMemberships = std::size_t{1} << 22;  // 16 MB
-constexpr std::uint32_t kPodCidrBit = 0xfffffffe;                     // in CIDR cells only: the cell lies in a pod CIDR
-// Before the patterns of rules by name, among the keys of groups, none of which begins so.
+constexpr std::uint32_t kPodCidrBit = 0xfffffffe;                     // only in CIDR cells: the cell lies in a pod CIDR
+// Stands before the patterns of rules by name, among the keys of groups. No group's key begins like this.
 constexpr std::string_view kNamesKey("\0names ", 7);
-constexpr std::size_t kBlocksTried = 16;  // against each address, one by one; of more, the address's cell is looked up
+constexpr std::size_t kBlocksTried = 16;  // per address, one by one; if there are more, its cell is looked up
 
-// `key`: of the configuration.
-// The field is the limit's key: whoever passes the diagnostic on passes it on as well.
+// `key`: the limit's key in the configuration.
+// The field is that key: code that passes the diagnostic on then passes the key on as well.
 Diagnostic TooLarge(std::string object, std::string_view what, std::uint64_t limit, const char* key) {
   Diagnostic diagnostic;
   diagnostic.object = std::move(object);
@@ -30,8 +30,8 @@ Diagnostic TooLarge(std::string object, std::string_view what, std::uint64_t lim
 
 }  // namespace
 
-// A group costs nothing until a rule names it as a peer. Then it gets a bit, and two things that were worked out
-// without that bit are stale: the member sets that hold the group, and the cells that its blocks cut.
+// A group costs nothing until a rule names it as a peer. Then it gets a bit, and two results that were worked
+// out without that bit are stale: the member sets that hold the group, and the cells that its blocks cut.
 std::uint32_t CompilePass::BitOf(GroupId group, bool bundled) {
   GroupState& state = in_force_.groups[group];
   std::uint32_t& bit = state.bits[bundled];
@@ -45,10 +45,10 @@ std::uint32_t CompilePass::BitOf(GroupId group, bool bundled) {
   return bit;
 }
 
-// Everything about a rule that a verdict depends on is part of its id, and so is its place (policy, index), which
-// counters and answers name. So a section with the same rules has the same id, also after it went and came back, and a
-// section that differs in anything has another one: its subjects' section sets change, and their flows are judged
-// again.
+// A rule's id includes everything about it that a verdict depends on, and its place
+// (policy, index), which counters and answers name. So a section with the same rules
+// has the same id, also after it went and came back. A section that differs in anything
+// has another id: its subjects' section sets change, and their flows are judged again.
 CompilePass::InternedSection CompilePass::Intern(const Section& section) {
   InternedSection interned;
   TableRule rule{section.policy, section.tier, section.direction, Action::kAllow, section.priority, 0, {}};
@@ -96,8 +96,8 @@ CompilePass::InternedSection CompilePass::Intern(const Section& section) {
   return interned;
 }
 
-// What isolates is a section, whatever its tier; rules of the tiers above and below NetworkPolicy are in bundles. A
-// sender may put both into one section.
+// Everything that isolates is a section, whatever its tier. Other rules of the tiers
+// above and below NetworkPolicy are in bundles. A sender may put both into one section.
 template <typename Visit>
 void CompilePass::ForEachPart(const Section& section, Visit visit) {
   if (section.tier == Tier::kNetworkPolicy || !section.isolates) return visit(section);
@@ -134,7 +134,7 @@ void CompilePass::AddPart(const Section& section) {
 }
 
 void CompilePass::RemovePart(const Section& section) {
-  // Interning what is interned already gives its ids back, so a section need not remember them.
+  // Interning something again gives the same ids, so a section need not remember them.
   const InternedSection interned = Intern(section);
   for (const std::uint32_t bit : interned.bits) --in_force_.bit_uses[bit];
   std::vector<std::uint32_t>& port_set_uses = in_force_.port_set_uses[IsBundled(section)];
@@ -150,8 +150,8 @@ void CompilePass::RemovePart(const Section& section) {
   NoteSubjects(section);
 }
 
-// A port class is the set of port sets that hold a port. Only the first use of a port set, or the end of its last one,
-// changes the classes, so most updates share the map of the table before.
+// A port class is the set of port sets that hold a port. Only the first use of a port set, or the
+// end of its last use, changes the classes. So most updates share the map of the table before.
 void CompilePass::BuildPorts() {
   const auto sets_in_use = [this](const std::vector<std::uint32_t>& uses) {
     std::vector<std::pair<std::uint32_t, std::span<const PortRange>>> sets;
@@ -183,7 +183,7 @@ void CompilePass::AddNode(const Node& node) {
   for (const IpAddress& address : node.addresses) ClaimAddress(address, interner_.NodeOf(node.name));
 }
 
-// An address that a node leaves may be another's, and be that one's own from now on.
+// An address that a node leaves may belong to another node, too, and be that node's own from now on.
 void CompilePass::FollowNodes(const PolicyChange& change) {
   std::unordered_set<IpAddress> touched;
   for (const auto& [id, node] : change.nodes_left) {
@@ -233,8 +233,8 @@ void CompilePass::IdentifyCells() {
   }
 }
 
-// A single address becomes a host (HostEntry), so that lists of /128 do not dig deep tries; the cells around it close
-// over it.
+// A single address becomes a host (HostEntry), so that lists of /128
+// blocks make no deep tries. The cells around it close the gap.
 void CompilePass::SetCells() {
   std::vector<CidrCell> cells;
   for (const CidrPartition::Cell& cell : in_force_.cells.cells) {
@@ -251,7 +251,7 @@ void CompilePass::SetCells() {
 
 bool CompilePass::ListsSets() const { return in_force_.listed_memberships <= kMostListedMemberships; }
 
-// Worked out once for each distinct member set, not for each endpoint: the pods of a deployment share theirs.
+// Worked out once for each distinct member set, not for each endpoint: the pods of a deployment share one set.
 const MemberState& CompilePass::Members(IdSetId members) {
   if (members >= in_force_.members.size()) in_force_.members.resize(policy_.member_sets.SetCount());
   MemberState& state = in_force_.members[members];
@@ -293,8 +293,8 @@ const MemberState& CompilePass::Members(IdSetId members) {
   return state;
 }
 
-// The class with those of the cell's bits that are of rules of bundles, or of the others. An endpoint is known,
-// wherever it is, so that a pod CIDR is no peer.
+// Adds to the class the cell's bits that are of bundles' rules, or of the
+// others. An endpoint is known wherever it is, so a pod CIDR is no peer.
 IdSetId CompilePass::JoinClasses(IdSetId peer_class, IdSetId cell_bits, bool bundled) {
   const auto [known, added] = joined_[bundled].try_emplace(std::uint64_t{peer_class} << 32 | cell_bits, kEmptyIdSet);
   if (!added) return known->second;
@@ -315,9 +315,9 @@ std::uint32_t CompilePass::JoinTiers(std::uint32_t tiers, IdSetId cell_bits) {
   return interner_.TierViewOf(view);
 }
 
-// What the address is as a host: an endpoint's, else a node's, else a block of its own; nothing where its cell says
-// all. The order is a rule of safety: an address that an endpoint claims never gains a node's rights (NP-70, NP-83).
-// A host's entry answers alone, without its cell, so the cell's blocks are joined into its peer class here (NP-42).
+// The entry of the address as a host: an endpoint's, else a node's, else its own block's; nothing if its cell says
+// all. This order is a safety rule: an address that an endpoint claims never gets a node's rights (NP-70, NP-83). A
+// host's entry answers alone, without its cell, so the cell's blocks are joined into its peer class here (NP-42).
 std::optional<AddressEntry> CompilePass::HostEntry(const IpAddress& address) {
   const CidrPartition::Cell* cell = in_force_.cells.FindCell(address);
   const IdSetId cell_bits = cell == nullptr ? kEmptyIdSet : cell->bits;
@@ -373,7 +373,7 @@ std::optional<Diagnostic> CompilePass::Whole() {
       in_force_.owners[address] = id;
       hosts.emplace_back(address, *HostEntry(address));
     }
-    // To ask is not cheap, and an endpoint that others are like adds next to nothing.
+    // The check is not cheap, and an endpoint that is like others adds next to nothing.
     if (interner_.policy().identities.size() == identities) continue;
     identities = interner_.policy().identities.size();
     const auto object = [&] { return "endpoint " + endpoint.namespace_name + '/' + endpoint.name; };
@@ -402,7 +402,7 @@ std::optional<Diagnostic> CompilePass::Whole() {
   return std::nullopt;
 }
 
-// The member sets in use that hold one of the groups.
+// The member sets in use that hold at least one of the groups.
 std::vector<IdSetId> CompilePass::SetsOf(const std::vector<GroupId>& groups) const {
   std::vector<IdSetId> sets;
   if (groups.empty()) return sets;
@@ -424,7 +424,7 @@ std::vector<IdSetId> CompilePass::SetsOf(const std::vector<GroupId>& groups) con
   return sets;
 }
 
-// Member sets that hold a dirty group are worked out again when next asked for.
+// Forgets member sets that hold a dirty group: they are worked out again when next asked for.
 void CompilePass::ForgetDirtyMembers() {
   std::sort(dirty_groups_.begin(), dirty_groups_.end());
   dirty_groups_.erase(std::unique(dirty_groups_.begin(), dirty_groups_.end()), dirty_groups_.end());
@@ -432,10 +432,10 @@ void CompilePass::ForgetDirtyMembers() {
   for (const IdSetId set : dirty_sets_) in_force_.members[set].known = false;
 }
 
-// Every address whose entry may differ after the update: what came, went or moved; the holders of member sets that are
-// worked out anew; and where a block is new, the hosts inside it. Too many is slow, too few is wrong: a host left out
-// keeps an identity that lacks a bit, and a rule would not see it. tests/table holds the outcome against a compilation
-// from nothing.
+// Every address whose entry may differ after the update: addresses that came, went or moved;
+// addresses of holders of member sets that are worked out anew; and the hosts inside each new
+// block. Too many is slow; too few is wrong: a host left out keeps an identity that lacks a bit,
+// and a rule would not see it. tests/table compares the outcome with a compilation from scratch.
 std::vector<IpAddress> CompilePass::TouchedAddresses(const PolicyChange& change) {
   std::vector<IpAddress> touched;
   const auto touch = [&](const std::vector<IpAddress>& addresses) {
@@ -468,7 +468,7 @@ std::vector<IpAddress> CompilePass::TouchedAddresses(const PolicyChange& change)
       std::copy_if(endpoint.addresses.begin(), endpoint.addresses.end(), std::back_inserter(touched), in_new_blocks);
     }
     for (const auto& [address, node] : in_force_.node_addresses) touched.push_back(address);
-    // A new block may cut its neighbours down to single addresses, too.
+    // A new block may also cut its neighbours down to single addresses.
     for (const CidrPartition::Cell& cell : in_force_.cells.cells) {
       if (cell.first != cell.last) continue;
       const auto host = HostEntry(cell.first);
@@ -485,10 +485,10 @@ void CompilePass::FollowHolders(const PolicyChange& change) {
   for (const auto& [id, members] : change.members_left) follow(id);
 }
 
-// The order matters. Sections that left go before groups that left, since they name them, and those go before sections
-// that came, which may name a new group of the same key. Ports, owners and nodes are settled before an address is
-// looked at, as each entry is worked out from all of them. Members are forgotten last, when every group has the bit
-// that it will have.
+// The order matters. Sections that left go before groups that left, since they name these groups.
+// Groups that left go before sections that came, which may name a new group with the same key.
+// Ports, owners and nodes are settled before any address is looked at, as each entry is worked
+// out from all of them. Members are forgotten last, when every group has its final bit.
 void CompilePass::Update(const PolicyChange& change) {
   in_force_.groups.resize(policy_.groups.size());
   bundles_ = *current_->bundles_;

@@ -1,4 +1,4 @@
-// One compilation, whole or of an update; and what it keeps of the policy in force. Inside the table only.
+// One compilation, whole or of an update, and what it keeps of the policy in force. Private to the table.
 #ifndef SLUICE_DATAPLANE_TABLE_COMPILE_PASS_H_
 #define SLUICE_DATAPLANE_TABLE_COMPILE_PASS_H_
 
@@ -19,14 +19,14 @@ namespace sluice {
 
 struct GroupState {
   static constexpr std::uint32_t kNoBit = 0xffffffff;
-  // Until a rule names the group as a peer: [1] those of bundles, [0] the others.
+  // No bit until a rule names the group as a peer. [1]: for rules of bundles; [0]: for other rules.
   std::uint32_t bits[2] = {kNoBit, kNoBit};
-  std::uint32_t peer = 0;  // what rules call it; where it has a bit
-  // Of what it is the subject, by direction: sections of NetworkPolicies and others that isolate, and the rest of them,
-  // which are in a bundle where there are any.
+  std::uint32_t peer = 0;  // the number by which rules name the group; set once it has a bit
+  // The sections whose subject the group is, by direction: sections of NetworkPolicies and
+  // others that isolate, and all other sections, which are in a bundle if there are any.
   std::vector<SectionId> sections[2];
   std::vector<SectionId> bundled[2];
-  std::uint32_t bundles[2] = {kNoBundle, kNoBundle};  // their numbers
+  std::uint32_t bundles[2] = {kNoBundle, kNoBundle};  // the bundles' numbers
 
   static constexpr std::uint32_t kNoBundle = 0xffffffff;
 };
@@ -36,7 +36,7 @@ struct MemberState {
   IdSetId egress = kEmptyIdSet;
   IdSetId ingress = kEmptyIdSet;
   std::uint32_t tiers = 0;           // as in Identity
-  IdSetId peer_class = kEmptyIdSet;  // of the groups that select them
+  IdSetId peer_class = kEmptyIdSet;  // of the groups that select these endpoints
   bool known = false;
   bool listed = false;  // in InForce::sets_of_groups
 };
@@ -44,15 +44,15 @@ struct MemberState {
 // The policy in force, in the compiler's numbers.
 struct InForce {
   std::vector<GroupState> groups;    // by GroupId
-  std::vector<MemberState> members;  // by IdSetId of ResolvedPolicy::member_sets; known where a holder has an address
-  SetHolders holders;                // of these sets
-  // The member sets that hold a group, as far as they were asked for; given up where they would be too many.
+  std::vector<MemberState> members;  // by IdSetId of ResolvedPolicy::member_sets; known if a holder has an address
+  SetHolders holders;                // of these member sets
+  // The member sets that hold a group, as far as they were asked for. Dropped if they would be too many.
   std::vector<std::vector<IdSetId>> sets_of_groups;
   std::size_t listed_memberships = 0;
-  std::vector<std::uint32_t> bit_uses;            // rules in force that name the bit
-  std::vector<std::uint32_t> port_set_uses[2];    // ... the port set: [1] those of bundles, [0] the others
-  std::uint32_t any_port_bundled = 0;             // of bundles' rules, those that name no port
-  std::map<std::uint32_t, DomainPatterns> names;  // of those bits that are of rules by name
+  std::vector<std::uint32_t> bit_uses;            // how many rules in force name the bit
+  std::vector<std::uint32_t> port_set_uses[2];    // ... name the port set; [1]: rules of bundles, [0]: others
+  std::uint32_t any_port_bundled = 0;             // rules of bundles that name no port
+  std::map<std::uint32_t, DomainPatterns> names;  // for the bits of rules by name
   std::unordered_map<IpAddress, EndpointId> owners;
   std::unordered_map<IpAddress, NodeId> node_addresses;  // or kSeveralNodes
   std::vector<Prefix> pod_cidrs;                         // of all nodes, sorted
@@ -60,22 +60,22 @@ struct InForce {
   std::vector<IdentityId> cell_identities;  // by IdSetId of cells.sets
   std::uint64_t rules = 0;
   std::uint64_t sections = 0;
-  std::uint64_t moved = 0;  // times that an address got another identity in this numbering
+  std::uint64_t moved = 0;  // how often an address got another identity in this numbering
 
   std::uint64_t MemoryBytes() const;
 };
 
 inline bool IsBundled(const Section& section) { return section.tier != Tier::kNetworkPolicy && !section.isolates; }
 
-// Each step reads what the steps before it left.
+// The passes of a compilation. Each step reads what earlier steps left.
 class CompilePass {
  public:
-  // `in_force`: empty for Whole, that of the policy before the change for Update.
+  // `in_force`: empty for Whole; for Update, that of the policy before the change.
   CompilePass(Interner& interner, InForce& in_force, const Table* current, const CompileLimits& limits,
               const ResolvedPolicy& policy, Table& table)
       : interner_(interner), in_force_(in_force), current_(current), limits_(limits), policy_(policy), table_(table) {}
 
-  // On refusal `in_force` is half filled, of no use.
+  // After a refusal, `in_force` is half filled and of no use.
   std::optional<Diagnostic> Whole();
   // Requires that the change fits.
   void Update(const PolicyChange& change);
@@ -84,7 +84,7 @@ class CompilePass {
   struct InternedSection {
     SectionId id = 0;
     std::uint32_t rules = 0;
-    std::uint32_t any_port = 0;  // of these, not counting isolation
+    std::uint32_t any_port = 0;  // rules that name no port, without the default deny
     std::vector<std::uint32_t> bits;
     std::vector<std::uint32_t> port_sets;
     std::vector<std::pair<std::uint32_t, DomainPatterns>> names;  // by bit
@@ -141,14 +141,14 @@ class CompilePass {
 
   std::vector<GroupId> dirty_groups_;  // subjects of sections that changed, and groups that got a bit
   std::vector<CidrInput> new_blocks_;  // of groups that got a bit
-  IdSetId first_new_cell_set_ = 0;     // the cells' sets from here on have a bit of theirs
+  IdSetId first_new_cell_set_ = 0;     // cell sets from this one on have a bit of new_blocks_
   std::vector<IdSetId> dirty_sets_;    // member sets that hold a dirty group
   std::vector<std::pair<GroupId, Direction>> dirty_bundles_;
-  std::vector<GroupId> rebundled_groups_;       // whose members have the sections that they had, with another bundle
-  Bundles bundles_;                             // of the table, until FindChangedBundles
-  std::vector<std::uint32_t> changed_bundles_;  // those that are others than in the table before
+  std::vector<GroupId> rebundled_groups_;       // their members keep the sections that they had, with another bundle
+  Bundles bundles_;                             // the table's, until FindChangedBundles
+  std::vector<std::uint32_t> changed_bundles_;  // bundles that differ from the table before
   std::vector<std::uint8_t> holds_changed_bundle_;  // by identity, as far as it was asked for
-  bool ports_changed_[2] = {false, false};          // as InForce::port_set_uses
+  bool ports_changed_[2] = {false, false};          // indexed like InForce::port_set_uses
   bool names_changed_ = false;
   IdSorter sorter_;
   std::unordered_map<std::uint64_t, IdSetId> joined_[2];  // by (members' class, cell's bits): JoinClasses

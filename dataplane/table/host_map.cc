@@ -46,7 +46,7 @@ bool HostMap<Key>::Insert(const Page& page, const Key& key, AddressEntry entry) 
   return false;
 }
 
-// At most 60% of the slots used: nine lookups in ten end in their first line.
+// At most 60% of the slots are used: then nine lookups in ten end in their first line.
 template <typename Key>
 std::size_t HostMap<Key>::MostHosts(const Page& page) {
   return (std::size_t{page.mask} + 1) * 6 * kSlots / 10;

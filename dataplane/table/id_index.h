@@ -1,7 +1,7 @@
-// From content to its id, where the content itself lies with whoever has the ids: a hash and an id each, side by side,
-// so that to intern many small things takes no memory of its own for each.
+// Finds the id of a content that the caller stores: only a hash and an id for each
+// content, side by side. So interning many small things takes no memory block for each.
 //
-// One thread.
+// For one thread.
 #ifndef SLUICE_DATAPLANE_TABLE_ID_INDEX_H_
 #define SLUICE_DATAPLANE_TABLE_ID_INDEX_H_
 
@@ -12,7 +12,7 @@
 
 namespace sluice {
 
-// Of words, one after the other.
+// Hashes words, one after the other.
 inline std::uint64_t AddToHash(std::uint64_t hash, std::uint64_t word) {
   hash = (hash ^ word) * 0xff51afd7ed558ccdu;
   return hash ^ (hash >> 32);
@@ -25,7 +25,7 @@ class IdIndex {
   bool empty() const { return size_ == 0; }
   std::uint64_t MemoryBytes() const { return slots_.capacity() * sizeof(Slot); }
 
-  // The id with that hash for which is(id); kNone: there is none.
+  // The id with that hash for which is(id) holds. kNone: there is none.
   template <typename Is>
   std::uint32_t Find(std::uint64_t hash, Is is) const {
     if (slots_.empty()) return kNone;
@@ -35,7 +35,7 @@ class IdIndex {
     }
     return kNone;
   }
-  // Requires that the content is not there.
+  // Requires that the content is not in the index.
   void Add(std::uint64_t hash, std::uint32_t id) {
     if ((size_ + 1) * 2 > slots_.size()) Grow();
     Put({static_cast<std::uint32_t>(hash), id});
@@ -47,13 +47,13 @@ class IdIndex {
       if (slot.id != kNone) visit(slot.id);
     }
   }
-  // Forgets those from `first` on.
+  // Forgets the ids from `first` on.
   void EraseFrom(std::uint32_t first) {
     std::vector<Slot> before(slots_.size());
     before.swap(slots_);
     size_ = 0;
     for (const Slot& slot : before) {
-      if (slot.id >= first) continue;  // free, too
+      if (slot.id >= first) continue;  // free slots, too
       Put(slot);
       ++size_;
     }

@@ -1,4 +1,4 @@
-// Ascending ids without duplicates, out of ids in any order.
+// Makes ascending ids without duplicates from ids in any order.
 #ifndef SLUICE_DATAPLANE_TABLE_ID_SORTER_H_
 #define SLUICE_DATAPLANE_TABLE_ID_SORTER_H_
 
@@ -10,8 +10,8 @@
 
 namespace sluice {
 
-// Reused from list to list. Long lists go through a bitmap: a subject under a thousand policies costs a thousand bit
-// sets, not a sort.
+// Reused for many lists. Long lists go through a bitmap: for a subject of
+// a thousand policies, a thousand bits are set, and nothing is sorted.
 class IdSorter {
  public:
   void Clear() { ids_.clear(); }

@@ -8,10 +8,10 @@
 namespace sluice {
 namespace {
 
-// Before the keys of groups that bundles' rules name: no group's own key begins so.
+// Stands before the keys of groups that bundles' rules name. No group's own key begins like this.
 constexpr std::string_view kBundledKey("\0bundled ", 9);
 
-// What a node of a map takes beside its key's own memory: links, key, id, a share of the buckets.
+// What a node of a map takes besides its key's own memory: links, key, id, a share of the buckets.
 constexpr std::uint64_t kNodeBytes = 80;
 
 }  // namespace
@@ -58,7 +58,7 @@ void Interner::ForgetPeerBit(const std::string& group_key) {
 }
 
 SectionId Interner::Section(const std::vector<RuleMatch>& rules, RuleId default_deny) {
-  // Tier and action are the rule's, but a rule that was rolled back may have had the same id.
+  // Tier and action belong to the rule, but a rule that was rolled back may have had the same id.
   std::uint64_t hash = AddToHash(rules.size(), default_deny);
   for (const RuleMatch& match : rules) {
     hash = AddToHash(hash, std::uint64_t{match.peer_bit} << 32 | match.port_set);

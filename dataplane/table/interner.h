@@ -1,6 +1,6 @@
-// What one numbering has interned, and how to find it again by content. The writer's side of InternedPolicy.
+// What one numbering has interned, and how to find it by content. The writer's side of InternedPolicy.
 //
-// One thread, the Compiler's. Equal content gives the same id for as long as the numbering lasts.
+// For one thread, the Compiler's. Equal content gives the same id as long as the numbering lasts.
 #ifndef SLUICE_DATAPLANE_TABLE_INTERNER_H_
 #define SLUICE_DATAPLANE_TABLE_INTERNER_H_
 
@@ -17,7 +17,7 @@
 
 namespace sluice {
 
-// A number that is unique in the process: of a numbering, or of answers.
+// A number that is unique in the process: for a numbering, or for answers.
 std::uint64_t NextNumber();
 
 class Interner {
@@ -32,29 +32,29 @@ class Interner {
   InternedPolicy& policy() { return *shared_; }
   const InternedPolicy& policy() const { return *shared_; }
 
-  // The bit by which peer classes name the group of that key, for the rules of bundles or for those of sections.
-  // `generation`: when it is first asked for.
+  // The bit by which peer classes name the group with that key, for the rules of bundles or
+  // for those of sections. `generation`: the one that asks for the bit; a new bit keeps it.
   std::uint32_t PeerBit(const std::string& group_key, bool bundled, std::uint64_t generation);
   bool IsBundledBit(std::uint32_t bit) const { return bundled_bits_[bit]; }
-  // The group is gone: one of the same key that comes later gets a bit of its own.
+  // Call it when the group is gone: a later group with the same key then gets a new bit.
   void ForgetPeerBit(const std::string& group_key);
   std::uint64_t BitBorn(std::uint32_t bit) const { return bit_born_[bit]; }
   std::uint32_t BitCount() const { return static_cast<std::uint32_t>(bit_born_.size()); }
 
   SectionId Section(const std::vector<RuleMatch>& rules, RuleId default_deny);
-  // The number of the bundle of the sections whose subject is the group of that key, in that direction.
+  // The number of the bundle of the sections that have the group with that key as their subject, in that direction.
   std::uint32_t BundleOf(const std::string& group_key, Direction direction);
   std::uint32_t BundleCount() const { return static_cast<std::uint32_t>(bundle_ids_.size()); }
   // Index into InternedPolicy::tier_views.
   std::uint32_t TierViewOf(const TierView& view);
   IdentityId IdentityOf(const Identity& identity);
   NodeId NodeOf(const std::string& name);
-  // By NodeId; a copy is made only where nodes were added since the last call.
+  // By NodeId. Makes a copy only if nodes were added since the last call.
   std::shared_ptr<const std::vector<std::string>> NodeNames();
 
-  // Of what tables read, the rules included.
+  // The memory of what tables read, including the rules.
   std::uint64_t TableBytes() const;
-  // Of what it takes to find that by content.
+  // The memory of what finds it by content.
   std::uint64_t IndexBytes() const;
   // Members of all sets.
   std::uint64_t Memberships() const;

@@ -6,14 +6,14 @@
 namespace sluice {
 namespace {
 
-constexpr std::size_t kNumberingsKept = 4;  // a record is some seconds old, a numbering minutes at least
+constexpr std::size_t kNumberingsKept = 4;  // a record is some seconds old; a numbering lasts minutes at least
 constexpr std::size_t kMostRemembered = 4096;
 
 }  // namespace
 
 void IsolatingPolicies::See(std::shared_ptr<const Table> table) {
   if (!numberings_.empty() && numberings_.front().newest->numbering() == table->numbering()) {
-    numberings_.front().newest = std::move(table);  // what is interned is only added to: names stay true
+    numberings_.front().newest = std::move(table);  // interned data only grows, so names stay true
     return;
   }
   numberings_.insert(numberings_.begin(), {std::move(table), {}});

@@ -1,5 +1,5 @@
-// Names the policies behind a default deny in records that are some seconds old: all that isolate the subject, of which
-// a rule id names but the first. One thread at a time.
+// Names the policies behind a default deny in records that are some seconds old: all policies
+// that isolate the subject. A rule id names only the first of them. For one thread at a time.
 #ifndef SLUICE_DATAPLANE_TABLE_ISOLATING_POLICIES_H_
 #define SLUICE_DATAPLANE_TABLE_ISOLATING_POLICIES_H_
 
@@ -19,11 +19,11 @@ class IsolatingPolicies {
   static constexpr std::size_t kMostNamed = 64;  // a pod may be under ten thousand policies
   using Names = std::shared_ptr<const std::vector<std::string>>;
 
-  // The table in force. Requires that it is no older than the last one.
+  // Call it with the table in force. Requires that the table is not older than the last one.
   void See(std::shared_ptr<const Table> table);
 
-  // Those of `sections` (an Identity's egress or ingress) in tables of that numbering that isolate, by name; at most
-  // kMostNamed. Null: the numbering is over for long.
+  // The names of the isolating policies among `sections` (an Identity's egress or ingress, in
+  // tables of that numbering), sorted; at most kMostNamed. Null: that numbering ended long ago.
   Names Of(std::uint64_t numbering, IdSetId sections);
 
  private:

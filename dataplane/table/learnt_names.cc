@@ -11,7 +11,7 @@ std::uint64_t RandomSeed() {
   return std::uint64_t{random()} << 32 | random();
 }
 
-// Both halves of a product.
+// Folds both halves of a product.
 std::uint64_t Fold(std::uint64_t a, std::uint64_t b) {
   const auto product = static_cast<unsigned __int128>(a ^ 0x9e3779b97f4a7c15) * (b ^ 0xbf58476d1ce4e5b9);
   return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
@@ -36,7 +36,7 @@ std::uint64_t LearntNames::HashOf(const IpAddress& address) const {
   return Fold(seed_ ^ address.hi, address.lo + static_cast<std::uint64_t>(address.family));
 }
 
-// Acquire: a node is whole before it can be reached.
+// Acquire: a node is complete before a reader can reach it.
 const std::vector<LearntName>* LearntNames::FindIn(const Bucket& bucket, const IpAddress& address) {
   const Node* node = bucket.load(std::memory_order_acquire);
   for (; node != nullptr; node = node->next.load(std::memory_order_acquire)) {
@@ -45,8 +45,8 @@ const std::vector<LearntName>* LearntNames::FindIn(const Bucket& bucket, const I
   return nullptr;
 }
 
-// A reader that stands at the node that goes still finds the rest of the chain behind it: its `next` stays as it is,
-// and what it points to is freed no sooner than the reader is quiescent.
+// A reader that is at the removed node still finds the rest of the chain: the node's `next`
+// stays as it is, and what `next` points to is freed only after the reader is quiescent.
 void LearntNames::Put(const IpAddress& address, std::vector<LearntName> names) {
   if (owned_ == nullptr) {
     if (names.empty()) return;

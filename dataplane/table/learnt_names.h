@@ -1,11 +1,11 @@
-// Which names an address was learnt for, and until when: what workers ask at a miss, beside the table.
+// Which names an address was learnt for, and until when. Workers ask this at a miss, beside the table.
 //
-// A table says which names its rules ask for; which addresses these names have changes from second to second, without
-// another table. The map is read without a lock while its one writer changes it: an entry is immutable, takes the place
-// of the one before by one pointer, and the old one is freed once no reader can hold it (GracePeriod).
+// A table says which names its rules ask for. The addresses of these names change from second to second, without
+// a new table. Readers read the map without a lock while its one writer changes it: an entry is immutable, one
+// pointer puts a new entry in its place, and the old entry is freed once no reader can hold it (GracePeriod).
 //
-// Find, IsEmpty: any thread; what is found is good until the reader is next quiescent. All else: the writer, which is
-// names/name_store.h, or a test.
+// Find and IsEmpty are for any thread; what they return is valid until the reader is next
+// quiescent. All other functions are for the writer, which is names/name_store.h or a test.
 #ifndef SLUICE_DATAPLANE_TABLE_LEARNT_NAMES_H_
 #define SLUICE_DATAPLANE_TABLE_LEARNT_NAMES_H_
 
@@ -21,7 +21,7 @@
 
 namespace sluice {
 
-// How a writer learns that no reader holds any more what it took away before. Writer's thread.
+// Tells a writer when no reader holds what the writer took away. For the writer's thread.
 class GracePeriod {
  public:
   virtual ~GracePeriod() = default;
@@ -31,27 +31,27 @@ class GracePeriod {
 
 struct LearntName {
   std::string name;  // canonical
-  // On the workers' clock. From then on it admits no new connection; live ones, which began with it, keep it.
+  // On the workers' clock. After that, the name admits no new connection; live connections that began with it keep it.
   std::uint64_t until_ns = 0;
 };
 
 class LearntNames {
  public:
-  // `grace` outlives the map; null: nobody reads while it is written. `buckets`: a power of two, made at the first Put.
+  // `grace` outlives the map; null: nobody reads during writes. `buckets`: a power of two, allocated at the first Put.
   explicit LearntNames(GracePeriod* grace = nullptr, std::size_t buckets = 1 << 16);
   ~LearntNames();
   LearntNames(const LearntNames&) = delete;
   LearntNames& operator=(const LearntNames&) = delete;
 
-  // Null: none was learnt. Those that ran out may be among them.
+  // Null: no name was learnt. Names whose time is over may be among them.
   const std::vector<LearntName>* Find(const IpAddress& address) const {
     const Bucket* buckets = buckets_.load(std::memory_order_acquire);
     return buckets == nullptr ? nullptr : FindIn(buckets[HashOf(address) & mask_], address);
   }
 
-  // In place of what the address had; none: it has none. In force for workers when it returns.
+  // Replaces the names of the address; an empty list removes them. In force for workers when it returns.
   void Put(const IpAddress& address, std::vector<LearntName> names);
-  // Frees what no reader holds any more; Put does so, too.
+  // Frees what no reader holds any more. Put does this, too.
   void Reclaim();
   std::size_t size() const { return size_; }
   std::size_t retired_count() const { return retired_.size(); }
@@ -74,7 +74,7 @@ class LearntNames {
 
   GracePeriod* const grace_;
   const std::size_t mask_;    // buckets - 1
-  const std::uint64_t seed_;  // nobody who answers for a name can choose addresses that meet
+  const std::uint64_t seed_;  // so nobody who answers for a name can choose addresses that collide
   std::atomic<const Bucket*> buckets_ = nullptr;
   std::unique_ptr<Bucket[]> owned_;
   std::deque<Retired> retired_;  // oldest first

@@ -5,7 +5,7 @@
 namespace sluice {
 namespace {
 
-// Where a set's ports begin or end, in one word, which sort by port.
+// A place where a set's ports begin or end, in one word. The words sort by port.
 struct Edge {
   std::uint64_t word;
 
@@ -18,8 +18,8 @@ struct Edge {
 
 constexpr std::array<std::uint8_t, kPortRows> kProtocols = {kProtoTcp, kProtoUdp, kProtoSctp};
 
-// Calls fill(first, end, ids of the sets that hold these ports, ascending) for each run of ports from the first one
-// that a set names.
+// Calls fill(first, end, ids of the sets that hold these ports,
+// ascending) for each run of ports, from the first port that a set names.
 template <typename Fill>
 void Sweep(PortSets sets, std::uint8_t protocol, Fill fill) {
   std::vector<Edge> edges;
@@ -31,7 +31,7 @@ void Sweep(PortSets sets, std::uint8_t protocol, Fill fill) {
     }
   }
   std::sort(edges.begin(), edges.end(), [](const Edge& a, const Edge& b) { return a.word < b.word; });
-  std::vector<std::uint32_t> open;  // ranges of one set are merged, so none opens twice
+  std::vector<std::uint32_t> open;  // the ranges of a set are merged, so no set is in it twice
   for (std::size_t i = 0; i < edges.size();) {
     const std::uint32_t port = edges[i].port();
     for (; i < edges.size() && edges[i].port() == port; ++i) {
@@ -67,7 +67,7 @@ TierPortMap TierPortMap::Build(PortSets sets, IdSetPool& pool) {
   auto made = std::make_shared<Pages>();
   for (std::size_t row = 0; row < kPortRows; ++row) {
     std::uint32_t* const directory = &made->directory[row * 256];
-    // A page, or what is left of one.
+    // Fills a page, or the rest of one.
     const auto fill = [&](std::uint32_t first, std::uint32_t end, TierPortClass held) {
       std::uint32_t& entry = directory[first / 256];
       if (end - first == 256) {

@@ -1,5 +1,5 @@
-// From protocol and destination port to a port class: the set of port sets that hold it. One map for the rules of
-// sections, another for those of bundles.
+// From protocol and destination port to a port class: the set of port sets that hold
+// them. There is one map for the rules of sections, and another for the rules of bundles.
 #ifndef SLUICE_DATAPLANE_TABLE_PORT_MAP_H_
 #define SLUICE_DATAPLANE_TABLE_PORT_MAP_H_
 
@@ -19,7 +19,7 @@ namespace sluice {
 // Each port set's id with its ranges.
 using PortSets = std::span<const std::pair<std::uint32_t, std::span<const PortRange>>>;
 
-// A row a protocol with ports; -1: it has none.
+// One row for each protocol with ports; -1: the protocol has no ports.
 constexpr int PortRow(std::uint8_t protocol) {
   return protocol == kProtoTcp ? 0 : protocol == kProtoUdp ? 1 : protocol == kProtoSctp ? 2 : -1;
 }
@@ -28,7 +28,7 @@ inline constexpr std::size_t kPortRows = 3;
 // Immutable; copies share the array.
 class PortMap {
  public:
-  // 0 for protocols without ports, and where no port set holds the port.
+  // 0 for protocols without ports, and if no port set holds the port.
   IdSetId Lookup(std::uint8_t protocol, std::uint16_t port) const {
     const int row = PortRow(protocol);
     return row < 0 || classes_ == nullptr ? kEmptyIdSet : (*classes_)[static_cast<std::size_t>(row) * 65536 + port];
@@ -43,14 +43,14 @@ class PortMap {
   std::shared_ptr<const std::array<IdSetId, kPortRows * 65536>> classes_;
 };
 
-// The port sets of bundles' rules that hold a port: none, one, which is named by the class itself, or an interned set
-// of several. Cluster policies name many single ports, so that nearly every class is of one.
+// The port sets of bundles' rules that hold a port: none, one, or an interned set of several. If it is one,
+// the class itself names it. Cluster policies name many single ports, so nearly every class is of one.
 using TierPortClass = std::uint32_t;
 inline constexpr TierPortClass kNoTierPort = 0;
 inline constexpr TierPortClass kOnePortSet = 1u << 30;  // with the port set's id
 constexpr bool IsOfSeveral(TierPortClass port_class) { return port_class != 0 && (port_class & kOnePortSet) == 0; }
 
-// Immutable; copies share the pages. Of 256 ports that are in one class there is no page.
+// Immutable; copies share the pages. If 256 ports are all in one class, they have no page.
 class TierPortMap {
  public:
   TierPortClass Lookup(std::uint8_t protocol, std::uint16_t port) const {

@@ -13,7 +13,7 @@ std::uint64_t NextEpoch() {
   return ++epoch;
 }
 
-// A flow that no table judged for so many epochs was idle through as many changes of hundreds of thousands of rules.
+// A flow that no table judged for this many epochs was idle through as many changes of hundreds of thousands of rules.
 constexpr std::size_t kMostFormerEpochs = 8;
 
 std::shared_ptr<const FormerNames> NamesIn(std::uint64_t first_generation, const RuleList<TableRule>& rules) {
@@ -25,7 +25,7 @@ std::shared_ptr<const FormerNames> NamesIn(std::uint64_t first_generation, const
   return names;
 }
 
-// What a node of a map takes beside its key's own memory: links, key, id, a share of the buckets.
+// What a node of a map takes besides its key's own memory: links, key, id, a share of the buckets.
 constexpr std::uint64_t kNodeBytes = 80;
 
 std::uint64_t BytesOf(const std::string& key) { return kNodeBytes + key.capacity(); }
@@ -38,7 +38,7 @@ std::uint64_t HashOf(std::span<const PortRange> ranges) {
   return hash;
 }
 
-// Of what does not fit in the string itself.
+// The bytes that the string keeps outside of itself.
 std::uint64_t HeapBytes(const std::string& text) { return text.size() < sizeof(std::string) / 2 ? 0 : text.size() + 1; }
 
 std::uint64_t NameBytes(const TableRule& rule) {

@@ -1,6 +1,6 @@
-// The rules of an epoch, by id: a list that only grows (but see Truncate) and never moves what it holds, as
-// StableVector, whose readers' rules hold here. A rule is large and an epoch has many, so that it has four chunks where
-// that has one: at most a fifth of what it takes is room for more.
+// The rules of an epoch, by id. The list only grows (but see Truncate) and never moves a rule.
+// What StableVector requires of readers holds here, too. A rule is large and an epoch has many, so
+// this has four chunks where StableVector has one: at most a fifth of its memory is spare room.
 #ifndef SLUICE_DATAPLANE_TABLE_RULE_LIST_H_
 #define SLUICE_DATAPLANE_TABLE_RULE_LIST_H_
 
@@ -28,7 +28,7 @@ class RuleList {
     chunks_[chunk][offset] = std::move(rule);
     return size_++;
   }
-  // Takes the last ones back, of which no reader ever learnt. Writer only.
+  // Removes the last rules, of which no reader ever learnt. Writer only.
   void Truncate(std::uint32_t size) {
     if (size >= size_) return;
     const std::uint32_t last = PlaceOf(size).chunk;
@@ -37,7 +37,7 @@ class RuleList {
     size_ = size;
   }
 
-  // Writer only; a reader knows which ids it may use.
+  // Writer only. A reader knows which ids it may use.
   std::uint32_t size() const { return size_; }
   std::uint64_t MemoryBytes() const {
     std::uint64_t bytes = sizeof(*this);

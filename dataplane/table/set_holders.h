@@ -1,4 +1,4 @@
-// Who has each member set: a change of some sets looks at those endpoints alone. Inside the table only.
+// Which endpoints have each member set: a change of some sets looks only at these endpoints. Private to the table.
 #ifndef SLUICE_DATAPLANE_TABLE_SET_HOLDERS_H_
 #define SLUICE_DATAPLANE_TABLE_SET_HOLDERS_H_
 
@@ -10,10 +10,10 @@
 
 namespace sluice {
 
-// A list for each set, linked through the endpoints. The empty set's is not kept: no change is about it.
+// A list for each set, linked through the endpoints. There is none for the empty set, since no change is about it.
 class SetHolders {
  public:
-  // The endpoint has the set, from now on and in place of the one before.
+  // From now on, the endpoint has `set`, and no longer the set before it.
   void Put(EndpointId endpoint, IdSetId set) {
     if (endpoint >= links_.size()) links_.resize(endpoint + 1);
     Link& link = links_[endpoint];

@@ -48,7 +48,7 @@ TierDecisions Table::DecideByBundles(IdSetId bundles, const PeerView& peer, Tier
   BestMatches best;
   interned_->bundle_sets.ForEach(
       bundles, [&](std::uint32_t bundle) { (*bundles_)[bundle]->Match(*interned_, peer, port_class, best); });
-  // CNP-03, CNP-04: Pass leaves Admin for NetworkPolicy, and Baseline for the default, which allows.
+  // CNP-03, CNP-04: Pass leads from Admin to NetworkPolicy, and from Baseline to the default, which allows.
   TierDecisions decisions;
   const RuleMatch* admin = best.by_tier[static_cast<std::size_t>(Tier::kAdmin)];
   if (admin != nullptr && admin->action != Action::kPass) decisions.admin = OutcomeOf(*admin);
@@ -77,7 +77,7 @@ Decision Table::DecideBySections(IdSetId sections, const PeerView& peer, IdSetId
   return isolated ? Decision{DefaultDeny(sections), false} : Decision{};
 }
 
-// The first isolating policy by name.
+// The default deny of the first isolating policy by name.
 RuleId Table::DefaultDeny(IdSetId sections) const {
   RuleId first = kNoRule;
   interned_->section_sets.ForEach(sections, [&](SectionId id) {

@@ -47,7 +47,7 @@ struct WatchOptions {
   std::chrono::seconds watch_timeout{300};
   // If a server ends a watch this much too late, we end it. A watch without bookmarks may be silent until then.
   std::chrono::milliseconds timeout_margin{15'000};
-  // An answer that has not begun by then, or a list that pauses for so long (or brings less than 1 KiB), is given up.
+  // An answer that has not begun by then, or a list that pauses so long (or brings under 1 KiB), is given up.
   std::chrono::milliseconds answer_timeout{60'000};
   // A watch that has had a bookmark gets one each minute. Without a byte for this long, it is dead.
   std::chrono::milliseconds bookmark_timeout{90'000};

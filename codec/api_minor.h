@@ -1,5 +1,5 @@
-// The version of sluice.v1, which grows with each addition. Each end says its own number (Hello, Status). A sender
-// looks at the receiver's number before it sends what an older receiver would not know.
+// What was added to sluice.v1, and since which version. Each end says its own number (Hello, Status). A sender looks at
+// the receiver's number before it sends what an older receiver would not know.
 #ifndef SLUICE_CODEC_API_MINOR_H_
 #define SLUICE_CODEC_API_MINOR_H_
 

@@ -38,7 +38,7 @@ struct Flow {
 // What policy says in one direction.
 struct Side {
   bool allow = true;
-  bool decided = false;  // a policy decided it; false: nothing isolates, and what follows means nothing
+  bool decided = false;  // a policy decided it; false: nothing isolates, and the fields below mean nothing
   Tier tier = Tier::kNetworkPolicy;
   std::string policy;      // "namespace/name", or the name of a cluster policy
   std::int32_t rule = -1;  // list index of the rule that decides; -1: the default deny of isolation

@@ -37,7 +37,7 @@ class Discovery : public ApiHandler {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // All must outlive it. `sink` gets troubles, as a trouble with ClusterNetworkPolicies.
+  // All must outlive it. Troubles go to `sink`, as troubles of ClusterNetworkPolicies.
   Discovery(const DiscoveryOptions& options, ApiClient& client, ObjectSink& sink, std::uint64_t seed);
   ~Discovery() override;
 

@@ -149,7 +149,7 @@ class RulesByNameLint {
     });
   }
 
-  // Only if no cluster policy lets DNS by. Otherwise, more than this policy decides whether DNS is admitted.
+  // Reports only a denial that no cluster policy takes back. Otherwise, more than this policy decides about DNS.
   void LookForDeniedDns() {
     const std::vector<ClusterPolicyRule>& rules = policy_.egress;
     const auto lets_dns_by = [this](const ClusterPolicyRule& rule) { return LetsDnsBy(rule); };

@@ -1,8 +1,8 @@
 // From an object's tree to the model: the one decoder, whether the bytes came from a file or from the API server.
-// Applies defaults (NP-10 to NP-13, NP-17, NP-33), validates (NP-14, NP-15) and is strict as the API server's strict
-// field validation is: an unknown field of a NetworkPolicy, of its metadata or selectors is an error, and so is a key
-// given twice anywhere. Of Pods, Nodes and Namespaces only the fields that policy needs are read. Pure functions; any
-// thread.
+// It applies defaults (NP-10 to NP-13, NP-17, NP-33), validates (NP-14, NP-15), and is as strict as the API
+// server's strict field validation. An unknown field of a NetworkPolicy, of its metadata or of its selectors is an
+// error, and so is a key given twice anywhere. Of Pods, Nodes and Namespaces, it reads only the fields that policy
+// needs. Pure functions; any thread.
 #ifndef SLUICE_CONTROL_MODEL_DECODE_H_
 #define SLUICE_CONTROL_MODEL_DECODE_H_
 

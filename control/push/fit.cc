@@ -20,7 +20,7 @@ void ShortenEndpoints(ResolvedPolicy* policy, std::size_t most_bytes) {
   }
 }
 
-// False: there is none that would be shorter then.
+// Empties each unused group that gets shorter by it. False: there is no such group.
 bool EmptyUnusedGroups(ResolvedPolicy* policy) {
   std::vector<bool> used(policy->groups.size());
   const auto note = [&used](const Section& section) {

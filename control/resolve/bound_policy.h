@@ -59,7 +59,7 @@ BoundPolicy Bind(const StagedNetworkPolicy& staged, Selections* selections, Port
 BoundPolicy Bind(const ClusterPolicy& policy, std::string title, const NodeBlocksOf& node_blocks,
                  Selections* selections, PortSplits* splits);
 
-// Lists the policy at its subjects and splits. Delist must undo this before the policy, its subjects or splits change.
+// Lists the policy at its subjects and splits. Delist must undo this before the policy's subjects or splits change.
 void Enlist(BoundPolicy* policy);
 void Delist(BoundPolicy* policy);
 

@@ -270,7 +270,7 @@ Diagnostics ClusterState::Conflicts() const {
   for (const NodeEntry* node : nodes_.ByName()) {
     for (const auto& [address, origin] : nodes_.Addresses(*node)) {
       const auto place = static_cast<std::size_t>(origin);
-      const auto warn = [&, &address = address](const std::string& why) {  // clang 14 takes no captured binding
+      const auto warn = [&, &address = address](const std::string& why) {  // clang 14 can't capture a binding directly
         conflicts.push_back(
             {Severity::kWarning, "", 0, "Node " + node->name, std::string(kFieldOf[place]), address.ToString() + why});
       };

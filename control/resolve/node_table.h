@@ -37,7 +37,7 @@ struct NodeEntry {
   Labels labels;                                     // of the object
   std::vector<NodeAddress> object_addresses;         // sorted, each address once
   std::vector<Prefix> pod_cidrs;                     // sorted, unique
-  std::map<IpAddress, std::uint32_t> pod_addresses;  // host addresses of its pods; how many pods give it
+  std::map<IpAddress, std::uint32_t> pod_addresses;  // host addresses of its pods; how many pods give each
   std::uint32_t pod_count = 0;                       // unfinished ones
   PodSet endpoints;                                  // those pods that are endpoints
 

@@ -35,7 +35,7 @@ class PolicyView {
   PolicyView(const PolicyView&) = delete;
   PolicyView& operator=(const PolicyView&) = delete;
 
-  // Begins a numbering: returns the whole state, in which a number is an index. Past changes have no influence on it.
+  // Begins a numbering: the whole state, where a number is an index. The order of past changes has no influence on it.
   ResolvedPolicy Full();
 
   // No numbering was begun yet; or objects that are gone used up so many numbers that the receiver should begin a new

@@ -1,4 +1,4 @@
-// Domain names as rules say them and as answers give them (FQ-01).
+// Domain names as rules write them and as DNS answers give them (FQ-01).
 //
 // Canonical: in lower case, without a dot at the end. Names here are canonical unless a comment says otherwise. A
 // pattern is a name, which matches itself, or `*.` and a name, which matches the name with labels in front.

@@ -138,7 +138,7 @@ std::optional<Diagnostic> CheckFullState(const ResolvedPolicy& policy);
 // without a key, and nodes without addresses. Without the policy's `index`, each endpoint's node is searched among all.
 PolicyChange Apply(PolicyUpdate update, ResolvedPolicy& policy, const UpdateIndex* index = nullptr);
 
-// Takes the last Apply back.
+// Undoes the last Apply.
 void Undo(PolicyChange change, ResolvedPolicy& policy);
 
 // Removes from the policy's member sets those that no endpoint has, and from the others the groups that are gone: an

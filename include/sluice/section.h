@@ -42,14 +42,14 @@ struct Rule {
 // One direction of one policy for one group of subjects. A policy whose named ports resolve differently on its subjects
 // yields one section for what all subjects share (it isolates) and one for each resolution (these don't isolate).
 struct Section {
-  // "namespace/name", or "name" for a cluster-scoped policy: "AdminNetworkPolicy/name" where a ClusterNetworkPolicy has
-  // the same name.
+  // "namespace/name", or "name" for a cluster-scoped policy; "AdminNetworkPolicy/name" if a
+  // ClusterNetworkPolicy has the same name.
   std::string policy;
   Direction direction = Direction::kIngress;
   Tier tier = Tier::kNetworkPolicy;
   std::uint32_t priority = 0;  // lower first; 0 in the NetworkPolicy tier
   GroupId subjects = 0;
-  bool isolates = true;  // NP-01: a packet that no rule of the tier matches is denied, by index -1 of `policy`
+  bool isolates = true;  // NP-01: what no rule of the tier matches is denied, and reported as index -1 of `policy`
   std::vector<Rule> rules;
   // Why the sender holds the policy back and sends it without its rules, for people; the same in all sections of the
   // policy. Empty: the sender does not hold it back.

@@ -1,7 +1,7 @@
 // Domain names as rules write them and as DNS answers give them (FQ-01).
 //
-// Canonical: in lower case, without a dot at the end. Names here are canonical unless a comment says otherwise. A
-// pattern is a name, which matches itself, or `*.` and a name, which matches the name with labels in front.
+// Canonical: lower case, no dot at the end. Names here are canonical unless a comment says otherwise. A pattern is a
+// name, which matches itself, or `*.` and a name, which matches that name with one or more labels in front.
 #ifndef SLUICE_DOMAIN_NAME_H_
 #define SLUICE_DOMAIN_NAME_H_
 

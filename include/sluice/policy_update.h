@@ -23,7 +23,7 @@ namespace sluice {
 
 using EndpointId = std::uint32_t;  // index into ResolvedPolicy::endpoints
 
-// A new number may be at most this far beyond the numbers in use, so that a hostile sender can't claim memory.
+// A new number may be at most this far beyond the largest used one, so that a hostile sender can't claim memory.
 inline constexpr std::uint32_t kMaxNumberGap = 65536;
 
 // A new group with all its members. A later GroupUpdate never changes the members of the group;

@@ -23,7 +23,7 @@ std::string CanonicalDomainName(std::string_view text) {
 
 bool DomainNameMatches(std::string_view pattern, std::string_view name) {
   if (!pattern.starts_with("*.")) return pattern == name;
-  const std::string_view end = pattern.substr(1);  // with its dot
+  const std::string_view end = pattern.substr(1);  // with the dot before it
   return name.size() > end.size() && name.ends_with(end);
 }
 
@@ -43,7 +43,7 @@ bool IsDomainPattern(std::string_view text) {
 bool DomainPatternCovers(std::string_view wide, std::string_view narrow) {
   const std::string covering = CanonicalDomainName(wide);
   const std::string covered = CanonicalDomainName(narrow);
-  // Of a wildcard, `*` is one label of a name that stands for all.
+  // A `*` in `covered` is compared as one label. That label stands for every name that the `*` matches.
   return covering == covered || (covering.starts_with("*.") && DomainNameMatches(covering, covered));
 }
 

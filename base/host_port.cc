@@ -28,7 +28,7 @@ bool IsName(std::string_view host) {
     if (label.size() == rest.size()) break;
     rest.remove_prefix(label.size() + 1);
   }
-  // No top-level domain is a number: it is an address, or meant to be one.
+  // No top-level domain is a number, so this is an address, or was meant to be one.
   return !std::all_of(label.begin(), label.end(), IsDigit);
 }
 

@@ -30,7 +30,7 @@ bool EndpointLives(const ResolvedPolicy& policy, EndpointId id) {
   return id < policy.endpoints.size() && !policy.endpoints[id].name.empty();
 }
 
-// Groups that are there once the removals and arrivals of `update` are done.
+// The groups that are there after the removals and arrivals of `update`.
 class GroupsAfter {
  public:
   GroupsAfter(const ResolvedPolicy& policy, const PolicyUpdate& update) : policy_(policy) {
@@ -89,7 +89,7 @@ std::optional<Diagnostic> CheckGroups(const ResolvedPolicy& policy, const Policy
   return std::nullopt;
 }
 
-// Names, unlike numbers, may be removed where they are not.
+// Unlike numbers, names may be removed although they are not there.
 std::optional<Diagnostic> CheckNames(const PolicyUpdate& update) {
   std::unordered_set<std::string_view> policies;
   for (const std::string& name : update.removed_policies) {
@@ -106,7 +106,7 @@ std::optional<Diagnostic> CheckNames(const PolicyUpdate& update) {
   return std::nullopt;
 }
 
-// Calls `visit(group)` for each time that the section names one.
+// Calls `visit(group)` each time that the section names a group.
 template <typename Visit>
 void ForEachGroup(const Section& section, Visit visit) {
   visit(section.subjects);
@@ -115,7 +115,7 @@ void ForEachGroup(const Section& section, Visit visit) {
   }
 }
 
-// Whether the policies that go or change are the last that name the groups that go.
+// Whether only policies that go or change name the groups that are removed.
 bool AreLastUsers(const ResolvedPolicy& policy, const std::unordered_set<std::string>& replaced,
                   const std::unordered_set<std::string>& restaged, const PolicyUpdate& update,
                   const UpdateIndex& index) {
@@ -155,7 +155,7 @@ std::optional<Diagnostic> CheckSections(const ResolvedPolicy& policy, const Poli
     }
     restaged.insert(sections.policy);
   }
-  // A sender holds back the policy that a refusal names: one that is staged is named as such.
+  // A sender holds back the policy that a refusal names. So a staged policy is named as a staged one.
   const auto check = [&](const Section& section, const char* what) -> std::optional<Diagnostic> {
     const std::string object = what + section.policy;
     if (!groups.Has(section.subjects)) {
@@ -187,7 +187,7 @@ std::optional<Diagnostic> CheckSections(const ResolvedPolicy& policy, const Poli
   }
   if (update.removed_groups.empty()) return std::nullopt;
   if (index != nullptr && AreLastUsers(policy, replaced, restaged, update, *index)) return std::nullopt;
-  for (const Section& section : policy.sections) {  // whoever stays must not lose a group
+  for (const Section& section : policy.sections) {  // a policy that stays must not lose a group
     if (replaced.contains(section.policy)) continue;
     if (auto error = check(section, kPolicy)) return error;
   }
@@ -246,7 +246,7 @@ Diagnostic Differs(GroupId group, const std::string& key, const char* field, Gro
                "are not those of group " + std::to_string(other) + ", which has the same key");
 }
 
-// Groups of one key once an update is applied, and their members.
+// Groups with the same key after an update is applied, and their members.
 class TwinsAfter {
  public:
   TwinsAfter(const ResolvedPolicy& policy, const PolicyUpdate& update, const UpdateIndex& index)
@@ -308,8 +308,8 @@ class TwinsAfter {
   std::map<std::string, std::set<GroupId>> twins_;  // by key
 };
 
-// The table knows a peer group by its key: two that differ would be one that holds both. Where all keys are unique,
-// which they mostly are, it costs a look-up a new group.
+// The table knows a peer group by its key: two groups with one key that differ would become one group that holds both.
+// Mostly all keys are unique; then the check costs one look-up for each new group.
 std::optional<Diagnostic> CheckKeys(const ResolvedPolicy& policy, const PolicyUpdate& update,
                                     const UpdateIndex* index) {
   if (index == nullptr) return TwinsAfter(policy, update, UpdateIndex(policy)).Check();
@@ -354,7 +354,7 @@ void ApplyStaged(PolicyUpdate& update, ResolvedPolicy& policy, PolicyChange& cha
   }
 }
 
-// A node that goes leaves its name, by which endpoints go on to name it.
+// A node that is removed leaves its name behind, because endpoints still use it to name the node.
 void ApplyNodes(PolicyUpdate& update, ResolvedPolicy& policy, const UpdateIndex* index, PolicyChange& change) {
   const auto replace = [&](Node node) {
     const NodeId id = NodeNamed(policy, index, node.name);
@@ -556,7 +556,7 @@ void Undo(PolicyChange change, ResolvedPolicy& policy) {
     policy.nodes[left->first] = std::move(left->second);
   }
   for (auto& [id, group] : change.groups_left) policy.groups[id] = std::move(group);
-  // Each policy's sections go back together.
+  // The sections of each policy go back together.
   auto section = change.sections_left.begin();
   while (section != change.sections_left.end()) {
     const auto end = std::find_if(section, change.sections_left.end(),

@@ -11,7 +11,7 @@ namespace {
 constexpr char32_t kNoCharacter = 0xffffffff;
 
 struct Character {
-  char32_t code = kNoCharacter;  // or that the first byte begins none
+  char32_t code = kNoCharacter;  // or kNoCharacter: the first byte begins no character
   std::size_t bytes = 1;
 };
 
@@ -32,8 +32,8 @@ Character FirstOf(std::string_view text) {
   return {code, bytes};
 }
 
-// Ranges of characters that are always escaped: Unicode's general categories Cc, Zl and Zp, and those of Cf that hide
-// themselves or change their neighbours.
+// Ranges of characters that are always escaped: Unicode's general categories Cc, Zl and Zp, and those characters of Cf
+// that are invisible or change how their neighbours look.
 constexpr std::pair<char32_t, char32_t> kUnprintable[] = {
     {0x00, 0x1f},     {0x7f, 0x9f},     {0x061c, 0x061c}, {0x180e, 0x180e}, {0x200b, 0x200f},
     {0x2028, 0x202e}, {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe007f}};
@@ -81,7 +81,7 @@ std::string Printable(std::string_view text) {
   std::string printable;
   printable.reserve(text.size());
   while (!text.empty()) {
-    // Most text is plain: it is copied in runs.
+    // Most text is plain, so it is copied in runs.
     const auto special = std::find_if(text.begin(), text.end(), [](char c) {
       return static_cast<signed char>(c) < 0x20 || c == 0x7f;  // bytes above 0x7f are below 0
     });
@@ -102,7 +102,7 @@ std::string Printable(std::string_view text) {
 std::string Printable(std::string_view text, std::size_t most_bytes) {
   if (text.size() <= most_bytes) return Printable(text);
   std::size_t kept = most_bytes;
-  // Back to where a character begins, if it is one at all.
+  // Goes back to the beginning of the character, if the bytes are a character at all.
   while (kept > 0 && kept + 4 > most_bytes && (static_cast<unsigned char>(text[kept]) & 0xc0) == 0x80) --kept;
   return Printable(text.substr(0, kept)) + "... (" + std::to_string(text.size() - kept) + " bytes more)";
 }

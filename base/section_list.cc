@@ -5,7 +5,7 @@
 namespace sluice {
 namespace {
 
-constexpr std::size_t kChunk = 128;  // sections, some 10 KB; more only where one policy has more
+constexpr std::size_t kChunk = 128;  // sections, some 10 KB; a chunk is larger only if one policy has more
 
 struct ByPolicy {
   bool operator()(const Section& a, std::string_view policy) const { return a.policy < policy; }
@@ -85,7 +85,7 @@ void SectionList::Insert(std::vector<Section> sections) {
   if (chunk.size() > kChunk) Split(at);
 }
 
-// Between the two policies nearest to the middle, if there are two.
+// Splits between the two policies nearest to the middle, if there are two.
 void SectionList::Split(std::size_t at) {
   Chunk& chunk = chunks_[at];
   const auto of_middle =
@@ -112,7 +112,7 @@ std::vector<Section> SectionList::Remove(std::string_view policy) {
   return removed;
 }
 
-// A chunk that has become small goes into the one before it, if that has room.
+// Moves a chunk that has become small to the end of the chunk before it, if that one has room.
 void SectionList::Unite(std::size_t at) {
   Chunk& chunk = chunks_[at];
   const bool small = chunk.size() < kChunk / 4;

@@ -1,5 +1,5 @@
-// What was added to sluice.v1 and since when. Each end says its own number (Hello, Status); a sender looks at the
-// receiver's before it sends what an older one would not know.
+// What was added to sluice.v1, and since which version. Each end says its own number (Hello, Status). A sender looks at
+// the receiver's number before it sends what an older receiver would not know.
 #ifndef SLUICE_CODEC_API_MINOR_H_
 #define SLUICE_CODEC_API_MINOR_H_
 
@@ -7,7 +7,7 @@
 
 namespace sluice {
 
-inline constexpr std::uint32_t kApiMinor = 10;  // ours; policy.proto says how the API may grow
+inline constexpr std::uint32_t kApiMinor = 10;  // our number; policy.proto says how the API may grow
 
 inline constexpr std::uint32_t kPartsSinceApiMinor = 4;
 

@@ -1,4 +1,4 @@
-// Between resolved policy and the messages that carry it. Pure functions; any thread.
+// Converts between resolved policy and the messages that carry it. Pure functions; any thread.
 #ifndef SLUICE_CODEC_CODEC_H_
 #define SLUICE_CODEC_CODEC_H_
 
@@ -26,19 +26,19 @@ namespace sluice {
 bool EncodeFullState(const ResolvedPolicy& policy, std::uint64_t state_id, std::uint64_t batch, std::size_t chunk_bytes,
                      const std::function<bool(const v1::FullStateChunk&)>& send);
 
-// What of a policy no message of `most_bytes` could carry, as a refusal of the object that is to blame: a policy where
-// it is the policy's sections or a group that it names as peers; or nothing.
+// Returns a refusal of an object that no message of `most_bytes` could carry, or nothing. It blames the policy, if the
+// object is the policy's sections or a group that the policy names as peers.
 std::optional<Diagnostic> FindTooLarge(const ResolvedPolicy& policy, std::size_t most_bytes);
 
 // Puts a full state together again, chunk by chunk.
 class FullStateDecoder {
  public:
-  // What is wrong with the chunk, naming object and field; then the decoder is of no more use. Numbers and texts are
-  // checked: unknown groups and sets, addresses and prefixes of wrong length, enums unknown to this version, and that
-  // all chunks are of one state and batch.
+  // Returns what is wrong with the chunk, naming object and field; the decoder is useless afterwards. It checks numbers
+  // and texts: unknown groups and sets, addresses and prefixes of wrong length, enums unknown to this version, and that
+  // all chunks belong to one state and batch.
   std::optional<Diagnostic> Add(const v1::FullStateChunk& chunk);
   bool complete() const { return complete_; }
-  // Once complete.
+  // Requires complete().
   ResolvedPolicy Take() { return std::move(policy_); }
 
  private:
@@ -49,7 +49,7 @@ class FullStateDecoder {
   std::uint64_t state_id_ = 0;
   std::uint64_t batch_ = 0;
   std::unordered_map<std::string, NodeId> node_ids_;
-  std::unordered_set<std::string> policies_;          // that came
+  std::unordered_set<std::string> policies_;          // whose sections came
   std::vector<IdSetId> member_sets_ = {kEmptyIdSet};  // by the sender's number
   bool started_ = false;
   bool complete_ = false;
@@ -57,11 +57,11 @@ class FullStateDecoder {
 
 v1::Update EncodeUpdate(const PolicyUpdate& update, std::uint64_t state_id, std::uint64_t batch);
 
-// Fills `update`, or says what is wrong. Whether its numbers fit the state in force is Check's to say
-// (policy_update.h).
+// Fills `update`, or returns what is wrong with the message. Check (policy_update.h) then says whether the
+// numbers fit the state in force.
 std::optional<Diagnostic> DecodeUpdate(const v1::Update& message, PolicyUpdate& update);
 
-// Texts of a sender's own length are cut (sluice/printable.h).
+// Texts whose length the sender decides are cut (sluice/printable.h).
 v1::Problem EncodeProblem(const Diagnostic& diagnostic);
 Diagnostic DecodeProblem(const v1::Problem& problem);
 

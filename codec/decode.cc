@@ -87,8 +87,8 @@ Error DecodeEndpoint(const v1::Endpoint& message, Endpoint& endpoint) {
   return DecodeAddresses(object, message.addresses(), endpoint.addresses);
 }
 
-// Fields from this number on narrow what a rule or a section is for (policy.proto). A receiver that left one out would
-// match more than the sender meant.
+// Fields from this number on narrow what a rule or a section matches (policy.proto). A receiver that ignored such a
+// field would match more than the sender meant.
 constexpr int kFirstCondition = 64;
 
 Error RefuseUnknownConditions(const std::string& object, const std::string& field,
@@ -143,10 +143,10 @@ Error DecodeRule(const std::string& object, const v1::Rule& message, Rule& rule)
   return std::nullopt;
 }
 
-// Of a policy, or of what is staged for one.
+// The sections of a policy, or what is staged for one.
 template <typename Message>
 Error DecodeSections(const Message& message, std::vector<Section>& sections) {
-  // A sender holds back the policy that a refusal names: one that is staged is named as such.
+  // A sender holds back the policy that a refusal names. So a staged policy is named as a staged one.
   constexpr const char* kWhat = std::is_same_v<Message, v1::StagedSections> ? "staged policy " : "policy ";
   const std::string object = kWhat + message.policy();
   if (message.policy().empty()) return Wrong(object, "policy", "must not be empty");
@@ -173,7 +173,7 @@ Error DecodeSections(const Message& message, std::vector<Section>& sections) {
   return std::nullopt;
 }
 
-// Strictly ascending ids out of their differences: only the first may be 0, and no sum may wrap.
+// Computes strictly ascending ids from their differences: only the first may be 0, and no sum may wrap.
 Error DecodeDeltas(const std::string& object, const std::string& field,
                    const google::protobuf::RepeatedField<std::uint32_t>& deltas, std::vector<std::uint32_t>& ids) {
   std::uint64_t next = 0;

@@ -110,7 +110,7 @@ bool EncodeFullState(const ResolvedPolicy& policy, std::uint64_t state_id, std::
     bytes = 0;
   };
   begin(true);
-  // Sends what is there once it is long enough. ByteSizeLong of the one message just added keeps the count cheap.
+  // Sends the chunk once it is long enough. Only the message just added is measured, which keeps the count cheap.
   const auto added = [&](const google::protobuf::Message& message) {
     bytes += message.ByteSizeLong() + 4;
     if (bytes < chunk_bytes) return true;
@@ -128,7 +128,7 @@ bool EncodeFullState(const ResolvedPolicy& policy, std::uint64_t state_id, std::
     EncodeGroup(group, message);
     if (!added(*message)) return false;
   }
-  // Only those that somebody has: updates leave others behind.
+  // Only sets that an endpoint has: updates leave others behind.
   std::vector<bool> is_used(policy.member_sets.SetCount());
   for (const Endpoint& endpoint : policy.endpoints) is_used[endpoint.members] = true;
   std::vector<std::uint32_t> set_numbers(is_used.size());

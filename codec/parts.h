@@ -1,4 +1,4 @@
-// A message that is larger than one may be, in pieces. Within one thread.
+// A message that is too large to be sent at once, in pieces. Within one thread.
 #ifndef SLUICE_CODEC_PARTS_H_
 #define SLUICE_CODEC_PARTS_H_
 
@@ -15,17 +15,17 @@ namespace sluice {
 // false.
 bool SendInParts(std::string_view message, const std::function<bool(const v1::Part&)>& send);
 
-// Puts pieces together again.
+// Puts pieces together.
 class PartGatherer {
  public:
-  // False: the pieces together have more than kMaxGatheredBytes (limits.h). The gatherer has forgotten them.
+  // False: the pieces together have more than kMaxGatheredBytes (limits.h). The gatherer has dropped them.
   bool Add(const v1::Part& part);
 
   // All pieces of a message have come.
   bool complete() const { return complete_; }
-  // Pieces came, and more are to come.
+  // Some pieces came, and more must come.
   bool under_way() const { return under_way_; }
-  // The message, once complete; the next piece begins another one.
+  // Returns the message. Requires complete(). The next piece begins another message.
   std::string Take();
   void Forget();
 

@@ -1,5 +1,5 @@
-// Whether each object of a policy fits a message. Few come near it, so that they are estimated, and only one that may
-// be too large is encoded.
+// Checks whether each object of a policy fits a message. Few objects come near the limit. So their size is estimated,
+// and only an object that may be too large is encoded.
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -9,7 +9,7 @@
 namespace sluice {
 namespace {
 
-// Bytes on the wire, at most: tags and lengths included.
+// Upper bounds of bytes on the wire, tags and lengths included.
 constexpr std::size_t kAddress = 18;
 constexpr std::size_t kPrefix = 26;
 constexpr std::size_t kNumber = 12;
@@ -41,7 +41,7 @@ std::size_t BytesOf(const Section& section) {
   return bytes;
 }
 
-// The bytes that these objects take, each by itself.
+// The bytes that the largest of these objects takes, each in a message by itself.
 std::size_t ExactBytes(const ResolvedPolicy& objects) {
   std::size_t largest = 0;
   EncodeFullState(objects, 0, 0, 1, [&](const v1::FullStateChunk& chunk) {
@@ -60,7 +60,7 @@ Diagnostic TooLarge(std::string object, std::string field, std::size_t bytes, st
   return diagnostic;
 }
 
-// What of the section names the group: a rule's peers, or its subjects. Empty: nothing.
+// Where the section names the group: in a rule's peers, or as its subjects. Empty: nowhere.
 std::string PlaceOf(GroupId group, const Section& section) {
   for (const Rule& rule : section.rules) {
     if (rule.peers != group) continue;
@@ -69,7 +69,7 @@ std::string PlaceOf(GroupId group, const Section& section) {
   return section.subjects == group ? "subjects" : "";
 }
 
-// The object that names the group, what is in force before what is staged; else the group itself.
+// Blames the object that names the group: first a policy in force, then a staged one, else the group itself.
 Diagnostic BlameFor(GroupId group, const ResolvedPolicy& policy, std::size_t bytes, std::size_t most_bytes) {
   for (const Section& section : policy.sections) {
     const std::string place = PlaceOf(group, section);

@@ -19,9 +19,9 @@ using google::protobuf::io::CodedInputStream;
 
 constexpr std::size_t kAllocated = 16;    // beside each allocation
 constexpr std::size_t kPointer = 16;      // in a list that doubles as it grows
-constexpr std::size_t kString = 32;       // by itself
-constexpr std::size_t kNumberBytes = 16;  // in a list that doubles, of 8 bytes
-constexpr std::size_t kPackedNumber = 8;  // of 4 bytes, as all that are packed here
+constexpr std::size_t kString = 32;       // the object itself
+constexpr std::size_t kNumberBytes = 16;  // 8 bytes, in a list that doubles
+constexpr std::size_t kPackedNumber = 8;  // 4 bytes, in a list that doubles; all packed numbers here
 constexpr std::size_t kUnknown = 48;      // a field that this version does not know, in a list that doubles
 
 class Counter {
@@ -30,7 +30,7 @@ class Counter {
 
   std::size_t bytes() const { return bytes_; }
 
-  // False: the stream cannot be read on, or there is enough.
+  // False: the stream cannot be read further, or the limit is passed.
   bool Count(const Message& prototype, CodedInputStream& in) {
     bytes_ += ObjectBytes(prototype) + kAllocated;
     while (bytes_ <= most_) {
@@ -63,7 +63,7 @@ class Counter {
       case WireFormatLite::WIRETYPE_FIXED32:
         bytes_ += field == nullptr ? kUnknown : field->is_repeated() ? kNumberBytes : 0;
         return in.ReadLittleEndian32(&fixed32);
-      case WireFormatLite::WIRETYPE_START_GROUP:  // an unknown field; its contents count as if they stood here
+      case WireFormatLite::WIRETYPE_START_GROUP:  // an unknown field; its contents count as fields of this message
         bytes_ += kUnknown + kAllocated + kUnknown;
         return true;
       case WireFormatLite::WIRETYPE_END_GROUP:
@@ -84,7 +84,7 @@ class Counter {
       return true;
     }
     if (field != nullptr && field->cpp_type() != FieldDescriptor::CPPTYPE_STRING) {
-      bytes_ += size * kPackedNumber;  // a byte each at least
+      bytes_ += size * kPackedNumber;  // each number takes at least one byte
     } else {
       bytes_ += (field == nullptr ? kUnknown : 0) + kString + kAllocated + size + (size > 15 ? kAllocated : 0);
     }

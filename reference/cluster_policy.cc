@@ -1,5 +1,5 @@
-// The Admin and Baseline tiers (CNP-01 to CNP-14) and names (FQ-01 to FQ-07), on objects that the decoder has read:
-// what failed closed (CNP-08) is in them as rules that match nothing, or deny everything.
+// The Admin and Baseline tiers (CNP-01 to CNP-14) and names (FQ-01 to FQ-07), on objects that the decoder has read.
+// What failed closed (CNP-08) is in the objects as rules that match nothing, or as rules that deny everything.
 #include <algorithm>
 #include <cctype>
 #include <cstddef>
@@ -10,7 +10,7 @@
 
 namespace sluice::reference {
 
-// Of several policies of one name, the first kind has the name to itself.
+// If several policies have one name, the first kind keeps the bare name; the others get their kind before it.
 void Evaluator::AddClusterPolicies(const Cluster& cluster) {
   std::set<std::string> taken;
   for (const ClusterPolicyKind kind : {ClusterPolicyKind::kClusterNetworkPolicy, ClusterPolicyKind::kAdminNetworkPolicy,
@@ -87,7 +87,7 @@ bool Evaluator::ClusterRuleMatches(const ClusterPolicyRule& rule, const IpAddres
 bool Evaluator::ClusterPeerMatches(const ClusterPolicyPeer& peer, const IpAddress& address) const {
   const Pod* pod = FindPod(address);
   if (peer.pods) return pod != nullptr && IsSelected(*peer.pods, *pod);
-  if (peer.nodes) {  // CNP-07: the addresses in a Node's status, and a pod's stay the pod's
+  if (peer.nodes) {  // CNP-07: the addresses in a Node's status; a pod's address stays the pod's
     if (pod != nullptr) return false;
     for (const NodeObject* node : node_objects_) {
       if (!SelectorMatches(*peer.nodes, node->labels)) continue;
@@ -97,7 +97,7 @@ bool Evaluator::ClusterPeerMatches(const ClusterPolicyPeer& peer, const IpAddres
     }
     return false;
   }
-  for (const Prefix& network : peer.networks) {  // CNP-13: pods and nodes too
+  for (const Prefix& network : peer.networks) {  // CNP-13: also pods and nodes
     if (BlockMatches({network, {}}, address)) return true;
   }
   for (const std::string& pattern : peer.domain_names) {  // FQ-07: whatever has the address

@@ -8,7 +8,7 @@
 namespace sluice::reference {
 namespace {
 
-// NP-83. Finished pods do not come this far, so the newer wins; of the same age, the first by name.
+// NP-83. Finished pods were left out before, so the newer pod wins; if both are equally old, the first by name.
 bool Outranks(const Pod& pod, const Pod& other) {
   if (pod.created != other.created) return pod.created > other.created;
   if (pod.namespace_name != other.namespace_name) return pod.namespace_name < other.namespace_name;
@@ -22,7 +22,7 @@ Evaluator::Evaluator(const Cluster& cluster, NamesByAddress names) : names_(std:
   for (const NodeObject& node : cluster.nodes) AddNode(node);
   for (const NodeObject& node : cluster.nodes) node_objects_.push_back(&node);
   for (const Pod& pod : cluster.pods) {
-    // NP-33: a namespace that only its pods speak of.
+    // NP-33: a namespace that only its pods name.
     namespace_labels_.try_emplace(pod.namespace_name, Labels{{"kubernetes.io/metadata.name", pod.namespace_name}});
     if (pod.finished()) continue;  // NP-82
     if (!pod.node.empty()) {
@@ -67,7 +67,7 @@ bool Evaluator::IsNodeAddress(const std::string& node, const IpAddress& address)
 
 bool Evaluator::IsUnknownEndpoint(const IpAddress& address) const {
   if (FindPod(address) != nullptr || !NodesAt(address).empty()) return false;
-  // Clears bit by bit from the right: of what is left, some pod CIDR may be the beginning.
+  // Clears the address bit by bit from the right, and compares the rest with the pod CIDRs of that length.
   IpAddress base = address;
   for (int length = address.is_v4() ? 32 : 128;; --length) {
     if (pod_cidr_lengths_[address.is_v4() ? 0 : 1].contains(length) &&
@@ -95,8 +95,8 @@ void Evaluator::AddNode(const NodeObject& node) {
     if (node.addresses_are_all) continue;
     IpAddress first = cidr.base;
     nodes_[first].presumed.insert(node.name);
-    if (cidr.length == (first.is_v4() ? 32 : 128)) continue;  // there is no second one
-    first.lo |= 1;                                            // zero, as all of its host bits are
+    if (cidr.length == (first.is_v4() ? 32 : 128)) continue;  // there is no second address
+    first.lo |= 1;                                            // the bit was zero, as all host bits are
     nodes_[first].presumed.insert(node.name);
   }
 }
@@ -116,7 +116,7 @@ Exemption Evaluator::ExemptionOf(const Flow& flow) const {
   return Exemption::kNone;
 }
 
-// Whose an address is that several nodes claim nobody knows: two such addresses may be one node's.
+// If several nodes claim an address, nobody knows whose it is: two such addresses may belong to one node.
 bool Evaluator::IsBetweenNodes(const Flow& flow) const {
   if (FindPod(flow.source) != nullptr || FindPod(flow.destination) != nullptr) return false;
   const std::set<std::string> from = NodesAt(flow.source);
@@ -125,10 +125,10 @@ bool Evaluator::IsBetweenNodes(const Flow& flow) const {
   return from != to;
 }
 
-// CNP-01: each tier in turn, until one decides.
+// CNP-01: asks each tier in turn, until one decides.
 Side Evaluator::Judge(Direction direction, const Flow& flow) const {
   const Pod* subject = FindPod(direction == Direction::kEgress ? flow.source : flow.destination);
-  if (subject == nullptr) return {};  // NP-03: no managed pod, no say
+  if (subject == nullptr) return {};  // NP-03: policy does not apply to what is no managed pod
   const Side admin = JudgeByTier(Tier::kAdmin, direction, *subject, flow);
   if (admin.decided) return admin;
   const Side side = JudgeByNetworkPolicy(direction, *subject, flow);

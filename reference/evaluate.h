@@ -1,9 +1,9 @@
-// The reference evaluator: what NetworkPolicy and cluster policy mean, read off the rules NP-nn, CNP-nn and FQ-nn and
-// nothing else.
+// The reference evaluator: what NetworkPolicy and cluster policy mean, taken from the rules NP-nn, CNP-nn and
+// FQ-nn and from nothing else.
 //
-// It is slow on purpose: it walks objects with plain loops and shares no code with the resolver, the compiler or the
+// It is slow on purpose. It walks objects with plain loops and shares no code with the resolver, the compiler or the
 // classifier, so that a mistake in them cannot hide in it. Tests, `sluicectl check --engine reference` and `sluicectl
-// verify` hold the compiled table against it.
+// verify` compare the compiled table with it.
 //
 // An Evaluator reads the Cluster that it was made from, which must outlive it and stay unchanged. Evaluate is const
 // and safe from any thread.
@@ -23,7 +23,7 @@
 
 namespace sluice::reference {
 
-// The names of addresses, as they were learnt and are in force (FQ-02): in any case, with or without a dot at the end.
+// The names of addresses that were learnt and are in force (FQ-02): in any case, with or without a dot at the end.
 using NamesByAddress = std::map<IpAddress, std::set<std::string>>;
 
 // The first packet of a connection. Ports are in host order and zero for protocols without ports.
@@ -31,19 +31,19 @@ struct Flow {
   IpAddress source;
   IpAddress destination;
   std::uint8_t protocol = 0;
-  std::uint16_t source_port = 0;  // no rule speaks of it (NP-50)
+  std::uint16_t source_port = 0;  // rules do not use it (NP-50)
   std::uint16_t destination_port = 0;
 };
 
-// What one direction says.
+// What policy says in one direction.
 struct Side {
   bool allow = true;
-  bool decided = false;  // a policy decided it; false: nothing isolates, and what follows means nothing
+  bool decided = false;  // a policy decided it; false: nothing isolates, and the fields below mean nothing
   Tier tier = Tier::kNetworkPolicy;
   std::string policy;      // "namespace/name", or the name of a cluster policy
   std::int32_t rule = -1;  // list index of the rule that decides; -1: the default deny of isolation
   std::string rule_name = {};
-  std::vector<std::string> isolated_by = {};  // beside a default deny: all policies that isolate, by name
+  std::vector<std::string> isolated_by = {};  // for a default deny: all policies that isolate, by name
 
   friend bool operator==(const Side&, const Side&) = default;
 };
@@ -53,8 +53,8 @@ struct Answer {
   Side egress;   // of the source
   Side ingress;  // of the destination
   Exemption exemption = Exemption::kNone;
-  bool unknown_endpoint = false;  // of either end; whatever policy says
-  bool between_nodes = false;     // no end is a pod, and one is a node's address and the other not that node's
+  bool unknown_endpoint = false;  // one of the ends is unknown, whatever policy says
+  bool between_nodes = false;     // no end is a pod; one is a node's address and the other is not that node's
 
   friend bool operator==(const Answer&, const Answer&) = default;
 };
@@ -63,28 +63,28 @@ class Evaluator {
  public:
   explicit Evaluator(const Cluster& cluster, NamesByAddress names = {});
 
-  // `exemptions` false: a pod's traffic with itself and with its own node is judged like any other. Of several rules
-  // of NetworkPolicy that allow, the one of the first policy by name, then the first in its list, is named; of several
-  // policies that isolate where none allows, the first by name.
+  // With `exemptions` false, a pod's traffic with itself and with its own node is judged like any other. If several
+  // rules of NetworkPolicy allow, the answer names the first rule in the list of the first policy by name. If none
+  // allows and several policies isolate, it names the first policy by name.
   Answer Evaluate(const Flow& flow, bool exemptions = true) const;
 
   // The pod that has this address (NP-32, NP-82, NP-83), or null.
   const Pod* FindPod(const IpAddress& address) const;
-  // True iff `node` has this address, and neither a pod nor another node does (NP-70; a second node is one too many to
-  // know whose traffic it is).
+  // True iff `node` has this address, and neither a pod nor another node has it (NP-70). With a second node, nobody
+  // knows whose traffic it is.
   bool IsNodeAddress(const std::string& node, const IpAddress& address) const;
-  // Inside a node's pod CIDR, and neither a pod nor any node has it.
+  // The address is inside a node's pod CIDR, and no pod and no node has it.
   bool IsUnknownEndpoint(const IpAddress& address) const;
-  // Every address that something makes a node's, a pod's or not, in order.
+  // Every address that something makes a node's, in order; also those that a pod has.
   std::vector<IpAddress> NodeAddresses() const;
-  // No managed pod's, and at least one node has it.
+  // No managed pod has the address, and at least one node has it.
   bool IsOfNodes(const IpAddress& address) const { return FindPod(address) == nullptr && !NodesAt(address).empty(); }
-  // Names of the nodes that have the address. What is presumed of one node yields to what is told of another.
+  // Names of the nodes that have the address. What is told of one node counts more than what is presumed of another.
   std::set<std::string> NodesAt(const IpAddress& address) const;
 
  private:
-  // Names of nodes that have an address: because something says so, or for no better reason than that it is one of the
-  // first two of their pod CIDRs (NP-72).
+  // Names of nodes that have an address. `told`: something says so. `presumed`: only because it is one of the first two
+  // of their pod CIDRs (NP-72).
   struct Holders {
     std::set<std::string> told;
     std::set<std::string> presumed;
@@ -94,10 +94,10 @@ class Evaluator {
   Exemption ExemptionOf(const Flow& flow) const;
   bool IsBetweenNodes(const Flow& flow) const;
   Side Judge(Direction direction, const Flow& flow) const;
-  // What NetworkPolicy says; undecided where none isolates the subject (NP-01).
+  // What NetworkPolicy says; undecided if no policy isolates the subject (NP-01).
   Side JudgeByNetworkPolicy(Direction direction, const Pod& subject, const Flow& flow) const;
-  // cluster_policy.cc. What the first matching rule of a tier says; undecided where there is none, or it leaves the
-  // Admin tier to what comes next. A rule that leaves the Baseline tier leaves to the default, which allows.
+  // In cluster_policy.cc. What the first matching rule of a tier says; undecided if no rule matches, or if the rule
+  // passes from the Admin tier to the next one. A Pass in the Baseline tier passes to the default, which allows.
   Side JudgeByTier(Tier tier, Direction direction, const Pod& subject, const Flow& flow) const;
   void AddClusterPolicies(const Cluster& cluster);
   bool IsSelected(const PodSelection& selection, const Pod& pod) const;
@@ -112,10 +112,10 @@ class Evaluator {
   std::unordered_map<IpAddress, const Pod*> pods_;
   std::map<IpAddress, Holders> nodes_;
   std::set<Prefix> pod_cidrs_;         // of all nodes
-  std::set<int> pod_cidr_lengths_[2];  // theirs: IPv4, IPv6
+  std::set<int> pod_cidr_lengths_[2];  // of pod_cidrs_: IPv4, IPv6
   std::map<std::string, Labels> namespace_labels_;
-  std::map<std::string, std::vector<const NetworkPolicy*>> policies_;  // by namespace, then in order of name
-  // In the order in which a tier is gone through (CNP-02): by priority, then by name.
+  std::map<std::string, std::vector<const NetworkPolicy*>> policies_;  // by namespace, sorted by name
+  // In the order of evaluation of a tier (CNP-02): by priority, then by name.
   struct NamedPolicy {
     const ClusterPolicy* policy = nullptr;
     std::string name;

@@ -15,7 +15,7 @@ bool IsIcmpProtocol(std::uint8_t protocol) { return protocol == kProtoIcmp || pr
 
 }  // namespace
 
-// Both directions have one key. Of ICMP, the asking end is part of it: A asking B says nothing of B asking A.
+// Both directions have one key. For ICMP, the asking end is part of the key: A asking B says nothing about B asking A.
 FlowModel::Key FlowModel::KeyOf(const Packet& packet) {
   Point from{packet.flow.source, packet.flow.source_port}, to{packet.flow.destination, packet.flow.destination_port};
   const bool icmp = IsIcmpProtocol(packet.flow.protocol);
@@ -30,15 +30,15 @@ bool FlowModel::IsConcerned(const Evaluator& policy, const Flow& flow, const Ans
          (policy.FindPod(flow.source) != nullptr || policy.FindPod(flow.destination) != nullptr);
 }
 
-// An opening packet begins a new connection where the last is over, was cut, or is not known to be one.
+// An opening packet begins a new connection if the last one is over, was cut, was reset, or was only picked up.
 bool FlowModel::MayBeginAnew(const Connection& connection, const Packet& packet) {
   if (!HasConnections(packet.flow.protocol) || packet.act != Act::kOpen) return false;
   return connection.was_cut || connection.over || connection.phase == Phase::kAborted ||
          connection.phase == Phase::kPickedUp;
 }
 
-// The ephemeral end, where the other end's port is below 32,768; else the
-// sender.
+// The end with the ephemeral port, if the other end's port is below
+// 32,768; else the sender.
 FlowModel::End FlowModel::Guess(const Packet& packet) {
   if (!HasConnections(packet.flow.protocol) || packet.act == Act::kOpen) return End::kOriginal;
   const bool other_is_ephemeral = packet.flow.destination_port >= 32768 && packet.flow.source_port < 32768;
@@ -91,7 +91,7 @@ Verdict FlowModel::Judge(const Evaluator& policy, const Packet& packet, std::uin
   if (found == connections_.end()) return Open(policy, packet, Guess(packet), now_ms);
   Connection& connection = found->second;
   if (MayBeginAnew(connection, packet)) {
-    // Only a connection that policy admits takes the place of another.
+    // A new connection replaces the old one only if policy admits it.
     Verdict verdict = Open(policy, packet, End::kOriginal, now_ms);
     if (verdict.fate != Fate::kForward && connection.was_cut) connection.last_ms = now_ms;
     if (verdict.fate == Fate::kForward && verdict.standing == Standing::kNone) connections_.erase(KeyOf(packet));
@@ -122,7 +122,7 @@ Verdict FlowModel::Judge(const Evaluator& policy, const Packet& packet, std::uin
   return {Fate::kForward, standing, answer};
 }
 
-// `speaker`: which end of the connection the packet is taken to come from.
+// `speaker`: the end of the connection that the packet is assumed to come from.
 Verdict FlowModel::Open(const Evaluator& policy, const Packet& packet, End speaker, std::uint64_t now_ms) {
   const Flow original = speaker == End::kOriginal ? packet.flow : Reverse(packet.flow);
   const Answer answer = policy.Evaluate(original);
@@ -166,7 +166,7 @@ void FlowModel::Advance(Connection& connection, const Packet& packet, End speake
     connection.answered = connection.answered || speaker == End::kOther;
     return;
   }
-  // An end takes part by a packet that means something to the connection, a refusal not among them.
+  // An end takes part when its packet changes the state of the connection. A refusal does not count.
   const bool moved = connection.phase != before.phase || connection.over != before.over ||
                      connection.close_seen != before.close_seen || connection.closed[0] != before.closed[0] ||
                      connection.closed[1] != before.closed[1];
@@ -178,7 +178,7 @@ void FlowModel::Advance(Connection& connection, const Packet& packet, End speake
 void FlowModel::AdvanceTcp(Connection& connection, Act act, End speaker) {
   const auto self = static_cast<std::size_t>(speaker), other = 1 - self;
   if (connection.phase == Phase::kAborted) {
-    // Whoever goes on speaking after its own reset did not send it: the connection is as one picked up from that end.
+    // An end that goes on after its own reset did not send it: the connection is like one picked up from that end.
     if (act == Act::kData && speaker == connection.heard) {
       connection.phase = Phase::kPickedUp;
       connection.closed[0] = connection.closed[1] = connection.close_seen = connection.over = false;

@@ -1,9 +1,9 @@
-// The reference of flows: what becomes of each packet of a sequence, while policy and time change under it.
+// The reference for flows: what happens to each packet of a sequence, while policy and time change.
 //
-// Written from what the documents say of connections (docs/semantics.md, NP-04, NP-60, NP-61, NP-80; docs/operating.md,
-// "Connections"), as a story a connection: which end spoke, closed, and when. It is slow on purpose: every packet has
-// policy evaluated again, and nothing is remembered but what a reader of the documents would write down. It shares no
-// code with the filter, so that a mistake there cannot hide in it.
+// Written from what the documents say about connections (docs/semantics.md, NP-04, NP-60, NP-61, NP-80;
+// docs/operating.md, "Connections"), as a story for each connection: which end spoke, closed, and when. It is slow on
+// purpose: every packet has policy evaluated again, and it remembers only what a reader of the documents would write
+// down. It shares no code with the filter, so that a mistake in the filter cannot hide in it.
 //
 // One thread. Memory grows with the number of connections.
 #ifndef SLUICE_REFERENCE_FLOW_MODEL_H_
@@ -20,13 +20,13 @@
 
 namespace sluice::reference {
 
-// What a packet is to its connection. TCP: kOpen is a SYN, kAnswer a SYN+ACK, kClose a FIN, kAbort a RST. SCTP: INIT,
-// INIT ACK, COOKIE ECHO (kConfirm), COOKIE ACK (kConfirmed), ABORT. ICMP: kData is a query, kAnswer its reply. All
-// else: kData.
+// What a packet does to its connection. TCP: kOpen is a SYN, kAnswer a SYN+ACK, kClose a FIN, kAbort a RST. SCTP:
+// INIT, INIT ACK, COOKIE ECHO (kConfirm), COOKIE ACK (kConfirmed), ABORT. ICMP: kData is a query, kAnswer its reply.
+// All other packets: kData.
 enum class Act : std::uint8_t { kData, kOpen, kAnswer, kConfirm, kConfirmed, kClose, kAbort };
 
 struct Packet {
-  Flow flow;  // its own ends. ICMP: the identifier is both ports
+  Flow flow;  // with the packet's own ends; ICMP: the identifier is both ports
   Act act = Act::kData;
 };
 
@@ -36,7 +36,7 @@ enum class Standing : std::uint8_t { kNone, kNew, kEstablished, kReply };
 struct Verdict {
   Fate fate = Fate::kForward;
   Standing standing = Standing::kNone;
-  Answer answer;  // of policy, to the first packet of the connection
+  Answer answer;  // policy's answer for the first packet of the connection
 };
 
 // Seconds.
@@ -54,9 +54,9 @@ class FlowModel {
 
   // `now_ms` never goes back.
   Verdict Judge(const Evaluator& policy, const Packet& packet, std::uint64_t now_ms);
-  // Every connection is looked at: those that are over end, those that policy denies now are cut.
+  // Looks at every connection: ends those that are over, and cuts those that policy denies now.
   void Sweep(const Evaluator& policy, std::uint64_t now_ms);
-  // A restart forgets all.
+  // As a restart does, forgets all connections.
   void Clear() { connections_.clear(); }
 
   std::size_t size() const { return connections_.size(); }
@@ -66,14 +66,14 @@ class FlowModel {
   enum class End : std::uint8_t { kOriginal = 0, kOther = 1 };
   enum class Phase : std::uint8_t { kOpening, kBothOpening, kAnswered, kPickedUp, kUp, kAborted };
   struct Connection {
-    Flow original;  // of the end that opened it
+    Flow original;  // from the end that opened it
     End first = End::kOriginal;
     Phase phase = Phase::kUp;
     bool answered = false;            // both ends took part
     bool closed[2] = {false, false};  // TCP: by a FIN of that end
-    bool close_seen = false;          // ... which the other end acknowledged
-    bool over = false;                // ... both did
-    End heard = End::kOriginal;       // of one that was picked up or aborted: the end that was heard alone, or did it
+    bool close_seen = false;          // ... and the other end acknowledged it
+    bool over = false;                // ... both ends did
+    End heard = End::kOriginal;       // if picked up: the only end heard; if aborted: the end that aborted
     bool was_cut = false;
     std::uint64_t last_ms = 0;
   };

@@ -30,7 +30,7 @@ struct FreeUrl {
   void operator()(CURLU* url) const { curl_url_cleanup(url); }
 };
 
-// A peer that vanished without a word is noticed within half a minute, also with data on the way.
+// Notices within half a minute if a peer vanished without a word, also while data is on the way.
 int WatchOverConnection(void*, curl_socket_t socket, curlsocktype) {
   const unsigned timeout_ms = 30'000;
   setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms);
@@ -45,7 +45,7 @@ std::string UrlPart(CURLU* url, CURLUPart part, unsigned flags = 0) {
   return copy;
 }
 
-// One request under way.
+// One request in progress.
 class Transfer {
  public:
   Transfer(ApiHandler& handler, bool& heard) : handler_(handler), heard_(heard), easy_(curl_easy_init()) {
@@ -55,7 +55,7 @@ class Transfer {
   void Prepare(const ApiRequest& request, const ServerAccess& server, const Identity& identity) {
     Set(CURLOPT_NOSIGNAL, 1L);
     Set(CURLOPT_PROTOCOLS_STR, "http,https");
-    // A connection for each watch: one that stalls must not hold up the others.
+    // Each watch gets a connection of its own: one that stalls must not hold up the others.
     Set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
     Set(CURLOPT_BUFFERSIZE, 128L * 1024);
     Set(CURLOPT_CONNECTTIMEOUT, 10L);
@@ -114,7 +114,7 @@ class Transfer {
   void AddHeader(const std::string& line) {
     curl_slist* longer = curl_slist_append(headers_.get(), line.c_str());
     if (longer == nullptr) throw std::runtime_error("libcurl: out of memory");
-    static_cast<void>(headers_.release());  // longer begins with it
+    static_cast<void>(headers_.release());  // a longer list begins with the list that it had
     headers_.reset(longer);
   }
 
@@ -174,12 +174,12 @@ class Transfer {
   }
 
   ApiHandler& handler_;
-  bool& heard_;  // something came
+  bool& heard_;  // the peer sent something
   std::unique_ptr<curl_slist, FreeList> headers_;
   std::unique_ptr<curl_slist, FreeList> connect_to_;
   char error_[CURL_ERROR_SIZE] = {};
-  bool enough_ = false;                   // the handler said so
-  std::unique_ptr<CURL, FreeEasy> easy_;  // before the lists that it refers to
+  bool enough_ = false;                   // the handler wants no more
+  std::unique_ptr<CURL, FreeEasy> easy_;  // destroyed before the lists that it refers to
 };
 
 }  // namespace
@@ -236,7 +236,7 @@ class ApiClient::State {
   CURLM* multi() { return multi_.get(); }
 
  private:
-  // Tells the handlers of those that have ended. False: none has.
+  // Tells the handlers whose requests have ended. False: none has.
   bool Finish() {
     bool any = false;
     int left = 0;
@@ -260,7 +260,7 @@ class ApiClient::State {
   std::unique_ptr<CURLM, FreeMulti> multi_;
   bool heard_ = false;
   std::vector<std::unique_ptr<Transfer>> transfers_;
-  std::vector<std::pair<ApiHandler*, std::string>> unstarted_;  // and why
+  std::vector<std::pair<ApiHandler*, std::string>> unstarted_;  // with the reasons
 };
 
 ApiClient::ApiClient(KubeAccess access) : state_(std::make_unique<State>(std::move(access))) {}

@@ -1,5 +1,5 @@
-// How long to wait before trying again: twice as long each time, spread at random so that many who lost the same server
-// do not come back together. Not safe to share between threads.
+// How long to wait before trying again: twice as long each time, and partly random, so that many clients that lost the
+// same server do not come back together. Not safe to share between threads.
 #ifndef SLUICE_CONTROL_KUBE_BACKOFF_H_
 #define SLUICE_CONTROL_KUBE_BACKOFF_H_
 
@@ -18,7 +18,7 @@ class Backoff {
   Backoff(Duration least, Duration most, std::uint64_t seed)
       : least_(least), most_(most), next_(least), random_(seed) {}
 
-  // Between half and one and a half of `least` at first, of twice that then, and so on up to `most`.
+  // At first between half and one and a half of `least`, then of twice that, and so on up to `most`.
   Duration Next() {
     const Duration wait(static_cast<Duration::rep>(static_cast<double>(next_.count()) * Between(0.5, 1.5)));
     next_ = std::min(most_, next_ * 2);

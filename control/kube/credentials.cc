@@ -15,7 +15,7 @@ bool ReadPem(const PemSource& source, const char* what, std::string& pem, std::s
   }
   if (source.file.empty()) return true;
   const bool readable = ReadFile(source.file, pem);
-  // An empty one is just being replaced. Without an authority, the system's would be trusted.
+  // An empty file is just being replaced. Without an authority, we would trust the system's.
   if (readable && !pem.empty()) return true;
   why = std::string(what) + (readable ? " is empty: " : " cannot be read any more: ") + source.file;
   return false;
@@ -32,7 +32,7 @@ bool Credentials::ExecLasts(std::int64_t margin_s) const {
 }
 
 bool Credentials::AskPlugin(std::string& why) {
-  constexpr std::int64_t kMargin_s = 10;  // for clocks that differ, and for the request's way
+  constexpr std::int64_t kMargin_s = 10;  // for clocks that differ, and for the time that the request takes
   if (ExecLasts(kMargin_s)) return true;
   if (Clock::now() >= plugin_may_run_) {
     constexpr std::chrono::seconds kTimeout(30);
@@ -44,7 +44,7 @@ bool Credentials::AskPlugin(std::string& why) {
       refused_ = false;
     }
   }
-  // One that was refused, or has expired by our clock, is presented while the plugin rests: the API server judges it.
+  // While the plugin rests, a credential that was refused or has expired by our clock is presented: the server judges.
   if (plugin_why_.empty() || ExecLasts(0)) return true;
   why = plugin_why_;
   return false;
@@ -62,7 +62,7 @@ std::optional<Identity> Credentials::Get(std::string& why) {
   }
   identity.token = user.token;
   if (!user.token_file.empty()) {
-    // A token file that is just being replaced may be missing for a moment; what it held last is still valid.
+    // A token file that is just being replaced may be missing for a moment. The last token that it held is still valid.
     std::string token;
     if (ReadFile(user.token_file, token) && !token.empty()) last_token_ = std::move(token);
     if (last_token_.empty() && user.token.empty()) {

@@ -22,7 +22,7 @@ struct Offer {
   std::string_view version;
   Resource resource;
 };
-// The first that the API server has is taken.
+// For each resource, the first entry that the API server has is used.
 constexpr std::array<Offer, 8> kOffers = {{
     {"policy.networking.k8s.io/v1beta1", Resource::kClusterNetworkPolicies},
     {"policy.networking.k8s.io/v1alpha2", Resource::kClusterNetworkPolicies},
@@ -30,7 +30,7 @@ constexpr std::array<Offer, 8> kOffers = {{
     {"policy.networking.k8s.io/v1alpha1", Resource::kBaselineAdminNetworkPolicies},
     {"policy.sluice.internal/v1alpha1", Resource::kStagedNetworkPolicies},
     {"policy.sluice.internal/v1alpha1", Resource::kStagedClusterNetworkPolicies},
-    // Of Calico's API server, or of its CustomResourceDefinitions.
+    // From Calico's API server, or from its CustomResourceDefinitions.
     {"projectcalico.org/v3", Resource::kCalicoStagedNetworkPolicies},
     {"crd.projectcalico.org/v1", Resource::kCalicoStagedNetworkPolicies},
 }};
@@ -40,7 +40,7 @@ std::string MemberText(const json& object, const char* key) {
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
-// The list, or null where it is none.
+// The list, or null if it is none.
 const json* MemberList(const json& object, const char* key) {
   const auto found = object.is_object() ? object.find(key) : object.end();
   return found != object.end() && found->is_array() ? &*found : nullptr;
@@ -155,7 +155,7 @@ std::string Discovery::ReadResources() {
   return {};
 }
 
-// What was known stays so.
+// What was known stays known.
 void Discovery::Fail(const std::string& why, bool may_be_a_moment) {
   const Clock::time_point now = Clock::now();
   next_ = now + backoff_.Next();

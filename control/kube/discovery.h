@@ -1,8 +1,8 @@
-// Which of the optional resources an API server has, and in which version: asked for at the start, and again now and
-// then, since CustomResourceDefinitions are installed and removed while we run.
+// Which of the optional resources an API server has, and in which version. Asked at the start and from time to time,
+// because CustomResourceDefinitions are installed and removed while we run.
 //
-// Only an answer of the API server's own form counts (APIGroupList, APIResourceList): an error page of a proxy must not
-// pass for an API server that has no cluster policies.
+// Only an answer in the API server's own form counts (APIGroupList, APIResourceList): an error page of a proxy must not
+// look like an API server without cluster policies.
 //
 // Within one thread, that of its ApiClient.
 #ifndef SLUICE_CONTROL_KUBE_DISCOVERY_H_
@@ -24,10 +24,10 @@
 namespace sluice {
 
 struct DiscoveryOptions {
-  std::chrono::milliseconds interval{30'000};  // from one good answer to the next question
+  std::chrono::milliseconds interval{30'000};  // from a good answer to the next question
   std::chrono::milliseconds answer_timeout{60'000};
-  // An API server names a version of a kind a moment before it serves it, and a moment longer: until it has been like
-  // that for so long, it is no trouble.
+  // An API server names a version of a kind a moment before it serves it, and a moment after it stops. That is trouble
+  // only if it lasts this long.
   std::chrono::milliseconds moment{10'000};
   std::chrono::milliseconds backoff_least{200};
   std::chrono::milliseconds backoff_most{10'000};
@@ -37,14 +37,14 @@ class Discovery : public ApiHandler {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // All must outlive it. `sink` hears of trouble, as of one with ClusterNetworkPolicies.
+  // All must outlive it. Troubles go to `sink`, as troubles of ClusterNetworkPolicies.
   Discovery(const DiscoveryOptions& options, ApiClient& client, ObjectSink& sink, std::uint64_t seed);
   ~Discovery() override;
 
   void Tick(Clock::time_point now);
   Clock::time_point Due() const { return next_; }
 
-  // The API server has answered, once.
+  // The API server has answered at least once.
   bool known() const { return known_; }
   // "policy.networking.k8s.io/v1beta1"; empty: the API server does not have the resource.
   std::string VersionOf(Resource resource) const;
@@ -57,7 +57,7 @@ class Discovery : public ApiHandler {
   using Versions = std::map<Resource, std::string>;
 
   void Ask(Clock::time_point now);
-  // Empty: the answer was good. Else what is wrong with it.
+  // Returns what is wrong with the answer; empty: it is good.
   std::string ReadGroups();
   std::string ReadResources();
   void Fail(const std::string& why, bool may_be_a_moment = false);
@@ -70,16 +70,16 @@ class Discovery : public ApiHandler {
   bool known_ = false;
   Versions versions_;
 
-  // Of the round under way: versions of the group that are yet to be asked for, the one asked for last, what was found.
+  // For the round in progress: the versions of the group still to ask for, the version asked for last, what was found.
   std::vector<std::string> to_ask_;
-  std::string asked_;  // empty: the groups
+  std::string asked_;  // empty: the list of groups
   Versions found_;
 
   bool under_way_ = false;
   long status_ = 0;
   std::string body_;
   std::string trouble_;
-  Clock::time_point failing_since_;  // the time 0: it is not
+  Clock::time_point failing_since_;  // time 0: it is not failing
   Clock::time_point next_;
 };
 

@@ -59,7 +59,7 @@ void EventPoster::Post(const EventSubject& subject, const std::string& reason, c
 
 void EventPoster::ForgetOld(Clock::time_point now) {
   std::erase_if(told_, [&](const auto& entry) { return now - entry.second.at >= options_.repeat_after; });
-  // A flood of different ones: what is said twice is the lesser evil.
+  // There is a flood of different Events. To say something twice is the lesser evil.
   if (told_.size() >= kMostTold) told_.clear();
 }
 

@@ -1,8 +1,8 @@
-// Posts Kubernetes Events (core/v1) on objects, so that `kubectl describe` shows what Sluice says of them. Best effort:
-// an Event that the API server does not take is counted and dropped, and a flood is held down here.
+// Posts Kubernetes Events (core/v1) on objects, so that `kubectl describe` shows what Sluice says about them. Best
+// effort: an Event that the API server does not take is counted and dropped, and a flood is limited here.
 //
-// An Event's name follows from the object, the reason and the message: what one sluice-sync of a thousand nodes has
-// said the API server refuses from the others, for as long as it keeps the Event (an hour, by default).
+// An Event's name is made from the object, the reason and the message. So if a thousand nodes run sluice-sync and one
+// has said something, the API server refuses it from the others while it keeps the Event (an hour, by default).
 #ifndef SLUICE_CONTROL_KUBE_EVENT_POSTER_H_
 #define SLUICE_CONTROL_KUBE_EVENT_POSTER_H_
 
@@ -21,7 +21,7 @@ namespace sluice {
 // core/v1 ObjectReference of the object that an Event is about.
 struct EventSubject {
   Resource resource = Resource::kNetworkPolicies;
-  std::string namespace_name;  // empty where the kind has none
+  std::string namespace_name;  // empty if the kind has none
   std::string name;
   std::string uid;
   std::string resource_version;
@@ -30,21 +30,21 @@ struct EventSubject {
 struct EventOptions {
   std::string component = "sluice-sync";  // source.component
   std::string host;                       // source.host: the node's name
-  // The same object, reason and message again within this time is only counted, and told with the next one.
+  // Within this time, the same object, reason and message is only counted, and reported with the next Event.
   std::chrono::seconds repeat_after{600};
-  // At most so many at once, and in the long run one each `interval`. What is over that waits for its turn.
+  // At most this many at once, and in the long run one each `interval`. Further Events wait for their turn.
   int burst = 25;
   std::chrono::milliseconds interval{1000};
 };
 
-// Any thread may read it.
+// Any thread may read this.
 struct EventHealth {
   std::atomic<std::uint64_t> posted = 0;
-  std::atomic<std::uint64_t> repeated = 0;  // counted here, not posted; or another one had posted it
+  std::atomic<std::uint64_t> repeated = 0;  // counted here, not posted; or another process had posted it
   std::atomic<std::uint64_t> dropped = 0;   // too many waited, or the API server did not take them
 };
 
-// Within one thread, that of its ApiClient.
+// For one thread, that of its ApiClient.
 class EventPoster : public ApiHandler {
  public:
   using Clock = std::chrono::steady_clock;
@@ -53,9 +53,9 @@ class EventPoster : public ApiHandler {
   EventPoster(const EventOptions& options, ApiClient& client, EventHealth& health);
   ~EventPoster() override;
 
-  // An Event of type Warning. `reason` is a short word in CamelCase; a `message` over 1,024 bytes is cut.
+  // Posts an Event of type Warning. `reason` is a short word in CamelCase; a `message` over 1,024 bytes is cut.
   void Post(const EventSubject& subject, const std::string& reason, const std::string& message);
-  // Sends what may be sent.
+  // Sends what may be sent now.
   void Tick(Clock::time_point now);
 
   void OnHeaders(long status) override;

@@ -22,7 +22,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// KUBERNETES_EXEC_INFO: what the plugin is told, an ExecCredential with a spec.
+// KUBERNETES_EXEC_INFO, which tells the plugin what it needs: an ExecCredential with a spec.
 std::string ExecInfo(const ExecPlugin& plugin, const ServerAccess& server) {
   nlohmann::json info = {
       {"apiVersion", plugin.api_version}, {"kind", "ExecCredential"}, {"spec", {{"interactive", false}}}};
@@ -57,8 +57,8 @@ std::vector<char*> Pointers(std::vector<std::string>& texts) {
   return pointers;
 }
 
-// A child process whose standard output we read. Killed with all that it has started, where it still runs, and reaped
-// at the end.
+// A child process whose standard output we read. At the end it is killed, if it still runs, with all processes that it
+// has started, and reaped.
 class Child {
  public:
   explicit Child(std::chrono::milliseconds timeout) : deadline_(Clock::now() + timeout) {}
@@ -83,7 +83,7 @@ class Child {
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, pipe_ends[1], STDOUT_FILENO);
-    // A group of its own, and the signals that a program expects: we may have blocked or ignored some.
+    // The child gets a group of its own, and the signals that a program expects: we may have blocked or ignored some.
     posix_spawnattr_t attributes;
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
@@ -101,7 +101,7 @@ class Child {
     return error;
   }
 
-  // What it printed until it closed its output. False: it did not in time, or printed more than 1 MiB.
+  // Reads what it prints until it closes its output. False: it was too slow, or printed more than 1 MiB.
   bool ReadAll(std::string& text) {
     constexpr std::size_t kLongest = 1 << 20;
     while (text.size() <= kLongest) {
@@ -117,7 +117,7 @@ class Child {
     return false;
   }
 
-  // waitpid's status; nothing: it has not ended in time. Requires a child that has started.
+  // Returns waitpid's status; nothing: it did not end in time. Requires a child that was started.
   std::optional<int> Wait() {
     int status = 0;
     for (;;) {
@@ -136,7 +136,7 @@ class Child {
   int output_ = -1;
 };
 
-// RFC 3339; 0 where it is none.
+// RFC 3339; 0 if the text is no time.
 std::int64_t ParseExpiry(const std::string& text) {
   std::tm time = {};
   const char* end = strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &time);

@@ -16,12 +16,12 @@ struct ExecCredential {
   std::string token;
   std::string certificate_pem;
   std::string key_pem;
-  std::int64_t expires_s = 0;  // seconds since 1970; 0: when the API server says so
+  std::int64_t expires_s = 0;  // seconds since 1970; 0: the API server decides when
 };
 
-// Starts the plugin without a terminal or standard input, its standard error being ours, and reads what it prints.
-// Blocks up to `timeout`; then the plugin is killed. Nothing: `why` says what went wrong, and what to do.
-// Any thread.
+// Starts the plugin without a terminal or standard input, with our standard error, and reads what
+// it prints. Blocks up to `timeout`; then it kills the plugin. Nothing: `why` says what went wrong,
+// and what to do. Any thread.
 std::optional<ExecCredential> RunExecPlugin(const ExecPlugin& plugin, const ServerAccess& server,
                                             std::chrono::milliseconds timeout, std::string& why);
 

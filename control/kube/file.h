@@ -6,8 +6,8 @@
 
 namespace sluice {
 
-// The whole file, less white space at its end. False, and `text` as it was: it cannot be read, or it
-// is no plain file or longer than 1 MiB.
+// Reads the whole file, without white space at its end. False, and `text` stays unchanged: it cannot be read, is no
+// plain file, or is longer than 1 MiB.
 bool ReadFile(const std::string& path, std::string& text);
 
 }  // namespace sluice

@@ -22,7 +22,7 @@ Meaning MeaningOf(char character) { return kMeanings[static_cast<unsigned char>(
 
 bool IsSpace(char character) { return character == ' ' || character == '\n' || character == '\t' || character == '\r'; }
 
-// Whether what stands before an opening bracket makes it the list's items.
+// Whether the text before an opening bracket makes it the list's items.
 bool EndsWithItemsKey(std::string_view frame) {
   const auto drop_space = [&frame] {
     while (!frame.empty() && IsSpace(frame.back())) frame.remove_suffix(1);
@@ -31,7 +31,7 @@ bool EndsWithItemsKey(std::string_view frame) {
   if (!frame.ends_with(':')) return false;
   frame.remove_suffix(1);
   drop_space();
-  return frame.ends_with("\"items\"") && !frame.ends_with("\\\"items\"");  // the latter ends a longer key
+  return frame.ends_with("\"items\"") && !frame.ends_with("\\\"items\"");  // the latter is the end of a longer key
 }
 
 }  // namespace
@@ -96,7 +96,7 @@ bool ListFramer::SkipString(std::string_view text) {
   while (scanned_ < text.size()) {
     const char character = text[scanned_];
     if (character == '\\') {
-      if (scanned_ + 1 >= text.size()) return false;  // what it escapes has not arrived
+      if (scanned_ + 1 >= text.size()) return false;  // the escaped character has not arrived
       scanned_ += 2;
       continue;
     }

@@ -1,8 +1,8 @@
-// Cuts a response body, as it arrives in pieces, into the JSON objects that it is made of. Memory grows with the
-// largest object, never with the response. Not safe to share between threads.
+// Cuts a response body, as it arrives in pieces, into its JSON objects. Memory grows with the largest object, never
+// with the response. Not safe to share between threads.
 //
-// Both framers work alike: Append what arrived, then take objects with Next until there is none. An object stays valid
-// until the next Append, and kJsonPadding bytes beyond its end are readable, as simdjson wants it.
+// Both framers work alike: Append what arrived, then call Next until there is no object left. An object stays valid
+// until the next Append, and kJsonPadding bytes after its end are readable, because simdjson needs that.
 #ifndef SLUICE_CONTROL_KUBE_JSON_FRAMER_H_
 #define SLUICE_CONTROL_KUBE_JSON_FRAMER_H_
 
@@ -15,10 +15,10 @@
 namespace sluice {
 
 inline constexpr std::size_t kJsonPadding = 64;
-// The API server stores objects of at most 1.5 MB (etcd's request limit); the rest is room for other storage.
+// The API server stores objects of at most 1.5 MB (etcd's request limit). The rest is room for other storage.
 inline constexpr std::size_t kMaxObjectBytes = 16 << 20;
 
-// What has arrived and is not yet taken.
+// The bytes that have arrived and are not yet taken.
 class ArrivedBytes {
  public:
   void Append(std::string_view bytes);
@@ -28,7 +28,7 @@ class ArrivedBytes {
   std::string_view view() const { return std::string_view(bytes_).substr(taken_, end_ - taken_); }
 
  private:
-  std::string bytes_;  // kJsonPadding longer than what has arrived
+  std::string bytes_;  // kJsonPadding bytes longer than what has arrived
   std::size_t taken_ = 0;
   std::size_t end_ = 0;
 };
@@ -39,7 +39,7 @@ class LineFramer {
   void Append(std::string_view bytes) { arrived_.Append(bytes); }
   std::optional<std::string_view> Next();
   void Clear();
-  // A line grew past kMaxObjectBytes: nothing comes from here any more until Clear.
+  // A line grew longer than kMaxObjectBytes: nothing more comes from here until Clear.
   bool too_long() const { return arrived_.view().size() > kMaxObjectBytes; }
 
  private:
@@ -53,32 +53,32 @@ class ListFramer {
   void Append(std::string_view bytes) { arrived_.Append(bytes); }
   std::optional<std::string_view> Next();
   void Clear();
-  // The list less its items: {"kind":...,"metadata":{...},"items":[]}. Whole once complete().
+  // The list without its items: {"kind":...,"metadata":{...},"items":[]}. Whole once complete().
   const std::string& frame() const { return frame_; }
-  // The list's last brace has been seen, and nothing behind it.
+  // The list's last brace was seen, and nothing after it.
   bool complete() const { return complete_ && !broken_; }
-  // It is not one JSON object, or its `items` hold something else than objects. Nothing comes from here any more until
-  // Clear.
+  // The text is not one JSON object, or its `items` hold something other than objects. Nothing more
+  // comes from here until Clear.
   bool broken() const { return broken_; }
   bool too_long() const { return arrived_.view().size() > kMaxObjectBytes || frame_.size() > kMaxObjectBytes; }
 
  private:
-  // Advances scanned_ to the end of the string that it is in; false if the string goes on.
+  // Moves scanned_ to the end of the present string. False: the string goes on.
   bool SkipString(std::string_view text);
-  // Advances scanned_ past the item that it is in; false if the item goes on.
+  // Moves scanned_ behind the present item. False: the item goes on.
   bool SkipItem(std::string_view text);
-  // Moves bytes that are not an item's to frame_, up to the next item's first brace; false if there is none yet.
+  // Moves bytes between items to frame_, up to the next item's first brace. False: there is none yet.
   bool SkipFrame(std::string_view text);
-  // What stands between items. True: the next item begins here.
+  // Handles what is between items. True: the next item begins here.
   bool SkipBetween(char character);
 
-  // What was last seen in `items`.
+  // What was seen last in `items`.
   enum class Seen : std::uint8_t { kNothing, kItem, kComma };
 
   ArrivedBytes arrived_;
   std::size_t scanned_ = 0;  // of view()
   std::string frame_;
-  int depth_ = 0;  // of braces and brackets around what comes next
+  int depth_ = 0;  // of braces and brackets, around the next byte
   bool in_string_ = false;
   bool in_items_ = false;  // inside the list's `items`
   bool in_item_ = false;

@@ -27,8 +27,8 @@ KubeSource::KubeSource(const KubeAccess& access, const KubeOptions& options, Obj
 
 KubeSource::~KubeSource() = default;
 
-// A resource that goes takes its objects with it, one by one. Where it is not found any more and its objects are still
-// there, they stay in force, and it goes on being asked for.
+// When a resource goes, its objects are deleted one by one. If the resource is not found any more while its objects are
+// still there, they stay in force, and the watch goes on.
 void KubeSource::FollowDiscovery() {
   for (const Resource resource : kOptionalResources) {
     const auto index = static_cast<std::size_t>(resource);
@@ -65,7 +65,7 @@ void KubeSource::Poll(std::chrono::milliseconds timeout) {
 
 void KubeSource::Wake() { client_.Wake(); }
 
-// What is in force does not wait for what is only tried, where we may not read that (a role of before the kind).
+// If we may not read what is only staged (the role is older than the kind), what is in force does not wait for it.
 bool KubeSource::synced() const {
   if (!discovery_.known()) return false;
   const auto read = [this](Resource each) {

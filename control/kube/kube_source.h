@@ -1,8 +1,8 @@
-// A cluster's objects from its API server, as ManifestSource has them from files: lists and watches Namespaces, Nodes,
-// Pods and NetworkPolicies, cluster policies where the API server has them, posts Events on objects that are refused,
+// A cluster's objects from its API server, as ManifestSource has them from files. Lists and watches Namespaces, Nodes,
+// Pods and NetworkPolicies, and cluster policies if the API server has them. Posts Events on objects that are refused,
 // and writes the status of cluster policies.
 //
-// Everything happens in the thread that calls Poll, its caller's; there is no other.
+// Everything happens in the thread that calls Poll. There is no other thread.
 //
 //   KubeSource source(access, options, sink);    // access: FindAccess of kube/kubeconfig.h
 //   while (running) {
@@ -10,8 +10,8 @@
 //     if (source.synced() && store.changed()) Resolve and push what changed, once for all that came in one Poll.
 //   }
 //
-// A sink that takes its time only delays: bytes wait in the sockets, and the API server's own buffers behind them. One
-// that takes minutes loses its watches and gets a new list.
+// A slow sink only delays: bytes wait in the sockets, and before them in the API server's own buffers. A sink that
+// takes minutes loses its watches and gets a new list.
 #ifndef SLUICE_CONTROL_KUBE_KUBE_SOURCE_H_
 #define SLUICE_CONTROL_KUBE_KUBE_SOURCE_H_
 
@@ -34,14 +34,14 @@
 namespace sluice {
 
 struct KubeOptions {
-  // By Resource. Only the selectors differ, as a rule: pods of one node are "spec.nodeName=NAME".
+  // By Resource. Mostly they differ only in their selectors: pods of one node are "spec.nodeName=NAME".
   std::array<WatchOptions, kResourceCount> watches;
   WatchOptions optional_watches;  // of the optional resources
   DiscoveryOptions discovery;
   EventOptions events;
   StatusOptions statuses;
   NodeReportOptions reports;
-  std::uint64_t seed = 0;  // of all randomness (back-off, time-outs); 0: a random one
+  std::uint64_t seed = 0;  // for everything random (back-off, time-outs); 0: a random one
 };
 
 class KubeSource {
@@ -52,26 +52,26 @@ class KubeSource {
   KubeSource(const KubeSource&) = delete;
   KubeSource& operator=(const KubeSource&) = delete;
 
-  // Delivers what has come, waiting at most `timeout` for the first of it.
+  // Delivers what has come. Waits at most `timeout` for the first part of it.
   void Poll(std::chrono::milliseconds timeout);
   // Ends a Poll that waits. Any thread.
   void Wake();
 
-  // Every resource that the API server has, optional ones included, has been listed whole since the start: staged ones
-  // that it forbids us aside.
+  // True once every resource of the API server, also optional ones, was listed whole since the start. Staged resources
+  // that the API server forbids us do not count.
   bool synced() const;
   // Posts a Kubernetes Event on the object, at some later Poll; see EventPoster::Post.
   void PostEvent(const EventSubject& subject, const std::string& reason, const std::string& message);
 
-  // Of cluster policies; see StatusWriter::Want and Forget.
+  // For cluster policies; see StatusWriter::Want and Forget.
   void WantStatus(const EventSubject& subject, const ObjectStatus& status) { statuses_.Want(subject, status); }
   void ForgetStatus(Resource resource, const std::string& name) { statuses_.Forget(resource, name); }
 
   StatusWriter& statuses() { return statuses_; }
-  // What nodes have in force of cluster policies.
+  // Which cluster policies the nodes have in force.
   NodeReports& reports() { return reports_; }
 
-  // False of an optional resource that the API server does not have, or of which that is not known yet.
+  // False for an optional resource that the API server does not have, or may not have.
   bool watches(Resource resource) const { return watches_[static_cast<std::size_t>(resource)] != nullptr; }
 
   // Any thread.
@@ -94,7 +94,7 @@ class KubeSource {
   NodeReports reports_;
   Discovery discovery_;
   std::array<std::unique_ptr<ListWatch>, kAllResourceCount> watches_;
-  std::array<std::string, kAllResourceCount> versions_;  // of the optional ones that are watched
+  std::array<std::string, kAllResourceCount> versions_;  // of the optional resources that are watched
 };
 
 }  // namespace sluice

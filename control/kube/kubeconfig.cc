@@ -20,7 +20,7 @@ std::string Environment(const char* name) {
   return value == nullptr ? std::string() : std::string(value);
 }
 
-// An entry of clusters, users or contexts: what stands below its name, and the file that it stands in.
+// An entry of clusters, users or contexts: the fields below its name, and the file that holds it.
 struct Entry {
   std::string file;
   std::string object;  // "cluster prod", for messages
@@ -36,7 +36,7 @@ struct MergedFiles {
   std::string files;  // all of them, for messages
 };
 
-// Reads one entry's fields; an error names the file, the entry and the field.
+// Reads the fields of one entry. An error names the file, the entry and the field.
 class EntryReader {
  public:
   EntryReader(const Entry& entry, Diagnostics& diagnostics) : entry_(entry), diagnostics_(diagnostics) {}
@@ -51,13 +51,13 @@ class EntryReader {
     return flag;
   }
 
-  // A path, made absolute.
+  // Returns a path, made absolute.
   std::string Path(const std::string& field) const {
     const std::string path = Text(field);
     return path.empty() ? path : (fs::absolute(entry_.file).parent_path() / path).lexically_normal().string();
   }
 
-  // `field`-data in base64, or the file that `field` names.
+  // Reads `field`-data in base64, or the file that `field` names.
   PemSource Pem(const std::string& field) const {
     PemSource pem;
     const std::string encoded = Text(field + "-data");
@@ -184,7 +184,7 @@ std::string NamesOf(const Entries& entries) {
   return names.empty() ? "none" : names;
 }
 
-// The entry that a context's field names, or null and an error.
+// Returns the entry that a context's field names, or null and an error.
 const Entry* Named(const EntryReader& context, const std::string& field, const Entries& entries) {
   const std::string name = context.Text(field);
   const auto found = entries.find(name);
@@ -299,7 +299,7 @@ std::optional<KubeAccess> FindAccess(const AccessOptions& options, Diagnostics& 
   for (std::size_t at = 0; at < listed.size();) {
     const std::size_t end = std::min(listed.find(':', at), listed.size());
     const std::string file = listed.substr(at, end - at);
-    if (!file.empty() && fs::exists(file)) files.push_back(file);  // kubectl too passes over those that are missing
+    if (!file.empty() && fs::exists(file)) files.push_back(file);  // kubectl, too, skips files that are missing
     at = end + 1;
   }
   if (!listed.empty() && files.empty()) {

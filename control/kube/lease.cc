@@ -49,7 +49,7 @@ void Lease::Send(Request kind, Clock::time_point now) {
 
 std::string Lease::Body(Clock::time_point now) const {
   nlohmann::json metadata = {{"name", options_.name}, {"namespace", options_.namespace_name}};
-  if (!version_.empty()) metadata["resourceVersion"] = version_;  // else nobody else's change would be a conflict
+  if (!version_.empty()) metadata["resourceVersion"] = version_;  // without it, a change by others would be no conflict
   const std::string time = MicroTimeText();
   nlohmann::json spec = {{"holderIdentity", options_.holder},
                          {"leaseDurationSeconds", std::max<long>(1, options_.duration / std::chrono::seconds(1))},
@@ -82,17 +82,17 @@ void Lease::OnDone(const ApiResult& result) {
     const nlohmann::json lease = nlohmann::json::parse(answer_, nullptr, false);
     version_ = lease.is_object() && lease.contains("metadata") ? TextIn(lease["metadata"], "resourceVersion") : "";
     if (version_.empty()) return Fail("the answer is no Lease");
-    // Others wait for `duration` after they saw it, which is after now.
+    // Others wait for `duration` after they saw the renewal, which is after now.
     held_until_ = started_ + options_.duration * 2 / 3;
     told_.clear();
     return;
   }
-  if (asked != Request::kLook && result.status == kConflict) {  // another one was faster
+  if (asked != Request::kLook && result.status == kConflict) {  // another process was faster
     held_until_ = {};
     return;
   }
   const ApiStatus status = ReadApiStatus(result.status, answer_);
-  // A namespace that is not there answers like a Lease that is not.
+  // A missing namespace gets the same answer as a missing Lease.
   if (asked == Request::kLook && result.status == kNotFound) {
     version_.clear();
     return Send(Request::kCreate, now);

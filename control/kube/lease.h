@@ -1,5 +1,5 @@
-// A Lease (coordination.k8s.io/v1), by which several processes agree which of them does something: the one that holds
-// it. A holder that does not renew it loses it to another.
+// A Lease (coordination.k8s.io/v1), by which several processes agree on which of them does something: the holder does
+// it. A holder that does not renew the Lease loses it to another process.
 //
 // Within one thread, that of its ApiClient.
 #ifndef SLUICE_CONTROL_KUBE_LEASE_H_
@@ -17,9 +17,9 @@ namespace sluice {
 struct LeaseOptions {
   std::string namespace_name = "sluice-system";
   std::string name = "sluice-sync-status";
-  std::string holder;  // ours: no other process' is the same
+  std::string holder;  // our name; no other process has the same
   std::chrono::milliseconds duration{15'000};
-  std::chrono::milliseconds interval{5'000};  // from one renewal, or look at another's, to the next
+  std::chrono::milliseconds interval{5'000};  // from a renewal, or a look at another's, to the next
 };
 
 class Lease : public ApiHandler {
@@ -27,15 +27,15 @@ class Lease : public ApiHandler {
   using Clock = std::chrono::steady_clock;
   using Trouble = std::function<void(const std::string&)>;
 
-  // The client must outlive it. `trouble` hears why it cannot be held, with the remedy; not repeated while it is the
-  // same.
+  // The client must outlive it. `trouble` is told why the Lease cannot be held, with the remedy; not
+  // repeated while it is the same.
   Lease(const LeaseOptions& options, ApiClient& client, Trouble trouble);
   ~Lease() override;
 
   void Tick(Clock::time_point now);
   Clock::time_point Due() const { return next_; }
 
-  // Nobody else holds it before this one gives it up: it does so some time before another may take it.
+  // True: nobody else holds it until this process gives it up, which is some time before another may take it.
   bool held(Clock::time_point now) const { return now < held_until_; }
 
   void OnHeaders(long status) override;
@@ -60,7 +60,7 @@ class Lease : public ApiHandler {
   long status_ = 0;
   std::string answer_;
   std::string told_;
-  // As it was last seen, and since when it has been like that: the holder's clock is not trusted.
+  // As it was last seen, and how long it has been so by our clock: the holder's clock is not trusted.
   std::string version_;
   Clock::time_point seen_;
   long transitions_ = 0;

@@ -17,19 +17,19 @@ using std::chrono::seconds;
 constexpr long kOk = 200, kBadRequest = 400, kUnauthorized = 401, kForbidden = 403, kGone = 410, kInvalid = 422,
                kTooManyRequests = 429, kUnavailable = 503, kTimeout = 504;
 
-// A watch that lasted so long was a success, even if it said nothing.
+// A watch that lasted this long was a success, even if it sent nothing.
 constexpr seconds kLasting(5);
-// Of an answer that is no object: a Status, or a proxy's page.
+// For an answer that is no object: a Status, or a proxy's page.
 constexpr std::size_t kLongestRefusal = 64 << 10;
-// A list that brings less within the answer's time-out is given up, however it spreads it.
+// A list that brings less than this within the answer's time-out is given up, however the bytes are spread.
 constexpr std::size_t kLeastProgress = 1 << 10;
-// Objects of a page that are held until the page ends. A server that heeds no limit sends more; those are let go once
-// the list has said what it is a list of.
+// At most this many objects of a page are held until the page ends. A server that ignores the limit sends more; then
+// the held ones are delivered once the list has said what it is a list of.
 constexpr std::size_t kMostHeld = 1000;
-// So often in a row the same request is made in vain, and the list begins anew, or is asked for in pages.
+// After this many failures of the same request in a row, the list begins anew, or is asked for in pages.
 constexpr int kMostFailures = 3;
 
-// A version from the future: the server's storage was restored from a backup, or it is still catching up.
+// The version is from the future: the server's storage was restored from a backup, or it is still catching up.
 bool IsTooLargeVersion(const ApiStatus& status) {
   return status.message.find("Too large resource version") != std::string::npos;
 }
@@ -41,7 +41,7 @@ std::optional<std::uint64_t> NumberOf(const std::string& version) {
   return error == std::errc{} && at == end ? std::optional(number) : std::nullopt;
 }
 
-// Versions of one resource ascend (KEP-5504). Of two that are no numbers, nothing is known.
+// Versions of one resource ascend (KEP-5504). If one of the two is no number, nothing is known.
 bool OlderThan(const std::string& version, const std::string& other) {
   const auto number = NumberOf(version), other_number = NumberOf(other);
   return number && other_number && *number < *other_number;
@@ -109,7 +109,7 @@ std::string ListWatch::PathOf(Stage stage) {
     return path;
   }
   if (stage == Stage::kPagedList) {
-    // Pages whose token keeps expiring are given up for a list in one go, which memory bears as well.
+    // If the token of a list's pages keeps expiring, the list is asked for in one go. Memory can bear that, too.
     constexpr int kExpiriesBorne = 2;
     if (expired_pages_ < kExpiriesBorne) add("limit", std::to_string(options_.page_size));
     if (!continue_token_.empty()) add("continue", continue_token_);
@@ -148,7 +148,7 @@ void ListWatch::Start() {
   if (stage_ == Stage::kWatch) ++health_.watches;
   const bool new_list = listing() && continue_token_.empty();
   if (new_list) {
-    // Another snapshot than the one before. What only that has named may be gone by now.
+    // This is another snapshot than the one before. Objects that only the one before has named may be gone by now.
     replacing_ = false;
     list_version_.clear();
     listed_ = 0;
@@ -160,7 +160,7 @@ void ListWatch::Start() {
 void ListWatch::OnHeaders(long status) {
   status_ = status;
   Contact(0);
-  // A watch may be silent for long. Whether the others are answered rightly, their end shows.
+  // A watch may be silent for long. For other requests, only the end shows whether the answer is right.
   if (status == kOk && trouble_of_ == TroubleOf::kConnection && stage_ == Stage::kWatch) Recovered();
 }
 
@@ -267,10 +267,10 @@ bool ListWatch::OnEvent(WatchEvent event, const Arrival& arrival) {
   }
   if (stage_ == Stage::kStreamingList && !replacing_) BeginReplace();
   if (event.type == Type::kBookmark) return OnBookmark(event);
-  // The versions of a streaming list's objects are in no order: none is one to go on from before its end.
+  // The versions of a streaming list's objects are in no order. Before its end, no watch can go on from one of them.
   if (stage_ == Stage::kWatch) {
     const std::string& version = event.object.resource_version;
-    // Some servers give a deleted object the version that it had.
+    // For a deleted object, some servers give the version that it had before.
     const bool of_before = event.type == Type::kDeleted && OlderThan(version, resource_version_);
     if (!version.empty() && !of_before && !Advance(version)) return false;
   }
@@ -350,7 +350,7 @@ bool ListWatch::EndReplace(const std::string& resource_version) {
 void ListWatch::OnLate(Clock::time_point now) {
   const milliseconds silence = bookmarked_ ? options_.bookmark_timeout : options_.timeout_margin;
   if (stage_ == Stage::kWatch && status_ == kOk && now - contact_ < silence) {
-    // It speaks on, past the time that we asked for. That is no trouble: the next one goes on from here.
+    // The watch still sends, after the time that we asked for. That is no trouble: the next watch goes on from here.
     return RetryAfter(milliseconds(0));
   }
   Trouble("nothing came in time; trying again", TroubleOf::kConnection);
@@ -392,7 +392,7 @@ void ListWatch::OnUnreadable() {
     Trouble(unreadable_ + "; asking again", TroubleOf::kAnswer);
     return TryAgain(Failure::kCounts, wait);
   }
-  // What it was is not known, so neither is what we missed.
+  // Nobody knows what the unreadable part was, so nobody knows what we missed.
   Trouble(unreadable_ + "; listing again", TroubleOf::kAnswer);
   Relist(wait);
 }
@@ -411,7 +411,7 @@ void ListWatch::OnListEnded() {
 }
 
 void ListWatch::OnPage(const ListMeta& meta) {
-  // Pages of one list are of one version, and each goes on behind the one before.
+  // The pages of one list have one version, and each goes on after the one before.
   const bool other_list = !list_version_.empty() && meta.resource_version != list_version_;
   if (other_list || (!meta.continue_token.empty() && meta.continue_token == continue_token_)) {
     Trouble("the pages are not of one list; listing again", TroubleOf::kAnswer);
@@ -432,7 +432,7 @@ void ListWatch::OnPage(const ListMeta& meta) {
 
 void ListWatch::OnVersion(const std::string& present) {
   if (OlderThan(present, resource_version_)) {
-    // A watch from a version that is yet to come would be silent until then, and tell nothing of what comes before.
+    // A watch from a version in the future would be silent until then, and would not report what comes before it.
     Trouble(SetBack(resource_version_, present) + "; listing again", TroubleOf::kAnswer);
     ++health_.relists;
     return Relist(backoff_.Next());
@@ -443,9 +443,9 @@ void ListWatch::OnVersion(const std::string& present) {
 
 void ListWatch::OnWatchEnded() {
   const Clock::duration lasted = Clock::now() - started_;
-  constexpr seconds kEarlier(1);  // than asked, by clocks that differ
+  constexpr seconds kEarlier(1);  // than asked, because clocks differ
   if (lasted + kEarlier >= watch_timeout_) return RetryAfter(milliseconds(0));
-  // One that ends sooner is a server's that goes away.
+  // A watch that ends sooner comes from a server that is going away.
   if (events_came_ || lasted >= kLasting) return TryAgain(Failure::kPassing, backoff_.Next());
   if (failures_ + 1 >= kMostFailures) Trouble("watches end as soon as they begin; listing again", TroubleOf::kAnswer);
   TryAgain(Failure::kCounts, backoff_.Next());
@@ -468,7 +468,7 @@ void ListWatch::OnRefused(ApiStatus status) {
   }
   milliseconds wait = backoff_.Next();
   const seconds asked(std::max(0L, status.retry_after_s.value_or(0)));
-  // Compared in seconds: a server's may be too many for milliseconds.
+  // Compared in seconds, because a server's value may be too large for milliseconds.
   const auto longest = std::chrono::ceil<seconds>(options_.longest_wait);
   if (asked > longest) {
     message += "; it asks us to wait " + std::to_string(asked.count()) + " s, and we wait " +
@@ -489,7 +489,7 @@ void ListWatch::OnGone() {
 }
 
 void ListWatch::Relist(milliseconds wait) {
-  // A streaming list that was cut short by 410 would be again.
+  // If 410 cut a streaming list short, it would cut the next one short, too.
   const bool streaming = options_.streaming_list && !listing();
   ListAnew(streaming ? Stage::kStreamingList : Stage::kPagedList, wait);
 }

@@ -1,4 +1,4 @@
-// Keeps one resource in step with the API server: lists it, then watches it, for as long as it takes.
+// Keeps one resource in step with the API server, for as long as needed: lists it, then watches it.
 //
 //   streaming list --(initial-events-end)--> watch --(ends as asked)--> watch again from the last version
 //     |                                       | |
@@ -8,9 +8,9 @@
 //   paged list --(last page)--> watch         v                         v
 //                                            list again: our version is gone (410), or an answer was no event
 //
-// - A list that is asked for without a continue token is a new one, however the one before ended. An object that only
+// - A list that is asked for without a continue token is a new list, however the one before ended. An object that only
 //   the one before has named counts as not named.
-// - An answer counts only if it is of the type that was asked for (ObjectReader).
+// - An answer counts only if it has the type that was asked for (ObjectReader).
 // - A list that would remove more than half of the known objects is asked for once more, over another connection.
 // - Any other failure is tried again after a back-off, from the same place. After three in a row the list begins anew.
 //
@@ -38,41 +38,41 @@
 namespace sluice {
 
 struct WatchOptions {
-  std::string api_version;     // "policy.networking.k8s.io/v1beta1"; empty: what InfoOf says
+  std::string api_version;     // "policy.networking.k8s.io/v1beta1"; empty: as in InfoOf
   std::string field_selector;  // "spec.nodeName=node-1"; empty: all
   std::string label_selector;
-  bool streaming_list = true;  // ask for it; a server that hasn't it gets paged lists all the same
+  bool streaming_list = true;  // ask for it; if a server lacks it, lists are paged
   int page_size = 500;
-  // After which the server is asked to end a watch (less a random fifth), so that none lasts for ever.
+  // The server is asked to end a watch after this time (less a random fifth), so that no watch lasts for ever.
   std::chrono::seconds watch_timeout{300};
-  // How much later than asked a server may end a watch; then we do. One without bookmarks may be silent until then.
+  // If a server ends a watch this much too late, we end it. A watch without bookmarks may be silent until then.
   std::chrono::milliseconds timeout_margin{15'000};
-  // An answer that has not begun by then, or a list that pauses for so long (or brings less than 1 KiB), is given up.
+  // An answer that has not begun by then, or a list that pauses so long (or brings under 1 KiB), is given up.
   std::chrono::milliseconds answer_timeout{60'000};
-  // A watch that has had a bookmark gets one a minute; without a byte for so long it is dead.
+  // A watch that has had a bookmark gets one each minute. Without a byte for this long, it is dead.
   std::chrono::milliseconds bookmark_timeout{90'000};
   std::chrono::milliseconds backoff_least{200};
   std::chrono::milliseconds backoff_most{10'000};
-  // The most that Retry-After is obeyed.
+  // A Retry-After is obeyed up to this time.
   std::chrono::milliseconds longest_wait{60'000};
-  // From a list that would remove more than half of the known objects to the second one.
+  // The time from a list that would remove more than half of the known objects to the second list.
   std::chrono::milliseconds ask_again_after{1'000};
-  // From a list that did remove so many, or a first list that was empty, to one more list: an answer that was wrong
-  // twice, or at the start, does harm for so long and no longer.
+  // The time from a list that did remove so many, or from an empty first list, to one more list. So an answer that was
+  // wrong twice, or at the start, does harm only this long.
   std::chrono::milliseconds look_again_after{60'000};
 };
 
-// For metrics and health checks; any thread may read it at any time.
+// For metrics and health checks; any thread may read this at any time.
 struct WatchHealth {
-  std::atomic<bool> synced = false;               // a list has been whole since the start
-  std::atomic<bool> forbidden = false;            // the last answer: what we are may not read it
+  std::atomic<bool> synced = false;               // a list was whole since the start
+  std::atomic<bool> forbidden = false;            // the last answer: our user may not read it
   std::atomic<std::int64_t> last_contact_ns = 0;  // steady clock; of the last byte; 0: never
   std::atomic<std::uint64_t> lists = 0;           // begun
-  std::atomic<std::uint64_t> relists = 0;         // begun since the version that we had was gone (410) or set back
-  std::atomic<std::uint64_t> watches = 0;         // begun, streaming lists not counted
-  std::atomic<std::uint64_t> errors = 0;          // whatever OnTrouble could say, repeated or not
-  std::atomic<std::uint64_t> doubted_lists = 0;   // asked for once more, since they would remove more than half
-  std::atomic<std::uint64_t> large_removals = 0;  // of those, the ones whose second list removed as much
+  std::atomic<std::uint64_t> relists = 0;         // begun because the version that we had was gone (410) or set back
+  std::atomic<std::uint64_t> watches = 0;         // begun, without streaming lists
+  std::atomic<std::uint64_t> errors = 0;          // all that OnTrouble could report, repeated or not
+  std::atomic<std::uint64_t> doubted_lists = 0;   // asked for once more, because they would remove more than half
+  std::atomic<std::uint64_t> large_removals = 0;  // those of them whose second list removed as much
   std::atomic<std::uint64_t> upserts = 0;
   std::atomic<std::uint64_t> deletes = 0;
   std::atomic<std::uint64_t> bytes = 0;
@@ -87,7 +87,7 @@ class ListWatch : public ApiHandler {
             std::uint64_t seed);
   ~ListWatch() override;
 
-  // Starts what is due and gives up what is late.
+  // Starts what is due, and gives up what is late.
   void Tick(Clock::time_point now);
   // When Tick is due next.
   Clock::time_point Due() const;
@@ -98,22 +98,22 @@ class ListWatch : public ApiHandler {
   void OnDone(const ApiResult& result) override;
 
  private:
-  // kVersion: what is the present version?
+  // kVersion asks: what is the present version?
   enum class Stage { kStreamingList, kPagedList, kVersion, kWatch };
-  // Whether a request that failed counts among those in a row after which something else is tried.
+  // kCounts: a failed request counts towards the failures in a row after which something else is tried.
   enum class Failure { kPassing, kCounts };
-  // What ends a trouble: any answer, or only one that is what it should be.
+  // What ends a trouble: any answer (kConnection), or only a right answer (kAnswer).
   enum class TroubleOf { kConnection, kAnswer };
 
   bool listing() const { return stage_ == Stage::kStreamingList || stage_ == Stage::kPagedList; }
   std::string PathOf(Stage stage);
   void Start();
-  // `bytes` came, or (0) the answer's head: notes when, and when to give up the next.
+  // `bytes` came, or (0) the answer's head. Notes the time, and when to give up waiting for the next bytes.
   void Contact(std::size_t bytes);
 
-  // A list's parts.
+  // The parts of a list.
   void BeginReplace();
-  // False: a list that removes so much is to be asked for once more first.
+  // False: the list removes so much that it must first be asked for once more.
   bool EndReplace(const std::string& resource_version);
   bool OnListBytes(std::string_view bytes, const Arrival& arrival);
   bool AddItem(std::string_view item);
@@ -121,14 +121,14 @@ class ListWatch : public ApiHandler {
   bool OnVersionBytes(std::string_view bytes);
 
   bool OnWatchBytes(std::string_view bytes, const Arrival& arrival);
-  // False: the watch is of no more use.
+  // False: the watch is no longer useful.
   bool OnEvent(WatchEvent event, const Arrival& arrival);
   bool OnBookmark(const WatchEvent& event);
-  // False: it is of a version before those that were. Else it becomes the one to go on from.
+  // False: the version is older than the ones before. Otherwise the watch goes on from it.
   bool Advance(const std::string& version);
   void Upsert(ReceivedObject object, const Arrival& arrival);
 
-  // How a request ended, and what to do then.
+  // How a request ended, and what happens then.
   void OnLate(Clock::time_point now);
   void OnUnreadable();
   void OnListEnded();
@@ -137,7 +137,7 @@ class ListWatch : public ApiHandler {
   void OnWatchEnded();
   void OnRefused(ApiStatus status);
   void OnGone();
-  // A list begins anew, since a watch cannot go on.
+  // Begins a list anew, because a watch cannot go on.
   void Relist(std::chrono::milliseconds wait);
   void ListAnew(Stage stage, std::chrono::milliseconds wait);
   void TryAgain(Failure failure, std::chrono::milliseconds wait);
@@ -155,41 +155,41 @@ class ListWatch : public ApiHandler {
   ObjectReader reader_;
 
   Stage stage_;
-  std::string resource_version_;  // of the last object or bookmark; where a watch goes on
-  int failures_ = 0;              // in a row, of what we ask for now
+  std::string resource_version_;  // of the last object or bookmark; a watch goes on from it
+  int failures_ = 0;              // in a row, for the present request
 
-  // Of the list under way.
-  std::string continue_token_;  // of a paged one: where the next page begins
-  std::string list_version_;    // of its first page, and so of all
+  // For the list in progress.
+  std::string continue_token_;  // in a paged list: where the next page begins
+  std::string list_version_;    // of its first page, and so of all pages
   std::size_t listed_ = 0;      // objects
   bool replacing_ = false;      // between OnReplaceBegin and OnReplaceEnd
-  bool asked_again_ = false;    // it is the second, after one that would have removed much
-  int expired_pages_ = 0;       // how often, in a row, a paged list took longer than its token lived
+  bool asked_again_ = false;    // it is the second list, after one that would have removed much
+  int expired_pages_ = 0;       // how often in a row a paged list took longer than its token lived
 
-  // Of the request under way.
+  // For the request in progress.
   bool under_way_ = false;
   Clock::time_point started_;
-  Clock::time_point contact_;  // the last
+  Clock::time_point contact_;  // the last one
   long status_ = 0;
-  std::size_t unextended_ = 0;  // bytes since the deadline was moved last
-  bool events_came_ = false;    // of this watch
+  std::size_t unextended_ = 0;  // bytes since the deadline was last moved
+  bool events_came_ = false;    // in this watch
   bool bookmarked_ = false;     // this watch sends bookmarks
   std::chrono::seconds watch_timeout_{0};
   LineFramer lines_;
   ListFramer list_;
-  // A page is delivered once it is known to be one: what a wrong answer holds must change nothing.
+  // A page is delivered only when it is known to be one: the content of a wrong answer must change nothing.
   std::vector<ReceivedObject> page_;
   ListMeta::Type page_type_ = ListMeta::Type::kUnknown;
   std::optional<Arrival> page_arrival_;
   std::string refusal_body_;
   std::optional<ApiStatus> error_event_;
-  bool doubted_ = false;    // the list is whole, and to be asked for once more
-  std::string unreadable_;  // why what came is of no use
+  bool doubted_ = false;    // the list is whole, and must be asked for once more
+  std::string unreadable_;  // why the answer is useless
   Clock::time_point deadline_;
 
   Clock::time_point next_attempt_;
-  std::optional<Clock::time_point> look_again_;  // when to list anew, though nothing is wrong
-  std::string trouble_;                          // the last that was told; empty: none
+  std::optional<Clock::time_point> look_again_;  // when to list anew although nothing is wrong
+  std::string trouble_;                          // the last one that was reported; empty: none
   TroubleOf trouble_of_ = TroubleOf::kConnection;
 };
 

@@ -48,7 +48,7 @@ std::string AnnotationOf(const NodeReport& report) {
   return all.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-// What cannot be read is as if it were not there: nothing is in force by it.
+// A part that cannot be read counts as missing: it puts nothing in force.
 NodeReport ReportIn(const std::string& text) {
   NodeReport report;
   const json all = json::parse(text, nullptr, false);
@@ -91,8 +91,8 @@ NodeReports::NodeReports(const NodeReportOptions& options, ApiClient& client, Tr
 
 NodeReports::~NodeReports() { client_.Cancel(*this); }
 
-// That only versions went on is told when the report is renewed: every write of a status is such a change, on every
-// node.
+// If only versions went on, this is reported when the Lease is renewed: each write of a status is
+// such a change, on each node.
 void NodeReports::Publish(const NodeReport& report, const std::string& node_uid) {
   const auto say_more = [this](const auto& entry) {
     const auto before = ours_.resources.find(entry.first);
@@ -223,7 +223,7 @@ void NodeReports::ReadPage(Clock::time_point now) {
   known_ = true;
 }
 
-// An old role does not let us: then status counts what we push to ourselves, as it did before there were reports.
+// An old role does not let us. Then status counts only what we push to ourselves, as before there were reports.
 void NodeReports::Fail(const ApiResult& result, Request asked, Clock::time_point now) {
   constexpr long kNoCredentials = 401, kNotAllowed = 403;
   const long code = result.error.empty() ? result.status : 0;

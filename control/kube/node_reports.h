@@ -1,6 +1,6 @@
-// What the sluice-sync of each node says of cluster policies, for the one sluice-sync that writes their status: a Lease
-// (coordination.k8s.io/v1) a node, which its sluice-sync renews, with the report in an annotation. The status itself
-// names no node.
+// What the sluice-sync of each node reports about cluster policies, for the one sluice-sync that writes their status.
+// The report is an annotation of a Lease (coordination.k8s.io/v1) for each node, which the node's sluice-sync renews.
+// The status itself names no node.
 //
 //   metadata.name         sluice-sync.NODE; the Node owns it, so that it goes with the node
 //   metadata.labels       sluice.internal/report: node
@@ -26,38 +26,38 @@
 
 namespace sluice {
 
-// Whether a resourceVersion is that one or a later one, of the same resource: a number without a fixed size. False
-// where either is no number.
+// Whether a resourceVersion is equal to `wanted` or later, for the same resource: a number without a fixed size.
+// False if either is no number.
 bool IsVersionReached(std::string_view version, std::string_view wanted);
 
 struct NodeReport {
   struct OfResource {
-    std::string through;  // resourceVersion: all that was written up to it is in force as it was then,
-    // but for the newest version of these, by name: why the dataplane refused it; empty: it may yet come.
+    std::string through;  // a resourceVersion: what was written up to it is in force as it was then,
+    // except for the newest version of these, by name: why the dataplane refused it; empty: it may still come.
     std::map<std::string, std::string> lacking;
-    std::size_t more = 0;  // and but for so many that found no room here
+    std::size_t more = 0;  // and except for this many that found no room here
 
     friend bool operator==(const OfResource&, const OfResource&) = default;
   };
   static constexpr std::size_t kMostNamed = 50;
   static constexpr std::size_t kLongestReason = 200;
 
-  std::map<Resource, OfResource> resources;  // of cluster policies
-  std::uint64_t news = 0;                    // has grown: more than versions went on since; not in the Lease
-  bool current = true;                       // false: its node was not heard of for long
+  std::map<Resource, OfResource> resources;  // for cluster policies
+  std::uint64_t news = 0;                    // grows if more than versions went on; not in the Lease
+  bool current = true;                       // false: nothing came from its node for long
 
-  // Whether this version of the object is in force there.
+  // Whether this version of the object is in force at the node.
   bool Has(Resource resource, const std::string& name, const std::string& version) const;
   friend bool operator==(const NodeReport&, const NodeReport&) = default;
 };
 
 struct NodeReportOptions {
   std::string namespace_name = "sluice-system";
-  std::string node;                         // of the report that is published; empty: none is
-  std::chrono::milliseconds renew{30'000};  // of a report that stays the same
-  std::chrono::milliseconds least{2'000};   // between one that changed and the one before it
+  std::string node;                         // the node of the report that we publish; empty: we publish none
+  std::chrono::milliseconds renew{30'000};  // for a report that stays the same
+  std::chrono::milliseconds least{2'000};   // from one report to a changed one
   std::chrono::milliseconds look{3'000};    // between two looks at all reports
-  std::chrono::milliseconds stale{90'000};  // of one that was not renewed for so long nothing is known
+  std::chrono::milliseconds stale{90'000};  // if a report was not renewed for this long, nothing is known of its node
 };
 
 class NodeReports : public ApiHandler {
@@ -65,19 +65,19 @@ class NodeReports : public ApiHandler {
   using Clock = std::chrono::steady_clock;
   using Trouble = std::function<void(const std::string&)>;
 
-  // The client must outlive it. `trouble` hears why reports are not written or read, with the remedy; not repeated
-  // while it is the same.
+  // The client must outlive it. `trouble` is told why reports are not written or read, with the remedy; not
+  // repeated while it is the same.
   NodeReports(const NodeReportOptions& options, ApiClient& client, Trouble trouble);
   ~NodeReports() override;
 
-  // From now on this is our node's report. `node_uid`: of the Node, which is to own the Lease; empty: nothing does.
+  // From now on, this is our node's report. `node_uid`: the Node that will own the Lease; empty: none will.
   void Publish(const NodeReport& report, const std::string& node_uid);
-  // Whether the reports of others are looked at. From false to true, nothing is known of them until the first look.
+  // Whether to look at the reports of others. When this becomes true, nothing is known of them until the first look.
   void Read(bool reads);
 
-  // They were looked at since Read(true), or the API server does not let us.
+  // True: a look was made since Read(true), or the API server does not let us look.
   bool known() const { return known_; }
-  // Those of all nodes but our own.
+  // The reports of all nodes except our own.
   std::vector<NodeReport> Others(Clock::time_point now) const;
 
   void Tick(Clock::time_point now);
@@ -92,7 +92,7 @@ class NodeReports : public ApiHandler {
   struct Seen {
     NodeReport report;
     std::string version;      // of the Lease
-    Clock::time_point since;  // it was like that, by our clock: theirs is not trusted
+    Clock::time_point since;  // since when it was so, by our clock: theirs is not trusted
   };
 
   bool publishes() const { return !options_.node.empty() && !ours_.resources.empty(); }
@@ -113,14 +113,14 @@ class NodeReports : public ApiHandler {
 
   NodeReport ours_;
   std::string node_uid_;
-  bool written_ = false;  // ours_ as it is
+  bool written_ = false;  // ours_ was written as it is
   Clock::time_point last_write_;
 
   bool reads_ = false;
   bool known_ = false;
   Clock::time_point last_look_;
   std::map<std::string, Seen> seen_;  // by node
-  std::map<std::string, Seen> page_;  // of the look under way
+  std::map<std::string, Seen> page_;  // by node, in the look in progress
 };
 
 }  // namespace sluice

@@ -18,11 +18,11 @@
 namespace sluice {
 namespace {
 
-constexpr std::size_t kLongestText = 1000;  // of what somebody else wrote, in a line of ours
+constexpr std::size_t kLongestText = 1000;  // for texts of others in a line of our log
 
 namespace ondemand = simdjson::ondemand;
 
-// What to keep of a map: only these keys, and below each only what it says in turn. Lists are looked through.
+// What to keep of a map: only these keys, and below each key only what it lists. Lists are looked through.
 struct Keep {
   std::string_view key;
   std::span<const Keep> below = {};  // empty: everything
@@ -39,14 +39,14 @@ constexpr Keep kMetadata[] = {{"name"},
                               {"creationTimestamp"},
                               {"managedFields", kManagedFields}};
 
-// What names an object, where the rest of it is too much.
+// Only the name of an object, for an object that is too large.
 constexpr Keep kNameMetadata[] = {{"name"}, {"namespace"}, {"uid"}, {"resourceVersion"}};
 constexpr Keep kNameOnly[] = {{"kind"}, {"apiVersion"}, {"metadata", kNameMetadata}};
 
 constexpr Keep kNamespace[] = {{"kind"}, {"apiVersion"}, {"metadata", kMetadata}};
 
-// metav1.ObjectMeta of a Node: with the annotations that hold its addresses (NP-72). A kubelet's and a cloud's others
-// are many and change often.
+// metav1.ObjectMeta of a Node, with the annotations that hold its addresses (NP-72). The other annotations, from
+// kubelets and clouds, are many and change often.
 constexpr auto kNodeAnnotations = [] {
   std::array<Keep, kNodeAddressAnnotations.size()> kept;
   for (std::size_t i = 0; i < kept.size(); ++i) kept[i] = {kNodeAddressAnnotations[i]};
@@ -76,7 +76,7 @@ constexpr Keep kPodStatus[] = {{"phase"}, {"podIP"}, {"podIPs"}, {"hostIP"}, {"h
 constexpr Keep kPod[] = {
     {"kind"}, {"apiVersion"}, {"metadata", kPodMetadata}, {"spec", kPodSpec}, {"status", kPodStatus}};
 
-// Of cluster policies, too.
+// Also for cluster policies.
 constexpr Keep kNetworkPolicy[] = {{"kind"}, {"apiVersion"}, {"metadata", kMetadata}, {"spec"}};
 
 Kept KeptOf(Resource resource) {
@@ -99,7 +99,7 @@ Kept KeptOf(Resource resource) {
   return {};
 }
 
-// A map's entry that is kept, or null. With nothing listed everything is kept.
+// The Keep of a map's entry, or null if the entry is not kept. If nothing is listed, everything is kept.
 const Keep* FindKept(Kept kept, std::string_view key) {
   static constexpr Keep kAll = {{}};
   if (kept.empty()) return &kAll;
@@ -107,7 +107,7 @@ const Keep* FindKept(Kept kept, std::string_view key) {
   return found == kept.end() ? nullptr : &*found;
 }
 
-// Fills `tree` from `value`. Throws simdjson::simdjson_error where the text is no JSON.
+// Fills `tree` from `value`. Throws simdjson::simdjson_error if the text is no JSON.
 void Fill(ondemand::value value, Kept kept, ValueTree& tree) {
   constexpr std::uint32_t kNoPosition = 0;  // nobody counts lines in a response
   if (tree.depth() > ValueTree::kMaxDepth) return;
@@ -169,7 +169,7 @@ std::int64_t SecondsOf(std::string_view text) {
 }
 
 std::int64_t LastChange(const Value& metadata) {
-  // All are in one format and zone, so the texts compare as the times do.
+  // All times have one format and zone, so the texts compare as the times do.
   std::string_view newest = TextAt(&metadata, "creationTimestamp");
   if (const Value* managers = metadata.Find("managedFields"); managers != nullptr) {
     for (const Value* manager = managers->first; manager != nullptr; manager = manager->next) {
@@ -270,8 +270,8 @@ class ObjectReader::State {
     return parser_.iterate(simdjson::padded_string_view(json, json.size() + kJsonPadding));
   }
 
-  // `kind "Status" and apiVersion "v1" in place of PodList and v1`. Empty: it has those. `names_type`: it must name
-  // them.
+  // Returns a text like `kind "Status" and apiVersion "v1" in place of PodList and v1`. Empty: the type is right.
+  // `names_type`: the object must name its type.
   std::string OtherType(const Value& root, const std::string& kind, bool names_type) const {
     const auto fits = [&](std::string_view key, std::string_view wanted) {
       const Value* value = root.Find(key);
@@ -283,14 +283,14 @@ class ObjectReader::State {
            type_.api_version;
   }
 
-  // The object that `object()` yields, which begins the document anew. Nothing: `why` says what it is instead.
+  // Reads what `object()` yields, which begins the document anew. Nothing: `why` says what is there instead.
   template <typename Object>
   std::optional<ReceivedObject> ReadObject(ondemand::document& document, const Object& object, bool names_type,
                                            std::string& why) {
     Fill(object(), kept_, tree_);
     std::string failure = tree_.failure();
     if (tree_.root() == nullptr) {
-      // It is there all the same, and what was known of it must not count as gone: so it is refused by its name.
+      // The object exists, and what was known of it must not count as gone. So it is refused by its name.
       tree_.Clear();
       document.rewind();
       Fill(object(), kNameOnly, tree_);
@@ -310,7 +310,7 @@ class ObjectReader::State {
     return Decode(failure);
   }
 
-  // `failure`: why of the object there is no more than its name; empty: there is.
+  // `failure`: why only the object's name is known; empty: all of it is.
   ReceivedObject Decode(const std::string& failure) {
     ReceivedObject received;
     received.decoded = DecodeObject(tree_, *tree_.root(), type_, origin_, received.diagnostics, Origin::kApiServer);

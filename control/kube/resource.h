@@ -22,11 +22,11 @@ enum class Resource : std::uint8_t {
   kCalicoStagedNetworkPolicies,
 };
 
-// Those that every API server has.
+// The resources that every API server has.
 inline constexpr std::size_t kResourceCount = 4;
 inline constexpr std::array<Resource, kResourceCount> kResources = {Resource::kNamespaces, Resource::kNodes,
                                                                     Resource::kPods, Resource::kNetworkPolicies};
-// Those that an API server has where their CustomResourceDefinitions are installed (Discovery).
+// The resources that an API server has if their CustomResourceDefinitions are installed (Discovery).
 inline constexpr std::array<Resource, 6> kOptionalResources = {
     Resource::kClusterNetworkPolicies, Resource::kAdminNetworkPolicies,         Resource::kBaselineAdminNetworkPolicies,
     Resource::kStagedNetworkPolicies,  Resource::kStagedClusterNetworkPolicies, Resource::kCalicoStagedNetworkPolicies};
@@ -39,7 +39,7 @@ struct ResourceInfo {
   std::string_view path;  // of the list over all namespaces
 };
 
-// An optional one: of the version that is read where the API server does not say which it has.
+// If the resource is optional: of the version that is read if the API server does not say which it has.
 
 inline constexpr std::array<ResourceInfo, kAllResourceCount> kResourceInfos = {{
     {"namespaces", "v1", "Namespace", "/api/v1/namespaces"},
@@ -62,13 +62,13 @@ inline constexpr std::array<ResourceInfo, kAllResourceCount> kResourceInfos = {{
 
 constexpr const ResourceInfo& InfoOf(Resource resource) { return kResourceInfos[static_cast<std::size_t>(resource)]; }
 
-// Those that have a status.
+// The resources that have a status.
 constexpr bool IsClusterPolicy(Resource resource) {
   return resource == Resource::kClusterNetworkPolicies || resource == Resource::kAdminNetworkPolicies ||
          resource == Resource::kBaselineAdminNetworkPolicies;
 }
 
-// Those that enforce nothing.
+// The resources that enforce nothing.
 constexpr bool IsStaged(Resource resource) {
   return resource == Resource::kStagedNetworkPolicies || resource == Resource::kStagedClusterNetworkPolicies ||
          resource == Resource::kCalicoStagedNetworkPolicies;

@@ -15,9 +15,9 @@ using nlohmann::json;
 
 constexpr std::chrono::seconds kRequestTimeout(30);
 constexpr std::size_t kLongestObject = std::size_t{8} << 20;
-constexpr std::size_t kLongestConditionMessage = 4096;  // the API server refuses longer ones than 32,768
+constexpr std::size_t kLongestConditionMessage = 4096;  // the API server refuses more than 32,768
 constexpr std::size_t kMostObjectsTold = 10'000;
-// Statuses of HTTP.
+// HTTP status codes.
 enum Code : long {
   kCodeOk = 200,
   kCodeUnauthorized = 401,
@@ -40,7 +40,7 @@ const json* FindCondition(const json& object, const std::string& type) {
   return found == conditions->end() ? nullptr : &*found;
 }
 
-// What makes the object's status the wanted one. Nothing: it is.
+// Returns what changes the object's status to the wanted one. Nothing: the object already has it.
 std::optional<std::string> StatusPatch(const json& object, const EventSubject& subject, const ObjectStatus& wanted,
                                        const std::string& version, const std::vector<std::string>& types) {
   const std::string now = TimeText(std::time(nullptr));
@@ -118,7 +118,7 @@ void StatusWriter::Tick(Clock::time_point now) {
   lease_.Tick(now);
   const bool leads = lease_.held(now);
   if (std::exchange(led_, leads) != leads) {
-    // Another one wrote meanwhile, or will.
+    // Another process wrote meanwhile, or will.
     waiting_.clear();
     for (auto& [key, wanted] : wanted_) {
       wanted.waits = false;
@@ -205,7 +205,7 @@ void StatusWriter::Compare(Clock::time_point now) {
     return Fail({0, "the answer is no " + std::string(InfoOf(current_.first).kind), std::nullopt}, now);
   }
   const json& uid = object["metadata"].value("uid", json());
-  if (uid != found->second.subject.uid) return;  // the watch will tell
+  if (uid != found->second.subject.uid) return;  // the watch will report the other object
   const std::optional<std::string> body =
       StatusPatch(object, found->second.subject, found->second.status, version_, options_.types);
   if (!body) {
@@ -225,13 +225,13 @@ void StatusWriter::Compare(Clock::time_point now) {
 void StatusWriter::Fail(const ApiResult& result, Clock::time_point now) {
   ++health_.failed;
   const auto found = wanted_.find(current_);
-  if (found == wanted_.end()) return;  // it went
+  if (found == wanted_.end()) return;  // the object went meanwhile
   Wanted& wanted = found->second;
   const ApiStatus status = ReadApiStatus(result.status, answer_);
   const std::string what = "the status of " + current_.second + " is not written: ";
   const long code = result.error.empty() ? result.status : 0;
   if (code == kCodeNotFound) {
-    // As a rule it went, and the watch will tell. The API server answers the same where there is no such subresource.
+    // Mostly the object went, and the watch will report it. A missing subresource gets the same answer.
     if (wanted.looked_for_until != Clock::time_point()) {
       return TellOnce(what + "its CustomResourceDefinition has no status subresource; install network-policy-api's");
     }
@@ -239,7 +239,7 @@ void StatusWriter::Fail(const ApiResult& result, Clock::time_point now) {
     return not_found_.push_back(current_);
   }
   if (code == kCodeConflict) {
-    if (status.message.find("UID in precondition") != std::string::npos) return;  // another of that name is there
+    if (status.message.find("UID in precondition") != std::string::npos) return;  // the name has another object
     return TellOnce(what + "another one writes these conditions, and they are left to it: " + status.message);
   }
   const bool may_pass = code == 0 || code == kCodeUnauthorized || code == kCodeForbidden || code == kCodeTooMany ||

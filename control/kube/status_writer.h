@@ -1,9 +1,9 @@
-// Writes conditions (metav1.Condition) into the status of cluster policies, by server-side apply: an object's other
-// conditions stay as they are, a condition of ours that is left out goes, and one that somebody else writes is left to
-// them. Of several processes, the one that holds the Lease writes.
+// Writes conditions (metav1.Condition) into the status of cluster policies, by server-side apply. An object's other
+// conditions stay. A condition of ours that is left out is removed, and one that somebody else writes is left to them.
+// If there are several processes, the one that holds the Lease writes.
 //
-// Best effort, at a bounded rate: what the API server does not take is said once, with the remedy, and tried again
-// later where that may help. Following the cluster never waits for it.
+// Best effort, at a bounded rate. If the API server refuses something, this is reported once, with the remedy, and
+// tried again later if that may help. Following the cluster never waits for it.
 //
 // Within one thread, that of its ApiClient.
 #ifndef SLUICE_CONTROL_KUBE_STATUS_WRITER_H_
@@ -32,15 +32,15 @@ namespace sluice {
 struct Condition {
   std::string type;
   bool holds = false;
-  std::string reason;  // a word in CamelCase
+  std::string reason;  // one word in CamelCase
   std::string message;
 
   friend bool operator==(const Condition&, const Condition&) = default;
 };
 
 struct ObjectStatus {
-  std::int64_t generation = 0;        // of the object's version that this is about
-  std::vector<Condition> conditions;  // all of ours
+  std::int64_t generation = 0;        // of the object's version that the status is about
+  std::vector<Condition> conditions;  // all that are ours
 
   friend bool operator==(const ObjectStatus&, const ObjectStatus&) = default;
 };
@@ -48,22 +48,22 @@ struct ObjectStatus {
 struct StatusOptions {
   LeaseOptions lease;  // without a holder, nothing is written
   std::string manager = "sluice-sync";
-  // Of all conditions that we ever write.
+  // The types of all conditions that we ever write.
   std::vector<std::string> types;
-  // At most so many requests at once, and in the long run one each `interval`.
+  // At most this many requests at once, and in the long run one each `interval`.
   int burst = 50;
   std::chrono::milliseconds interval{100};
-  // An object that is not found and did not go by then has no status subresource.
+  // If an object is not found, and no deletion comes within this time, it has no status subresource.
   std::chrono::milliseconds gone_after{10'000};
   std::chrono::milliseconds backoff_least{1'000};
   std::chrono::milliseconds backoff_most{300'000};
 };
 
-// Any thread may read it.
+// Any thread may read this.
 struct StatusHealth {
   std::atomic<std::uint64_t> written = 0;
-  std::atomic<std::uint64_t> same = 0;    // the object had it already
-  std::atomic<std::uint64_t> failed = 0;  // requests that the API server did not do
+  std::atomic<std::uint64_t> same = 0;    // the object already had it
+  std::atomic<std::uint64_t> failed = 0;  // requests that the API server did not carry out
 };
 
 class StatusWriter : public ApiHandler {
@@ -71,23 +71,23 @@ class StatusWriter : public ApiHandler {
   using Clock = std::chrono::steady_clock;
   using Trouble = std::function<void(Resource, const std::string&)>;
 
-  // All must outlive it. `version_of`: the apiVersion under which a resource is followed; empty: it is not.
+  // All must outlive it. `version_of`: the apiVersion with which a resource is followed; empty: it is not followed.
   StatusWriter(const StatusOptions& options, ApiClient& client, StatusHealth& health,
                std::function<std::string(Resource)> version_of, Trouble trouble, std::uint64_t seed);
   ~StatusWriter() override;
 
-  // From now on the object is to have this status. `subject` names the object, by its uid: one of that name that came
-  // later is left alone.
+  // From now on, the object must have this status. `subject` names the object by its uid: a later object with the
+  // same name is left alone.
   void Want(const EventSubject& subject, const ObjectStatus& status);
   void Forget(Resource resource, const std::string& name);
 
-  // Whether it competes for the Lease though nothing is wanted yet [no], and writes what is wanted where it has the
-  // Lease [yes].
+  // Whether it competes for the Lease although nothing is wanted yet [no], and whether it writes what is wanted while
+  // it holds the Lease [yes].
   void Compete(bool competes, bool writes);
-  // It has the Lease.
+  // It holds the Lease.
   bool leads() const { return led_; }
 
-  // Sends what may be sent.
+  // Sends what may be sent now.
   void Tick(Clock::time_point now);
   Clock::time_point Due() const;
 
@@ -101,7 +101,7 @@ class StatusWriter : public ApiHandler {
     EventSubject subject;
     ObjectStatus status;
     bool waits = false;                  // its key is in waiting_
-    Clock::time_point looked_for_until;  // of one that was not found; the time 0: it was
+    Clock::time_point looked_for_until;  // for one that was not found; time 0: it was found
   };
   enum class Request { kNone, kLook, kApply };
 
@@ -127,9 +127,9 @@ class StatusWriter : public ApiHandler {
 
   std::map<Key, Wanted> wanted_;
   std::deque<Key> waiting_;
-  std::deque<Key> not_found_;   // once; they are looked for again, in this order
+  std::deque<Key> not_found_;   // not found once; they are looked for again, in this order
   std::string trouble_told_;    // since the last success
-  std::set<std::string> told_;  // of single objects
+  std::set<std::string> told_;  // about single objects
 
   Request under_way_ = Request::kNone;
   long status_ = 0;

@@ -49,7 +49,7 @@ class ClusterPolicyLint {
     LintRulesByName(policy, dns_, &ground_);
   }
 
-  // Whether the rules decide more than their author likely thinks, or nothing.
+  // Reports rules that decide more than their author likely thinks, or nothing.
   void LookAtReach(const ClusterPolicy& policy, const std::vector<ClusterPolicyRule>& rules, const PodSet& isolated,
                    std::string_view path) {
     for (std::size_t i = 0; i < rules.size(); ++i) {
@@ -77,7 +77,7 @@ class ClusterPolicyLint {
             "Admin tier");
   }
 
-  // What earlier rules of the policy keep from the rule, whatever the port.
+  // The addresses that earlier rules of the policy keep from this rule on every port.
   std::vector<Prefix> HeldBack(const std::vector<ClusterPolicyRule>& rules, std::size_t end) {
     std::vector<Prefix> blocks;
     for (std::size_t i = 0; i < end; ++i) {
@@ -104,7 +104,7 @@ class ClusterPolicyLint {
     }
   }
 
-  // Without pods, only what any pods would show.
+  // Without pods, only what would be true for any pods.
   bool Meet(const PodSelection& a, const PodSelection& b) {
     if (IsCoveredBy(a, b) || IsCoveredBy(b, a)) return true;
     return ground_.PodsOf(a).intersect(ground_.PodsOf(b));
@@ -158,7 +158,7 @@ class ClusterPolicyLint {
   const Isolated& isolated_;
   const LintDns* dns_;
   LintGround& ground_;
-  PodSet subjects_;  // of the policy that is being looked at
+  PodSet subjects_;  // of the present policy
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Of cluster policies: what each says that nobody answers to, what it opens beyond its author's words, and what the
-// policies of a tier do to one another (tiers.h).
+// Checks cluster policies: what they name that nothing answers to, what they open beyond their author's words, and what
+// the policies of a tier do to one another (tiers.h).
 #ifndef SLUICE_CONTROL_LINT_CLUSTER_POLICIES_H_
 #define SLUICE_CONTROL_LINT_CLUSTER_POLICIES_H_
 
@@ -8,7 +8,7 @@
 
 namespace sluice {
 
-// `dns`: null where it is not known.
+// `dns`: null if it is not known.
 void LintClusterPolicies(const Isolated& isolated, const LintDns* dns, LintGround* ground);
 
 }  // namespace sluice

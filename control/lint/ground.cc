@@ -43,7 +43,7 @@ constexpr std::array<LintRule, kRuleCount> kRules = {{
     {"selects-nothing", "A policy selects no pod."},
 }};
 
-// Each namespace has kubernetes.io/metadata.name, whether an object tells of it or not (NP-33).
+// Each namespace has kubernetes.io/metadata.name, whether there is an object for it or not (NP-33).
 bool AsksLabels(const LabelSelector& namespaces) {
   return std::any_of(namespaces.requirements.begin(), namespaces.requirements.end(),
                      [](const LabelRequirement& term) { return term.key != "kubernetes.io/metadata.name"; });

@@ -1,5 +1,5 @@
-// What linting looks at, and where it writes what it finds: the manifests, their pods as the resolver sees them, and
-// the findings so far. Not safe to share between threads.
+// The data that linting uses: the manifests, their pods as the resolver sees them, and the findings so far. Not safe
+// to share between threads.
 #ifndef SLUICE_CONTROL_LINT_GROUND_H_
 #define SLUICE_CONTROL_LINT_GROUND_H_
 
@@ -20,7 +20,7 @@
 
 namespace sluice {
 
-// By name, as LintRules() has them.
+// Sorted by name, as in LintRules().
 enum LintRuleNumber : std::size_t {
   kAcceptOfEverything,
   kBaselineNotReached,
@@ -61,27 +61,27 @@ class LintGround {
   };
   std::span<const AddressOfPod> addresses() const { return addresses_; }  // of endpoints, sorted
 
-  // By protocol and number; null where that is not known.
+  // By protocol and number; null if not known.
   const std::set<std::pair<std::uint8_t, std::uint16_t>>* ContainerPorts(std::uint32_t pod) const;
 
-  // The object that findings are of from now on. False: no manifest says where it stands, or it was refused.
+  // Sets the object of later findings. False: no manifest has a place for it, or it was refused.
   bool TurnTo(const NetworkPolicy& policy);
   bool TurnTo(const ClusterPolicy& policy);
   const ObjectPlace& place() const { return *place_; }
 
   void Find(LintRuleNumber rule, const std::string& field, std::string message);
-  // By file and line.
+  // Sorted by file and line.
   std::vector<LintFinding> TakeFindings();
 
-  // What labels such a namespace has is not known here, and a selector takes it for one that has none.
+  // The labels of a namespace without an object are not known here. A selector treats it as one without labels.
   void LookForUnknownSpaces(const LabelSelector& namespaces, const std::string& path);
-  // Whether the block holds pods; `advice` ends the message.
+  // Reports whether the block holds pods; `advice` ends the message.
   void LookAtBlock(const IpBlock& block, const std::string& path, std::string_view advice);
 
   PodSet PodsOf(const PodSelection& selection);
   bool SelectsNoNamespace(const LabelSelector& namespaces);
   bool HasNamedPort(const PodSet& pods, std::uint8_t protocol, const std::string& name) const;
-  std::string PodsText(const PodSet& pods) const;  // "pod shop/web and 2 more"; requires one
+  std::string PodsText(const PodSet& pods) const;  // "pod shop/web and 2 more"; requires at least one pod
 
  private:
   bool TurnTo(std::string title, bool refused);
@@ -92,7 +92,7 @@ class LintGround {
   Selections selections_;
   std::map<std::uint32_t, const std::set<std::pair<std::uint8_t, std::uint16_t>>*> container_ports_;  // by pod
   std::vector<AddressOfPod> addresses_;
-  std::vector<std::string> unknown_spaces_;  // that have pods, and no object that tells their labels
+  std::vector<std::string> unknown_spaces_;  // namespaces that have pods, but no object with labels
   std::vector<LintFinding> findings_;
 
   const ObjectPlace* place_ = nullptr;

@@ -52,7 +52,7 @@ class NetworkPolicyLint {
   }
 
  private:
-  // A direction of the policy that is being looked at.
+  // One direction of the present policy.
   struct Side {
     Direction direction;
     const std::vector<NetworkPolicyRule>* rules;
@@ -154,7 +154,7 @@ class NetworkPolicyLint {
     }
   }
 
-  // False where some pod declares no port at all: what it listens on is then not known.
+  // False if some pod declares no port at all: then nobody knows its ports.
   bool IsDeclaredByNone(const NetworkPolicyPort& wanted) const {
     const std::uint16_t last = wanted.end_port.value_or(*wanted.port);
     for (const std::uint32_t pod : ToVector(subjects_)) {
@@ -166,7 +166,7 @@ class NetworkPolicyLint {
     return true;
   }
 
-  // Of two that say the same, the later one.
+  // If two say the same, this reports the later one.
   void LookForCover(const std::vector<NetworkPolicyRule>& rules, std::size_t index, const std::string& path) {
     for (std::size_t other = 0; other < rules.size(); ++other) {
       if (other == index || !IsCoveredBy(rules[index], rules[other])) continue;
@@ -200,8 +200,8 @@ class NetworkPolicyLint {
     return "the selected namespaces have no pod" + labels;
   }
 
-  // Each pod is told of once, at the first policy by which it may reach somebody. A pod that may reach nobody at all is
-  // shut in on purpose.
+  // Each pod is reported once, at the first policy by which it may reach somebody. A pod that may reach nobody at
+  // all is shut in on purpose.
   void LookAtDns() {
     std::sort(asking_.begin(), asking_.end(), [](const NetworkPolicy* a, const NetworkPolicy* b) {
       return std::tie(a->namespace_name, a->name) < std::tie(b->namespace_name, b->name);
@@ -231,7 +231,7 @@ class NetworkPolicyLint {
 
   LintGround& ground_;
 
-  // Of the policy that is being looked at.
+  // Of the present policy.
   const NetworkPolicy* policy_ = nullptr;
   PodSet subjects_;
 

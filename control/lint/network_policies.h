@@ -1,5 +1,5 @@
-// Of NetworkPolicies: what each says that nobody answers to, that is said twice, or that opens more than it seems to;
-// and of all of them together, pods that cannot ask for names.
+// Checks NetworkPolicies: what each of them names that nothing answers to, says twice, or opens beyond what it seems to
+// open. Also checks all of them together: pods that cannot ask for names.
 #ifndef SLUICE_CONTROL_LINT_NETWORK_POLICIES_H_
 #define SLUICE_CONTROL_LINT_NETWORK_POLICIES_H_
 
@@ -8,7 +8,7 @@
 
 namespace sluice {
 
-// The pods that some NetworkPolicy isolates.
+// The pods that at least one NetworkPolicy isolates.
 struct Isolated {
   PodSet ingress;
   PodSet egress;

@@ -1,4 +1,4 @@
-// Manifests as they would be once what they stage is in force.
+// The manifests as they would be with what they stage in force.
 #ifndef SLUICE_CONTROL_LINT_PROMOTED_H_
 #define SLUICE_CONTROL_LINT_PROMOTED_H_
 
@@ -10,9 +10,9 @@ inline bool IsStaged(const Manifests& manifests) {
   return !manifests.cluster.staged.empty() || !manifests.cluster.staged_cluster.empty();
 }
 
-// Each staged policy in the place of the one of its name, and where the staged object stands; those that would be
-// deleted are gone. Nothing is staged in it any more. Of several that are staged for one policy, the first StagedBy
-// counts.
+// Each staged policy replaces the policy of its name, and its place is that of the staged object. Policies that
+// would be deleted are gone. Nothing is staged in the result. If several are staged for one policy, the first in the
+// order of StagedBy counts.
 Manifests Promoted(Manifests manifests);
 
 }  // namespace sluice

@@ -16,12 +16,12 @@ namespace {
 
 constexpr std::uint16_t kPlainDnsPort = 53;
 constexpr std::uint16_t kEncryptedDnsPort = 853;
-// Of NodeLocal DNSCache, as its manifests have it.
+// As in the manifests of NodeLocal DNSCache.
 constexpr std::string_view kCacheLabel = "k8s-app";
 constexpr std::string_view kCacheName = "node-local-dns";
-constexpr std::uint32_t kLinkLocal = 0xa9fe0000;  // 169.254.0.0/16: it suggests 169.254.20.10
-constexpr int kNarrowRange = 1000;                // a wider one was not meant for it
-// The best-known ones that answer by HTTPS.
+constexpr std::uint32_t kLinkLocal = 0xa9fe0000;  // 169.254.0.0/16; NodeLocal DNSCache suggests 169.254.20.10
+constexpr int kNarrowRange = 1000;                // a wider range was not meant for it
+// The best-known resolvers that answer by HTTPS.
 constexpr std::string_view kPublicResolvers[] = {"*.dns.google", "*.cloudflare-dns.com", "*.dns.quad9.net",
                                                  "*.doh.opendns.com", "*.dns.nextdns.io"};
 
@@ -64,7 +64,7 @@ class RulesByNameLint {
   }
 
  private:
-  // What a rule can reach of one resolver.
+  // The parts of one resolver that a rule can reach.
   struct Target {
     const LintResolver* resolver = nullptr;
     PodSet pods;
@@ -73,7 +73,7 @@ class RulesByNameLint {
 
   static std::string FieldOf(std::size_t rule) { return "spec.egress[" + std::to_string(rule) + ']'; }
 
-  // Whoever asks by DNS over TLS (RFC 7858), QUIC (RFC 9250) or HTTPS gets answers that nobody else can read.
+  // DNS over TLS (RFC 7858), QUIC (RFC 9250) or HTTPS gives answers that only the pod that asked can read.
   void LookForEncryptedDns() {
     const std::vector<ClusterPolicyRule>& rules = policy_.egress;
     for (std::size_t i = 0; i < rules.size(); ++i) {
@@ -137,7 +137,7 @@ class RulesByNameLint {
     return rule.action != Action::kDeny && !is_by_name_alone && SpeaksOfDns(rule);
   }
 
-  // Whether a rule that `lets_by` is in a policy that is asked before this one.
+  // Whether a policy that is asked before this one has a rule for which `lets_by` is true.
   template <typename LetsBy>
   bool IsLetByBefore(LetsBy lets_by) const {
     const std::vector<ClusterPolicy>& policies = ground_.manifests().cluster.cluster_policies;
@@ -149,7 +149,7 @@ class RulesByNameLint {
     });
   }
 
-  // Only what no cluster policy takes back: elsewhere, whether DNS is admitted hangs on more than this policy.
+  // Reports only a denial that no cluster policy takes back. Otherwise, more than this policy decides about DNS.
   void LookForDeniedDns() {
     const std::vector<ClusterPolicyRule>& rules = policy_.egress;
     const auto lets_dns_by = [this](const ClusterPolicyRule& rule) { return LetsDnsBy(rule); };
@@ -188,8 +188,8 @@ class RulesByNameLint {
     });
   }
 
-  // Whether the rule admits some of it. Where the manifests do not tell which pods it is, such as of an address that a
-  // Service has, a rule of pods or nodes may.
+  // Whether the rule admits a part of the target. If the manifests do not tell its pods (as for the address of a
+  // Service), a rule for pods or nodes may admit it.
   bool MayReach(const ClusterPolicyRule& rule, const Target& target) {
     if (rule.everyone) return true;
     if (target.pods.isEmpty() && std::any_of(rule.peers.begin(), rule.peers.end(), [&](const ClusterPolicyPeer& peer) {
@@ -202,7 +202,7 @@ class RulesByNameLint {
                        [&](const IpAddress& address) { return NetworksHold(rule, address); });
   }
 
-  // Whether the rule denies all of it.
+  // Whether the rule denies all of the target.
   bool Covers(const ClusterPolicyRule& rule, const Target& target) {
     if (rule.everyone) return true;
     if (target.addresses.empty()) return IsOfEveryone(rule);
@@ -211,7 +211,7 @@ class RulesByNameLint {
                        [&](const IpAddress& address) { return NetworksHold(rule, address); });
   }
 
-  // The rule that denies DNS towards the resolver; the number of rules where none does.
+  // The index of the rule that denies DNS towards the resolver; the number of rules if none does.
   std::size_t DenyOf(const Target& target) {
     const std::vector<ClusterPolicyRule>& rules = policy_.egress;
     for (std::size_t i = 0; i < rules.size(); ++i) {
@@ -221,7 +221,7 @@ class RulesByNameLint {
     return rules.size();
   }
 
-  // One resolver that can be asked is enough.
+  // One resolver that pods can ask is enough.
   void LookForDeniedResolvers() {
     std::size_t denies = policy_.egress.size();
     std::string names;

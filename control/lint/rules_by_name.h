@@ -1,4 +1,4 @@
-// Whether the filter can learn the names that rules by name ask for.
+// Checks whether the filter can learn the names that rules by domain name ask for.
 #ifndef SLUICE_CONTROL_LINT_RULES_BY_NAME_H_
 #define SLUICE_CONTROL_LINT_RULES_BY_NAME_H_
 
@@ -7,10 +7,10 @@
 
 namespace sluice {
 
-// Requires that the ground turned to the policy. `dns`: null where it is not known.
+// Requires that the ground was turned to the policy. `dns`: null if it is not known.
 void LintRulesByName(const ClusterPolicy& policy, const LintDns* dns, LintGround* ground);
 
-// Some peer of the rule is every pod, or every address of a family.
+// Whether some peer of the rule is every pod, or every address of a family.
 bool IsOfEveryone(const ClusterPolicyRule& rule);
 
 }  // namespace sluice

@@ -23,7 +23,7 @@ std::vector<StagedClusterPolicy>& ListOf(Cluster& cluster, const StagedClusterPo
   return cluster.staged_cluster;
 }
 
-// Of two places of an object, the later one counts unless the earlier has a better version.
+// If an object is in two places, the later one counts, unless the earlier one has a better version.
 int Rank(Outcome outcome) { return outcome == Outcome::kAccepted ? 2 : outcome == Outcome::kKept ? 1 : 0; }
 
 }  // namespace
@@ -61,7 +61,7 @@ void ClusterBuilder::Put(Object object, const DecodedObject& decoded, const std:
     tell(Severity::kNote, "is also in " + where + ", and means the same there");
   } else if (decoded.outcome == Outcome::kRefused) {
     tell(Severity::kError, "is also in " + where + ", and refused there too; remove one of them");
-    return PutUnnamed(std::move(object));  // each isolates the pods it names
+    return PutUnnamed(std::move(object));  // without a name; each isolates the pods that it selects
   } else if (Rank(decoded.outcome) == Rank(earlier.outcome)) {
     tell(Severity::kError,
          "is also in " + where + ", where it differs; the later one, this, counts: remove one of them");
@@ -71,7 +71,7 @@ void ClusterBuilder::Put(Object object, const DecodedObject& decoded, const std:
   earlier = {place.file, place.line, place.outcome, earlier.index};
 }
 
-// Nobody refers to it by name, and no name can have these characters.
+// Nobody refers to such an object by name, and no real name can have these characters.
 template <typename Object>
 void ClusterBuilder::PutUnnamed(Object object) {
   if constexpr (std::is_same_v<Object, Namespace>) return;

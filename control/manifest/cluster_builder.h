@@ -14,14 +14,14 @@ namespace sluice {
 
 class ClusterBuilder {
  public:
-  // Objects come in the order of files and lines. Of one that is there already, the later place counts, as if each were
-  // applied in turn; a note says where the other is, or an error, if the two differ. One that is refused does not count
-  // where another is not refused: neither would the API server have taken it.
+  // Objects must come in the order of files and lines. If an object comes again, the later place counts, as if each
+  // were applied in turn. A note, or an error if the two differ, says where the other is. A refused object does not
+  // count if another one is not refused: the API server would not have taken the refused one either.
   void Add(DecodedObject object, const std::string& file);
   void AddDiagnostics(const Diagnostics& diagnostics);
-  // Of this file or folder it is not known, in whole or in part, what it holds.
+  // Notes that nobody knows what this file or folder holds, as a whole or in part.
   void AddUnread(const std::string& path) { result_.unread.push_back(path); }
-  // Makes up the namespaces that are named but not declared (NP-33).
+  // Makes up the namespaces that are used but not declared (NP-33).
   Manifests Finish() &&;
 
  private:
@@ -29,7 +29,7 @@ class ClusterBuilder {
     const std::string* file;
     std::uint32_t line;
     DecodedObject::Outcome outcome;
-    std::size_t index;  // among its kind's, in the cluster
+    std::size_t index;  // in the cluster's list of its kind
   };
 
   template <typename Object>
@@ -39,7 +39,7 @@ class ClusterBuilder {
 
   Manifests result_;
   std::unordered_map<std::string, Place> places_;  // by ObjectKey::ToString
-  std::unordered_set<std::string> files_;          // names that places refer to
+  std::unordered_set<std::string> files_;          // file names that places refer to
   std::size_t unnamed_ = 0;
 };
 

@@ -5,7 +5,7 @@
 namespace sluice {
 namespace {
 
-constexpr int kMostLevels = 6;  // of spec: spec.ingress[].from[].podSelector.matchLabels
+constexpr int kMostLevels = 6;  // below spec: spec.ingress[].from[].podSelector.matchLabels
 
 void Walk(const ValueTree& tree, const Value& value, const std::string& path, int levels, FieldLines& into) {
   into.lines.emplace(path, tree.LineOf(value.key.empty() ? value.position : value.key_position));

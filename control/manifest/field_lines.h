@@ -1,5 +1,5 @@
-// Where the fields of an object stand in its file, and what it says that policy does not need but `lint` does. Kept
-// only where ReadSettings asks for it.
+// The lines of an object's fields in its file, and what `lint` needs but policy does not. Kept only if
+// ReadSettings asks for it.
 #ifndef SLUICE_CONTROL_MANIFEST_FIELD_LINES_H_
 #define SLUICE_CONTROL_MANIFEST_FIELD_LINES_H_
 
@@ -16,13 +16,13 @@
 namespace sluice {
 
 struct FieldLines {
-  // By path below the object, as diagnostics write it: "spec.ingress[0].from[1]". 1-based. Of a policy's spec alone.
+  // By path in the object, as diagnostics write it: "spec.ingress[0].from[1]". 1-based. Only for the spec of a policy.
   std::map<std::string, std::uint32_t, std::less<>> lines;
-  // Of a Pod: (protocol, containerPort) of all ports that its containers declare, named or not.
+  // For a Pod: (protocol, containerPort) of all ports that its containers declare, named or not.
   std::set<std::pair<std::uint8_t, std::uint16_t>> container_ports;
 
   bool Has(std::string_view path) const { return lines.find(path) != lines.end(); }
-  // The line of the field, or of the nearest one that holds it; 0: none is known.
+  // The line of the field, or of the nearest field that contains it; 0: none is known.
   std::uint32_t LineOf(std::string_view path) const;
 };
 

@@ -26,7 +26,7 @@ void FileDecoder::Item(const ValueTree& tree, const TypeMeta& item_type) {
 
 void FileDecoder::ListEnd(const ValueTree& list) {
   if (!Readable(list, {})) return;
-  // What has items but is no list is an object with a field too many: its decoder says so.
+  // An object that has items but is no list has a field too many: its decoder reports that.
   if (!IsObjectList(*list.root())) return Document(list);
   if (!list.has_duplicates()) return;
   for (const Value* entry = list.root()->first; entry != nullptr; entry = entry->next) {
@@ -62,7 +62,7 @@ void FileDecoder::Mistaken(std::uint32_t line, std::string why) {
 void FileDecoder::Partial(const ValueTree& tree, const TypeMeta& item_type) {
   const Value* object = tree.partial();
   if (object == nullptr || object->kind != Value::Kind::kMap || IsObjectList(*object)) return;
-  Diagnostics known;  // why the object is not whole has been told
+  Diagnostics known;  // why the object is not whole is already reported
   DecodedObject decoded = DecodeObject(tree, *object, item_type, path_, known);
   if (decoded.outcome == DecodedObject::Outcome::kRefused) result_.objects.push_back(std::move(decoded));
 }

@@ -1,4 +1,4 @@
-// What one manifest file holds. Readers hand it trees, one object at a time; it keeps the decoded objects.
+// What one manifest file holds. Readers give it trees, one object at a time, and it keeps the decoded objects.
 #ifndef SLUICE_CONTROL_MANIFEST_FILE_DECODER_H_
 #define SLUICE_CONTROL_MANIFEST_FILE_DECODER_H_
 
@@ -16,18 +16,18 @@
 namespace sluice {
 
 struct FileObjects {
-  std::deque<DecodedObject> objects;  // in the file's order; those skipped are left out
+  std::deque<DecodedObject> objects;  // in the file's order, without skipped ones
   Diagnostics diagnostics;
-  bool broken = false;  // some part could not be read, so that it is not known which objects it held
-  bool unread = false;  // some part is no YAML or JSON: it is not known which pods it would have bound
+  bool broken = false;  // some part could not be read, so nobody knows which objects it held
+  bool unread = false;  // some part is no YAML or JSON, so nobody knows which pods it would have bound
 
-  // True iff what stands for some object may bind less than it was meant to (DecodedObject::unclear).
+  // True iff the stand-in for some object may bind less than the object was meant to (DecodedObject::unclear).
   bool HoldsUnclear() const;
 };
 
 class FileDecoder : public TreeSink {
  public:
-  // `path` names the file in diagnostics. With `keep_lines`, objects know where their fields stand.
+  // `path` names the file in diagnostics. With `keep_lines`, objects know the lines of their fields.
   explicit FileDecoder(std::string path, bool keep_lines = false) : path_(std::move(path)), keep_lines_(keep_lines) {}
 
   void Document(const ValueTree& tree) override;
@@ -37,7 +37,7 @@ class FileDecoder : public TreeSink {
   void Mistaken(std::uint32_t line, std::string why) override;
   void Partial(const ValueTree& tree, const TypeMeta& item_type) override;
 
-  // What the next part of the file holds, which was read by itself.
+  // Appends what the next part of the file holds. That part was read by itself.
   void Append(FileDecoder part);
 
   FileObjects Take() &&;
@@ -45,7 +45,7 @@ class FileDecoder : public TreeSink {
   bool keeps_lines() const { return keep_lines_; }
 
  private:
-  // A file's further diagnostics are counted, not kept.
+  // Further diagnostics of a file are counted, not kept.
   static constexpr std::size_t kMostDiagnostics = 1000;
 
   void Decode(const ValueTree& tree, const Value& object, const TypeMeta& item_type);

@@ -25,7 +25,7 @@ bool IsManifestName(const fs::path& name) {
   return extension == ".yaml" || extension == ".yml" || extension == ".json";
 }
 
-// A manifest's but for capital letters, which kubectl passes over as well.
+// The name of a manifest, except for capital letters. kubectl skips such files, too.
 bool IsCapitalManifestName(const fs::path& name) {
   std::string extension = name.extension().string();
   std::transform(extension.begin(), extension.end(), extension.begin(),
@@ -72,7 +72,7 @@ class Lister {
 
   void Folder(const std::string& path, const struct stat& status) {
     list_.others.push_back({path, StampFrom(status)});
-    if (!folders_.insert({status.st_dev, status.st_ino}).second) return;  // by a link, perhaps to itself
+    if (!folders_.insert({status.st_dev, status.st_ino}).second) return;  // seen before, by a link, perhaps to itself
     list_.watched.push_back({path, true, {}});
     std::error_code error;
     std::vector<std::pair<std::string, bool>> entries;  // name, and whether it is a link
@@ -83,14 +83,14 @@ class Lister {
     if (error) return Unreadable(path, error.value(), true);
     std::sort(entries.begin(), entries.end());
     for (const auto& [name, is_link] : entries) {
-      // Hidden: editors' files, version control, and the generations of a mounted ConfigMap.
+      // Hidden files: from editors, version control, and the generations of a mounted ConfigMap.
       if (name.starts_with('.')) continue;
       const std::string child = (fs::path(path) / name).string();
       if (is_link) trail_.Follow(child);
       struct stat child_status;
       if (stat(child.c_str(), &child_status) != 0) {
         if (errno == ENOENT && !is_link) continue;  // removed since the folder was listed
-        // What is in the folder may be listed, but not looked at.
+        // The names in the folder can be listed, but the files cannot be read.
         if (errno == EACCES && !is_link) return Unreadable(path, EACCES, true);
         Unreadable(child, errno, IsManifestName(child));
       } else if (S_ISDIR(child_status.st_mode)) {
@@ -121,13 +121,13 @@ class Lister {
 
   FileList list_;
   PathTrail trail_;
-  std::size_t seen_ = 0;  // manifests, those that an earlier path named too included
+  std::size_t seen_ = 0;  // manifests, also those that an earlier path named
   std::set<Identity> files_;
   std::set<Identity> folders_;
 };
 
-// YAML holds all of JSON, but simdjson reads it 30 times as fast: a file whose name says nothing goes by its first
-// character.
+// YAML includes all of JSON, but simdjson reads it 30 times as fast. So if the name of a file does not tell,
+// its first character does.
 bool IsJson(const std::string& path, std::istream& in) {
   const fs::path extension = fs::path(path).extension();
   if (extension == ".yaml" || extension == ".yml") return false;

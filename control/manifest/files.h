@@ -1,4 +1,4 @@
-// Which files the paths of a source name, and what one file holds.
+// Which files the paths of a source lead to, and what one file holds.
 #ifndef SLUICE_CONTROL_MANIFEST_FILES_H_
 #define SLUICE_CONTROL_MANIFEST_FILES_H_
 
@@ -13,7 +13,7 @@
 
 namespace sluice {
 
-// Tells a file or folder from what it was: equal stamps, equal content.
+// Shows whether a file or folder has changed: equal stamps, equal content.
 struct FileStamp {
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
@@ -31,7 +31,7 @@ struct ManifestFile {
   friend auto operator<=>(const ManifestFile&, const ManifestFile&) = default;
 };
 
-// A folder, a given path or a link of which it is not known what it holds.
+// A folder, a given path or a link, if nobody knows what it holds.
 struct UnreadablePath {
   std::string path;
   std::size_t place = 0;  // what it holds would come before files[place]
@@ -41,14 +41,14 @@ struct UnreadablePath {
 };
 
 struct FileList {
-  std::vector<ManifestFile> files;     // in the order of the paths, each folder's sorted; each file once
-  std::vector<ManifestFile> others;    // further paths that decide what the list is: folders, further names of files
-  std::vector<WatchedFolder> watched;  // where whatever changes the list or its files shows
+  std::vector<ManifestFile> files;     // in the order of the paths, sorted in each folder; each file once
+  std::vector<ManifestFile> others;    // further paths that decide what the list is: folders, and other names of files
+  std::vector<WatchedFolder> watched;  // folders in which every change of the list or its files shows
   std::vector<UnreadablePath> unreadable;  // in order
   Diagnostics diagnostics;
 };
 
-// What the path names now; zeros where that is nothing.
+// The stamp of what the path leads to now; zeros if that is nothing.
 FileStamp StampOf(const std::string& path);
 
 FileList ListManifests(const std::vector<std::string>& paths);

@@ -28,7 +28,7 @@ bool FolderWatch::Watch(const std::vector<WatchedFolder>& folders) {
   for (const WatchedFolder& folder : folders) {
     const int descriptor = inotify_add_watch(fd_, folder.path.c_str(), kEvents);
     if (descriptor >= 0) {
-      // Two paths may lead to one folder, which has one descriptor.
+      // Two paths may lead to one folder, which then has one descriptor.
       Scope& scope = watched[descriptor];
       scope.whole |= folder.whole;
       scope.names.insert(folder.names.begin(), folder.names.end());
@@ -38,7 +38,7 @@ bool FolderWatch::Watch(const std::vector<WatchedFolder>& folders) {
     }
   }
   for (const auto& [descriptor, scope] : scopes_) {
-    // Fails where the folder is gone, and its watch with it.
+    // Fails if the folder is gone, and its watch with it.
     if (!watched.contains(descriptor)) inotify_rm_watch(fd_, descriptor);
   }
   const bool is_new = std::any_of(watched.begin(), watched.end(), [this](const auto& entry) {
@@ -71,7 +71,7 @@ bool FolderWatch::Counts(const inotify_event& event) const {
   if ((event.mask & IN_Q_OVERFLOW) != 0) return true;
   const auto scope = scopes_.find(event.wd);
   if (scope == scopes_.end()) return false;
-  // Without a name it is about the folder itself.
+  // An event without a name is about the folder itself.
   return scope->second.whole || event.len == 0 || scope->second.names.contains(event.name);
 }
 

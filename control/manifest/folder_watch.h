@@ -1,4 +1,4 @@
-// inotify on a set of folders: says that something in them changed, not what.
+// inotify on a set of folders: tells that something in them changed, not what.
 #ifndef SLUICE_CONTROL_MANIFEST_FOLDER_WATCH_H_
 #define SLUICE_CONTROL_MANIFEST_FOLDER_WATCH_H_
 
@@ -13,8 +13,8 @@ namespace sluice {
 
 struct WatchedFolder {
   std::string path;
-  bool whole = false;           // whatever happens in it counts
-  std::set<std::string> names;  // else what happens to these
+  bool whole = false;           // every change in it counts
+  std::set<std::string> names;  // if not whole: only changes of these count
 };
 
 // Not safe to share between threads.
@@ -25,12 +25,12 @@ class FolderWatch {
   FolderWatch(const FolderWatch&) = delete;
   FolderWatch& operator=(const FolderWatch&) = delete;
 
-  // Watches these folders and no others; one that is not there is left out. Returns true iff something is watched that
-  // was not before, so that it may have changed unseen. Where the kernel refuses, watching ends: fd() is -1.
+  // Watches these folders and no others; leaves out missing ones. Returns true iff it watches something that it did not
+  // watch before, which may have changed unseen. If the kernel refuses, watching ends: fd() is -1.
   bool Watch(const std::vector<WatchedFolder>& folders);
   // Readable when something changed; -1: not watching.
   int fd() const { return fd_; }
-  // Takes all events. True iff there were any that count.
+  // Takes all events. True iff some of them counted.
   bool Drain();
 
  private:

@@ -20,12 +20,12 @@ static_assert(JsonPart::kPadding >= simdjson::SIMDJSON_PADDING);
 
 class ObjectReader {
  public:
-  // Fills `tree` with the object in `text`, which begins in `line`; the tree is valid until the next call. False, with
-  // `why`, where it is no JSON: the tree is then partial.
+  // Fills `tree` with the object in `text`, which begins in `line`. The tree is valid until the next call. False, with
+  // `why`: it is no JSON; the tree is then partial.
   bool Read(std::string_view text, std::uint32_t line, ValueTree& tree) {
     tree.Clear(text, line);
     ondemand::document document;
-    bool begun = false;  // before that a document has no location
+    bool begun = false;  // before this, a document has no location
     try {
       document = parser_.iterate(text.data(), text.size(), text.size() + JsonPart::kPadding);
       begun = true;
@@ -59,7 +59,7 @@ class ObjectReader {
     tree.End();
   }
 
-  // Past a failure the tree takes nothing more, and Add goes no deeper than kMaxDepth.
+  // After a failure the tree takes nothing more, and Add goes no deeper than kMaxDepth.
   static void Add(ondemand::value value, std::string_view text, ValueTree& tree) {
     const std::string_view token = std::string_view(value.raw_json_token());
     const auto position = static_cast<std::uint32_t>(token.data() - text.data());
@@ -96,7 +96,7 @@ class ObjectReader {
     if (value.get_int64().get(integer) == simdjson::SUCCESS) {
       tree.Integer(integer, written, position);
     } else {
-      tree.Float(double(value.get_double()), written, position);  // throws where it is no number either
+      tree.Float(double(value.get_double()), written, position);  // throws if it is no number either
     }
   }
 
@@ -136,7 +136,7 @@ void ReadPart(const JsonPart& part, FileDecoder& decoder) {
         decoder.ListEnd(tree);
         break;
       case PieceKind::kListBegin: {
-        // Where it is no JSON, the list's end tells, and its items are read meanwhile.
+        // If the list is no JSON, its end reports that. Meanwhile its items are read.
         const Value* root = readable ? tree.root() : nullptr;
         is_list = root == nullptr || root->Find("kind") == nullptr || IsListKind(root->Find("kind")->text);
         item_type = root == nullptr ? TypeMeta{} : ItemTypeOf(*root);

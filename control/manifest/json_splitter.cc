@@ -7,11 +7,11 @@
 namespace sluice {
 namespace {
 
-// Read at once: no more than a part needs.
+// Bytes read at once: no more than a part needs.
 constexpr std::size_t kLeastBlockBytes = 4 << 10;
 constexpr std::size_t kMostBlockBytes = 256 << 10;
 constexpr std::size_t kMaxPieceBytes = 16 << 20;
-// Each broken document may cost reading kMaxPieceBytes again.
+// Each broken document may cost a second reading of kMaxPieceBytes.
 constexpr int kMostBroken = 100;
 
 consteval std::array<bool, 256> MarksOf(std::string_view bytes) {
@@ -73,9 +73,9 @@ std::optional<JsonPart::Piece> JsonSplitter::NextPiece() {
   }
 }
 
-// The document's own level: keys, and values to skip. Called at its start and again behind its items.
+// Scans the document's own level: keys, and values to skip. Called at its start and again after its items.
 JsonPart::Piece JsonSplitter::ScanDocument() {
-  std::string key;  // the latest, cut short
+  std::string key;  // the latest key, cut short
   bool in_value = in_list_;
   for (;;) {
     const int next = SkipSpace();
@@ -205,7 +205,7 @@ JsonPart::Piece JsonSplitter::Broken(std::string why) {
   const std::uint32_t line = too_large_ ? start_line_ : line_;
   too_large_ = false;
   where_ = Where::kBetween;
-  // What was swallowed in search of an end may hold whole documents: back to the first line.
+  // The text that was skipped to find an end may hold whole documents. So this goes back to its first line.
   at_ = start_;
   line_ = start_line_;
   if (++broken_ == kMostBroken) {

@@ -1,7 +1,7 @@
-// A stream of JSON documents cut into the objects that a parser reads one at a time: each document, or each item of a
-// document's `items`. simdjson indexes a whole document before it reads it, and a List of a cluster is one document:
-// cut first, memory stays that of the largest object, and objects can be read side by side. Finds ends by strings and
-// brackets alone; what is between them is simdjson's to judge.
+// Cuts a stream of JSON documents into the objects that a parser reads one at a time: each document, or each item of a
+// document's `items`. simdjson indexes a whole document before it reads it, and a List of a cluster is one document.
+// Cut first, it takes only the memory of the largest object, and objects can be read in parallel. The splitter finds
+// ends by strings and brackets alone; simdjson judges what is between them.
 #ifndef SLUICE_CONTROL_MANIFEST_JSON_SPLITTER_H_
 #define SLUICE_CONTROL_MANIFEST_JSON_SPLITTER_H_
 
@@ -16,24 +16,24 @@
 
 namespace sluice {
 
-// Some pieces of the stream, in order. One that begins within a list begins with that list's kListBegin.
+// Some pieces of the stream, in order. A part that begins within a list begins with that list's kListBegin.
 struct JsonPart {
-  // Bytes that may be read (not used) behind a piece's text: simdjson's padding.
+  // Bytes after a piece's text that may be read (not used): simdjson's padding.
   static constexpr std::size_t kPadding = 64;
 
   struct Piece {
     enum class Kind : std::uint8_t {
       kDocument,
-      kListBegin,  // text: the document so far, closed, as if its items were none
+      kListBegin,  // text: the document so far, closed, as if it had no items
       kItem,
       kListEnd,  // text: the document without its items
       kBroken,   // text: why
     };
     Kind kind;
     std::uint32_t line;     // 1-based, of its first character
-    std::size_t begin = 0;  // its text, where it has none of its own: in `text`
+    std::size_t begin = 0;  // if own_text is empty: where the piece is in `text`
     std::size_t length = 0;
-    std::string own_text = {};  // `length` characters, and kPadding
+    std::string own_text = {};  // `length` characters, then kPadding
   };
 
   std::string_view TextOf(const Piece& piece) const {
@@ -47,10 +47,10 @@ struct JsonPart {
 
 class JsonSplitter {
  public:
-  // Of a part, about `part_bytes`.
+  // Each part has about `part_bytes`.
   JsonSplitter(std::istream& in, std::size_t part_bytes);
 
-  // False: there is no more.
+  // False: there are no more parts.
   bool Next(JsonPart& part);
 
  private:
@@ -62,21 +62,21 @@ class JsonSplitter {
 
   int Peek() { return at_ < end_ || Refill() ? static_cast<unsigned char>(buffer_[at_]) : kEof; }
   void Advance() { line_ += buffer_[at_++] == '\n' ? 1 : 0; }
-  // To the next byte that is one of `marks`; line ends must be among them, for Advance() to count. False: there is
-  // none.
+  // Moves to the next byte that is one of `marks`. Line ends must be among them, so that Advance() counts
+  // them. False: there is none.
   bool SkipTo(const Marks& marks);
-  // Keeps what is from start_ on. False at the end of the stream, or where the piece is larger than we take.
+  // Keeps the bytes from start_ on. False at the end of the stream, or if the piece is larger than we take.
   bool Refill();
   int SkipSpace();
-  // Over a string, from its opening quote on. False: it has no end.
+  // Moves past a string, from its opening quote. False: it has no end.
   bool SkipString();
-  // Over a value that opens with a bracket, to its end.
+  // Moves past a value that opens with a bracket, to its end.
   bool SkipBalanced();
-  // Nothing: the stream has ended.
+  // Returns nothing at the end of the stream.
   std::optional<Piece> NextPiece();
   Piece ScanDocument();
   Piece ScanItem();
-  // Goes to the next line that opens a document.
+  // Moves to the next line that opens a document.
   Piece Broken(std::string why);
   Piece ListBegin() const {
     return {Piece::Kind::kListBegin, document_line_, 0, closed_list_.size(), Padded(closed_list_)};
@@ -88,10 +88,10 @@ class JsonSplitter {
   std::istream& in_;
   const std::size_t part_bytes_;
   std::string buffer_;
-  std::size_t kept_ = 0;   // of the buffer: up to here it is the part's
+  std::size_t kept_ = 0;   // up to here, the buffer belongs to the part
   std::size_t start_ = 0;  // of the current piece
   std::size_t at_ = 0;     // the next character
-  std::size_t end_ = 0;    // of what was read
+  std::size_t end_ = 0;    // of the bytes that were read
   std::uint32_t line_ = 1;
   std::uint32_t start_line_ = 1;
   Where where_ = Where::kBetween;
@@ -99,7 +99,7 @@ class JsonSplitter {
   bool in_list_ = false;  // the document has shown items
   bool first_item_ = false;
   std::uint32_t document_line_ = 1;
-  std::string list_;  // the document less its items
+  std::string list_;  // the document without its items
   std::string closed_list_;
   int broken_ = 0;
 };

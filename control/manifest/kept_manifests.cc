@@ -15,7 +15,7 @@ constexpr std::size_t kRecordBytes = std::size_t{1} << 20;
 
 enum class Item : std::uint8_t { kFile, kObject, kReadable, kUnread, kEnd };
 
-// The fields of each type, which must be all: a type that gets another one does not compile here until it is named.
+// All fields of each type: if a type gets another field, this does not compile until the field is named here.
 template <typename T, typename Of>
 concept Is = std::is_same_v<std::remove_const_t<T>, Of>;
 
@@ -132,7 +132,7 @@ concept HasFields = requires(T& object) {
 template <typename T>
 concept IsNumber = std::is_integral_v<T> || std::is_enum_v<T>;
 
-// Numbers in groups of seven bits, the lowest first; a length before what has one.
+// Numbers are written in groups of seven bits, the lowest first. Texts and lists begin with their length.
 class Writer {
  public:
   explicit Writer(std::string& bytes) : bytes_(bytes) {}
@@ -225,7 +225,7 @@ class Reader {
   }
 
  private:
-  // Of a text or list, whose entries take a byte each at least.
+  // The length of a text or list. Each entry takes at least one byte.
   std::size_t Size() {
     std::size_t size = 0;
     Get(size);

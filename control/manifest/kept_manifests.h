@@ -1,7 +1,7 @@
-// What manifests said last, as records of bytes, so that a restart knows the last good version of each object (NP-16).
+// What manifests said last, as records of bytes. With it, a restart knows the last good version of each object (NP-16).
 //
-// The records are this version's own: they name the number of each object's fields, and those of another version are
-// refused, never misread. Pure functions; any thread.
+// The records belong to one version of Sluice: they state the number of each object's fields. Records of another
+// version are refused, never misread. Pure functions; any thread.
 #ifndef SLUICE_CONTROL_MANIFEST_KEPT_MANIFESTS_H_
 #define SLUICE_CONTROL_MANIFEST_KEPT_MANIFESTS_H_
 
@@ -17,19 +17,19 @@ namespace sluice {
 
 struct KeptFile {
   std::string path;
-  std::deque<DecodedObject> objects;  // those that are good
+  std::deque<DecodedObject> objects;  // the good ones
 };
 
 struct KeptManifests {
   std::vector<KeptFile> files;        // each once
   std::vector<std::string> readable;  // folders and given paths that could be read
-  std::vector<std::string> unread;    // what was put into force although it could not be read whole
+  std::vector<std::string> unread;    // paths that could not be read whole when they were put into force
 };
 
-// Cuts what is kept into records of about a megabyte each. The last one says that it is.
+// Cuts what is kept into records of about a megabyte each. The last record is marked as the last.
 class KeptManifestsEncoder {
  public:
-  // Files first, each once, with their good objects in any number of calls of Add; then the lists; then Take.
+  // First the files, each once, with their good objects in any number of calls of Add; then the lists; then Take.
   void BeginFile(const std::string& path);
   void Add(const DecodedObject& object);
   void AddReadable(const std::string& path);
@@ -44,13 +44,13 @@ class KeptManifestsEncoder {
   std::string path_;
 };
 
-// Puts it together again.
+// Puts the records together again.
 class KeptManifestsDecoder {
  public:
-  // False: the bytes are none of this version's; then the decoder is of no more use.
+  // False: the bytes are no record of this version; the decoder is useless afterwards.
   bool Add(std::string_view record);
   bool complete() const { return complete_; }
-  // Once complete.
+  // Requires complete().
   KeptManifests Take() { return std::move(kept_); }
 
  private:

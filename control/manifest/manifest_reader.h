@@ -1,4 +1,4 @@
-// Reads manifests from files and folders, once. For a source that is read again and watched: manifest/source.h.
+// Reads manifests from files and folders, once. manifest/source.h reads them again and watches them.
 #ifndef SLUICE_CONTROL_MANIFEST_MANIFEST_READER_H_
 #define SLUICE_CONTROL_MANIFEST_MANIFEST_READER_H_
 
@@ -15,30 +15,30 @@
 
 namespace sluice {
 
-// Where an object stands that is in the cluster.
+// The place of an object that is in the cluster.
 struct ObjectPlace {
   std::string file;
   std::uint32_t line = 0;
   std::shared_ptr<const FieldLines> lines;  // never null
-  std::string object = {};                  // what stands there, where it is another (lint/promoted.h)
+  std::string object = {};                  // if another object is there: which (lint/promoted.h)
 };
 
 struct Manifests {
-  Cluster cluster;          // every object that was accepted, and what stands for those refused (NP-16)
+  Cluster cluster;          // all accepted objects, and the stand-ins for refused ones (NP-16)
   Diagnostics diagnostics;  // in the order of files and lines
-  // Files and folders that hold something which cannot be read, and of which no earlier version is in `cluster`: which
-  // pods they were meant to bind is not known. Errors among the diagnostics say why. Each path once, in order.
+  // Files and folders with a part that cannot be read and has no earlier version in `cluster`: nobody knows which pods
+  // that part was meant to bind. Errors among the diagnostics say why. Each path once, in order.
   std::vector<std::string> unread;
   // By ObjectKey::ToString ("NetworkPolicy shop/web"); empty unless ReadSettings::keep_lines.
   std::unordered_map<std::string, ObjectPlace> places;
 };
 
-// Reads each path: a file, or a folder with all its .yaml, .yml and .json files (names that begin with a dot left out).
-// The order is that of the paths and within a folder that of `kubectl apply -R -f FOLDER`: by name, byte by byte, a
-// subfolder's files in its place; of an object in two places the later counts (ClusterBuilder). A file may hold many
-// documents and Lists; JSON is read where the name ends in .json. Namespaces that a Pod or NetworkPolicy names and no
-// manifest declares are made up (NP-33). Never throws: whatever cannot be read or decoded is an error among the
-// diagnostics, and the rest is read. Blocks on the file system.
+// Reads each path: a file, or a folder with all its .yaml, .yml and .json files (except names that begin with a dot).
+// The order is that of the paths, and in a folder that of `kubectl apply -R -f FOLDER`: by name, byte by byte, a
+// subfolder's files in its place. If an object is in two places, the later counts (ClusterBuilder). A file may hold
+// many documents and Lists; it is read as JSON if its name ends in .json. Makes up namespaces that a Pod or
+// NetworkPolicy names and no manifest declares (NP-33). Never throws: what cannot be read or decoded becomes an error
+// in the diagnostics, and the rest is read. Blocks on the file system.
 Manifests ReadManifests(const std::vector<std::string>& paths, const ReadSettings& settings = {});
 
 }  // namespace sluice

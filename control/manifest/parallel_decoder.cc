@@ -6,7 +6,7 @@
 namespace sluice {
 namespace {
 
-// For each thread: parts that wait, are worked on, or wait for an earlier one to be done.
+// For each thread: parts that wait, are in progress, or wait for an earlier part.
 constexpr std::size_t kMostTasks = 4;
 
 }  // namespace
@@ -27,7 +27,7 @@ void ParallelDecoder::Add(Part part) {
   work_.notify_one();
   for (;;) {
     HandOver(lock);
-    if (tasks_.size() - begun_ >= threads_) {  // one waits for each helper: the caller decodes another
+    if (tasks_.size() - begun_ >= threads_) {  // a part waits for each helper, so the caller decodes one
       DecodeOne(lock);
     } else if (tasks_.size() >= kMostTasks * threads_) {
       done_.wait(lock, [this] { return tasks_.front().done; });
@@ -50,7 +50,7 @@ void ParallelDecoder::StartHelpers() {
   try {
     for (unsigned i = 1; i < threads_; ++i) helpers_.emplace_back([this] { Help(); });
   } catch (const std::system_error&) {
-    // As many as the system lets us have; the caller does the rest.
+    // As many threads as the system lets us have; the caller does the rest.
   }
 }
 
@@ -65,7 +65,7 @@ void ParallelDecoder::Help() {
 
 bool ParallelDecoder::DecodeOne(std::unique_lock<std::mutex>& lock) {
   if (begun_ == tasks_.size()) return false;
-  Task& task = tasks_[begun_++];  // stays where it is: a deque moves none of its elements
+  Task& task = tasks_[begun_++];  // its address stays: a deque does not move its elements
   lock.unlock();
   std::exchange(task.part, nullptr)(task.decoder);
   lock.lock();

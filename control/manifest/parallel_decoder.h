@@ -1,5 +1,5 @@
-// The parts of a file decoded side by side, on several threads; what they hold comes together in the file's order, as
-// if one thread had read them one after the other.
+// Decodes the parts of a file on several threads. The results come together in the file's order, as if one thread had
+// read the parts one after the other.
 #ifndef SLUICE_CONTROL_MANIFEST_PARALLEL_DECODER_H_
 #define SLUICE_CONTROL_MANIFEST_PARALLEL_DECODER_H_
 
@@ -15,21 +15,21 @@
 
 namespace sluice {
 
-// Used by one thread, which takes its share of the work. The others start with the second part, run where the thread
-// that started them may run, and are gone when this is.
+// For use by one thread, which does its share of the work. The other threads start with the second part, run on the
+// same processors as the thread that started them, and end before this object does.
 class ParallelDecoder {
  public:
   // Decodes one part, which it owns, into a decoder of its own. Called once, on any of the threads.
   using Part = std::function<void(FileDecoder&)>;
 
-  // `whole`, which outlives it, gets what all parts hold. `threads` counts the caller's; 1: no other is started.
+  // `whole` must outlive this and gets what all parts hold. `threads` includes the caller's; 1: no other is started.
   ParallelDecoder(FileDecoder& whole, unsigned threads) : whole_(whole), threads_(threads) {}
-  // Waits for the parts that were begun; those that were not are dropped.
+  // Waits for the parts in progress; drops those that were not begun.
   ~ParallelDecoder();
   ParallelDecoder(const ParallelDecoder&) = delete;
   ParallelDecoder& operator=(const ParallelDecoder&) = delete;
 
-  // Takes the file's next part. Decodes or waits where many are under way: memory is that of a few parts a thread.
+  // Takes the file's next part. If many are in progress, decodes or waits: memory stays that of a few parts a thread.
   void Add(Part part);
   // Returns when `whole` has all parts.
   void Finish();
@@ -43,17 +43,17 @@ class ParallelDecoder {
 
   void StartHelpers();
   void Help();
-  // Decodes the first part that nobody has begun. False: there is none. Unlocks meanwhile.
+  // Decodes the first part that nobody has begun. False: there is none. Unlocks while it decodes.
   bool DecodeOne(std::unique_lock<std::mutex>& lock);
-  // Hands over what is done, up to the first part that is not.
+  // Hands over finished parts, up to the first that is not finished.
   void HandOver(std::unique_lock<std::mutex>& lock);
 
   FileDecoder& whole_;
   const unsigned threads_;
   std::mutex mutex_;
-  std::condition_variable work_;  // a part to begin, or the end
+  std::condition_variable work_;  // there is a part to begin, or it is the end
   std::condition_variable done_;  // a part is done
-  std::deque<Task> tasks_;        // in order: handed over from the front
+  std::deque<Task> tasks_;        // in order; handed over from the front
   std::size_t begun_ = 0;         // of tasks_, from the front
   bool closing_ = false;
   std::vector<std::thread> helpers_;

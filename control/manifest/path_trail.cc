@@ -13,10 +13,10 @@
 namespace sluice {
 namespace {
 
-// As many as the kernel follows (path_resolution(7)).
+// As many links as the kernel follows (path_resolution(7)).
 constexpr int kMostLinks = 40;
 
-// Puts the names of `path` on `left`, the first on top.
+// Puts the names of `path` on `left`, the first name on top.
 void Push(std::string_view path, std::vector<std::string>& left) {
   for (std::size_t end = path.size(); end != 0;) {
     const std::size_t slash = path.find_last_of('/', end - 1);

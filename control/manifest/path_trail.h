@@ -1,5 +1,5 @@
-// Every name that the kernel looks up on the way along a path, links followed: to replace one of them is to change what
-// the path names.
+// All names that the kernel looks up along a path, with links followed. Replacing one of them
+// changes what the path leads to.
 #ifndef SLUICE_CONTROL_MANIFEST_PATH_TRAIL_H_
 #define SLUICE_CONTROL_MANIFEST_PATH_TRAIL_H_
 
@@ -10,14 +10,14 @@
 
 namespace sluice {
 
-// Not safe to share between threads. What it found out about a path it does not ask again: one serves one look at the
-// file system.
+// Not safe to share between threads. It never asks twice about a path, so one object serves for one
+// look at the file system.
 class PathTrail {
  public:
-  // Adds the names along `path`. Ends where something is missing or may not be read: that name is added still.
+  // Adds the names along `path`. Stops at a name that is missing or may not be read, after adding it.
   void Follow(const std::string& path);
 
-  // By folder, without links in its path.
+  // By folder; the folders' paths have no links.
   const std::map<std::string, std::set<std::string>>& names() const { return names_; }
 
  private:

@@ -1,4 +1,4 @@
-// How manifests are worked through; what comes out is the same.
+// How manifests are read. The result is always the same.
 #ifndef SLUICE_CONTROL_MANIFEST_READ_SETTINGS_H_
 #define SLUICE_CONTROL_MANIFEST_READ_SETTINGS_H_
 
@@ -7,12 +7,12 @@
 namespace sluice {
 
 struct ReadSettings {
-  // As many as there are processors that the calling thread may run on, 8 at most.
+  // The number of processors that the calling thread may run on, at most 8.
   static unsigned DefaultThreads();
 
-  unsigned threads = DefaultThreads();  // the caller's included; 1: no other is started
-  std::size_t part_bytes = 1 << 20;     // of text, about: what a thread takes at a time
-  bool keep_lines = false;              // Manifests::places: where each object and its fields stand
+  unsigned threads = DefaultThreads();  // with the caller's; 1: no other thread is started
+  std::size_t part_bytes = 1 << 20;     // of text, about; a thread takes this much at a time
+  bool keep_lines = false;              // Manifests::places: the lines of each object and its fields
 };
 
 }  // namespace sluice

@@ -24,25 +24,25 @@ using Outcome = DecodedObject::Outcome;
 
 constexpr auto kSettle = std::chrono::milliseconds(50);
 constexpr auto kLongestSettle = std::chrono::milliseconds(500);
-// How often to look, whatever inotify says or does not (network file systems, mounts, its own limits), and at how many
-// paths at most: a look takes some milliseconds, and many thousands of files take turns.
+// How often to look, whatever inotify reports (it misses network file systems and mounts, and has limits), and at how
+// many paths at most: a look takes some milliseconds, and many thousands of files are looked at in turns.
 constexpr auto kLookBehindInotify = std::chrono::seconds(2);
 constexpr auto kLookAlone = std::chrono::seconds(1);
 constexpr std::size_t kMostLooked = 4096;
-// File systems stamp in steps of their clock: a file this young may change again without a new stamp.
+// File systems stamp in steps of their clock: a file as young as this may change again without a new stamp.
 constexpr std::int64_t kStampStep_ns = 100'000'000;
 
 bool IsGood(const DecodedObject& object) {
   return object.outcome == Outcome::kAccepted || object.outcome == Outcome::kKept;
 }
 
-// True too of the folder itself.
+// Also true for the folder itself.
 bool IsWithin(const std::string& path, const std::string& folder) {
   return path.starts_with(folder) &&
          (folder.ends_with('/') || path.size() == folder.size() || path[folder.size()] == '/');
 }
 
-// By the time of its last change, which nobody can set.
+// Decides by the time of the last change, which nobody can set.
 bool IsYoung(const FileStamp& stamp) {
   const std::int64_t now_ns =
       std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -73,11 +73,11 @@ class ManifestSource::State {
   struct File {
     FileStamp stamp;
     bool settled = false;  // false: read again next time, whatever its stamp
-    bool known = false;    // what it holds, or held when it was last readable, is in `content`
+    bool known = false;    // `content` has what it holds, or held when it was last readable
     FileObjects content;
   };
   using Files = std::map<std::string, File>;
-  // The good objects of the last load, by name; made when first asked for.
+  // The good objects of the last load, by name; made when first needed.
   using GoodObjects = std::unordered_map<std::string, const DecodedObject*>;
 
   FileList List();
@@ -95,15 +95,15 @@ class ManifestSource::State {
   const ReadSettings settings_;
   std::optional<FolderWatch> watch_;
   Files files_;
-  bool unsettled_ = false;            // some file that the last load read is not settled
+  bool unsettled_ = false;            // some file of the last load is not settled
   std::vector<ManifestFile> listed_;  // by the last load
   std::vector<UnreadablePath> unreadable_;
-  std::set<std::string> readable_before_;  // folders and given paths that were, and have not become unreadable unseen
-  std::set<std::string> done_without_;     // by the process that we begin after
+  std::set<std::string> readable_before_;  // were readable, and have not become unreadable unseen
+  std::set<std::string> done_without_;     // by the process before this one
   std::vector<std::string> unread_;        // by the last load
-  std::vector<ManifestFile> looked_;       // all that looks compare, as it was last listed
+  std::vector<ManifestFile> looked_;       // everything that looks compare, as last listed
   std::size_t next_looked_ = 0;
-  bool listed_young_ = false;  // something may have changed since it was listed without a new stamp
+  bool listed_young_ = false;  // after listing, something may have changed without a new stamp
   std::optional<GoodObjects> good_;
   std::optional<Clock::time_point> first_event_;
   Clock::time_point last_event_;
@@ -126,7 +126,7 @@ Manifests ManifestSource::State::Load() {
     const File& read = files[file.path] = Read(file);
     unsettled_ = unsettled_ || !read.settled;
   }
-  // Only now that nothing looks for its last good version any more does what is unchanged move over.
+  // Unchanged files are moved only now, when nothing needs their last good versions any more.
   for (const ManifestFile& file : list.files) {
     if (!files.contains(file.path)) files.insert(files_.extract(file.path));
   }
@@ -182,7 +182,7 @@ void ManifestSource::State::Remember(KeptManifests kept) {
   done_without_.insert(kept.unread.begin(), kept.unread.end());
 }
 
-// Moves over what the last load had below that path, and returns the paths of the files.
+// Moves over what the last load had below that path. Returns the paths of these files.
 std::vector<std::string> ManifestSource::State::Keep(const std::string& unreadable, Files& files) {
   std::vector<std::string> kept;
   for (auto& [path, last] : files_) {
@@ -194,7 +194,7 @@ std::vector<std::string> ManifestSource::State::Keep(const std::string& unreadab
     kept.push_back(path);
   }
   std::sort(kept.begin(), kept.end(), [](const std::string& a, const std::string& b) {
-    return std::filesystem::path(a) < std::filesystem::path(b);  // name by name, as folders are listed
+    return std::filesystem::path(a) < std::filesystem::path(b);  // compares name by name, as folders are listed
   });
   return kept;
 }
@@ -209,7 +209,7 @@ void ManifestSource::State::NoteReadable(const FileList& list) {
   readable_before_ = std::move(readable);
 }
 
-// A folder that appears between listing and watching could change unseen: listed again until none is new.
+// A folder that appears between listing and watching could change unseen. So this lists again until none is new.
 FileList ManifestSource::State::List() {
   FileList list = ListManifests(paths_);
   for (int attempt = 0; watch_ && attempt < 10 && watch_->Watch(list.watched); ++attempt) list = ListManifests(paths_);
@@ -301,7 +301,7 @@ bool ManifestSource::State::ConsumeEvents() {
 
 // True iff something may have changed.
 bool ManifestSource::State::Look() {
-  // inotify tells of what changes without a new stamp.
+  // inotify reports changes that give no new stamp.
   if (fd() < 0 && (listed_young_ || unsettled_)) return true;
   for (std::size_t looks = std::min(kMostLooked, looked_.size()); looks > 0; --looks) {
     if (next_looked_ >= looked_.size()) next_looked_ = 0;
@@ -311,7 +311,7 @@ bool ManifestSource::State::Look() {
   return false;
 }
 
-// Events and looks tell too of what is no manifest of ours.
+// Events and looks also report files that are no manifests of ours.
 bool ManifestSource::State::Changed() {
   const FileList list = List();
   return unsettled_ || list.files != listed_ || list.unreadable != unreadable_;

@@ -1,4 +1,4 @@
-// Manifests that change while we run: remembers the last good version of every object, and notices changes.
+// Manifests that change while we run. Remembers the last good version of every object, and notices changes.
 //
 // The caller's loop, in one thread of its own:
 //   ManifestSource source(paths);
@@ -24,8 +24,8 @@ namespace sluice {
 class ManifestSource {
  public:
   enum class Watching {
-    kInotify,  // of every folder and link on the way to a file; looks as well, every two seconds
-    kRescan,   // looks alone, once a second: so too where the kernel refuses inotify
+    kInotify,  // on every folder and link on the way to a file; also looks, every two seconds
+    kRescan,   // only looks, once a second; also used if the kernel refuses inotify
   };
 
   explicit ManifestSource(std::vector<std::string> paths, Watching watching = Watching::kInotify,
@@ -34,27 +34,27 @@ class ManifestSource {
   ManifestSource(const ManifestSource&) = delete;
   ManifestSource& operator=(const ManifestSource&) = delete;
 
-  // What the manifests say now. Files that did not change are not read again. An object that is refused keeps its last
-  // good version (NP-16); a file that is broken or no longer readable keeps those of its objects that it does not name;
-  // an object or file that was removed is gone; a given path, or what a link names, is not removed but unreadable. The
-  // diagnostics are of all files, and notes say what was kept. Manifests::unread names what could not be read and has
-  // no earlier version: at a start, all that cannot be read; later, what has come since.
+  // What the manifests say now. Files that did not change are not read again. A refused object keeps its last good
+  // version (NP-16). A file that is broken or no longer readable keeps those of its objects that it does not name now.
+  // A removed object or file is gone; but a given path, or what a link names, counts as unreadable, not as removed. The
+  // diagnostics cover all files, and notes say what was kept. Manifests::unread names what could not be read and has no
+  // earlier version: at a start, all that cannot be read; later, what has come since.
   Manifests Load();
 
-  // What the last Load came to, for a process that begins anew: the good version of each object, and of what it does
-  // without.
+  // The result of the last Load, for a process that begins anew: the good version of each object, and the
+  // paths that it does without.
   std::vector<std::string> Records() const;
-  // Before the first Load, which then comes to what it would in the process that made these records.
+  // To be called before the first Load, which then gives what it would give in the process that made these records.
   void Remember(KeptManifests kept);
 
-  // To poll for input; -1 where inotify is not in use.
+  // To poll for input; -1 if inotify is not in use.
   int fd() const;
   // How long to poll at most, in milliseconds.
   int TimeoutMs() const;
-  // Takes what inotify reported, and looks at time stamps where it is time to: at 4,096 paths at most, in turns, so
-  // that a look takes milliseconds however many there are. True: something changed and has settled (50 ms without a
-  // further change, or half a second after the first), so Load is due. False: nothing yet; poll again with the new
-  // TimeoutMs.
+  // Takes what inotify reported, and looks at time stamps when it is time to: at up to 4,096 paths, in turns, so
+  // that a look takes milliseconds however many there are. True: something changed and has settled (50 ms
+  // without a further change, or half a second after the first), so Load is due. False: nothing to load yet;
+  // poll again with the new TimeoutMs.
   bool ConsumeEvents();
 
  private:

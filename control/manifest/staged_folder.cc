@@ -28,7 +28,7 @@ class Gatherer {
     diagnostics_->push_back(std::move(diagnostic));
   }
 
-  // `kind` is the one of the object that stages. Of two for one policy, the first counts.
+  // `kind`: of the object that stages. If two objects are staged for one policy, the first counts.
   template <typename Staged>
   void Add(Staged staged, std::string_view kind, std::vector<Staged>* all) {
     if (staged.action == StagedAction::kIgnore) return;

@@ -1,5 +1,5 @@
-// Folders of what is to be tried (`--staged`): the policies in them are staged as they stand, and staged objects say
-// for themselves what they are.
+// Folders of policies to be tried (`--staged`). Policies in them are staged as they are. Staged objects say
+// themselves what they stage.
 #ifndef SLUICE_CONTROL_MANIFEST_STAGED_FOLDER_H_
 #define SLUICE_CONTROL_MANIFEST_STAGED_FOLDER_H_
 
@@ -20,8 +20,8 @@ struct StagedSet {
   friend bool operator==(const StagedSet&, const StagedSet&) = default;
 };
 
-// What `folder`, as it was read, stages. What is refused there stages nothing, and its own diagnostics say why. A
-// warning in `diagnostics` tells of objects that cannot be staged, and of a policy that is staged twice there.
+// What `folder`, as it was read, stages. Refused objects stage nothing, and the folder's own diagnostics say why. A
+// warning in `diagnostics` reports objects that cannot be staged, and a policy that is staged twice in the folder.
 StagedSet StagedIn(const Manifests& folder, Diagnostics* diagnostics);
 
 }  // namespace sluice

@@ -1,4 +1,4 @@
-// Who takes what readers of manifests find in a file: trees of objects, in the file's order.
+// Receives what readers find in a manifest file: trees of objects, in the file's order.
 #ifndef SLUICE_CONTROL_MANIFEST_TREE_SINK_H_
 #define SLUICE_CONTROL_MANIFEST_TREE_SINK_H_
 
@@ -10,21 +10,21 @@
 
 namespace sluice {
 
-// Called by the thread that reads. A tree is the reader's, and as it is only until the call returns.
+// Called by the thread that reads. The tree belongs to the reader, and is valid only until the call returns.
 class TreeSink {
  public:
   virtual ~TreeSink() = default;
 
-  // A whole document: an object, or a list that was read at once. Nothing if it is empty.
+  // A whole document: an object, or a list that was read at once. The tree is empty if the document is.
   virtual void Document(const ValueTree& tree) = 0;
-  // An item of a list whose items are read one at a time, and what is around them once all are read.
+  // An item of a list whose items are read one at a time. ListEnd gets the rest of the list after all items.
   virtual void Item(const ValueTree& tree, const TypeMeta& item_type) = 0;
   virtual void ListEnd(const ValueTree& list) = 0;
   // A document, or the rest of one, that is no YAML or JSON.
   virtual void Broken(std::uint32_t line, std::string why) = 0;
-  // Something that is wrong, and keeps nothing from being read.
+  // A mistake that keeps nothing from being read.
   virtual void Mistaken(std::uint32_t line, std::string why) = 0;
-  // Behind Broken: what was read of the object that the text breaks off in (ValueTree::partial).
+  // After Broken: what was read of the object in which the text breaks off (ValueTree::partial).
   virtual void Partial(const ValueTree& tree, const TypeMeta& item_type) = 0;
 };
 

@@ -13,12 +13,12 @@ constexpr std::string_view kMarker = "---";
 constexpr std::string_view kEndMarker = "...";
 constexpr std::string_view kBehindMarker = " \t\r\n";
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
-constexpr std::size_t kMostDashes = 200;  // of a line that is taken for a mistyped marker
+constexpr std::size_t kMostDashes = 200;  // in a line that counts as a mistyped marker
 constexpr std::size_t kLookahead = kByteOrderMark.size() + kMostDashes + 1;
 constexpr std::size_t kMostTabLines = 64;
 
-// Where the last document of `text` begins; npos: it begins with the text, or its marker is not to be told from its
-// first characters, which are all that is there. Looks at markers from `from` on.
+// Where the last document of `text` begins. npos: at the start of the text, or the text ends before its marker can be
+// told apart. Looks at markers from `from` on.
 std::size_t LastDocument(std::string_view text, std::size_t from) {
   for (std::size_t at = text.rfind(kMarker); at != text.npos && at >= from && at != 0;
        at = text.rfind(kMarker, at - 1)) {
@@ -77,12 +77,12 @@ bool YamlDocuments::Next() {
   return true;
 }
 
-// Hands out lines up to the next marker, some 64 KiB as far as they are in the buffer; a longer line in parts.
+// Gives out lines up to the next marker: some 64 KiB, as far as they are in the buffer. A longer line comes in parts.
 YamlDocuments::int_type YamlDocuments::underflow() {
   if (gptr() != egptr()) return traits_type::to_int_type(*gptr());
   const int_type next = FillFromDocument();
   if (next != traits_type::eof() || skipping_ || cut_short_ || ended_ || at_document_start_) return next;
-  // The parser takes the text's end for the end of quotes as well, but never a document's.
+  // The parser takes the text's end for the end of quotes as well, but never takes a document's end for it.
   ended_ = true;
   static char end[] = "\n...\n";
   setg(end, end + (at_line_start_ ? 1 : 0), end + sizeof(end) - 1);
@@ -90,8 +90,8 @@ YamlDocuments::int_type YamlDocuments::underflow() {
 }
 
 YamlDocuments::int_type YamlDocuments::FillFromDocument() {
-  // yaml-cpp puts back as many of a document's first characters as it needs to tell UTF-8 from UTF-16 and UTF-32, which
-  // it can as long as one call handed them out.
+  // yaml-cpp puts back as many first characters of a document as it needs to tell UTF-8 from UTF-16 and UTF-32. It can
+  // do that only if one call gave out all of them.
   constexpr std::size_t kIntroBytes = 16;
   if (first_line_ == 0 || Fill(at_document_start_ ? kIntroBytes : kLookahead) == 0) return traits_type::eof();
   if (at_line_start_ && !at_document_start_ && AtMarker()) return traits_type::eof();
@@ -117,7 +117,7 @@ YamlDocuments::int_type YamlDocuments::FillFromDocument() {
     if (!behind_marker_ || !at_line_start_ || !sees_next_line()) continue;
     behind_marker_ = false;
     if (!AtByteOrderMark() || AtMarker()) continue;
-    // The marker's line moves over it: both stay one piece.
+    // The marker's line is moved over the byte order mark, so that the two lines stay one piece.
     std::memmove(first + kByteOrderMark.size(), first, static_cast<std::size_t>(buffer_.data() + begin_ - first));
     first += kByteOrderMark.size();
     begin_ += kByteOrderMark.size();

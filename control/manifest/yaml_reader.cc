@@ -19,14 +19,14 @@
 namespace sluice {
 namespace {
 
-// One document's events into trees: one for the document, and one for each item if it is a list of objects.
+// Makes trees of one document's events: one tree for the document, and one for each item if it is a list of objects.
 class DocumentHandler : public YAML::EventHandler {
  public:
   DocumentHandler(YamlDocuments& documents, TreeSink& sink) : documents_(documents), sink_(sink) {}
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     Hear(mark);
-    // To yaml-cpp, text that cannot belong to a document begins the next one.
+    // yaml-cpp takes text that cannot belong to a document for the beginning of the next one.
     if (state_ == State::kEnded)
       throw YAML::ParserException(mark, "text that belongs nowhere; is it indented as it should be?");
     document_.Clear();
@@ -77,7 +77,7 @@ class DocumentHandler : public YAML::EventHandler {
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& written) override {
     Hear(mark);
-    // What travels must be UTF-8.
+    // Text that is sent on must be UTF-8.
     const bool is_text = simdjson::validate_utf8(written);
     const std::string& text = is_text ? written : kNoText;
     const bool is_key = !Enter();
@@ -87,7 +87,7 @@ class DocumentHandler : public YAML::EventHandler {
     const YamlScalar scalar = ResolveScalar(tag, text);
     const std::uint32_t line = Line(mark);
     if (!is_text) tree_->Refuse("bytes that are no UTF-8", line);
-    // A key is text in the end, also where no number of JSON's is like it.
+    // In the end a key is text, also if JSON has no number like it.
     const bool refused = !scalar.refusal.empty() && !(is_key && scalar.kind == Value::Kind::kFloat);
     if (refused) tree_->Refuse('"' + text.substr(0, 80) + "\" " + std::string(scalar.refusal), line);
     if (is_key) {
@@ -117,7 +117,7 @@ class DocumentHandler : public YAML::EventHandler {
 
   void OnSequenceEnd() override { Close(); }
 
-  // The document's text has ended, and held nothing else.
+  // The document's text has ended, and nothing else came.
   void Finish() {
     if (state_ != State::kEnded) return;
     state_ = State::kNone;
@@ -128,7 +128,7 @@ class DocumentHandler : public YAML::EventHandler {
     }
   }
 
-  // The text breaks off, or does so to the parser: nothing more comes of this document.
+  // The text breaks off, or seems to for the parser: nothing more of this document comes.
   void CutShort() {
     const bool begun = state_ != State::kNone;
     state_ = State::kNone;
@@ -153,15 +153,15 @@ class DocumentHandler : public YAML::EventHandler {
   void OnMapEnd() override { Close(); }
 
  private:
-  // Of the document.
+  // The state of the document.
   enum class State { kNone, kBegun, kEnded };
 
   // A map or sequence that has begun.
   struct Level {
     bool is_map;
     bool is_flow;    // {...} or [...]
-    bool wants_key;  // of a map: the next value is a key
-    bool is_key;     // it stands where a key should
+    bool wants_key;  // in a map: the next value is a key
+    bool is_key;     // it is in the place of a key
     YAML::anchor_t anchor;
   };
 
@@ -171,7 +171,7 @@ class DocumentHandler : public YAML::EventHandler {
   // Items are at level 2: the document's map, and its sequence `items`.
   static constexpr std::size_t kItemLevel = 2;
 
-  // The first thing that each event does. Ends have no place of their own.
+  // Each event calls this first. Events that end something have no place of their own.
   void Hear(const YAML::Mark& mark) {
     heard_ = mark;
     if (documents_.Heard()) return;
@@ -189,7 +189,7 @@ class DocumentHandler : public YAML::EventHandler {
     return root != nullptr && (root->Find("kind") == nullptr || IsListKind(root->Find("kind")->text));
   }
 
-  // Prepares for a value. False: it is a map's key.
+  // Prepares for a value. False: the value is a map's key.
   bool Enter() {
     if (in_items_ && levels_.size() == kItemLevel) {
       tree_ = &item_;
@@ -236,7 +236,7 @@ class DocumentHandler : public YAML::EventHandler {
            Line(mark));
   }
 
-  // A key that has an anchor, as a value for its aliases.
+  // Keeps a key that has an anchor as a value, for its aliases.
   const Value* NoteKey(const YamlScalar& scalar, std::string_view text, std::uint32_t line) {
     has_anchors_ = true;
     keys_.NextRoot();
@@ -269,7 +269,7 @@ class DocumentHandler : public YAML::EventHandler {
     }
   }
 
-  // After a value has ended.
+  // To be called after a value has ended.
   void Leave(const Value* value, YAML::anchor_t anchor) {
     if (anchor != 0) {
       has_anchors_ = true;
@@ -286,11 +286,11 @@ class DocumentHandler : public YAML::EventHandler {
   YAML::Mark heard_;
   ValueTree document_;
   ValueTree item_;
-  ValueTree keys_;  // those that have anchors
+  ValueTree keys_;  // keys that have anchors
   ValueTree* tree_ = &document_;
   std::vector<Level> levels_;
-  std::string key_;           // the latest
-  int key_start_ = kNoPlace;  // where it stands
+  std::string key_;           // the latest key
+  int key_start_ = kNoPlace;  // where it begins
   int key_end_ = kNoPlace;    // where its characters end, if it is plain
   std::unordered_map<YAML::anchor_t, const Value*> anchors_;
   bool has_anchors_ = false;
@@ -301,7 +301,7 @@ class DocumentHandler : public YAML::EventHandler {
   TypeMeta item_type_;
 };
 
-// True iff there is one. Tells of mistyped markers before it.
+// True iff there is another document. Reports mistyped markers before it.
 bool NextDocument(YamlDocuments& documents, TreeSink& sink) {
   const bool found = documents.Next();
   for (const std::uint32_t line : documents.TakeMistypedMarkers()) {
@@ -323,7 +323,7 @@ void ReadYamlDocuments(YamlDocuments& documents, TreeSink& sink) {
     } catch (const YAML::Exception& error) {
       const std::uint32_t line =
           documents.first_line() + (error.mark.is_null() ? 0 : static_cast<std::uint32_t>(error.mark.line));
-      // The parser's own words tell of what a tab keeps it from seeing.
+      // The parser's own message is about what it cannot see because of a tab.
       const bool tab = documents.IsIndentedByTab(line);
       sink.Broken(line, "not YAML, the document is refused from here on: " +
                             (tab ? "a tab indents this line; YAML takes only spaces there" : error.msg));
@@ -346,7 +346,7 @@ void ReadYaml(std::istream& in, FileDecoder& decoder, const ReadSettings& settin
     });
   }
   parallel.Finish();
-  // A long document, which no thread holds as a whole, and what comes behind it.
+  // A long document, which no thread holds as a whole, and what comes after it.
   YamlDocuments documents(std::move(part), &in);
   ReadYamlDocuments(documents, decoder);
 }

@@ -1,4 +1,4 @@
-// YAML by yaml-cpp's events: no tree of a whole document is ever built where it is a List.
+// YAML by yaml-cpp's events: if a document is a List, no tree of the whole document is ever built.
 #ifndef SLUICE_CONTROL_MANIFEST_YAML_READER_H_
 #define SLUICE_CONTROL_MANIFEST_YAML_READER_H_
 

@@ -1,4 +1,4 @@
-// After resolve.go of go.yaml.in/yaml/v2, and strconv's ParseInt with base 0.
+// Follows resolve.go of go.yaml.in/yaml/v2, and strconv's ParseInt with base 0.
 #include "manifest/yaml_scalar.h"
 
 #include <algorithm>
@@ -46,7 +46,7 @@ std::optional<std::uint64_t> Magnitude(std::string_view digits, int base) {
   return magnitude;
 }
 
-// 0x, 0o and 0b, or octal by a leading zero; else decimal.
+// 0x, 0o and 0b, or octal with a leading zero; otherwise decimal.
 std::optional<std::uint64_t> MagnitudeByPrefix(std::string_view digits) {
   if (digits.size() < 2 || digits[0] != '0') return Magnitude(digits, 10);
   const char mark = digits.size() < 3 ? '0' : static_cast<char>(digits[1] | 0x20);
@@ -56,7 +56,7 @@ std::optional<std::uint64_t> MagnitudeByPrefix(std::string_view digits) {
   return Magnitude(digits.substr(1), 8);
 }
 
-// Nothing: out of range. What has no sign may be as large as a uint64.
+// Returns nothing if out of range. A number without a sign may be as large as a uint64.
 std::optional<YamlScalar> Integer(std::uint64_t magnitude, bool signed_text, bool negative) {
   constexpr std::uint64_t kMost = INT64_MAX;
   if (magnitude <= kMost) {
@@ -93,11 +93,11 @@ bool HasFormOfFloat(std::string_view text) {
 std::optional<YamlScalar> ParseFloat(const std::string& text) {
   if (!HasFormOfFloat(text)) return std::nullopt;
   const double real = std::strtod(text.c_str(), nullptr);
-  if (std::isinf(real)) return std::nullopt;  // out of range: no number to strconv
+  if (std::isinf(real)) return std::nullopt;  // out of range: strconv takes it for no number
   return Float(real);
 }
 
-// strconv's own reading, which takes an underscore between two digits.
+// strconv's own rule, which allows an underscore between two digits.
 std::optional<YamlScalar> ParseFraction(std::string_view text) {
   std::string plain;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -117,7 +117,7 @@ std::optional<YamlScalar> ParseNumber(std::string_view text) {
     if (const auto integer = Integer(*magnitude, has_sign, negative)) return integer;
   }
   if (const auto real = ParseFloat(plain)) return real;
-  // go-yaml's own reading of 0b, which takes a sign behind it.
+  // go-yaml's own rule for 0b, which allows a sign after it.
   if (plain.starts_with("0b") && plain.size() > 3 && IsSign(plain[2])) {
     if (const auto magnitude = Magnitude(std::string_view(plain).substr(3), 2)) {
       return Integer(*magnitude, true, plain[2] == '-');
@@ -128,7 +128,7 @@ std::optional<YamlScalar> ParseNumber(std::string_view text) {
 
 YamlScalar ResolvePlain(std::string_view text) {
   if (IsOneOf(text, kNull)) return {Kind::kNull};
-  // Only these can begin a word that is no string: most scalars are settled here.
+  // Only these can begin a word that is no string: most scalars are decided here.
   static constexpr std::string_view kFirst = "0123456789+-.tTfFyYnNoO";
   if (kFirst.find(text.front()) == kFirst.npos) return {};
   if (IsOneOf(text, kTrue)) return Bool(true);

@@ -17,13 +17,13 @@ struct YamlScalar {
   bool is_unsigned = false;       // kFloat: an integer above the greatest int64
   std::int64_t integer = 0;       // kInteger
   double real = 0;                // kFloat
-  std::string_view refusal = {};  // why kubectl refuses the document, or we do; empty: nobody does
+  std::string_view refusal = {};  // why kubectl or we refuse the document; empty: neither does
 };
 
-// `tag` as yaml-cpp has it: "?" without quotes, "!" in quotes, otherwise what is written there.
+// `tag` as in yaml-cpp: "?" without quotes, "!" in quotes, otherwise what is written in the document.
 YamlScalar ResolveScalar(std::string_view tag, std::string_view text);
 
-// What becomes of a scalar where it is a key: keys are strings. Returns why kubectl refuses it; empty: it does not.
+// What a scalar becomes as a key: keys are strings. Returns why kubectl refuses it; empty: it does not.
 std::string_view KeyText(const YamlScalar& scalar, std::string_view text, std::string* key);
 
 }  // namespace sluice

@@ -1,8 +1,8 @@
 // Cluster policy as Sluice sees it: ClusterNetworkPolicy of policy.networking.k8s.io, and the older AdminNetworkPolicy
 // and BaselineAdminNetworkPolicy in the same terms (CNP-12). Plain values, as in objects.h.
 //
-// What a version does not know of a rule has failed closed by then (CNP-08): the decoder left it out of an Accept, and
-// made a Deny of everything out of a Deny or Pass.
+// The decoder has already made fail closed what this version does not know of a rule (CNP-08): it left the part out of
+// an Accept, and turned a Deny or Pass into a Deny of everything.
 #ifndef SLUICE_CONTROL_MODEL_CLUSTER_POLICY_H_
 #define SLUICE_CONTROL_MODEL_CLUSTER_POLICY_H_
 
@@ -29,7 +29,7 @@ constexpr std::string_view Name(ClusterPolicyKind kind) {
   return kNames[static_cast<int>(kind)];
 }
 
-// Pods by the labels of their namespaces and their own; both empty: every pod of every namespace.
+// Pods, by the labels of their namespaces and by their own labels; both empty: every pod of every namespace.
 struct PodSelection {
   LabelSelector namespaces;
   LabelSelector pods;
@@ -37,19 +37,19 @@ struct PodSelection {
   friend bool operator==(const PodSelection&, const PodSelection&) = default;
 };
 
-// One of a rule's from or to: exactly one of the four (CNP-07).
+// One entry of a rule's from or to: exactly one of the four is set (CNP-07).
 struct ClusterPolicyPeer {
   std::optional<PodSelection> pods;       // `namespaces` or `pods`
-  std::optional<LabelSelector> nodes;     // egress alone
-  std::vector<Prefix> networks;           // likewise
-  std::vector<std::string> domain_names;  // likewise, of an Accept; as written (FQ-01)
+  std::optional<LabelSelector> nodes;     // only for egress
+  std::vector<Prefix> networks;           // only for egress
+  std::vector<std::string> domain_names;  // only for egress, in an Accept; as written (FQ-01)
 
   friend bool operator==(const ClusterPolicyPeer&, const ClusterPolicyPeer&) = default;
 };
 
-// One of a rule's protocols (CNP-09).
+// One entry of a rule's protocols (CNP-09).
 struct ClusterPolicyPort {
-  std::uint8_t protocol = 0;  // TCP, UDP or SCTP; of a named port 0, which is any of them
+  std::uint8_t protocol = 0;  // TCP, UDP or SCTP; 0 for a named port, which fits any of them
   std::uint16_t first = 0;
   std::uint16_t last = 0;
   std::string name;  // a named port; then it has no numbers
@@ -57,8 +57,8 @@ struct ClusterPolicyPort {
   friend bool operator==(const ClusterPolicyPort&, const ClusterPolicyPort&) = default;
 };
 
-// A rule matches where one of its peers does and one of its ports. Of neither there may be any left (CNP-08): then it
-// matches nothing, and keeps its place.
+// A rule matches if one of its peers and one of its ports match. It may have no peers or no ports left (CNP-08): then
+// it matches nothing, and keeps its place.
 struct ClusterPolicyRule {
   std::string name;
   Action action = Action::kAllow;
@@ -80,8 +80,8 @@ struct ClusterPolicy {
   PodSelection subject;
   std::vector<ClusterPolicyRule> ingress;
   std::vector<ClusterPolicyRule> egress;
-  // Stands for an object that was refused and has no last good version: its Accepts match nothing, and each of its
-  // Denies and Passes denies its subject everything in that direction.
+  // This policy stands for an object that was refused and has no last good version: its Accepts match nothing, and each
+  // of its Denies and Passes denies its subject everything in that direction.
   bool refused = false;
 
   friend bool operator==(const ClusterPolicy&, const ClusterPolicy&) = default;

@@ -15,8 +15,8 @@ std::string_view TextOf(const Value* value) {
   return value != nullptr && value->kind == Value::Kind::kString ? value->text : std::string_view();
 }
 
-// A name as it is written, also where it is a number or no name. Empty where it cannot be one at all: these travel, and
-// people read them.
+// The name as it is written, even if it is a number or not a valid name. Empty if it cannot be a name at all: names are
+// sent on, and people read them.
 std::string NameOf(const Value* value) {
   constexpr std::size_t kMostCharacters = 253;
   const auto printable = [](char c) { return c > ' ' && c < '\x7f'; };
@@ -28,7 +28,7 @@ bool HasNamespace(std::string_view kind) {
   return kind != "Namespace" && kind != "Node" && kind != kStagedClusterKind && !ClusterPolicyKindOf(kind);
 }
 
-// `kind` is what it is, or is meant to be; one that is not ours may have a namespace.
+// `kind` is the object's kind, or the kind it was meant to be. An object of a foreign kind may have a namespace.
 ObjectKey ReadKey(const Value& object, std::string_view kind) {
   ObjectKey key{std::string(kind), {}, {}};
   const Value* metadata = object.Find("metadata");
@@ -37,7 +37,7 @@ ObjectKey ReadKey(const Value& object, std::string_view kind) {
   return key;
 }
 
-// NP-12: `default` where none is given. False: it cannot be read which it is.
+// NP-12: `default` if no namespace is given. False: the namespace cannot be read.
 bool SettleNamespace(const Value& object, ObjectKey& key) {
   if (!HasNamespace(key.kind) || !key.namespace_name.empty()) return true;
   const Value* metadata = object.Find("metadata");
@@ -51,7 +51,7 @@ bool SettleNamespace(const Value& object, ObjectKey& key) {
   return true;
 }
 
-// Paths of keys given twice, found by a walk that only such objects need.
+// Reports keys that are given twice, by a walk that only objects with such keys need.
 void ReportDuplicates(const ValueTree& tree, const Value& value, const std::string& path, Findings& findings) {
   std::size_t index = 0;
   for (const Value* child = value.first; child != nullptr && !findings.full(); child = child->next, ++index) {
@@ -139,7 +139,7 @@ DecodedObject DecodeObject(const ValueTree& tree, const Value& object, const Typ
   } else if (recognised.kind == "Pod") {
     Pod pod = DecodePod(root, std::move(meta));
     decoded.unclear = !placed || !labels_readable;
-    // Without an address there is nothing to bind.
+    // A pod without an address has nothing that policy could bind.
     if (findings.errors() == 0 || !pod.addresses.empty()) decoded.object = std::move(pod);
   } else if (const auto cluster_kind = ClusterPolicyKindOf(recognised.kind)) {
     ClusterPolicy policy = DecodeClusterPolicy(root, *cluster_kind, std::move(meta));
@@ -154,7 +154,7 @@ DecodedObject DecodeObject(const ValueTree& tree, const Value& object, const Typ
     StagedClusterPolicy staged = DecodeStagedClusterPolicy(root, std::move(meta));
     if (findings.errors() == 0) decoded.object = std::move(staged);
   } else if (IsStagedKind(recognised.kind)) {
-    // One that is refused stages nothing.
+    // A refused object stages nothing.
     StagedNetworkPolicy staged = DecodeStagedPolicy(root, recognised.kind, std::move(meta));
     if (findings.errors() == 0) decoded.object = std::move(staged);
   } else {

@@ -19,7 +19,7 @@ constexpr std::int64_t kLastPort = 65535;
 constexpr std::size_t kMostNameCharacters = 100;
 constexpr std::size_t kMostNetworks = 25;  // and domain names
 
-// What a kind calls things, and how much it takes (CNP-10).
+// How a kind names things, and how many it allows (CNP-10).
 struct Dialect {
   bool has_tier = true;
   bool has_priority = true;
@@ -27,7 +27,7 @@ struct Dialect {
   bool has_domain_names = true;
   std::string_view accept = "Accept";
   std::string_view ports = "protocols";
-  std::size_t most = 25;  // rules a direction, peers and ports a rule
+  std::size_t most = 25;  // rules in a direction, peers in a rule, ports in a rule
 };
 
 constexpr Dialect DialectOf(ClusterPolicyKind kind) {
@@ -55,10 +55,10 @@ void CheckSize(const Field& list, std::size_t most, std::string_view what) {
              " are allowed: split it");
 }
 
-// Exactly one of `known` is there. Nothing, and an error or (CNP-08) a warning: another one is, too, or none.
+// Returns the only one of `known` that is there. Otherwise returns nothing, with an error or (CNP-08) a warning.
 std::optional<std::string_view> OneOf(const Field& item, Field::Names known) {
   if (!item.is(Value::Kind::kMap)) {
-    item.HasUnknown(known);  // says what it must be
+    item.HasUnknown(known);  // reports what it must be
     return std::nullopt;
   }
   std::string choices;
@@ -85,7 +85,7 @@ PodSelection DecodePods(const Field& field, bool needs_namespaces) {
   return pods;
 }
 
-// Whom a policy binds: a mistake here is never left out, since it could bind less then.
+// The pods that a policy binds. A part with a mistake is never left out, because the policy could then bind fewer pods.
 PodSelection DecodeSubject(const Field& field) {
   PodSelection subject;
   if (!field.present()) field.Error("is required: namespaces, or pods");
@@ -132,7 +132,7 @@ std::vector<std::string> DecodeDomainNames(const Field& field) {
   return names;
 }
 
-// Nothing: this version does not know it (CNP-08).
+// Returns nothing if this version does not know it (CNP-08).
 std::optional<ClusterPolicyPeer> DecodePeer(const Field& item, Direction direction, const Dialect& dialect,
                                             Action action) {
   const bool is_egress = direction == Direction::kEgress;
@@ -229,7 +229,7 @@ std::optional<ClusterPolicyPort> DecodeAdminPort(const Field& item) {
   return port;
 }
 
-// Of valid UTF-8, the characters; else nothing.
+// The number of characters of valid UTF-8; nothing for other bytes.
 std::optional<std::size_t> CharactersOf(std::string_view text) {
   std::size_t count = 0;
   for (std::size_t at = 0; at < text.size(); ++count) {
@@ -262,7 +262,7 @@ std::string DecodeRuleName(const Field& field) {
   return name;
 }
 
-// Nothing: this version does not know it.
+// Returns nothing if this version does not know the action.
 std::optional<Action> DecodeAction(const Field& field, const Dialect& dialect) {
   const std::string choices = std::string(dialect.accept) + (dialect.has_pass ? ", Deny or Pass" : " or Deny");
   if (!field.present()) {
@@ -323,7 +323,7 @@ ClusterPolicyRule DecodeRule(const Field& item, Direction direction, const Diale
     if (port) rule.ports.push_back(*std::move(port));
   });
 
-  // CNP-08. What is not known of an Accept as a whole may narrow it in any way.
+  // CNP-08. An unknown part of an Accept as a whole may narrow it in any way.
   if (rule.action == Action::kAllow && !rule_known) MatchNothing(rule);
   if (rule.action != Action::kAllow && !(rule_known && parts_known)) DenyEverything(rule);
   return rule;
@@ -349,7 +349,7 @@ Tier DecodeTier(const Field& field) {
 
 constexpr std::array<std::string_view, 5> kClusterPolicyFields = {"tier", "priority", "subject", "ingress", "egress"};
 
-// True iff the map may have had another field by this name: it is not whole, or has one that is a slip of the pen away.
+// True iff `field` may be there under another name: the map is not whole, or a key is a slip of the pen away from it.
 bool MayHide(const Value& map, std::string_view field) {
   for (const Value* entry = map.first; entry != nullptr; entry = entry->next) {
     if (std::find(kClusterPolicyFields.begin(), kClusterPolicyFields.end(), entry->key) != kClusterPolicyFields.end())
@@ -365,8 +365,8 @@ bool IsGivenOnce(const Value& map, std::string_view key) {
   return count == 1;
 }
 
-// The rules of a refused policy, from their raw values: what is wrong with them has been told. Of one that was not
-// read, or that may have been another, the worst is assumed.
+// The rules of a refused policy, from their raw values; their errors are already reported. For a rule that was not
+// read, or that may have been another one, this assumes the worst.
 std::vector<ClusterPolicyRule> RefusedRules(const Value& spec, std::string_view direction, std::string_view accept,
                                             std::vector<ClusterPolicyRule> readable) {
   const Value* list = spec.Find(direction);
@@ -388,7 +388,7 @@ std::vector<ClusterPolicyRule> RefusedRules(const Value& spec, std::string_view 
   return rules;
 }
 
-// CNP-06: exactly one of the two, so that the pods that the policy was to bind are known.
+// CNP-06: exactly one of the two is there, so that the pods that the policy was meant to bind are known.
 bool HasSubject(const Value& spec) {
   const Value* subject = spec.Find("subject");
   if (subject == nullptr || subject->kind != Value::Kind::kMap || !IsGivenOnce(spec, "subject")) return false;
@@ -405,7 +405,7 @@ bool HasTier(const Value& spec) {
          IsGivenOnce(spec, "tier");
 }
 
-// Requires that its fields' names were looked at.
+// Requires that the names of the spec's fields were checked.
 ClusterPolicy DecodeSpec(const Field& root, const Field& spec, ClusterPolicyKind kind, std::string name) {
   const Dialect dialect = DialectOf(kind);
   ClusterPolicy policy;

@@ -16,7 +16,7 @@ constexpr std::string_view kLabelKeyForm =
 constexpr std::string_view kLabelValueForm =
     "is not a label value: at most 63 letters, digits, '-', '_', '.', a letter or digit at both ends";
 
-// Nothing, with an error, where it cannot be a label's value. A number is, as its text, though that is an error too.
+// Returns nothing, with an error, if it cannot be a label's value. A number becomes its text, but is an error, too.
 std::optional<std::string> DecodeLabelValue(const Field& field) {
   const auto text = field.Text();
   if (!text && field.present()) return std::nullopt;
@@ -50,7 +50,7 @@ std::optional<LabelRequirement::Operator> DecodeOperator(const Field& field) {
   return std::nullopt;
 }
 
-// The requirement's key, or nothing, with an error.
+// Returns the requirement's key, or nothing and an error.
 std::optional<std::string> DecodeKey(const Field& field) {
   if (!field.present()) {
     field.Error("is required");

@@ -1,4 +1,4 @@
-// metav1.ObjectMeta: what every kind has.
+// metav1.ObjectMeta, which every kind has.
 #include <algorithm>
 #include <charconv>
 #include <chrono>
@@ -19,7 +19,7 @@ using std::string_view_literals::operator""sv;
 // No label can have this value, so that no selector names it.
 constexpr std::string_view kUnreadableValue = "(unreadable)";
 
-// `digits` characters of `text` from `at` on as a number; -1 if they are none.
+// Reads `digits` characters of `text`, beginning at `at`, as a number; -1 if they are not a number.
 int Digits(std::string_view text, std::size_t at, std::size_t digits) {
   int number = 0;
   if (at + digits > text.size()) return -1;
@@ -49,8 +49,8 @@ std::optional<std::int64_t> ParseTime(std::string_view text) {
   return zone[0] == '+' ? time - offset : time + offset;
 }
 
-// A label that is refused is kept as far as it can be read: a number as its text; of a value that no label can have,
-// only that the key is there.
+// A refused label is kept as far as it can be read: a number as its text. If no label can have its
+// value, only the key is kept.
 void DecodeLabels(const Field& field, ObjectMeta& meta) {
   field.EachEntry([&](const Field& entry) {
     const bool key_valid = IsLabelKey(entry.key());
@@ -87,8 +87,8 @@ ObjectMeta DecodeMeta(const Field& root, const ObjectKey& key) {
                       "managedFields"sv,
                       "ownerReferences"sv,
                       "selfLink"sv};
-  // Of these kinds little is read, and what is foreign there harms nothing. A policy is all that we enforce: whatever
-  // was meant by a field of it is missing without it.
+  // For these kinds few fields are read, and an unknown field does no harm. But all of a policy is enforced: if a field
+  // of it is not known, what the field was meant to do is missing.
   const bool is_policy = key.kind != "Pod" && key.kind != "Node" && key.kind != "Namespace";
   is_policy ? field.CheckOnly(known) : field.CheckMostly(known);
   const bool namespaced = key.kind == "Pod" || key.kind == "NetworkPolicy" || IsStagedKind(key.kind);

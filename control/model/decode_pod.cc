@@ -23,13 +23,13 @@ Pod::Phase DecodePhase(const Field& field) {
   return Pod::Phase::kUnknown;
 }
 
-// "true", which is refused, is read as what it was meant to be.
+// "true" in quotes is refused, and read as the boolean that was meant.
 bool DecodeHostNetwork(const Field& field) {
   const auto value = field.Bool();
   return value.value_or(field.is(Value::Kind::kString) && field.String() == "true");
 }
 
-// `plural`, a list of {ip: ADDRESS}, or else `singular`.
+// Reads `plural`, a list of {ip: ADDRESS}, or else `singular`.
 std::vector<IpAddress> DecodeIps(const Field& status, std::string_view plural, std::string_view singular) {
   std::vector<IpAddress> addresses;
   const Field list = status.Get(plural);
@@ -59,7 +59,7 @@ void DecodeContainerPorts(const Field& container, std::vector<ContainerPort>& na
   });
 }
 
-// NP-51: containers and native sidecars, which are init containers that keep running.
+// NP-51: containers and native sidecars. Sidecars are init containers that keep running.
 std::vector<ContainerPort> DecodePorts(const Field& spec) {
   std::vector<ContainerPort> named;
   const Field containers = spec.Get("containers");
@@ -71,8 +71,8 @@ std::vector<ContainerPort> DecodePorts(const Field& spec) {
   return named;
 }
 
-// NP-72. What a network plugin left there is no field of the API: one that cannot be read is told of and left out, and
-// refuses nothing. Empty: the plugin has none.
+// NP-72. An annotation of a network plugin is no field of the API: if it cannot be read, this reports it and leaves it
+// out, and refuses nothing. An empty annotation has no address.
 void DecodeAddressAnnotation(const Field& entry, NodeObject& node) {
   if (!entry.present()) return;
   if (!entry.is(Value::Kind::kString)) return entry.Warning("is ignored: must be a string that holds an address");
@@ -91,7 +91,7 @@ void DecodeAddressAnnotation(const Field& entry, NodeObject& node) {
   node.annotated_addresses.push_back(*address);
 }
 
-// The number that a CronJob puts behind the name of each Job: minutes since 1970.
+// A CronJob appends this number to the name of each Job: minutes since 1970.
 std::string_view WithoutSchedule(std::string_view job) {
   constexpr std::size_t kFewestDigits = 8;
   const std::size_t dash = job.rfind('-');
@@ -99,8 +99,8 @@ std::string_view WithoutSchedule(std::string_view job) {
   return job.find_first_not_of("0123456789", dash + 1) == job.npos ? job.substr(0, dash) : job;
 }
 
-// By the owner that controls it, else the first. A ReplicaSet's name is its Deployment's with the hash that the pods
-// have as a label. Without an owner, or with one that cannot be read: empty.
+// Named by the owner that controls the pod, else by the first owner. A ReplicaSet's name is its Deployment's name and
+// the hash that the pods have as a label. Empty if there is no owner, or if it cannot be read.
 std::string WorkloadOf(const Field& owners, const Labels& labels) {
   std::string_view kind;
   std::string_view name;

@@ -114,8 +114,8 @@ void DecodePolicyTypes(const Field& field, bool has_egress_rule, NetworkPolicy& 
   });
 }
 
-// The types of a refused policy, from its raw value: what is wrong with them has been reported. False: they are empty
-// or unreadable.
+// Reads the types of a refused policy from their raw value; their errors are already reported. False: they
+// are empty or unreadable.
 bool ReadTypes(const Value& types, NetworkPolicy& policy) {
   if (types.kind != Value::Kind::kList || types.cut) return false;
   for (const Value* item = types.first; item != nullptr; item = item->next) {
@@ -136,8 +136,8 @@ bool IsGivenTwice(const Value& map, std::string_view key) {
   return false;
 }
 
-// True iff it cannot be trusted that a field which the map lacks is missing: the map is not whole, or has another one
-// that may have been meant to be it.
+// True iff a field that the map lacks may not really be missing: the map is not whole, or it has another field that may
+// have been meant to be this one.
 bool MayHide(const Value& map, std::string_view field, std::span<const std::string_view> known) {
   for (const Value* entry = map.first; entry != nullptr; entry = entry->next) {
     if (std::find(known.begin(), known.end(), entry->key) != known.end()) continue;

@@ -140,7 +140,7 @@ void AppendPolicy(const ClusterPolicy& policy, std::string* out) {
   AppendRules("egress", policy.egress, out);
 }
 
-// After its name.
+// The part after the name.
 template <typename Staged>
 void AppendStaged(const Staged& staged, std::string* out) {
   *out += staged.action == StagedAction::kSet ? " set" : staged.action == StagedAction::kDelete ? " delete" : " ignore";

@@ -1,4 +1,4 @@
-// Objects as text: what the decoder made of manifests, before any selector is evaluated.
+// Objects as text: what the decoder read from manifests, before any selector is evaluated.
 #ifndef SLUICE_CONTROL_MODEL_DUMP_H_
 #define SLUICE_CONTROL_MODEL_DUMP_H_
 
@@ -8,7 +8,7 @@
 
 namespace sluice {
 
-// A line an object and a line a rule, in the order held, defaults filled in. For people and for tests to compare.
+// A line for each object and each rule, in the order held, with defaults filled in. For people and tests to compare.
 std::string Dump(const Cluster& cluster);
 
 }  // namespace sluice

@@ -188,7 +188,7 @@ std::string Field::Path() const {
   if (holder_ == nullptr) return {};
   std::string path = holder_->Path();
   if (index_ != kNoIndex) return path + '[' + std::to_string(index_) + ']';
-  // A label's key may hold dots and slashes: it is quoted, so that the path stays readable.
+  // A label's key may have dots and slashes. It is quoted, so that the path stays readable.
   if (key_.find_first_of("./ ") != key_.npos) return path + '[' + Quoted(key_) + ']';
   return path.empty() ? std::string(key_) : path + '.' + std::string(key_);
 }

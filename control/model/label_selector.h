@@ -1,4 +1,4 @@
-// Labels and what selects by them.
+// Labels, and selectors of labels.
 #ifndef SLUICE_CONTROL_MODEL_LABEL_SELECTOR_H_
 #define SLUICE_CONTROL_MODEL_LABEL_SELECTOR_H_
 
@@ -23,7 +23,7 @@ struct LabelRequirement {
   friend auto operator<=>(const LabelRequirement&, const LabelRequirement&) = default;
 };
 
-// metav1.LabelSelector: requirements are ANDed; none selects everything. Sorted, unique.
+// metav1.LabelSelector: requirements are ANDed; no requirements select everything. Sorted, unique.
 struct LabelSelector {
   std::vector<LabelRequirement> requirements;
 

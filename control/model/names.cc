@@ -15,7 +15,7 @@ bool IsAlphanumeric(char c) { return IsLowerOrDigit(c) || (c >= 'A' && c <= 'Z')
 
 char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
-// Insertions, deletions, substitutions and swaps of neighbours, without regard to case.
+// Counts insertions, deletions, substitutions and swaps of neighbours, ignoring case.
 std::size_t EditDistance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> before_last, last(b.size() + 1), row(b.size() + 1);
   std::iota(last.begin(), last.end(), std::size_t{0});
@@ -45,7 +45,7 @@ bool IsDnsSubdomain(std::string_view text) {
   for (;;) {
     const std::size_t dot = text.find('.');
     const std::string_view part = text.substr(0, dot);
-    // Within a subdomain Kubernetes bounds the whole, not each part.
+    // In a subdomain, Kubernetes limits the length of the whole, not of each part.
     if (part.empty() || part.front() == '-' || part.back() == '-') return false;
     if (!std::all_of(part.begin(), part.end(), [](char c) { return IsLowerOrDigit(c) || c == '-'; })) return false;
     if (dot == text.npos) return true;

@@ -13,15 +13,15 @@ namespace sluice {
 bool IsDnsLabel(std::string_view text);
 // RFC 1123 subdomain: labels joined by dots, at most 253 characters.
 bool IsDnsSubdomain(std::string_view text);
-// A label's key: [subdomain/]name, the name as a label's value but not empty.
+// A label's key: [subdomain/]name, where the name has the form of a label's value but is not empty.
 bool IsLabelKey(std::string_view text);
 // A label's value: empty, or at most 63 of A-Z, a-z, 0-9, '-', '_', '.', alphanumeric at both ends.
 bool IsLabelValue(std::string_view text);
-// RFC 6335 service name: at most 15 of a-z, 0-9 and '-', a letter among them, no '-' at either end or doubled.
+// RFC 6335 service name: at most 15 of a-z, 0-9 and '-', at least one letter, no '-' at either end, no "--".
 bool IsPortName(std::string_view text);
 
-// The one of `names` that `text` was probably meant to be: not equal, but equal but for case, or within one edit
-// (two from 6 characters on). Nothing if none is that near.
+// The one of `names` that `text` was probably meant to be. It is not equal to `text`, but differs only in case, or by
+// one edit (by up to two edits from 6 characters on). Nothing if no name is that near.
 std::optional<std::string_view> Nearest(std::string_view text, std::span<const std::string_view> names);
 
 }  // namespace sluice

@@ -7,8 +7,8 @@
 
 namespace sluice {
 
-// Each holds one address; Calico's own two have its network's prefix length behind it. `public-ipv6` is the name that
-// flannel uses, `public-ip-v6` the one that is in some documents.
+// Each holds one address. Calico's two also have the prefix length of the network after it. flannel uses the name
+// `public-ipv6`; some documents say `public-ip-v6`.
 inline constexpr std::array<std::string_view, 10> kNodeAddressAnnotations = {
     "flannel.alpha.coreos.com/public-ip",   "flannel.alpha.coreos.com/public-ip-v6",
     "flannel.alpha.coreos.com/public-ipv6", "network.cilium.io/ipv4-cilium-host",

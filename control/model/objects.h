@@ -1,6 +1,6 @@
-// Kubernetes objects as Sluice sees them: decoded, defaulted (NP-10 to NP-13), validated (NP-14, NP-15). Only the
-// fields that policy needs. Plain values; the decoder makes them, the resolver and the reference evaluator read them.
-// Equal ones mean the same to policy.
+// Kubernetes objects as Sluice sees them: decoded, defaulted (NP-10 to NP-13), validated (NP-14, NP-15). They have only
+// the fields that policy needs. Plain values; the decoder makes them, the resolver and the reference evaluator read
+// them. Equal objects mean the same to policy.
 #ifndef SLUICE_CONTROL_MODEL_OBJECTS_H_
 #define SLUICE_CONTROL_MODEL_OBJECTS_H_
 
@@ -26,11 +26,11 @@ struct NodeObject {
   std::string name;
   std::vector<IpAddress> addresses;  // status.addresses of type InternalIP and ExternalIP
   std::vector<Prefix> pod_cidrs;     // spec.podCIDRs, or spec.podCIDR
-  // Those of kNodeAddressAnnotations. They and the first ones of its pod CIDRs are the node's own as well (NP-72).
+  // From kNodeAddressAnnotations. These and the first ones of its pod CIDRs are the node's own, too (NP-72).
   std::vector<IpAddress> annotated_addresses;
-  // Made from resolved policy: `addresses` are all of its own, and its pod CIDRs tell of no others.
+  // Made from resolved policy: `addresses` has all of its own addresses, and its pod CIDRs add none.
   bool addresses_are_all = false;
-  Labels labels = {};  // by which `nodes` peers select it (CNP-07)
+  Labels labels = {};  // `nodes` peers select it by these (CNP-07)
 
   friend bool operator==(const NodeObject&, const NodeObject&) = default;
 };
@@ -51,13 +51,13 @@ struct Pod {
   Labels labels;
   std::string node;                       // spec.nodeName
   bool host_network = false;              // spec.hostNetwork (NP-32)
-  Phase phase = Phase::kRunning;          // status.phase; absent offline means running
+  Phase phase = Phase::kRunning;          // status.phase; in a manifest without one: running
   std::vector<IpAddress> addresses;       // status.podIPs, else status.podIP
   std::vector<IpAddress> host_addresses;  // status.hostIPs, else status.hostIP
   std::vector<ContainerPort> ports;       // of containers and native sidecars (NP-51)
   std::int64_t created = 0;               // metadata.creationTimestamp, seconds since 1970; 0: absent
-  // What runs it, by metadata.ownerReferences: "Deployment/web" of its ReplicaSet, "CronJob/report" of its Job. Empty:
-  // nothing does. For people.
+  // The workload that runs it, by metadata.ownerReferences: "Deployment/web" from its ReplicaSet, "CronJob/report" from
+  // its Job. Empty: it has no owner. For people.
   std::string workload = {};
 
   bool finished() const { return phase == Phase::kSucceeded || phase == Phase::kFailed; }
@@ -72,7 +72,7 @@ struct IpBlock {
   friend bool operator==(const IpBlock&, const IpBlock&) = default;
 };
 
-// networking.k8s.io/v1 NetworkPolicyPeer: an ip_block alone, or at least one selector.
+// networking.k8s.io/v1 NetworkPolicyPeer: either an ip_block alone, or at least one selector.
 struct NetworkPolicyPeer {
   std::optional<LabelSelector> pod_selector;
   std::optional<LabelSelector> namespace_selector;
@@ -106,20 +106,20 @@ struct NetworkPolicy {
   bool has_egress = false;
   std::vector<NetworkPolicyRule> ingress;  // kept only where has_ingress
   std::vector<NetworkPolicyRule> egress;
-  // Stands for an object that was refused and has no last good version (NP-16): its subjects are isolated in its
-  // directions, and it has no rules.
+  // This policy stands for an object that was refused and has no last good version (NP-16): its subjects are isolated
+  // in its directions, and it has no rules.
   bool refused = false;
 
   friend bool operator==(const NetworkPolicy&, const NetworkPolicy&) = default;
 };
 
 enum class StagedAction : std::uint8_t {
-  kSet,     // the policy would be in the place of the one of its name, if there is one
-  kDelete,  // the one of its name would be gone
+  kSet,     // the policy would replace the policy of its name, if there is one
+  kDelete,  // the policy of its name would be deleted
   kIgnore,  // Calico's Ignore and Learn: nothing is staged
 };
 
-// Where a change is staged. Of several for one policy, the first in this order counts.
+// Where a change is staged. If several are staged for one policy, the first in this order counts.
 enum class StagedBy : std::uint8_t {
   kFolder,        // --staged
   kObject,        // a kind of ours
@@ -127,9 +127,9 @@ enum class StagedBy : std::uint8_t {
 };
 
 // policy.sluice.internal/v1alpha1 StagedNetworkPolicy, or Calico's StagedKubernetesNetworkPolicy: a change of the
-// NetworkPolicy of that name that is to be tried. Traffic is judged by it and never by it alone: it enforces nothing.
+// NetworkPolicy with that name, to be tried. Traffic is judged by it, but never by it alone: it enforces nothing.
 struct StagedNetworkPolicy {
-  // Its namespace and name.
+  // The namespace and name of that NetworkPolicy.
   std::string namespace_name;
   std::string name;
   StagedAction action = StagedAction::kSet;
@@ -139,7 +139,7 @@ struct StagedNetworkPolicy {
   friend bool operator==(const StagedNetworkPolicy&, const StagedNetworkPolicy&) = default;
 };
 
-// policy.sluice.internal/v1alpha1 StagedClusterNetworkPolicy: the same of the ClusterNetworkPolicy of that name.
+// policy.sluice.internal/v1alpha1 StagedClusterNetworkPolicy: the same for the ClusterNetworkPolicy with that name.
 struct StagedClusterPolicy {
   std::string name;
   StagedAction action = StagedAction::kSet;
@@ -149,14 +149,14 @@ struct StagedClusterPolicy {
   friend bool operator==(const StagedClusterPolicy&, const StagedClusterPolicy&) = default;
 };
 
-// What one source (a folder, an API server) says at one time.
+// All objects that one source (a folder, an API server) has at one time.
 struct Cluster {
   std::vector<Namespace> namespaces;  // unique by name
   std::vector<NodeObject> nodes;
   std::vector<Pod> pods;  // unique by namespace, name
   std::vector<NetworkPolicy> policies;
   std::vector<ClusterPolicy> cluster_policies;  // unique by kind, name
-  // Unique by what they are for and StagedBy.
+  // Unique by the policy they are staged for and by StagedBy.
   std::vector<StagedNetworkPolicy> staged;
   std::vector<StagedClusterPolicy> staged_cluster;
 };

@@ -13,7 +13,7 @@ namespace {
 constexpr std::string_view kCore = "v1";
 constexpr std::string_view kNetworking = "networking.k8s.io/v1";
 constexpr std::string_view kPolicyKind = "NetworkPolicy";
-// Names that a NetworkPolicy had before, or is taken to have had, with the very same fields.
+// Versions that a NetworkPolicy had before, or that people believe it had, with exactly the same fields.
 constexpr std::array<std::string_view, 2> kOldNetworking = {"extensions/v1beta1", "networking.k8s.io/v1beta1"};
 constexpr std::array<std::string_view, 3> kCoreKinds = {"Namespace", "Node", "Pod"};
 constexpr std::array<std::string_view, 1> kNetworkingKinds = {kPolicyKind};
@@ -23,16 +23,16 @@ constexpr std::array<std::string_view, 3> kClusterPolicyKinds = {Name(ClusterPol
 constexpr std::string_view kClusterPolicyGroup = "policy.networking.k8s.io";
 constexpr std::array<std::string_view, 4> kClusterPolicyGroups = {kClusterPolicyGroup, "networking.k8s.io",
                                                                   "extensions", kCore};
-// Versions of a ClusterNetworkPolicy, which are equal; then the one of the older two kinds.
+// The versions of ClusterNetworkPolicy, which have the same fields; then the version of the two older kinds.
 constexpr std::array<std::string_view, 2> kClusterPolicyVersions = {"policy.networking.k8s.io/v1alpha2",
                                                                     "policy.networking.k8s.io/v1beta1"};
 constexpr std::string_view kAdminPolicyVersion = "policy.networking.k8s.io/v1alpha1";
 constexpr std::string_view kStagedVersion = "policy.sluice.internal/v1alpha1";
 constexpr std::array<std::string_view, 1> kStagedGroups = {"policy.sluice.internal"};
 constexpr std::array<std::string_view, 2> kStagedKinds = {kStagedKind, kStagedClusterKind};
-// The API server's, and the one behind it.
+// The API server's version, and that of the CustomResourceDefinition behind it.
 constexpr std::array<std::string_view, 2> kCalicoVersions = {"projectcalico.org/v3", "crd.projectcalico.org/v1"};
-// Where a NetworkPolicy is ours, or was meant to be: the last is an apiVersion without a group.
+// Groups in which a NetworkPolicy is ours, or was meant to be. The last one stands for an apiVersion without a group.
 constexpr std::array<std::string_view, 3> kPolicyGroups = {"networking.k8s.io", "extensions", kCore};
 
 template <std::size_t N>
@@ -48,7 +48,7 @@ bool SpecHas(const Value& object, std::string_view field) {
   return spec != nullptr && spec->Find(field) != nullptr;
 }
 
-// The one that messages name.
+// The version that messages name.
 std::string_view VersionOf(std::string_view kind) {
   if (const auto cluster_kind = ClusterPolicyKindOf(kind)) {
     return *cluster_kind == ClusterPolicyKind::kClusterNetworkPolicy ? kClusterPolicyVersions[0] : kAdminPolicyVersion;
@@ -81,7 +81,7 @@ std::optional<ClusterPolicyKind> ClusterPolicyKindOf(std::string_view kind) {
 Recognised Recognise(const Value& object, const TypeMeta& type) {
   const std::string_view version = type.api_version;
   const std::string_view group = version.substr(0, version.find('/'));
-  // There are two kinds in that group, and one of them has a subject.
+  // That group has two kinds, and only one of them has a subject.
   const bool is_ours = std::find(kStagedKinds.begin(), kStagedKinds.end(), type.kind) != kStagedKinds.end();
   if (Meant(group, kStagedGroups) || (version.empty() && is_ours)) {
     const std::string_view other = SpecHas(object, "subject") ? kStagedClusterKind : kStagedKind;
@@ -117,7 +117,7 @@ void ReportType(const Field& root, const TypeMeta& type, const Recognised& recog
   const Field kind = root.Get("kind");
   const Field version = root.Get("apiVersion");
   const std::string meant(recognised.kind);
-  // String() says what is wrong where it is no text.
+  // If it is no text, String() reports that.
   if (type.kind.empty()) {
     if (!kind.present() || kind.String() == "") kind.Error("is required");
   } else if (!meant.empty() && type.kind != meant) {

@@ -8,8 +8,8 @@
 
 namespace sluice {
 
-// As kubectl writes it: "app=web,!debug,tier in (a,b)"; empty for everything. Selectors that hold the same
-// requirements, in whatever order, have equal texts.
+// As kubectl writes it: "app=web,!debug,tier in (a,b)"; empty for everything. Selectors with the same requirements, in
+// any order, have equal texts.
 std::string SelectorText(const LabelSelector& selector);
 
 }  // namespace sluice

@@ -11,10 +11,10 @@ namespace {
 
 constexpr std::size_t kBlockValues = 512;
 constexpr std::size_t kTextBlockBytes = 16 << 10;
-// Up to here comparing each key with each other beats sorting.
+// Up to this size, comparing all keys with each other is faster than sorting.
 constexpr std::size_t kFewKeys = 12;
 constexpr std::size_t kMostProblems = 16;
-// Up to here a double holds every integer.
+// Up to this number, a double holds every integer.
 constexpr double kMostExact = 9007199254740992.0;
 
 }  // namespace
@@ -158,7 +158,7 @@ void ValueTree::Copy(const Value& from, Value& to) {
   to.height = from.height;
   to.size = from.size;
   to.text = from.text;
-  to.integer = from.integer;  // or the double in its place
+  to.integer = from.integer;  // or the double in the union
   to.first = from.first;
 }
 
@@ -258,8 +258,8 @@ void ValueTree::FindDuplicates(Value& map) {
   }
 }
 
-// `<<: *base`, or `<<: [*one, *two]`, as go-yaml v2 has it: at its place the map takes over each entry, in place of an
-// earlier one of that key, and a later one comes in its place; of a list's maps the earlier ones win.
+// `<<: *base`, or `<<: [*one, *two]`, as in go-yaml v2: at its place, the map takes over each entry and replaces an
+// earlier entry with that key; a later entry replaces it in turn. In a list of maps, the earlier maps win.
 void ValueTree::Merge(Container& map) {
   std::vector<Value*> entries;  // null: replaced
   std::unordered_map<std::string_view, std::size_t> places;
@@ -287,7 +287,7 @@ void ValueTree::Merge(Container& map) {
   for (Value* entry = map.value->first; entry != nullptr; entry = entry->next) {
     if (!entry->merge) {
       const auto [place, is_new] = places.try_emplace(entry->key);
-      // A key given twice stays in both places, for FindDuplicates; one that a merge brought does not.
+      // A key given twice stays in both places, for FindDuplicates. A key from a merge does not.
       if (!is_new && entries[place->second]->merge) entries[place->second] = nullptr;
       place->second = entries.size();
       entries.push_back(entry);

@@ -9,7 +9,7 @@
 namespace sluice {
 namespace {
 
-// A pod's named ports are resolved by now; they and its labels are only shown.
+// The pod's named ports are already resolved; they and its labels are only shown.
 void ShortenEndpoints(ResolvedPolicy* policy, std::size_t most_bytes) {
   const std::size_t most_shown = most_bytes / 4;
   for (Endpoint& endpoint : policy->endpoints) {
@@ -20,7 +20,7 @@ void ShortenEndpoints(ResolvedPolicy* policy, std::size_t most_bytes) {
   }
 }
 
-// False: there is none that would be shorter then.
+// Empties each unused group that gets shorter by it. False: there is no such group.
 bool EmptyUnusedGroups(ResolvedPolicy* policy) {
   std::vector<bool> used(policy->groups.size());
   const auto note = [&used](const Section& section) {

@@ -12,13 +12,13 @@
 namespace sluice {
 
 struct Fitting {
-  Diagnostics held;                   // policies that were held back for their size
+  Diagnostics held;                   // policies that are held back because of their size
   bool emptied = false;               // groups that no section names any more were emptied
   std::optional<Diagnostic> refused;  // an object still fits no message: the policy cannot be sent
 };
 
-// Holds back (held_policies.h) each policy, staged or not, that is too large for a message of `most_bytes`, or names a
-// group that is, and empties such groups; their numbers stay. An endpoint that is too large loses its labels and named
+// Holds back (held_policies.h) each policy, staged or not, that is too large for a message of `most_bytes` or names a
+// group that is. Empties such groups, whose numbers stay. An endpoint that is too large loses its labels and named
 // ports, which are only shown.
 Fitting Fit(ResolvedPolicy* policy, HeldPolicies* held, std::size_t most_bytes);
 

@@ -9,7 +9,7 @@ namespace sluice {
 namespace {
 
 constexpr std::size_t kReasonBytes = 1024;
-constexpr std::string_view kStaged = " (staged)";  // no policy's name ends so
+constexpr std::string_view kStaged = " (staged)";  // no policy's name ends like this
 
 std::string StagedKey(const std::string& policy) { return policy + std::string(kStaged); }
 

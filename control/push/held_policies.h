@@ -1,7 +1,7 @@
-// Policies that a target refused, and what is sent in their place so that all else can proceed: their sections without
-// rules, which isolate the pods they select, and with the reason. So nothing is ever allowed that the policy would
-// deny, and all numbers stay as they are. What was refused of the staged ones is not sent at all: it stages nothing.
-// Within one thread.
+// Policies that a target refused, and what is sent in their place so that everything else can proceed: their sections
+// without rules, which isolate the pods that they select, and with the reason. So nothing is allowed that the policy
+// would deny, and all numbers stay as they are. If a staged policy is refused, it is not sent at all: it stages
+// nothing. Within one thread.
 #ifndef SLUICE_CONTROL_PUSH_HELD_POLICIES_H_
 #define SLUICE_CONTROL_PUSH_HELD_POLICIES_H_
 
@@ -18,21 +18,21 @@ namespace sluice {
 
 class HeldPolicies {
  public:
-  // False: the refusal is not of a policy, or of one that is held already.
+  // False: the refusal does not name a policy, or names one that is already held.
   bool Hold(const Diagnostic& refusal);
-  // All get another try.
+  // Gives all held policies another try.
   void Clear() { reasons_.clear(); }
-  // Those that `update` brings anew get another try. False: there are none.
+  // Gives held policies that `update` brings anew another try. False: there are none.
   bool Release(const PolicyUpdate& update);
 
-  // Those that a full state does not have are forgotten.
+  // Forgets held policies that a full state does not have.
   void ForgetAllBut(const ResolvedPolicy& policy);
-  // Only of the NetworkPolicy tier, whose rules allow: without its rules, a policy of another tier might deny less.
+  // Only policies of the NetworkPolicy tier, whose rules allow. Without its rules, one of another tier might deny less.
   void Strip(ResolvedPolicy* policy) const;
   void Strip(PolicyUpdate* update) const;
 
   std::size_t size() const { return reasons_.size(); }
-  // By policy, "shop/web" or "shop/web (staged)": what it was refused for.
+  // The reason of the refusal, by policy: "shop/web" or "shop/web (staged)".
   const std::map<std::string, std::string>& reasons() const { return reasons_; }
 
  private:

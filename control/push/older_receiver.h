@@ -1,4 +1,4 @@
-// What an older dataplane cannot be told, and what it gets in place of it. Within one thread.
+// What an older dataplane cannot understand, and what it gets instead. Within one thread.
 #ifndef SLUICE_CONTROL_PUSH_OLDER_RECEIVER_H_
 #define SLUICE_CONTROL_PUSH_OLDER_RECEIVER_H_
 
@@ -13,7 +13,7 @@ namespace sluice {
 // without them and denies more. With them it would refuse the policy, and a cluster policy cannot be held back.
 inline constexpr std::uint32_t kNamesSinceApiMinor = 9;
 
-// Whether there were any.
+// Whether there were any such rules.
 bool RemoveRulesByName(ResolvedPolicy* policy);
 bool RemoveRulesByName(PolicyUpdate* update);
 

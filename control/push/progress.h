@@ -1,7 +1,7 @@
-// Whether a target follows: since when it lacks something, and which trouble it has. With this, sluice-sync can tell of
-// a target that takes nothing although there is something for it.
+// Whether a target keeps up: since when it lacks something, and what its trouble is. sluice-sync uses this to report a
+// target that takes nothing although there is something for it.
 //
-// Any thread; under the caller's locks, takes none but its own.
+// Any thread, also with the caller's locks held. It takes only its own lock.
 #ifndef SLUICE_CONTROL_PUSH_PROGRESS_H_
 #define SLUICE_CONTROL_PUSH_PROGRESS_H_
 
@@ -16,16 +16,16 @@ class Progress {
   using Clock = std::chrono::steady_clock;
 
   struct State {
-    // Since the last batch that it took, or since it lacks something, whichever is later; the time 0: it lacks nothing.
+    // The later of two times: when it took its last batch, when it began to lack something. Time 0: it lacks nothing.
     Clock::time_point lacks_since;
     std::string trouble;  // empty: none is known
   };
 
-  // There is something for it, or its state is not known.
+  // There is something for the target, or its state is not known.
   void Lacks();
-  // It took a batch. If there is more for it, the time begins anew.
+  // The target took a batch. If there is more for it, the time begins anew.
   void Took();
-  // It holds all there is.
+  // The target holds everything there is.
   void HasAll();
   void Meets(std::string trouble);
 

@@ -23,7 +23,7 @@ bool PushCall::Write(const v1::PushRequest& request, Clock::time_point deadline)
   const auto done = [this] { return !writing_; };
   if (!signal_.changed.wait_until(lock, deadline, [&] { return done() || signal_.stop; }) || !done()) {
     context_.TryCancel();
-    signal_.changed.wait(lock, done);  // gRPC reads `request` until then
+    signal_.changed.wait(lock, done);  // until then, gRPC reads `request`
     over_ = true;
   }
   return !over_;

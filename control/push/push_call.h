@@ -1,4 +1,4 @@
-// One call of PolicyService.Push: a stream that one thread writes to and reads from, and that says when it ends.
+// One call of PolicyService.Push: a stream that one thread writes and reads. It reports when the stream ends.
 #ifndef SLUICE_CONTROL_PUSH_PUSH_CALL_H_
 #define SLUICE_CONTROL_PUSH_PUSH_CALL_H_
 
@@ -14,7 +14,7 @@
 
 namespace sluice {
 
-// What a pusher's thread waits for, and with what. Whoever changes something that it waits for holds the mutex.
+// What a pusher's thread waits for, and how. To change what it waits for, a thread must hold the mutex.
 struct PushSignal {
   std::mutex mutex;
   std::condition_variable changed;
@@ -22,24 +22,24 @@ struct PushSignal {
   bool news = false;  // the feed has something
 };
 
-// Made, used and destroyed by the pusher's thread. A `stop` of the signal ends every wait.
+// The pusher's thread makes, uses and destroys it. A `stop` of the signal ends every wait.
 class PushCall : private grpc::ClientBidiReactor<v1::PushRequest, v1::PushResponse> {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // Both outlive it.
+  // Both must outlive it.
   PushCall(v1::PolicyService::StubInterface& stub, PushSignal& signal);
-  // Cancels what is under way, and waits until gRPC is done with it.
+  // Cancels what is in progress, and waits until gRPC is done with it.
   ~PushCall() override;
 
-  // Returns once gRPC took it: that is when it can be sent, so a slow receiver makes us wait. False: the stream is
-  // over, or nothing moved until `deadline`.
+  // Returns once gRPC took the request. gRPC takes it when it can be sent, so a slow receiver makes us wait. False: the
+  // stream is over, or nothing moved until `deadline`.
   bool Write(const v1::PushRequest& request, Clock::time_point deadline);
-  // The next answer. Nothing: the stream is over, or there was none until `deadline`.
+  // Returns the next answer, or nothing if the stream is over or no answer came until `deadline`.
   std::optional<v1::PushResponse> Read(Clock::time_point deadline);
   // Requires the signal's mutex.
   bool over() const { return over_; }
-  // Ends the call, and says why it had ended.
+  // Ends the call, and returns why it ended.
   grpc::Status Finish();
 
  private:
@@ -49,8 +49,8 @@ class PushCall : private grpc::ClientBidiReactor<v1::PushRequest, v1::PushRespon
 
   PushSignal& signal_;
   grpc::ClientContext context_;
-  v1::PushResponse answer_;  // gRPC's until answered_
-  // Under the signal's mutex.
+  v1::PushResponse answer_;  // gRPC owns it until answered_
+  // Guarded by the signal's mutex.
   bool answered_ = false;
   bool writing_ = false;
   bool over_ = false;

@@ -22,7 +22,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
 constexpr std::size_t kSpareBytes = std::size_t{64} << 10;  // for the message around an object
-constexpr int kMostTries = 5;                               // of an update on which the stream ends
+constexpr int kMostTries = 5;                               // how often an update is sent if the stream ends on it
 
 std::int64_t UnixNowNs() { return std::chrono::system_clock::now().time_since_epoch() / std::chrono::nanoseconds(1); }
 
@@ -57,7 +57,7 @@ class Pusher::Run {
       health_.progress.Meets(why);
       if (why != trouble_) observer_.OnTrouble(target_, why);
       trouble_ = why;
-      // A stream that soon ends again, as where two senders take over from each other, is no success.
+      // A stream that ends soon, as when two senders take over from each other, does not count as success.
       if (Clock::now() - begun > options_.backoff_most) backoff_.Reset();
     } while (Sleep(backoff_.Next()));
   }
@@ -71,7 +71,7 @@ class Pusher::Run {
   }
 
  private:
-  // What was sent, or is to be sent again should nobody know whether it arrived.
+  // What was sent, or what must be sent again if nobody knows whether it arrived.
   struct Pending {
     v1::PushRequest request;
     PolicyUpdate update;
@@ -90,13 +90,13 @@ class Pusher::Run {
     const std::lock_guard lock(signal_.mutex);
     return signal_.stop;
   }
-  // False: stopped.
+  // False: the pusher is stopped.
   bool Sleep(std::chrono::milliseconds time) {
     std::unique_lock lock(signal_.mutex);
     return !signal_.changed.wait_for(lock, time, [this] { return signal_.stop; });
   }
-  // Until the feed says that it has something, or `until`. False: stopped, or `call` (null: none stands) is over.
-  // Requires that the target holds all that the feed had, where a call stands.
+  // Waits until the feed has something, or until `until`. False: the pusher is stopped, or `call` (null: no call) is
+  // over. With a call, requires that the target holds all that the feed had.
   bool WaitForNews(Clock::time_point until, const PushCall* call) {
     std::unique_lock lock(signal_.mutex);
     if (call != nullptr && !signal_.news) health_.progress.HasAll();
@@ -112,7 +112,7 @@ class Pusher::Run {
   }
   Clock::time_point AnswerDeadline() const { return Clock::now() + options_.answer_timeout; }
 
-  // From connection to its end, which it explains.
+  // Runs from the connection to its end. Returns why it ended.
   std::string Session() {
     PushCall call(*stub_, signal_);
     const std::optional<v1::Hello> hello = Greet(call);
@@ -143,7 +143,7 @@ class Pusher::Run {
     return answer->hello();
   }
 
-  // Goes on where the dataplane holds what we sent last, or what we sent before it; else a full state is due.
+  // Goes on if the dataplane holds what we sent last, or what we sent before it. Otherwise a full state is due.
   void Agree(const v1::Hello& hello) {
     full_due_ = true;
     if (state_id_ == 0 || hello.state_id() != state_id_) return;
@@ -154,13 +154,13 @@ class Pusher::Run {
     }
     full_due_ = hello.batch() != batch_ || (lacks_names_ && api_minor_ >= kNamesSinceApiMinor);
     if (full_due_) return;
-    if (pending_) return;  // it is not in step yet
+    if (pending_) return;  // the target is not in step yet
     if (untold_.oldest_ns() != 0) Applied(true, std::exchange(untold_, {}), UnixNowNs(), hello.generation(), {});
     health_.in_step = true;
     receiver_->Confirm();
   }
 
-  // One batch, or a wait for one. False: the stream is over.
+  // Sends one batch, or waits for one. False: the stream is over.
   bool Step(PushCall& call) {
     if (held_.size() != 0 && Clock::now() >= retry_held_at_) {
       held_.Clear();
@@ -180,10 +180,10 @@ class Pusher::Run {
     Pending pending;
     std::optional<PolicyUpdate> update = receiver_->TakeChanges(&pending.changes);
     if (!update) {
-      receiver_->Confirm();  // nothing is under way, and none of it concerns this dataplane
+      receiver_->Confirm();  // nothing is in progress, and no change concerns this dataplane
       return false;
     }
-    if (held_.Release(*update) && emptied_) full_due_ = true;  // the dataplane has their groups empty
+    if (held_.Release(*update) && emptied_) full_due_ = true;  // in the dataplane, their groups are empty
     TellHeld();
     pending.update = *std::move(update);
     Encode(pending);
@@ -203,7 +203,7 @@ class Pusher::Run {
     pending.request.mutable_update()->set_received_unix_ns(static_cast<std::uint64_t>(pending.changes.oldest_ns()));
   }
 
-  // The dataplane is too old for rules by domain name.
+  // To be called for a dataplane that is too old for rules by domain name.
   void LeaveOutNames(bool there_were) {
     if (!there_were || lacks_names_) return;
     lacks_names_ = true;
@@ -212,12 +212,12 @@ class Pusher::Run {
                       "accept; upgrade sluiced");
   }
 
-  // How large a message may be for this dataplane, put together of parts if it knows them.
+  // How large a message may be for this dataplane; in parts, if it knows them.
   std::size_t MostBytes() const {
     return api_minor_ >= kPartsSinceApiMinor ? options_.most_gathered_bytes : options_.most_message_bytes;
   }
 
-  // `bytes`: of the request.
+  // `bytes`: the size of the request.
   bool Write(PushCall& call, const v1::PushRequest& request, std::size_t bytes) {
     if (bytes <= options_.most_message_bytes) return call.Write(request, AnswerDeadline());
     v1::PushRequest piece;
@@ -227,7 +227,7 @@ class Pusher::Run {
     });
   }
 
-  // Objects that are too large to be sent are told of as refusals. False: the policy cannot be sent at all.
+  // Reports objects that are too large to be sent as refusals. False: the policy cannot be sent at all.
   bool MakeFit(ResolvedPolicy* policy) {
     Fitting fitting = Fit(policy, &held_, MostBytes() - kChunkBytes - kSpareBytes);
     emptied_ = fitting.emptied;
@@ -301,7 +301,7 @@ class Pusher::Run {
     return std::clamp(static_cast<std::int64_t>(result_.live_unix_ns()), sent_ns, heard_ns);
   }
 
-  // `sending`: 0 where the batch's own answer was lost.
+  // `sending`: 0 if the answer to the batch itself was lost.
   void Applied(bool full, ChangeTimes changes, std::int64_t live_ns, std::uint64_t generation,
                std::chrono::nanoseconds sending) {
     ++(full ? health_.full_states : health_.updates);
@@ -345,11 +345,11 @@ class Pusher::Run {
     }
     full_due_ = true;
     if (!held) health_.in_step = false;
-    // What made this state different from one that the dataplane took is not known: it gets time.
+    // Nobody knows what made this state differ from one that the dataplane took, so it gets time.
     return held || WaitOut(refused_backoff_.Next(), call);
   }
 
-  // False: the stream is over. News is left for the next wait.
+  // Waits. False: the stream is over. News stays for the next wait.
   bool WaitOut(std::chrono::milliseconds time, const PushCall& call) {
     std::unique_lock lock(signal_.mutex);
     return !signal_.changed.wait_for(lock, time, [&] { return signal_.stop || call.over(); });
@@ -367,18 +367,18 @@ class Pusher::Run {
   const std::unique_ptr<v1::PolicyService::Stub> stub_;
 
   std::uint64_t state_id_ = 0;
-  std::uint64_t batch_ = 0;      // the last that was applied
-  std::uint32_t api_minor_ = 0;  // the dataplane's, as its last Hello said
+  std::uint64_t batch_ = 0;      // the last one that was applied
+  std::uint32_t api_minor_ = 0;  // the dataplane's number, from its last Hello
   bool full_due_ = true;
-  bool lacks_names_ = false;  // what the dataplane has lacks rules by domain name
+  bool lacks_names_ = false;  // the dataplane's policy lacks rules by domain name
   bool emptied_ = false;      // groups of held policies were empty in the last full state
   std::optional<Pending> pending_;
-  ChangeTimes untold_;  // of changes in full states that were not applied yet
+  ChangeTimes untold_;  // of changes in full states that are not applied yet
   HeldPolicies held_;
   Clock::time_point retry_held_at_;
   v1::BatchResult result_;
   std::string broken_;
-  std::string trouble_;  // the last that was told
+  std::string trouble_;  // the last one that was reported
 };
 
 Pusher::Pusher(PolicyFeed& feed, std::string target, PushOptions options, PushObserver& observer)

@@ -1,17 +1,17 @@
-// Keeps one dataplane in step with the feed, for as long as it takes: a thread, a stream, one batch under way.
+// Keeps one dataplane in step with the feed for as long as needed: one thread, one stream, one batch in progress.
 //
 //   connect -> Begin, Hello --(it holds our state)--> updates, as there are changes
 //                  |                                      | it does not know our state; its numbers are worn out
 //                  \--(it holds another)--> full state <--/
 //
-// A message is never larger than the dataplane takes: a large request travels in parts, and where the dataplane knows
-// none, an update becomes a full state. An object that fits no message is held back like one that is refused (fit.h).
-// An update on which the stream ends again and again is given up for a full state.
+// A message is never larger than the dataplane accepts. A large request travels in parts; if the dataplane knows no
+// parts, an update becomes a full state. An object that fits no message is held back like a refused one (fit.h). If the
+// stream ends on an update again and again, a full state replaces the update.
 //
-// A batch that is refused for a policy is sent again with that policy held back (held_policies.h); one that is refused
-// for anything else leaves in force what was, and a full state is tried again, later and later. A stream that breaks is
-// opened again after a back-off. Meanwhile changes gather in the receiver's view, where they take no more memory than
-// the objects do.
+// If a batch is refused because of a policy, it is sent again with that policy held back (held_policies.h). If it is
+// refused for another reason, the policy in force stays, and a full state is tried again, after longer and longer
+// waits. A broken stream is opened again after a back-off. Meanwhile changes gather in the receiver's view, where they
+// take no more memory than the objects do.
 #ifndef SLUICE_CONTROL_PUSH_PUSHER_H_
 #define SLUICE_CONTROL_PUSH_PUSHER_H_
 
@@ -34,20 +34,20 @@ namespace sluice {
 
 struct PushOptions {
   std::string sender = "sluice-sync";  // Begin.sender
-  std::string node;                    // only what its pods need; empty: all
+  std::string node;                    // only what the node's pods need; empty: everything
   TargetSecurity security;
   std::chrono::milliseconds backoff_least{100};
   std::chrono::milliseconds backoff_most{5'000};
   std::chrono::milliseconds refused_backoff_most{60'000};  // between full states that are refused
-  // An answer that is not there by then, or a message that did not go out, is taken for a broken stream.
+  // If no answer comes within this time, or a message cannot be sent, the stream counts as broken.
   std::chrono::milliseconds answer_timeout{60'000};
-  std::chrono::milliseconds hold_time{300'000};  // held policies get another try after so long
+  std::chrono::milliseconds hold_time{300'000};  // after this time, held policies get another try
   std::size_t most_message_bytes = kMaxMessageBytes;
   std::size_t most_gathered_bytes = kMaxGatheredBytes;  // of a message in parts
-  std::uint64_t seed = 0;  // of the back-offs' randomness and the state's names; 0: a random one
+  std::uint64_t seed = 0;  // for the randomness of back-offs and state names; 0: a random seed
 };
 
-// The policies that a target refused, and why: the pusher's thread tells, any thread asks.
+// The policies that a target refused, and why. The pusher's thread sets them, any thread reads them.
 class HeldReasons {
  public:
   using Reasons = std::map<std::string, std::string>;  // by policy
@@ -75,20 +75,20 @@ struct PushHealth {
   std::atomic<std::uint64_t> updates = 0;      // applied
   std::atomic<std::uint64_t> refused = 0;      // batches of either kind
   std::atomic<std::uint64_t> held_policies = 0;
-  HeldReasons held_reasons;                   // of them
-  std::atomic<std::uint64_t> generation = 0;  // of the dataplane's table after the last batch that was applied
+  HeldReasons held_reasons;                   // of held policies
+  std::atomic<std::uint64_t> generation = 0;  // of the dataplane's table after the last applied batch
   Progress progress;
 };
 
 struct AppliedBatch {
   bool full = false;
-  ChangeTimes changes;  // none where it is the first state, which is no change
-  // Since 1970: as the dataplane says, but no sooner than the batch was sent nor later than its answer came by our
-  // clock, should the two differ. The time of the next answer where the batch's own was lost.
+  ChangeTimes changes;  // empty for the first state, which is no change
+  // Nanoseconds since 1970, by the dataplane. If its clock and ours differ, not before we sent the batch and not after
+  // its answer came. If the batch's own answer was lost: the time of the next answer.
   std::int64_t live_ns = 0;
   std::uint64_t generation = 0;
-  std::string not_kept;                 // why the dataplane, started again, would not begin with it; empty: it would
-  std::chrono::nanoseconds sending{0};  // from its first byte to the answer, of which the dataplane spent:
+  std::string not_kept;                 // why a restarted dataplane would not begin with it; empty: it would
+  std::chrono::nanoseconds sending{0};  // from first byte to answer; of this, the dataplane spent:
   std::chrono::nanoseconds decoding{0};
   std::chrono::nanoseconds compiling{0};
   std::chrono::nanoseconds publishing{0};
@@ -99,28 +99,28 @@ class PushObserver {
  public:
   virtual ~PushObserver() = default;
   virtual void OnApplied(const std::string& target, const AppliedBatch& batch) = 0;
-  // The dataplane refused an object, or no message can carry it; `refusal.object` as in v1.Problem. `held`: everything
-  // else went on without it.
+  // The dataplane refused an object, or no message can carry it; `refusal.object` is as in v1.Problem. `held`:
+  // everything else went on without the object.
   virtual void OnRefused(const std::string& target, const Diagnostic& refusal, bool held) = 0;
   virtual void OnConnected(const std::string& target) = 0;
-  // No connection: what is in force there stays in force. Not repeated while it is the same.
+  // There is no connection. What is in force at the dataplane stays in force. Not repeated for the same message.
   virtual void OnTrouble(const std::string& target, const std::string& message) = 0;
-  // The dataplane does not know something of the policy, and got the rest. Once a connection's full state.
+  // The dataplane does not know a part of the policy, and got the rest. Called at most once for each full state.
   virtual void OnOlder(const std::string& /*target*/, const std::string& /*message*/) {}
 };
 
 class Pusher {
  public:
-  // Starts at once. Feed and observer outlive it.
+  // Starts at once. Feed and observer must outlive it.
   Pusher(PolicyFeed& feed, std::string target, PushOptions options, PushObserver& observer);
-  // Stops; what is under way may or may not be applied.
+  // Stops. A batch in progress may or may not be applied.
   ~Pusher();
   Pusher(const Pusher&) = delete;
   Pusher& operator=(const Pusher&) = delete;
 
   const std::string& target() const { return target_; }
   const PushHealth& health() const { return health_; }
-  // The feed's revision that the dataplane has in force; 0: it is not known. Any thread.
+  // The feed's revision that is in force at the dataplane; 0: not known. Any thread.
   std::uint64_t in_force() const;
 
  private:

@@ -1,4 +1,4 @@
-// Tells of targets that make no progress: those that take no batch for a minute though they lack something.
+// Reports targets that make no progress: those that take no batch for a minute although they lack something.
 #ifndef SLUICE_CONTROL_PUSH_STALL_H_
 #define SLUICE_CONTROL_PUSH_STALL_H_
 
@@ -16,14 +16,14 @@ namespace sluice {
 
 inline constexpr std::chrono::seconds kStallsAfter(60);
 
-// For how long the target has lacked something without taking a batch; 0: it lacks nothing. Any thread.
+// How long the target has lacked something without taking a batch; 0: it lacks nothing. Any thread.
 std::chrono::nanoseconds LacksFor(const PushHealth& health, Progress::Clock::time_point now);
 
-// Describes a target that stalls: for how long, the reason and the remedy. Any thread.
+// Describes a target that stalls: how long, why, and the remedy. Any thread.
 std::optional<std::string> DescribeStall(const std::string& target, const PushHealth& health,
                                          Progress::Clock::time_point now);
 
-// Says so once a target stalls, again as long as it lasts, and when it goes on. Within one thread.
+// Reports when a target stalls, again while it lasts, and when it goes on. Within one thread.
 class StallTeller {
  public:
   using Say = std::function<void(bool stalls, std::string_view line)>;
@@ -36,7 +36,7 @@ class StallTeller {
 
  private:
   const Say say_;
-  std::map<std::string, Progress::Clock::time_point> told_;  // targets that stall, and when that was said last
+  std::map<std::string, Progress::Clock::time_point> told_;  // targets that stall, and when each was last reported
 };
 
 }  // namespace sluice

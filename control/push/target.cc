@@ -20,7 +20,7 @@ constexpr unsigned kCertificatePollSeconds = 1;
 constexpr int kKeepaliveMs = 20'000;
 constexpr int kKeepaliveTimeoutMs = 10'000;
 constexpr int kConnectMostMs = 5'000;
-constexpr std::size_t kMostBufferBytes = std::size_t{128} << 20;  // of one connection
+constexpr std::size_t kMostBufferBytes = std::size_t{128} << 20;  // for one connection
 
 std::shared_ptr<grpc::ChannelCredentials> Tls(const TargetSecurity& security) {
   namespace tls = grpc::experimental;
@@ -64,7 +64,7 @@ std::string ExplainFailure(const std::string& message, const TargetSecurity& sec
   if (says("Hostname Verification")) return "its certificate names another host than the address does";
   if (says("certificate verify failed")) return "its certificate is not one that --tls-ca signed, or has expired";
   if (says("wrong version number")) return "it speaks no TLS";
-  // TLS 1.3: it judges our certificate once we take the connection for made, and can but close it.
+  // TLS 1.3: the dataplane judges our certificate when we already count as connected. It can then only close.
   if (!security.certificate.empty() && (says("closed") || says("reset") || says("pipe") || says("read failed"))) {
     return message + "; where it goes on so, the dataplane's log says whether it accepts our certificate";
   }
@@ -76,13 +76,13 @@ std::shared_ptr<grpc::Channel> Connect(const std::string& address, const TargetS
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
-  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // an idle stream must notice a dead peer, too
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // so that an idle stream notices a dead peer, too
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kConnectMostMs);
   arguments.SetMaxReceiveMessageSize(static_cast<int>(kMaxAnswerBytes));
-  // gRPC compares a message's length with the bound once the message is there as a whole, and before it decompresses
-  // it. So buffers are bounded too, and compressed messages are not taken at all.
+  // gRPC checks the length of a message only when all of it is there, and before it is decompressed. So buffers are
+  // bounded too, and compressed messages are not accepted at all.
   grpc::ResourceQuota quota("sluice-sync");
   quota.Resize(kMostBufferBytes);
   arguments.SetResourceQuota(quota);

@@ -18,8 +18,8 @@ namespace sluice {
 inline constexpr std::string_view kDefaultTarget = "unix:/run/sluice/sluiced.sock";
 
 struct TargetSecurity {
-  // PEM files, all three or none, read again when they change. For Connect they must hold what they should at any time:
-  // gRPC 1.51 ends the process where one is empty.
+  // PEM files: all three or none. They are read again when they change. Connect requires that each always holds what it
+  // should: gRPC 1.51 ends the process if one is empty.
   std::string certificate;
   std::string key;
   std::string ca;         // the authority that signs the dataplanes' certificates
@@ -27,17 +27,17 @@ struct TargetSecurity {
 };
 
 struct TargetProblem {
-  std::optional<std::size_t> index;  // of the address; nothing: it is the security's
-  std::string what;                  // with the remedy
+  std::optional<std::size_t> index;  // of the address; nothing: the problem is in `security`
+  std::string what;                  // what is wrong, with the remedy
 };
 
-// What is wrong with the addresses ("unix:PATH", "HOST:PORT"), each by itself and with the other settings.
+// What is wrong with the addresses ("unix:PATH", "HOST:PORT"): each by itself, and with the other settings.
 std::vector<TargetProblem> CheckTargets(const std::vector<std::string>& addresses, const TargetSecurity& security);
 
-// Why gRPC has no connection, in the operator's words.
+// Why gRPC has no connection, in words for operators.
 std::string ExplainFailure(const std::string& message, const TargetSecurity& security);
 
-// Connects when it is first used, and to nobody else's connection. Requires that CheckTargets found nothing.
+// Connects when first used, and shares no connection. Requires that CheckTargets found nothing.
 std::shared_ptr<grpc::Channel> Connect(const std::string& address, const TargetSecurity& security);
 
 }  // namespace sluice

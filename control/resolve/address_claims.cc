@@ -45,7 +45,7 @@ void AddressClaims::Remove(const IpAddress& address, std::uint32_t pod) {
     if (rivals->second.size() == 1) contested_.erase(rivals);
     return;
   }
-  // What a probe would no longer reach across the hole moves into it.
+  // Entries that a probe would no longer reach across the hole move into the hole.
   const std::size_t mask = slots_.size() - 1;
   for (std::size_t next = (hole + 1) & mask; slots_[next].pod != kFree; next = (next + 1) & mask) {
     const std::size_t home = std::hash<IpAddress>()(slots_[next].address) & mask;

@@ -14,7 +14,7 @@ namespace sluice {
 
 class AddressClaims {
  public:
-  // Makes room for so many more.
+  // Makes room for this many more addresses.
   void Reserve(std::size_t addresses);
 
   void Add(const IpAddress& address, std::uint32_t pod);
@@ -22,7 +22,7 @@ class AddressClaims {
   void Remove(const IpAddress& address, std::uint32_t pod);
 
   bool IsClaimed(const IpAddress& address) const { return !Claimants(address).empty(); }
-  // In no order. Valid until the next change.
+  // The pods that claim the address, in no order. Valid until the next change.
   std::span<const std::uint32_t> Claimants(const IpAddress& address) const;
   // Addresses that more than one pod claims, with these pods.
   const std::map<IpAddress, std::vector<std::uint32_t>>& contested() const { return contested_; }
@@ -31,14 +31,14 @@ class AddressClaims {
   static constexpr std::uint32_t kFree = 0xffffffff;
   struct Slot {
     IpAddress address;
-    std::uint32_t pod = kFree;  // of an address that is contested any of its pods
+    std::uint32_t pod = kFree;  // if the address is contested: any of its pods
   };
 
-  // Where the address is, or where it would go. Requires a free slot.
+  // Finds the slot where the address is, or where it would go. Requires a free slot.
   std::size_t Locate(const IpAddress& address) const;
   void Resize(std::size_t slots);
 
-  // Open addressing with linear probing, at most half full: nothing to allocate or free an address.
+  // Open addressing with linear probing, at most half full: an address needs no allocation of its own.
   std::vector<Slot> slots_;  // a power of two, or none
   std::size_t used_ = 0;
   std::map<IpAddress, std::vector<std::uint32_t>> contested_;

@@ -46,7 +46,7 @@ std::vector<PortRange> NumberedPorts(const ClusterPolicyRule& rule) {
   return Merged(std::move(ranges));
 }
 
-// CNP-09: a name is of any protocol.
+// CNP-09: a name fits any protocol.
 std::vector<std::pair<std::string, std::uint8_t>> PortNames(const ClusterPolicyRule& rule) {
   std::vector<std::pair<std::string, std::uint8_t>> names;
   for (const ClusterPolicyPort& port : rule.ports) {
@@ -88,7 +88,7 @@ Section MakeSection(const BoundPolicy& policy, const BoundDirection& direction, 
   return section;
 }
 
-// Whether one of the names stands for no port of any pod. A cluster policy's is of any protocol (CNP-09).
+// Whether one of the names stands for no port of any pod. A name in a cluster policy fits any protocol (CNP-09).
 bool NamesNoPort(const BoundRule& rule) {
   std::set<std::string_view> names;
   for (const PortSplitPtr& split : rule.by_name) names.insert(split->name());
@@ -98,10 +98,10 @@ bool NamesNoPort(const BoundRule& rule) {
   return !names.empty();
 }
 
-// The section that isolates comes first. It holds what all subjects share. A named port is the destination pod's
-// (NP-51): in egress it splits the peers, so each part is a rule of its own with the part as its peers. In ingress it
-// splits the subjects, so each part is a section of its own, which does not isolate: the first one does that already,
-// and a default deny counted twice would be two rules.
+// The section that isolates comes first. It holds what all subjects share. A named port is looked up on the destination
+// pod (NP-51). In egress, the name splits the peers: each part becomes a rule with that part as its peers. In ingress,
+// it splits the subjects: each part becomes a section of its own. Such a section does not isolate, because the first
+// section does that already, and a default deny that is counted twice would be two rules.
 void AddSections(const BoundPolicy& policy, const BoundDirection& direction, const GroupOf& group_of,
                  std::vector<Section>* sections) {
   Section isolating = MakeSection(policy, direction, group_of(policy.subjects, Role::kSubjects));
@@ -119,7 +119,7 @@ void AddSections(const BoundPolicy& policy, const BoundDirection& direction, con
                         .domain_names = rule.domain_names});
     };
     if (rule.any_port || !rule.ports.empty()) add(&isolating.rules, rule.peers, rule.ports);
-    // It matches nothing, and is there to be seen.
+    // This rule matches nothing. It is there so that people see it.
     if (NamesNoPort(rule)) add(&isolating.rules, rule.peers, {});
     for (const PortSplitPtr& split : rule.by_name) {
       for (const auto& [numbers, part] : split->parts()) {
@@ -213,7 +213,7 @@ BoundPolicy Bind(const ClusterPolicy& policy, std::string title, const NodeBlock
         rule.name = RuleName(source.name);
         return rule;
       };
-      // A rule of its own. Whatever has the address that was learnt, no port of it has a name (CNP-13).
+      // The names become a rule of their own. Whatever has a learnt address, none of its ports has a name (CNP-13).
       if (!domain_names.empty()) {
         BoundRule& rule = add();
         rule.peers = selections->everyone();
@@ -227,7 +227,7 @@ BoundPolicy Bind(const ClusterPolicy& policy, std::string title, const NodeBlock
       rule.any_port = source.any_port;
       rule.ports = NumberedPorts(source);
       for (const auto& [name, protocol] : PortNames(source)) {
-        // CNP-13: of an egress rule's peers, only pods have named ports.
+        // CNP-13: among the peers of an egress rule, only pods have named ports.
         if (direction == Direction::kIngress) {
           rule.by_name.push_back(splits->Find(bound.subjects, protocol, name));
         } else if (!pods.empty()) {
@@ -237,7 +237,7 @@ BoundPolicy Bind(const ClusterPolicy& policy, std::string title, const NodeBlock
     }
   };
   if (!policy.egress.empty()) bind(Direction::kEgress, policy.egress);
-  // One section at least, so that a policy without rules is seen.
+  // At least one section, so that a policy without rules is seen.
   if (!policy.ingress.empty() || policy.egress.empty()) bind(Direction::kIngress, policy.ingress);
   return bound;
 }

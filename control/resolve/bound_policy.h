@@ -23,7 +23,7 @@ struct BoundRule {
   bool any_port = true;
   std::vector<PortRange> ports;       // by number; sorted, merged
   std::vector<PortSplitPtr> by_name;  // of the subjects for ingress, of the peers for egress (NP-51)
-  DomainPatterns domain_names;        // as Rule's; then `peers` is everyone
+  DomainPatterns domain_names;        // as in Rule; if there are any, `peers` is everyone
 
   friend bool operator==(const BoundRule&, const BoundRule&) = default;
 };
@@ -40,15 +40,15 @@ struct BoundPolicy {
   Tier tier = Tier::kNetworkPolicy;
   std::uint32_t priority = 0;
   bool isolates = true;
-  bool staged = false;    // for the policy of that title, and not in force
-  SelectionPtr subjects;  // null where it is staged that the policy would be deleted
+  bool staged = false;    // staged for the policy with that title, and not in force
+  SelectionPtr subjects;  // null: staged, and the policy would be deleted
   std::vector<BoundDirection> directions;
 
   friend bool operator==(const BoundPolicy&, const BoundPolicy&) = default;
 };
 
 std::string PolicyTitle(const std::string& namespace_name, const std::string& name);
-// "AdminNetworkPolicy/name", where another kind has the name already.
+// "AdminNetworkPolicy/name", if another kind already has the name.
 std::string ClusterPolicyTitle(ClusterPolicyKind kind, const std::string& name);
 
 // The addresses of the nodes that a selector selects.
@@ -59,15 +59,15 @@ BoundPolicy Bind(const StagedNetworkPolicy& staged, Selections* selections, Port
 BoundPolicy Bind(const ClusterPolicy& policy, std::string title, const NodeBlocksOf& node_blocks,
                  Selections* selections, PortSplits* splits);
 
-// Lists the policy with its subjects and splits, which must be undone before either changes.
+// Lists the policy at its subjects and splits. Delist must undo this before the policy's subjects or splits change.
 void Enlist(BoundPolicy* policy);
 void Delist(BoundPolicy* policy);
 
 enum class Role : std::uint8_t { kSubjects, kPeers };
 using GroupOf = std::function<GroupId(const SelectionPtr& selection, Role role)>;
 
-// A section for each direction, and one more for each group of subjects for which the named ports of ingress rules
-// stand for numbers of their own. Asks for the group of whatever they name.
+// Appends a section for each direction, and one more for each group of subjects for which the named ports of ingress
+// rules stand for other numbers. Calls `group_of` for each selection that the sections name.
 void AppendSections(const BoundPolicy& policy, const GroupOf& group_of, std::vector<Section>* sections);
 
 }  // namespace sluice

@@ -1,4 +1,4 @@
-// The order in which a cluster's objects are best worked through.
+// The order in which the objects of a cluster are best processed.
 #ifndef SLUICE_CONTROL_RESOLVE_CLUSTER_ORDER_H_
 #define SLUICE_CONTROL_RESOLVE_CLUSTER_ORDER_H_
 
@@ -14,8 +14,8 @@
 
 namespace sluice {
 
-// By namespace and name: what is asked for together lies together in memory then, whatever order the source has.
-// Holds views of the cluster's strings.
+// The order is by namespace and name, so that objects that are used together lie together in memory, whatever order the
+// source has. Holds views of the cluster's strings.
 class ClusterOrder {
  public:
   explicit ClusterOrder(const Cluster& cluster) {

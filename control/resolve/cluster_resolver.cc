@@ -136,7 +136,7 @@ void ClusterResolver::Upsert(const NetworkPolicy& object) { Put(Bind(object, &se
 void ClusterResolver::Put(BoundPolicy bound) {
   BoundPolicies& policies = bound.staged ? staged_ : policies_;
   const std::size_t count = policies.size();
-  // Lists of policies come in order: what comes next is mostly the last.
+  // Lists of policies come in order, so the next policy mostly goes to the end.
   BoundPolicy& policy = policies.try_emplace(policies.end(), bound.title)->second;
   if (policies.size() == count) {
     if (policy == bound) return;
@@ -204,7 +204,7 @@ void ClusterResolver::DeleteStagedCluster(const std::string& name, StagedBy by) 
   BindClusterPolicies(name);
 }
 
-// By title: kind by kind, the first one takes the name, others one with their kind.
+// The policies by title. The first kind gets the name as its title; other kinds add their kind to the name.
 ClusterResolver::Titled ClusterResolver::Titles(const std::string& name, const KindedPolicies& policies) {
   Titled titled;
   for (const auto& [kind, policy] : policies) {
@@ -213,7 +213,7 @@ ClusterResolver::Titled ClusterResolver::Titles(const std::string& name, const K
   return titled;
 }
 
-// What is staged of that name would change: by title, as in the policy that it would make. Null: there would be none.
+// What would change with what is staged for that name: titles as in the policy that it would make. Null: none would be.
 ClusterResolver::Titled ClusterResolver::StagedTitles(const std::string& name, KindedPolicies policies) const {
   constexpr auto kKind = ClusterPolicyKind::kClusterNetworkPolicy;
   const StagedClusterPolicy& staged = staged_cluster_.at(name).begin()->second;

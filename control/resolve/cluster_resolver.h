@@ -7,9 +7,9 @@
 //   resolver.Upsert(other_pod); ...
 //   send(view->TakeChanges());
 //
-// What it is made of, a file each: the objects and the indexes over them (cluster_state), subjects and peers as
-// selections (selections), named ports (port_splits), policies in those terms (bound_policy), and what each receiver
-// has and has yet to hear (policy_view). Not safe to share between threads, nor are its views.
+// Its parts, a file each: the objects and the indexes over them (cluster_state), subjects and peers as selections
+// (selections), named ports (port_splits), policies in those terms (bound_policy), and what each receiver has and what
+// it must still get (policy_view). Neither the resolver nor its views are safe to share between threads.
 #ifndef SLUICE_CONTROL_RESOLVE_CLUSTER_RESOLVER_H_
 #define SLUICE_CONTROL_RESOLVE_CLUSTER_RESOLVER_H_
 
@@ -33,32 +33,32 @@ class PolicyView;
 class ClusterResolver {
  public:
   ClusterResolver();
-  ~ClusterResolver();  // its views are gone by then
+  ~ClusterResolver();  // its views must be gone by then
   ClusterResolver(const ClusterResolver&) = delete;
   ClusterResolver& operator=(const ClusterResolver&) = delete;
 
-  // All objects, to begin with: several times as fast as one by one. Requires that none is there yet, and that each
-  // comes once.
+  // Loads all objects at the beginning: several times as fast as one by one. Requires that there are no objects yet,
+  // and that each object comes once.
   void Load(const Cluster& cluster);
 
-  // An object as it is from now on, new or not; costs little where policy sees no difference. A pod takes microseconds,
-  // a policy what evaluating its named ports takes, a namespace that is relabelled the time of its pods.
+  // Puts an object as it is from now on, new or changed. Costs little if policy sees no difference. A pod takes
+  // microseconds; a policy, the evaluation of its named ports; a namespace with new labels, the time of all its pods.
   void Upsert(const Namespace& object);
   void Upsert(const NodeObject& object);
   void Upsert(const Pod& object);
-  void Upsert(const NetworkPolicy& object);  // one that was refused and has no good version included (NP-16)
+  void Upsert(const NetworkPolicy& object);  // also one that was refused and has no good version (NP-16)
 
-  // The policies of the same name of other kinds may get other titles by this.
+  // This may change the titles of policies of other kinds with the same name.
   void Upsert(const ClusterPolicy& object);
 
-  // What is staged there for the policy of its name; StagedAction::kIgnore: nothing. Of several for one policy, that of
-  // the first StagedBy counts.
+  // Puts what is staged there for the policy with its name. StagedAction::kIgnore stages nothing. If several are staged
+  // for one policy, the first in the order of StagedBy counts.
   void Upsert(const StagedNetworkPolicy& object);
-  // The same of a ClusterNetworkPolicy. Policies of other kinds that would get another title by it are staged under
-  // that.
+  // The same for a ClusterNetworkPolicy. If it would change the titles of policies of other kinds, those are
+  // staged under their new titles.
   void Upsert(const StagedClusterPolicy& object);
 
-  // Of an object that isn't there: nothing. Pods outlive their Namespace and Node objects.
+  // Does nothing for an object that isn't there. Pods outlive their Namespace and Node objects.
   void DeleteNamespace(const std::string& name);
   void DeleteNode(const std::string& name);
   void DeletePod(const std::string& namespace_name, const std::string& name);
@@ -67,10 +67,10 @@ class ClusterResolver {
   void DeleteStaged(const std::string& namespace_name, const std::string& name, StagedBy by);
   void DeleteStagedCluster(const std::string& name, StagedBy by);
 
-  // Does after Load what the first change of a pod would otherwise pay for.
+  // After Load, does the work that the first change of a pod would have to do otherwise.
   void PrepareForChanges() { state_.IndexPods(); }
 
-  // What two objects claim and one loses, now: a warning each (NP-83). A policy that is staged twice is such a claim.
+  // A warning for each thing that two objects claim now and one loses (NP-83). A policy staged twice is such a claim.
   Diagnostics Conflicts() const;
 
   // A receiver's view. With a node's name: only what the pods on that node need.
@@ -79,11 +79,11 @@ class ClusterResolver {
  private:
   friend class PolicyView;
 
-  // The one way in which pods change. Whether a pod belongs to a part of a named port depends on its labels, ports,
+  // Pods change in this way alone. Whether a pod belongs to a part of a named port depends on its labels, ports,
   // addresses and namespace, and on the other claimants of its addresses (NP-83). So each pod that the change concerns
-  // leaves its parts as it still is, the change is made, and each joins the parts of what it is then. A pod that joined
-  // under one shape and left under another would stay in a part for ever.
-  // `change` returns the number of a pod that it added, or ClusterState::kNone. It must look at no selection's pods.
+  // first leaves its parts as it still is; then the change is made; then each pod joins the parts that it belongs to
+  // now. A pod that joined in one form and left in another would stay in a part for ever.
+  // `change` returns the number of a pod that it added, or ClusterState::kNone. It must not ask for a selection's pods.
   template <typename Change>
   void Rejoin(const std::vector<std::uint32_t>& pods, Change change);
   void ChangeNamespace(const std::string& name, const Namespace* object);
@@ -95,13 +95,13 @@ class ClusterResolver {
   using BoundPolicies = std::map<std::string, BoundPolicy>;  // by title
   void Remove(BoundPolicies& policies, const std::string& title);
   void PutStaged(const std::string& title);
-  // Cluster policies of one name.
+  // The cluster policies with one name.
   using KindedPolicies = std::map<ClusterPolicyKind, const ClusterPolicy*>;
   using Titled = std::map<std::string, const ClusterPolicy*>;
   static Titled Titles(const std::string& name, const KindedPolicies& policies);
   Titled StagedTitles(const std::string& name, KindedPolicies policies) const;
   void BindClusterPolicies(const std::string& name);
-  // Once everything else has followed: what `nodes` peers stand for may have changed.
+  // To be called after everything else is up to date: the nodes that `nodes` peers stand for may have changed.
   void FollowNodes();
 
   ClusterState state_;
@@ -110,12 +110,12 @@ class ClusterResolver {
   BoundPolicies policies_;
   BoundPolicies staged_;
   std::map<std::string, std::map<ClusterPolicyKind, ClusterPolicy>> cluster_policies_;  // by name
-  // What is staged for one policy, of which the first counts.
+  // What is staged for one policy. The first entry counts.
   template <typename Staged>
   using ByPlace = std::map<StagedBy, Staged>;
   std::map<std::string, ByPlace<StagedNetworkPolicy>> staged_policies_;  // by title
   std::map<std::string, ByPlace<StagedClusterPolicy>> staged_cluster_;   // by name
-  std::set<std::string> with_nodes_;  // names of cluster policies, staged ones included, that have such peers
+  std::set<std::string> with_nodes_;  // names of cluster policies, also staged, with `nodes` peers
   std::map<LabelSelector, std::vector<CidrBlock>> node_blocks_;  // worked out since nodes_changed_ was last set
   bool nodes_changed_ = false;
   std::vector<PolicyView*> views_;

@@ -26,14 +26,14 @@ bool SamePorts(const std::vector<ContainerPort>& a, const std::vector<ContainerP
   });
 }
 
-// What the pod tells of its node: the host's addresses, and its own where it has no network of its own (NP-32).
+// The addresses that the pod gives its node: the host's, and the pod's own if it uses the host's network (NP-32).
 std::vector<IpAddress> AddressesOfNode(const PodEntry& pod) {
   std::vector<IpAddress> addresses = pod.host_addresses;
   if (pod.host_network) addresses.insert(addresses.end(), pod.addresses.begin(), pod.addresses.end());
   return SortedUnique(std::move(addresses));
 }
 
-// By AddressOrigin: where the address stands, and what ends two nodes' claiming it.
+// By AddressOrigin: the field that has the address, and how people can end the conflict of two nodes.
 constexpr std::array<std::string_view, 3> kFieldOf = {"status.addresses", "metadata.annotations", "spec.podCIDRs"};
 constexpr std::array<std::string_view, 3> kRemedyFor = {"delete the object that is stale",
                                                         "correct the annotation or delete the object that is stale",
@@ -144,7 +144,7 @@ void ClusterState::UpdatePod(std::uint32_t number, const Pod& object) {
   Withdraw(number);
   const PodEntry old = pods_[number];
   SetPod(number, object);
-  // The node hears of the new pod first: what both say of it never lapses.
+  // The node learns of the new pod first, so that an address that both pods give it is never missing in between.
   if (const PodEntry& entry = pods_[number]; entry.IsOnNode()) nodes_.AddPod(entry.node, AddressesOfNode(entry));
   if (old.IsOnNode()) nodes_.RemovePod(old.node, AddressesOfNode(old));
   Admit(number, object.labels);
@@ -266,11 +266,11 @@ Diagnostics ClusterState::Conflicts() const {
                                " and keeps it; delete the object that is stale"});
     }
   }
-  std::set<IpAddress> shared;  // each told of once, at its first node
+  std::set<IpAddress> shared;  // each is reported once, at its first node
   for (const NodeEntry* node : nodes_.ByName()) {
     for (const auto& [address, origin] : nodes_.Addresses(*node)) {
       const auto place = static_cast<std::size_t>(origin);
-      const auto warn = [&, &address = address](const std::string& why) {  // clang 14 takes no such name as it is
+      const auto warn = [&, &address = address](const std::string& why) {  // clang 14 can't capture a binding directly
         conflicts.push_back(
             {Severity::kWarning, "", 0, "Node " + node->name, std::string(kFieldOf[place]), address.ToString() + why});
       };

@@ -1,6 +1,6 @@
-// Namespaces, pods and nodes as they are now, each pod and namespace a small number, with the indexes over them.
+// Namespaces, pods and nodes as they are now, with indexes over them. Each pod and namespace has a small number.
 //
-// A number is free again when its pod or namespace is gone; the next one takes it.
+// When a pod or namespace is gone, its number is free again, and the next one takes it.
 #ifndef SLUICE_CONTROL_RESOLVE_CLUSTER_STATE_H_
 #define SLUICE_CONTROL_RESOLVE_CLUSTER_STATE_H_
 
@@ -46,7 +46,7 @@ struct PodEntry {
   std::int64_t created = 0;
   std::string workload;
 
-  // Of the pod network and not finished (NP-32, NP-82): these alone have addresses that policy speaks of.
+  // In the pod network and not finished (NP-32, NP-82): only such pods have addresses that policy is about.
   bool IsEndpoint() const { return !host_network && !finished; }
   bool IsOnNode() const { return !node.empty() && !finished; }
 };
@@ -57,10 +57,10 @@ class ClusterState {
 
   static constexpr std::uint32_t kNone = 0xffffffff;
 
-  // Makes room for so many more.
+  // Makes room for this many more.
   void Reserve(std::size_t namespaces, std::size_t pods);
 
-  // Namespaces. Labels of one that has no object: just its name (NP-33).
+  // Namespaces. A namespace without an object has only its name as a label (NP-33).
   std::uint32_t FindNamespace(std::string_view name) const;
   const NamespaceEntry& space(std::uint32_t number) const { return spaces_[number]; }
   const PodSet& all_namespaces() const { return all_namespaces_; }
@@ -78,27 +78,27 @@ class ClusterState {
   LabelIndex& pod_labels() { return pod_labels_; }
   const PortIndex& ports() const { return ports_; }
   bool IsSame(std::uint32_t number, const Pod& object) const;
-  // Makes those that were added since the last call findable, which FindPod does by itself, where nobody waits for it.
+  // Makes pods that were added since the last call findable, at a time when nobody waits. FindPod does it otherwise.
   void IndexPods();
-  // One that is not there yet. Returns its number.
+  // Adds a pod that is not there yet. Returns its number.
   std::uint32_t AddPod(const Pod& object);
   void UpdatePod(std::uint32_t number, const Pod& object);
   void DeletePod(std::uint32_t number);
 
-  // Of the addresses that an endpoint claims, those that are its own: a newer pod, or of equal age the first by
-  // namespace and name, wins (NP-83).
+  // Of the addresses that an endpoint claims, those that it holds. The newer pod wins an address; of two with the same
+  // age, the first by namespace and name (NP-83).
   std::vector<IpAddress> HeldAddresses(std::uint32_t pod) const;
   // Other endpoints that claim any of the addresses.
   std::vector<std::uint32_t> Rivals(std::uint32_t pod, const std::vector<IpAddress>& addresses) const;
 
   NodeTable& nodes() { return nodes_; }
   const NodeTable& nodes() const { return nodes_; }
-  // A node's addresses less those that an endpoint claims, so that it doesn't gain the node's rights (NP-70, NP-72).
+  // A node's addresses without those that an endpoint claims: no endpoint may gain the node's rights (NP-70, NP-72).
   std::vector<IpAddress> NodeAddresses(const NodeEntry& node) const;
-  // Those of NodeTable::StatusAddresses that no endpoint claims.
+  // The addresses of NodeTable::StatusAddresses that no endpoint claims.
   std::vector<CidrBlock> NodeBlocks(const LabelSelector& selector) const;
 
-  // What two objects claim and one loses: a warning each.
+  // A warning for each thing that two objects claim and one loses.
   Diagnostics Conflicts() const;
 
  private:

@@ -6,7 +6,7 @@
 namespace sluice {
 namespace {
 
-// A place in `all`: one that was freed, else a new one.
+// A place in `all`: a freed place if there is one, else a new one.
 template <typename T>
 std::uint32_t Place(std::vector<T>* all, std::vector<std::uint32_t>* free) {
   if (free->empty()) {
@@ -45,7 +45,7 @@ LabelId LabelIndex::Use(const std::string& name, const std::string& value) {
     labels_[entry->second].key = key;
     labels_[entry->second].value = value;
   } else {
-    DropKey(key);  // the label has its use of it
+    DropKey(key);  // the label holds its own use of the key
   }
   ++labels_[entry->second].uses;
   return entry->second;
@@ -100,7 +100,7 @@ void LabelIndex::Release(const IndexedSelector& selector) {
   }
 }
 
-// Never a copy of the holders: `set` is mostly a namespace's few pods, and a label's holders may be a fifth of all.
+// The holders are never copied: `set` is mostly a namespace's few pods, but a fifth of all pods may have the label.
 void LabelIndex::KeepHolders(const LabelIds& labels, PodSet* set) const {
   if (labels.size() == 1) {
     *set &= labels_[labels.front()].holders;

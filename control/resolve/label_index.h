@@ -14,7 +14,7 @@ namespace sluice {
 
 using LabelId = std::uint32_t;          // a key with a value
 using LabelKey = std::uint32_t;         // a key
-using LabelIds = std::vector<LabelId>;  // of one thing; in the order of its Labels
+using LabelIds = std::vector<LabelId>;  // of one thing, in the order of its Labels
 
 // A selector in the index's numbers. It keeps them in use until it is released.
 struct IndexedSelector {
@@ -30,14 +30,14 @@ class LabelIndex {
  public:
   // Enters a thing under its labels. Requires that it is not entered.
   LabelIds Add(std::uint32_t number, const Labels& labels);
-  // Takes it out again; `labels` is what Add returned.
+  // Removes the thing again; `labels` is what Add returned.
   void Remove(std::uint32_t number, const LabelIds& labels);
 
   IndexedSelector Index(const LabelSelector& selector);
   void Release(const IndexedSelector& selector);
 
-  // Leaves of `set` what `selector` selects. O(requirements), each the size of `set` or of the label's bitmap,
-  // whichever is shorter.
+  // Keeps in `set` only what `selector` selects. O(requirements); each costs the size of `set` or of the label's
+  // bitmap, whichever is smaller.
   void Restrict(const IndexedSelector& selector, PodSet* set) const;
   // The same for one thing.
   bool Selects(const IndexedSelector& selector, const LabelIds& labels) const;
@@ -65,7 +65,7 @@ class LabelIndex {
   LabelId Use(const std::string& name, const std::string& value);
   void DropKey(LabelKey key);
   void Drop(LabelId label);
-  // Leaves of `set` those that have any of the labels.
+  // Keeps in `set` only the members that have any of the labels.
   void KeepHolders(const LabelIds& labels, PodSet* set) const;
 
   std::vector<Label> labels_;

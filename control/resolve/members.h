@@ -1,4 +1,4 @@
-// From groups of pods to the set of groups that holds each pod.
+// From groups of pods to, for each pod, the set of groups that hold it.
 #ifndef SLUICE_CONTROL_RESOLVE_MEMBERS_H_
 #define SLUICE_CONTROL_RESOLVE_MEMBERS_H_
 
@@ -10,8 +10,8 @@
 
 namespace sluice {
 
-// The set of the groups that hold pod i, for each of `pod_count` pods. Works in blocks of pods, so that beside the
-// result it takes a few tens of megabytes, however many memberships there are.
+// For each of `pod_count` pods, the set of the groups that hold it. Works in blocks of pods, so that it takes only a
+// few tens of megabytes beside the result, however many memberships there are.
 std::vector<IdSetId> InternMembers(std::uint32_t pod_count, const std::vector<const PodSet*>& groups, IdSetPool* pool);
 
 }  // namespace sluice

@@ -12,7 +12,7 @@ void SortUnique(std::vector<T>* values) {
   values->erase(std::unique(values->begin(), values->end()), values->end());
 }
 
-// Leaves each address once, with the first of its origins.
+// Keeps each address once, with its first origin.
 void KeepFirstOfEach(std::vector<NodeAddress>* addresses) {
   std::sort(addresses->begin(), addresses->end());
   const auto same = [](const NodeAddress& a, const NodeAddress& b) { return a.address == b.address; };
@@ -45,7 +45,7 @@ std::vector<NodeAddress> AddressesOf(const NodeObject& object) {
   for (const IpAddress& address : object.addresses) addresses.push_back({address, AddressOrigin::kStatus});
   for (const IpAddress& address : object.annotated_addresses)
     addresses.push_back({address, AddressOrigin::kAnnotation});
-  // NP-72: the first two of each, where it has as many.
+  // NP-72: the first two addresses of each pod CIDR, if it has two.
   for (const Prefix& cidr : object.addresses_are_all ? std::vector<Prefix>() : object.pod_cidrs) {
     addresses.push_back({cidr.First(), AddressOrigin::kPodCidr});
     const auto second = Next(cidr.First());
@@ -63,7 +63,7 @@ NodeEntry& NodeTable::Entry(const std::string& name) {
   return node;
 }
 
-// Whether the address is shared, and whose a guess is, may be another from now on.
+// For the other nodes that claim the address, it may change whether it is shared, and whose guess counts.
 void NodeTable::TellOthers(const IpAddress& address, const NodeEntry& node) {
   const auto [first, last] = by_address_.equal_range(address);
   for (auto entry = first; entry != last; ++entry) {
@@ -104,7 +104,7 @@ bool NodeTable::Upsert(NodeObject object) {
   SortUnique(&object.pod_cidrs);
   NodeEntry& node = Entry(object.name);
   if (node.has_object && node.object_addresses == addresses && node.pod_cidrs == object.pod_cidrs) {
-    // Labels do not concern the listeners to changes.
+    // The listeners do not care about labels.
     if (node.labels == object.labels) return false;
     node.labels = std::move(object.labels);
     return true;

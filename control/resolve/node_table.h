@@ -1,9 +1,9 @@
 // Nodes by name, with the addresses that their objects and their pods give them (NP-32, NP-70, NP-72).
 //
-// An address that several nodes claim is shared: it is a node's, so nobody takes it for an unknown endpoint's, and
-// none's own. Which of them is behind it cannot be told, and the right of a pod's own node, given to another, would
-// open the pod. What is only guessed from a pod CIDR gives way to what another node states, so that a guess never costs
-// a node an address of its own.
+// An address that several nodes claim is shared. It counts as a node's, so it is not taken for an unknown endpoint's;
+// but it is no node's own. Nobody can tell which of the nodes is behind it, and if another node got the right of a
+// pod's own node, the pod would be open to it. An address that is only guessed from a pod CIDR gives way if another
+// node states it, so a guess never costs a node an address of its own.
 #ifndef SLUICE_CONTROL_RESOLVE_NODE_TABLE_H_
 #define SLUICE_CONTROL_RESOLVE_NODE_TABLE_H_
 
@@ -35,47 +35,47 @@ struct NodeEntry {
   std::string name;
   bool has_object = false;
   Labels labels;                                     // of the object
-  std::vector<NodeAddress> object_addresses;         // sorted, an address once
+  std::vector<NodeAddress> object_addresses;         // sorted, each address once
   std::vector<Prefix> pod_cidrs;                     // sorted, unique
-  std::map<IpAddress, std::uint32_t> pod_addresses;  // host addresses of its pods; how many pods say so
+  std::map<IpAddress, std::uint32_t> pod_addresses;  // host addresses of its pods; how many pods give each
   std::uint32_t pod_count = 0;                       // unfinished ones
-  PodSet endpoints;                                  // those of them that are endpoints
+  PodSet endpoints;                                  // those pods that are endpoints
 
   bool exists() const { return has_object || pod_count > 0; }
 };
 
 class NodeTable {
  public:
-  // `changed` is called for each node that came, went or got other addresses or CIDRs, and for each other one that
+  // `changed` is called for each node that came, went or got other addresses or CIDRs, and for each other node that
   // claims one of these addresses.
   explicit NodeTable(std::function<void(const std::string& name)> changed) : changed_(std::move(changed)) {}
 
-  // False: the object is as it was, its labels included.
+  // Returns false if the object is unchanged, its labels included.
   bool Upsert(NodeObject object);
   void Delete(const std::string& name);
 
-  // An unfinished pod that names the node and knows these addresses of it.
+  // Adds an unfinished pod that names the node and gives it these addresses.
   void AddPod(const std::string& name, const std::vector<IpAddress>& addresses);
   void RemovePod(const std::string& name, const std::vector<IpAddress>& addresses);
-  // A pod that is an endpoint runs on the node, which has it.
+  // A pod that is an endpoint runs on the node. The node must be in the table.
   void AddEndpoint(const std::string& name, std::uint32_t pod) { nodes_.at(name).endpoints.add(pod); }
   void RemoveEndpoint(const std::string& name, std::uint32_t pod) { nodes_.at(name).endpoints.remove(pod); }
 
   // A pod began or ceased to claim the address.
   void OnClaim(const IpAddress& address);
 
-  // Null if there is none of that name.
+  // Null if there is no node with that name.
   const NodeEntry* Find(const std::string& name) const;
-  // Those that exist, by name.
+  // The nodes that exist, sorted by name.
   std::vector<const NodeEntry*> ByName() const;
   // The addresses in the status of the objects that the selector selects, sorted, unique (CNP-07).
   std::vector<IpAddress> StatusAddresses(const LabelSelector& selector) const;
-  // What the node claims by its object and its pods, less the guesses that another node's statement outweighs: sorted,
-  // an address once, with the first of its origins.
+  // The addresses that the node claims by its object and its pods, without guesses that another node's statement
+  // outweighs. Sorted, each address once, with its first origin.
   std::vector<NodeAddress> Addresses(const NodeEntry& node) const;
-  // The node claims the address, and so does another with equal right.
+  // Whether the node claims the address and another node does so with equal right.
   bool Shares(const IpAddress& address, const NodeEntry& node) const;
-  // Of an address of the node: the other nodes that claim it with equal right, by name.
+  // For an address of the node: the other nodes that claim it with equal right, sorted by name.
   std::vector<const NodeEntry*> Sharers(const IpAddress& address, const NodeEntry& node) const;
 
  private:
@@ -97,7 +97,7 @@ class NodeTable {
 
   std::function<void(const std::string&)> changed_;
   std::unordered_map<std::string, NodeEntry> nodes_;
-  std::unordered_multimap<IpAddress, Claim> by_address_;  // at most one for object, one for pods
+  std::unordered_multimap<IpAddress, Claim> by_address_;  // each node at most once for its object and once for its pods
 };
 
 }  // namespace sluice

@@ -1,4 +1,4 @@
-// A set of small numbers, compressed: pods (see PodTable), or namespaces.
+// A set of small numbers, compressed: numbers of pods or of namespaces (see ClusterState).
 #ifndef SLUICE_CONTROL_RESOLVE_POD_SET_H_
 #define SLUICE_CONTROL_RESOLVE_POD_SET_H_
 

@@ -10,9 +10,9 @@
 namespace sluice {
 namespace {
 
-// What a receiver holds for a number that is gone is some 150 bytes: this many are worth a new full state.
+// A receiver keeps some 150 bytes for a number that is gone. This many are worth a new full state.
 constexpr std::uint64_t kSpareNumbers = 1 << 18;
-// A node that is gone counts for so many: a receiver keeps its name, and looks at all names when a node changes.
+// A node that is gone counts as this many: a receiver keeps its name, and looks at all names when a node changes.
 constexpr std::uint64_t kNumbersANode = 16;
 
 }  // namespace
@@ -59,7 +59,7 @@ void PolicyView::OnNode(const std::string& name) {
   if (!numbered_) return;
   const NodeEntry* node = resolver_.state_.nodes().Find(name);
   if ((node == nullptr || !node->exists()) && !sent_nodes_.contains(name)) {
-    changed_nodes_.erase(name);  // it came and went unheard of
+    changed_nodes_.erase(name);  // it came and went before the receiver got it
     return;
   }
   ++heard_;
@@ -91,7 +91,7 @@ std::unordered_set<const BoundPolicy*> PolicyView::PoliciesOnNode() const {
   return policies;
 }
 
-// Of what is staged, that it would be deleted selects nobody.
+// A staged deletion selects no pods.
 bool PolicyView::Selects(const BoundPolicy& policy) const {
   if (policy.subjects == nullptr) return false;
   return !OfOneNode() || resolver_.selections_.PodsOf(*policy.subjects).intersect(node_pods_);
@@ -114,7 +114,7 @@ bool PolicyView::IsInPodCidrs(std::uint32_t pod) const {
   });
 }
 
-// Where the node got other pod CIDRs, a look at every pod; else at those that changed.
+// If the node got other pod CIDRs, this looks at every pod; otherwise only at pods that changed.
 void PolicyView::FollowPodCidrs() {
   if (!OfOneNode()) return;
   const NodeEntry* node = resolver_.state_.nodes().Find(node_);
@@ -196,7 +196,7 @@ Endpoint PolicyView::MakeEndpoint(std::uint32_t pod) const {
   return endpoint;
 }
 
-// Other nodes are none of a node's business.
+// A view of one node does not name the nodes of pods elsewhere.
 std::string PolicyView::NodeOf(std::uint32_t pod) const {
   const std::string& node = resolver_.state_.pod(pod).node;
   return OfOneNode() && node != node_ ? "" : node;
@@ -313,9 +313,9 @@ ResolvedPolicy PolicyView::Full() {
   return full;
 }
 
-// Policies before groups, since they say which groups are used; groups before endpoints, since a view of one node holds
-// the pods of its peer groups; endpoints before nodes, by whose names they go. Groups that a policy drops and another
-// takes up in the same batch are released after they were used again, so that they keep their numbers.
+// Policies come before groups: they say which groups are used. Groups come before endpoints: a view of one node holds
+// the pods of its peer groups. Endpoints come before nodes, which they name. Groups that one policy drops and another
+// takes up in the same batch are released after their new use, so that they keep their numbers.
 PolicyUpdate PolicyView::TakeChanges() {
   PolicyUpdate update;
   update.removed_policies = std::exchange(gone_policies_, {});
@@ -330,7 +330,7 @@ PolicyUpdate PolicyView::TakeChanges() {
   return update;
 }
 
-// Where pods came to the node, left it or changed on it, other policies may select its pods than before.
+// If pods came to the node, left it or changed on it, other policies may select its pods now.
 void PolicyView::FollowNode() {
   if (!OfOneNode()) return;
   PodSet now = PodsOnNode();
@@ -341,7 +341,7 @@ void PolicyView::FollowNode() {
     if (!policies_.contains(policy)) changed_policies_.insert(policy);
   }
   for (const auto& [policy, groups] : policies_) {
-    // What is staged uses no group where it selects no pod of the node.
+    // A staged policy uses no group if it selects no pod of the node.
     const bool is_sent = !policy->staged || !groups.empty();
     if (wanted.contains(policy) != is_sent) changed_policies_.insert(policy);
   }
@@ -412,7 +412,7 @@ void PolicyView::TakeEndpoints(bool groups_changed, PolicyUpdate* update) {
   }
 }
 
-// Of one node: with it, what is held of the others may change, too.
+// In a view of one node, a change of that node may also change what the view holds of other nodes.
 std::set<std::string> PolicyView::NodesToLookAt() {
   std::set<std::string> names = std::exchange(changed_nodes_, {});
   if (OfOneNode() && names.contains(node_)) {

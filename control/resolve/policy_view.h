@@ -1,7 +1,7 @@
-// What one receiver has of the resolved policy, in numbers of its own, and what it has yet to hear.
+// What one receiver has of the resolved policy, in numbers of its own, and what it must still get.
 //
-// What is yet to be heard is kept as names of what changed, never as a list of changes: it takes at most as much memory
-// as the objects do, however long the receiver stays away, and a thousand changes of one pod are one.
+// The view keeps the names of what changed, never a list of changes. So it takes at most as much memory as the objects
+// do, however long the receiver stays away, and a thousand changes of one pod count as one.
 #ifndef SLUICE_CONTROL_RESOLVE_POLICY_VIEW_H_
 #define SLUICE_CONTROL_RESOLVE_POLICY_VIEW_H_
 
@@ -21,38 +21,38 @@
 
 namespace sluice {
 
-// Made by ClusterResolver::MakeView, which it must not outlive.
+// ClusterResolver::MakeView makes it. It must not outlive the resolver.
 //
 // The view of one node holds that node, the policies that select its pods, those pods, and the pods in the groups that
-// these policies name as peers. Groups of subjects are narrowed to the node there: a pod elsewhere may be subject to
-// policies that the view leaves out, so it is nobody's subject. Of other nodes it holds the addresses that the node has
-// too, which are then none's own (NP-70). Whatever has an address in its pod CIDRs is there, pod or node, since it
-// would be an unknown endpoint otherwise. Of what is staged it holds all names: with sections where the staged policy
-// selects pods of the node, and without where it does not, as the policy in force may.
+// these policies name as peers. Groups of subjects are narrowed to the pods on the node: a pod elsewhere may be subject
+// to policies that the view leaves out, so it is nobody's subject here. Of other nodes, the view holds the addresses
+// that they share with its node, which are then no node's own (NP-70). The view also holds whatever has an address in
+// the node's pod CIDRs, pod or node: it would be an unknown endpoint otherwise. The view holds the names of all staged
+// policies: with sections if the policy selects pods of the node, and without if not, since the policy in force may.
 class PolicyView {
  public:
   ~PolicyView();
   PolicyView(const PolicyView&) = delete;
   PolicyView& operator=(const PolicyView&) = delete;
 
-  // Begins a numbering: the whole state, in which a number is an index. Does not depend on the order of past changes.
+  // Begins a numbering: the whole state, where a number is an index. The order of past changes has no influence on it.
   ResolvedPolicy Full();
 
-  // No numbering was begun yet, or so many of its numbers were used up by what is gone that the receiver's memory calls
-  // for another.
+  // No numbering was begun yet; or objects that are gone used up so many numbers that the receiver should begin a new
+  // numbering, to save memory.
   bool FullDue() const;
 
-  // False: TakeChanges would be empty. True: it may still be, as of a pod that does not concern the view's node.
+  // False: TakeChanges would be empty. True: it may still be empty, if no change concerns the view's node.
   bool HasChanges() const;
-  // Rises with each change that HasChanges tells of.
+  // Rises with each change that makes HasChanges true.
   std::uint64_t heard() const { return heard_; }
-  // All changes since Full or the last TakeChanges, to apply after those. Requires a Full before.
+  // All changes since Full or the last TakeChanges, to be applied after those. Requires an earlier Full.
   PolicyUpdate TakeChanges();
 
  private:
   friend class ClusterResolver;
 
-  // A group of this view: a selection, for a view of one node also one narrowed to that node's pods.
+  // A group of this view: a selection. A view of one node may also narrow it to the pods of that node.
   struct GroupKey {
     const Selection* selection = nullptr;
     bool on_node = false;
@@ -73,7 +73,7 @@ class PolicyView {
 
   PolicyView(ClusterResolver* resolver, std::string node);
 
-  // From the resolver.
+  // Called by the resolver.
   void OnPod(std::uint32_t pod);
   void OnPodGone(std::uint32_t pod);
   void OnPolicy(BoundPolicy* policy);
@@ -112,17 +112,17 @@ class PolicyView {
 
   bool numbered_ = false;
   GroupMap groups_;
-  std::unordered_map<const BoundPolicy*, std::vector<GroupKey>> policies_;  // those sent, with the groups they use
-  std::vector<EndpointId> endpoint_ids_;                                    // by pod; of those sent
+  std::unordered_map<const BoundPolicy*, std::vector<GroupKey>> policies_;  // sent ones, with the groups they use
+  std::vector<EndpointId> endpoint_ids_;                                    // by pod; of sent pods
   PodSet sent_pods_;
-  PodSet node_pods_;                         // of one node: the endpoints on it
-  std::vector<Prefix> pod_cidrs_;            // of one node: its own
-  PodSet pods_in_cidrs_;                     // of one node: the endpoints with an address in them
-  std::map<std::string, Node> other_nodes_;  // of one node: what was sent of others
+  PodSet node_pods_;                         // for one node: the endpoints on it
+  std::vector<Prefix> pod_cidrs_;            // for one node: its own
+  PodSet pods_in_cidrs_;                     // for one node: the endpoints with an address in these
+  std::map<std::string, Node> other_nodes_;  // for one node: what was sent of others
   GroupId next_group_ = 0;
   EndpointId next_endpoint_ = 0;
-  std::set<std::string> sent_nodes_;  // those that the receiver was told of and not yet that they are gone
-  std::uint64_t gone_nodes_ = 0;      // told since Full; a receiver keeps their names
+  std::set<std::string> sent_nodes_;  // nodes that the receiver has, because it got no removal yet
+  std::uint64_t gone_nodes_ = 0;      // removals sent since Full; a receiver keeps their names
   std::uint64_t numbers_of_full_ = 0;
 
   std::uint64_t heard_ = 0;
@@ -132,7 +132,7 @@ class PolicyView {
   std::vector<EndpointId> gone_endpoints_;
   std::vector<std::string> gone_policies_;
   std::vector<std::string> gone_staged_;
-  std::vector<GroupKey> released_;    // uses of groups that ended, one each
+  std::vector<GroupKey> released_;    // one entry for each use of a group that ended
   std::vector<GroupKey> new_groups_;  // not sent yet
 };
 

@@ -1,4 +1,4 @@
-// Named ports of pods: what a name stands for, each pod for itself (NP-51, NP-52).
+// Named ports of pods: the numbers that a name stands for, for each pod by itself (NP-51, NP-52).
 #ifndef SLUICE_CONTROL_RESOLVE_PORT_INDEX_H_
 #define SLUICE_CONTROL_RESOLVE_PORT_INDEX_H_
 
@@ -15,7 +15,7 @@ namespace sluice {
 
 using PortNumbers = std::vector<std::uint16_t>;  // sorted, unique
 
-// What the name of the protocol stands for among a pod's ports; empty for nothing.
+// The numbers that the name with the protocol stands for among a pod's ports; empty: it stands for none.
 PortNumbers NumbersOf(const std::vector<ContainerPort>& ports, std::uint8_t protocol, const std::string& name);
 
 class PortIndex {
@@ -23,9 +23,9 @@ class PortIndex {
   void Add(std::uint32_t pod, const std::vector<ContainerPort>& ports);
   void Remove(std::uint32_t pod, const std::vector<ContainerPort>& ports);
 
-  // Pods by what they mean by a name.
+  // The pods, by the numbers that a name stands for on them.
   using Resolutions = std::map<PortNumbers, PodSet>;
-  // Null where no pod has the name.
+  // Null if no pod has the name.
   const Resolutions* Find(std::uint8_t protocol, const std::string& name) const;
 
  private:

@@ -44,9 +44,9 @@ PortSplit::Part& PortSplit::PartOf(const PortNumbers& numbers, bool* changed) {
   return part->second;
 }
 
-// A part's text names its blocks and becomes a group's key, and equal keys mean equal groups. So where the blocks
-// change, the selection is not changed but replaced: receivers that hold the one before keep a group that is what its
-// key says, until their policies name the new one.
+// The text of a part names its blocks and becomes a group's key, and equal keys mean equal groups. So when the blocks
+// change, the selection is replaced, not changed. Receivers that have the old group keep a group that fits its key,
+// until their policies name the new one.
 void PortSplit::Retitle(const PortNumbers& numbers, Part* part) const {
   auto selection = std::make_shared<Selection>();
   selection->kind = Selection::Kind::kListed;
@@ -60,8 +60,8 @@ void PortSplit::Retitle(const PortNumbers& numbers, Part* part) const {
   part->selection = std::move(selection);
 }
 
-// Pods come into a part without changing its text, so policies that name it need not hear of them: their membership
-// travels with the pod. A new part, or one with other blocks, is news to each policy that names the port.
+// A pod that joins a part does not change the part's text. So policies that name the part need no update: the pod's
+// update carries its membership. A new part, or a part with other blocks, changes each policy that names the port.
 bool PortSplit::Join(const ClusterState& state, std::uint32_t pod, const PortNumbers& numbers, bool by_selector) {
   bool changed = false;
   if (by_selector) {
@@ -124,7 +124,7 @@ void PortSplits::Fill(PortSplit* split) const {
   if (resolutions == nullptr) return;
   bool ignored = false;
   const PodSet pods = selections_.PodsOf(*split->base_);
-  // Whichever is shorter: pod by pod, or set by set of those that have the name.
+  // Takes the shorter way: pod by pod, or set by set of the pods that have the name.
   if (resolutions->size() > pods.cardinality()) {
     for (const std::uint32_t pod : ToVector(pods)) {
       const PortNumbers numbers = NumbersOf(state_.pod(pod).ports, split->protocol_, split->name_);
@@ -155,8 +155,8 @@ void PortSplits::Leave(std::uint32_t pod) {
   });
 }
 
-// Not by Leave itself: a pod that leaves to join again at once, as most do, would take its part down and put it up
-// again, and each policy that names it would travel twice.
+// Leave itself does not do this. Most pods that leave join again at once. Leave would remove the part and Join make it
+// anew, and each policy that names the part would be sent twice.
 void PortSplits::Settle() {
   for (const auto& [split, numbers] : emptied_) {
     if (!split->IsEmpty(numbers)) continue;

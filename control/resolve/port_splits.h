@@ -1,5 +1,5 @@
-// Named ports of policies (NP-51): a selection split by what a name stands for on each of its pods, kept up to date
-// while pods come, go and change.
+// Named ports of policies (NP-51): a selection is split by the numbers that a name stands for on each of its pods. The
+// split is kept up to date while pods come, go and change.
 #ifndef SLUICE_CONTROL_RESOLVE_PORT_SPLITS_H_
 #define SLUICE_CONTROL_RESOLVE_PORT_SPLITS_H_
 
@@ -18,7 +18,7 @@
 
 namespace sluice {
 
-// Which of a list of blocks hold an address: a look-up for each length of prefix among them.
+// Tells whether any of a list of blocks holds an address, with a look-up for each prefix length in the list.
 class BlockFinder {
  public:
   explicit BlockFinder(const std::vector<CidrBlock>& blocks);
@@ -31,8 +31,8 @@ class BlockFinder {
 
 class PortSplit {
  public:
-  // The pods of the base for which the name stands for the same numbers. Of a pod that blocks of the base hold in part
-  // (one family of two, say) just those addresses count (NP-42).
+  // The pods of the base for which the name stands for the same numbers. If blocks of the base hold only some addresses
+  // of a pod (one family of two, for example), only those addresses count (NP-42).
   struct Part {
     std::shared_ptr<Selection> selection;
     std::map<std::uint32_t, std::vector<CidrBlock>> held_in_part;  // by pod
@@ -44,15 +44,15 @@ class PortSplit {
   const SelectionPtr& base() const { return base_; }
   std::uint8_t protocol() const { return protocol_; }
   const std::string& name() const { return name_; }
-  // By numbers; none is empty once Settle was called.
+  // By numbers. No part is empty after Settle.
   const std::map<PortNumbers, Part>& parts() const { return parts_; }
 
-  std::vector<BoundPolicy*> policies;  // whose rules name it; they keep themselves listed
+  std::vector<BoundPolicy*> policies;  // whose rules name it; they list themselves here and remove themselves
 
  private:
   friend class PortSplits;
 
-  // A pod whose numbers these are; `by_selector`: the base selects it by label. True where the parts are others now.
+  // Adds a pod with these numbers. `by_selector`: the base selects the pod by label. True: the parts have changed.
   bool Join(const ClusterState& state, std::uint32_t pod, const PortNumbers& numbers, bool by_selector);
   bool Leave(std::uint32_t pod, const PortNumbers& numbers);
   bool IsEmpty(const PortNumbers& numbers) const;
@@ -77,13 +77,13 @@ class PortSplits {
 
   PortSplitPtr Find(const SelectionPtr& base, std::uint8_t protocol, const std::string& name);
 
-  // An endpoint as it is now enters all parts that it belongs to; before it changes in anything, it leaves them.
+  // Join puts an endpoint, as it is now, into all its parts. Before anything of it changes, Leave takes it out.
   void Join(std::uint32_t pod);
   void Leave(std::uint32_t pod);
-  // To be called once those that left have joined again: parts that stayed empty go.
+  // To be called after the pods that left have joined again: removes parts that are still empty.
   void Settle();
 
-  // Calls `visit(const Selection&)` for each part that an endpoint belongs to, each at least once.
+  // Calls `visit(const Selection&)` at least once for each part that the endpoint belongs to.
   template <typename Visit>
   void ForEachHolding(std::uint32_t pod, Visit visit) const {
     ForEachPortSplit(pod, [&](PortSplit& split, const PortNumbers& numbers, bool) {

@@ -1,4 +1,4 @@
-// Resolve: from Kubernetes objects to resolved policy, every label selector evaluated, once.
+// Resolve: from Kubernetes objects to resolved policy, with every label selector evaluated, once.
 #ifndef SLUICE_CONTROL_RESOLVE_RESOLVE_H_
 #define SLUICE_CONTROL_RESOLVE_RESOLVE_H_
 
@@ -8,10 +8,10 @@
 
 namespace sluice {
 
-// What a ClusterResolver that was given the whole cluster says. Requires: namespaces unique by name, pods and policies
-// by namespace and name. Never fails: what two objects claim and one loses is a warning in `diagnostics` (may be null;
-// NP-83). The result does not depend on the order of the objects and holds nothing of `cluster`. Any thread; keeps no
-// state.
+// Returns what a ClusterResolver says that got the whole cluster. Requires that namespaces are unique by name, and pods
+// and policies by namespace and name. Never fails: where two objects claim something and one loses it, there is a
+// warning in `diagnostics` (may be null; NP-83). The result does not depend on the order of the objects and refers to
+// nothing in `cluster`. Any thread; keeps no state.
 ResolvedPolicy Resolve(const Cluster& cluster, Diagnostics* diagnostics);
 
 }  // namespace sluice

@@ -1,5 +1,5 @@
-// Canonical text of what selects addresses. Equal texts select equally, whatever order the objects say it in; the text
-// becomes Group::key, which people read in dumps.
+// Canonical text of what selects addresses. Equal texts select the same addresses, in whatever order the objects list
+// the parts. The text becomes Group::key, which people read in dumps.
 #ifndef SLUICE_CONTROL_RESOLVE_SELECTION_TEXT_H_
 #define SLUICE_CONTROL_RESOLVE_SELECTION_TEXT_H_
 
@@ -19,8 +19,8 @@ std::string PodsText(std::string_view namespace_name, const LabelSelector& pods)
 // "pods[app=web] in namespaces[team=x]".
 std::string PodsText(const LabelSelector& namespaces, const LabelSelector& pods);
 
-// "10.0.0.0/8 except 10.1.0.0/16 or fd00::/8" of blocks that are sorted and unique. A long list is its length and a
-// SHA-256 (cut to 128 bits) of its content: a tenant must not be able to make a list that is taken for another's.
+// "10.0.0.0/8 except 10.1.0.0/16 or fd00::/8", for blocks that are sorted and unique. A long list is written as its
+// length and a SHA-256 (cut to 128 bits) of its content, so that no tenant can make a list that passes for another's.
 std::string BlocksText(const std::vector<CidrBlock>& blocks);
 
 // "TCP/http=80,8080".

@@ -145,8 +145,8 @@ SelectionPtr Selections::Union(std::vector<SelectionPtr> terms, std::vector<Cidr
   return whole;
 }
 
-// Remembered until ForgetPods: a policy's selectors mostly look into few scopes, and the union over their namespaces is
-// the costly part. A scope of all namespaces, or of one by name, is a set that the state keeps anyway.
+// Kept until ForgetPods: most selectors of a policy look into few scopes, and the union over the namespaces of a scope
+// is the costly part. For a scope of all namespaces, or of one by name, the state has the set anyway.
 const PodSet& Selections::PodsOf(const Scope& scope) {
   if (scope.by_name) {
     static const PodSet kNobody;

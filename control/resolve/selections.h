@@ -1,6 +1,6 @@
-// What policies select: subjects and peer lists, each distinct one held once by its canonical text while somebody uses
-// it. A selection's pods are worked out from bitmaps when asked for; a pod's selections are found by its labels.
-// Neither is stored, so neither has to be kept in step.
+// What policies select: subjects and peer lists. Each distinct one is held once, by its canonical text, as long as
+// somebody uses it. A selection's pods are computed from bitmaps when asked for, and a pod's selections are found by
+// its labels. Neither is stored, so neither needs updates.
 #ifndef SLUICE_CONTROL_RESOLVE_SELECTIONS_H_
 #define SLUICE_CONTROL_RESOLVE_SELECTIONS_H_
 
@@ -25,11 +25,11 @@ struct BoundPolicy;
 struct Selection;
 using SelectionPtr = std::shared_ptr<const Selection>;
 
-// The namespaces that a pod selector looks into: one by name, or all that a selector selects.
+// The namespaces that a pod selector looks into: one namespace by name, or all that a selector selects.
 struct Scope {
-  std::string text;  // canonical; of one namespace its name
+  std::string text;  // canonical; the name, if it is one namespace
   bool by_name = false;
-  IndexedSelector selector;             // over namespaces; not by_name
+  IndexedSelector selector;             // over namespaces; unused if by_name
   SelectorIndex<Selection> selections;  // over pods
 };
 
@@ -37,7 +37,7 @@ struct Selection : std::enable_shared_from_this<Selection> {
   enum class Kind : std::uint8_t {
     kEveryone,  // every address (NP-22)
     kSelector,  // pods in `scope` that `selector` selects
-    kUnion,     // of `terms`, all kSelector, and `blocks`
+    kUnion,     // all of `terms`, which are kSelector, and `blocks`
     kListed,    // `pods` and `blocks`: the pods for which a named port stands for the same numbers
   };
   Kind kind = Kind::kSelector;
@@ -49,10 +49,10 @@ struct Selection : std::enable_shared_from_this<Selection> {
   std::vector<CidrBlock> blocks;  // sorted, unique
   PodSet pods;
 
-  // Who is built on it; they keep themselves listed while they live.
+  // The users of this selection; each lists itself here while it lives.
   mutable std::vector<const Selection*> unions;
   mutable std::vector<PortSplit*> splits;
-  mutable std::vector<BoundPolicy*> policies;  // of which it is the subjects
+  mutable std::vector<BoundPolicy*> policies;  // whose subjects it is
 };
 
 // Outlives the selections that it hands out.
@@ -66,26 +66,26 @@ class Selections {
   SelectionPtr Pods(const std::string& namespace_name, const LabelSelector& selector);
   // The pods whose namespaces and whose own labels are selected.
   SelectionPtr Pods(const LabelSelector& namespaces, const LabelSelector& pods);
-  // Of all of them, and of all that blocks hold; nobody where both are empty.
+  // The union of the terms and the blocks. If both are empty, it selects nobody.
   SelectionPtr Union(std::vector<SelectionPtr> terms, std::vector<CidrBlock> blocks);
   // The union of a policy's from or to.
   SelectionPtr Peers(const std::string& namespace_name, const std::vector<NetworkPolicyPeer>& peers);
   const SelectionPtr& everyone() const { return everyone_; }
 
-  // The pods that it selects by label, all endpoints for everyone; addresses that its blocks hold are not asked.
+  // The pods that it selects by label; everyone selects all endpoints. Does not look at the addresses in its blocks.
   PodSet PodsOf(const Selection& selection);
-  // The same where it is at hand as it is, until endpoints, namespaces or the selection change; else null.
+  // The same, if a set is stored for it; else null. Valid until endpoints, namespaces or the selection change.
   const PodSet* StoredPodsOf(const Selection& selection);
 
-  // Calls `visit(const Selection&)` for each kSelector and kUnion whose pods include this endpoint; a union as often as
-  // its terms do.
+  // Calls `visit(const Selection&)` for each kSelector and kUnion whose pods include this endpoint. A union is visited
+  // once for each of its terms that includes the endpoint.
   template <typename Visit>
   void ForEachHolding(std::uint32_t pod, Visit visit) const;
 
-  // Scopes by selector that hold a namespace of these labels, in no order.
+  // The scopes by selector that hold a namespace with these labels, in no order.
   std::vector<const Scope*> ScopesOf(const LabelIds& labels) const;
 
-  // Makes room for those of so many more namespaces.
+  // Makes room for the scopes and selections of this many more namespaces.
   void Reserve(std::size_t namespaces) {
     scopes_by_name_.reserve(scopes_by_name_.size() + namespaces);
     selections_.reserve(selections_.size() + namespaces);
@@ -94,7 +94,7 @@ class Selections {
   // To be called whenever endpoints or namespaces changed.
   void ForgetPods() { scope_pods_.clear(); }
 
-  // From now on selections only go, and none is asked for any more: nothing is kept in step.
+  // From now on selections only go, and nobody asks for one any more. So nothing is kept up to date.
   void Close() { closed_ = true; }
 
  private:
@@ -110,7 +110,7 @@ class Selections {
   std::unordered_map<std::string_view, std::weak_ptr<Scope>> scopes_by_selector_;
   SelectorIndex<Scope> scope_index_;
   std::unordered_map<std::string_view, const Selection*> selections_;  // keys are the selections' texts
-  std::unordered_map<const Scope*, PodSet> scope_pods_;                // worked out since ForgetPods
+  std::unordered_map<const Scope*, PodSet> scope_pods_;                // computed since ForgetPods
   SelectionPtr everyone_;
   bool closed_ = false;
 };

@@ -1,5 +1,5 @@
-// Finds the selectors that select a thing, by the thing's labels: each selector is listed under a label (or a key) that
-// it requires, so that a thing is held against those alone that name one of its labels.
+// Finds the selectors that select a thing, by the thing's labels. Each selector is listed under a label (or a key) that
+// it requires, so that a thing is compared only with selectors that name one of its labels.
 #ifndef SLUICE_CONTROL_RESOLVE_SELECTOR_INDEX_H_
 #define SLUICE_CONTROL_RESOLVE_SELECTOR_INDEX_H_
 
@@ -13,7 +13,7 @@
 
 namespace sluice {
 
-// T has a member `selector`, an IndexedSelector that stays as it is while T is listed.
+// T has a member `selector`, an IndexedSelector that does not change while T is listed.
 template <typename T>
 class SelectorIndex {
  public:
@@ -56,7 +56,7 @@ class SelectorIndex {
  private:
   using Lists = std::unordered_map<std::uint32_t, std::vector<T*>>;
   struct Anchors {
-    Lists SelectorIndex::*lists = nullptr;  // null: among the rest
+    Lists SelectorIndex::*lists = nullptr;  // null: in rest_
     std::vector<std::uint32_t> anchors;
   };
 
@@ -65,7 +65,7 @@ class SelectorIndex {
     list->pop_back();
   }
 
-  // A thing has one value a key, so it meets an item that is listed under several values of a key once.
+  // A thing has one value for each key. So it finds an item that is listed under several values of a key only once.
   static Anchors AnchorsOf(const T& item) {
     Anchors found;
     for (const IndexedSelector::Requirement& requirement : item.selector.requirements) {
@@ -77,7 +77,7 @@ class SelectorIndex {
 
   Lists by_label_;
   Lists by_key_;
-  std::vector<T*> rest_;  // those that need no label to be there
+  std::vector<T*> rest_;  // selectors that do not require any label
 };
 
 }  // namespace sluice

@@ -15,10 +15,10 @@ namespace sluice {
 namespace {
 
 constexpr std::size_t kMostAddresses = 16;  // named one by one; more become the world outside the cluster
-constexpr std::size_t kMostPorts = 8;       // of a protocol; more become a range
+constexpr std::size_t kMostPorts = 8;       // of one protocol; more become a range
 constexpr std::uint16_t kDnsPort = 53;
 
-// A port, or a protocol's whole range, or (protocol 0) everything.
+// A port, or all ports of a protocol, or (protocol 0) everything.
 struct Service {
   std::uint8_t protocol = 0;
   std::uint16_t first = 0;
@@ -27,14 +27,14 @@ struct Service {
   friend auto operator<=>(const Service&, const Service&) = default;
 };
 
-// By name, so that the same input gives the same text.
+// Sorted by name, so that the same input gives the same text.
 struct ByName {
   bool operator()(const Workload* a, const Workload* b) const {
     return std::tie(a->namespace_name, a->name) < std::tie(b->namespace_name, b->name);
   }
 };
 
-// The other end of a rule: a workload, or an address outside of all pods.
+// The other end of a rule: a workload, or an address outside all pods.
 struct Peer {
   const Workload* workload = nullptr;
   IpAddress address;
@@ -59,7 +59,7 @@ std::string Plural(std::uint64_t count, const std::string& noun) {
   return std::to_string(count) + ' ' + noun + (count == 1 ? "" : "s");
 }
 
-// Ports that are more than a rule should list become one range from the first to the last.
+// If a rule would list too many ports, they become one range from the first to the last.
 std::set<Service> Gathered(const std::set<Service>& services, bool* widened) {
   std::map<std::uint8_t, std::vector<Service>> by_protocol;
   for (const Service& service : services) by_protocol[service.protocol].push_back(service);
@@ -190,7 +190,7 @@ class Suggester {
     result_.policies.push_back(std::move(suggested));
   }
 
-  // A rule for each distinct list of ports, with all peers that have it.
+  // Makes a rule for each distinct list of ports, with all peers that have this list.
   std::vector<SuggestedRule> RulesOf(const NetworkPolicy& policy, const std::string& direction, const Peers& peers) {
     std::map<std::set<Service>, std::vector<const Peers::value_type*>> by_services;
     for (const auto& entry : peers) {
@@ -318,7 +318,7 @@ class Suggester {
   const SuggestOptions& options_;
   const Workloads workloads_;
   std::unordered_map<IpAddress, const NodeObject*> nodes_;
-  std::unordered_map<IpAddress, std::string> hosts_;  // addresses of hostNetwork pods; their nodes
+  std::unordered_map<IpAddress, std::string> hosts_;  // addresses of hostNetwork pods, with their nodes
   std::map<const Workload*, Peers, ByName> ingress_;
   std::map<const Workload*, Peers, ByName> egress_;
   Suggestion result_;
@@ -328,7 +328,7 @@ class Suggester {
   std::vector<std::string> silent_;
 };
 
-// A scalar that YAML takes for a text whatever it looks like: labels hold no quote and no backslash.
+// A scalar that YAML takes for text, whatever it looks like: labels contain no quote and no backslash.
 std::string Quoted(const std::string& text) { return '"' + text + '"'; }
 
 void AppendSelector(const LabelSelector& selector, const std::string& indent, std::string* yaml) {

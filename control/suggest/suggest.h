@@ -1,10 +1,10 @@
-// Writes NetworkPolicies for a namespace from connections that were seen: one for each workload, which admits what its
-// pods were seen to do, and isolates them in both directions.
+// Writes NetworkPolicies for a namespace from connections that were seen: one policy for each workload. It admits what
+// the workload's pods were seen to do, and isolates them in both directions.
 //
-// A workload is the pods of one owner (a Deployment, a StatefulSet, a CronJob), by the labels that all of them share;
-// where it is not known what runs them, the pods of a namespace whose labels are the same. Labels that a controller
-// makes (hashes, ordinals) are left out. It is named by as few of its labels as select it alone. Pods' names and
-// addresses never become part of a policy.
+// A workload is the pods of one owner (a Deployment, a StatefulSet, a CronJob), selected by the labels that all of them
+// share. If nobody knows what runs the pods, it is the pods of a namespace that have the same labels. Labels that a
+// controller makes (hashes, ordinals) are left out. The policy uses as few of its labels as select it alone. Names and
+// addresses of pods never become part of a policy.
 //
 // Pure function; any thread.
 #ifndef SLUICE_CONTROL_SUGGEST_SUGGEST_H_
@@ -21,7 +21,7 @@
 
 namespace sluice {
 
-// A connection, or several alike. Ports are in host order, and 0 for protocols without.
+// A connection, or several equal ones. Ports are in host order, and 0 for protocols without ports.
 struct SeenConnection {
   IpAddress source;  // the end that opened it
   IpAddress destination;
@@ -32,12 +32,12 @@ struct SeenConnection {
 
 struct SuggestOptions {
   std::string namespace_name;
-  // A rule cannot name ICMP: one that admits it admits every port between the two. False: ICMP is left out, with a
-  // note.
+  // A rule cannot name ICMP: a rule that admits ICMP admits every port between the two. False: ICMP
+  // is left out, with a note.
   bool icmp = false;
 };
 
-// A rule with its evidence: a line for each peer, for people.
+// A rule with its evidence, for people: a line for each peer.
 struct SuggestedRule {
   NetworkPolicyRule rule;
   std::vector<std::string> evidence;
@@ -46,12 +46,12 @@ struct SuggestedRule {
 struct SuggestedPolicy {
   NetworkPolicy policy;
   std::vector<std::string> about;      // the workload and its pods
-  std::vector<SuggestedRule> ingress;  // of policy.ingress, in its order
+  std::vector<SuggestedRule> ingress;  // for policy.ingress, in its order
   std::vector<SuggestedRule> egress;
 };
 
 struct Suggestion {
-  std::vector<SuggestedPolicy> policies;  // by name
+  std::vector<SuggestedPolicy> policies;  // sorted by name
   Diagnostics notes;                      // what was left out, and where a rule allows more than was seen
   std::vector<SeenConnection> allowed;  // the connections that the policies must admit: those seen less those left out
 };

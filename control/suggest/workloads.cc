@@ -25,12 +25,12 @@ constexpr std::array<std::string_view, 11> kMadeByControllers = {
     "rollouts-pod-template-hash",
 };
 
-// Labels by which people name a workload, the best first.
+// Labels by which people name a workload, the best ones first.
 constexpr std::array<std::string_view, 8> kNaming = {
     "app.kubernetes.io/name",     "app",  "k8s-app", "app.kubernetes.io/component", "component",
     "app.kubernetes.io/instance", "role", "tier"};
 
-// Of no use in a selector: they change with each release.
+// Useless in a selector: they change with each release.
 constexpr std::array<std::string_view, 4> kPassing = {"app.kubernetes.io/version", "version", "helm.sh/chart", "chart"};
 
 template <std::size_t N>
@@ -79,7 +79,7 @@ std::string DnsLabel(std::string_view text) {
 }  // namespace
 
 Workloads::Workloads(const Cluster& cluster) {
-  std::map<std::pair<std::string, std::string>, Labels> shared;  // by namespace and owner: what all its pods have
+  std::map<std::pair<std::string, std::string>, Labels> shared;  // by namespace and owner: labels of all its pods
   for (const Pod& pod : cluster.pods) {
     if (pod.host_network || pod.finished() || pod.workload.empty()) continue;
     const auto [labels, added] = shared.try_emplace({pod.namespace_name, pod.workload}, Lasting(pod.labels));

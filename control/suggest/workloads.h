@@ -1,4 +1,4 @@
-// Pods by workload, and the labels that name one.
+// Pods grouped by workload, and the labels that select one workload.
 #ifndef SLUICE_CONTROL_SUGGEST_WORKLOADS_H_
 #define SLUICE_CONTROL_SUGGEST_WORKLOADS_H_
 
@@ -15,25 +15,25 @@ namespace sluice {
 
 struct Workload {
   std::string namespace_name;
-  Labels labels;     // less those that a controller makes
+  Labels labels;     // without those that a controller makes
   std::string name;  // for people and for policies: a DNS label, unique in the namespace
   std::vector<const Pod*> pods;
-  std::set<std::string> owners;  // "Deployment/web"; none where it is not known what runs the pods
-  // As few of the labels as select these pods alone among the namespace's; all of them where that takes all, or where
-  // even all select others too. Empty where the pods have none.
+  std::set<std::string> owners;  // "Deployment/web"; empty if nobody knows what runs the pods
+  // As few of the labels as select only these pods in the namespace. All of the labels if fewer do not suffice, or if
+  // even all of them select others, too. Empty if the pods have no labels.
   LabelSelector selector;
   bool selects_others = false;  // the selector also selects pods of other workloads
 };
 
 class Workloads {
  public:
-  // Pods of the pod network that are not finished. Refers to the cluster.
+  // The pods of the pod network that are not finished. Refers to the cluster.
   explicit Workloads(const Cluster& cluster);
 
-  // Null where no pod has the address.
+  // Null if no pod has the address.
   const Workload* At(const IpAddress& address) const;
   const Pod* PodAt(const IpAddress& address) const;
-  std::vector<const Workload*> Of(const std::string& namespace_name) const;  // by name
+  std::vector<const Workload*> Of(const std::string& namespace_name) const;  // sorted by name
 
  private:
   void NameAll();

@@ -1,5 +1,5 @@
-// Whether all that one peer of a rule says is said by another one, from what it says itself: for those that look at
-// policy as objects, and for those that look at it resolved. Pure; any thread.
+// Tells whether one peer of a rule covers another one: whether the other says nothing more. Only what the peers
+// themselves say counts. For code that has policy as objects, and for code that has resolved policy. Pure; any thread.
 #ifndef SLUICE_COVER_H_
 #define SLUICE_COVER_H_
 
@@ -16,7 +16,7 @@ inline bool Overlap(const Prefix& a, const Prefix& b) {
   return a.base.family == b.base.family && (a.length <= b.length ? a.Contains(b) : b.Contains(a));
 }
 
-// `Block`: a `cidr` less its `excepts`. A hole of the other one matters only where it is no hole of this one.
+// `Block` has a `cidr` less its `excepts`. A hole of `other` matters only in `block.cidr`, where `block` has no hole.
 template <typename Block>
 bool IsBlockCovered(const Block& block, const Block& other) {
   if (block.cidr.base.family != other.cidr.base.family || !other.cidr.Contains(block.cidr)) return false;
@@ -26,7 +26,7 @@ bool IsBlockCovered(const Block& block, const Block& other) {
   });
 }
 
-// Patterns as a rule says them.
+// Both lists hold patterns as rules write them.
 inline bool AreNamesCovered(const std::vector<std::string>& names, const std::vector<std::string>& others) {
   return std::all_of(names.begin(), names.end(), [&](const std::string& name) {
     return std::any_of(others.begin(), others.end(),

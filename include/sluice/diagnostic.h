@@ -22,7 +22,7 @@ struct Diagnostic {
   std::string field;       // "spec.ingress[0].ports[1].endPort"; empty: the whole object
   std::string message;     // what is wrong and what would be right
 
-  // "FILE:LINE: error: OBJECT: FIELD: MESSAGE", less the parts that are empty.
+  // "FILE:LINE: error: OBJECT: FIELD: MESSAGE", without the parts that are empty.
   std::string ToString() const;
 };
 

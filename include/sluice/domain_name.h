@@ -1,7 +1,7 @@
-// Domain names as rules say them and as answers give them (FQ-01).
+// Domain names as rules write them and as DNS answers give them (FQ-01).
 //
-// Canonical: in lower case, without a dot at the end. All here is canonical but what CanonicalDomainName takes. A
-// pattern is a name that stands for itself, or `*.` before one, which stands for it with one or more labels in front.
+// Canonical: lower case, no dot at the end. Names here are canonical unless a comment says otherwise. A pattern is a
+// name, which matches itself, or `*.` and a name, which matches that name with one or more labels in front.
 #ifndef SLUICE_DOMAIN_NAME_H_
 #define SLUICE_DOMAIN_NAME_H_
 
@@ -15,15 +15,15 @@ namespace sluice {
 
 std::string CanonicalDomainName(std::string_view text);
 bool DomainNameMatches(std::string_view pattern, std::string_view name);
-// Whether it is what a rule may say: labels of letters, digits, `-` and `_`, two of them at least, `*.` at its start.
-// In any case, with or without a dot at its end.
+// Whether a rule may say `text`: at least two labels of letters, digits, `-` and `_`; it may start with `*.`. It may be
+// in upper or lower case, with or without a dot at its end.
 bool IsDomainPattern(std::string_view text);
 
-// Whether each name that `narrow` matches is one that `wide` does. Both as a rule says them.
+// Whether `wide` matches every name that `narrow` matches. Both are as a rule writes them.
 bool DomainPatternCovers(std::string_view wide, std::string_view narrow);
 
-// Calls visit(is_wildcard, rest) for each pattern that could match `name`: the name itself, then each `*.` with the
-// name less one label and more, where `rest` is what stands behind the `*.`.
+// Calls visit(is_wildcard, rest) for each pattern that could match `name`. First comes the name itself, then `*.` and
+// the name without its first label, without its first two, and so on. `rest` is the pattern without its `*.`.
 template <typename Visit>
 void ForEachPatternOf(std::string_view name, Visit visit) {
   visit(false, name);
@@ -32,11 +32,11 @@ void ForEachPatternOf(std::string_view name, Visit visit) {
   }
 }
 
-// The patterns of one rule, sorted, each once. Most rules have none: then it takes a pointer, no more. A value.
+// The patterns of one rule, sorted, each once. A value. Most rules have no patterns: theirs take only a pointer.
 class DomainPatterns {
  public:
   DomainPatterns() = default;
-  // As a rule says them: made canonical here.
+  // Takes patterns as a rule writes them, and makes them canonical.
   explicit DomainPatterns(std::vector<std::string> patterns);
   DomainPatterns(const DomainPatterns& other);
   DomainPatterns(DomainPatterns&&) = default;

@@ -68,7 +68,7 @@ inline constexpr std::size_t kDropReasonCount = std::size(kDropReasonNames);
 
 constexpr std::string_view Name(DropReason reason) { return kDropReasonNames[static_cast<std::size_t>(reason)]; }
 
-// What becomes of a packet.
+// What happens to a packet.
 enum class Verdict : std::uint8_t { kForward = 0, kDrop = 1, kReject = 2 };
 
 constexpr std::string_view Name(Verdict verdict) {

@@ -10,12 +10,12 @@
 namespace sluice {
 
 struct HostPort {
-  std::string host;  // an address, an IPv6 one without brackets and perhaps with a zone; or a name
+  std::string host;  // an address (IPv6: without brackets, perhaps with a zone) or a name
   std::uint16_t port = 0;
 };
 
-// An IPv4 address, an IPv6 address in brackets or a name (RFC 1123), then a colon and a port from 0 to 65535. Nothing
-// where the text is none, or its host cannot be: what looks like an IPv4 address must be one.
+// The text is an IPv4 address, an IPv6 address in brackets or a name (RFC 1123), then a colon and a port from 0 to
+// 65535. Returns nothing if it is not, or if the host is invalid: a host that looks like an IPv4 address must be one.
 std::optional<HostPort> ParseHostPort(std::string_view text);
 
 }  // namespace sluice

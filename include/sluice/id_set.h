@@ -31,7 +31,7 @@ class IdSetPool {
   IdSetPool(IdSetPool&&) noexcept;
   IdSetPool& operator=(IdSetPool&&) noexcept;
 
-  // The id of the set that holds exactly `sorted`: strictly ascending. The empty set is kEmptyIdSet. Amortised O(n).
+  // Returns the id of the set of these ids, which must ascend strictly. The empty set is kEmptyIdSet. Amortised O(n).
   IdSetId Intern(std::span<const std::uint32_t> sorted);
 
   // O(1) for a bitmap, O(log n) for an array.
@@ -45,14 +45,14 @@ class IdSetPool {
   // Members in ascending order.
   std::vector<std::uint32_t> ToVector(IdSetId set) const;
 
-  // The same sets under the same ids.
+  // Equal: the same sets under the same ids.
   friend bool operator==(const IdSetPool& a, const IdSetPool& b);
 
   // Distinct sets, the empty one included: ids run from 0 to SetCount() - 1.
   std::uint32_t SetCount() const { return sets_.size(); }
   // Sum of Size over all distinct sets.
   std::uint64_t MembershipCount() const { return memberships_; }
-  // Bytes held, index and all.
+  // Bytes held, the index included.
   std::uint64_t MemoryBytes() const;
 
  private:

@@ -8,8 +8,8 @@
 
 namespace sluice {
 
-// "FILE:LINE: OBJECT: FIELD: MESSAGE", less the parts that are empty: Diagnostic::ToString less the severity, which a
-// line of a log has already.
+// "FILE:LINE: OBJECT: FIELD: MESSAGE", without the parts that are empty. It is Diagnostic::ToString without the
+// severity, because a line of a log already has one.
 std::string LogText(const Diagnostic& diagnostic);
 
 }  // namespace sluice

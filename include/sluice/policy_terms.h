@@ -18,7 +18,7 @@ enum class Action : std::uint8_t {
   kPass = 2,  // leaves the current tier (CNP-03)
 };
 
-// Why a packet passes without being asked about (NP-70, NP-71).
+// Why a packet passes without policy being asked (NP-70, NP-71).
 enum class Exemption : std::uint8_t { kNone = 0, kSelf = 1, kNode = 2 };
 
 constexpr std::string_view Name(Direction direction) { return direction == Direction::kEgress ? "egress" : "ingress"; }

@@ -1,8 +1,8 @@
-// A change of resolved policy: what a full state (ResolvedPolicy) becomes, said in the numbers that it established.
+// A change of resolved policy. It changes a full state (ResolvedPolicy), and uses the numbers of that state.
 //
-// Groups and endpoints are numbered: in a full state by their index, afterwards by whoever sends updates, with numbers
-// never used since that full state. So a name that goes and comes back is somebody new, and nothing stale can stick to
-// it.
+// Groups and endpoints have numbers. In a full state, the number is the index. Later, the sender of updates chooses
+// numbers that were not used since that full state. So a name that goes and comes back gets a new number, and no
+// old data can stick to it.
 #ifndef SLUICE_POLICY_UPDATE_H_
 #define SLUICE_POLICY_UPDATE_H_
 
@@ -23,11 +23,11 @@ namespace sluice {
 
 using EndpointId = std::uint32_t;  // index into ResolvedPolicy::endpoints
 
-// A new number may leave out at most this many after the largest used, so that a hostile one can't claim memory.
+// A new number may be at most this far beyond the largest used one, so that a hostile sender can't claim memory.
 inline constexpr std::uint32_t kMaxNumberGap = 65536;
 
-// A group that was not there before, with everybody in it. Its members never change by a GroupUpdate afterwards, only
-// by EndpointUpdates.
+// A new group with all its members. A later GroupUpdate never changes the members of the group;
+// only EndpointUpdates do.
 struct GroupUpdate {
   GroupId id = 0;
   Group group;
@@ -36,7 +36,7 @@ struct GroupUpdate {
   friend bool operator==(const GroupUpdate&, const GroupUpdate&) = default;
 };
 
-// An endpoint as it is from now on: new, or in place of the one of that number.
+// An endpoint as it is from now on. It is new, or it replaces the endpoint with that number.
 struct EndpointUpdate {
   EndpointId id = 0;
   Endpoint endpoint;            // `node` and `members` are not read
@@ -46,7 +46,7 @@ struct EndpointUpdate {
   friend bool operator==(const EndpointUpdate&, const EndpointUpdate&) = default;
 };
 
-// All sections of one policy, in place of those that it had.
+// All sections of one policy. They replace the sections that the policy had.
 struct SectionsUpdate {
   std::string policy;
   std::vector<Section> sections;
@@ -54,8 +54,8 @@ struct SectionsUpdate {
   friend bool operator==(const SectionsUpdate&, const SectionsUpdate&) = default;
 };
 
-// Applied whole or not at all, in this order: removals of policies, groups, nodes, groups' arrival, endpoints (going,
-// then coming), sections, what is staged.
+// An update is applied whole or not at all, in this order: removed policies, removed groups, nodes, new groups, removed
+// endpoints, new and changed endpoints, sections, staged policies.
 struct PolicyUpdate {
   std::vector<std::string> removed_policies;
   std::vector<GroupId> removed_groups;  // no section may name them afterwards
@@ -66,43 +66,43 @@ struct PolicyUpdate {
   std::vector<EndpointUpdate> endpoints;
   std::vector<SectionsUpdate> sections;
   std::vector<std::string> removed_staged;  // policies for which nothing is staged any more
-  std::vector<SectionsUpdate> staged;       // as StagedPolicies, in place of what was staged for each
+  std::vector<SectionsUpdate> staged;       // as StagedPolicies; replaces what was staged for each policy
 
   friend bool operator==(const PolicyUpdate&, const PolicyUpdate&) = default;
 };
 
-// What an update did to a policy: what the compiler needs to follow it, and what takes it back.
+// What an update did to a policy. The compiler follows the policy by it, and Undo takes the update back by it.
 struct PolicyChange {
   std::vector<Section> sections_left;
   std::vector<Section> sections_came;
   std::vector<std::pair<GroupId, Group>> groups_left;
   std::vector<GroupId> groups_came;
-  std::vector<std::pair<EndpointId, Endpoint>> endpoints_left;  // as they were, those that only changed included
+  std::vector<std::pair<EndpointId, Endpoint>> endpoints_left;  // as they were before; also those that only changed
   std::vector<EndpointId> endpoints_came;
-  std::vector<std::pair<EndpointId, IdSetId>> members_left;  // the members a new group gathered, with the set before
-  std::vector<std::pair<NodeId, Node>> nodes_left;           // as they were; each has a place in the policy now
+  std::vector<std::pair<EndpointId, IdSetId>> members_left;  // members that a new group got, with their sets before
+  std::vector<std::pair<NodeId, Node>> nodes_left;           // as before; each has a place in the policy now
   bool pod_cidrs_changed = false;
-  // What was staged for a policy; nothing: nothing was.
+  // What was staged for a policy before; nullopt: nothing was staged.
   std::vector<std::pair<std::string, std::optional<std::vector<Section>>>> staged_left;
   std::vector<std::string> staged_came;
   std::size_t endpoints_before = 0;  // how many numbers were used
   std::size_t groups_before = 0;
 };
 
-// What an update asks of a policy and would else be searched for; followed update by update.
+// Answers what an update asks of a policy, which would need a search otherwise. It is updated after each update.
 class UpdateIndex {
  public:
   UpdateIndex() = default;
   explicit UpdateIndex(const ResolvedPolicy& policy);
-  void Follow(const PolicyChange& change, const ResolvedPolicy& policy);  // after Apply, of which none was undone
+  void Follow(const PolicyChange& change, const ResolvedPolicy& policy);  // after each Apply that is not undone
 
-  // The groups of that key, which are equal.
+  // The groups that have this key; they are equal.
   std::vector<GroupId> GroupsOfKey(const ResolvedPolicy& policy, const std::string& key) const;
-  // Those whose key another one has too.
+  // The groups whose key another group has, too.
   const std::set<GroupId>& Twins() const { return twins_; }
   // How often the sections, staged ones included, name the group.
   std::uint32_t UsesOf(GroupId group) const { return group < group_uses_.size() ? group_uses_[group] : 0; }
-  // Of the first NodeCount() nodes of the policy: those of the update are not among them.
+  // Looks among the first NodeCount() nodes of the policy. Nodes that the current update added are not among them.
   std::optional<NodeId> NodeNamed(const std::string& name) const;
   std::size_t NodeCount() const { return node_count_; }
 
@@ -116,34 +116,34 @@ class UpdateIndex {
   std::vector<std::uint32_t> group_uses_;
   std::unordered_multimap<std::size_t, GroupId> groups_;  // by the key's hash
   std::set<GroupId> twins_;
-  std::unordered_map<std::string, NodeId> nodes_;  // they never go, nor change their names
+  std::unordered_map<std::string, NodeId> nodes_;  // nodes never go, and never change their names
   std::size_t node_count_ = 0;
 };
 
-// What is wrong with a rule of that section by itself, in words; empty: nothing.
+// Says in words what is wrong with a rule of the section, looked at by itself. Empty: nothing is wrong.
 std::string_view ProblemOf(const Section& section, const Rule& rule);
 
-// What is wrong with `update` against `policy`, naming object and field: numbers unknown, used or given twice, an
-// address that two endpoints would have, groups of one key that differ, an except outside its CIDR, a range upside
-// down. Nothing: it may be applied. With the `index` of the policy, a group that goes costs what went with it; without,
-// a look at every section.
+// Says what is wrong with `update` for `policy`, and names object and field: a number that is unknown, used before or
+// given twice, an address that two endpoints of the update have, groups with one key that differ, an except outside its
+// CIDR, a range that ends before it begins. Returns nothing if the update may be applied. With the `index` of the
+// policy, removing a group costs what is removed with it. Without the index, it costs a look at every section.
 std::optional<Diagnostic> Check(const ResolvedPolicy& policy, const PolicyUpdate& update,
                                 const UpdateIndex* index = nullptr);
 
-// What is wrong with a full state beyond what its numbers are: an address or a name that two endpoints have, groups of
-// one key that differ. Nothing: it may be applied.
+// Says what is wrong with a full state, apart from its numbers: an address or a name that two endpoints have, groups
+// with one key that differ. Returns nothing if the state may be applied.
 std::optional<Diagnostic> CheckFullState(const ResolvedPolicy& policy);
 
-// Applies an update that Check found good. Numbers that went stay as endpoints without a name, groups without a key,
-// and nodes without addresses. Without the `index` of the policy, each endpoint's node is searched for among all.
+// Applies an update in which Check found nothing wrong. Removed numbers stay, as endpoints without a name, groups
+// without a key, and nodes without addresses. Without the policy's `index`, each endpoint's node is searched among all.
 PolicyChange Apply(PolicyUpdate update, ResolvedPolicy& policy, const UpdateIndex* index = nullptr);
 
-// Takes the last Apply back.
+// Undoes the last Apply.
 void Undo(PolicyChange change, ResolvedPolicy& policy);
 
-// Leaves of the policy's member sets those that endpoints have, and in them the groups that are there: updates leave
-// behind what they replace. Endpoints get the new numbers of their sets; those that a PolicyChange names mean nothing
-// any more.
+// Removes from the policy's member sets those that no endpoint has, and from the others the groups that are gone: an
+// update leaves behind what it replaces. Endpoints get the new numbers of their sets. The set numbers in an earlier
+// PolicyChange mean nothing afterwards.
 void CompactMemberSets(ResolvedPolicy& policy);
 
 }  // namespace sluice

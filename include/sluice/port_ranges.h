@@ -1,4 +1,4 @@
-// What is done with the port ranges of a rule, wherever they come from.
+// Functions for the port ranges of a rule, wherever the rule comes from.
 //
 // Pure functions; safe from any thread.
 #ifndef SLUICE_PORT_RANGES_H_
@@ -11,9 +11,9 @@
 
 namespace sluice {
 
-// Sorts, and makes one of ranges that overlap or touch.
+// Sorts the ranges, and merges ranges that overlap or touch.
 void SortAndMerge(std::vector<PortRange>& ranges);
-// As tools say it: "tcp/80", "udp/30000-32767", "sctp".
+// As tools write it: "tcp/80", "udp/30000-32767", "sctp".
 std::string ToText(const PortRange& range);
 
 }  // namespace sluice

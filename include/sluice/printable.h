@@ -9,16 +9,16 @@
 
 namespace sluice {
 
-// The sender of a name decides its length. A line shows at most so much of it.
+// The sender of a name decides its length. A line shows at most this much of it.
 inline constexpr std::size_t kPrintableBytes = 4096;
 
 // `text` with escapes in place of control characters (\n, \t, \r, \x1b, \u0085), of characters that change the
-// direction of writing or have no width (\u202e, \u200b), of ends of lines and paragraphs (\u2028), and of bytes that
-// are no UTF-8
-// (\xff). All other characters stay, backslashes too: escaping a text twice gives the same as escaping it once.
+// direction of writing or have no width (\u202e, \u200b), of ends of lines and paragraphs (\u2028), and of bytes
+// that are not UTF-8 (\xff). All other characters stay, and so do backslashes: escaping a text twice gives the
+// same as escaping it once.
 std::string Printable(std::string_view text);
 
-// The same of the first `most_bytes` bytes, cut between characters, and then how much is left out.
+// The same for the first `most_bytes` bytes, cut between characters. A note says how much is left out.
 std::string Printable(std::string_view text, std::size_t most_bytes);
 
 }  // namespace sluice

@@ -46,17 +46,17 @@ struct NamedPort {
   friend bool operator==(const NamedPort&, const NamedPort&) = default;
 };
 
-// A pod's addresses with its namespace, name, labels, named ports and node. Only endpoints are managed: policy speaks
-// of them.
+// A pod's addresses with its namespace, name, labels, named ports and node. Only endpoints are
+// managed: policy is about them.
 struct Endpoint {
   std::string namespace_name;
   std::string name;
   std::string labels;  // "app=web,tier=front", sorted by key; for people
   std::vector<NamedPort> ports;
-  std::vector<IpAddress> addresses;  // none of them in another endpoint (NP-83); may be empty
+  std::vector<IpAddress> addresses;  // no other endpoint has one of them (NP-83); may be empty
   NodeId node = kNoNode;
   IdSetId members = kEmptyIdSet;  // in ResolvedPolicy::member_sets: the GroupIds that select it
-  // What runs it, by its owner: "Deployment/web". Empty: its sender does not say. For people.
+  // The pod's workload, named by its owner: "Deployment/web". Empty: the sender does not say. For people.
   std::string workload = {};
 
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
@@ -64,15 +64,15 @@ struct Endpoint {
 
 struct Node {
   std::string name;
-  // Its own, as its object and its pods tell them (NP-32, NP-70, NP-72); none of an endpoint. One that several nodes
-  // have is none's own: no pod may always speak with it. It is known to be a node's, all the same.
+  // The node's own addresses, by its object and its pods (NP-32, NP-70, NP-72); no endpoint has one of them. An address
+  // of several nodes is no node's own: no pod may always speak with it. But it is known to be a node's.
   std::vector<IpAddress> addresses;
   std::vector<Prefix> pod_cidrs;  // Node.spec.podCIDRs
 
   friend bool operator==(const Node&, const Node&) = default;
 };
 
-// What is staged: by policy, the sections that would be in the place of those that it has. None: it would be deleted.
+// What is staged, by policy: the sections that would replace those of the policy. No sections: it would be deleted.
 // Never enforced: a second table is compiled with these changes, and traffic is judged by both.
 using StagedPolicies = std::map<std::string, std::vector<Section>>;
 
@@ -84,10 +84,10 @@ struct ResolvedPolicy {
   SectionList sections;
   StagedPolicies staged;
 
-  // Objects in the same order with the same numbers.
+  // Equal: the same objects in the same order with the same numbers.
   friend bool operator==(const ResolvedPolicy&, const ResolvedPolicy&) = default;
 
-  // The whole, as text that a person reads and a test compares: a line an object, in the order held.
+  // The whole policy as text, for people to read and tests to compare: a line for each object, in the order held.
   std::string Dump() const;
 };
 

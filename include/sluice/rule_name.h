@@ -1,4 +1,4 @@
-// What its object calls a rule. Most have no name, and there are many: one without takes a pointer, no more.
+// The name that an object gives its rule. There are many rules, and most have no name: those take only a pointer.
 #ifndef SLUICE_RULE_NAME_H_
 #define SLUICE_RULE_NAME_H_
 
@@ -25,7 +25,7 @@ class RuleName {
   ~RuleName() = default;
 
   bool empty() const { return text_ == nullptr; }
-  // Empty where the rule has none.
+  // Empty if the rule has no name.
   const std::string& text() const {
     static const std::string kNone;
     return text_ == nullptr ? kNone : *text_;

@@ -27,32 +27,32 @@ struct PortRange {
 
 struct Rule {
   GroupId peers = kAnyPeer;
-  std::vector<PortRange> ports;  // sorted, merged; used only where any_port is false, when empty matches nothing
+  std::vector<PortRange> ports;  // sorted, merged; used only if any_port is false: then empty matches nothing
   bool any_port = true;          // every port and every protocol (NP-22, NP-61)
   Action action = Action::kAllow;
   std::int32_t index = 0;  // place in the object's list, from 0; several rules may share it (named ports, NP-51)
   RuleName name = {};      // for people
-  // Where there are any, it is only for destinations that were learnt as an address of such a name (FQ-02). Egress and
-  // kAllow alone (FQ-06), and `peers` is kAnyPeer.
+  // If there are any, the rule matches only destinations that were learnt as an address of such a name (FQ-02). Only
+  // egress rules with kAllow have them (FQ-06), and the `peers` of such a rule is kAnyPeer.
   DomainPatterns domain_names = {};
 
   friend bool operator==(const Rule&, const Rule&) = default;
 };
 
 // One direction of one policy for one group of subjects. A policy whose named ports resolve differently on its subjects
-// yields one section for what all subjects share (it isolates) and one for each resolution (those don't).
+// yields one section for what all subjects share (it isolates) and one for each resolution (these don't isolate).
 struct Section {
-  // "namespace/name", or "name" for a cluster-scoped policy: "AdminNetworkPolicy/name" where a ClusterNetworkPolicy has
-  // the same name.
+  // "namespace/name", or "name" for a cluster-scoped policy; "AdminNetworkPolicy/name" if a
+  // ClusterNetworkPolicy has the same name.
   std::string policy;
   Direction direction = Direction::kIngress;
   Tier tier = Tier::kNetworkPolicy;
   std::uint32_t priority = 0;  // lower first; 0 in the NetworkPolicy tier
   GroupId subjects = 0;
-  bool isolates = true;  // NP-01: what no rule of the tier matches is denied, and says index -1 of `policy`
+  bool isolates = true;  // NP-01: what no rule of the tier matches is denied, and reported as index -1 of `policy`
   std::vector<Rule> rules;
   // Why the sender holds the policy back and sends it without its rules, for people; the same in all sections of the
-  // policy. Empty: it does not.
+  // policy. Empty: the sender does not hold it back.
   std::string held = {};
 
   friend bool operator==(const Section&, const Section&) = default;

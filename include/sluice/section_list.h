@@ -1,7 +1,7 @@
-// The sections of a policy, sorted by policy and direction: all of one policy side by side.
+// The sections of a policy, sorted by policy and direction: all sections of one policy stand side by side.
 //
-// They are kept in chunks, so that a policy that comes or goes moves its neighbours, not all that follow: of 150,000
-// sections that would be a millisecond and more. Built by push_back in order, or in any order and then Sort.
+// The sections are kept in chunks, so that a policy that comes or goes moves its neighbours, not all sections after it.
+// With 150,000 sections that would take over a millisecond. Built by push_back in order, or in any order and then Sort.
 #ifndef SLUICE_SECTION_LIST_H_
 #define SLUICE_SECTION_LIST_H_
 
@@ -72,29 +72,29 @@ class SectionList {
   Section& back() { return chunks_.back().back(); }
 
   void push_back(Section section);
-  // Of one policy and direction: in the order in which they came.
+  // Sections of one policy and direction stay in the order in which they came.
   void Sort();
 
-  // All below: where the list is sorted.
+  // All functions below require a sorted list.
 
   // The sections of one policy; valid until the list changes.
   std::span<const Section> Find(std::string_view policy) const;
   // The first section of the first policy after that name.
   const_iterator After(std::string_view policy) const;
-  // `sections`: all of one policy, of which none is there.
+  // Inserts all sections of one policy. Requires that the list has none of this policy.
   void Insert(std::vector<Section> sections);
-  // The sections of that policy, which are gone from here.
+  // Removes the sections of the policy from the list, and returns them.
   std::vector<Section> Remove(std::string_view policy);
 
   friend bool operator==(const SectionList& a, const SectionList& b);
 
  private:
-  // The one chunk that can hold the policy. Requires that there are any.
+  // The one chunk that can hold the policy. Requires that there is a chunk.
   std::size_t ChunkOf(std::string_view policy) const;
   void Split(std::size_t chunk);
   void Unite(std::size_t chunk);
 
-  std::vector<Chunk> chunks_;  // none empty; a policy's sections are in one, however many
+  std::vector<Chunk> chunks_;  // no chunk is empty; one chunk holds all sections of a policy, however many
   std::size_t size_ = 0;
 };
 

@@ -1,5 +1,5 @@
-// A vector that only grows (but see Truncate) and never moves what it holds, so that readers may hold on while one
-// writer appends.
+// A vector that only grows (but see Truncate) and never moves its elements, so that readers may use them
+// while one writer appends.
 //
 // One writer calls push_back. Readers on other threads may read element i once they learnt of i through a release store
 // by the writer (publishing a table, for example): the chunk pointer and the element were written before it.
@@ -39,7 +39,7 @@ class StableVector {
     return size_++;
   }
 
-  // Takes the last ones back, of which no reader ever learnt. Writer only.
+  // Removes the last elements. No reader may ever have learnt of them. Writer only.
   void Truncate(std::uint32_t size) {
     if (size >= size_) return;
     const std::uint32_t last = Locate(size).chunk;

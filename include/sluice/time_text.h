@@ -10,7 +10,7 @@ namespace sluice {
 
 // "2026-11-30T03:25:27.123Z" (RFC 3339).
 std::string Rfc3339(std::uint64_t unix_ns);
-// Nothing where it is no such time, is not in UTC ("Z"), or is before 1970.
+// Returns nothing if the text is no such time, is not in UTC ("Z"), or is before 1970.
 std::optional<std::uint64_t> ParseRfc3339(const std::string& text);
 
 }  // namespace sluice

@@ -1,6 +1,6 @@
-// What a policy says that nothing answers to: it selects no pod, a named port that no pod has, peers that nobody is.
-// Valid, and often not what was meant. Of resolved policy alone, so that a running dataplane can tell it; what
-// manifests say beyond that is control/lint's to find.
+// Finds what a policy asks for and nothing answers to: subjects that are no pods, a named port that no pod has, peers
+// that nobody is. This is valid, and often not what was meant. Uses only resolved policy, so that a running dataplane
+// can report it. control/lint finds what manifests say beyond that.
 #ifndef SLUICE_UNANSWERED_H_
 #define SLUICE_UNANSWERED_H_
 
@@ -32,7 +32,7 @@ struct Unanswered {
   friend bool operator==(const Unanswered&, const Unanswered&) = default;
 };
 
-// Of one policy. `sections`: all of it; `sizes`: of `policy`, which holds the groups that they name.
+// Looks at one policy. `sections`: all of its sections; `policy`: holds their groups; `sizes`: those of `policy`.
 std::vector<Unanswered> FindUnanswered(std::span<const Section> sections, const ResolvedPolicy& policy,
                                        const GroupSizes& sizes);
 

@@ -33,10 +33,10 @@ constexpr std::size_t kCaptureEpochsKept = 3;
 struct ChosenPackets {
   FlowLogFilter filter;
   CaptureWish wish;
-  bool chooses = false;  // there is more to look at than the wish says
+  bool chooses = false;  // workers cannot check all conditions, so the packets are checked again here
 };
 
-// The part of the conditions that a worker can look at. A condition that it leaves out makes the wish wider.
+// Returns the part of the conditions that a worker can check. A condition that is left out makes the wish wider.
 class WishMaker {
  public:
   explicit WishMaker(bool payload) { wish_.payload = payload; }
@@ -108,13 +108,13 @@ std::variant<ChosenPackets, std::string> ChoiceOf(const v1::CaptureRequest& requ
   return chosen;
 }
 
-// What workers give, from its making to its end.
+// Asks the workers for packets, from its construction to its destruction.
 class RingsWatch {
  public:
   RingsWatch(const std::vector<CaptureRing*>& rings, const CaptureWish& wish) : rings_(rings) {
     for (CaptureRing* ring : rings_) {
       if (!AskPatiently(*ring, wish)) return;
-      while (ring->Take(kPacketsALook, [](const auto&...) {}) != 0) continue;  // left from the capture before
+      while (ring->Take(kPacketsALook, [](const auto&...) {}) != 0) continue;  // left from the last capture
       overflowed_.push_back(ring->overflowed());
     }
     taken_up_ = std::all_of(rings_.begin(), rings_.end(), [](const CaptureRing* ring) { return IsTurned(*ring); });
@@ -159,7 +159,7 @@ struct TakenPacket {
   std::string bytes;
 };
 
-// Packets become messages: those that are chosen, with names.
+// Chooses packets and makes messages of them, with names.
 class PacketNamer {
  public:
   PacketNamer(const FlowLogNames& names, const DataplaneView& plane, const ChosenPackets& chosen)
@@ -167,7 +167,7 @@ class PacketNamer {
     for (const PortState& port : plane.Ports()) devices_.push_back(port.device);
   }
 
-  // Appends those that are chosen, up to `most`.
+  // Appends the chosen packets, up to `most`.
   void Name(std::vector<TakenPacket> packets, std::uint64_t most, v1::CaptureResponse& message) {
     if (packets.empty()) return;
     LookAtTable();  // taken after the packets, it is no older than any table that they name

@@ -1,7 +1,7 @@
-// sluice.v1.CaptureService: packets of the running dataplane, with what became of each.
+// sluice.v1.CaptureService: packets of the running dataplane, with the fate of each.
 //
-// One capture at a time. The workers give what it may want (capture_ring.h); the call's thread chooses and names. Any
-// thread.
+// There is one capture at a time. The workers deliver the packets that it may want (capture_ring.h); the call's thread
+// chooses among them and adds names. Any thread may call it.
 #ifndef SLUICE_DATAPLANE_API_CAPTURE_SERVICE_H_
 #define SLUICE_DATAPLANE_API_CAPTURE_SERVICE_H_
 
@@ -19,11 +19,11 @@ namespace sluice {
 
 class CaptureService final : public v1::CaptureService::WithRawCallbackMethod_Capture<v1::CaptureService::Service> {
  public:
-  // Whether a client with these certificates (PEM, its own first) may see payloads. From any thread.
+  // Returns whether a client with these certificates (PEM, its own first) may see payloads. Called from any thread.
   using MayShowPayload = std::function<bool(const std::string&)>;
 
-  // A ring for each worker, in their order. All outlive the service, which outlives its server. `may_show_payload` is
-  // asked of clients that showed a certificate; null: each may.
+  // `rings` has one ring for each worker, in the workers' order. All arguments outlive the service, and the service
+  // outlives its server. `may_show_payload` is asked for each client that showed a certificate; null: each may.
   CaptureService(std::vector<CaptureRing*> rings, const FlowLogNames& names, const DataplaneView& plane,
                  MayShowPayload may_show_payload = nullptr);
 
@@ -38,7 +38,7 @@ class CaptureService final : public v1::CaptureService::WithRawCallbackMethod_Ca
   const FlowLogNames& names_;
   const DataplaneView& plane_;
   const MayShowPayload may_show_payload_;
-  ReadCalls calls_;  // last: its threads use the others
+  ReadCalls calls_;  // last member: its threads use the others
 };
 
 }  // namespace sluice

@@ -23,7 +23,7 @@
 namespace sluice {
 namespace {
 
-constexpr std::chrono::milliseconds kPause(100);  // where no connection can be accepted
+constexpr std::chrono::milliseconds kPause(100);  // if no connection can be accepted
 constexpr std::chrono::seconds kSaidAgainAfter(10);
 
 std::string ClientOf(int fd, bool is_unix) {
@@ -51,13 +51,13 @@ std::string ClientOf(int fd, bool is_unix) {
   return std::string(text.data()) + "/64";
 }
 
-// 0: it is no file that is open.
+// Returns 0 if it is not an open file.
 ino_t InodeOf(int fd) {
   struct stat status {};
   return fstat(fd, &status) == 0 ? status.st_ino : 0;
 }
 
-// The number may be another file's by now. So a copy of the descriptor is compared, and the same copy is cut.
+// The number may belong to another file by now. So a copy of the descriptor is compared, and the same copy is cut.
 void CutIfStill(int fd, ino_t inode) {
   const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
   if (copy < 0) return;
@@ -65,7 +65,7 @@ void CutIfStill(int fd, ino_t inode) {
   close(copy);
 }
 
-// As gRPC has its own connections.
+// Sets the options that gRPC sets on its own connections.
 void PrepareTcp(int fd) {
   const int on = 1;
   const unsigned timeout_ms = static_cast<unsigned>(std::chrono::milliseconds(kKeepaliveTimeout).count());
@@ -146,7 +146,7 @@ void Doorkeeper::AcceptAll(const Door& door) {
   }
 }
 
-// False: there is none for one more of this client.
+// False: there is no room for another connection of this client.
 bool Doorkeeper::MakeRoom(bool is_unix, const std::string& client) {
   std::map<std::string, std::size_t> counts;
   const auto count = [&] {

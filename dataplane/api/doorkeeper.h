@@ -1,11 +1,11 @@
-// Accepts connections in gRPC's place. gRPC 1.51 takes any number of them, and where a descriptor is missing for one,
-// it never accepts another.
+// Accepts connections in gRPC's place. gRPC 1.51 takes any number of connections. If it lacks a descriptor for one of
+// them, it never accepts another.
 //
-// There are at most so many connections by Unix sockets, and so many by TCP. When they are used up, the client that has
-// the most of them loses its oldest to one that has fewer. A client is a process, or a host: an IPv4 address, or the
-// first 64 bits of an IPv6 one. When descriptors are used up, the next connection waits until there is one.
+// There is one limit for connections by Unix sockets, and one for TCP. When a limit is reached, the client with the
+// most connections loses its oldest one to a client that has fewer. A client is a process, or a host: an IPv4 address,
+// or the first 64 bits of an IPv6 address. When descriptors are used up, the next connection waits until one is free.
 //
-// A thread of its own accepts. Everything else is the control thread's.
+// A thread of its own accepts connections. All functions here are called by the control thread.
 #ifndef SLUICE_DATAPLANE_API_DOORKEEPER_H_
 #define SLUICE_DATAPLANE_API_DOORKEEPER_H_
 
@@ -30,19 +30,19 @@ class Doorkeeper {
   using Say = std::function<void(std::string_view)>;  // a line for the log, from the doorkeeper's thread
   using Admit = std::function<void(int fd)>;          // takes the descriptor of a connection
 
-  // `most`: connections of each kind.
+  // `most`: the limit for each of the two kinds of connections.
   Doorkeeper(std::size_t most, Say say);
-  // Close, and forgets the connections.
+  // Calls Close, and forgets the connections.
   ~Doorkeeper();
   Doorkeeper(const Doorkeeper&) = delete;
   Doorkeeper& operator=(const Doorkeeper&) = delete;
 
-  // Before Start. Owns the listening socket from here on.
+  // Call it before Start. The doorkeeper owns the listening socket from here on.
   void Watch(int listener, bool is_unix, Admit admit);
   void Start();
-  // Listens no more. Connections stay.
+  // Stops listening. Connections stay.
   void Close();
-  // Ends every connection, with all calls on it.
+  // Ends every connection, and with it all of its calls.
   void CutAll();
 
  private:
@@ -53,7 +53,7 @@ class Doorkeeper {
     bool is_unix = false;
     Admit admit;
   };
-  // A connection, whose descriptor gRPC has. Once gRPC closes it, the number may be another file's.
+  // A connection whose descriptor gRPC owns. Once gRPC closes it, the number may belong to another file.
   struct Guest {
     int fd = -1;
     ino_t inode = 0;
@@ -75,8 +75,8 @@ class Doorkeeper {
   std::array<Clock::time_point, kTroubles> said_{};
   Clock::time_point pause_until_;
 
-  std::mutex mutex_;         // over guests_, which CutAll reads
-  std::list<Guest> guests_;  // oldest first; of those that ended, some
+  std::mutex mutex_;         // protects guests_, which CutAll reads
+  std::list<Guest> guests_;  // oldest first; some may have ended
 };
 
 }  // namespace sluice

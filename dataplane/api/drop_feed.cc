@@ -59,7 +59,7 @@ DropFeed::Watcher::Watcher(DropFeed& feed, DropFilter filter) : feed_(feed), fil
     feed.devices_.clear();
     for (const PortState& port : feed.plane_.Ports()) feed.devices_.push_back(port.device);
   } else {
-    feed.EmptyRings();  // what was before is not this one's
+    feed.EmptyRings();  // earlier drops are not for this watcher
   }
   feed.watchers_.push_back(this);
   feed.ToldWhatToWatch();
@@ -72,7 +72,7 @@ DropFeed::Watcher::~Watcher() {
   feed_.ToldWhatToWatch();
 }
 
-// As many as drops_per_second, up to a second's worth at once.
+// The credit grows by drops_per_second, up to one second's worth.
 bool DropFeed::Watcher::HasCredit(std::chrono::steady_clock::time_point now) {
   const double rate = filter_.drops_per_second;
   credit_ = std::min(rate, credit_ + rate * std::chrono::duration<double>(now - credit_time_).count());
@@ -101,7 +101,7 @@ void DropFeed::ToldWhatToWatch() {
   for (const Observation& worker : plane_.Workers()) worker.drop_ring->Watch(reasons);
 }
 
-// Oldest first over all workers, and what found no room is counted to every watcher.
+// Oldest first over all workers. Drops that found no room in a ring are counted to every watcher.
 std::vector<DropFeed::Record> DropFeed::TakeRecords() {
   std::vector<Record> records;
   const std::vector<Observation> workers = plane_.Workers();
@@ -137,7 +137,7 @@ void DropFeed::EmptyRings() {
   } else {
     tables_.front() = std::move(table);
   }
-  std::vector<Owner> owners;  // of each record's source, and its destination
+  std::vector<Owner> owners;  // for each record, the owners of its source and of its destination
   const auto now = std::chrono::steady_clock::now();
   for (std::size_t i = 0; i < records.size(); ++i) {
     const DropRecord& drop = records[i].drop;
@@ -148,7 +148,7 @@ void DropFeed::EmptyRings() {
           !filter.ends.Matches(drop.source, drop.destination, drop.source_port, drop.destination_port, drop.protocol)) {
         continue;
       }
-      // Names cost more than the rest: they are worked out for watchers that see or ask for them.
+      // Names cost more than the rest: they are worked out only if a watcher shows them or filters by them.
       const bool has_credit = watcher->HasCredit(now);
       if (!has_credit && !filter.ends.WantsPods() && filter.policy.empty()) {
         Withhold(*watcher);
@@ -189,7 +189,7 @@ void DropFeed::FindOwners(const std::vector<Record>& records, std::vector<Owner>
   }
 }
 
-// All but the pods' and nodes' names.
+// Fills in everything but the names of pods and nodes.
 v1::DropEvent DropFeed::Describe(const Record& record) {
   const DropRecord& drop = record.drop;
   v1::DropEvent event;

@@ -1,7 +1,7 @@
-// From the workers' rings of drops to their watchers: ids become names, each watcher gets what it asked for.
+// Carries drops from the workers' rings to watchers: turns ids into names, and gives each watcher what it asked for.
 //
-// It has no thread of its own: whichever watcher comes for its drops empties the rings, on behalf of all. While nobody
-// watches, the workers record nothing. Any thread.
+// It has no thread of its own: the watcher that comes for its drops empties the rings on behalf of all watchers. While
+// nobody watches, the workers record nothing. Any thread may call it.
 #ifndef SLUICE_DATAPLANE_API_DROP_FEED_H_
 #define SLUICE_DATAPLANE_API_DROP_FEED_H_
 
@@ -26,10 +26,10 @@
 namespace sluice {
 
 struct DropFilter {
-  // The filter, or what is wrong with the request.
+  // Returns the filter, or what is wrong with the request.
   static std::variant<DropFilter, std::string> Of(const v1::WatchDropsRequest& request);
 
-  std::uint64_t reasons = 0;  // as DropRing::Watch
+  std::uint64_t reasons = 0;  // as in DropRing::Watch
   EndFilter ends;
   std::string policy;
   std::uint32_t drops_per_second = 0;
@@ -37,13 +37,13 @@ struct DropFilter {
 
 class DropFeed {
  public:
-  // Both outlive the feed.
+  // Both arguments outlive the feed.
   DropFeed(const PolicyStore& store, const DataplaneView& plane) : store_(store), plane_(plane) {}
 
-  // Drops that a watcher did not get, as it asked for no more a second or was slow to take them. Any thread.
+  // Drops that a watcher did not get: it had reached its limit a second, or was slow to take them. Any thread.
   std::uint64_t not_shown() const { return not_shown_.load(std::memory_order_relaxed); }
 
-  // A watcher, from its making to its end.
+  // A watcher, from its construction to its end.
   class Watcher {
    public:
     Watcher(DropFeed& feed, DropFilter filter);
@@ -51,9 +51,9 @@ class DropFeed {
     Watcher(const Watcher&) = delete;
     Watcher& operator=(const Watcher&) = delete;
 
-    // False: there are as many as there may be (limits.h), and this one sees nothing.
+    // False: there are already as many watchers as limits.h allows, and this one sees nothing.
     bool accepted() const { return accepted_; }
-    // Fills an empty message with what came since the last call. False: nothing did. One thread at a time.
+    // Fills an empty message with the drops since the last call. False: there were none. One thread at a time.
     bool Take(v1::WatchDropsResponse* message);
 
    private:
@@ -67,7 +67,7 @@ class DropFeed {
     std::deque<v1::DropEvent> waiting_;
     std::uint64_t not_shown_ = 0;
     std::uint64_t not_recorded_ = 0;
-    double credit_ = 0;  // drops that it may have now
+    double credit_ = 0;  // drops that it may get now
     std::chrono::steady_clock::time_point credit_time_;
   };
 
@@ -76,7 +76,7 @@ class DropFeed {
     DropRecord drop;
     std::uint32_t worker;
   };
-  // Whose an address is; empty: nobody's.
+  // The pod or node that has an address; both empty: none has.
   struct Owner {
     std::string pod;
     std::string node;
@@ -95,7 +95,7 @@ class DropFeed {
 
   std::atomic<std::uint64_t> not_shown_ = 0;
 
-  std::mutex mutex_;  // over all that follows, and over the watchers' own
+  std::mutex mutex_;  // protects all members below, and the watchers' members
   std::vector<Watcher*> watchers_;
   std::vector<std::shared_ptr<const Table>> tables_;  // the newest of each of the last epochs, newest first
   IsolatingPolicies isolating_;

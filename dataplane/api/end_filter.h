@@ -1,6 +1,6 @@
-// What lists of flows and of drops can be narrowed to: every part that is set must match, at either end.
+// Narrows lists of flows and of drops: every part that is set must match, at either end.
 //
-// Made of a request that has the fields of ListFlowsRequest. A plain value.
+// Made from a request that has the fields of ListFlowsRequest. A plain value.
 #ifndef SLUICE_DATAPLANE_API_END_FILTER_H_
 #define SLUICE_DATAPLANE_API_END_FILTER_H_
 
@@ -18,7 +18,7 @@ namespace sluice {
 
 class EndFilter {
  public:
-  // The filter, or what is wrong with the request.
+  // Returns the filter, or what is wrong with the request.
   template <typename Request>
   static std::variant<EndFilter, std::string> Of(const Request& request) {
     EndFilter filter;
@@ -37,7 +37,7 @@ class EndFilter {
     return filter;
   }
 
-  // All but pods.
+  // Checks every part of the filter except pods.
   bool Matches(const IpAddress& source, const IpAddress& destination, std::uint16_t source_port,
                std::uint16_t destination_port, std::uint8_t protocol) const {
     if (protocol_ != 0 && protocol_ != protocol) return false;
@@ -46,7 +46,7 @@ class EndFilter {
   }
 
   bool WantsPods() const { return !pod_.empty() || !namespace_prefix_.empty(); }
-  // Each end is "namespace/name", or empty where no pod has its address.
+  // Each argument is "namespace/name" of the pod at that end, or empty if no pod has the end's address.
   bool MatchesPods(std::string_view source, std::string_view destination) const {
     const auto either = [&](auto matches) { return matches(source) || matches(destination); };
     if (!pod_.empty() && !either([&](std::string_view pod) { return pod == pod_; })) return false;

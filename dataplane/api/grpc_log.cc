@@ -15,10 +15,10 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kQuiet(10);
 constexpr std::size_t kMostKinds = 100;
 
-// How gRPC begins to tell, at its level of debugging, that a connection's handshake failed.
+// The beginning of gRPC's message, at its debug level, that a connection's handshake failed.
 constexpr std::string_view kHandshake = "Security handshake failed: ";
 
-// Why it failed, and what that means to us.
+// The cause of a failure, and what it means to an operator.
 constexpr std::pair<std::string_view, std::string_view> kReasons[] = {
     {"peer did not return a certificate", "it sent no certificate"},
     {"certificate verify failed", "tls.client_ca did not sign its certificate, or it has expired"},
@@ -63,7 +63,7 @@ GrpcLog& Log() {
 void Forward(gpr_log_func_args* line) {
   const std::string_view message = line->message;
   const bool is_error = line->severity == GPR_LOG_SEVERITY_ERROR;
-  // OpenSSL's error comes twice: by itself, and with the handshake that it ended.
+  // OpenSSL's error comes twice: alone, and with the handshake that it ended.
   if (message.starts_with(kHandshake) || (is_error && message.find("andshake failed") == message.npos)) {
     Log().Write(message);
   }

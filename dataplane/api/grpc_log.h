@@ -1,4 +1,4 @@
-// What gRPC logs of itself, as lines of ours: above all why a TLS client was turned away, which only its log tells.
+// Writes gRPC's own log as lines of ours. Only that log tells why a TLS client was turned away.
 #ifndef SLUICE_DATAPLANE_API_GRPC_LOG_H_
 #define SLUICE_DATAPLANE_API_GRPC_LOG_H_
 
@@ -8,11 +8,11 @@
 
 namespace sluice {
 
-// From here on gRPC's errors go to `say`, from any thread, the same one at most every ten seconds; with null, nowhere.
-// Of the process.
+// From here on gRPC's errors go to `say`, from any thread, the same error at most every ten seconds. If `say` is null,
+// they go nowhere. This applies to the whole process.
 void SetGrpcLog(std::function<void(std::string_view)> say);
 
-// An error of gRPC's in the operator's words.
+// Returns an error of gRPC's in the operator's words.
 std::string GrpcErrorInWords(std::string_view error);
 
 }  // namespace sluice

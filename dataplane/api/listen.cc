@@ -22,9 +22,9 @@ namespace {
 
 constexpr std::string_view kUnix = "unix:";
 constexpr mode_t kSocketMode = 0660;
-// Connections that were not accepted yet. At a Unix socket one more is refused at once (EAGAIN), and a client takes
-// that to mean that nobody listens. So there is room for far more than a greedy client opens before the doorkeeper
-// runs.
+// The number of connections that may wait to be accepted. A Unix socket refuses one more at once (EAGAIN), and the
+// client then believes that nobody listens. So there is room for far more connections than a greedy client opens before
+// the doorkeeper runs.
 constexpr int kBacklog = 1024;
 
 std::string Errno(const std::string& what) { return what + ": " + std::strerror(errno); }
@@ -44,7 +44,7 @@ bool SomebodyListens(const std::string& path) {
   return listens;
 }
 
-// Nothing, or why no socket can be made there.
+// Returns nothing, or why no socket can be made there.
 std::optional<std::string> PreparePath(const std::string& path) {
   std::error_code error;
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
@@ -75,10 +75,10 @@ int PortOf(int fd) {
   sockaddr_storage name{};
   socklen_t size = sizeof name;
   getsockname(fd, reinterpret_cast<sockaddr*>(&name), &size);
-  return ntohs(reinterpret_cast<const sockaddr_in&>(name).sin_port);  // it stands at the same place in IPv6
+  return ntohs(reinterpret_cast<const sockaddr_in&>(name).sin_port);  // an IPv6 address has the port at the same place
 }
 
-// -1: it cannot be listened at.
+// Returns -1 if it cannot listen there.
 int ListenAt(const addrinfo& at, int port) {
   sockaddr_storage name{};
   std::memcpy(&name, at.ai_addr, at.ai_addrlen);
@@ -87,7 +87,7 @@ int ListenAt(const addrinfo& at, int port) {
   if (fd < 0) return -1;
   const int on = 1, off = 0;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (at.ai_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);  // [::] is IPv4's, too
+  if (at.ai_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);  // [::] includes IPv4
   if (bind(fd, reinterpret_cast<const sockaddr*>(&name), at.ai_addrlen) == 0 && listen(fd, kBacklog) == 0) return fd;
   const int why = errno;
   close(fd);

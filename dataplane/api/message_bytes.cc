@@ -12,13 +12,13 @@
 namespace sluice {
 namespace {
 
-// However it is made up, a message of so few bytes takes less than kMaxUnpackedBytes.
+// Whatever its content is, a message of so few bytes takes less than kMaxUnpackedBytes.
 constexpr std::size_t kHarmlessBytes = std::size_t{1} << 20;
 
 }  // namespace
 
 grpc::Status Unpack(const grpc::ByteBuffer& bytes, google::protobuf::Message* message) {
-  grpc::ByteBuffer shared = bytes;  // the reader wants to be able to change it
+  grpc::ByteBuffer shared = bytes;  // a copy: the reader needs one that it may change
   if (bytes.Length() > kHarmlessBytes) {
     grpc::ProtoBufferReader reader(&shared);
     if (!reader.status().ok() || UnpackedBytes(*message, reader, kMaxUnpackedBytes) > kMaxUnpackedBytes) {

@@ -1,4 +1,4 @@
-// Between messages and the bytes that gRPC carries, where we and not gRPC decide whether bytes are worth unpacking.
+// Converts between messages and the bytes that gRPC carries. So we, not gRPC, decide whether bytes are worth unpacking.
 // Pure; any thread.
 #ifndef SLUICE_DATAPLANE_API_MESSAGE_BYTES_H_
 #define SLUICE_DATAPLANE_API_MESSAGE_BYTES_H_
@@ -9,8 +9,8 @@
 
 namespace sluice {
 
-// Fills `message`, unless the bytes are none of its kind, or are so many that it would take more memory than it may
-// (codec/limits.h).
+// Fills `message`. Fails if the bytes are not a message of its type, or if they would take more memory than a message
+// may take (codec/limits.h).
 grpc::Status Unpack(const grpc::ByteBuffer& bytes, google::protobuf::Message* message);
 
 grpc::ByteBuffer Pack(const google::protobuf::Message& message);

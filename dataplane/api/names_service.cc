@@ -16,7 +16,7 @@ using grpc::StatusCode;
 constexpr int kMostAnswers = 1000;
 constexpr int kMostNames = 16;
 constexpr int kMostAddresses = 1000;
-constexpr std::size_t kMostPairs = 20'000;  // of a call: some ten milliseconds
+constexpr std::size_t kMostPairs = 20'000;  // of one call: about ten milliseconds
 constexpr std::size_t kMostSender = 128;
 constexpr std::size_t kMostName = 254;
 
@@ -59,7 +59,7 @@ grpc::ServerUnaryReactor* NamesService::Push(grpc::CallbackServerContext* contex
   return reactor;
 }
 
-// Whole or not at all.
+// All of it is taken, or none of it.
 Status NamesService::Answer(const grpc::CallbackServerContext& context, const v1::PushNamesRequest& request,
                             v1::PushNamesResponse* response) {
   if (const std::string refusal = policy_.RefusalOf(context); !refusal.empty()) {

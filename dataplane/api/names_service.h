@@ -1,7 +1,7 @@
-// sluice.v1.NamesService: names and their addresses, from whoever knows them.
+// sluice.v1.NamesService: takes names and their addresses from clients that know them.
 //
-// A call is answered by gRPC's thread that brought it: it takes the store's mutex for milliseconds at most, as what one
-// call may bring is bounded.
+// gRPC's thread that brought a call also answers it. It holds the store's mutex for milliseconds at most, since the
+// size of a call is bounded.
 #ifndef SLUICE_DATAPLANE_API_NAMES_SERVICE_H_
 #define SLUICE_DATAPLANE_API_NAMES_SERVICE_H_
 
@@ -13,7 +13,7 @@ namespace sluice {
 
 class NamesService final : public v1::NamesService::WithCallbackMethod_Push<v1::NamesService::Service> {
  public:
-  // Both outlive the service. `policy` says who may push: whoever may push policy.
+  // Both arguments outlive the service. A client that may push policy (`policy` says which) may push names, too.
   NamesService(NamesView names, PolicyService& policy) : names_(std::move(names)), policy_(policy) {}
 
 #pragma GCC diagnostic push

@@ -1,4 +1,4 @@
-// ObserveService's calls, from gRPC to the threads that answer them: which request each has, and of which kind it is.
+// ObserveService's calls, from gRPC to the threads that answer them: the request and the kind of each.
 #include "api/observe_service.h"
 
 namespace sluice {

@@ -34,7 +34,7 @@ Status ObserveService::ListDrops(const v1::ListDropsRequest&, AnswerWriter& writ
   return Status::OK;
 }
 
-// A watcher that is gone is noticed by its cancelled call; one that is silent, by keepalive (limits.h).
+// The call is cancelled if the watcher is gone; keepalive finds a watcher that is silent (limits.h).
 Status ObserveService::WatchDrops(const v1::WatchDropsRequest& request, AnswerWriter& writer) {
   auto filter = DropFilter::Of(request);
   if (const auto* error = std::get_if<std::string>(&filter)) return {grpc::StatusCode::INVALID_ARGUMENT, *error};

@@ -1,4 +1,4 @@
-// ObserveService::WatchFlows: what the flow log has in memory, and what comes.
+// ObserveService::WatchFlows: ended flows that the flow log has in memory, and new ones as they come.
 #include <algorithm>
 #include <cstdint>
 #include <limits>
@@ -40,7 +40,7 @@ std::variant<FlowLogFilter, std::string> FilterOf(const v1::WatchFlowsRequest& r
   return filter;
 }
 
-// A watcher: where it is, and what it has missed.
+// A watcher: its position, and what it has missed.
 class FlowWatch {
  public:
   FlowWatch(const FlowHistory& history, FlowLogFilter filter, std::uint64_t since_unix_ns)
@@ -51,7 +51,7 @@ class FlowWatch {
     message_.set_begin_unix_ns(history.BeginUnixNs());
   }
 
-  // Sends what there is up to `end`. False: the call is over.
+  // Sends the lines up to `end`. False: the call is over.
   bool SendUntil(std::uint64_t end, AnswerWriter& writer) {
     for (;;) {
       const FlowHistory::Slice slice = history_.Read(next_, end, kRecordsASlice);
@@ -72,7 +72,7 @@ class FlowWatch {
   void Add(const FlowLogRecord& record) {
     std::string line = ToJsonLine(record);
     if (!filter_.empty() && !filter_.Matches(FlowLogFilter::Json::parse(line))) return;
-    line.pop_back();  // its end
+    line.pop_back();  // the end of the line
     bytes_ += line.size();
     message_.add_lines(std::move(line));
   }
@@ -90,12 +90,12 @@ class FlowWatch {
   std::uint64_t next_;
   std::uint64_t lost_seen_;
   v1::WatchFlowsResponse message_;
-  std::size_t bytes_ = 0;  // of its lines
+  std::size_t bytes_ = 0;  // of the lines in message_
 };
 
 }  // namespace
 
-// A watcher that is gone is noticed by its cancelled call; one that is silent, by keepalive (limits.h).
+// The call is cancelled if the watcher is gone; keepalive finds a watcher that is silent (limits.h).
 Status ObserveService::WatchFlows(const v1::WatchFlowsRequest& request, AnswerWriter& writer) {
   if (request.since_unix_ns() == 0 && !request.follow()) {
     return {StatusCode::INVALID_ARGUMENT, "wants since_unix_ns, follow, or both"};

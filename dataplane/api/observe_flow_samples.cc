@@ -1,4 +1,4 @@
-// ObserveService::ListFlows, where samples are asked for: who talks to whom and how much, a few clocks a flow.
+// ObserveService::ListFlows with samples: who talks to whom and how much, at a cost of a few clocks for each flow.
 #include <algorithm>
 #include <functional>
 #include <string>
@@ -16,9 +16,9 @@ namespace {
 
 using grpc::Status;
 
-constexpr std::size_t kSampleBytes = 48;     // at most, of a flow in a message
-constexpr std::size_t kNameBytes = 8;        // at most, of a name's tag and length
-constexpr std::size_t kSamplesASlice = 256;  // whose pods are looked up while the policy's writer waits
+constexpr std::size_t kSampleBytes = 48;     // of a flow in a message, at most
+constexpr std::size_t kNameBytes = 8;        // of a name's tag and length, at most
+constexpr std::size_t kSamplesASlice = 256;  // flows whose pods are looked up while the policy's writer waits
 
 struct Sample {
   std::uint64_t key = 0;
@@ -39,7 +39,7 @@ class SampleWriter {
  public:
   explicit SampleWriter(AnswerWriter& writer) : writer_(writer) {}
 
-  // What is remembered is bounded by the pods that there are, whatever addresses come.
+  // The number of pods bounds what is remembered, whatever addresses come.
   std::uint32_t NumberOf(const IpAddress& address, const Endpoint& endpoint) {
     const auto [known, is_new] = numbers_.try_emplace(address, static_cast<std::uint32_t>(pods_.size()));
     if (is_new) {
@@ -74,7 +74,7 @@ class SampleWriter {
   AnswerWriter& writer_;
   v1::Flow message_;
   v1::FlowSamples& samples_ = *message_.mutable_samples();
-  std::size_t bytes_ = 0;  // of it, at most
+  std::size_t bytes_ = 0;  // of samples_, at most
   std::unordered_map<IpAddress, std::uint32_t> numbers_;
   std::vector<std::string> pods_ = {""};  // by number
   bool connected_ = true;

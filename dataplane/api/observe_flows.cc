@@ -17,8 +17,8 @@ namespace {
 
 using grpc::Status;
 
-constexpr std::size_t kFieldBytes = 8;     // at most, of a flow's tag and length in a batch
-constexpr std::size_t kFlowsASlice = 256;  // whose pods are looked up while the policy's writer waits
+constexpr std::size_t kFieldBytes = 8;     // of a flow's tag and length in a batch, at most
+constexpr std::size_t kFlowsASlice = 256;  // flows whose pods are looked up while the policy's writer waits
 
 void Describe(const Table& table, const FlowReader& reader, const FlowView& flow, v1::Flow& message) {
   message.Clear();
@@ -40,8 +40,8 @@ void Describe(const Table& table, const FlowReader& reader, const FlowView& flow
   SetRule(table, flow.ingress_rule, message.mutable_ingress());
 }
 
-// Sends flows, one a message or many. What it is given it exchanges for another that may be filled: their memory is
-// used again.
+// Sends flows, one a message or many. It exchanges the message that it is given for one that may be filled, so that
+// their memory is used again.
 class FlowWriter {
  public:
   FlowWriter(AnswerWriter& writer, bool batched) : writer_(writer), batched_(batched) {}

@@ -1,4 +1,4 @@
-// ObserveService::ListNames: what was learnt of the names that rules ask for.
+// ObserveService::ListNames: the learnt addresses of the names that rules ask for.
 #include <optional>
 #include <string>
 

@@ -1,4 +1,4 @@
-// ObserveService::ListPolicies: policies as people know them, out of the sections that they became.
+// ObserveService::ListPolicies: policies as people know them, put together from their sections.
 #include <algorithm>
 #include <map>
 #include <optional>
@@ -22,18 +22,18 @@ namespace {
 using grpc::Status;
 
 constexpr std::size_t kPoliciesASlice = 100;
-constexpr std::size_t kMostInfoBytes = std::size_t{1} << 20;  // in one message; callers of old take 4 MB
+constexpr std::size_t kMostInfoBytes = std::size_t{1} << 20;  // of one message; older callers take 4 MB
 constexpr std::size_t kTextBytes = 4096;                      // of a list of peers, ports or subjects
 constexpr int kMostWarnings = 100;                            // of a policy
 
-// A policy, with an index of its rules: there may be a hundred thousand.
+// A policy, with an index of its rules, since there may be a hundred thousand of them.
 struct NamedPolicy {
-  std::string name;  // whole; info may have a shortened one
+  std::string name;  // complete; the name in info may be shortened
   v1::PolicyInfo info;
   std::map<std::pair<v1::Direction, std::int32_t>, int> places;
 };
 
-// Another part of a list, once. A list that is too long says so at its end.
+// Adds an item to a list, if it is not in it yet. A list that is too long says so at its end.
 void AddText(const std::string& part, std::string* text) {
   constexpr std::string_view kMore = "; ...";
   if (*text == part || text->ends_with(kMore)) return;
@@ -56,7 +56,7 @@ std::string PortsText(const Rule& rule) {
   return text.empty() ? "none" : text;
 }
 
-// Rules by direction and index, each once: named ports may have made several of one.
+// Adds rules by direction and index, each once: a rule with named ports may have become several.
 void AddSection(const ResolvedPolicy& policy, const Section& section, NamedPolicy* named) {
   v1::PolicyInfo* info = &named->info;
   named->name = section.policy;
@@ -92,10 +92,10 @@ void AddSection(const ResolvedPolicy& policy, const Section& section, NamedPolic
   deny->set_ports("any");
 }
 
-// What is said of the policy as a whole.
+// Adds the facts about the policy as a whole.
 void AddSummary(const ResolvedPolicy& policy, std::span<const Section> sections, const GroupSizes& sizes,
                 v1::PolicyInfo* info) {
-  std::uint64_t selected = 0;  // the section of all its subjects has the others' among its own
+  std::uint64_t selected = 0;  // the section of all the policy's subjects selects the most
   for (const Section& section : sections) selected = std::max(selected, sizes.Of(section.subjects));
   info->set_selected(selected);
   if (!sections.empty()) info->set_held(ShownName(sections.front().held));
@@ -105,7 +105,7 @@ void AddSummary(const ResolvedPolicy& policy, std::span<const Section> sections,
   }
 }
 
-// The policies that come after `last` by name.
+// Fills the slice with the policies that come after `last` by name.
 void SlicePolicies(const ResolvedPolicy& policy, const GroupSizes& sizes, const std::string& last,
                    std::vector<NamedPolicy>& slice) {
   for (auto section = policy.sections.After(last); section != policy.sections.end();) {
@@ -118,7 +118,7 @@ void SlicePolicies(const ResolvedPolicy& policy, const GroupSizes& sizes, const 
   }
 }
 
-// Egress first, rules in the order of their list, the default deny last.
+// Sorts egress first, rules in the order of their list, the default deny last.
 void SortRules(v1::PolicyInfo* info) {
   const auto key = [](const v1::RuleInfo& rule) {
     return std::pair(rule.direction(), static_cast<std::uint32_t>(rule.index()));
@@ -141,7 +141,7 @@ void SetHits(const RuleHits& hits, bool unused_only, NamedPolicy* named) {
   rules->erase(std::remove_if(rules->begin(), rules->end(), used), rules->end());
 }
 
-// Sends a policy, in several messages where its rules are too many for one.
+// Sends a policy, in several messages if it has too many rules for one.
 bool Send(v1::PolicyInfo info, AnswerWriter& writer) {
   if (info.ByteSizeLong() <= kMostInfoBytes) return writer.Write(info);
   v1::PolicyInfo piece = info;
@@ -165,12 +165,12 @@ Status ObserveService::ListPolicies(const v1::ListPoliciesRequest& request, Answ
   const RuleHits hits(*intake_.store().table(), plane_.Workers());
   const std::string prefix = request.namespace_().empty() ? "" : request.namespace_() + '/';
   std::vector<NamedPolicy> slice;
-  std::optional<std::pair<std::uint64_t, GroupSizes>> sizes;  // and the generation that they are of
-  std::string last;                                           // the policy that the slice before ended with
+  std::optional<std::pair<std::uint64_t, GroupSizes>> sizes;  // with the generation that they belong to
+  std::string last;                                           // the last policy of the slice before
   do {
     slice.clear();
     intake_.store().Read([&](const ResolvedPolicy& policy, const Table& table) {
-      // Of the slice before, unless the policy was changed since.
+      // Sizes of the slice before, unless the policy changed since.
       if (!sizes || sizes->first != table.generation()) sizes.emplace(table.generation(), GroupSizes(policy));
       SlicePolicies(policy, sizes->second, last, slice);
     });

@@ -26,12 +26,12 @@ using grpc::Status;
 
 constexpr std::size_t kEndpointsASlice = 256;
 constexpr std::size_t kPoliciesALook = 1000;
-constexpr std::size_t kLabelBytes = std::size_t{64} << 10;      // of an endpoint's text of labels
-constexpr int kMostProblems = 20;                               // of Status: policies held back, and warnings
-constexpr std::size_t kMostListed = 4096;                       // of its ports, or addresses
-constexpr std::size_t kMostPolicyBytes = std::size_t{8} << 20;  // of the names of its policies
+constexpr std::size_t kLabelBytes = std::size_t{64} << 10;      // of the text of an endpoint's labels
+constexpr int kMostProblems = 20;                               // in Status: policies held back, and warnings
+constexpr std::size_t kMostListed = 4096;                       // of an endpoint's ports, or addresses
+constexpr std::size_t kMostPolicyBytes = std::size_t{8} << 20;  // of the names of an endpoint's policies
 
-// The policies whose sections bind it, by name.
+// Adds the policies whose sections bind the endpoint, by name.
 template <typename Add>
 void ForEachPolicy(const Table& table, const Identity& identity, Direction direction, Add add) {
   const InternedPolicy& interned = table.interned();
@@ -83,7 +83,7 @@ v1::EndpointInfo Describe(const Table& table, const NamedEndpoint& named) {
   return info;
 }
 
-// Nothing where there is no such pod.
+// Returns nothing if there is no such pod.
 std::optional<std::vector<IpAddress>> AddressesOf(const PolicyStore& store, std::string_view pod) {
   const std::size_t slash = std::min(pod.find('/'), pod.size());
   const std::string_view name = pod.substr(std::min(slash + 1, pod.size()));
@@ -198,9 +198,9 @@ Status ObserveService::GetStatus(const v1::GetStatusRequest&, AnswerWriter& writ
   return Status::OK;
 }
 
-// Some policies at a time, so that their writer need not wait for all.
+// Handles some policies at a time, so that the writer need not wait for all of them.
 void ObserveService::AddUnanswered(v1::Status* status) {
-  std::optional<std::pair<std::uint64_t, GroupSizes>> sizes;  // and the generation that they are of
+  std::optional<std::pair<std::uint64_t, GroupSizes>> sizes;  // with the generation that they belong to
   std::string last;
   bool more = true;
   const auto look = [&](const ResolvedPolicy& policy, const Table& table) {
@@ -225,7 +225,7 @@ void ObserveService::AddUnanswered(v1::Status* status) {
 }
 
 Status ObserveService::ListEndpoints(const v1::ListEndpointsRequest& request, AnswerWriter& writer) {
-  // Copied while the policy's writer waits, described and sent while it need not.
+  // Endpoints are copied while the policy's writer waits, then described and sent while it goes on.
   std::vector<NamedEndpoint> slice;
   bool connected = true;
   for (std::size_t begin = 0, end = 1; begin < end && connected; begin += kEndpointsASlice) {
@@ -326,14 +326,14 @@ Status ObserveService::Explain(const v1::ExplainRequest& request, AnswerWriter& 
     if (!addresses) return {grpc::StatusCode::NOT_FOUND, "no endpoint '" + ShownName(*pod) + "' is in force"};
     ends[i] = std::move(*addresses);
   }
-  std::optional<std::pair<IpAddress, IpAddress>> pair;  // of the first family that both ends have
+  std::optional<std::pair<IpAddress, IpAddress>> pair;  // in the first family that both ends have
   for (const IpAddress& from : ends[0]) {
     for (const IpAddress& to : ends[1]) {
       if (!pair && from.family == to.family) pair = {from, to};
     }
   }
   if (!pair) return {grpc::StatusCode::NOT_FOUND, "the two ends have no addresses of one family, IPv4 or IPv6"};
-  std::optional<std::vector<IpAddress>> own;  // of the pod at whose interface it is
+  std::optional<std::vector<IpAddress>> own;  // the addresses of the pod at whose interface the packet is
   if (const std::string& pod = request.interface_pod(); !pod.empty()) {
     if (!plane_.HasHooks()) {
       return {
@@ -386,7 +386,7 @@ Status ObserveService::Explain(const v1::ExplainRequest& request, AnswerWriter& 
   return Status::OK;
 }
 
-// Those with an object that is larger than a message travel in parts, where the caller knows them.
+// A change with an object larger than a message travels in parts, if the caller knows parts.
 Status ObserveService::GetPolicy(const v1::GetPolicyRequest& request, AnswerWriter& writer) {
   const IntakeStatus status = intake_.status();
   const ResolvedPolicy policy = intake_.store().Copy();

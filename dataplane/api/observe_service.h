@@ -1,8 +1,8 @@
 // sluice.v1.ObserveService: what a running dataplane shows. Nothing here stops a worker or changes what is in force.
 //
-// gRPC's threads hand a call in; it is answered on a thread of its own (read_calls.h). Lists are read in slices, so
-// that the writer of policy never waits for a slow reader: a list that changes meanwhile shows each line as of a
-// moment of its own.
+// gRPC's threads hand a call in; a thread of its own answers it (read_calls.h). Lists are read in slices, so that the
+// writer of policy never waits for a slow reader. If a list changes meanwhile, each line shows the state of its own
+// moment.
 #ifndef SLUICE_DATAPLANE_API_OBSERVE_SERVICE_H_
 #define SLUICE_DATAPLANE_API_OBSERVE_SERVICE_H_
 
@@ -23,7 +23,7 @@
 
 namespace sluice {
 
-// Requests and answers as bytes: whether a request is unpacked is ours to say.
+// Requests and answers are bytes, so that we decide whether a request is unpacked.
 using RawObserveService = v1::ObserveService::WithRawCallbackMethod_GetStatus<
     v1::ObserveService::WithRawCallbackMethod_ListEndpoints<v1::ObserveService::WithRawCallbackMethod_ListPolicies<
         v1::ObserveService::WithRawCallbackMethod_GetTableStats<v1::ObserveService::WithRawCallbackMethod_ListFlows<
@@ -39,14 +39,14 @@ using RawObserveService = v1::ObserveService::WithRawCallbackMethod_GetStatus<
 
 class ObserveService final : public RawObserveService {
  public:
-  // All outlive the service, which outlives its server. `pipeline`: what the workers' were made with. `flow_log`: null
-  // where nothing is kept of flows that ended. `staged`: null where nothing can be staged. `names`: without a store
-  // where nothing is learnt of names.
+  // All arguments outlive the service, and the service outlives its server. `pipeline`: the configuration of the
+  // workers' pipelines. `flow_log`: null if nothing is kept of ended flows. `staged`: null if nothing can be staged.
+  // `names`: has no store if no names are learnt.
   ObserveService(const PolicyIntake& intake, const DataplaneView& plane, const PipelineConfig& pipeline,
                  const ReadLimits& limits = {}, FlowLog* flow_log = nullptr, const StagedLedger* staged = nullptr,
                  NamesView names = {});
 
-  // Of the certificate that TCP clients are shown, in seconds since 1970; 0: there is none. Any thread.
+  // The end of the certificate that TCP clients are shown, in seconds since 1970; 0: there is none. Any thread.
   void SetCertificateEnd(std::int64_t unix_s) { certificate_end_unix_s_ = unix_s; }
   const DropFeed& drops() const { return drops_; }
 
@@ -56,7 +56,7 @@ class ObserveService final : public RawObserveService {
   using Unary = grpc::ServerUnaryReactor;
   using Stream = grpc::ServerWriteReactor<grpc::ByteBuffer>;
 
-  // From gRPC, which has each in a blocking form as well; clang warns that it is hidden.
+  // Overrides gRPC's functions. gRPC has each in a blocking form as well; clang warns that it is hidden.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverloaded-virtual"
   Unary* GetStatus(Context*, const Bytes*, Bytes*) override;
@@ -74,7 +74,7 @@ class ObserveService final : public RawObserveService {
   Stream* ListStaged(Context*, const Bytes*) override;
   Stream* ListNames(Context*, const Bytes*) override;
 
-  // The answers. Of the call's thread.
+  // Make the answers. Run on the call's thread.
   grpc::Status GetStatus(const v1::GetStatusRequest&, AnswerWriter& writer);
   void AddUnanswered(v1::Status* status);
   void AddStaged(v1::Status* status) const;
@@ -104,7 +104,7 @@ class ObserveService final : public RawObserveService {
   const std::uint64_t start_unix_ns_;
   DropFeed drops_;
   std::atomic<std::int64_t> certificate_end_unix_s_ = 0;
-  ReadCalls calls_;  // last: its threads use the others
+  ReadCalls calls_;  // last member: its threads use the others
 };
 
 void SetLearntName(const LearntPair& pair, v1::LearntName* message);

@@ -1,4 +1,4 @@
-// ObserveService::ListStaged: what staged policies would change of the traffic that was seen.
+// ObserveService::ListStaged: what staged policies would change for the traffic that was seen.
 #include <string>
 #include <vector>
 

@@ -10,7 +10,7 @@
 namespace sluice {
 namespace {
 
-// A number that came in five bytes may take ten here, and no field grows more.
+// A number that came in five bytes may take ten here. No field grows more than that.
 static_assert(2 * kMaxGatheredBytes <= kMaxRecordBytes);
 
 Diagnostic Wrong(std::string message) {

@@ -1,6 +1,6 @@
-// Pushed policy as the records of a state file: the PushRequests of a full state, then those of each update since.
+// Pushed policy as the records of a state file: first the PushRequests of a full state, then those of each update.
 //
-// Within one thread.
+// Use it within one thread.
 #ifndef SLUICE_DATAPLANE_API_POLICY_RECORDS_H_
 #define SLUICE_DATAPLANE_API_POLICY_RECORDS_H_
 
@@ -30,7 +30,7 @@ class PolicyRecordReader final : public StateReader {
   bool complete() const override { return decoder_.complete(); }
   std::vector<std::string> Fold() const override;
 
-  // Once complete.
+  // Call it once complete() is true.
   SavedState Take() { return std::move(saved_); }
 
  private:
@@ -41,17 +41,17 @@ class PolicyRecordReader final : public StateReader {
   UpdateIndex index_;  // of the policy
 };
 
-// A full state as records; none: it cannot be cut into records that would be read again.
+// Returns a full state as records; none if a record would be too large to be read again.
 std::vector<std::string> EncodeRecords(const ResolvedPolicy& policy, std::uint64_t state_id, std::uint64_t batch);
 
-// Why the record of `object` could not be read again from a state file, or nothing.
+// Returns why the record of `object` could not be read again from a state file, or nothing.
 std::optional<Diagnostic> CheckRecord(std::string object, const std::string& record);
 
-// The pushed policy that the intake's state file holds goes into force. Nothing where there was none, or why it does
-// not.
+// Puts the pushed policy in the intake's state file into force. Returns nothing on success or if there was none, else
+// the reason.
 std::optional<std::string> LoadState(PolicyIntake& intake);
 
-// What a state file in these folders holds is pushed policy.
+// Settings for a state file in these folders that holds pushed policy.
 StateSettings PolicyStateSettings(std::string folder, std::string run_folder);
 
 }  // namespace sluice

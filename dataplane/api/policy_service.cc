@@ -109,7 +109,7 @@ void PolicyService::Run() {
   lock.unlock();
 }
 
-// Whoever opens streams and says nothing makes room for others.
+// A client that opens streams and says nothing makes room for others.
 void PolicyService::Waits(const std::shared_ptr<PushStream>& stream) {
   std::shared_ptr<PushStream> oldest;
   {
@@ -138,14 +138,14 @@ void PolicyService::TakeOver(const std::shared_ptr<PushStream>& stream, const st
   }
   say_("sender '" + sender + "' takes over from '" + before->sender() + "'");
   before->End({grpc::StatusCode::ABORTED, "sender '" + sender + "' took over"});
-  before->Forget();  // it may be long until gRPC is done with it
+  before->Forget();  // gRPC may hold it for long
 }
 
 void PolicyService::Gone(const PushStream* stream) {
   ForgetSender(stream);
   const std::lock_guard lock(mutex_);
   --streams_;
-  changed_.notify_all();  // under the lock: afterwards the service may be gone
+  changed_.notify_all();  // under the lock: the service may be gone afterwards
 }
 
 void PolicyService::ForgetSender(const PushStream* stream) {

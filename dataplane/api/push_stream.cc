@@ -12,7 +12,7 @@
 namespace sluice {
 namespace {
 
-constexpr std::size_t kSenderBytes = 256;  // of its name, as lines show it
+constexpr std::size_t kSenderBytes = 256;  // of the sender's name, as lines show it
 
 Diagnostic Wrong(std::string field, std::string message) {
   Diagnostic diagnostic;
@@ -49,7 +49,7 @@ void PushStream::End(const grpc::Status& status) {
     const std::lock_guard lock(mutex_);
     if (end_) return;
     end_ = status;
-    if (writing_) return;  // OnWriteDone goes on
+    if (writing_) return;  // OnWriteDone continues
     finished_ = true;
   }
   Finish(status);
@@ -57,7 +57,7 @@ void PushStream::End(const grpc::Status& status) {
 
 void PushStream::OnReadDone(bool ok) {
   if (!ok) {
-    End(grpc::Status::OK);  // the sender is done, or the connection is
+    End(grpc::Status::OK);  // the sender is done, or the connection ended
     return;
   }
   service_.Post([self = shared_from_this()] { self->Handle(); });
@@ -123,7 +123,7 @@ void PushStream::Answer(const BatchOutcome& outcome) {
 void PushStream::Handle() {
   {
     const std::lock_guard lock(mutex_);
-    if (end_) return;  // taken over: what it sent since is not applied
+    if (end_) return;  // another sender took over: requests since then are not applied
   }
   if (begun_) service_.intake_.SenderSpoke();
   if (!Unpack()) return;
@@ -143,7 +143,7 @@ bool PushStream::Unpack() {
   return status.ok();
 }
 
-// True: the request is the one that came in parts. Else another part is to come, or the stream ends.
+// True: request_ is the one that came in parts. False: another part is due, or the stream ends.
 bool PushStream::Gather() {
   if (!parts_.Add(request_.part())) {
     End({grpc::StatusCode::RESOURCE_EXHAUSTED,
@@ -211,7 +211,7 @@ BatchOutcome PushStream::Update(const v1::Update& message) {
   std::string record;
   if (intake.keeps()) {
     record = request_.SerializeAsString();
-    // It may be longer than the bytes that came, since there are shorter encodings than ours.
+    // The record may be longer than the bytes that came, since shorter encodings than ours exist.
     if (auto refused = CheckRecord("update", record)) return intake.Refuse(message.batch(), *std::move(refused));
   }
   const std::uint64_t decode_ns = NanosecondsSince(start);
@@ -243,7 +243,7 @@ void PushStream::AddChunk(const v1::FullStateChunk& chunk) {
                               " MB; where one dataplane serves some nodes, push what their pods need");
     }
   }
-  if (broken_) {  // the rest is read and dropped, so that the sender hears the answer
+  if (broken_) {  // the rest is read and dropped, so that the sender gets the answer
     decoder_.emplace();
     records_ = {};
   }

@@ -1,8 +1,8 @@
 // One stream of PolicyService.Push, from Begin to its end.
 //
 // gRPC's threads call the reactor's functions. Handle runs on the thread that applies policy, and parses the message
-// there. So only one sender's message is parsed at a time, and no large one before Begin. A message is read only when
-// the one before is answered. The stream lives as long as somebody holds it, and at least until gRPC is done.
+// there. So only one sender's message is parsed at a time, and no large one before Begin. The next message is read only
+// when the last one is answered. The stream lives while anything holds it, and at least until gRPC is done.
 #ifndef SLUICE_DATAPLANE_API_PUSH_STREAM_H_
 #define SLUICE_DATAPLANE_API_PUSH_STREAM_H_
 
@@ -26,15 +26,15 @@ class PushStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::
  public:
   explicit PushStream(PolicyService& service) : service_(service) {}
 
-  // Keeps itself until gRPC is done, and reads the first message.
+  // Holds itself until gRPC is done with it, and reads the first message.
   void Start();
-  // Any thread; the first status given is the stream's.
+  // Any thread. The stream ends with the first status that is given.
   void End(const grpc::Status& status);
-  // Frees the parts of a full state or of a request that have come. To be called by the thread that applies policy,
-  // once the stream ended.
+  // Frees the parts of a full state or of a request that have come. The thread that applies policy calls it once the
+  // stream has ended.
   void Forget();
 
-  // As it may stand in a line (sluice/printable.h).
+  // The sender's name, in a form that may stand in a line (sluice/printable.h).
   const std::string& sender() const { return sender_; }
 
   void OnReadDone(bool ok) override;
@@ -64,14 +64,14 @@ class PushStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::
   v1::PushRequest request_;
   PartGatherer parts_;
 
-  // Of the full state that is coming.
+  // State of the full state that is being received.
   std::optional<FullStateDecoder> decoder_;
   std::optional<Diagnostic> broken_;
   std::vector<std::string> records_;
   std::size_t bytes_ = 0;
   std::uint64_t decode_ns_ = 0;
 
-  std::mutex mutex_;  // over what follows
+  std::mutex mutex_;  // protects the members below
   bool writing_ = false;
   bool finished_ = false;
   std::optional<grpc::Status> end_;

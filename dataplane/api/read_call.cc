@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::size_t kMostQueuedBytes = std::size_t{512} << 10;
 
-// A connection's context is its own, and lives as long as calls of it do.
+// Each connection has a context of its own, which lives as long as the connection has calls.
 std::uintptr_t ConnectionOf(grpc::CallbackServerContext* context) {
   grpc_auth_context* const of_connection = grpc_call_auth_context(context->c_call());
   const auto name = reinterpret_cast<std::uintptr_t>(of_connection);
@@ -83,7 +83,7 @@ bool ReadCall::Write(const google::protobuf::Message& message) {
   return true;
 }
 
-// Leaves the lock open.
+// Releases the lock.
 void ReadCall::SendNext(std::unique_lock<std::mutex>& lock) {
   sending_ = std::move(queue_.front());
   queue_.pop_front();

@@ -1,8 +1,8 @@
-// One call that reads, from its request to its end. Made by ReadCalls, which alone uses it.
+// One call that reads, from its request to its end. Only ReadCalls makes and uses it.
 //
-// Messages that the client has not taken yet wait here, some hundred kilobytes at most; the thread that makes them
-// waits with them. Where the call is cut off while gRPC still holds a message, gRPC is told to cancel it and the thread
-// goes on: how long gRPC then takes is the connection's affair.
+// Messages that the client has not taken yet wait here, some hundred kilobytes at most. Beyond that, the thread that
+// makes them waits. If the call is cut off while gRPC still holds a message, gRPC is told to cancel the call and the
+// thread goes on. How long gRPC then takes concerns only that connection.
 #ifndef SLUICE_DATAPLANE_API_READ_CALL_H_
 #define SLUICE_DATAPLANE_API_READ_CALL_H_
 
@@ -25,21 +25,21 @@ class ReadCall : public AnswerWriter, public std::enable_shared_from_this<ReadCa
 
   ReadCall(ReadCalls& calls, grpc::CallbackServerContext* context, ReadKind kind, ReadCalls::Make make);
 
-  // Names its connection among those that have calls.
+  // A number that tells this call's connection from all others that have calls.
   std::uintptr_t client() const { return client_; }
   ReadKind kind() const { return kind_; }
   Clock::time_point came() const { return came_; }
 
-  // Keeps itself until gRPC is done.
+  // Holds itself until gRPC is done with it.
   void Keep() { self_ = shared_from_this(); }
-  // Makes the answer; returns when it is made and taken, or the call is over. The thread that works on it.
+  // Makes the answer. Returns when the client took all of it, or the call is over. The thread that works on it.
   void Work();
-  // In place of Work: nobody works on it.
+  // Called instead of Work, if no thread works on the call.
   void Refuse(const grpc::Status& status);
-  // Ends it while somebody works on it. Any thread.
+  // Ends the call while a thread works on it. Any thread.
   void CutOff(const grpc::Status& status);
   bool cut_off() const;
-  // Since when its maker waits for a client that takes nothing; nothing: it does not. Any thread.
+  // Since when the working thread waits for a client that takes nothing; nothing: it does not wait. Any thread.
   std::optional<Clock::time_point> unread_since() const;
 
   bool Write(const google::protobuf::Message& message) override;
@@ -47,14 +47,14 @@ class ReadCall : public AnswerWriter, public std::enable_shared_from_this<ReadCa
   bool WaitUntilOver(std::chrono::milliseconds time) override;
 
  protected:
-  // Called by the reactors of either kind.
+  // The reactors of both kinds of calls call these.
   void Written(bool ok);
   void Cancelled();
   void Done();
 
  private:
   virtual void SendMetadata() = 0;
-  // Nothing is written by a call of one message: it leaves with the end.
+  // A call with a single message writes nothing here: the message leaves with the end.
   virtual void Send(const grpc::ByteBuffer* message) = 0;
   virtual void SendEnd(const grpc::Status& status) = 0;
 
@@ -71,16 +71,16 @@ class ReadCall : public AnswerWriter, public std::enable_shared_from_this<ReadCa
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<grpc::ByteBuffer> queue_;
-  std::size_t queued_bytes_ = 0;  // the message that is being sent included
+  std::size_t queued_bytes_ = 0;  // includes the message that is being sent
   grpc::ByteBuffer sending_;
   bool is_sending_ = false;
-  bool over_ = false;                     // nothing more is to be sent
-  bool ends_when_sent_ = false;           // nobody works on it any more
-  std::optional<grpc::Status> why_over_;  // where we say so
+  bool over_ = false;                     // nothing more is sent
+  bool ends_when_sent_ = false;           // no thread works on it any more
+  std::optional<grpc::Status> why_over_;  // set if we ended it
   std::optional<Clock::time_point> unread_since_;
 };
 
-// For gRPC: a call that streams, and one of a single message.
+// The reactors for gRPC: a call that streams, and a call with a single message.
 class StreamCall final : public ReadCall, public grpc::ServerWriteReactor<grpc::ByteBuffer> {
  public:
   using ReadCall::ReadCall;

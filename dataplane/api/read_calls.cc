@@ -8,7 +8,7 @@
 namespace sluice {
 namespace {
 
-constexpr std::chrono::milliseconds kLookInterval(50);  // while calls are under way
+constexpr std::chrono::milliseconds kLookInterval(50);  // while there are calls
 
 grpc::Status Exhausted(std::string why) { return {grpc::StatusCode::RESOURCE_EXHAUSTED, std::move(why)}; }
 
@@ -60,7 +60,7 @@ void ReadCalls::Enter(const CallPtr& call) {
   call->Refuse(Exhausted("too many calls wait already; ask again"));
 }
 
-// The call itself tells the thread that works on it.
+// The thread that works on the call learns of it from the call itself.
 void ReadCalls::Leave(const ReadCall* call) {
   CallPtr left;
   {
@@ -77,7 +77,7 @@ void ReadCalls::Leave(const ReadCall* call) {
 void ReadCalls::Done() {
   const std::lock_guard lock(mutex_);
   --calls_;
-  changed_.notify_all();  // under the lock: afterwards this may be gone
+  changed_.notify_all();  // under the lock: this object may be gone afterwards
 }
 
 std::size_t ReadCalls::Running(const ReadCall& like, bool of_its_client) const {
@@ -108,7 +108,7 @@ std::string ReadCalls::WhyNot(const ReadCall& call) const {
   }
 }
 
-// Of those that may start, the first one of the client that has the fewest.
+// Of the calls that may start, takes the first one of the client that has the fewest running calls.
 ReadCalls::CallPtr ReadCalls::TakeNext() {
   auto next = waiting_.end();
   std::size_t fewest = 0;
@@ -154,8 +154,8 @@ std::vector<ReadCalls::CallPtr> ReadCalls::TakeExpired(Clock::time_point now) {
   return expired;
 }
 
-// For each call that waits for others, ends one whose client reads nothing. The client with the most such calls loses
-// the one that has not been read for the longest time.
+// For each call that waits for others, ends a call whose client reads nothing. The client with the most such calls
+// loses the one that has not been read for the longest time.
 void ReadCalls::MakeRoom(Clock::time_point now) {
   std::vector<CallPtr> unread;
   for (const CallPtr& call : running_) {
@@ -174,7 +174,7 @@ void ReadCalls::MakeRoom(Clock::time_point now) {
   };
   for (const CallPtr& waiting : waiting_) {
     const auto kind = static_cast<std::size_t>(waiting->kind());
-    if (Running(*waiting, true) >= limits_.of_one[kind]) continue;  // it waits for its own
+    if (Running(*waiting, true) >= limits_.of_one[kind]) continue;  // it waits for its own client's calls
     const bool for_its_kind = Running(*waiting, false) >= limits_.of_all[kind];
     if (!for_its_kind && running_.size() < limits_.threads) continue;  // a thread is about to take it
     auto victim = unread.end();

@@ -14,7 +14,7 @@ namespace {
 using google::protobuf::DescriptorPool;
 using google::protobuf::FileDescriptor;
 
-// A file after those that it imports.
+// Adds a file after the files that it imports.
 void AddFile(const FileDescriptor& file, std::set<const FileDescriptor*>& added,
              reflection::FileDescriptorResponse& response) {
   if (!added.insert(&file).second) return;
@@ -24,7 +24,7 @@ void AddFile(const FileDescriptor& file, std::set<const FileDescriptor*>& added,
   response.add_file_descriptor_proto(proto.SerializeAsString());
 }
 
-// One stream: a question, its answer, the next question. Destroys itself when gRPC is done with it.
+// One stream: a question, its answer, the next question. Deletes itself when gRPC is done with it.
 class Stream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
   explicit Stream(const std::vector<std::string>& services) : services_(services) { StartRead(&question_); }

@@ -1,5 +1,5 @@
-// gRPC's server reflection: the names of the services, and the form of their messages. gRPC's own implementation keeps
-// a thread for each client and parses requests of any size; this one does neither.
+// gRPC's server reflection: the names of the services, and the definition of their messages. gRPC's own implementation
+// keeps a thread for each client and parses requests of any size; this one does neither.
 //
 // gRPC's threads call it; no answer takes long.
 #ifndef SLUICE_DATAPLANE_API_REFLECTION_H_

@@ -1,4 +1,4 @@
-// How often each rule in force was hit, summed over workers and by the name that people know it by.
+// How often each rule in force was hit: a sum over workers, by the name that people know the rule by.
 #ifndef SLUICE_DATAPLANE_API_RULE_HITS_H_
 #define SLUICE_DATAPLANE_API_RULE_HITS_H_
 
@@ -16,10 +16,10 @@ namespace sluice {
 
 class RuleHits {
  public:
-  // Counts what the identities of `table` can still meet: not what older generations of a policy said.
+  // Counts only rules that the identities of `table` can still meet, not the rules of a policy's older generations.
   RuleHits(const Table& table, const std::vector<Observation>& workers);
 
-  // Zero for rules that nothing can meet. `index` -1: the default deny.
+  // Returns zero for rules that no identity can meet. `index` -1: the default deny.
   RuleCount Of(const std::string& policy, Direction direction, std::int32_t index) const;
 
  private:

@@ -1,4 +1,4 @@
-// Rules and pods as messages name them.
+// The names of rules and pods in messages.
 #ifndef SLUICE_DATAPLANE_API_RULE_NAMES_H_
 #define SLUICE_DATAPLANE_API_RULE_NAMES_H_
 
@@ -15,8 +15,8 @@ namespace sluice {
 
 inline v1::Tier EncodeTier(Tier tier) { return static_cast<v1::Tier>(static_cast<int>(tier) + 1); }
 
-// A sender's names may have any length; at most so much of one is shown. Names of an API server have at most 253 bytes,
-// and a namespace's 63.
+// A sender's names may have any length. At most this much of a name is shown. An API server's names have at most 253
+// bytes, its namespaces 63.
 inline constexpr std::size_t kShownNameBytes = 1024;
 inline std::string ShownName(std::string name) {
   return name.size() <= kShownNameBytes ? std::move(name) : Printable(name, kShownNameBytes);
@@ -30,12 +30,12 @@ inline void SetRule(const TableRule& rule, v1::RuleName* name) {
   if (!rule.name.empty()) name->set_name(ShownName(rule.name.text()));
 }
 
-// An id that the table does not know is of a newer one: it stays empty rather than wrong.
+// An id that the table does not know belongs to a newer table: the name stays empty rather than wrong.
 inline void SetRule(const Table& table, RuleId id, v1::RuleName* name) {
   if (id != kNoRule && id < table.rule_limit()) SetRule(table.rule(id), name);
 }
 
-// Requires that `name` is a default deny's.
+// Requires that `name` is the name of a default deny.
 inline void SetIsolatedBy(const std::vector<std::string>& policies, v1::RuleName* name) {
   for (const std::string& policy : policies) name->add_isolated_by(ShownName(policy));
 }

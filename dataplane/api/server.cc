@@ -29,9 +29,9 @@ const std::vector<std::string> kServices = {"grpc.health.v1.Health",    "grpc.re
                                             "sluice.v1.CaptureService", "sluice.v1.NamesService",
                                             "sluice.v1.ObserveService", "sluice.v1.PolicyService"};
 constexpr unsigned kCertificatePollSeconds = 1;
-constexpr std::size_t kMemoryForCalls = std::size_t{64} << 20;  // buffers of all connections together
-constexpr std::chrono::milliseconds kGraceForCalls(500);        // to end by themselves; then they are cancelled
-constexpr std::chrono::milliseconds kGraceForAll(1000);         // to be gone; then connections are cut
+constexpr std::size_t kMemoryForCalls = std::size_t{64} << 20;  // for the buffers of all connections
+constexpr std::chrono::milliseconds kGraceForCalls(500);        // for calls to end; then they are cancelled
+constexpr std::chrono::milliseconds kGraceForAll(1000);         // for calls to be gone; then connections are cut
 constexpr std::chrono::milliseconds kCutInterval(100);
 
 std::shared_ptr<grpc::ServerCredentials> TlsCredentials(const ApiSettings& settings) {
@@ -54,7 +54,7 @@ void Bound(grpc::ServerBuilder& builder) {
   builder.SetResourceQuota(quota);
   builder.SetMaxReceiveMessageSize(static_cast<int>(kMaxMessageBytes));
   builder.SetMaxSendMessageSize(static_cast<int>(kMaxMessageBytes));
-  // gRPC compares a message's length with the bound before it decompresses it: a compressed one is not taken at all.
+  // gRPC compares a message's length with the bound before it decompresses it. So a compressed message is refused.
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
   builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
@@ -100,7 +100,7 @@ std::variant<std::unique_ptr<ApiServer>, std::string> ApiServer::Start(const Api
   }
   static std::once_flag once;
   std::call_once(once, [] {
-    grpc_init();  // and never the reverse: gRPC's last user waits up to ten seconds for a poller of its own
+    grpc_init();  // never the other way round: gRPC's last user waits up to ten seconds for a poller of its own
     grpc::EnableDefaultHealthCheckService(true);
   });
   SetGrpcLog(say);
@@ -150,7 +150,7 @@ void ApiServer::Stop() {
   doorkeeper_->Close();
   for (const std::string& path : std::exchange(sockets_, {})) unlink(path.c_str());
   if (server_ == nullptr) return;
-  // gRPC closes a connection once what it writes there was written, which waits for a peer that does not read.
+  // gRPC closes a connection only after everything was written, and that waits for a peer that does not read.
   std::promise<void> over;
   std::thread cutter([this, ended = over.get_future()] {
     for (auto wait = kGraceForAll; ended.wait_for(wait) == std::future_status::timeout; wait = kCutInterval) {

@@ -1,7 +1,7 @@
-// The gRPC server: where it listens, who may connect, how much they may ask. Health and reflection come with it.
+// The gRPC server: where it listens, who may connect, how much clients may ask. Includes health and reflection.
 //
-// A Unix socket is protected by file permissions (0660); TCP by mutual TLS, or by nothing where the operator insists.
-// Made and stopped by the control thread.
+// File permissions (0660) protect a Unix socket. Mutual TLS protects TCP, or nothing if the operator insists. The
+// control thread makes and stops the server.
 #ifndef SLUICE_DATAPLANE_API_SERVER_H_
 #define SLUICE_DATAPLANE_API_SERVER_H_
 
@@ -31,17 +31,17 @@ class ReflectionService;
 
 struct ApiProblem {
   std::string key;   // "tls", or "listen[1]": the second address
-  std::string what;  // with the remedy
+  std::string what;  // includes the remedy
 };
 
-// What is wrong with the addresses, each by itself and with the other settings, without trying them.
+// Says what is wrong with each address, alone or together with the other settings. Does not try the addresses.
 std::vector<ApiProblem> CheckApiSettings(const ApiSettings& settings);
 
 class ApiServer {
  public:
   using Say = std::function<void(std::string_view)>;  // a line for the log
 
-  // The services outlive the server. A socket that nobody listens at any more is replaced. The error names the address
+  // The services outlive the server. A socket at which nobody listens any more is replaced. The error names the address
   // and a remedy.
   static std::variant<std::unique_ptr<ApiServer>, std::string> Start(const ApiSettings& settings,
                                                                      const std::vector<grpc::Service*>& services,
@@ -50,13 +50,13 @@ class ApiServer {
   ApiServer(const ApiServer&) = delete;
   ApiServer& operator=(const ApiServer&) = delete;
 
-  // Ends every call, within two seconds: whoever does not read what is sent to him is cut off.
+  // Ends every call, within two seconds: a client that does not read what it is sent is cut off.
   void Stop();
 
-  // For whoever asks from within this process. Its calls fail once the server is stopped.
+  // A channel for callers within this process. Its calls fail once the server is stopped.
   std::shared_ptr<grpc::Channel> InProcess();
 
-  // By address of the settings: the TCP port that is listened at (port 0 takes a free one), 1 for a Unix socket.
+  // The TCP port of each address of the settings (for port 0, the free port that was taken); 1 for a Unix socket.
   const std::vector<int>& ports() const { return ports_; }
 
  private:

@@ -1,4 +1,4 @@
-// Pods of which nothing was seen since something was staged: what they need is not known.
+// Pods that took part in no traffic since something was staged: nobody knows what they need.
 #ifndef SLUICE_DATAPLANE_API_SILENT_PODS_H_
 #define SLUICE_DATAPLANE_API_SILENT_PODS_H_
 
@@ -14,11 +14,11 @@ namespace sluice {
 
 struct PodCounts {
   std::uint64_t pods = 0;
-  std::uint64_t silent = 0;  // of these
+  std::uint64_t silent = 0;  // of the pods above
 };
 
-// Of that namespace's pods, or of all where it is empty. Calls `visit` for each silent one, while the policy's writer
-// waits; some pods at a time. Any thread.
+// Looks at the pods of that namespace, or at all pods if it is empty. Calls `visit` for each silent pod, while the
+// policy's writer waits; it looks at some pods at a time. Any thread.
 PodCounts FindSilentPods(const PolicyStore& store, const StagedLedger& ledger, const std::string& namespace_name = {},
                          const std::function<void(const Endpoint&)>& visit = {});
 

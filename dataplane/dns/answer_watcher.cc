@@ -64,7 +64,7 @@ void AnswerWatcher::MeetSegment(const DnsPacket& packet, const DnsEnds& ends, st
   std::uint32_t sequence = packet.sequence;
   if ((packet.tcp_flags & kFlagSyn) != 0) {
     stream.Begin(sequence++);
-    if ((packet.tcp_flags & kFlagAck) == 0) connection.told_lost = false;  // another one, between the same ends
+    if ((packet.tcp_flags & kFlagAck) == 0) connection.told_lost = false;  // another connection between the same ends
   }
   stream.Add(sequence, bytes, [&](std::span<const std::uint8_t> message) { MeetMessage(packet, ends, message); });
   if (stream.is_lost() && !connection.told_lost) {

@@ -1,7 +1,7 @@
-// Queries and answers as they cross the filter -> what is learnt (FQ-02 to FQ-04).
+// Reads queries and answers as they cross the filter, and learns from the answers (FQ-02 to FQ-04).
 //
-// An answer counts where its query was seen: the same id, question and both ends. All else is counted and teaches
-// nothing. Bounded in memory, whatever is sent. For one thread; counters for any.
+// An answer counts only if its query was seen: the same id, question and both ends. Everything else is counted and
+// teaches nothing. Memory is bounded, whatever is sent. Used by one thread; any thread may read the counters.
 #ifndef SLUICE_DATAPLANE_DNS_ANSWER_WATCHER_H_
 #define SLUICE_DATAPLANE_DNS_ANSWER_WATCHER_H_
 
@@ -19,24 +19,24 @@
 
 namespace sluice {
 
-// Whoever keeps what answers say.
+// Keeps what answers say.
 class AnswerSink {
  public:
   virtual ~AnswerSink() = default;
   // When it returns, the addresses are in force. `clock_ns`: when the answer came, on the workers' clock. Returns how
-  // many pairs of a name and an address are kept of it: none, where no rule asks for the names.
+  // many pairs of a name and an address it keeps of the answer: none if no rule asks for the names.
   virtual std::size_t Learn(const DnsAnswer& answer, const IpAddress& resolver, std::uint64_t clock_ns) = 0;
 };
 
 struct DnsCounters {
-  Counter queries;       // seen, for addresses
-  Counter answers;       // to them
+  Counter queries;       // that asked for addresses
+  Counter answers;       // to these queries
   Counter learnt;        // ... of which something was kept
-  Counter spoofed;       // answers that nobody asked for
+  Counter spoofed;       // answers without a query
   Counter malformed;     // messages that could not be read
-  Counter truncated;     // answers whose whole comes by TCP
+  Counter truncated;     // answers that come complete by TCP
   Counter lost_streams;  // TCP connections that could not be followed
-  Counter displaced;     // queries that made way unanswered
+  Counter displaced;     // unanswered queries that made room for others
 };
 
 class AnswerWatcher {
@@ -44,7 +44,7 @@ class AnswerWatcher {
   struct Limits {
     OpenQueries::Limits queries;
     std::size_t streams = 1024;                        // TCP connections
-    std::size_t stream_bytes = std::size_t{16} << 20;  // in all of them
+    std::size_t stream_bytes = std::size_t{16} << 20;  // in all of these connections
     std::uint64_t stream_timeout_ns = 120'000'000'000;
   };
 
@@ -70,7 +70,7 @@ class AnswerWatcher {
 
     std::size_t MemoryBytes() const { return from_client.MemoryBytes() + from_resolver.MemoryBytes(); }
   };
-  using Connections = std::list<Connection>;  // the one that was silent longest first
+  using Connections = std::list<Connection>;  // longest silent first
   struct Hash {
     std::size_t operator()(const DnsEnds& ends) const { return HashOf(ends); }
   };

@@ -10,10 +10,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kPacketsAtOnce = 256;  // of one worker, before the next one's turn
+constexpr std::size_t kPacketsAtOnce = 256;  // of one worker, before the next worker's turn
 constexpr std::chrono::microseconds kNap(50);
 constexpr std::chrono::milliseconds kLongNap(1);
-constexpr std::chrono::milliseconds kBusy(200);  // after a packet, the next one is expected for so long
+constexpr std::chrono::milliseconds kBusy(200);  // after a packet, the next one is expected within this time
 
 }  // namespace
 
@@ -29,7 +29,7 @@ void DnsListener::Stop() {
 }
 
 void DnsListener::Run() {
-  prctl(PR_SET_TIMERSLACK, 1000);  // else the kernel rounds a nap up to more than twice its length
+  prctl(PR_SET_TIMERSLACK, 1000);  // otherwise the kernel stretches a nap to more than twice its length
   Clock::time_point busy = Clock::now();
   while (!is_stopping_) {
     if (Turn() != 0) {
@@ -54,7 +54,7 @@ std::size_t DnsListener::Turn() {
   return packets;
 }
 
-// Each worker takes up all or nothing, so a tap that has yet to take up the last list keeps all of them waiting.
+// Each worker takes up all of a list or nothing, so a tap that has not taken up the last list makes all of them wait.
 bool DnsListener::Trust(const std::vector<IpAddress>& sorted) {
   for (DnsTap* tap : taps_) {
     if (!tap->IsTurned()) return false;
@@ -65,7 +65,7 @@ bool DnsListener::Trust(const std::vector<IpAddress>& sorted) {
 
 DnsTotals DnsListener::totals() const {
   const DnsCounters& read = watcher_.counters();
-  const std::uint64_t learnt = read.learnt.value();  // before the answers that they are of
+  const std::uint64_t learnt = read.learnt.value();  // read before the answers, which are counted later
   DnsTotals totals{.queries = read.queries.value(),
                    .learnt = learnt,
                    .unlearnt = read.answers.value() - std::min(read.answers.value(), learnt),

@@ -1,8 +1,8 @@
-// The names' thread: takes the workers' copies, reads them, teaches what they say, and lets the frames go that wait for
-// it, which they do once their copy was taken.
+// The names' thread: takes the workers' copies of DNS packets, reads them, and passes on what they say. It also
+// releases the frames that wait for it: a frame may go once its copy was taken.
 //
-// Made before the workers start, and ended after they did. It polls, since workers call nobody: often while DNS goes
-// by, and once a millisecond otherwise.
+// Make it before the workers start, and end it after they have ended. It polls, since workers wake nobody: often while
+// there are DNS packets, and once a millisecond otherwise.
 #ifndef SLUICE_DATAPLANE_DNS_DNS_LISTENER_H_
 #define SLUICE_DATAPLANE_DNS_DNS_LISTENER_H_
 
@@ -20,7 +20,7 @@ namespace sluice {
 
 class DnsListener {
  public:
-  // `sink` and the taps outlive it; workers may come (Add) until it starts.
+  // `sink` and the taps outlive it. Workers may be added (Add) until it starts.
   explicit DnsListener(AnswerSink& sink) : watcher_(sink) {}
   ~DnsListener() { Stop(); }
   DnsListener(const DnsListener&) = delete;
@@ -30,11 +30,11 @@ class DnsListener {
   void Start();
   void Stop();
 
-  // Without a thread of its own: reads all that was copied so far. Returns how many packets that was.
+  // For use without its thread: reads everything that was copied so far. Returns how many packets that was.
   std::size_t Turn();
 
-  // One control thread: which resolvers are trusted from now on. False: a worker has yet to take up what was said
-  // before; say it again later.
+  // Sets the trusted resolvers. Called by one control thread. False: a worker has not taken up the last list yet; call
+  // again later.
   bool Trust(const std::vector<IpAddress>& sorted);
 
   // Any thread.

@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::size_t kMostLabel = 63;
 constexpr std::size_t kMostPointers = 127;  // as many as a name has labels
-constexpr std::uint8_t kKind = 0xc0;        // the two bits that say whether it is a label or a pointer
+constexpr std::uint8_t kKind = 0xc0;        // the two bits that tell a label from a pointer
 
 std::uint8_t Lower(std::uint8_t byte) {
   return byte >= 'A' && byte <= 'Z' ? static_cast<std::uint8_t>(byte - 'A' + 'a') : byte;
@@ -19,7 +19,7 @@ bool IsOfHosts(std::uint8_t byte) {
 
 }  // namespace
 
-// Requires that the root's label ends it.
+// Requires that the last label is the root's.
 bool DnsName::Append(std::span<const std::uint8_t> label) {
   if (length_ + label.size() + 1 > kMost) return false;
   std::uint8_t* to = bytes_.data() + length_ - 1;
@@ -33,8 +33,8 @@ bool DnsName::Append(std::span<const std::uint8_t> label) {
 std::optional<std::size_t> DnsName::Read(std::span<const std::uint8_t> message, std::size_t offset, DnsName& name) {
   name.bytes_[0] = 0;
   name.length_ = 1;
-  std::optional<std::size_t> end;  // known from the first pointer on
-  std::size_t begin = offset;      // of the part that is read
+  std::optional<std::size_t> end;  // known after the first pointer
+  std::size_t begin = offset;      // of the part that is being read
   std::size_t pointers = 0;
   while (offset < message.size()) {
     const std::uint8_t length = message[offset];

@@ -34,7 +34,7 @@ Header HeaderOf(std::span<const std::uint8_t> message) {
           Read16(message, 6), Read16(message, 8), Read16(message, 10)};
 }
 
-// The one question after the header; where the records begin, or nothing.
+// Reads the only question after the header. Returns where the records begin, or nothing.
 std::optional<std::size_t> ReadQuestion(std::span<const std::uint8_t> message, DnsQuestion& question,
                                         std::uint16_t& class_of) {
   question.id = Read16(message, 0);
@@ -45,7 +45,7 @@ std::optional<std::size_t> ReadQuestion(std::span<const std::uint8_t> message, D
   return *end + 4;
 }
 
-// Header and question of either kind of message.
+// Reads the header and question of either kind of message.
 DnsReading ReadHead(std::span<const std::uint8_t> message, bool is_response, DnsQuestion& question) {
   if (message.size() < kDnsHeaderBytes || message.size() > kMostDnsBytes) return DnsReading::kMalformed;
   const Header header = HeaderOf(message);
@@ -57,7 +57,7 @@ DnsReading ReadHead(std::span<const std::uint8_t> message, bool is_response, Dns
   return is_response && header.is_truncated() ? DnsReading::kTruncated : DnsReading::kRead;
 }
 
-// The one name that the data of a CNAME or DNAME is.
+// Reads the name that is the data of a CNAME or DNAME.
 bool ReadTarget(std::span<const std::uint8_t> message, std::size_t at, std::size_t length, DnsName& target) {
   const auto end = DnsName::Read(message, at, target);
   return end && *end == at + length;
@@ -104,7 +104,7 @@ DnsReading DnsReader::ReadAnswer(std::span<const std::uint8_t> message, const Dn
   return DnsReading::kRead;
 }
 
-// All records, to the message's last byte.
+// Reads all records, to the message's last byte.
 bool DnsReader::ReadRecords(std::span<const std::uint8_t> message, std::size_t& extended_code) {
   records_.clear();
   const Header header = HeaderOf(message);
@@ -131,7 +131,7 @@ bool DnsReader::ReadRecords(std::span<const std::uint8_t> message, std::size_t& 
     if (message.size() - record.data < record.data_length) return false;
     at = record.data + record.data_length;
     if (record.type == kTypeOpt) {
-      // RFC 6891 6.1.1: one, of the root, among the additional ones. Its TTL begins with the code's upper bits.
+      // RFC 6891 6.1.1: one OPT, of the root, among the additional records. Its TTL begins with the code's upper bits.
       if (has_opt || i < first_additional || owner != DnsName()) return false;
       has_opt = true;
       extended_code = record.ttl_s >> 24;
@@ -154,7 +154,7 @@ bool DnsReader::IsOwner(std::span<const std::uint8_t> message, const Record& rec
   return DnsName::Read(message, record.owner, owner) && owner == name;
 }
 
-// To where a CNAME of this name leads, or else a DNAME of one above it.
+// Follows a CNAME of this name, or else a DNAME of a name above it.
 DnsReader::Step DnsReader::FollowLink(std::span<const std::uint8_t> message, DnsName& name,
                                       std::uint32_t& ttl_s) const {
   const std::size_t hash = HashOf(name);
@@ -168,7 +168,7 @@ DnsReader::Step DnsReader::FollowLink(std::span<const std::uint8_t> message, Dns
     if (record.type == kTypeCname) {
       if (!IsOwner(message, record, name, hash)) continue;
       if (!ReadTarget(message, record.data, record.data_length, target)) return Step::kWrong;
-      if (next && !is_dname && *next != target) return Step::kWrong;  // RFC 1034 3.6.2: there is one
+      if (next && !is_dname && *next != target) return Step::kWrong;  // RFC 1034 3.6.2: only one may exist
       link_ttl_s = next && !is_dname ? std::min(link_ttl_s, record.ttl_s) : record.ttl_s;
       next = target;
       is_dname = false;
@@ -178,7 +178,7 @@ DnsReader::Step DnsReader::FollowLink(std::span<const std::uint8_t> message, Dns
       owner_length = owner.bytes().size();
       if (!ReadTarget(message, record.data, record.data_length, target)) return Step::kWrong;
       const auto redirected = name.Redirected(owner, target);
-      if (!redirected) return Step::kWrong;  // RFC 6672 2.2: it would be too long
+      if (!redirected) return Step::kWrong;  // RFC 6672 2.2: the name would be too long
       next = redirected;
       link_ttl_s = record.ttl_s;
       is_dname = true;

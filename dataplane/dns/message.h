@@ -1,11 +1,11 @@
-// DNS messages as the filter reads them: a question, and the addresses that an answer gives to it.
+// DNS messages as the filter reads them: a question, and the addresses that an answer gives for it.
 //
-// Our own parser, not a library's: what is needed is a walk over bytes that others wrote, with a bound on every name
-// and nothing allocated for a record. ldns allocates several times for each record; c-ares tells neither DNAMEs nor
-// which name has which address; the C library's follows up to 32,000 pointers for a name.
+// This is our own parser, not a library's. We need a walk over untrusted bytes that bounds every name and allocates
+// nothing for a record. ldns allocates several times for each record. c-ares reports neither DNAMEs nor which name has
+// which address. The C library's parser follows up to 32,000 pointers for a name.
 //
-// Strict: every length before its field, nothing after the last record, one question. What is not understood is no
-// answer. Not for the packet's walk: the names' thread reads messages.
+// It is strict: lengths are checked before their fields, nothing may follow the last record, and there is one question.
+// What it does not understand is no answer. The names' thread reads messages, never the packet's walk.
 #ifndef SLUICE_DATAPLANE_DNS_MESSAGE_H_
 #define SLUICE_DATAPLANE_DNS_MESSAGE_H_
 
@@ -39,32 +39,32 @@ struct DnsQuestion {
 
 // What an answer says (FQ-04).
 struct DnsAnswer {
-  // What was asked for, and then the chain of its CNAMEs and DNAMEs, in their order, as DnsName::ToString. Each of
-  // them has the addresses.
+  // The name that was asked for, then the chain of its CNAMEs and DNAMEs, in order, as DnsName::ToString writes them.
+  // Each of these names has the addresses.
   std::vector<std::string> names;
   std::vector<IpAddress> addresses;
   std::uint32_t ttl_s =
-      0;  // the least of the records that lead to them and of their own (RFC 2181 5.2), as it was sent
+      0;  // the least TTL of the address records and of those that lead to them (RFC 2181 5.2), as sent
 };
 
 enum class DnsReading : std::uint8_t {
   kRead,
   kMalformed,
-  kTruncated,  // the whole answer comes by TCP
-  kOther,      // well-formed as far as it was read, and not what was looked for: another opcode, class or type
+  kTruncated,  // the complete answer comes by TCP
+  kOther,      // well-formed as far as it was read, but not of interest: another opcode, class or type
 };
 
 class DnsReader {
  public:
-  static constexpr std::size_t kMostLinks = 16;  // of a chain; a longer one is no answer
+  static constexpr std::size_t kMostLinks = 16;  // in a chain; a message with a longer one is no answer
 
-  // A query of class IN for A or AAAA.
+  // Reads a query of class IN for A or AAAA.
   static DnsReading ReadQuery(std::span<const std::uint8_t> message, DnsQuestion& question);
 
-  // The question of a response, before it is known whether anybody asked it. kTruncated, too, has it.
+  // Reads the question of a response, before it is known whether a query asked it. A kTruncated one has it, too.
   static DnsReading ReadResponse(std::span<const std::uint8_t> message, DnsQuestion& question);
-  // The addresses that it gives to this question, which ReadResponse read from it: none where the name has none, or the
-  // server failed. Records of other types and names are left out. `answer` is of the reader, until the next call.
+  // Reads the addresses that the message gives for this question, which ReadResponse read. None if the name has none,
+  // or the server failed. Leaves out records of other types and names. The reader owns `answer` until the next call.
   DnsReading ReadAnswer(std::span<const std::uint8_t> message, const DnsQuestion& question);
   const DnsAnswer& answer() const { return answer_; }
 
@@ -84,7 +84,7 @@ class DnsReader {
   enum class Step : std::uint8_t { kEnd, kNext, kWrong };
   Step FollowLink(std::span<const std::uint8_t> message, DnsName& name, std::uint32_t& ttl_s) const;
 
-  std::vector<Record> records_;  // of the answer section, of class IN
+  std::vector<Record> records_;  // records of class IN in the answer section
   DnsAnswer answer_;
 };
 

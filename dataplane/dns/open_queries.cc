@@ -107,7 +107,7 @@ void OpenQueries::Erase(std::uint32_t place) {
   --size_;
 }
 
-// Clocks of workers differ by a moment: the order is that of Add.
+// Workers' clocks differ by a moment, so the order is that of the calls of Add.
 void OpenQueries::Expire(std::uint64_t now_ns) {
   while (all_.oldest != kNone && queries_[all_.oldest].sent_ns + limits_.timeout_ns < now_ns) Erase(all_.oldest);
 }

@@ -1,6 +1,6 @@
-// Queries that went out and have no answer yet: an answer counts only for one of these (FQ-03).
+// Queries that were sent and have no answer yet: an answer counts only for one of these (FQ-03).
 //
-// Bounded, in all and for each client. Memory is taken when it is made. For one thread.
+// The number is bounded, in total and for each client. All memory is allocated at construction. Used by one thread.
 #ifndef SLUICE_DATAPLANE_DNS_OPEN_QUERIES_H_
 #define SLUICE_DATAPLANE_DNS_OPEN_QUERIES_H_
 
@@ -32,14 +32,14 @@ class OpenQueries {
 
   explicit OpenQueries(Limits limits);
 
-  // A query went out. Where there is no room, the oldest one makes way: of the client's own, where it has too many. One
-  // that was sent again may be answered again.
+  // Adds a query that was sent. If there is no room, the oldest query makes room: the oldest of the same client, if
+  // that client has too many. A query that was sent again may be answered again.
   void Add(const DnsEnds& ends, const DnsQuestion& question, std::uint64_t now_ns);
-  // Whether it is the answer to a query that is open, which it then answers.
+  // Whether the message answers an open query. If so, that query counts as answered.
   bool Take(const DnsEnds& ends, const DnsQuestion& question, std::uint64_t now_ns);
 
   std::uint32_t size() const { return size_; }
-  std::uint64_t displaced() const { return displaced_; }  // that made way unanswered
+  std::uint64_t displaced() const { return displaced_; }  // unanswered queries that made room
 
  private:
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
@@ -56,8 +56,8 @@ class OpenQueries {
     DnsEnds ends;
     DnsQuestion question;
     std::uint64_t sent_ns = 0;
-    std::uint32_t times = 0;     // sent, less those that were answered; 0: the place is free
-    std::uint32_t next = kNone;  // of the same bucket, or of those that are free
+    std::uint32_t times = 0;     // times sent, less times answered; 0: the place is free
+    std::uint32_t next = kNone;  // in the same bucket, or in the list of free places
     Links in_all;
     Links in_client;
   };
@@ -77,7 +77,7 @@ class OpenQueries {
   std::vector<Query> queries_;
   std::vector<std::uint32_t> buckets_;  // a power of two
   std::uint64_t seed_;
-  List all_;  // by when they were sent
+  List all_;  // ordered by the time of sending
   std::unordered_map<IpAddress, Client> clients_;
   std::uint32_t free_ = kNone;
   std::uint32_t size_ = 0;

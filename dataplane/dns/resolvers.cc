@@ -5,7 +5,7 @@
 namespace sluice {
 namespace {
 
-// Calls visit(item) for each item of a list with commas between.
+// Calls visit(item) for each item of a comma-separated list.
 template <typename Visit>
 void ForEachItem(std::string_view list, Visit visit) {
   while (true) {

@@ -5,7 +5,7 @@
 namespace sluice {
 namespace {
 
-// RFC 9293 3.4: sequence numbers go round.
+// RFC 9293 3.4: sequence numbers wrap around.
 std::int32_t After(std::uint32_t sequence, std::uint32_t other) { return static_cast<std::int32_t>(sequence - other); }
 
 }  // namespace
@@ -39,7 +39,7 @@ bool DnsStream::Store(std::uint32_t sequence, std::span<const std::uint8_t> byte
     return false;
   }
   Append(sequence, bytes);
-  // What was behind the gap, in their order.
+  // Takes the parts from behind the gap, in order.
   std::sort(ahead_.begin(), ahead_.end(), [&](const Part& one, const Part& other) {
     return After(one.sequence, next_) < After(other.sequence, next_);
   });
@@ -52,7 +52,7 @@ bool DnsStream::Store(std::uint32_t sequence, std::span<const std::uint8_t> byte
   return true;
 }
 
-// Requires that nothing is missing before it.
+// Requires that no earlier byte is missing.
 void DnsStream::Append(std::uint32_t sequence, std::span<const std::uint8_t> bytes) {
   const auto known = static_cast<std::size_t>(After(next_, sequence));
   if (known >= bytes.size()) return;

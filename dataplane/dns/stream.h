@@ -1,7 +1,7 @@
-// One direction of DNS over TCP: segments in any order -> messages, each after its length (RFC 7766 8).
+// Reads one direction of DNS over TCP: segments in any order -> messages, each after its length (RFC 7766 8).
 //
-// What was received once is not replaced: a segment sent again adds only what is new of it. Bounded: a stream that
-// would need more, or whose beginning was not seen, is lost, and yields nothing more. For one thread.
+// Bytes that were received once stay: a segment that is sent again adds only its new bytes. Memory is bounded. A stream
+// that needs more, or whose beginning was not seen, is lost and gives no more messages. For one thread.
 #ifndef SLUICE_DATAPLANE_DNS_STREAM_H_
 #define SLUICE_DATAPLANE_DNS_STREAM_H_
 
@@ -17,11 +17,11 @@ namespace sluice {
 class DnsStream {
  public:
   static constexpr std::size_t kMostAhead = kMostDnsBytes + 2;  // bytes behind a gap
-  static constexpr std::size_t kMostParts = 64;                 // ... in so many segments
+  static constexpr std::size_t kMostParts = 64;                 // ... in at most this many segments
 
-  // A SYN with this sequence number: what is sent begins after it.
+  // A SYN with this sequence number: the data begins after it.
   void Begin(std::uint32_t sequence);
-  // A segment's content. Calls visit(std::span<const std::uint8_t> message) for each message that is whole now.
+  // Adds a segment's content. Calls visit(std::span<const std::uint8_t> message) for each message that is now complete.
   template <typename Visit>
   void Add(std::uint32_t sequence, std::span<const std::uint8_t> bytes, Visit visit) {
     if (!Store(sequence, bytes)) return;

@@ -1,4 +1,4 @@
-// The last system call's error in words.
+// Describes the last system call's error in words.
 #ifndef SLUICE_DATAPLANE_KEEP_ERRNO_TEXT_H_
 #define SLUICE_DATAPLANE_KEEP_ERRNO_TEXT_H_
 

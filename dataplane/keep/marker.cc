@@ -16,7 +16,7 @@ namespace {
 
 constexpr mode_t kFolderMode = 0750;  // only the user that runs sluiced may remove a marker
 
-// FNV-1a: a name that is the same in every build.
+// FNV-1a: gives the same name in every build.
 std::string HashText(const std::string& text) {
   std::uint64_t hash = 0xcbf29ce484222325u;
   for (const char c : text) hash = (hash ^ static_cast<std::uint8_t>(c)) * 0x100000001b3u;
@@ -52,7 +52,7 @@ bool Marker::MakeSpare() const {
   return made;
 }
 
-// What cannot be told is taken for the worse.
+// If it cannot be found out, the worse is assumed.
 bool Marker::stands() const {
   struct stat status;
   return lstat(path_.c_str(), &status) == 0 || errno != ENOENT;
@@ -60,7 +60,7 @@ bool Marker::stands() const {
 
 bool Marker::Set() const {
   if (stands() || rename(spare_.c_str(), path_.c_str()) == 0) return true;
-  return MakeSpare() && rename(spare_.c_str(), path_.c_str()) == 0;  // somebody cleaned up
+  return MakeSpare() && rename(spare_.c_str(), path_.c_str()) == 0;  // the spare file was deleted
 }
 
 bool Marker::Remove() const {

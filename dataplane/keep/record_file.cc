@@ -17,7 +17,7 @@ namespace sluice {
 namespace {
 
 constexpr std::size_t kHeaderBytes = 12;
-// More than this was on disk long ago: no power cut takes it.
+// All but the last so many bytes reached the disk long ago: no power cut loses them.
 constexpr std::size_t kMostTornBytes = 2 * kMaxRecordBytes;
 
 struct Header {
@@ -47,7 +47,7 @@ std::array<char, kHeaderBytes> HeaderOf(std::string_view payload) {
   return header;
 }
 
-// Nothing: `bytes` are no header. Requires kHeaderBytes of them.
+// Returns nothing if `bytes` are not a header. Requires kHeaderBytes of them.
 std::optional<Header> ReadHeader(std::string_view bytes) {
   if (Crc(bytes.substr(0, 8)) != GetNumber(bytes.data() + 8)) return std::nullopt;
   const Header header{GetNumber(bytes.data()), GetNumber(bytes.data() + 4)};
@@ -64,7 +64,7 @@ bool HoldsWholeRecord(std::string_view bytes) {
   return false;
 }
 
-// The record at byte `from` is not whole. The bytes from there to the end if they are the torn tail.
+// The record at byte `from` is not whole. Returns the number of bytes from there to the end if they are the torn tail.
 std::optional<std::size_t> TornTail(std::ifstream& file, std::size_t from) {
   file.clear();
   file.seekg(0, std::ios::end);
@@ -97,7 +97,7 @@ std::string WriteEach(int file, const std::vector<std::string>& records, std::si
   return "";
 }
 
-// What a process that ended while it appended left behind the first `bytes` would stand before what comes.
+// Cuts what a process left after the first `bytes` if it ended while it appended: new records must not follow it.
 std::string SeekEnd(int file, std::size_t bytes) {
   struct stat status;
   if (fstat(file, &status) != 0) return ErrnoText("cannot be written");

@@ -16,10 +16,10 @@ namespace sluice {
 namespace {
 
 constexpr std::size_t kMinBytesToFold = std::size_t{16} << 20;
-constexpr std::size_t kMaxWaitingBytes = std::size_t{64} << 20;  // of updates, that another one may join
+constexpr std::size_t kMaxWaitingBytes = std::size_t{64} << 20;  // of waiting updates, up to which another one may join
 constexpr std::chrono::seconds kBetweenAttempts(1);
 
-// How long an answer waits for a full state beyond the patience, and for an update where the disk is late already.
+// How long an answer waits beyond the patience: for a full state, and for an update if the disk is already late.
 constexpr std::size_t kBytesAMillisecond = 16'000;
 constexpr std::chrono::milliseconds kMostForBytes(10'000);
 constexpr std::chrono::milliseconds kPatienceWhenLate(20);
@@ -113,7 +113,7 @@ std::variant<bool, std::string> StateFile::Load(StateReader& reader) {
   if (torn_bytes != 0) {
     say_(name + ": its last " + std::to_string(torn_bytes) + " bytes, from byte " + std::to_string(good_bytes) +
          " on, were not written whole: they are cut off");
-    // Where it cannot be cut, the next update overwrites it.
+    // If it cannot be cut, the next update overwrites it.
     if (truncate(path_.c_str(), static_cast<off_t>(good_bytes)) != 0) say_(name + ' ' + ErrnoText("cannot be cut"));
   }
   base_ = Base::kGiven;
@@ -159,7 +159,7 @@ void StateFile::GiveUp(std::string why) {
 
 void StateFile::OnLost(std::string why) {
   const std::lock_guard lock(mutex_);
-  if (waiting_.kind != Job::Kind::kFull) GiveUp(std::move(why));  // else it is of the state that is being replaced
+  if (waiting_.kind != Job::Kind::kFull) GiveUp(std::move(why));  // else a full state is about to replace it
 }
 
 bool StateFile::wants_full_state() const {
@@ -167,13 +167,13 @@ bool StateFile::wants_full_state() const {
   return base_ == Base::kNone;
 }
 
-// While the writing thread is busy, the file that was set aside may come back without what waits.
+// While the writing thread is busy, the file that was set aside may come back without the records that wait.
 bool StateFile::Settled() const {
   return base_ == Base::kNone || writer_state_ == Writer::kPausing ||
          (writer_state_ == Writer::kIdle && waiting_.kind == Job::Kind::kNone);
 }
 
-// From here on, answers go out for what a restart would not find in the file.
+// From now on, answers go out for records that a restart would not find in the file.
 void StateFile::BehindAnswers(Kept kept) {
   kept_ = kept;
   if (!marker_.Set()) {
@@ -244,7 +244,7 @@ void StateFile::WriteNext(std::unique_lock<std::mutex>& lock) {
   problem_ = error;
   if (!error.empty()) {
     BehindAnswers(Kept::kFailing);
-    // Once more, with what came meanwhile.
+    // Tries once more, with what came meanwhile.
     if (job.kind != Job::Kind::kForget && waiting_.kind <= Job::Kind::kUpdates) {
       std::move(waiting_.records.begin(), waiting_.records.end(), std::back_inserter(job.records));
       waiting_ = std::move(job);
@@ -263,7 +263,7 @@ void StateFile::WriteNext(std::unique_lock<std::mutex>& lock) {
   changed_.notify_all();
 }
 
-// Of a state that was replaced meanwhile, nothing is folded.
+// Nothing is folded of a state that was replaced meanwhile.
 void StateFile::DropFold() {
   if (fold_ == Fold::kUnderWay) fold_ = Fold::kStale;
   if (fold_ != Fold::kDone && fold_ != Fold::kFailed) return;
@@ -342,8 +342,8 @@ std::string StateFile::AppendTo(const std::vector<std::string>& records) {
   return "";
 }
 
-// What the file holds is in force no more. Where it is of use to go on from, it stays under another name; else its room
-// is wanted. False: it is still there.
+// The file's content is no longer in force. If it is useful to continue from, it stays under another name; otherwise
+// its space is needed. False: it is still there.
 bool StateFile::SetAside(const Job& job) {
   if (job.kind == Job::Kind::kUpdates) {
     if (place_ == Place::kAside) return true;
@@ -377,7 +377,7 @@ bool StateFile::FoldFirst(std::size_t bytes) {
   return !folded.empty() && WriteRecords(folded_, settings_.first_line, folded, written).empty();
 }
 
-// The updates that came while the first `from` bytes were folded follow them.
+// Appends the updates that came while the first `from` bytes were folded.
 std::string StateFile::TakeFolded(std::size_t from) {
   std::error_code none;
   const std::size_t full_bytes = std::filesystem::file_size(folded_, none);

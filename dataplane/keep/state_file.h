@@ -23,8 +23,8 @@
 //
 // The marker stands in kLate and kFailing.
 //
-// Save, Append, AwaitWritten: the thread that applies policy. Load: before them. not_kept, Flush: any thread. Threads
-// of its own write, sync and fold.
+// Save, Append, AwaitWritten: the thread that applies policy. Load: before them. not_kept, Flush: any thread. The file
+// has threads of its own that write, sync and fold.
 #ifndef SLUICE_DATAPLANE_KEEP_STATE_FILE_H_
 #define SLUICE_DATAPLANE_KEEP_STATE_FILE_H_
 
@@ -48,11 +48,11 @@
 
 namespace sluice {
 
-// Puts a state together again, record by record.
+// Rebuilds a state, record by record.
 class StateReader {
  public:
   virtual ~StateReader() = default;
-  // Why the record cannot be, or nothing; then the reader is of no more use.
+  // Adds a record. Returns nothing, or why the record is refused; then the reader is of no more use.
   virtual std::optional<std::string> Add(std::string_view record) = 0;
   // The records so far hold a whole full state.
   virtual bool complete() const = 0;
@@ -61,11 +61,11 @@ class StateReader {
 };
 
 struct StateSettings {
-  std::string folder;           // made where it is missing
-  std::string run_folder;       // in memory; made where it is missing
-  std::string_view first_line;  // of the file: says what the records are, and ends the line
-  std::function<std::unique_ptr<StateReader>()> make_reader;  // by a thread of the file's own
-  // Of an answer, for the disk: longer where a full state takes it, shorter where the disk is late already.
+  std::string folder;           // made if it is missing
+  std::string run_folder;       // in memory; made if it is missing
+  std::string_view first_line;  // the file's first line: says what the records are; includes the newline
+  std::function<std::unique_ptr<StateReader>()> make_reader;  // called by a thread of the file's own
+  // How long an answer waits for the disk: longer for a full state, shorter if the disk is already late.
   std::chrono::milliseconds patience{1000};
 };
 
@@ -73,48 +73,48 @@ class StateFile {
  public:
   using Say = std::function<void(std::string_view)>;  // a line for the log, from any thread
 
-  // Keeps other processes out of the folder. One on a read-only disk is taken if it kept a state before: policy comes
-  // from elsewhere, too. The error names the folder and the remedy.
+  // Keeps other processes out of the folder. A folder on a read-only disk is accepted if it kept a state before, since
+  // policy comes from elsewhere, too. The error names the folder and the remedy.
   static std::variant<std::unique_ptr<StateFile>, std::string> Open(StateSettings settings, Say say);
-  // Writes what is under way.
+  // Finishes the write that is under way.
   ~StateFile();
   StateFile(const StateFile&) = delete;
   StateFile& operator=(const StateFile&) = delete;
 
-  // Gives the reader what the file holds. False: nothing. Or why it is not used; then the reader is of no use.
+  // Gives the file's records to the reader. False: there are none. Text: why it is not used; then drop the reader.
   std::variant<bool, std::string> Load(StateReader& reader);
 
-  // The records of a full state.
+  // Keeps the records of a full state.
   void Save(std::vector<std::string> full_state);
-  // The record of an update, of at most kMaxRecordBytes.
+  // Keeps the record of an update, of at most kMaxRecordBytes.
   void Append(std::string update);
 
-  // Returns once the end of this process could not take back what was given so far, or a restart would begin with
-  // nothing. Says why it is that: as not_kept.
+  // Returns once the end of this process cannot undo what was given so far, or once a restart would begin with nothing.
+  // In that case it says why, as not_kept does.
   std::string AwaitWritten();
-  // Updates are dropped until a full state is given: there is none, or the file was given up. Any thread.
+  // Updates are dropped until a full state is given: none was given yet, or the file was given up. Any thread.
   bool wants_full_state() const;
-  // Why a restart would not begin with what was given so far; empty: it would.
+  // Returns why a restart would not begin with what was given so far; empty: it would.
   std::string not_kept() const;
   // Returns once everything given so far is on disk, or has failed to get there.
   void Flush();
 
  private:
   struct Job {
-    // kForget: what was given is lost, and the file is to go.
+    // kForget: what was given is lost, and the file must go.
     enum class Kind { kNone, kUpdates, kFull, kForget };
-    Kind kind = Kind::kNone;           // kFull: with the updates that follow it
-    std::vector<std::string> records;  // of kForget: why, alone
+    Kind kind = Kind::kNone;           // kFull: includes the updates that follow it
+    std::vector<std::string> records;  // for kForget: only the reason
   };
   enum class Kept { kKept, kLate, kFailing };
-  enum class Writer { kIdle, kBusy, kPausing };                  // the last: before it tries again
-  enum class Base { kNone, kGiven };                             // what an update would follow
+  enum class Writer { kIdle, kBusy, kPausing };                  // kPausing: before it tries again
+  enum class Base { kNone, kGiven };                             // the state that an update would follow
   enum class Place { kInPlace, kAside };                         // where the file is
-  enum class Fold { kIdle, kUnderWay, kStale, kDone, kFailed };  // kStale: under way, of a state that was replaced
+  enum class Fold { kIdle, kUnderWay, kStale, kDone, kFailed };  // kStale: it folds a state that was replaced
 
   StateFile(int folder, std::string path, Marker marker, StateSettings settings, Say say);
 
-  // Under the lock.
+  // Requires the lock.
   std::string NotKept() const;
   void BehindAnswers(Kept kept);
   void GiveUp(std::string why);
@@ -122,7 +122,7 @@ class StateFile {
 
   void OnLost(std::string why);
 
-  // The writing thread.
+  // Called by the writing thread.
   void RunWriter();
   void WriteNext(std::unique_lock<std::mutex>& lock);
   void FinishFold(std::unique_lock<std::mutex>& lock);
@@ -136,23 +136,23 @@ class StateFile {
   void SetSizes(std::size_t full_bytes, std::size_t file_bytes);
 
   void RunFolder();
-  // What the first so many bytes hold, as one full state in a file of its own.
+  // Folds the first `bytes` of the file into one full state, in a file of its own.
   bool FoldFirst(std::size_t bytes);
 
-  const int folder_;  // held locked
+  const int folder_;  // kept locked
   const std::string path_;
   const std::string aside_;   // where the file is while it lacks something
-  const std::string folded_;  // what is to take the place of its first bytes
+  const std::string folded_;  // what will replace the file's first bytes
   const StateSettings settings_;
   const Say say_;
 
-  mutable std::mutex mutex_;  // over what follows, and the marker
+  mutable std::mutex mutex_;  // protects the members below, and the marker
   std::condition_variable changed_;
   const Marker marker_;
   std::atomic<bool> stop_ = false;
   Base base_ = Base::kNone;
   Kept kept_;
-  std::string problem_;  // of kFailing; the last that was told
+  std::string problem_;  // in kFailing: the last problem that was told
   Job waiting_;
   std::size_t waiting_bytes_ = 0;       // of its updates
   std::chrono::milliseconds patience_;  // of the answer for what was given last
@@ -160,7 +160,7 @@ class StateFile {
   Fold fold_ = Fold::kIdle;
   std::size_t fold_bytes_ = 0;
 
-  // The writing thread's own, and Load's.
+  // Used only by the writing thread, and Load.
   std::size_t file_bytes_ = 0;
   std::size_t fold_at_ = 0;
   Place place_ = Place::kInPlace;

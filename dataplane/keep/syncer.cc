@@ -59,7 +59,7 @@ void Syncer::Run() {
   }
 }
 
-// A file that cannot be opened was set aside; or we lack descriptors, and then the kernel brings it to the disk by
+// If the file cannot be opened, it was set aside; or we lack descriptors, and then the kernel brings it to the disk by
 // itself.
 void Syncer::Sync() const {
   const int file = open(path_.c_str(), O_RDONLY | O_CLOEXEC);

@@ -1,5 +1,5 @@
-// Brings what was appended to a file to the disk, soon and in a thread of its own: that takes a disk its time, and
-// nobody waits for it.
+// Brings to the disk what was appended to a file, soon and in a thread of its own: a disk takes its time, and nobody
+// should wait for it.
 //
 // Dirty and Flush: any thread.
 #ifndef SLUICE_DATAPLANE_KEEP_SYNCER_H_
@@ -15,22 +15,22 @@ namespace sluice {
 
 class Syncer {
  public:
-  using OnLost = std::function<void(std::string)>;  // why; from the syncer's thread
+  using OnLost = std::function<void(std::string)>;  // gets the reason; called by the syncer's thread
 
-  // `on_lost`: the disk failed to take what the kernel had, which may be gone from there too (fsync(2)).
+  // `on_lost`: the disk failed to take what the kernel had. The kernel may have dropped it, too (fsync(2)).
   Syncer(std::string path, OnLost on_lost);
   // Syncs what is dirty.
   ~Syncer();
   Syncer(const Syncer&) = delete;
   Syncer& operator=(const Syncer&) = delete;
 
-  // The file was appended to. It is synced a tenth of a second later, with what came until then.
+  // Tells that the file was appended to. It is synced a tenth of a second later, with everything that came until then.
   void Dirty();
   // Returns once nothing is dirty.
   void Flush();
 
  private:
-  enum class State { kClean, kDirty, kSyncing, kDirtyAgain };  // the last: while it is synced
+  enum class State { kClean, kDirty, kSyncing, kDirtyAgain };  // kDirtyAgain: appended to during a sync
 
   void Run();
   void Sync() const;
@@ -40,7 +40,7 @@ class Syncer {
   std::mutex mutex_;
   std::condition_variable changed_;
   State state_ = State::kClean;
-  int hurrying_ = 0;  // callers that wait in Flush, and the destructor
+  int hurrying_ = 0;  // callers that wait in Flush, or in the destructor
   bool stop_ = false;
   std::thread thread_;
 };

@@ -19,7 +19,7 @@ namespace {
 constexpr std::string_view kFirstLine = "sluice names 1";
 constexpr std::string_view kEnd = "end ";
 
-// A source is for people, and must not break the line.
+// A source is a text for people, and must not break the line.
 std::string OneWordOf(std::string_view source) {
   std::string text(source);
   std::replace_if(
@@ -29,7 +29,7 @@ std::string OneWordOf(std::string_view source) {
 
 std::string ErrnoText(const std::string& what) { return what + ": " + std::strerror(errno); }
 
-// Written and synced, or why not.
+// Writes and syncs the text. Returns why it failed, or nothing.
 std::string WriteWhole(const std::string& path, std::string_view text) {
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (fd < 0) return ErrnoText(path);
@@ -47,7 +47,7 @@ std::string WriteWhole(const std::string& path, std::string_view text) {
   return problem;
 }
 
-// The next word of a line, which is taken off it.
+// Takes the next word off the line and returns it.
 std::string_view TakeWord(std::string_view& line) {
   const std::size_t end = std::min(line.find(' '), line.size());
   const std::string_view word = line.substr(0, end);

@@ -1,8 +1,8 @@
-// What was learnt of names, on disk: a restart has it before its first packet.
+// Keeps learnt names on disk, so that a restart has them before its first packet.
 //
-// One file of text, replaced at once (temporary file, fsync, rename): a line that says what it is, a line for each
-// pair, and a last one with their number, without which the file counts for nothing. Losing it loses no policy: names
-// are learnt again from the next answers.
+// It is one text file, replaced at once (temporary file, fsync, rename): a first line that says what it is, a line for
+// each pair, and a last line with their number. Without the last line the file is not used. Losing the file loses no
+// policy: names are learnt again from the next answers.
 #ifndef SLUICE_DATAPLANE_NAMES_NAME_FILE_H_
 #define SLUICE_DATAPLANE_NAMES_NAME_FILE_H_
 
@@ -15,16 +15,16 @@
 
 namespace sluice {
 
-// Why it could not be written; empty: it was. Lapsed pairs are left out.
+// Returns why the file could not be written; empty: it was. Lapsed pairs are left out.
 std::string WriteNameFile(const std::string& path, std::span<const LearntPair> pairs);
 
 struct NameFile {
   std::vector<LearntPair> pairs;
-  std::string problem;  // why it is not used; empty: it is, or there is none
+  std::string problem;  // why the file is not used; empty: it is used, or there is none
 };
 NameFile ReadNameFile(const std::string& path);
 
-// The same of text that is no file, which problems call by that name.
+// The text of such a file, and a reader for text from elsewhere, which problems call by the given name.
 std::string NameFileText(std::span<const LearntPair> pairs);
 NameFile ParseNameFile(std::istream& text, const std::string& name);
 

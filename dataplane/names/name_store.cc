@@ -85,7 +85,7 @@ NamesLearnt NameStore::Learn(const NameAnswer& answer, NameTime now) {
   return outcome;
 }
 
-// A name keeps the later of two times: each answer holds until its own TTL ran out.
+// A name keeps the later of two times: each answer holds until its own TTL has run out.
 void NameStore::Renew(Names::iterator name, const IpAddress& address, Pair pair, NamesLearnt& outcome) {
   ++outcome.kept;
   if (const auto known = name->second.find(address); known != name->second.end()) {
@@ -115,7 +115,7 @@ void NameStore::Renew(Names::iterator name, const IpAddress& address, Pair pair,
   Publish(address);
 }
 
-// What would run out first makes way: what ran out before all others.
+// The pair that would run out first makes room; pairs that have run out go before all others.
 void NameStore::MakeRoom(Names::iterator name, NamesLearnt& outcome) {
   const auto evict = [&](Names::iterator of, Pairs::iterator pair) {
     if (IsInForce(pair->second)) {
@@ -178,7 +178,7 @@ void NameStore::NoteLapsed(std::uint64_t now_ns) {
   noted_ns_ = now_ns;
 }
 
-// In slices: whoever learns, and holds a frame for it, waits for one of them at most.
+// Lists in slices: a caller of Learn that holds a frame waits for one slice at most.
 std::vector<LearntPair> NameStore::List(NameTime now, bool with_lapsed) const {
   constexpr std::size_t kSlice = 2000;
   std::vector<LearntPair> list;
@@ -237,7 +237,7 @@ std::uint64_t NameStore::revision() const {
   return revision_;
 }
 
-// A wall clock that was set meanwhile may make a time shorter or longer, but not longer than it was when it was kept.
+// If the wall clock was set meanwhile, a time may change, but it is never longer than it was when it was kept.
 std::size_t NameStore::Restore(std::span<const LearntPair> pairs, NameTime now) {
   const std::lock_guard lock(mutex_);
   NoteLapsed(now.clock_ns);

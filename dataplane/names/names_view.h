@@ -1,4 +1,4 @@
-// What was learnt of names, with a clock to ask it by.
+// The learnt names, with a clock to ask them by.
 #ifndef SLUICE_DATAPLANE_NAMES_NAMES_VIEW_H_
 #define SLUICE_DATAPLANE_NAMES_NAMES_VIEW_H_
 

@@ -1,7 +1,7 @@
-// The flows of one worker that ended, for the flow log: a bounded ring from the worker to one reader.
+// A bounded ring with the ended flows of one worker, for the flow log: the worker writes it, and one reader reads it.
 //
-// A flow that ends while the ring is full is only counted: the worker never waits. What it writes is memory that its
-// caches have not seen for long, fetched ahead: one line for nearly every flow of IPv4, two for the others.
+// A flow that ends while the ring is full is only counted: the worker never waits. The worker writes to memory that its
+// caches have not seen for long, so it prefetches: one line for nearly every IPv4 flow, two lines for the others.
 #ifndef SLUICE_DATAPLANE_OBSERVE_FLOW_END_RING_H_
 #define SLUICE_DATAPLANE_OBSERVE_FLOW_END_RING_H_
 
@@ -16,7 +16,7 @@
 namespace sluice {
 
 struct FlowEndRecord {
-  FlowView flow;  // but for its moments, which are on a clock of the worker's: what follows says the same
+  FlowView flow;  // without its times, which are on the worker's clock; the fields below replace them
   FlowEndCause cause = FlowEndCause::kExpired;
   std::uint32_t idle_ms = 0;  // from its last packet to its end
   std::uint64_t age_ms = 0;   // from its beginning
@@ -26,11 +26,11 @@ class FlowEndRing final : public FlowListener {
  public:
   static constexpr std::uint32_t kCapacity = 65536;
 
-  // Room for so many ends, whatever they are, and for twice as many that take one line. A power of two.
+  // `capacity`: ends of any kind that fit; of those that take one line, twice as many fit. A power of two.
   explicit FlowEndRing(std::uint32_t capacity = kCapacity)
       : lines_(2 * capacity), ends_(std::make_unique<Line[]>(lines_)) {}
 
-  // The worker.
+  // Called by the worker.
   bool WantsNext() override {
     const std::uint32_t put = put_.load(std::memory_order_relaxed);
     if (HasRoom(put)) return true;
@@ -65,7 +65,7 @@ class FlowEndRing final : public FlowListener {
     return true;
   }
 
-  // The reader. Calls visit(const FlowEndRecord&) for up to `most`, the oldest first. Returns how many there were.
+  // Called by the reader. Calls visit(const FlowEndRecord&) for up to `most` ends, oldest first. Returns their number.
   template <typename Visit>
   std::uint32_t Take(std::uint32_t most, Visit visit) {
     std::uint32_t at = taken_.load(std::memory_order_relaxed);
@@ -82,18 +82,18 @@ class FlowEndRing final : public FlowListener {
     return count;
   }
 
-  // Any thread: flows that ended while the ring was full, since start.
+  // Flows that ended while the ring was full, since start. Any thread.
   std::uint64_t lost() const { return lost_.value(); }
 
  private:
   static constexpr std::uint32_t kAhead = 6;
 
-  // What 32 bits of each do not hold.
+  // The bits above the lower 32 of each value, combined.
   static std::uint64_t UpperOf(std::uint64_t age_ms, std::uint64_t packets, std::uint64_t reply_packets) {
     return (age_ms | packets | reply_packets) >> 32;
   }
 
-  // All that is to be said of most flows of IPv4.
+  // Everything that is known of most IPv4 flows.
   struct Head {
     void Set(const FlowView& flow, FlowEndCause cause_of_end, std::uint64_t now_ms, bool has_rest) {
       source = static_cast<std::uint32_t>(flow.source.address.lo);
@@ -116,7 +116,7 @@ class FlowEndRing final : public FlowListener {
       bytes = flow.traffic.bytes;
       reply_bytes = flow.reply.bytes;
     }
-    // Packets of either end. Which of them opened the flow is anyone's guess, so that nothing branches on it.
+    // Takes the packets of both ends. It is hard to predict which end opened the flow, so no code branches on it.
     void Set(const Ipv4FlowEnd& flow, std::uint32_t from_lesser, std::uint32_t from_greater) {
       using Entry = FlowEntry<Ipv4FlowKey>;
       const std::uint64_t lesser = flow.entry.words[0], greater = flow.entry.words[1];
@@ -209,10 +209,10 @@ class FlowEndRing final : public FlowListener {
 
   const std::uint32_t lines_;
   const std::unique_ptr<Line[]> ends_;
-  alignas(64) std::atomic<std::uint32_t> put_ = 0;  // lines ever put; the worker's
-  std::uint32_t taken_seen_ = 0;                    // `taken_` as the worker last saw it
+  alignas(64) std::atomic<std::uint32_t> put_ = 0;  // lines ever put; written by the worker
+  std::uint32_t taken_seen_ = 0;                    // the worker's last look at `taken_`
   Counter lost_;
-  alignas(64) std::atomic<std::uint32_t> taken_ = 0;  // lines ever taken; the reader's
+  alignas(64) std::atomic<std::uint32_t> taken_ = 0;  // lines ever taken; written by the reader
 };
 
 }  // namespace sluice

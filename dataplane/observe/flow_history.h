@@ -1,7 +1,7 @@
-// The last flows that ended and denials, in memory: what `sluicectl flows --since` and `--follow` read.
+// The latest ended flows and denials, in memory: `sluicectl flows --since` and `--follow` read them.
 //
-// Its writer never waits for a reader. A reader keeps its own position; what was overwritten before it came there is
-// counted to it. Any thread; one writer.
+// The writer never waits for a reader. A reader keeps its own position. Records that are overwritten before the reader
+// reaches them are counted as missed. There is one writer; any thread may read.
 #ifndef SLUICE_DATAPLANE_OBSERVE_FLOW_HISTORY_H_
 #define SLUICE_DATAPLANE_OBSERVE_FLOW_HISTORY_H_
 
@@ -18,26 +18,26 @@ namespace sluice {
 class FlowHistory {
  public:
   struct Slice {
-    std::vector<FlowLogRecord> records;  // the oldest first
-    std::uint64_t missed = 0;            // were overwritten before these were read
-    std::uint64_t next = 0;              // where to read on
+    std::vector<FlowLogRecord> records;  // oldest first
+    std::uint64_t missed = 0;            // records that were overwritten before these were read
+    std::uint64_t next = 0;              // the position to continue from
   };
 
-  // Of so many records (at least one), from now on.
+  // `capacity`: the number of records, at least one. The history begins now.
   explicit FlowHistory(std::size_t capacity);
 
-  // The writer.
+  // The writer calls these two.
   void Add(FlowLogRecord record);
-  // Flows that ended and are not among the records: they came too fast.
+  // Counts ended flows that are not among the records because they came too fast.
   void AddLost(std::uint64_t flows) { lost_.fetch_add(flows, std::memory_order_relaxed); }
 
   // The position behind the newest record.
   std::uint64_t End() const;
-  // Of the oldest record that is of this time or later.
+  // The position of the oldest record that is not older than this time.
   std::uint64_t PositionSince(std::uint64_t unix_ns) const;
-  // Up to `most` records from `position` on, and before `end`.
+  // Returns up to `most` records from `position` on, and before `end`.
   Slice Read(std::uint64_t position, std::uint64_t end, std::size_t most) const;
-  // From when on nothing was overwritten.
+  // Nothing was overwritten that is newer than this time.
   std::uint64_t BeginUnixNs() const;
   std::uint64_t lost() const { return lost_.load(std::memory_order_relaxed); }
   std::size_t capacity() const { return capacity_; }
@@ -48,8 +48,8 @@ class FlowHistory {
   const std::size_t capacity_;
   const std::uint64_t start_unix_ns_;
   std::atomic<std::uint64_t> lost_ = 0;
-  mutable std::mutex mutex_;            // over all that follows
-  std::vector<FlowLogRecord> records_;  // grows up to the capacity; the position, modulo the capacity, is the index
+  mutable std::mutex mutex_;            // protects all members below
+  std::vector<FlowLogRecord> records_;  // grows up to the capacity; the index is the position, modulo the capacity
   std::uint64_t end_ = 0;               // records ever added
 };
 

@@ -9,11 +9,11 @@ namespace sluice {
 namespace {
 
 constexpr std::chrono::milliseconds kInterval(100);
-constexpr std::chrono::milliseconds kHurriedInterval(2);  // while somebody waits for what workers still have
-constexpr std::size_t kMostOwners = 65536;                // remembered, so that records share them
+constexpr std::chrono::milliseconds kHurriedInterval(2);  // while a caller waits for what workers still have
+constexpr std::size_t kMostOwners = 65536;                // owners that are remembered, so that records share them
 constexpr std::uint32_t kBatch = 4096;
-// Ends are made records of so many at a time: more would not stay in this core's own cache, and what leaves it takes
-// the room of the workers' packets in the shared one.
+// How many ends become records at a time. More would not stay in this core's own cache, and what leaves that cache
+// takes the room of the workers' packets in the shared one.
 constexpr std::uint32_t kEndsAtOnce = 256;
 constexpr std::size_t kEpochsKept = 4;
 constexpr std::chrono::seconds kMostTimeAtTheEnd(2);
@@ -80,7 +80,7 @@ void FlowLog::Stop(const std::vector<Observation>& workers) {
   };
   for (const Observation& worker : workers) {
     worker.reader.ForEachFlow([&](const FlowView& flow) {
-      // The end of one that was cut was told when it was cut.
+      // A cut flow had its record when it was cut.
       if (flow.state == FlowState::kCut) return;
       if (live.empty() && Clock::now() > deadline) {
         ++too_many;
@@ -116,7 +116,7 @@ void FlowLog::Refresh(std::chrono::milliseconds patience) {
   refresh_done_.wait_for(lock, patience, [&] { return stops_ || refreshed_ >= asked; });
 }
 
-// Where no sink wants all there is, a round takes one batch of each worker: the history is not worth the core on which
+// If no sink wants everything, a round takes one batch of each worker: the history is not worth the core on which
 // policy is compiled.
 void FlowLog::Run() {
   std::unique_lock lock(mutex_);
@@ -124,7 +124,7 @@ void FlowLog::Run() {
     const std::uint64_t asked = refresh_asked_;
     const bool hurries = refreshed_ < asked;
     lock.unlock();
-    LookAtTable();  // also where nothing is to be written: the next denials may be of a numbering that is over by then
+    LookAtTable();  // even if nothing is to be written: the next denials may belong to a numbering that is over by then
     const bool more = TakeEnds();
     TakeDenies(false, asked);
     const bool more_live = TellLiveFlows();
@@ -149,7 +149,7 @@ bool FlowLog::IsRefreshed(std::uint64_t asked) const {
   return std::all_of(taps_.begin(), taps_.end(), [&](const TapState& tap) { return tap.taken_for >= asked; });
 }
 
-// What is taken from the workers afterwards names no newer rules.
+// What is taken from the workers after this call names no newer rules.
 void FlowLog::LookAtTable() {
   auto table = names_.table();
   isolating_.See(table);
@@ -169,8 +169,8 @@ FlowLog::KnownTable* FlowLog::TableOfEpoch(std::uint64_t epoch) {
   return nullptr;
 }
 
-// Null for generations that came and went between two looks, across the end of an epoch: no name is better than another
-// rule's.
+// Null for a generation that came and went between two looks, across the end of an epoch. No name is better than the
+// name of another rule.
 FlowLog::KnownTable* FlowLog::TableOfGeneration(std::uint64_t generation) {
   for (std::size_t i = 0; i < tables_.size(); ++i) {
     const bool is_known = i == 0 || generation <= tables_[i].table->generation();
@@ -203,7 +203,7 @@ std::shared_ptr<const FlowLogOwner> FlowLog::Share(const IpAddress& address, Flo
   return shared;
 }
 
-// True where a ring had more than was taken.
+// True: a ring had more than was taken.
 bool FlowLog::TakeEnds() {
   bool more = false;
   std::vector<FlowEndRecord> ends;
@@ -212,7 +212,7 @@ bool FlowLog::TakeEnds() {
       ends.clear();
       state.tap->ends.Take(kEndsAtOnce, [&](const FlowEndRecord& end) { ends.push_back(end); });
       if (ends.empty()) break;
-      LookAtTable();  // taken after the records, it is no older than any table that they name
+      LookAtTable();  // looks after the records were taken, so the table is no older than any table that they name
       WriteEnds(ends);
     }
     more = ends.size() == kEndsAtOnce || more;
@@ -264,7 +264,7 @@ void FlowLog::WriteEnds(std::span<const FlowEndRecord> ends) {
   }
 }
 
-// True where more are due than were told.
+// True: more flows are due than got a record.
 bool FlowLog::TellLiveFlows() {
   if (live_interval_.count() == 0 || sinks_.empty() || workers_ == nullptr) return false;
   if (const auto now = Clock::now(); now >= live_due_) {
@@ -290,7 +290,7 @@ bool FlowLog::TellLiveFlows() {
   return due.size() == kBatch;
 }
 
-// `refresh`: the newest call that wants to see them now.
+// `refresh`: the newest call of Refresh that waits for them.
 void FlowLog::TakeDenies(bool is_last, std::uint64_t refresh) {
   const auto now = Clock::now();
   const bool is_due = now >= denies_due_;
@@ -371,7 +371,7 @@ void FlowLog::WriteToSinks(const FlowLogRecord& record) {
   for (const auto& sink : sinks_) sink->Take(line, now);
 }
 
-// The flows that a full ring lost may have been wanted by any sink.
+// Any sink may have wanted the flows that a full ring lost.
 void FlowLog::CountRingLosses() {
   for (TapState& state : taps_) {
     const std::uint64_t lost = state.tap->ends.lost();

@@ -1,8 +1,8 @@
-// The flow log: a line for each flow that ended, and one for each (source, destination, port, rule) that was denied,
-// with how often. Sinks take the lines that they want; what a sink does not get is counted, in its own stream too. The
-// newest ones stay in memory for a while (flow_history.h).
+// The flow log: a line for each ended flow, and one for each (source, destination, port, rule) that was denied, with
+// the number of denials. Sinks take the lines that they want. What a sink does not get is counted, and also reported in
+// the sink's own stream. The latest records stay in memory for a while (flow_history.h).
 //
-// It has a thread of its own, which the workers never wait for: they write into a ring and a table (WorkerTap).
+// It has a thread of its own. Workers never wait for it: they write into a ring and a table (WorkerTap).
 #ifndef SLUICE_DATAPLANE_OBSERVE_FLOW_LOG_H_
 #define SLUICE_DATAPLANE_OBSERVE_FLOW_LOG_H_
 
@@ -35,18 +35,18 @@
 
 namespace sluice {
 
-// What addresses and rules are called. Any thread.
+// Names of addresses and rules. Any thread.
 class FlowLogNames {
  public:
   virtual ~FlowLogNames() = default;
-  // As many as there are addresses, in their order.
+  // Returns one owner for each address, in their order.
   virtual std::vector<FlowLogOwner> OwnersOf(std::span<const IpAddress> addresses) const = 0;
   virtual std::shared_ptr<const Table> table() const = 0;
 };
 
 // What one worker writes into.
 struct WorkerTap {
-  // Where no sink wants all there is, it is small: a worker then touches little memory for each denied packet.
+  // `small`: set if no sink wants everything. A worker then touches little memory for each denied packet.
   WorkerTap(std::uint64_t seed, bool small, std::uint32_t deny_keys = DenyTable::kMostPairs)
       : ends(small ? kSmall : FlowEndRing::kCapacity),
         denies(seed, small ? std::min(kSmall, deny_keys) : deny_keys, small ? kSmall / 4 : DenyTable::kMostRules) {}
@@ -68,41 +68,41 @@ class FlowLog {
     std::array<std::uint64_t, kLogLossNames.size()> lost{};
   };
 
-  // Requires sinks whose places CheckLogPlace takes. Opens nothing yet. `names` outlives it.
+  // Requires that CheckLogPlace accepts each sink's place. Opens nothing yet. `names` outlives the flow log.
   FlowLog(const FlowLogSettings& settings, const FlowLogNames& names, Say say);
-  ~FlowLog();  // without Stop, what is left is not written
+  ~FlowLog();  // if Stop was not called, what is left is not written
   FlowLog(const FlowLog&) = delete;
   FlowLog& operator=(const FlowLog&) = delete;
 
-  // One for each worker, before it starts; good as long as the flow log.
+  // Call it once for each worker, before the worker starts. The tap lives as long as the flow log.
   WorkerTap& AddTap(std::uint64_t seed);
-  // Once all taps are there. `workers` are asked for flows that live, until Stop; null: they are not told.
+  // Call it after all AddTap calls. It asks `workers` for live flows, until Stop; null: live flows have no records.
   void Start(Workers workers = nullptr);
-  // Writes what is left, the flows that live on included, as `stopped`. Requires that the workers have ended.
+  // Writes what is left, and live flows as `stopped`. Requires that the workers have ended.
   void Stop(const std::vector<Observation>& workers);
 
   // Any thread.
 
   std::vector<SinkCounts> Counts() const;
-  // Null where settings want none.
+  // Null if the settings want no history.
   const FlowHistory* history() const { return history_.get(); }
-  // Waits until the history has what ended and was denied before, or for `patience`.
+  // Waits until the history has all flows that ended and packets that were denied before, but at most `patience`.
   void Refresh(std::chrono::milliseconds patience);
 
  private:
   using Clock = std::chrono::steady_clock;
-  // The newest table of an epoch, and the generations that are known to be of it.
+  // The newest table of an epoch, and the generations that are known to belong to the epoch.
   struct KnownTable {
     std::shared_ptr<const Table> table;
     std::uint64_t first_generation = 0;
-    std::unordered_map<RuleId, std::shared_ptr<const TableRule>> rules;  // those that records named
+    std::unordered_map<RuleId, std::shared_ptr<const TableRule>> rules;  // rules that records named
   };
   struct TapState {
     std::unique_ptr<WorkerTap> tap;
-    bool asked = false;           // its other half is due
-    std::uint64_t asked_for = 0;  // the newest Refresh when it was asked, ...
-    std::uint64_t taken_for = 0;  // ... and when the half was asked for that was taken last
-    std::uint64_t lost_seen = 0;  // of the ring
+    bool asked = false;           // the worker owes its other half
+    std::uint64_t asked_for = 0;  // the newest Refresh when the worker was asked, ...
+    std::uint64_t taken_for = 0;  // ... and the newest Refresh when the half was asked for that was taken last
+    std::uint64_t lost_seen = 0;  // the ring's losses that were counted
   };
 
   void Run();
@@ -146,7 +146,7 @@ class FlowLog {
   std::condition_variable wake_;
   bool stops_ = false;
   std::uint64_t refresh_asked_ = 0;  // calls of Refresh
-  std::uint64_t refreshed_ = 0;      // ... up to which the history has all
+  std::uint64_t refreshed_ = 0;      // ... of these, the last one after which the history is complete
   std::condition_variable refresh_done_;
   std::thread thread_;
 };

@@ -19,14 +19,14 @@ std::string TextOf(const Json& line, const std::string& field) {
   return found != line.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
-// What a line says of an end; null where it says nothing.
+// What a line says about an end; null if it says nothing.
 const Json& EndOf(const Json& line, const std::string& end) {
   static const Json kNothing;
   const auto found = line.find(end);
   return found != line.end() && found->is_object() ? *found : kNothing;
 }
 
-// The ends that a condition asks: "from" the one that opened the flow, "to" the other, else either.
+// The ends that a condition is about: "from" is the end that opened the flow, "to" the other; else either end.
 std::vector<std::string> EndsOf(std::string_view name) {
   if (name.starts_with("from-")) return {"src"};
   if (name.starts_with("to-")) return {"dst"};
@@ -70,7 +70,7 @@ bool HasPolicy(const Json& line, const std::string& policy) {
   return false;
 }
 
-// The field's name is the condition's.
+// The field has the condition's name.
 bool IsField(const Json& line, const std::string& field, const std::string& value) {
   const auto found = line.find(field);
   if (found == line.end()) return false;
@@ -83,7 +83,7 @@ std::string OneOf(const std::vector<std::string_view>& words) {
   return "wants one of " + text;
 }
 
-// The words that a condition may be about; empty: any.
+// The words that a condition accepts; empty: any.
 std::vector<std::string_view> WordsOf(std::string_view name) {
   if (name == "verdict") return {"forward", "drop", "reject"};
   if (name == "type") return {"end", "deny", "live", "sum"};

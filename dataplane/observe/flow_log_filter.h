@@ -1,7 +1,7 @@
-// Which lines of a flow log somebody wants: conditions on a line's fields, as the command line and the control API have
-// them. The same for lines of a file and for what a running sluiced tells.
+// Chooses lines of a flow log by conditions on a line's fields, as the command line and the control API have them. The
+// same conditions apply to lines of a file and to what a running sluiced sends.
 //
-// Of the same condition given twice, one must hold; of different ones, all. Of those that are negated, none may.
+// If a condition is given several times, one must hold. All different conditions must hold. No negated one may hold.
 #ifndef SLUICE_DATAPLANE_OBSERVE_FLOW_LOG_FILTER_H_
 #define SLUICE_DATAPLANE_OBSERVE_FLOW_LOG_FILTER_H_
 
@@ -20,18 +20,18 @@ class FlowLogFilter {
   using Json = nlohmann::ordered_json;
 
   struct Condition {
-    std::string name;   // "from-pod": the option's
-    std::string value;  // what it is called in the help
+    std::string name;   // "from-pod": the option's name
+    std::string value;  // the name of its value in the help
     std::string text;
   };
-  // All that there are.
+  // All conditions that exist.
   static const std::vector<Condition>& Conditions();
-  // Whether that condition asks an end, of which some lines know nothing. Requires a name of Conditions.
+  // Whether that condition is about an end of the flow; some lines lack ends. Requires a name of Conditions.
   static bool AsksAnEnd(std::string_view name);
 
-  // Nothing, or why `value` is none of that condition. Requires a name of Conditions.
+  // Returns nothing, or why `value` is wrong for that condition. Requires a name of Conditions.
   std::optional<std::string> Add(const std::string& name, const std::string& value, bool negated);
-  bool empty() const { return by_name_.empty(); }  // all match
+  bool empty() const { return by_name_.empty(); }  // then every line matches
   bool Matches(const Json& line) const;
 
  private:

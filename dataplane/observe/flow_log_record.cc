@@ -11,10 +11,10 @@
 namespace sluice {
 namespace {
 
-// Names come from senders: any bytes, of any length.
+// Names come from senders: they may hold any bytes, and have any length.
 constexpr std::size_t kNameBytes = 1024;
 
-// JSON as it is written, without a tree of it: a million flows a second may end.
+// Writes JSON text without building a tree: a million flows may end in a second.
 class LineWriter {
  public:
   explicit LineWriter(std::string& line) : line_(line) {}
@@ -32,7 +32,7 @@ class LineWriter {
     line_ += bracket;
     first_ = false;
   }
-  // Of our own words: nothing in it is to be escaped.
+  // `word` is a word of our own: nothing in it needs escaping.
   void Word(std::string_view key, std::string_view word) {
     Key(key);
     line_ += '"';
@@ -79,7 +79,7 @@ class LineWriter {
   }
 
   std::string& line_;
-  bool first_ = true;  // of what is in the innermost bracket
+  bool first_ = true;  // within the innermost bracket
 };
 
 void WriteEnd(const std::optional<FlowLogRecord::End>& end, std::string_view key, LineWriter& line) {

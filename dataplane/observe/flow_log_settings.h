@@ -1,4 +1,4 @@
-// What the operator says of the flow log. Plain values, for the configuration reader.
+// The operator's settings for the flow log. Plain values, for the configuration reader.
 #ifndef SLUICE_DATAPLANE_OBSERVE_FLOW_LOG_SETTINGS_H_
 #define SLUICE_DATAPLANE_OBSERVE_FLOW_LOG_SETTINGS_H_
 
@@ -26,45 +26,45 @@ struct FlowLogCondition {
   bool negated = false;
 };
 
-// One place that lines go to, and which.
+// One place that lines go to, and the lines that it gets.
 struct FlowLogSinkSettings {
   std::string to;  // "file:PATH", "stdout", "unix:PATH", "ipfix:udp:ADDRESS:PORT", "ipfix:tcp:ADDRESS:PORT"
   FlowLogOnly only = FlowLogOnly::kAll;
-  std::vector<FlowLogCondition> filter;       // as of FlowLogFilter; each can be added to one
+  std::vector<FlowLogCondition> filter;       // FlowLogFilter accepts each of these
   std::uint32_t lines_per_second = 0;         // 0: all
-  std::uint32_t policy_lines_per_second = 0;  // ... of each policy
-  std::uint32_t most_mb = 10;                 // of a file, before the next one begins
-  std::uint32_t kept = 5;                     // files of before
-  bool gzip = true;                           // of those
+  std::uint32_t policy_lines_per_second = 0;  // ... for each policy
+  std::uint32_t most_mb = 10;                 // size of a file before the next one begins
+  std::uint32_t kept = 5;                     // older files that are kept
+  bool gzip = true;                           // compresses the older files
   std::vector<std::string> fields;            // of a line, in this order; empty: all
-  // Records that are alike in these fields are added up for so long; empty: each is a line.
+  // Records with equal values in these fields are added up over aggregate_seconds; empty: each record is a line.
   std::vector<std::string> aggregate_by;
   std::uint32_t aggregate_seconds = 60;
-  std::string until;                // a time (RFC 3339, UTC) from which on it gets nothing; empty: for ever
-  std::uint64_t until_unix_ns = 0;  // the same; 0: for ever
+  std::string until;                // the time (RFC 3339, UTC) from which on the place gets nothing; empty: never
+  std::uint64_t until_unix_ns = 0;  // the same time; 0: never
 
   bool is_ipfix() const { return to.starts_with("ipfix:"); }
 };
 
 struct FlowLogSettings {
   std::vector<FlowLogSinkSettings> sinks;
-  std::uint32_t deny_interval_s = 10;  // denials are counted up for so long
+  std::uint32_t deny_interval_s = 10;  // denials are added up over this time
   std::uint32_t deny_keys = 65536;     // denied (source, destination, port, rules) that a worker tells apart meanwhile
-  std::uint32_t live_interval_s = 0;   // flows that live have a record so often; 0: none
-  std::uint32_t history = 65536;       // flows that ended and denials that stay in memory; 0: none
+  std::uint32_t live_interval_s = 0;   // how often a live flow has a record; 0: never
+  std::uint32_t history = 65536;       // ended flows and denials that stay in memory; 0: none
 
-  // Whether anything wants to know of flows that end and of denials.
+  // Whether anything uses ended flows and denials.
   bool wanted() const { return history != 0 || !sinks.empty(); }
 };
 
-// A collector of IPFIX.
+// The address of an IPFIX collector.
 struct IpfixPlace {
   bool is_udp = false;
   IpAddress address;
   std::uint16_t port = 0;
 };
 
-// Of "ipfix:udp:192.0.2.1:4739", "ipfix:tcp:[2001:db8::1]:4739".
+// Parses "ipfix:udp:192.0.2.1:4739" or "ipfix:tcp:[2001:db8::1]:4739".
 inline std::optional<IpfixPlace> ParseIpfixPlace(std::string_view to) {
   IpfixPlace place;
   place.is_udp = to.starts_with("ipfix:udp:");
@@ -82,7 +82,7 @@ inline std::optional<IpfixPlace> ParseIpfixPlace(std::string_view to) {
   return place;
 }
 
-// Nothing, or why lines cannot be meant to go there.
+// Returns nothing, or why `to` is no place for lines.
 inline std::optional<std::string> CheckLogPlace(std::string_view to) {
   constexpr std::size_t kSocketBytes = 107;  // sockaddr_un
   constexpr std::string_view kForms = "wants file:PATH, stdout, unix:PATH, or ipfix:udp:ADDRESS:PORT (or tcp)";
@@ -94,7 +94,7 @@ inline std::optional<std::string> CheckLogPlace(std::string_view to) {
   return std::string(kForms) + ", not '" + std::string(to) + "'";
 }
 
-// What records can be added up by, and what a line has: these, and what they count.
+// The fields by which records can be added up. A line has these too, and counts.
 #define SLUICE_FLOW_LOG_WHAT                                                                                      \
   "src", "src.address", "src.port", "src.namespace", "src.pod", "src.node", "src.workload", "dst", "dst.address", \
       "dst.port", "dst.namespace", "dst.pod", "dst.node", "dst.workload", "proto", "verdict", "reason", "state",  \
@@ -107,7 +107,7 @@ inline constexpr std::string_view kFlowLogFields[] = {
     "packets_delta", "bytes_delta", "reply_packets_delta", "reply_bytes_delta", "first", "last"};
 #undef SLUICE_FLOW_LOG_WHAT
 
-// Nothing, or what is wrong with a list of fields.
+// Returns nothing, or what is wrong with a list of fields.
 inline std::optional<std::string> CheckLogFields(std::span<const std::string> names,
                                                  std::span<const std::string_view> known) {
   for (const std::string& name : names) {

@@ -19,7 +19,7 @@ std::uint64_t NowUnixNs() {
 
 std::string TextOfJson(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n'; }
 
-// The fields of a line that are named, in the order of the names; what the line has not is left out.
+// The named fields of a line, in the order of the names. Fields that the line lacks are left out.
 Json Chosen(const Json& line, const std::vector<std::string>& names) {
   Json chosen = Json::object();
   for (const std::string& name : names) {
@@ -63,7 +63,7 @@ void FlowLogSums::Add(FlowLogLine& line) {
   AddTo(sum, line.record());
 }
 
-// Of a flow, what was not told before: with `live` lines, its end has the rest.
+// Adds the part of a flow that was not told before: with `live` lines, the record of its end has only the rest.
 void FlowLogSums::AddTo(Sum& sum, const FlowLogRecord& record) {
   ++sum.records;
   sum.traffic = sum.traffic + (record.traffic - record.told);
@@ -108,7 +108,7 @@ FlowLogSink::FlowLogSink(FlowLogSinkSettings settings)
   }
 }
 
-// Of a denial that was counted by rule nobody knows the ends: it may be any that is asked for.
+// A denial that was counted by rule has unknown ends: they may be any ends that are asked for.
 bool FlowLogSink::Wants(FlowLogLine& line) const {
   const FlowLogRecord& record = line.record();
   if (settings_.only != FlowLogOnly::kAll && (settings_.only == FlowLogOnly::kDenied) != record.is_deny) return false;
@@ -181,7 +181,7 @@ bool FlowLogSink::WriteLine(std::string_view line) {
   return true;
 }
 
-// In the stream itself, once it takes lines again.
+// Reports losses in the stream itself, once it takes lines again.
 void FlowLogSink::TellLosses() {
   if (settings_.is_ipfix()) return TellLossesToCollector();
   for (std::size_t i = 0; i < untold_.size(); ++i) {
@@ -194,8 +194,8 @@ void FlowLogSink::TellLosses() {
   }
 }
 
-// A collector is told how many records it did not get in all, whatever the cause; now and then again, as what tells it
-// may be lost too.
+// Tells a collector how many records it did not get in all, whatever the cause. It is told again now and then, since
+// the record that says so may be lost too.
 void FlowLogSink::TellLossesToCollector() {
   constexpr std::chrono::seconds kAgain(60);
   std::uint64_t all = 0;
@@ -206,8 +206,8 @@ void FlowLogSink::TellLossesToCollector() {
   tell_again_ = now + kAgain;
 }
 
-// Of the lines that it took since the last time, those that it has: a file and a socket get several at once. What it
-// lost of them are the last ones, those that told of losses first of all.
+// Counts the lines that were really written, of those that out_ took since the last time: a file and a socket get
+// several at once. The lost lines are taken to be the last ones: first of all those that reported losses.
 void FlowLogSink::CountWritten() {
   const auto untold = untold_;
   const std::uint64_t before = taken_;
@@ -222,7 +222,7 @@ void FlowLogSink::CountWritten() {
   Lose(LogLoss::kSink, lost - std::min(lost, telling));
 }
 
-// A problem is said once, and its end too.
+// A problem is logged once, and so is its end.
 void FlowLogSink::Tend(Clock::time_point now, const Say& say) {
   const bool ends = !over_ && settings_.until_unix_ns != 0 && NowUnixNs() >= settings_.until_unix_ns;
   if (!settings_.aggregate_by.empty() && (ends || now >= sums_due_)) WriteSums(now);

@@ -1,6 +1,6 @@
 // One sink of the flow log: which records it wants, in which form, and how many of them it lost.
 //
-// One thread, but for the counters.
+// Used by one thread, except for the counters.
 #ifndef SLUICE_DATAPLANE_OBSERVE_FLOW_LOG_SINK_H_
 #define SLUICE_DATAPLANE_OBSERVE_FLOW_LOG_SINK_H_
 
@@ -26,21 +26,21 @@ namespace sluice {
 
 // Lines that a sink did not get, by cause.
 enum class LogLoss : std::uint8_t {
-  kRing,  // a worker's ring was full: flows that ended, of whatever kind
+  kRing,  // a worker's ring was full: ended flows of any kind
   kSink,  // the sink could not take them
-  kRate,  // beyond lines_per_second, or a policy's
+  kRate,  // beyond lines_per_second, or a policy's limit
 };
 inline constexpr std::array<std::string_view, 3> kLogLossNames = {"ring", "sink", "rate"};
 
-// A record in the forms that sinks write, each made once and only where one wants it.
+// A record in the forms that sinks write. Each form is made once, and only if a sink wants it.
 class FlowLogLine {
  public:
   explicit FlowLogLine(const FlowLogRecord& record) : record_(record) {}
 
   const FlowLogRecord& record() const { return record_; }
   const nlohmann::ordered_json& json();
-  const std::string& text();   // with its end
-  const std::string& ipfix();  // IpfixRecord
+  const std::string& text();   // with its newline
+  const std::string& ipfix();  // made by IpfixRecord
 
  private:
   const FlowLogRecord& record_;
@@ -49,16 +49,16 @@ class FlowLogLine {
   std::string ipfix_;
 };
 
-// Records added up: those that are alike in some fields become one line.
+// Adds up records: records with equal values in some fields become one line.
 class FlowLogSums {
  public:
   using Json = nlohmann::ordered_json;
-  static constexpr std::size_t kMostSums = 65536;  // what is beyond is one line without those fields
+  static constexpr std::size_t kMostSums = 65536;  // records beyond that become one line without those fields
 
   explicit FlowLogSums(const FlowLogSinkSettings& settings) : settings_(settings) {}
 
   void Add(FlowLogLine& line);
-  // Calls write(Json line) for each sum, and begins anew.
+  // Calls write(Json line) for each sum, and begins again from zero.
   void Take(std::uint64_t unix_ns, const std::function<void(Json line)>& write);
   std::size_t size() const { return sums_.size(); }
 
@@ -75,11 +75,11 @@ class FlowLogSums {
   Json LineOf(const Sum& sum, std::uint64_t unix_ns) const;
 
   const FlowLogSinkSettings& settings_;
-  std::unordered_map<std::string, Sum> sums_;  // by the text of the fields
+  std::unordered_map<std::string, Sum> sums_;  // the key is the text of the fields
   Sum rest_;
 };
 
-// So many lines a second, up to a second's at once.
+// A limit of lines a second. Up to one second's lines may come at once.
 class LineRate {
  public:
   using Clock = std::chrono::steady_clock;
@@ -92,10 +92,10 @@ class LineRate {
   Clock::time_point time_;
 };
 
-// The same for each policy that decided a record. A record that two decided is one of both.
+// The same limit for each policy that decided a record. A record that two policies decided counts for both.
 class PolicyRates {
  public:
-  static constexpr std::size_t kMost = 65536;  // policies; the others have one rate together
+  static constexpr std::size_t kMost = 65536;  // policies; all further ones share one limit
 
   bool Take(const FlowLogRecord& record, LineRate::Clock::time_point now, double rate);
 
@@ -115,12 +115,12 @@ class FlowLogSink {
 
   const FlowLogSinkSettings& settings() const { return settings_; }
   bool WantsEnds() const { return settings_.only != FlowLogOnly::kDenied; }
-  // Writes it, adds it up or loses it, where it is wanted.
+  // Writes the record, adds it up or loses it, if the sink wants it.
   void Take(FlowLogLine& line, Clock::time_point now);
   void Lose(LogLoss cause, std::uint64_t count);
-  // A few times a second: what is due, and what is to be said.
+  // Call it a few times a second. Does what is due, and says what the log should hear.
   void Tend(Clock::time_point now, const Say& say);
-  // Writes what was added up, and what waits.
+  // Writes the sums, and what waits.
   void Finish(const Say& say);
 
   // Any thread.
@@ -139,7 +139,7 @@ class FlowLogSink {
 
   const FlowLogSinkSettings settings_;
   FlowLogFilter filter_;
-  FlowLogFilter filter_without_ends_;  // of these, the conditions that ask no end
+  FlowLogFilter filter_without_ends_;  // the conditions of filter_ that ask about no end
   const std::unique_ptr<LogSink> out_;
   FlowLogSums sums_;
   Clock::time_point sums_due_;
@@ -147,10 +147,10 @@ class FlowLogSink {
   LineRate rate_;
   PolicyRates policy_rates_;
   std::array<std::uint64_t, kLogLossNames.size()> untold_{};
-  std::uint64_t told_ = 0;        // losses, to a collector
-  Clock::time_point tell_again_;  // ... without another one
+  std::uint64_t told_ = 0;        // losses that a collector was told
+  Clock::time_point tell_again_;  // ... and when to tell it again, even without a new loss
   std::uint64_t taken_ = 0;       // lines that `out_` took since they were counted
-  std::string said_;              // the problem that the log has heard of
+  std::string said_;              // the last problem that was logged
   Counter lines_;
   std::array<Counter, kLogLossNames.size()> lost_;
 };

@@ -21,7 +21,7 @@ constexpr std::size_t kSetHeader = 4;
 constexpr std::uint32_t kAntrea = 56506;
 constexpr std::uint32_t kReverse = 29305;
 constexpr std::uint16_t kVariable = 65535;
-constexpr std::size_t kIpfixNameBytes = 253;  // a Kubernetes name has no more; one byte tells the length
+constexpr std::size_t kIpfixNameBytes = 253;  // no Kubernetes name is longer; one byte holds the length
 constexpr std::uint64_t kNsInMs = 1'000'000;
 constexpr std::uint8_t kInitiator = 1;  // the source opened the flow
 
@@ -30,8 +30,8 @@ constexpr std::uint16_t kFlowIpv4 = 256;
 constexpr std::uint16_t kFlowIpv6 = 257;
 constexpr std::uint16_t kDenyIpv4 = 258;
 constexpr std::uint16_t kDenyIpv6 = 259;
-constexpr std::uint16_t kDenyOfRule = 260;  // whose ends are not known
-constexpr std::uint16_t kNotSent = 261;     // of the exporting process
+constexpr std::uint16_t kDenyOfRule = 260;  // its ends are unknown
+constexpr std::uint16_t kNotSent = 261;     // about the exporting process
 
 struct Element {
   std::uint16_t id;
@@ -40,12 +40,12 @@ struct Element {
 };
 
 constexpr Element kIpv4Ends[] = {{8, 4}, {12, 4}};           // sourceIPv4Address, destinationIPv4Address
-constexpr Element kIpv6Ends[] = {{27, 16}, {28, 16}};        // the same of IPv6
+constexpr Element kIpv6Ends[] = {{27, 16}, {28, 16}};        // the same for IPv6
 constexpr Element kTransport[] = {{7, 2}, {11, 2}, {4, 1}};  // ports, protocolIdentifier
 // flowStartMilliseconds, flowEndMilliseconds, flowEndReason, firewallEvent
 constexpr Element kTimes[] = {{152, 8}, {153, 8}, {136, 1}, {233, 1}};
-constexpr Element kCounts[] = {{86, 8}, {85, 8}, {2, 8}, {1, 8}};  // packets, octets: in all, since the last record
-// biflowDirection, and the same counts of what the destination sent (RFC 5103).
+constexpr Element kCounts[] = {{86, 8}, {85, 8}, {2, 8}, {1, 8}};  // packets, octets: in total, since the last record
+// biflowDirection, and the same counts for what the destination sent (RFC 5103).
 constexpr Element kReply[] = {{239, 1}, {86, 8, kReverse}, {85, 8, kReverse}, {2, 8, kReverse}, {1, 8, kReverse}};
 constexpr Element kPods[] = {{101, kVariable, kAntrea}, {100, kVariable, kAntrea}, {104, kVariable, kAntrea},  // source
                              {103, kVariable, kAntrea}, {102, kVariable, kAntrea}, {105, kVariable, kAntrea},
@@ -75,7 +75,7 @@ std::vector<Element> ElementsOf(std::uint16_t number) {
   return elements;
 }
 
-// Numbers go in network order.
+// Appends a number in network order.
 template <typename Number>
 void Put(std::string& out, Number number) {
   for (std::size_t i = sizeof number; i-- > 0;) out += static_cast<char>(static_cast<std::uint64_t>(number) >> (8 * i));
@@ -104,7 +104,7 @@ std::uint8_t EndReasonOf(const FlowLogRecord& record) {
 // firewallEvent: deleted, denied, update.
 std::uint8_t EventOf(const FlowLogRecord& record) { return record.is_deny ? 3 : record.is_live ? 5 : 2; }
 
-// flowType: within a node, between nodes, to and from what is no pod.
+// flowType: within a node, between nodes, to or from an end that is not a pod.
 std::uint8_t TypeOf(const FlowLogOwner* source, const FlowLogOwner* destination) {
   if (source != nullptr && destination != nullptr) return source->node == destination->node ? 1 : 2;
   return source != nullptr ? 3 : destination != nullptr ? 4 : 0;
@@ -226,7 +226,7 @@ std::string IpfixMessages::Templates(std::uint32_t unix_s) const {
   Put(sets, std::uint16_t{0});
   Put(sets, kNotSent);
   Put(sets, static_cast<std::uint16_t>(std::size(kNotSentElements)));
-  Put(sets, std::uint16_t{1});  // how many of them are the scope
+  Put(sets, std::uint16_t{1});  // the number of scope fields
   for (const Element& element : kNotSentElements) PutElement(sets, element);
   PatchLength(sets, options);
   return Message(unix_s, sequence_, domain_, sets);

@@ -22,13 +22,13 @@ namespace {
 
 using IpfixClock = std::chrono::steady_clock;
 
-constexpr std::size_t kMostDatagram = 1400;  // the templates fit, and no path splits it
+constexpr std::size_t kMostDatagram = 1400;  // the templates fit, and no path fragments it
 constexpr std::size_t kMostTcpMessage = std::size_t{16} << 10;
-constexpr std::size_t kMostWaitingBytes = std::size_t{1} << 20;  // for a collector that is slow
+constexpr std::size_t kMostWaitingBytes = std::size_t{1} << 20;  // for a slow collector
 constexpr std::chrono::seconds kBetweenConnects(1);
-constexpr std::chrono::seconds kTemplatesAgain(60);  // over UDP, a collector may have missed them, or be another
+constexpr std::chrono::seconds kTemplatesAgain(60);  // over UDP, a collector may have missed them, or may be a new one
 
-constexpr std::chrono::seconds kSureAgain(5);  // without a refusal
+constexpr std::chrono::seconds kSureAgain(5);  // time without a refusal
 
 std::uint32_t UnixSeconds() {
   return static_cast<std::uint32_t>(std::chrono::system_clock::now().time_since_epoch() / std::chrono::seconds(1));
@@ -41,7 +41,7 @@ class IpfixSink final : public LogSink {
   ~IpfixSink() override { Close(); }
 
   bool Write(std::string_view record) override {
-    if (!IsOpen()) return false;  // the problem says why
+    if (!IsOpen()) return false;  // problem() says why
     if (!messages_.Fits(record, MostMessage()) && !messages_.IsEmpty()) Post();
     if (waiting_bytes_ > kMostWaitingBytes) return Fail(name_ + ": the collector is too slow");
     messages_.Add(record);
@@ -62,7 +62,7 @@ class IpfixSink final : public LogSink {
 
   std::size_t MostMessage() const { return place_.is_udp ? kMostDatagram : kMostTcpMessage; }
 
-  // Into the queue; templates before it where they are due.
+  // Appends the message to the queue, with templates before it if they are due.
   void Post() {
     const auto now = IpfixClock::now();
     if (now >= templates_due_) {
@@ -91,7 +91,7 @@ class IpfixSink final : public LogSink {
       waiting_bytes_ -= first.bytes.size();
       sent_ = 0;
       waiting_.pop_front();
-      // Over UDP, a collector that is gone refuses now and then.
+      // Over UDP, a collector that is gone refuses only now and then.
       if (!problem().empty() && (!place_.is_udp || IpfixClock::now() - refused_ > kSureAgain)) Succeed();
     }
   }
@@ -131,8 +131,8 @@ class IpfixSink final : public LogSink {
     return sizeof ipv6;
   }
 
-  // Over UDP, the error is of a datagram before: only it is known to be lost, and the socket stays good. Over TCP, all
-  // that waits is lost with the connection.
+  // Over UDP, the error is about an earlier datagram: only that one is known to be lost, and the socket stays usable.
+  // Over TCP, everything that waits is lost with the connection.
   void Lost(int error) {
     Fail(name_ + ": " + std::strerror(error) + "; whoever collects listens there");
     if (place_.is_udp && fd_ >= 0) {
@@ -140,7 +140,7 @@ class IpfixSink final : public LogSink {
       LoseLater(waiting_.front().flows);
       waiting_bytes_ -= waiting_.front().bytes.size();
       waiting_.pop_front();
-      templates_due_ = {};  // whoever comes back has none
+      templates_due_ = {};  // the next collector has no templates
       return;
     }
     std::uint64_t flows = messages_.flows();
@@ -161,7 +161,7 @@ class IpfixSink final : public LogSink {
   IpfixMessages messages_;
   std::deque<Message> waiting_;
   std::size_t waiting_bytes_ = 0;
-  std::size_t sent_ = 0;  // of the first of them
+  std::size_t sent_ = 0;  // bytes of the first of them
   int fd_ = -1;
   IpfixClock::time_point try_again_;
   IpfixClock::time_point templates_due_;

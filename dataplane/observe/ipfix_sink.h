@@ -1,4 +1,4 @@
-// A collector of IPFIX, over UDP or TCP. Records are what IpfixRecord makes.
+// Sends to an IPFIX collector, over UDP or TCP. IpfixRecord makes the records.
 #ifndef SLUICE_DATAPLANE_OBSERVE_IPFIX_SINK_H_
 #define SLUICE_DATAPLANE_OBSERVE_IPFIX_SINK_H_
 
@@ -9,7 +9,7 @@
 
 namespace sluice {
 
-// Requires "ipfix:udp:ADDRESS:PORT" or "ipfix:tcp:ADDRESS:PORT" that CheckLogPlace takes. Opens nothing.
+// Requires "ipfix:udp:ADDRESS:PORT" or "ipfix:tcp:ADDRESS:PORT" that CheckLogPlace accepts. Opens nothing.
 std::unique_ptr<LogSink> MakeIpfixSink(const std::string& to);
 
 }  // namespace sluice

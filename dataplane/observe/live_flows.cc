@@ -14,14 +14,14 @@ std::size_t LiveFlows::HashId::operator()(const Id& id) const noexcept {
   return (hash(id.source.address) * 31 + hash(id.destination.address)) ^ (ports * 0x9e3779b97f4a7c15u);
 }
 
-// The end of a flow may still be in a worker's ring: what was told of it is kept for a round more.
+// The end of a flow may still be in a worker's ring, so what was told of it is kept for one more round.
 void LiveFlows::Gather(const std::vector<Observation>& workers) {
   ++round_;
   due_.clear();
   next_ = 0;
   for (const Observation& worker : workers) {
     worker.reader.ForEachFlow([&](const FlowView& flow) {
-      if (flow.state == FlowState::kCut) return;  // its end was told
+      if (flow.state == FlowState::kCut) return;  // its end has a record
       const auto known = told_.find(IdOf(flow));
       if (known != told_.end()) known->second.round = round_;
       const std::uint64_t told = known == told_.end() ? 0 : known->second.traffic.all.packets;
@@ -39,7 +39,7 @@ std::span<const LiveFlow> LiveFlows::TakeDue(std::size_t most) {
   return taken;
 }
 
-// A new connection of the same ends began to count anew.
+// A new connection between the same ends counts from zero again.
 ToldTraffic LiveFlows::Tell(const FlowView& flow) {
   auto known = told_.find(IdOf(flow));
   if (known == told_.end()) {

@@ -1,6 +1,6 @@
-// Flows that live, for the flow log: which of them are to be told, and what of them was told before.
+// Live flows, for the flow log: which of them are due for a record, and what earlier records told of them.
 //
-// Of the flow log's thread.
+// Used by the flow log's thread.
 #ifndef SLUICE_DATAPLANE_OBSERVE_LIVE_FLOWS_H_
 #define SLUICE_DATAPLANE_OBSERVE_LIVE_FLOWS_H_
 
@@ -15,7 +15,7 @@
 
 namespace sluice {
 
-// What was told of a flow, in both directions, and of that what came in reply.
+// What records told of a flow: both directions together, and the share that came in reply.
 struct ToldTraffic {
   FlowTraffic all;
   FlowTraffic reply;
@@ -29,18 +29,18 @@ struct LiveFlow {
 
 class LiveFlows {
  public:
-  // Told at a time; of the others, the end is told alone.
+  // Live flows that have records; any further flow has only a record of its end.
   static constexpr std::size_t kMost = 262'144;
 
   explicit LiveFlows(std::size_t most = kMost) : most_(most) {}
 
-  // Looks at all flows. Those that had packets since they were told are due.
+  // Looks at all flows. A flow that had packets since its last record is due.
   void Gather(const std::vector<Observation>& workers);
-  // Up to `most` of those that are due. The next call may overwrite them.
+  // Returns up to `most` of the flows that are due. The next call may overwrite them.
   std::span<const LiveFlow> TakeDue(std::size_t most);
-  // What was told of a flow before; what it is now counts as told.
+  // Returns what earlier records told of the flow. From now on, its present counts are told.
   ToldTraffic Tell(const FlowView& flow);
-  // What was told of a flow that ended.
+  // Returns what records told of an ended flow, and forgets it.
   ToldTraffic Forget(const FlowView& flow);
 
  private:
@@ -67,7 +67,7 @@ class LiveFlows {
   const std::size_t most_;
   std::unordered_map<Id, Told, HashId> told_;
   std::vector<LiveFlow> due_;
-  std::size_t next_ = 0;  // of due_
+  std::size_t next_ = 0;  // in due_
   std::uint64_t round_ = 0;
 };
 

@@ -22,14 +22,14 @@ using SinkClock = std::chrono::steady_clock;
 
 constexpr std::string_view kFile = "file:";
 constexpr std::string_view kUnix = "unix:";
-constexpr std::size_t kMostWaiting = std::size_t{1} << 20;  // bytes for a reader that is slow
+constexpr std::size_t kMostWaiting = std::size_t{1} << 20;  // bytes for a slow reader
 constexpr std::chrono::seconds kBetweenTries(1);
 
 std::uint64_t CountLines(std::string_view text) {
   return static_cast<std::uint64_t>(std::count(text.begin(), text.end(), '\n'));
 }
 
-// Lines are written some at a time, as a call for each costs as much as to make it.
+// Lines are written several at a time, as a system call for each would cost as much as making the line.
 class FileSink final : public LogSink {
  public:
   FileSink(std::string path, const Rotation& rotation)
@@ -48,7 +48,7 @@ class FileSink final : public LogSink {
  private:
   static constexpr std::uint64_t kMostUnwritten = std::uint64_t{64} << 10;
 
-  // A full disk is not asked for each line.
+  // While the disk is full, it is not tried again for each line.
   bool TryAgain(std::string_view line) {
     if (SinkClock::now() < try_again_) return false;
     std::size_t taken = 0;
@@ -73,11 +73,11 @@ class FileSink final : public LogSink {
   SinkClock::time_point try_again_;
 };
 
-// Bytes for a descriptor that may take none: they wait, bounded, and lines come whole.
+// Writes to a descriptor that may not be ready. Bytes wait, within a bound, and lines are written whole.
 class WaitingSink : public LogSink {
  public:
   bool Write(std::string_view line) override {
-    if (!IsOpen()) return false;  // the problem says why
+    if (!IsOpen()) return false;  // problem() says why
     if (waiting_.size() > kMostWaiting) Send();
     if (waiting_.size() > kMostWaiting) return Fail("whoever reads it is too slow");
     waiting_ += line;
@@ -89,9 +89,9 @@ class WaitingSink : public LogSink {
   void Finish() override { Tend(); }
 
  protected:
-  // Opens it where that is due.
+  // Whether it is open. Opens it if that is due.
   virtual bool IsOpen() = 0;
-  // Bytes that were taken; -1 and errno.
+  // Returns the number of bytes that were taken, or -1 and errno.
   virtual ssize_t SendSome(const char* bytes, std::size_t count) = 0;
   virtual void Lost(int error) = 0;
 
@@ -119,16 +119,16 @@ class WaitingSink : public LogSink {
 class StandardOutput final : public WaitingSink {
  private:
   bool IsOpen() override { return !broken_; }
-  // Others may share the descriptor, so it stays as it is: bytes are given only where they are taken at once.
+  // Others may share the descriptor, so its flags stay unchanged: bytes are written only if they are taken at once.
   ssize_t SendSome(const char* bytes, std::size_t count) override {
     pollfd wait{STDOUT_FILENO, POLLOUT, 0};
     if (poll(&wait, 1, 0) <= 0) {
       errno = EAGAIN;
       return -1;
     }
-    return write(STDOUT_FILENO, bytes, std::min(count, std::size_t{PIPE_BUF}));  // a pipe that is ready takes as many
+    return write(STDOUT_FILENO, bytes, std::min(count, std::size_t{PIPE_BUF}));  // a pipe that is ready takes that many
   }
-  // For good: nobody can open it again.
+  // Lost for good: nobody can open it again.
   void Lost(int error) override {
     broken_ = true;
     Fail(std::string("standard output: ") + std::strerror(error));

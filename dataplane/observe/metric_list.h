@@ -1,4 +1,4 @@
-// Every metric of sluiced: one list, out of which come the text for Prometheus and the table of docs/metrics.md.
+// Every metric of sluiced, in one list. The text for Prometheus and the table of docs/metrics.md are made from it.
 #ifndef SLUICE_DATAPLANE_OBSERVE_METRIC_LIST_H_
 #define SLUICE_DATAPLANE_OBSERVE_METRIC_LIST_H_
 

@@ -19,7 +19,7 @@ namespace sluice {
 namespace {
 
 constexpr double kNsPerSecond = 1e9;
-// Names come from senders. Prometheus refuses a whole scrape for one byte that is no UTF-8.
+// Names come from senders. Prometheus refuses a whole scrape for one byte that is not UTF-8.
 constexpr std::size_t kLabelBytes = 1024;
 
 class Page {
@@ -190,7 +190,7 @@ void AddFlowLog(const std::vector<FlowLog::SinkCounts>& sinks, Page& page) {
   }
 }
 
-// What those miss that look at drops, packets and flows as they come.
+// Adds what clients miss that watch drops, packets or flows.
 void AddLookers(const MetricsInput& input, Page& page) {
   std::uint64_t drops = 0, captures = 0;
   for (const Observation& worker : input.workers) {

@@ -1,4 +1,4 @@
-// What sluiced tells Prometheus: made when it is asked for, out of what is counted anyway.
+// The metrics of sluiced for Prometheus. The text is made on request, from counters that exist anyway.
 #ifndef SLUICE_DATAPLANE_OBSERVE_METRICS_H_
 #define SLUICE_DATAPLANE_OBSERVE_METRICS_H_
 
@@ -35,7 +35,7 @@ struct PolicyFacts {
   std::size_t endpoints = 0;
 };
 
-// What is known of the names that rules ask for.
+// Facts about the learnt names that rules ask for.
 struct NameTotals {
   std::uint64_t patterns = 0;
   std::uint64_t names = 0;
@@ -60,22 +60,22 @@ struct MetricsInput {
   CompileLimits limits;
   const StepTimes* steps = nullptr;
   std::vector<FlowLog::SinkCounts> flow_log;
-  std::optional<std::uint64_t> history_lost;  // flows that ended and that the history lacks; nothing: there is none
-  std::uint64_t drops_not_shown = 0;          // to those that watch drops
+  std::optional<std::uint64_t> history_lost;  // ended flows that the history lacks; nothing: there is no history
+  std::uint64_t drops_not_shown = 0;          // to clients that watch drops
   std::size_t staged_policies = 0;
   bool staged_refused = false;
   StagedTotals staged;
-  std::uint64_t staged_silent_pods = 0;     // those of which nothing was seen since
+  std::uint64_t staged_silent_pods = 0;     // pods without traffic since then
   std::int64_t certificate_end_unix_s = 0;  // 0: there is none
 };
 
 // Any thread.
 class Metrics {
  public:
-  // At most so many policies have series of their own.
+  // `policies`: how many policies have series of their own, at most.
   explicit Metrics(std::size_t policies) : totals_(policies) {}
 
-  // The text format, version 0.0.4. Requires a table, and steps.
+  // Returns the text format, version 0.0.4. Requires a table, and steps.
   std::string Text(const MetricsInput& input);
 
  private:
@@ -83,7 +83,7 @@ class Metrics {
   PolicyTotals totals_;
 };
 
-// The table of docs/metrics.md: name, type, labels, meaning.
+// Returns the table of docs/metrics.md: name, type, labels, meaning.
 std::string MetricsReference();
 
 }  // namespace sluice

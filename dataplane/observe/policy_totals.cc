@@ -4,11 +4,11 @@
 
 namespace sluice {
 
-// All rules of the epoch, those of policies that are gone included: within an epoch no count falls.
+// Counts all rules of the epoch, including rules of policies that are gone: within an epoch no count falls.
 std::map<PolicyTotals::Key, PolicyTotal> PolicyTotals::Counted(const Table& table,
                                                                const std::vector<Observation>& workers) const {
   std::map<Key, PolicyTotal> counted;
-  auto last = counted.end();  // rules of one policy mostly come together
+  auto last = counted.end();  // rules of one policy are mostly adjacent
   for (RuleId id = 1; id < table.rule_limit(); ++id) {
     PolicyTotal hits;
     for (const Observation& worker : workers) {
@@ -50,7 +50,7 @@ void PolicyTotals::Update(const Table& table, const std::vector<Observation>& wo
     if (since.packets == 0) continue;
     bool shown = shown_.contains(policy);
     if (!shown && is_in_force(policy)) {
-      // Once folded, always folded: what a policy's own series would begin with is in the others' already.
+      // Once folded, a policy stays folded: the folded totals already hold the beginning of its own series.
       shown = shown_.size() < most_ && !folded_.contains(policy);
       (shown ? shown_ : folded_).insert(policy);
     }

@@ -1,7 +1,7 @@
-// What each policy decided since start, for counters that must never fall: rules' counters begin anew with an epoch,
+// What each policy decided since start, for counters that must never fall. Rules' counters begin anew with an epoch,
 // and there are more policies than a time series database wants series.
 //
-// One thread at a time.
+// One thread at a time may use it.
 #ifndef SLUICE_DATAPLANE_OBSERVE_POLICY_TOTALS_H_
 #define SLUICE_DATAPLANE_OBSERVE_POLICY_TOTALS_H_
 
@@ -26,18 +26,18 @@ struct PolicyTotal {
 
 class PolicyTotals {
  public:
-  // (policy, tier, direction, action); an empty policy: all that are folded.
+  // (policy, tier, direction, action). The empty policy stands for all policies that are folded.
   using Key = std::tuple<std::string, Tier, Direction, Action>;
   using IsInForce = std::function<bool(const std::string& policy)>;
 
-  // At most so many policies have totals of their own, in the order in which they were first hit.
+  // `most`: how many policies have totals of their own, in the order in which they were first hit.
   explicit PolicyTotals(std::size_t most) : most_(most) {}
 
-  // Takes in what the workers counted. Policies that are not in force any more give up their totals, and their places.
+  // Adds what the workers counted. Policies that are no longer in force give up their totals and their places.
   void Update(const Table& table, const std::vector<Observation>& workers, const IsInForce& is_in_force);
 
   const std::map<Key, PolicyTotal>& totals() const { return totals_; }
-  // Policies in force that were hit and have no totals of their own.
+  // The number of policies in force that were hit and have no totals of their own.
   std::size_t folded() const { return folded_.size(); }
 
  private:

@@ -14,13 +14,13 @@
 namespace sluice {
 namespace {
 
-// Names of pods and policies are in it.
+// The file has names of pods and policies in it.
 constexpr mode_t kMode = 0640;
 constexpr std::chrono::seconds kBetweenLooks(1);
 
 std::string Errno(const std::string& path) { return path + ": " + std::strerror(errno); }
 
-// `from` is gone once `to` holds all of it. Empty, or why it is not.
+// Removes `from` once `to` holds all of it. Returns an empty text, or the reason for failure.
 std::string Compress(const std::string& from, const std::string& to) {
   const int in = open(from.c_str(), O_RDONLY | O_CLOEXEC);
   if (in < 0) return Errno(from);
@@ -70,7 +70,7 @@ std::string RotatingFile::Open() {
   return "";
 }
 
-// logrotate and its like rename it, and expect that a new one comes.
+// logrotate and similar programs rename the file, and expect a new one.
 bool RotatingFile::WasTakenAway() const {
   struct stat ours {};
   struct stat named {};
@@ -90,7 +90,7 @@ std::string RotatingFile::Rotate() {
   }
   const std::string plain = path_ + ".1";
   if (rename(path_.c_str(), plain.c_str()) != 0) return Errno(path_);
-  // Where there is no room for the compressed one, the plain one stays: it goes when it is replaced.
+  // If there is no room for the compressed file, the plain one stays until it is replaced.
   if (gzip_) Compress(plain, NameOf(1));
   return Open();
 }

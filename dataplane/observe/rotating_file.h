@@ -1,7 +1,7 @@
-// A file that lines are appended to, and that makes room for the next one when it is large: PATH becomes PATH.1 (or
-// PATH.1.gz), PATH.1 becomes PATH.2, and what is too old goes.
+// A file to which lines are appended. When it is large, it makes room for the next one: PATH becomes PATH.1 (or
+// PATH.1.gz), PATH.1 becomes PATH.2, and files that are too old are removed.
 //
-// One thread. A line is in the file whole or not at all, also where the disk is full.
+// Used by one thread. A line is in the file whole or not at all, even if the disk is full.
 #ifndef SLUICE_DATAPLANE_OBSERVE_ROTATING_FILE_H_
 #define SLUICE_DATAPLANE_OBSERVE_ROTATING_FILE_H_
 
@@ -15,14 +15,14 @@ namespace sluice {
 
 class RotatingFile {
  public:
-  // Opens nothing. `kept`: how many of before are kept; 0: none.
+  // Opens nothing. `kept`: how many older files are kept; 0: none.
   RotatingFile(std::string path, std::uint64_t most_bytes, std::uint32_t kept, bool gzip);
   ~RotatingFile();
   RotatingFile(const RotatingFile&) = delete;
   RotatingFile& operator=(const RotatingFile&) = delete;
 
-  // Lines, each with its end. Opens the file where it is not, or where another program took it away. Empty, or why the
-  // lines are not there, but for the first `taken` bytes of them: those that found room.
+  // Appends lines, each with its newline. Opens the file if it is not open, or if another program took it away. Returns
+  // an empty text, or why the lines were not all written: then only the first `taken` bytes found room.
   std::string Append(std::string_view lines, std::size_t& taken);
 
  private:

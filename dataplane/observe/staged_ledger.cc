@@ -34,7 +34,7 @@ std::vector<TableRule> RulesOf(const Table* table, std::uint64_t epoch, RuleId e
   return rules;
 }
 
-// What makes two differences different.
+// Everything that tells two differences apart.
 std::string KeyOf(const StagedDifference& difference) {
   std::string key;
   const auto add = [&key](const std::string& part) {
@@ -179,7 +179,7 @@ void StagedLedger::Collect(const std::vector<Observation>& workers) {
     if (asked_[i] && halves.IsTurned()) {
       asked_[i] = false;
       halves.Take([&](StagedJudge::Half& half) {
-        // Taken after the half, it is no older than any table that the half names.
+        // The table is read after the half was taken, so it is no older than any table that the half names.
         const auto table = names_.table();
         Begin(*table);
         Take(*table, half);
@@ -214,7 +214,7 @@ void StagedLedger::CollectLast(const std::vector<Observation>& workers) {
   while (SaveSome()) continue;
 }
 
-// Where something else is staged than what this is of.
+// Begins anew, if something else is staged than what the ledger is about.
 void StagedLedger::Begin(const Table& table) {
   const std::uint64_t staging = table.staged() == nullptr ? 0 : table.staging();
   {
@@ -301,7 +301,7 @@ void StagedLedger::JudgeAgain(const Table& table) {
   Settle(table, some);
 }
 
-// Only of ends that are whose they were: what a pod that is gone did says what the next one may do.
+// Judges only pairs whose ends have the same owners: what a pod did that is gone says nothing about the next pod.
 void StagedLedger::Settle(const Table& table, std::span<const StagedDifference> differences) {
   std::vector<IpAddress> addresses;
   for (const StagedDifference& difference : differences) {
@@ -338,8 +338,8 @@ void StagedLedger::Settle(const Table& table, std::span<const StagedDifference> 
   }
 }
 
-// A file of another version, of what is staged no more, or without its end, is none. A line each: what it is of, the
-// pairs, the pods, and the totals as the end.
+// Does not use a file of another version, about something that is no longer staged, or without its end. The file has
+// one line each for: what it is about, each pair, each pod, and the totals as the end.
 void StagedLedger::Load(std::uint64_t staging) {
   if (file_.empty()) return;
   std::ifstream file(file_);
@@ -369,7 +369,7 @@ void StagedLedger::Load(std::uint64_t staging) {
       }
     }
   } catch (const std::exception&) {
-    // It is nothing that this version wrote: what is seen from now on counts.
+    // This version did not write it: only what is seen from now on counts.
   }
 }
 

@@ -1,6 +1,6 @@
-// How long the steps took that bring policy into force, as cumulative histograms, and how the batches ended.
+// How long the steps took that bring policy into force, as cumulative histograms, and how batches ended.
 //
-// One thread adds; any thread reads. What is read of one step may be a moment older than what is read of another.
+// One thread adds; any thread reads. The numbers of one step may be a moment older than those of another.
 #ifndef SLUICE_DATAPLANE_OBSERVE_STEP_TIMES_H_
 #define SLUICE_DATAPLANE_OBSERVE_STEP_TIMES_H_
 
@@ -17,15 +17,15 @@ enum class PolicyStep : std::uint8_t {
   kDecode,   // from messages to resolved policy
   kCompile,  // from resolved policy to a table
   kPublish,  // until every worker may use the table
-  kKeep,     // until the state file holds it, or it is known that it will not
-  kInForce,  // all that is before every worker may use it; of manifests, without reading them
+  kKeep,     // until the state file holds it, or is known not to
+  kInForce,  // everything before every worker may use it; for manifests, without reading them
 };
 inline constexpr std::array<std::string_view, 5> kPolicyStepNames = {"decode", "compile", "publish", "keep",
                                                                      "in_force"};
 
 class StepTimes {
  public:
-  // Upper bounds in seconds; what is longer counts in the sum and the count alone.
+  // Upper bounds in seconds. Longer times count only in the sum and the count.
   static constexpr std::array<double, 16> kBounds = {0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02,
                                                      0.05,   0.1,    0.2,    0.5,   1,     2,     5,    10};
 
@@ -39,14 +39,14 @@ class StepTimes {
   void CountApplied() { applied_.Add(1); }
   void CountRefused() { refused_.Add(1); }
 
-  // How many took no longer than that bound; with kBounds.size(): how many there were.
+  // How many took no longer than that bound. With kBounds.size(): how many there were.
   std::uint64_t CountUpTo(PolicyStep step, std::size_t bound) const {
     std::uint64_t count = 0;
     for (std::size_t i = 0; i <= bound; ++i) count += steps_[static_cast<std::size_t>(step)].buckets[i].value();
     return count;
   }
-  // So long, or shorter, took this share of them: as far as the bounds tell, in between by proportion. 0: there were
-  // none; above the last bound: that bound.
+  // The time within which this share of them ended, interpolated between two bounds in proportion. 0 if there were
+  // none. Above the last bound: that bound.
   std::uint64_t QuantileNs(PolicyStep step, double share) const {
     const double wanted = share * static_cast<double>(CountUpTo(step, kBounds.size()));
     double below = 0;

@@ -7,7 +7,7 @@
 namespace sluice {
 namespace {
 
-// What copying an object costs, an endpoint being 1: a slice is to take about the same time whatever it holds.
+// The cost of copying an object, where an endpoint costs 1: every slice should take about the same time.
 std::size_t Cost(const Node& node) { return 1 + node.addresses.size() / 16; }
 std::size_t Cost(const Group& group) { return 1 + group.blocks.size() / 8; }
 std::size_t Cost(const Endpoint&) { return 1; }
@@ -15,10 +15,10 @@ std::size_t Cost(const Section& section) { return 1 + section.rules.size() / 4; 
 
 void Spend(std::size_t& budget, std::size_t cost) { budget -= std::min(budget, cost); }
 
-// Appends what `to` lacks of `from`, as far as the budget goes.
+// Appends the part of `from` that `to` lacks, as far as the budget goes.
 template <typename T, typename Copy>
 void Append(const std::vector<T>& from, std::vector<T>& to, std::size_t& budget, Copy copy) {
-  // Room for those that come meanwhile: to move all would take longer than a slice may.
+  // Leaves room for objects that come meanwhile: moving everything would take longer than a slice may.
   if (to.capacity() < from.size()) to.reserve(from.size() + from.size() / 8 + 64);
   while (budget != 0 && to.size() < from.size()) {
     to.push_back(copy(from[to.size()]));
@@ -60,7 +60,7 @@ void PolicyCopier::OnUpdate(const PolicyChange& change) {
   for (const Section& section : change.sections_came) policies_.insert(section.policy);
 }
 
-// By content: the copy has numbers of its own, and no set that nobody has.
+// Copies a set by content: the copy has its own numbers, and no set that nothing uses.
 IdSetId PolicyCopier::CopySet(const ResolvedPolicy& policy, IdSetId set, std::size_t& budget) {
   if (set >= set_numbers_.size()) set_numbers_.resize(policy.member_sets.SetCount(), kNotCopied);
   IdSetId& number = set_numbers_[set];
@@ -81,7 +81,7 @@ bool PolicyCopier::CopyNext(const ResolvedPolicy& policy, std::size_t budget) {
   });
   if (!all_sections_) {
     auto section = policy.sections.After(last_policy_);
-    // A policy's sections are copied together, however many.
+    // All sections of a policy are copied together, however many there are.
     while (section != policy.sections.end() && (budget != 0 || section->policy == last_policy_)) {
       last_policy_ = section->policy;
       copy_.sections.push_back(*section++);
@@ -113,7 +113,7 @@ bool PolicyCopier::Step(const ResolvedPolicy& policy) {
   const std::size_t budget = tries_ < kTries ? kSlice : std::numeric_limits<std::size_t>::max();
   if (!CopyNext(policy, budget)) return false;
   complete_ = CopyChanged(policy, budget);
-  // Few as a rule, and all of one moment.
+  // These are few as a rule, and all from one moment.
   if (complete_) copy_.staged = policy.staged;
   if (!complete_) ++tries_;
   return complete_;

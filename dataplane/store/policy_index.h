@@ -1,4 +1,4 @@
-// What readers of the policy in force ask by address, and how much of it there is; kept in step with each change.
+// Answers readers' questions about the policy in force: who has an address, how much there is. Follows each change.
 //
 // The store's writer changes it, under the store's lock.
 #ifndef SLUICE_DATAPLANE_STORE_POLICY_INDEX_H_
@@ -22,7 +22,7 @@ class PolicyIndex {
   // `policy` after `change` was applied to it.
   void Follow(const ResolvedPolicy& policy, const PolicyChange& change);
 
-  // The endpoint that has the address.
+  // Returns the endpoint that has the address.
   std::optional<EndpointId> OwnerOf(const IpAddress& address) const;
   std::size_t endpoint_count() const { return endpoint_count_; }
   std::size_t policy_count() const { return policy_count_; }

@@ -32,7 +32,7 @@ Diagnostic NumbersUsedUp() {
   return diagnostic;
 }
 
-// Adds the policy of these sections, where its sender holds it back.
+// Adds the policy of these sections, if its sender holds it back.
 template <typename Sections>
 void AddHeld(const Sections& sections, std::map<std::string, std::string>* held) {
   for (const Section& section : sections) {
@@ -66,13 +66,13 @@ void PolicyIntake::PublishTimed(std::shared_ptr<const Table> table) {
   const std::uint64_t generation = table->generation();
   const std::uint64_t start = SteadyNowNs();
   publish_(std::move(table));
-  if (std::exchange(published_.generation, generation) == generation) return;  // the same in other numbers
+  if (std::exchange(published_.generation, generation) == generation) return;  // the same table in other numbers
   published_.begun_ns = start;
   published_.took_ns = SteadyNowNs() - start;
   published_.live_unix_ns = UnixNowNs();
 }
 
-// Each is said once, for as long as it is held back for the same reason.
+// Logs each held policy once, for as long as it is held back for the same reason.
 void PolicyIntake::TellHeld(Held held) {
   Held before;
   {
@@ -162,7 +162,7 @@ BatchOutcome PolicyIntake::Applied(std::uint64_t state_id, std::uint64_t batch, 
   if (published_.begun_ns >= started_ns) {
     outcome.publish_ns = published_.took_ns;
     outcome.compile_ns = published_.begun_ns - started_ns;
-  } else {  // it is the state that was in force
+  } else {  // it equals the state that was in force
     outcome.live_unix_ns = UnixNowNs();
     outcome.compile_ns = SteadyNowNs() - started_ns;
   }
@@ -187,7 +187,7 @@ BatchOutcome PolicyIntake::Refuse(std::uint64_t batch, Diagnostic reason) {
     const std::lock_guard lock(mutex_);
     const bool known = !status_.last_refusal.empty() && LogText(status_.last_refusal[0]) == text;
     status_.last_refusal = outcome.problems;
-    if (known) return outcome;  // a sender may try the same again and again
+    if (known) return outcome;  // a sender may try the same batch again and again
     sender = status_.sender;
   }
   say_("a batch by sender '" + Printable(sender, kPrintableBytes) +
@@ -195,7 +195,7 @@ BatchOutcome PolicyIntake::Refuse(std::uint64_t batch, Diagnostic reason) {
   return outcome;
 }
 
-// It may be a mistake of the sender's; what is in force is the sender's to say all the same.
+// The sender may have made a mistake. Still, only the sender decides what is in force.
 void PolicyIntake::Tell(const PolicyRemoval& removal) {
   std::string sender;
   {

@@ -9,8 +9,8 @@
 namespace sluice {
 namespace {
 
-// A number that is gone takes some 250 bytes, a node's name the time that changes of nodes take, too. sluice-sync
-// begins another numbering long before.
+// A removed object's number takes about 250 bytes. A node's name also slows down each change of nodes. sluice-sync
+// begins a new numbering long before.
 constexpr std::size_t kSpareNumbers = std::size_t{1} << 20;
 constexpr std::size_t kNumbersANode = 16;
 
@@ -67,7 +67,7 @@ ResolvedPolicy PolicyStore::Copy() const {
       const std::shared_lock lock(mutex_);
       complete = copier.Step(policy_);
     }
-    // Else a reader that comes again at once may have the lock before the writer that waits for it.
+    // Without this, a reader that comes again at once may get the lock before the writer that waits for it.
     std::this_thread::yield();
   }
   {
@@ -92,7 +92,7 @@ std::optional<Diagnostic> PolicyStore::Replace(ResolvedPolicy policy) {
     const std::unique_lock lock(mutex_);
     for (PolicyCopier* copier : copiers_) copier->OnReplace();
     std::swap(index_, index);
-    std::swap(policy_, policy);  // what was there goes outside of the lock
+    std::swap(policy_, policy);  // the old policy is freed outside of the lock
     table_ = std::move(table);
     staged_refused_ = staged_.refused();
   }
@@ -143,7 +143,7 @@ std::optional<Diagnostic> PolicyStore::Update(PolicyUpdate update) {
   return refused;
 }
 
-// After the change is in force, so that nobody waits for it; readers wait for neither step long.
+// Runs after the change is in force, so that nobody waits for it. Readers wait for neither step long.
 void PolicyStore::RenewIfDue() {
   const bool staged_renewed = staged_.RenewIfDue();
   if (!staged_renewed && !compiler_.IsRenewalDue(policy_)) return;

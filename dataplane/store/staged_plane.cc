@@ -22,7 +22,7 @@ std::vector<Section> SectionsOf(const ResolvedPolicy& policy, const std::string&
   return {sections.begin(), sections.end()};
 }
 
-// Names what is staged: the same for the same, in any numbering and after a restart.
+// Names what is staged: equal changes get the same name, in any numbering and after a restart.
 std::uint64_t Fingerprint(const ResolvedPolicy& policy) {
   std::string text;
   const auto add = [&text](const auto& part) {
@@ -58,7 +58,7 @@ std::uint64_t Fingerprint(const ResolvedPolicy& policy) {
       }
     }
   }
-  std::uint64_t hash = 14695981039346656037u;  // FNV-1a, which is no other after an upgrade
+  std::uint64_t hash = 14695981039346656037u;  // FNV-1a, which stays the same after an upgrade
   for (const char c : text) hash = (hash ^ static_cast<std::uint8_t>(c)) * 1099511628211u;
   return hash;
 }
@@ -71,7 +71,7 @@ std::set<std::string> PoliciesOf(const PolicyUpdate& update) {
   return names;
 }
 
-// What `update`, which made `policy`, does to the policy with what is staged.
+// Returns the change that `update`, which made `policy`, makes to the policy with the staged changes.
 PolicyUpdate WithStaged(const PolicyUpdate& update, const ResolvedPolicy& policy) {
   PolicyUpdate staged = update;
   staged.removed_policies.clear();
@@ -137,7 +137,7 @@ void StagedPlane::Update(const PolicyUpdate& update, const ResolvedPolicy& polic
   const bool restaged = !update.staged.empty() || !update.removed_staged.empty();
   if (restaged) staging_ = Fingerprint(policy);
   if (plane_ == nullptr) {
-    // What was refused may fit once policy is another: to try at each change of a pod costs too much.
+    // A refused plane may fit once policies have changed. To try at each change of a pod would cost too much.
     if (restaged || !update.sections.empty() || !update.removed_policies.empty()) Build(policy, table);
     return;
   }

@@ -1,11 +1,11 @@
-// What is staged, compiled: the policy in force with the staged changes applied, as a table of its own.
+// Compiles what is staged: the policy in force with the staged changes applied, as a table of its own.
 //
-// It follows the policy in force update by update, at the price of what an update touches. What is staged and cannot be
-// compiled is refused here alone: the policy in force never changes for it. Both tables are published together, so that
-// a change takes two compilations while anything is staged. Memory: another copy of the resolved policy and another
-// table.
+// It follows the policy in force update by update, at a cost of what an update touches. If staged changes cannot be
+// compiled, only they are refused: the policy in force never changes for that. Both tables are published together, so a
+// change takes two compilations while anything is staged. It needs memory for another copy of the resolved policy and
+// another table.
 //
-// The writer's thread only.
+// Only the writer's thread uses it.
 #ifndef SLUICE_DATAPLANE_STORE_STAGED_PLANE_H_
 #define SLUICE_DATAPLANE_STORE_STAGED_PLANE_H_
 
@@ -20,7 +20,7 @@
 
 namespace sluice {
 
-// `policy` as it would be with what is staged in force, and nothing staged.
+// Returns `policy` as it would be if the staged changes were in force, with nothing staged.
 ResolvedPolicy WithStaged(const ResolvedPolicy& policy);
 
 class StagedPlane {
@@ -29,16 +29,16 @@ class StagedPlane {
 
   // `policy` and `table` are in force from now on.
   void Replace(const ResolvedPolicy& policy, const Table& table);
-  // The same, where `policy` is the one before after `update`.
+  // The same, if `policy` is the last one with `update` applied.
   void Update(const PolicyUpdate& update, const ResolvedPolicy& policy, const Table& table);
-  // Gives the table that Compiler::Stage needs; `table` in it is null where nothing is staged, or it is refused.
+  // Returns the table that Compiler::Stage needs. Its `table` is null if nothing is staged, or it is refused.
   StagedTable TakeTable();
-  // Where it is due, the table is made anew in other numbers. True: it was, and TakeTable gives it.
+  // If it is due, makes the table anew in other numbers. True: TakeTable returns the new one.
   bool RenewIfDue();
 
-  // Whether an Update may concern it.
+  // Whether this update may concern staged changes.
   bool Concerns(const PolicyUpdate& update) const { return is_staged_ || !update.staged.empty(); }
-  // Why what is staged is not judged by.
+  // Why staged changes are not judged by.
   const std::optional<Diagnostic>& refused() const { return refused_; }
 
  private:
@@ -52,12 +52,12 @@ class StagedPlane {
   };
 
   void Build(const ResolvedPolicy& policy, const Table& table);
-  // Takes the result over, or gives the plane up.
+  // Takes the result, or gives the plane up.
   void Accept(Compiler::Result result, const Table& in_force);
 
   const CompileLimits limits_;
   bool is_staged_ = false;
-  std::uint64_t staging_ = 0;     // names what is staged
+  std::uint64_t staging_ = 0;     // identifies what is staged
   std::unique_ptr<Plane> plane_;  // null: nothing is staged, or it was refused
   StagedTable::Changed changed_ = StagedTable::Changed::kNothing;
   std::optional<Diagnostic> refused_;

@@ -54,7 +54,7 @@ std::string Encode(const PluginRequest& request) {
                      {"uid", request.attachment.uid},
                      {"addresses", addresses},
                      {"valid", valid}};
-  // What the environment says may be no UTF-8.
+  // The environment's text may not be UTF-8.
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

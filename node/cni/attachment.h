@@ -1,5 +1,5 @@
-// What the CNI plugin and sluice-sync say to each other: one message each way, JSON, over a Unix socket that keeps
-// messages apart (SOCK_SEQPACKET). Plain values.
+// The messages between the CNI plugin and sluice-sync: one each way, in JSON, over a Unix socket that keeps messages
+// apart (SOCK_SEQPACKET). Plain values.
 #ifndef SLUICE_NODE_CNI_ATTACHMENT_H_
 #define SLUICE_NODE_CNI_ATTACHMENT_H_
 
@@ -27,7 +27,7 @@ struct Attachment {
   AttachmentKey key;
   std::string namespace_name;
   std::string name;
-  std::string uid;  // of the Pod; empty: the runtime does not say
+  std::string uid;  // of the Pod; empty if the runtime does not tell it
   std::vector<IpAddress> addresses;
 
   friend bool operator==(const Attachment&, const Attachment&) = default;
@@ -35,28 +35,28 @@ struct Attachment {
 
 struct PluginRequest {
   enum class Command : std::uint8_t {
-    kAdd,      // the pod's policy is in force once this is answered
+    kAdd,      // when this is answered, the pod's policy is in force
     kDelete,   // the attachment is gone
     kCheck,    // is the attachment's pod known by its addresses, and its policy in force?
-    kCollect,  // all attachments that are not among `valid` are gone
+    kCollect,  // all attachments that are not in `valid` are gone
     kStatus,   // could an attachment be added?
   };
 
   Command command = Command::kStatus;
   Attachment attachment;
   std::set<AttachmentKey> valid;
-  std::chrono::milliseconds wait{0};  // for which the answer is waited for
+  std::chrono::milliseconds wait{0};  // how long the sender waits for the answer
 
   friend bool operator==(const PluginRequest&, const PluginRequest&) = default;
 };
 
 std::string Encode(const PluginRequest& request);
-// The error says what is wrong with the text.
+// An error says what is wrong with the text.
 std::variant<PluginRequest, std::string> DecodeRequest(std::string_view text);
 
-// Empty: done. Else why not.
+// Empty `error`: success. Otherwise the reason for failure.
 std::string EncodeAnswer(const std::string& error);
-// The error is the answer's, or says that this is none.
+// Returns the error in the answer, or says that the text is no answer.
 std::string DecodeAnswer(std::string_view text);
 
 }  // namespace sluice

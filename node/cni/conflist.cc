@@ -13,7 +13,7 @@ bool IsOfType(const Json& plugin, std::string_view type) {
   return plugin.is_object() && plugin.contains("type") && plugin["type"] == type;
 }
 
-// What is wrong with it, or nothing.
+// Returns what is wrong with the text, or nothing.
 std::string ReadList(const std::string& text, Json& list) {
   list = Json::parse(text, nullptr, false);
   if (list.is_discarded() || !list.is_object()) return "is no JSON object";

@@ -8,9 +8,9 @@
 
 namespace sluice {
 
-inline constexpr std::string_view kPluginType = "sluice";  // and the name of its file
+inline constexpr std::string_view kPluginType = "sluice";  // also the name of its file
 
-// What the entry says beside its type; empty: the plugin's default.
+// The content of the entry apart from its type; empty: the plugin's default.
 struct PluginEntry {
   std::string socket;
   std::string bpffs;
@@ -18,14 +18,14 @@ struct PluginEntry {
 
 struct EditedConflist {
   bool is_changed = false;
-  std::string text;  // all other entries and keys as they were
+  std::string text;  // all other entries and keys are unchanged
 };
 
-// With the entry, once: where it was, else at the end. An error where the text is no conflist with a plugin in it.
+// Adds the entry once: in its old place, else at the end. An error if the text is no conflist that has a plugin.
 std::variant<EditedConflist, std::string> WithPlugin(const std::string& text, const PluginEntry& entry);
 std::variant<EditedConflist, std::string> WithoutPlugin(const std::string& text);
 
-// Whether it is a network of pods: no list of nothing but `loopback`.
+// Whether it is a network for pods, which means that it has a plugin other than `loopback`.
 bool IsPodNetwork(const std::string& text);
 
 }  // namespace sluice

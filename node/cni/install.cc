@@ -22,7 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr mode_t kProgramMode = 0755;
-constexpr mode_t kConflistMode = 0600;  // of one whose own mode is not known
+constexpr mode_t kConflistMode = 0600;  // for a file whose own mode is unknown
 
 std::optional<std::string> ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -41,10 +41,10 @@ bool WriteAll(int file, const std::string& text) {
   return true;
 }
 
-// The file becomes this at once and as a whole. The error says why not.
+// Replaces the file's content at once and as a whole. The error says why it failed.
 std::string Replace(const std::string& path, const std::string& text, mode_t mode) {
   const fs::path target(path);
-  // No name that a runtime takes for a configuration.
+  // A name that no runtime takes for a configuration.
   const std::string fresh = (target.parent_path() / ('.' + target.filename().string() + ".sluice-new")).string();
   const int file = open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
   if (file < 0) return fresh + ": cannot be written: " + std::strerror(errno);
@@ -56,7 +56,7 @@ std::string Replace(const std::string& path, const std::string& text, mode_t mod
   return path + ": cannot be written: " + std::strerror(why);
 }
 
-// The configurations of a folder as runtimes read them: by name. The error says why there is none.
+// The configurations of a folder in the order in which runtimes read them: by name. The error says why there is none.
 std::variant<std::vector<std::string>, std::string> ConfigurationsIn(const std::string& folder) {
   std::error_code error;
   std::vector<std::string> paths;
@@ -72,7 +72,7 @@ std::variant<std::vector<std::string>, std::string> ConfigurationsIn(const std::
   return paths;
 }
 
-// The conflist that a runtime takes for pods, with its text.
+// The conflist that a runtime uses for pods, with its text.
 std::variant<std::pair<std::string, std::string>, std::string> FindConflist(const std::string& folder) {
   auto paths = ConfigurationsIn(folder);
   if (auto* error = std::get_if<std::string>(&paths)) return std::move(*error);
@@ -166,7 +166,7 @@ bool FolderNews::Take() {
     is_news = true;
     for (const char* at = buffer; at < buffer + size;) {
       const auto* const event = reinterpret_cast<const inotify_event*>(at);
-      if ((event->mask & IN_IGNORED) != 0) watch_ = -1;  // the folder itself went
+      if ((event->mask & IN_IGNORED) != 0) watch_ = -1;  // the folder itself is gone
       at += sizeof *event + event->len;
     }
   }

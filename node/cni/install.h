@@ -1,5 +1,5 @@
 // Puts the plugin where a container runtime finds it: its program, and its entry in the runtime's network
-// configuration. One thread.
+// configuration. Used by one thread.
 #ifndef SLUICE_NODE_CNI_INSTALL_H_
 #define SLUICE_NODE_CNI_INSTALL_H_
 
@@ -16,24 +16,24 @@ struct CniFolders {
   std::string programs = "/opt/cni/bin";
 };
 
-// What was done, a line each; nothing: all was in place.
+// What was done, one line each. Empty if everything was in place.
 struct Installed {
   std::vector<std::string> done;
-  std::string conflist;  // the one that runtimes take: the first of the folder, by name
+  std::string conflist;  // the one that runtimes use: the first of the folder, by name
 };
 
-// Both are written beside and renamed, so that nobody reads a half. The error names the file and the remedy.
+// Writes both under another name, then renames, so nobody reads half a file. The error names the file and the remedy.
 std::variant<Installed, std::string> InstallProgram(const std::string& program, const CniFolders& folders);
 std::variant<Installed, std::string> InstallEntry(const CniFolders& folders, const PluginEntry& entry);
 
-// Takes the entry out of every conflist. The program stays: containers that were made with it are taken down with it.
+// Takes the entry out of every conflist. The program stays, since containers made with it are deleted with it, too.
 std::variant<Installed, std::string> UninstallEntry(const CniFolders& folders);
 std::variant<Installed, std::string> UninstallProgram(const CniFolders& folders);
 
-// Where the entry is missing, or the program; empty: neither.
+// Says where the entry or the program is missing; empty: neither is.
 std::string WhatIsMissing(const CniFolders& folders);
 
-// Tells of changes in a folder, which need not be there yet.
+// Reports changes in a folder, which need not exist yet.
 class FolderNews {
  public:
   explicit FolderNews(std::string folder);
@@ -41,10 +41,10 @@ class FolderNews {
   FolderNews(const FolderNews&) = delete;
   FolderNews& operator=(const FolderNews&) = delete;
 
-  // Readable when something changed; -1 where the kernel gives none.
+  // Readable when something changed; -1 if the kernel gives no descriptor.
   int fd() const { return fd_; }
-  // True: something may have changed since the last call. To be called now and then as well: a folder that was not
-  // there may be.
+  // True: something may have changed since the last call. Call it now and then in any case: a folder that was missing
+  // may exist now.
   bool Take();
 
  private:

@@ -28,7 +28,7 @@ std::optional<std::string> Variable(const char* name) {
   return value == nullptr || *value == 0 ? std::nullopt : std::optional<std::string>(value);
 }
 
-// The value of a key in CNI_ARGS: "KEY=VALUE;KEY=VALUE". Empty: none.
+// Returns the value of a key in CNI_ARGS: "KEY=VALUE;KEY=VALUE". Empty: it has none.
 std::string Argument(std::string_view arguments, std::string_view key) {
   while (!arguments.empty()) {
     const std::string_view pair = arguments.substr(0, arguments.find(';'));
@@ -39,7 +39,7 @@ std::string Argument(std::string_view arguments, std::string_view key) {
   return "";
 }
 
-// The text of a field, or its default; throws what is wrong with it.
+// Returns the text of a field, or its default. Throws what is wrong with it.
 std::string Text(const Json& object, const char* key, std::string_view otherwise) {
   const auto found = object.find(key);
   if (found == object.end()) return std::string(otherwise);
@@ -53,7 +53,7 @@ std::string Path(const Json& object, const char* key, std::string_view otherwise
   return path;
 }
 
-// ips[].address of a result, without their lengths.
+// Returns ips[].address of a result, without the prefix lengths.
 std::vector<IpAddress> AddressesOf(const Json& result) {
   std::vector<IpAddress> addresses;
   const auto ips = result.find("ips");
@@ -68,7 +68,7 @@ std::vector<IpAddress> AddressesOf(const Json& result) {
   return addresses;
 }
 
-// interfaces[] of a result that are in no sandbox.
+// Returns the interfaces[] of a result that are in no sandbox.
 std::vector<std::string> HostInterfacesOf(const Json& result) {
   std::vector<std::string> names;
   const auto interfaces = result.find("interfaces");

@@ -19,7 +19,7 @@ namespace sluice {
 
 inline constexpr std::array<std::string_view, 4> kCniVersions = {"0.3.1", "0.4.0", "1.0.0", "1.1.0"};
 
-// SPEC.md, "Error"; those that we give.
+// SPEC.md, "Error": the codes that we return.
 enum class CniCode : std::uint8_t {
   kIncompatibleVersion = 1,
   kInvalidEnvironment = 4,
@@ -38,7 +38,7 @@ struct CniError {
 
 enum class CniCommand : std::uint8_t { kAdd, kDelete, kCheck, kCollect, kStatus, kVersion };
 
-// CNI_COMMAND and its companions, as the environment has them.
+// CNI_COMMAND and the variables that come with it.
 struct CniEnvironment {
   std::optional<std::string> command;
   std::optional<std::string> container;
@@ -51,21 +51,21 @@ struct CniEnvironment {
 
 struct CniInvocation {
   CniCommand command = CniCommand::kVersion;
-  std::string version;              // of the configuration, one of kCniVersions
-  nlohmann::ordered_json previous;  // prevResult; null where there is none
-  Attachment attachment;            // kAdd, kDelete, kCheck; with the addresses of prevResult
-  std::vector<std::string> hosts;   // the host's interfaces that prevResult names
-  std::set<AttachmentKey> valid;    // kCollect: cni.dev/valid-attachments
-  std::string socket;               // the configuration's; else kDefaultPluginSocket
-  std::string bpffs;                // the configuration's; else /sys/fs/bpf
+  std::string version;              // the configuration's, one of kCniVersions
+  nlohmann::ordered_json previous;  // prevResult; null if there is none
+  Attachment attachment;            // for kAdd, kDelete, kCheck; with the addresses of prevResult
+  std::vector<std::string> hosts;   // interfaces of the host that prevResult names
+  std::set<AttachmentKey> valid;    // for kCollect: cni.dev/valid-attachments
+  std::string socket;               // from the configuration; else kDefaultPluginSocket
+  std::string bpffs;                // from the configuration; else /sys/fs/bpf
 };
 
-// The command; nothing but that is read.
+// Reads only the command.
 std::variant<CniCommand, CniError> ReadCommand(const CniEnvironment& environment);
-// Not of kVersion.
+// Requires a command other than kVersion.
 std::variant<CniInvocation, CniError> ReadInvocation(const CniEnvironment& environment, const std::string& input);
 
-// The version that an answer to `input` names: the input's own where it is text, else the newest.
+// The version that an answer to `input` names: the version in the input if it is a text, else the newest one.
 std::string VersionOf(const std::string& input);
 
 }  // namespace sluice

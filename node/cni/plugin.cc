@@ -14,8 +14,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Json = nlohmann::ordered_json;
 
-constexpr std::chrono::seconds kLongest{5};        // of ADD and CHECK
-constexpr std::chrono::seconds kLongestOthers{1};  // of what makes no pod wait
+constexpr std::chrono::seconds kLongest{5};        // for ADD and CHECK
+constexpr std::chrono::seconds kLongestOthers{1};  // for commands that no pod waits for
 constexpr std::chrono::milliseconds kLook{2};      // between looks at the hooks
 
 std::string Dump(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
@@ -30,7 +30,7 @@ PluginOutcome SayVersions(const std::string& input) {
   return {0, Dump({{"cniVersion", VersionOf(input)}, {"supportedVersions", kCniVersions}}), ""};
 }
 
-// sluice-node hooks an interface within milliseconds after it came to be.
+// sluice-node hooks an interface within milliseconds after it appeared.
 std::optional<CniError> AwaitHooks(const CniInvocation& invocation, Clock::time_point deadline) {
   while (true) {
     std::string lack = WhatHooksLack(invocation.bpffs, invocation.hosts, invocation.attachment.addresses);
@@ -40,7 +40,7 @@ std::optional<CniError> AwaitHooks(const CniInvocation& invocation, Clock::time_
   }
 }
 
-// Policy first: an interface that is hooked passes nothing that policy has not judged.
+// Policy comes first: a hooked interface passes only what policy has judged.
 std::optional<CniError> Await(const CniInvocation& invocation, PluginRequest::Command command) {
   if (invocation.hosts.empty()) {
     return CniError{CniCode::kInvalidConfiguration,
@@ -73,7 +73,7 @@ PluginOutcome PassThrough(const CniInvocation& invocation) {
   return {0, Dump(result), ""};
 }
 
-// The container is gone whatever we say; what sluice-sync did not hear of now, it learns from the API server.
+// The container is gone whatever we answer. sluice-sync learns from the API server what it did not hear now.
 PluginOutcome Delete(const CniEnvironment& environment, const std::string& input) {
   const auto invocation = ReadInvocation(environment, input);
   auto error = std::holds_alternative<CniError>(invocation)

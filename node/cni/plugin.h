@@ -1,5 +1,5 @@
-// The CNI plugin `sluice`, chained behind the one that makes a pod's interface. ADD returns once the pod's policy is in
-// force and its interface is hooked, or fails with kTryAgainLater; it passes the result before it through.
+// The CNI plugin `sluice`, chained after the plugin that makes a pod's interface. ADD returns once the pod's policy is
+// in force and its interface is hooked, or fails with kTryAgainLater. It passes the previous result through.
 #ifndef SLUICE_NODE_CNI_PLUGIN_H_
 #define SLUICE_NODE_CNI_PLUGIN_H_
 
@@ -15,7 +15,7 @@ struct PluginOutcome {
   std::string words;   // for standard error
 };
 
-// `input` is what came on standard input. Blocks for at most five seconds.
+// `input` is the content of standard input. Blocks for at most five seconds.
 PluginOutcome RunPlugin(const CniEnvironment& environment, const std::string& input);
 
 }  // namespace sluice

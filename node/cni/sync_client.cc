@@ -14,7 +14,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::milliseconds kForTheWay{200};  // of the wait: for the answer to come
+constexpr std::chrono::milliseconds kForTheWay{200};  // of the wait: reserved for the answer's way back
 
 class Socket {
  public:

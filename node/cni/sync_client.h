@@ -1,4 +1,4 @@
-// The plugin's end of the socket of sluice-sync.
+// The plugin's end of sluice-sync's socket.
 #ifndef SLUICE_NODE_CNI_SYNC_CLIENT_H_
 #define SLUICE_NODE_CNI_SYNC_CLIENT_H_
 
@@ -11,8 +11,8 @@
 
 namespace sluice {
 
-// Asks, and waits until `deadline` for the answer. Nothing: it is done. The error names the socket or what sluice-sync
-// lacks; kTryAgainLater where that may pass by itself.
+// Sends the request, and waits until `deadline` for the answer. Nothing: it is done. The error names the socket or what
+// sluice-sync lacks. It is kTryAgainLater if the problem may pass by itself.
 std::optional<CniError> AskSync(const std::string& socket, PluginRequest request,
                                 std::chrono::steady_clock::time_point deadline);
 

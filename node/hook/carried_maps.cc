@@ -80,7 +80,7 @@ std::optional<std::size_t> CountCarriedFlows(const PinPath& pins) {
   const PinnedMap passages(pins.folder + "/passages");
   const PinnedMap places(pins.folder + "/carried");
   if (!passages.is_there() || !places.is_there()) return std::nullopt;
-  std::size_t flows = 0, seen = 0;  // it may begin anew where a key goes meanwhile
+  std::size_t flows = 0, seen = 0;  // the walk may start again if a key is removed meanwhile
   sluice_passage passage{};
   for (sluice_passage* at = nullptr; passages.Next(at, passage) && seen < SLUICE_PLACES; at = &passage, ++seen) {
     std::uint32_t number = 0;

@@ -1,4 +1,4 @@
-// The hooks' maps of carried flows, as the filter reads and writes them. One thread at a time, but for what says
+// The hooks' maps of carried flows, as the filter reads and writes them. One thread at a time, unless a function says
 // otherwise.
 #ifndef SLUICE_NODE_HOOK_CARRIED_MAPS_H_
 #define SLUICE_NODE_HOOK_CARRIED_MAPS_H_
@@ -21,28 +21,28 @@ namespace sluice {
 
 class CarriedMaps {
  public:
-  // Of the calling thread's network namespace. The error says what is missing.
+  // Opens the maps of the calling thread's network namespace. The error says what is missing.
   static std::variant<std::unique_ptr<CarriedMaps>, std::string> Open(const std::string& bpffs);
   ~CarriedMaps();
   CarriedMaps(const CarriedMaps&) = delete;
   CarriedMaps& operator=(const CarriedMaps&) = delete;
 
-  // Whether the hooks note what they could carry.
+  // Sets whether the hooks note passages that they could carry.
   void SetOn(bool is_on);
-  // Passages that a packet was let pass of since the last call. Good until the next one.
+  // Passages by which the filter let a packet pass since the last call. Valid until the next call.
   std::span<const sluice_passage> TakeNoted();
 
-  // The generation that changed a mark's addresses last. In force for each packet that comes after the call.
+  // Sets the generation that last changed a mark's addresses. It applies to each packet that comes after the call.
   void SetMark(std::size_t mark, std::uint64_t generation);
   std::uint64_t mark(std::size_t mark) const { return marks_[mark]; }
 
-  // Shared with the hooks: what they write is read by std::atomic_ref, what they read is written by it.
+  // Shared with the hooks: use std::atomic_ref to read what they write, and to write what they read.
   sluice_carried& place(std::uint32_t number) { return places_[number]; }
 
   std::vector<std::pair<sluice_passage, std::uint32_t>> List() const;
   // False: there is no room for it.
   bool Put(const sluice_passage& passage, std::uint32_t place) { return passages_.Put(passage, place); }
-  // A packet may still be under way by it for a moment.
+  // For a moment, a packet may still pass by it.
   void Erase(const sluice_passage& passage) { passages_.Erase(passage); }
 
  private:
@@ -57,10 +57,10 @@ class CarriedMaps {
   sluice_carrying* carrying_ = nullptr;
 };
 
-// CLOCK_MONOTONIC, by which the hooks tell when a packet passed.
+// CLOCK_MONOTONIC, the clock of the times at which hooks let packets pass.
 std::uint64_t CarryClockNs();
 
-// How many flows are carried there; nothing where hooks are too old to carry any.
+// Returns how many flows are carried there. Nothing if the hooks are too old to carry any.
 std::optional<std::size_t> CountCarriedFlows(const PinPath& pins);
 
 }  // namespace sluice

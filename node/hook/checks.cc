@@ -35,7 +35,7 @@ Finding CheckKernel() {
           std::string(name.release) + (is_fine ? "" : ": hooks need 6.6 or later (tcx); run a newer kernel")};
 }
 
-// Types that the hooks read: in the kernel itself, or in the module of that name.
+// Checks for the types that the hooks read: in the kernel itself, or in the module of that name.
 Finding CheckTypes() {
   if (access("/sys/kernel/btf/vmlinux", R_OK) != 0) {
     return {Level::kError, "types",
@@ -72,8 +72,8 @@ Finding CheckBpffs(const std::string& bpffs) {
   return {Level::kFine, "bpffs", bpffs};
 }
 
-// Without rules in the way, IPVS answers in INPUT and sends from there: conntrack is all that it shares with other
-// ways.
+// If no rules are in the way, IPVS answers in INPUT and sends
+// from there: it shares only conntrack with other ways.
 Finding CheckIpvs() {
   std::ifstream file("/proc/net/ip_vs");
   int lines = 0;

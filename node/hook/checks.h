@@ -1,4 +1,4 @@
-// What a node lacks for hooks, and what is in the way. One thread; reads only.
+// Checks what a node lacks for hooks, and what is in their way. One thread; only reads.
 #ifndef SLUICE_NODE_HOOK_CHECKS_H_
 #define SLUICE_NODE_HOOK_CHECKS_H_
 
@@ -20,7 +20,7 @@ enum class Level : std::uint8_t {
 struct Finding {
   Level level = Level::kFine;
   std::string what;  // "kernel", "conntrack", ...
-  std::string text;  // what there is; where it is not fine, what to do
+  std::string text;  // the state; if it is not fine, also what to do
 };
 
 struct NodeFacts {
@@ -30,8 +30,8 @@ struct NodeFacts {
 
 std::vector<Finding> CheckNode(Netlink& netlink, const NodeFacts& facts);
 
-// Those among them that only concern links; apart for tests. `sandboxes` are the names of pods' namespaces with the ids
-// that they are known by here, -1 where none.
+// The checks that concern only links; separate for tests. `sandboxes` are the names of pods' namespaces with the ids by
+// which this namespace knows them, -1 if it knows none.
 struct Sandbox {
   std::string name;
   std::int32_t id = -1;
@@ -39,10 +39,10 @@ struct Sandbox {
 std::vector<Finding> CheckLinks(const std::vector<Link>& links, const std::vector<std::uint32_t>& gateway_devices,
                                 const std::vector<Sandbox>& sandboxes);
 
-// What `sluice-node run` would hook by itself; apart for tests.
+// Checks what `sluice-node run` would hook by itself; separate for tests.
 std::vector<Finding> CheckPlan(const std::vector<Link>& links, const std::vector<PlannedHook>& plan);
 
-// The pods' namespaces in a folder. An id is -1 where no interface leads from here to there.
+// Finds the pods' namespaces in a folder. An id is -1 if no interface leads from here to there.
 std::vector<Sandbox> FindSandboxes(Netlink& netlink, const std::string& folder);
 
 }  // namespace sluice

@@ -23,10 +23,10 @@
 namespace sluice {
 namespace {
 
-// Linux 6.6; the headers that we build with may be older.
+// Added in Linux 6.6; the headers that we build with may be older.
 constexpr std::uint32_t kTcxIngress = 46;  // BPF_TCX_INGRESS
 constexpr std::uint32_t kTcxEgress = 47;   // BPF_TCX_EGRESS
-constexpr std::uint32_t kFirst = 1u << 3;  // BPF_F_BEFORE, of no other program
+constexpr std::uint32_t kFirst = 1u << 3;  // BPF_F_BEFORE, without another program: first of all
 
 constexpr std::array<std::pair<std::string_view, std::string_view>, SLUICE_COUNTS> kCounts = {{
     {"to_filter", "taken to the filter"},
@@ -42,7 +42,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, SLUICE_COUNT
     {"bad_tag", "from the filter, of no interface, dropped"},
 }};
 
-// What libbpf said last, for the error of the call that made it.
+// The last words of libbpf, for the error of the call that caused them.
 std::string& LibbpfWords() {
   static std::string words;
   return words;
@@ -72,7 +72,7 @@ std::set<IpAddress> ReadAddresses(int map) {
   return addresses;
 }
 
-// Makes the keys of a map these; `known` is what they are.
+// Replaces the keys of a map by these; `known` holds the present keys.
 void SetAddresses(int map, const std::vector<IpAddress>& addresses, std::set<IpAddress>& known) {
   std::set<IpAddress> wanted(addresses.begin(), addresses.end());
   for (const IpAddress& address : wanted) {
@@ -107,7 +107,7 @@ Role RoleOf(std::uint16_t kind) {
   return kind == SLUICE_UPLINK ? Role::kUplink : kind == SLUICE_BRIDGE ? Role::kBridge : Role::kPod;
 }
 
-// BPF_LINK_CREATE for tcx, which libbpf has from 1.3 on.
+// BPF_LINK_CREATE for tcx, which libbpf has since 1.3.
 int CreateTcxLink(int program, std::uint32_t index, bool is_ingress) {
   struct {
     std::uint32_t program;
@@ -122,12 +122,12 @@ int CreateTcxLink(int program, std::uint32_t index, bool is_ingress) {
   return fd < 0 ? -errno : static_cast<int>(fd);
 }
 
-// The interface that a pinned link is at; 0: it went away.
+// Returns the interface of a pinned link; 0: the interface is gone.
 std::uint32_t InterfaceOfLink(int link) {
   bpf_link_info info{};
   std::uint32_t size = sizeof info;
   if (bpf_obj_get_info_by_fd(link, &info, &size) != 0) return 0;
-  return info.xdp.ifindex;  // tcx has it at the same place
+  return info.xdp.ifindex;  // tcx has it in the same place
 }
 
 struct Place {
@@ -189,10 +189,10 @@ FrameCounts SumOfCpus(int counts, std::uint32_t slot) {
   return sum;
 }
 
-// So that sums over all interfaces never fall. Nobody else writes the counts of what is gone.
+// Keeps the counts, so that sums over all interfaces never fall. Only this process writes the counts of gone ones.
 void KeepCounts(int counts, std::uint32_t slot) {
   constexpr std::uint32_t kGone = SLUICE_SLOT_OF_GONE;
-  if (slot == kGone) return;  // as hooks of before may have it
+  if (slot == kGone) return;  // hooks of an older process may have used it
   std::vector<sluice_counts> kept = CountsOf(counts, kGone);
   const std::vector<sluice_counts> added = CountsOf(counts, slot);
   if (kept.empty() || added.size() != kept.size()) return;
@@ -232,7 +232,7 @@ std::variant<std::unique_ptr<Hooks>, std::string> Hooks::Load(const PinPath& pin
   return hooks;
 }
 
-// What is pinned from before.
+// Finds what an earlier process pinned.
 void Hooks::FindHooks() {
   const int slots = bpf_map__fd(skeleton_->maps.slots);
   const int interfaces = bpf_map__fd(skeleton_->maps.interfaces);
@@ -249,7 +249,7 @@ void Hooks::FindHooks() {
   }
   node_addresses_ = ReadAddresses(bpf_map__fd(skeleton_->maps.node_addresses));
   other_nodes_ = ReadAddresses(bpf_map__fd(skeleton_->maps.other_nodes));
-  for (const auto& [owner, address] : Owned()) AddOwned(owner, address);  // hooks of before had no map by address
+  for (const auto& [owner, address] : Owned()) AddOwned(owner, address);  // older hooks had no map by address
   const int awaited = bpf_map__fd(skeleton_->maps.awaited);
   for (std::uint32_t* at = nullptr; bpf_map_get_next_key(awaited, at, &index) == 0; at = &index) {
     std::uint8_t kinds = 0;
@@ -257,7 +257,7 @@ void Hooks::FindHooks() {
   }
 }
 
-// The one that was free longest: frames of an interface that went may still be at the filter.
+// Returns the slot that was free longest: frames of an interface that is gone may still be at the filter.
 std::optional<std::uint16_t> Hooks::TakeSlot() {
   std::set<std::uint16_t> used;
   for (const auto& [index, hook] : hooks_) used.insert(hook.slot);
@@ -315,7 +315,7 @@ void Hooks::WriteRole(const Hook& hook) {
   bpf_map_update_elem(bpf_map__fd(skeleton_->maps.interfaces), &hook.planned.index, &value, BPF_ANY);
 }
 
-// What a program needs to know of the interface is there before the program is.
+// The interface's values are in the maps before the programs run.
 std::optional<std::string> Hooks::Add(const PlannedHook& planned) {
   Hook& hook = hooks_[planned.index];
   hook.planned = planned;
@@ -444,7 +444,7 @@ std::optional<HooksState> ReadHooks(const PinPath& pins) {
   const int slots = bpf_obj_get((pins.folder + "/slots").c_str());
   const int counts = bpf_obj_get((pins.folder + "/counts").c_str());
   const int owned = bpf_obj_get((pins.folder + "/owned").c_str());
-  const int carried = bpf_obj_get((pins.folder + "/carried_frames").c_str());  // not there: nothing is
+  const int carried = bpf_obj_get((pins.folder + "/carried_frames").c_str());  // if it is missing, nothing is carried
   std::optional<HooksState> state;
   if (interfaces >= 0 && slots >= 0 && counts >= 0 && owned >= 0) {
     state.emplace();
@@ -520,7 +520,7 @@ bool IsNodeOfHooks(const PinPath& pins, const IpAddress& address) {
 std::optional<std::string> RemoveHooks(const PinPath& pins) {
   for (const std::string& layout : FilesOf(pins.base)) {
     const std::string folder = pins.base + "/" + layout;
-    // Programs first, those at interfaces before those that bring frames back.
+    // Remove programs first, and those at interfaces before those that bring frames back.
     std::vector<std::string> files = FilesOf(folder);
     std::sort(files.begin(), files.end());
     for (const std::string& file : files) {
@@ -530,7 +530,7 @@ std::optional<std::string> RemoveHooks(const PinPath& pins) {
     if (rmdir(folder.c_str()) != 0) return folder + ": not removed: " + std::strerror(errno);
   }
   if (rmdir(pins.base.c_str()) != 0 && errno != ENOENT) return pins.base + ": not removed: " + std::strerror(errno);
-  rmdir(pins.base.substr(0, pins.base.rfind('/')).c_str());  // stays where another namespace has pins
+  rmdir(pins.base.substr(0, pins.base.rfind('/')).c_str());  // fails if another namespace has pins
   return std::nullopt;
 }
 

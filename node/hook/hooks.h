@@ -1,5 +1,5 @@
-// The hooks of a network namespace: programs and maps in the kernel, pinned, so that they outlive the process. One
-// thread.
+// The hooks of a network namespace: programs and maps in the kernel. They are pinned, so they outlive the process. Used
+// by one thread.
 #ifndef SLUICE_NODE_HOOK_HOOKS_H_
 #define SLUICE_NODE_HOOK_HOOKS_H_
 
@@ -26,7 +26,7 @@ namespace sluice {
 
 using FrameCounts = std::array<std::uint64_t, SLUICE_COUNTS>;
 
-// The name of a count as `status` has it, and a sentence.
+// The name of a count, as `status` shows it, and a sentence about it.
 std::string_view CountName(int count);
 std::string_view CountText(int count);
 
@@ -34,42 +34,42 @@ struct HookState {
   std::uint32_t index = 0;
   std::string name;
   Role role = Role::kPod;
-  bool is_attached = false;  // both programs, at an interface that is there
-  bool is_first = false;     // no other tcx program comes before ours
+  bool is_attached = false;  // both programs, and the interface exists
+  bool is_first = false;     // no other tcx program runs before ours
   FrameCounts frames{};
-  std::uint64_t carried = 0;         // frames that passed by what the filter said of their flows
-  std::vector<IpAddress> addresses;  // a pod's own
+  std::uint64_t carried = 0;         // frames that passed because the filter carries their flows
+  std::vector<IpAddress> addresses;  // the pod's own addresses
 };
 
 class Hooks {
  public:
-  // Loads the programs; takes over what is pinned: its maps, and its places at interfaces, which get the new programs
-  // without a gap. The error says what failed and what to do.
+  // Loads the programs. Takes over the pinned maps and attachments; attachments get the new programs without a gap. The
+  // error says what failed and what to do.
   static std::variant<std::unique_ptr<Hooks>, std::string> Load(const PinPath& pins);
   ~Hooks();
   Hooks(const Hooks&) = delete;
   Hooks& operator=(const Hooks&) = delete;
 
-  // The devices that frames are taken to and come back by.
+  // Sets the devices that take frames to the filter and bring them back.
   std::optional<std::string> AttachSteering(std::uint32_t in, std::uint32_t out);
 
-  // Hooks these interfaces and no others. What changed, and what failed, a line each.
+  // Hooks these interfaces and no others. Returns what changed, and what failed, one line each.
   struct Changes {
     std::vector<std::string> done;
     std::vector<std::string> failed;
   };
   Changes Apply(const std::vector<PlannedHook>& planned);
 
-  // The node's own addresses, all of them, and those of other nodes.
+  // Sets all addresses of this node, and the addresses of other nodes.
   void SetNodeAddresses(const std::vector<IpAddress>& addresses);
   void SetOtherNodes(const std::vector<IpAddress>& addresses);
 
-  // What a pod's interface may have as a source.
+  // Adds a source address that a pod's interface may use.
   void AddOwned(std::uint32_t index, const IpAddress& address);
   void RemoveOwned(std::uint32_t index, const IpAddress& address);
-  // What a pod's interface is still to get, as SLUICE_AWAITS_; 0: nothing.
+  // Sets the kinds of addresses that a pod's interface still awaits, as SLUICE_AWAITS_; 0: none.
   void SetAwaited(std::uint32_t index, std::uint8_t kinds);
-  // All of them, by interface.
+  // Returns all source addresses that pods' interfaces may use.
   std::vector<std::pair<std::uint32_t, IpAddress>> Owned() const;
 
  private:
@@ -94,12 +94,12 @@ class Hooks {
   std::map<std::uint32_t, Hook> hooks_;  // by interface
   std::set<IpAddress> node_addresses_;
   std::set<IpAddress> other_nodes_;
-  std::map<IpAddress, std::set<std::uint32_t>> owners_;  // of what pods' interfaces may have as a source
+  std::map<IpAddress, std::set<std::uint32_t>> owners_;  // the interfaces that may use each source address
   std::map<std::uint32_t, std::uint8_t> awaited_;
   std::uint16_t last_slot_ = 0;
 };
 
-// What is pinned there, read without loading anything. Nothing where no hooks are.
+// The pinned state, read without loading anything. Nothing if there are no hooks.
 struct HooksState {
   std::vector<HookState> hooks;
   FrameCounts nobodys{};  // frames that belong to no interface
@@ -108,14 +108,14 @@ struct HooksState {
 };
 std::optional<HooksState> ReadHooks(const PinPath& pins);
 
-// Frames by what became of them, of all interfaces since the hooks are there, those that are gone included. Nothing
-// where no hooks are, or they cannot be read.
+// Frames by outcome, of all interfaces since the hooks exist, including interfaces that are gone. Nothing if there are
+// no hooks, or they cannot be read.
 std::optional<FrameCounts> ReadFrameCounts(const PinPath& pins);
 
-// Whether the hooks know the address as this node's or as another's. False where they cannot be read.
+// Whether the hooks know the address as an address of this node or of another. False if they cannot be read.
 bool IsNodeOfHooks(const PinPath& pins, const IpAddress& address);
 
-// Takes all hooks from their interfaces and forgets what they remembered. The error names the file.
+// Removes all hooks from their interfaces, and their maps. The error names the file.
 std::optional<std::string> RemoveHooks(const PinPath& pins);
 
 }  // namespace sluice

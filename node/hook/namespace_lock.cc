@@ -9,7 +9,7 @@
 
 namespace sluice {
 
-// The name of an abstract socket is the network namespace's, and gone with the process.
+// An abstract socket's name belongs to the network namespace, and is gone when the process ends.
 NamespaceLock::NamespaceLock(std::string_view name) : socket_(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;

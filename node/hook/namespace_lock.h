@@ -1,4 +1,4 @@
-// What there may be one of in a network namespace, held for as long as the process lives. Any thread.
+// A lock that only one process in a network namespace can hold, until the process ends. Any thread.
 #ifndef SLUICE_NODE_HOOK_NAMESPACE_LOCK_H_
 #define SLUICE_NODE_HOOK_NAMESPACE_LOCK_H_
 
@@ -7,11 +7,11 @@
 namespace sluice {
 
 inline constexpr std::string_view kFollowerLock = "sluice-node";  // `sluice-node run`, which follows interfaces
-inline constexpr std::string_view kFilterLock = "sluice-filter";  // the `sluiced` of the wire of hooks
+inline constexpr std::string_view kFilterLock = "sluice-filter";  // the `sluiced` whose wire the hooks are
 
 class NamespaceLock {
  public:
-  explicit NamespaceLock(std::string_view name);  // tries to take it
+  explicit NamespaceLock(std::string_view name);  // tries to take the lock
   ~NamespaceLock();
   NamespaceLock(const NamespaceLock&) = delete;
   NamespaceLock& operator=(const NamespaceLock&) = delete;

@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::size_t kBuffer = 64 * 1024;
 constexpr std::size_t kEventBuffer = 4 << 20;
-constexpr int kMostTries = 200;  // of a list that changes while it is read
+constexpr int kMostTries = 200;  // for a list that changes while it is read
 
 std::string Reason(int code) { return std::strerror(code); }
 
@@ -34,8 +34,8 @@ nlmsghdr* Request(char* buffer, std::uint16_t type, std::uint16_t flags, std::si
   return request;
 }
 
-// False: the list changed while it was read, so that what was there all the time may be missing. Takes the flag away,
-// at which libmnl would leave the rest of the buffer unread.
+// False: the list changed while it was read, so even lasting items may be missing. Clears the flag, since libmnl would
+// otherwise leave the rest of the buffer unread.
 bool TakeInterruption(char* buffer, ssize_t length) {
   bool is_whole = true;
   auto left = static_cast<int>(length);
@@ -101,7 +101,7 @@ Link ReadLink(const nlmsghdr* message) {
   return link;
 }
 
-// Of an interface, or of all where the index is 0.
+// Reads an address of an interface, or of any interface if the index is 0.
 void ReadAddress(const nlmsghdr* message, std::uint32_t index, std::vector<IpAddress>& addresses) {
   const auto* header = static_cast<const ifaddrmsg*>(mnl_nlmsg_get_payload(message));
   if (index != 0 && header->ifa_index != index) return;
@@ -109,7 +109,7 @@ void ReadAddress(const nlmsghdr* message, std::uint32_t index, std::vector<IpAdd
   const std::uint8_t* bytes = nullptr;
   ForEachAttribute(message, sizeof *header, [&](const nlattr* attribute) {
     const int type = mnl_attr_get_type(attribute);
-    // On a point-to-point link ADDRESS is the other end's.
+    // On a point-to-point link, ADDRESS is the other end's address.
     if (type == IFA_LOCAL || (type == IFA_ADDRESS && bytes == nullptr)) {
       if (mnl_attr_get_payload_len(attribute) != (is_ipv6 ? 16 : 4)) return;
       bytes = static_cast<const std::uint8_t*>(mnl_attr_get_payload(attribute));
@@ -118,7 +118,7 @@ void ReadAddress(const nlmsghdr* message, std::uint32_t index, std::vector<IpAdd
   if (bytes != nullptr) addresses.push_back(is_ipv6 ? IpAddress::FromV6Bytes(bytes) : IpAddress::FromV4Bytes(bytes));
 }
 
-// The interfaces of a route that has a gateway.
+// Reads the interfaces of a route that has a gateway.
 void ReadGatewayDevices(const nlmsghdr* message, std::vector<std::uint32_t>& devices) {
   std::uint32_t device = 0;
   bool has_gateway = false;
@@ -153,7 +153,7 @@ std::variant<Netlink, std::string> Netlink::Open() {
   if (events == nullptr) return refuse(nullptr);
   constexpr unsigned kGroups =
       RTMGRP_LINK | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
-  // Else the kernel does not look at what is asked of another namespace.
+  // Otherwise the kernel ignores the parts of a request about another namespace.
   const int strict = 1;
   setsockopt(mnl_socket_get_fd(requests), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &strict, sizeof strict);
   const int size = kEventBuffer;
@@ -181,7 +181,7 @@ Netlink::~Netlink() {
 
 int Netlink::event_fd() const { return mnl_socket_get_fd(events_); }
 
-// What they say is asked for anew, so that a lost one (ENOBUFS) is none.
+// Events only cause everything to be read anew, so a lost one (ENOBUFS) does no harm.
 void Netlink::TakeEvents() {
   char buffer[kBuffer];
   while (mnl_socket_recvfrom(events_, buffer, sizeof buffer) > 0 || errno == ENOBUFS || errno == EINTR) {

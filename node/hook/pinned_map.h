@@ -1,5 +1,5 @@
-// A map of the hooks', read where it is pinned. By the kernel's own calls: the CNI plugin, which is linked statically,
-// has no libbpf.
+// A map of the hooks, opened where it is pinned. It uses the kernel's own calls, since the CNI plugin is linked
+// statically and has no libbpf.
 #ifndef SLUICE_NODE_HOOK_PINNED_MAP_H_
 #define SLUICE_NODE_HOOK_PINNED_MAP_H_
 
@@ -30,7 +30,7 @@ class PinnedMap {
 
   bool is_there() const { return fd_ >= 0; }
 
-  // False: it has no such key, or is not there. The types are those of layout.h.
+  // False: the key is not in the map, or the map does not exist. The types are those of layout.h.
   template <typename Key, typename Value>
   bool Find(const Key& key, Value& value) const {
     bpf_attr call{};
@@ -58,7 +58,7 @@ class PinnedMap {
     if (fd_ >= 0) syscall(SYS_bpf, BPF_MAP_DELETE_ELEM, &call, sizeof call);
   }
 
-  // The key after `key`, or the first; false: there is none.
+  // Finds the key after `key`, or the first one. False: there is none.
   template <typename Key>
   bool Next(const Key* key, Key& next) const {
     bpf_attr call{};
@@ -68,7 +68,7 @@ class PinnedMap {
     return fd_ >= 0 && syscall(SYS_bpf, BPF_MAP_GET_NEXT_KEY, &call, sizeof call) == 0;
   }
 
-  // Up to `room` keys and values of a hash, which are taken out of it; a bucket's go together, so that few may stay.
+  // Takes up to `room` keys and values out of a hash. The keys of a bucket go together, so some may stay.
   template <typename Key, typename Value>
   std::uint32_t Take(Key* keys, Value* values, std::uint32_t room) const {
     std::uint32_t at = 0;
@@ -83,8 +83,8 @@ class PinnedMap {
     return is_done ? call.batch.count : 0;
   }
 
-  // The values of an array that says so (BPF_F_MMAPABLE), to be read and written in place; null: it cannot be. They
-  // stay when the object goes.
+  // Returns the values of an array with BPF_F_MMAPABLE, to read and write in place. Null if that is impossible. They
+  // stay valid after the object is gone.
   void* Share(std::size_t bytes) const {
     if (fd_ < 0) return nullptr;
     void* const shared = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);

@@ -1,4 +1,4 @@
-// Where the hooks of a network namespace are pinned, and what others read there.
+// Where the hooks of a network namespace are pinned, and what other programs read there.
 #ifndef SLUICE_NODE_HOOK_PINS_H_
 #define SLUICE_NODE_HOOK_PINS_H_
 
@@ -13,19 +13,19 @@ namespace sluice {
 
 class PinnedMap;
 
-// The cookie of the network namespace names the folder: no other ever has it.
+// The folder has the network namespace's cookie as its name. No other namespace ever has that cookie.
 struct PinPath {
-  std::string base;    // BPFFS/sluice/COOKIE: all that there is of this network namespace
-  std::string folder;  // of this layout, inside
+  std::string base;    // BPFFS/sluice/COOKIE: everything of this network namespace
+  std::string folder;  // for this layout, inside `base`
 };
 
-// Of the calling thread's network namespace. The error says what is wrong with the BPF file system.
+// Finds the path for the calling thread's network namespace. The error says what is wrong with the BPF file system.
 std::variant<PinPath, std::string> FindPinPath(const std::string& bpffs);
 
 // Where the hook at an interface is pinned.
 std::string LinkPath(const PinPath& pins, std::uint32_t index, bool is_ingress);
 
-// Names the interfaces that hooks take frames at, by the frames' tags. Any thread; a call or two to the kernel each.
+// Names the interfaces at which hooks take frames, by the frames' tags. Any thread; needs a kernel call or two each.
 class HookNames {
  public:
   explicit HookNames(std::string bpffs);
@@ -40,7 +40,7 @@ class HookNames {
   const std::string bpffs_;
   std::mutex mutex_;
   std::unique_ptr<PinnedMap> slots_;
-  std::chrono::steady_clock::time_point opened_;  // hooks may be made anew meanwhile
+  std::chrono::steady_clock::time_point opened_;  // to open again later: hooks may be made anew
 };
 
 }  // namespace sluice

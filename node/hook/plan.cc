@@ -45,7 +45,7 @@ std::vector<PlannedHook> Plan(const PlanInput& input) {
     hooks.push_back({link.index, link.name, Role::kPod, link.mtu});
     if (link.master != 0) bridges.insert(link.master);
   }
-  // Where pods share a bridge with the world outside, its other ports are ways out.
+  // If pods share a bridge with the outside world, the bridge's other ports are uplinks.
   const auto is_way_out = [&](std::uint32_t index) { return bridges.contains(index) && HasGateway(index, input); };
   for (const Link& link : input.links) {
     if (bridges.contains(link.index)) {

@@ -1,4 +1,4 @@
-// Which interfaces of a node are hooked, and as what. Pure: what the kernel says comes as values.
+// Chooses the interfaces of a node to hook, and the role of each. Pure: what the kernel says comes as values.
 #ifndef SLUICE_NODE_HOOK_PLAN_H_
 #define SLUICE_NODE_HOOK_PLAN_H_
 
@@ -39,9 +39,9 @@ struct PlannedHook {
 struct PlanInput {
   std::vector<Link> links;
   std::vector<std::uint32_t> gateway_devices;  // interfaces with a route to a gateway
-  std::set<std::int32_t> pod_namespaces;       // ids of the namespaces that pods' sandboxes have
-  bool every_veth = false;                     // every veth whose other end is in another namespace is a pod's
-  std::vector<std::string> uplinks;            // by name; empty: those that Plan finds
+  std::set<std::int32_t> pod_namespaces;       // ids of the namespaces of pods' sandboxes
+  bool every_veth = false;                     // every veth whose other end is in another namespace belongs to a pod
+  std::vector<std::string> uplinks;            // by name; empty: Plan finds them
 };
 
 // A pod's interface is a veth whose other end is in a sandbox's namespace (or, with `every_veth`, in any other).
@@ -49,8 +49,8 @@ struct PlanInput {
 // pods are its other ports. Both only with an Ethernet header.
 std::vector<PlannedHook> Plan(const PlanInput& input);
 
-// Whether a file in the folder of named network namespaces is a pod's sandbox: containerd names them cni-UUID, CRI-O by
-// the UUID alone.
+// Whether a file in the folder of named network namespaces is a pod's sandbox. containerd names them cni-UUID; CRI-O
+// uses the UUID alone.
 bool IsSandboxName(std::string_view name);
 
 }  // namespace sluice

@@ -1,4 +1,4 @@
-// Whether a pod's interface is hooked, for the CNI plugin: read from the pins, without loading anything.
+// Tells the CNI plugin whether a pod's interface is hooked. It reads the pins and loads nothing.
 #ifndef SLUICE_NODE_HOOK_READINESS_H_
 #define SLUICE_NODE_HOOK_READINESS_H_
 
@@ -9,12 +9,12 @@
 
 namespace sluice {
 
-// Empty: each address is a pod's own at one of the interfaces of this network namespace, where both hooks are. Else
-// what is missing.
+// Empty: each address is owned at one of these interfaces of this network namespace, and both hooks are attached there.
+// Otherwise what is missing.
 std::string WhatHooksLack(const std::string& bpffs, const std::vector<std::string>& interfaces,
                           const std::vector<IpAddress>& addresses);
 
-// Empty: there are hooks in this network namespace. Else what is missing.
+// Empty: this network namespace has hooks. Otherwise what is missing.
 std::string WhyNoHooks(const std::string& bpffs);
 
 }  // namespace sluice

@@ -40,7 +40,7 @@ class Ethtool {
   Ethtool(const Ethtool&) = delete;
   Ethtool& operator=(const Ethtool&) = delete;
 
-  // Nothing where it cannot be asked.
+  // Returns nothing if the device cannot be asked.
   std::optional<std::uint32_t> Get(std::uint32_t command) {
     ethtool_value value{command, 0};
     return Call(value) ? std::optional(value.data) : std::nullopt;
@@ -60,7 +60,7 @@ class Ethtool {
   ifreq request_{};
 };
 
-// A tag beside the frame, a checksum to be filled in or a segment to be cut would be lost on the way to the filter.
+// A tag beside the frame, a missing checksum or an uncut segment would be lost on the way to the filter.
 bool TurnOffloadsOff(std::string_view name) {
   Ethtool ethtool(name);
   bool all = true;
@@ -73,7 +73,7 @@ bool TurnOffloadsOff(std::string_view name) {
   return flags && (((*flags & kTags) == 0) || ethtool.Set(ETHTOOL_SFLAGS, *flags & ~kTags)) && all;
 }
 
-// Best effort: what the kernel says there by itself has no tag, and is dropped.
+// Best effort: frames that the kernel itself sends there have no tag, and are dropped.
 void TurnIpv6Off(std::string_view name) {
   std::ofstream("/proc/sys/net/ipv6/conf/" + std::string(name) + "/disable_ipv6") << "1\n";
 }

@@ -14,14 +14,14 @@
 
 namespace sluice {
 
-// The MTU that the pair needs to carry the frames of these interfaces, with their tags.
+// The MTU that the pair needs to carry the frames of these interfaces, including their tags.
 std::uint32_t SteeringMtu(const std::vector<PlannedHook>& hooks);
 
-// Makes the devices that are not there; each has this MTU, carries frames as they will be on the wire (checksums filled
-// in, segments cut, tags inside) and is up. The error names the device.
+// Makes the devices that are missing. Each one is up, has this MTU, and carries frames as they will be on the wire
+// (checksums filled in, segments cut, tags inside). The error names the device.
 std::optional<std::string> MakeSteering(Netlink& netlink, const std::vector<Link>& links, std::uint32_t mtu);
 
-// The error names the device; that it is not there is none.
+// The error names the device. A device that does not exist is no error.
 std::optional<std::string> RemoveSteering(Netlink& netlink);
 
 }  // namespace sluice

@@ -1,4 +1,4 @@
-// Addresses as the hooks' maps have them (layout.h).
+// Addresses in the form of the hooks' maps (layout.h).
 #ifndef SLUICE_NODE_HOOK_WIRE_ADDRESS_H_
 #define SLUICE_NODE_HOOK_WIRE_ADDRESS_H_
 

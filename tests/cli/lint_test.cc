@@ -202,6 +202,7 @@ class TierLintTest : public LintTest {
 };
 
 constexpr const char* kPort80 = ", protocols: [{tcp: {destinationPort: {number: 80}}}]";
+constexpr const char* kPort8080 = ", protocols: [{tcp: {destinationPort: {number: 8080}}}]";
 constexpr const char* kPort90 = ", protocols: [{tcp: {destinationPort: {number: 90}}}]";
 
 TEST_F(TierLintTest, RuleBehindOneThatMatchesAllOfItIsFoundInItsPolicyAndInAnother) {
@@ -226,13 +227,13 @@ TEST_F(TierLintTest, RuleBehindOneThatMatchesAllOfItIsFoundInItsPolicyAndInAnoth
 TEST_F(TierLintTest, NetworkPolicysRuleIsFoundWhereTheAdminTierDecidesAllOfIt) {
   const std::string of_web = "  podSelector: {matchLabels: {app: web}}\n  ingress:\n";
   const std::string from_api =
-      of_web + "  - from: [{podSelector: {matchLabels: {app: api}}}]\n    ports: [{port: 80}]\n";
+      of_web + "  - from: [{podSelector: {matchLabels: {app: api}}}]\n    ports: [{port: 8080}]\n";
   const std::vector<std::string> found = {"rule-never-decides 7"};
   WritePolicies({Admin(1, Rule("Deny", "team: shop"))});
   EXPECT_EQ(RulesOf(from_api), found) << "by the pods that are there, whatever the selectors";
   EXPECT_EQ(RulesOf(of_web + "  - from: [{ipBlock: {cidr: 192.0.2.0/24}}]\n"), std::vector<std::string>());
-  EXPECT_EQ(RulesOf(of_web + "  - ports: [{port: 80}]\n"), std::vector<std::string>()) << "others are admitted by it";
-  WritePolicies({Admin(1, Rule("Accept", "team: shop", kPort80))});
+  EXPECT_EQ(RulesOf(of_web + "  - ports: [{port: 8080}]\n"), std::vector<std::string>()) << "others are admitted by it";
+  WritePolicies({Admin(1, Rule("Accept", "team: shop", kPort8080))});
   EXPECT_EQ(RulesOf(from_api), found);
   WritePolicies({Admin(1, Rule("Accept", "team: shop", kPort90))});
   EXPECT_EQ(RulesOf(from_api), std::vector<std::string>()) << "of other ports";
@@ -245,15 +246,15 @@ TEST_F(TierLintTest, NetworkPolicysRuleIsFoundWhereTheAdminTierDecidesAllOfIt) {
 TEST_F(TierLintTest, NetworkPolicysRuleDecidesWhatAPassLeavesToIt) {
   const std::string from_api =
       "  podSelector: {matchLabels: {app: web}}\n  ingress:\n"
-      "  - from: [{podSelector: {matchLabels: {app: api}}}]\n    ports: [{port: 80}]\n";
+      "  - from: [{podSelector: {matchLabels: {app: api}}}]\n    ports: [{port: 8080}]\n";
   const std::string deny = Rule("Deny", "team: shop");
-  WritePolicies({Admin(1, Rule("Pass", "team: shop", kPort80) + deny)});
+  WritePolicies({Admin(1, Rule("Pass", "team: shop", kPort8080) + deny)});
   EXPECT_EQ(RulesOf(from_api), std::vector<std::string>());
-  WritePolicies({Admin(1, Rule("Pass", "team: shop", kPort80)), Admin(2, deny)});
+  WritePolicies({Admin(1, Rule("Pass", "team: shop", kPort8080)), Admin(2, deny)});
   EXPECT_EQ(RulesOf(from_api), std::vector<std::string>());
   WritePolicies({Admin(1, Rule("Pass", "team: shop", kPort90) + Rule("Pass", "team: data") + deny)});
   EXPECT_EQ(RulesOf(from_api), std::vector<std::string>{"rule-never-decides 7"}) << "it passes other connections";
-  WritePolicies({Admin(2, Rule("Pass", "team: shop", kPort80)), Admin(1, deny)});
+  WritePolicies({Admin(2, Rule("Pass", "team: shop", kPort8080)), Admin(1, deny)});
   // The Pass is behind the Deny itself, which is told of the cluster policy.
   const CommandResult result = Run({"lint", "--manifests", "m"});
   EXPECT_THAT(result.out, HasSubstr("NetworkPolicy shop/p spec.ingress[0]: ClusterNetworkPolicy p1 spec.ingress[0] 'r' "

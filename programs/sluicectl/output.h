@@ -61,8 +61,8 @@ class TextTable {
   bool fixed_ = false;  // the widths are fixed, since rows were written
 };
 
-// JSON of ASCII alone (RFC 8259 section 7): all else is escaped, so that no terminal takes it for a command. Bytes that
-// are no UTF-8 become U+FFFD. Of a text, the quotes are included; with an `indent`, a member has a line of its own.
+// Returns JSON of ASCII only (RFC 8259 section 7): all else is escaped, so that no terminal takes it for a command.
+// Bytes that are not UTF-8 become U+FFFD. A text includes its quotes; with an `indent`, each member has its own line.
 std::string JsonText(std::string_view text);
 std::string JsonText(const nlohmann::ordered_json& value, int indent = -1);
 

@@ -21,7 +21,7 @@ namespace sluice {
 struct AddressClass {
   IpAddress first;
   std::optional<IpAddress>
-      second;  // if it has another: traffic inside a class differs from an address's with itself
+      second;  // where it has another: traffic inside a class differs from an address's with itself
 };
 
 struct Service {

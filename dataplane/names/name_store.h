@@ -162,7 +162,7 @@ class NameStore {
   NameCounters counters_;
   std::uint64_t revision_ = 0;
   LearntNames learnt_;
-  std::shared_ptr<const NameRules> followed_;  // the rules that Follow saw last, and the staged ones; for its caller
+  std::shared_ptr<const NameRules> followed_;  // what Follow saw last, and the staged rules; only its caller uses them
   std::shared_ptr<const NameRules> followed_staged_;
 };
 

@@ -39,7 +39,7 @@ std::string SpanText(seconds span) {
   return std::to_string(std::chrono::duration_cast<std::chrono::minutes>(span).count()) + " minutes";
 }
 
-// A file in memory, or -1.
+// Makes a file in memory. Returns its descriptor, or -1.
 int StoreInMemory(std::string_view content, std::int64_t changed_unix_s) {
   const int fd = memfd_create("sluice-tls", MFD_CLOEXEC);
   if (fd < 0) return -1;
@@ -54,7 +54,7 @@ int StoreInMemory(std::string_view content, std::int64_t changed_unix_s) {
   return -1;
 }
 
-// Puts `content` in place of what the descriptor held, at once; -1 becomes a new descriptor. False: see errno.
+// Replaces the descriptor's content by `content` at once; -1 becomes a new descriptor. False: see errno.
 bool Exchange(int& fd, std::string_view content, std::int64_t changed_unix_s) {
   const int stored = StoreInMemory(content, changed_unix_s);
   if (stored < 0) return false;
@@ -92,8 +92,8 @@ std::optional<std::string> TlsFiles::Open() {
 std::optional<std::string> TlsFiles::Take(TlsMaterial material) {
   const auto checked = CheckTls(material, names_);
   if (const auto* error = std::get_if<std::string>(&checked)) return *error;
-  // gRPC takes a pair whose time of change, in whole seconds, differs before and after reading for a torn one, and
-  // reads it anew: so each exchange has a second of its own.
+  // If a pair's time of change, in whole seconds, differs before and after reading, gRPC takes the pair for a torn one
+  // and reads it again. So each exchange gets a second of its own.
   ++exchanges_;
   const std::string both = material.viewer_ca.empty() ? material.ca : material.ca + '\n' + material.viewer_ca;
   if (!Exchange(ca_fd_, both, exchanges_) ||
@@ -122,7 +122,7 @@ bool TlsFiles::MayPush(const std::string& chain) const {
 }
 
 std::optional<TlsFiles::News> TlsFiles::Look(system_clock::time_point now) {
-  // A clock that was set back does not end the looking.
+  // Looks go on even if the clock was set back.
   if (copies_.ca.empty() || (looked_ && now >= *looked_ && now - *looked_ < kLookInterval)) return std::nullopt;
   looked_ = now;
   auto read = ReadTls(names_);

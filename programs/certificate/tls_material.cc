@@ -27,7 +27,7 @@ using std::chrono::sys_seconds;
 
 constexpr std::size_t kMaxFileBytes = std::size_t{4} << 20;
 
-// Of pointers that others own.
+// Frees only the stack: others own its pointers.
 void FreeStack(STACK_OF(X509) * stack) { sk_X509_free(stack); }
 
 template <auto kFree>
@@ -47,16 +47,16 @@ using Stack = std::unique_ptr<STACK_OF(X509), Freed<FreeStack>>;
 
 Bio Memory(std::string_view text) { return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
 
-// OpenSSL's own word for the newest error, of which none is left.
+// Returns OpenSSL's words for the newest error, and clears all errors.
 std::string TakeError() {
   const char* const reason = ERR_reason_error_string(ERR_peek_last_error());
   ERR_clear_error();
   return reason == nullptr ? "unknown error" : reason;
 }
 
-// The content, or what keeps it from being read.
+// Reads the content, or returns why it cannot be read.
 std::optional<std::string> ReadInto(const std::string& file, std::string& content) {
-  // A pipe without a writer must not hold us up.
+  // O_NONBLOCK: a pipe without a writer must not block us.
   const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return std::string("cannot be read: ") + std::strerror(errno);
   char part[16384];
@@ -85,7 +85,7 @@ std::size_t Count(std::string_view text, std::string_view words) {
   return count;
 }
 
-// Every certificate of the file, or what is wrong with it.
+// Returns every certificate of the file, or what is wrong with it.
 std::variant<std::vector<Certificate>, std::string> ReadCertificates(std::string_view text) {
   const Bio bio = Memory(text);
   std::vector<Certificate> certificates;
@@ -173,7 +173,7 @@ std::variant<CertificateLife, std::string> CheckTls(const TlsMaterial& material,
     ERR_clear_error();
     return certificate + "and key '" + names.key + "' do not belong together";
   }
-  // What the library demands beyond that, such as a key's length.
+  // Checks what the library requires beyond that, such as a key's length.
   const Context context(SSL_CTX_new(TLS_method()));
   if (context == nullptr) return "TLS: " + TakeError();
   if (SSL_CTX_use_certificate(context.get(), chain.front().get()) != 1)

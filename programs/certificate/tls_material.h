@@ -1,5 +1,5 @@
-// A certificate, its private key, and whose certificates are believed: as PEM files, and as what these hold.
-// Any thread.
+// A certificate, its private key, and the authorities to trust: as names of PEM files, and as the files' content. Any
+// thread.
 #ifndef SLUICE_PROGRAMS_CERTIFICATE_TLS_MATERIAL_H_
 #define SLUICE_PROGRAMS_CERTIFICATE_TLS_MATERIAL_H_
 
@@ -26,7 +26,7 @@ struct TlsMaterial {
   bool operator==(const TlsMaterial&) const = default;
 };
 
-// Of a chain, until its first certificate ends.
+// The life of a chain, until its first certificate ends.
 struct CertificateLife {
   std::chrono::sys_seconds begins;
   std::chrono::sys_seconds ends;
@@ -35,15 +35,15 @@ struct CertificateLife {
 // Errors name the file and what is wrong with it.
 std::variant<TlsMaterial, std::string> ReadTls(const TlsNames& names);
 
-// Whether a handshake can be made of it: whole PEM blocks, a key without a passphrase that belongs to the certificate,
-// at least one authority in each of their files, none of them in both. Its time of validity is not judged.
+// Checks whether a handshake can use it: whole PEM blocks, a key without a passphrase that belongs to the certificate,
+// at least one authority in each authority file, none of them in both. It does not judge the time of validity.
 std::variant<CertificateLife, std::string> CheckTls(const TlsMaterial& material, const TlsNames& names);
 
-// Both.
+// Reads and checks.
 std::variant<TlsMaterial, std::string> ReadSoundTls(const TlsNames& names);
 
-// Whether an authority of `ca` signed the first certificate of `chain`, perhaps by others of it. Both are PEM. What a
-// handshake judged before (time, purpose) is not judged again. False where either cannot be read.
+// Whether an authority of `ca` signed the first certificate of `chain`, perhaps through others of the chain. Both are
+// PEM. What the handshake has judged (time, purpose) is not judged again. False if either cannot be read.
 bool IsSignedBy(const std::string& chain, const std::string& ca);
 
 }  // namespace sluice

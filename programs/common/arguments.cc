@@ -12,7 +12,7 @@
 namespace sluice {
 namespace {
 
-// CLI11 says "Could not convert: --limit = x". All options of ours that convert a text are numbers.
+// CLI11 says "Could not convert: --limit = x". Of our options, only numbers convert a text.
 std::string InWords(const std::string& error) {
   constexpr std::string_view kConversion = "Could not convert: ";
   constexpr std::string_view kIs = " = ";

@@ -10,14 +10,14 @@ class App;
 
 namespace sluice {
 
-// The answer to a wrong command line becomes one line that names the error, with the argument escaped
-// (sluice/printable.h), and one that names --help.
+// Reports a wrong command line in two lines: one names the error, with the argument escaped (sluice/printable.h), and
+// one names --help.
 void AnswerInPlainLines(CLI::App& app);
 
-// A check for an option that takes a port: what is wrong with the text, or an empty text.
+// Checks an option that takes a port. Returns what is wrong with the text, or an empty text.
 std::string CheckPort(const std::string& text);
 
-// A target as gRPC and messages have it: a path is that of a Unix socket, "unix:/run/sluice/sluiced.sock".
+// Returns a target in the form of gRPC and messages: a path becomes a Unix socket, "unix:/run/sluice/sluiced.sock".
 std::string FullTarget(const std::string& target);
 
 }  // namespace sluice

@@ -11,14 +11,14 @@
 namespace sluice {
 
 // From here on spdlog writes each message as one line, "2024-05-01T12:00:00.123 info TEXT". The text is escaped
-// (sluice/printable.h). To be called once, before other threads log.
+// (sluice/printable.h). Call it once, before other threads log.
 void SetUpLog(spdlog::level::level_enum level);
 
-// A line each: errors, warnings, and notes for whoever asks for the level `debug`.
+// Logs one line: an error, a warning, or a note, which is shown at the level `debug`.
 void Log(const Diagnostic& diagnostic);
 void Log(const Diagnostics& diagnostics);
 
-// Something that happened: a note is a line of the level `info`.
+// Logs an event: a note is a line of the level `info`.
 void LogNews(Severity severity, std::string_view text);
 
 }  // namespace sluice

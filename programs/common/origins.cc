@@ -8,7 +8,7 @@
 namespace sluice {
 namespace {
 
-// "wires" of "wires[0][1]".
+// Returns "wires" for "wires[0][1]".
 std::string KeyOf(const std::string& item) { return item.substr(0, item.find('[')); }
 
 }  // namespace
@@ -28,7 +28,7 @@ Diagnostic Origins::Problem(const std::string& key, std::string message) const {
   return {Severity::kError, file_, FirstBelow(key), "", key, std::move(message)};
 }
 
-// Of the keys of a mapping, such as "tls": the first line that has one. 0: none.
+// Returns the first line of a key of a mapping, such as "tls". 0: none.
 std::uint32_t Origins::FirstBelow(const std::string& mapping) const {
   std::uint32_t first = 0;
   for (const auto& [key, line] : lines_) {

@@ -1,5 +1,5 @@
-// Where settings came from, so that what is wrong with one of them names its place: a line of a configuration file, or
-// a flag. Plain values; one thread.
+// Where settings came from, so that an error about a setting names its place: a line of a configuration file, or a
+// flag. Plain values; one thread.
 #ifndef SLUICE_PROGRAMS_COMMON_ORIGINS_H_
 #define SLUICE_PROGRAMS_COMMON_ORIGINS_H_
 
@@ -14,25 +14,25 @@ namespace sluice {
 class Origins {
  public:
   void SetFile(std::string file) { file_ = std::move(file); }
-  // Of a key ("tls.key") or an item of its list ("wires[0][1]").
+  // `key`: a key ("tls.key") or an item of its list ("wires[0][1]").
   void SetLine(const std::string& key, std::uint32_t line) { lines_[key] = line; }
-  // A flag replaces what the file says of the key. `flag`: "--wire".
+  // A flag replaces the file's value of the key. `flag`: "--wire".
   void SetFlag(const std::string& key, std::string flag);
 
-  // An error about the value of a key, or of an item.
+  // Returns an error about the value of a key, or of an item.
   Diagnostic Problem(const std::string& key, std::string message) const;
-  // An error about all settings together.
+  // Returns an error about all settings together.
   Diagnostic Problem(std::string message) const;
 
  private:
   std::uint32_t FirstBelow(const std::string& mapping) const;
 
-  std::string file_;  // empty: there is none
+  std::string file_;  // empty: there is no file
   std::map<std::string, std::uint32_t> lines_;
   std::map<std::string, std::string> flags_;  // by key
 };
 
-// Each on a line of its own, on standard error. Those without a file begin with the program's name.
+// Prints one line each, on standard error. Problems without a file begin with the program's name.
 void PrintProblems(const std::string& program, const Diagnostics& problems);
 
 }  // namespace sluice

@@ -14,7 +14,7 @@
 namespace sluice {
 namespace {
 
-// Binds to any free port, which harms nobody.
+// Binds to any free port, which disturbs nothing.
 bool IsOurs(const addrinfo& at) {
   const int fd = socket(at.ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return false;

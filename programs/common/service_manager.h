@@ -1,4 +1,4 @@
-// Tells systemd how a daemon is (sd_notify(3), Type=notify). Without systemd nothing of this does anything.
+// Tells systemd the state of a daemon (sd_notify(3), Type=notify). Without systemd it does nothing.
 //
 // One thread.
 #ifndef SLUICE_PROGRAMS_COMMON_SERVICE_MANAGER_H_
@@ -14,7 +14,7 @@ class ServiceManager {
   static void SayStopping();
   // Feeds the watchdog (WatchdogSec).
   static void SayAlive();
-  // A line that `systemctl status` shows; sent where it changed.
+  // Sets the line that `systemctl status` shows; sent only if it changed.
   void SayStatus(const std::string& status);
 
  private:

@@ -1,4 +1,4 @@
-// The signals that a daemon's main thread reads from a descriptor instead of being interrupted by them.
+// Signals that a daemon's main thread reads from a descriptor, so that they do not interrupt it.
 #ifndef SLUICE_PROGRAMS_COMMON_SIGNALS_H_
 #define SLUICE_PROGRAMS_COMMON_SIGNALS_H_
 
@@ -9,15 +9,15 @@ namespace sluice {
 
 class Signals {
  public:
-  // Blocks them, and ignores SIGPIPE. To be made before any other thread exists, since threads inherit the mask.
+  // Blocks the signals, and ignores SIGPIPE. Construct it before any other thread exists: threads inherit the mask.
   explicit Signals(std::initializer_list<int> signals);
   ~Signals();
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;
 
-  // Readable when a signal came.
+  // Readable when a signal has come.
   int fd() const { return fd_; }
-  // The next signal that came, or 0.
+  // Returns the next signal that came, or 0.
   int Take() const;
   // From here on SIGTERM and SIGINT end the process at once, and the others are ignored.
   void Release() const;

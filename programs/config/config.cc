@@ -40,7 +40,7 @@ class Reader {
   Reader(const std::string& file, Origins& origins, Diagnostics& diagnostics)
       : file_(file), origins_(origins), diagnostics_(diagnostics) {}
 
-  // `prefix` is the path of `map` in the file; the paths of `keys` go on from `section`.
+  // `prefix`: the path of `map` in the file. The paths of `keys` continue from `section`.
   void ReadMap(const YAML::Node& map, const std::string& prefix, const std::string& section, std::vector<Key>& keys) {
     std::vector<std::string> seen;
     for (const auto& entry : map) {
@@ -285,14 +285,14 @@ class Reader {
       ReadMap(node, path, "", keys);
       if (port.device.empty()) Error(node, path, "wants the key device");
     } else if (node.IsNull()) {
-      port.device = "null";  // YAML takes the plain word for its own
+      port.device = "null";  // YAML reads the plain word as its own null
     } else {
       TextKey device{&port.device};
       Read(node, device);
     }
   }
 
-  // Calls `read` for each item, with current_path_ naming it.
+  // Calls `read` for each item, while current_path_ names the item.
   template <typename Function>
   void ForEach(const YAML::Node& node, const std::string& what, Function&& read) {
     if (!node.IsSequence()) {
@@ -350,7 +350,7 @@ bool ReadConfigFile(const std::string& path, Config& config, Diagnostics& diagno
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
   if (!file || !(text << file.rdbuf())) {
-    // Streams tell an empty file and a failure apart by errno only.
+    // Streams distinguish an empty file from a failure only by errno.
     if (errno != 0) return refuse(std::string("cannot be read: ") + std::strerror(errno));
   }
   if (text.tellp() > kMaxBytes) return refuse("is larger than 1 MB; is it a configuration file?");

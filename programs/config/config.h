@@ -1,6 +1,6 @@
 // The configuration file of `sluiced`, which `sluicectl replay` reads too: YAML, every key optional.
 //
-// One list of keys (keys.cc) drives the reader, its errors and docs/configuration.md, so that they cannot disagree.
+// One list of keys (keys.cc) drives the reader, its errors and docs/configuration.md, so they cannot disagree.
 // Plain values; no DPDK; any thread.
 #ifndef SLUICE_PROGRAMS_CONFIG_CONFIG_H_
 #define SLUICE_PROGRAMS_CONFIG_CONFIG_H_
@@ -27,46 +27,46 @@ enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
 struct Config {
   EdgeSettings edge;
   std::vector<std::string> manifests;  // files and folders
-  std::vector<std::string> staged;     // files and folders of what is to be tried
-  bool skip_broken_manifests = false;  // at a start, where nobody knows what they held
+  std::vector<std::string> staged;     // files and folders of staged policies
+  bool skip_broken_manifests = false;  // applies at a start, when their last good content is unknown
   ApiSettings api;                     // without `listen`: kDefaultListen
   std::string state;                   // folder; empty: policy is not kept
-  std::string run = "/run/sluice";     // folder in memory: says whether `state` may be trusted
+  std::string run = "/run/sluice";     // folder in memory: says whether `state` can be trusted
   PipelineConfig pipeline;
   CompileLimits limits;
-  std::vector<std::string> dns_resolvers;  // whose answers count; none: no DNS is read
+  std::vector<std::string> dns_resolvers;  // whose answers count; empty: no DNS is read
   std::uint32_t dns_port = 53;
   std::string http;                    // HOST:PORT; empty: nothing is served
-  std::string http_page_token;         // file; empty: the page is shown on this host alone
-  std::uint32_t http_policies = 2000;  // that have series of their own
+  std::string http_page_token;         // file; empty: only this host may see the page
+  std::uint32_t http_policies = 2000;  // policies with series of their own
   FlowLogSettings flow_log;
   LogLevel log_level = LogLevel::kInfo;
-  Origins origins;  // of the above, by the keys' names in the file
+  Origins origins;  // origins of the values above, by the keys' names in the file
 
-  // As `pipeline`, with what workers are to do about DNS.
+  // `pipeline`, with the settings for workers about DNS.
   PipelineConfig PipelineWithDns() const {
     PipelineConfig with_dns = pipeline;
     if (!dns_resolvers.empty()) with_dns.dns.port = static_cast<std::uint16_t>(dns_port);
     return with_dns;
   }
-  // Whether it stands at a node's hooks.
+  // Whether the dataplane stands at a node's hooks.
   bool has_hooks() const {
     return std::any_of(edge.wires.begin(), edge.wires.end(), [](const WireSettings& wire) { return wire.is_hooks; });
   }
 };
 
-// Fills `config`, whose values so far are the defaults, from YAML text. Appends an error for each unknown key, key
-// given twice, wrong type and value out of range, with its line; true iff there was none. On false `config` is of no
-// use.
+// Fills `config`, whose values are the defaults at first, from YAML text. Appends an error with its line for each
+// unknown key, key given twice, wrong type and value out of range. Returns true iff there was none. On false, do not
+// use `config`.
 bool ReadConfig(std::string_view text, const std::string& file_name, Config& config, Diagnostics& diagnostics);
 
-// ReadConfig of a file's content; a file that cannot be read is an error that says why.
+// Calls ReadConfig with a file's content. If the file cannot be read, an error says why.
 bool ReadConfigFile(const std::string& path, Config& config, Diagnostics& diagnostics);
 
-// "0,2-4": CPU numbers, ascending or not, none twice. Nothing where the text is no such list.
+// Parses "0,2-4": CPU numbers, ascending or not, none twice. Returns nothing if the text is no such list.
 std::optional<std::vector<std::uint32_t>> ParseCores(std::string_view text);
 
-// A table of all keys as Markdown: name, type, default, unit, meaning. docs/configuration.md holds it.
+// Returns a Markdown table of all keys: name, type, default, unit, meaning. docs/configuration.md holds it.
 std::string ConfigReference();
 
 }  // namespace sluice

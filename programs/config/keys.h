@@ -1,4 +1,4 @@
-// The keys of the configuration: where each value goes, what it may be, what it means.
+// The keys of the configuration: the field for each value, the values that it may have, and its meaning.
 #ifndef SLUICE_PROGRAMS_CONFIG_KEYS_H_
 #define SLUICE_PROGRAMS_CONFIG_KEYS_H_
 
@@ -49,7 +49,7 @@ struct WiresKey {
   std::vector<WireSettings>* target = nullptr;
 };
 
-// A mapping from conditions on lines of a flow log to a value or a list of values, added to what is there.
+// A mapping from conditions on lines of a flow log to a value or a list of values. They are added to those before.
 struct ConditionsKey {
   std::vector<FlowLogCondition>* target = nullptr;
   bool negated = false;

@@ -4,7 +4,7 @@
 namespace sluice {
 namespace {
 
-// What may be written for a key, and what holds where nothing is written: read from the default object it is bound to.
+// The values that a key may have, and its default: read from the default object that the key is bound to.
 struct TypeAndDefault {
   std::string type;
   std::string value;

@@ -28,7 +28,7 @@ std::string Nearest(std::string_view word, const std::vector<std::string>& candi
   std::string nearest;
   std::size_t best = std::max<std::size_t>(word.size() / 3, 1) + 1;
   for (const std::string& candidate : candidates) {
-    const std::size_t last_part = candidate.rfind('.') + 1;  // npos + 1 is 0: the whole
+    const std::size_t last_part = candidate.rfind('.') + 1;  // npos + 1 is 0: the whole candidate
     const std::size_t distance =
         std::min(EditDistance(word, candidate), EditDistance(word, std::string_view(candidate).substr(last_part)));
     if (distance < best) {

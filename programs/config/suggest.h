@@ -8,8 +8,8 @@
 
 namespace sluice {
 
-// The candidate at the smallest edit distance from `word` (a candidate's last part after a dot counts as the candidate
-// too), or an empty text where none is within a third of its length.
+// Returns the candidate at the smallest edit distance from `word`, or an empty text if none is within a third of its
+// length. The part of a candidate after its last dot counts as the candidate, too.
 std::string Nearest(std::string_view word, const std::vector<std::string>& candidates);
 
 }  // namespace sluice

@@ -1,4 +1,4 @@
-// A request as a site sees it, and how it is made of what the server read.
+// A request as a site sees it, and the functions that make it from what the server read.
 #ifndef SLUICE_PROGRAMS_HTTP_HTTP_REQUEST_H_
 #define SLUICE_PROGRAMS_HTTP_HTTP_REQUEST_H_
 
@@ -13,17 +13,17 @@ struct HttpRequest {
   std::string path;
   std::vector<std::pair<std::string, std::string>> query;  // decoded
   bool from_loopback = false;
-  // Headers; empty where there are none.
+  // Headers; empty if the request lacks them.
   std::string host;
   std::string authorization;
   std::string fetch_site;  // Sec-Fetch-Site
 };
 
-// "a=1&b=%41&c": names and values, decoded, in their order; those beyond kMostParameters are left out.
+// Parses "a=1&b=%41&c": names and values, decoded, in order. Those beyond kMostParameters are left out.
 inline constexpr std::size_t kMostParameters = 64;
 std::vector<std::pair<std::string, std::string>> ParseQuery(std::string_view query);
 
-// Whether a client's address, as text, is of this host alone.
+// Whether a client's address, as text, belongs to this host only.
 bool IsLoopback(std::string_view address);
 
 }  // namespace sluice

@@ -14,11 +14,11 @@
 namespace sluice {
 namespace {
 
-// Each thread has one connection at a time. A connection that asks nothing, or does not take what it asked for, has its
-// thread for so long.
+// Each thread has one connection at a time. A connection that asks nothing, or does not take its answer, keeps its
+// thread for this time.
 constexpr char kThreads[] = "32";
 constexpr char kPatienceMs[] = "500";
-// One that takes its answer by bits and pieces has it for so long.
+// A connection that takes its answer in small pieces keeps its thread for this time.
 constexpr std::chrono::seconds kMostTime(10);
 constexpr std::size_t kPieceBytes = std::size_t{64} << 10;
 
@@ -32,7 +32,7 @@ bool IsPort(std::string_view text) {
   return port > 0 && port <= 65535;
 }
 
-// False: not all of it was taken in time.
+// False: the client did not take all of it in time.
 bool WriteAll(mg_connection* connection, std::string_view text) {
   const auto deadline = std::chrono::steady_clock::now() + kMostTime;
   while (!text.empty()) {
@@ -77,7 +77,7 @@ HttpRequest RequestOf(mg_connection* connection) {
   return request;
 }
 
-// Nothing of the site's is for other sites, nor to be kept, and no script but its own runs in it.
+// Other sites may not use the site's answers, nothing may be stored, and only its own scripts run.
 class CivetReply final : public HttpReply {
  public:
   explicit CivetReply(mg_connection* connection) : connection_(connection) {}
@@ -156,7 +156,7 @@ int HttpServer::port() const {
 }
 
 std::optional<std::string> CheckHttpAddress(const std::string& address) {
-  // civetweb's own syntax has more to it (lists, TLS, redirections): none of that is meant.
+  // civetweb's own syntax allows more (lists, TLS, redirections), which we do not want.
   const std::string_view text = address;
   const auto host_port = ParseHostPort(text);
   const bool fine = IsPort(text.starts_with(':') ? text.substr(1) : text) || (host_port && host_port->port != 0);
@@ -172,7 +172,7 @@ std::unique_ptr<HttpServer> HttpServer::Start(const std::string& address, Answer
   try {
     http->server_ = std::make_unique<CivetServer>(
         std::vector<std::string>{"listening_ports", listen, "num_threads", kThreads, "request_timeout_ms", kPatienceMs,
-                                 // Its defaults would let every site's scripts read it.
+                                 // civetweb's defaults would let every site's scripts read it.
                                  "access_control_allow_origin", "", "access_control_allow_methods", ""});
   } catch (const CivetException&) {
     error = "http '" + address + "' cannot be listened at; wants HOST:PORT with an address of this host, a free port";

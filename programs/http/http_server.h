@@ -1,5 +1,5 @@
-// The HTTP server of the daemons: liveness, readiness, metrics for Prometheus, and beside them a site. GET only, no
-// TLS.
+// The daemons' HTTP server: liveness, readiness, metrics
+// for Prometheus, and optionally a site. GET only, no TLS.
 #ifndef SLUICE_PROGRAMS_HTTP_HTTP_SERVER_H_
 #define SLUICE_PROGRAMS_HTTP_HTTP_SERVER_H_
 
@@ -16,10 +16,10 @@ class CivetServer;
 
 namespace sluice {
 
-// Nothing, or what is wrong with an address: "HOST:PORT", ":PORT" or "PORT", a host of IPv6 in brackets.
+// Checks an address: "HOST:PORT", ":PORT" or "PORT", an IPv6 host in brackets. Returns what is wrong, or nothing.
 std::optional<std::string> CheckHttpAddress(const std::string& address);
 
-// What is answered: one text, or a stream of pieces.
+// Takes an answer: one text, or a stream of pieces.
 class HttpReply {
  public:
   virtual ~HttpReply() = default;
@@ -29,21 +29,21 @@ class HttpReply {
   virtual bool Write(std::string_view piece) = 0;
 };
 
-// Answers whatever is no path of the server's own. Called in threads of the server, several at a time.
+// Answers requests for every path that is not the server's own. The server's threads call it, several at a time.
 class HttpSite {
  public:
   virtual ~HttpSite() = default;
   virtual void Get(const HttpRequest& request, HttpReply& reply) = 0;
-  // Streams end soon. The server calls it before it waits for them.
+  // Ends streams soon. The server calls it before it waits for them.
   virtual void Stop() = 0;
 };
 
-// /healthz: 200 where `dead` says nothing, else 503 and what it says. /readyz: the same of `unready`; what `notes` says
-// stands below "ready", a line each, and changes nothing about that. /metrics: the text of `metrics`. All are called in
-// threads of the server, several at a time. Where one is null, its path is not served.
+// /healthz: 200 if `dead` returns an empty text, else 503 and that text. /readyz: the same with `unready`; the text of
+// `notes` follows below "ready", one line each, and does not change the status. /metrics: the text of `metrics`. The
+// server's threads call all of these, several at a time. If one is null, its path is not served.
 //
-// A client that asks nothing or reads nothing loses its connection soon, so that a thousand of them keep out a probe
-// for some seconds, not for as long as they like.
+// A client that asks nothing or reads nothing soon loses its connection. So a thousand such clients can keep out a
+// probe for some seconds, but not for as long as they like.
 class HttpServer {
  public:
   struct Answers {
@@ -53,8 +53,8 @@ class HttpServer {
     std::function<std::vector<std::string>()> notes = {};
   };
 
-  // Requires an address that CheckHttpAddress takes, or one with port 0, for a free one. Null: `error` says why, and
-  // what helps. `site` may be null; it outlives the server.
+  // Requires an address that CheckHttpAddress accepts; port 0 means a free port. If it returns null, `error` says why
+  // and names a remedy. `site` may be null; it outlives the server.
   static std::unique_ptr<HttpServer> Start(const std::string& address, Answers answers, std::string& error,
                                            HttpSite* site = nullptr);
   ~HttpServer();

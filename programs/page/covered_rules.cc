@@ -12,9 +12,9 @@
 namespace sluice {
 namespace {
 
-constexpr std::size_t kMostRules = 300;  // of a policy's direction: each is compared with each
+constexpr std::size_t kMostRules = 300;  // in a policy's direction: each is compared with each
 
-// One rule of a section, and whether the section is for all whom the policy selects.
+// One rule of a section, and whether the section is for all subjects of the policy.
 struct Part {
   const Rule* rule;
   const Section* section;
@@ -43,7 +43,7 @@ class Finder {
     }
   }
 
-  // The rule of `rules` that covers the one at `index`, if there is one.
+  // Returns the rule of `rules` that covers the one at `index`, if there is one.
   std::optional<std::int32_t> FindCovering(std::int32_t index, const Parts& rules, Tier tier, Pods pods) const {
     const std::vector<Part>& rule = rules.at(index);
     for (const auto& [other, by] : rules) {
@@ -75,8 +75,8 @@ class Finder {
     return ArePodsWithin(rule.peers, other.peers, pods) && AreBlocksWithin(rule.peers, other.peers);
   }
 
-  // Pods come and go: that a group has none but others' now says nothing of any that may come. But a group of blocks
-  // has no pods of its own.
+  // Pods come and go: if a group now has only pods that another one has, too, a new pod may still be in the first
+  // alone. But a group of blocks has no pods of its own.
   bool ArePodsWithin(GroupId peers, GroupId other, Pods pods) const {
     const std::vector<IdSetId>& own = pods_[peers];
     if (pods == Pods::kAny || own.empty()) return own.empty() && !policy_.groups[peers].blocks.empty();
@@ -92,7 +92,7 @@ class Finder {
   }
 
   const ResolvedPolicy& policy_;
-  // By group: the member sets of its pods, ascending. Pods with the same one are in the same groups.
+  // By group: its pods' member sets, ascending. Pods with the same set are in the same groups.
   std::vector<std::vector<IdSetId>> pods_;
 };
 

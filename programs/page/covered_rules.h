@@ -1,4 +1,4 @@
-// Which rules of a policy decide nothing, as another rule of the same policy says all that they say.
+// Finds rules that decide nothing, because another rule of the same policy says everything that they say.
 #ifndef SLUICE_PROGRAMS_PAGE_COVERED_RULES_H_
 #define SLUICE_PROGRAMS_PAGE_COVERED_RULES_H_
 
@@ -21,16 +21,16 @@ struct RulePlace {
 
 struct CoveringRule {
   std::int32_t index = 0;
-  // Only the pods that there are now say so: a pod that comes may be a peer of the covered rule alone.
+  // It covers only with the present pods: a new pod may be a peer of the covered rule alone.
   bool of_pods_now = false;
 
   friend bool operator==(const CoveringRule&, const CoveringRule&) = default;
 };
 
-// Each with a rule that covers it: in the tiers of cluster policies an earlier one, in NetworkPolicy's, whose rules
-// have no order, any other (of two that say the same, the later one is covered). One that covers it whatever pods there
-// are is preferred to one that does so of the pods that there are now, whose selectors differ. A rule that has no peer
-// now is covered by none of the latter. Pure; any thread.
+// Returns each covered rule with a rule that covers it. In cluster policies' tiers the covering rule is an earlier one.
+// NetworkPolicy's rules have no order, so it is any other (if two say the same, the later one is covered). A rule that
+// covers it with any pods is preferred to one with other selectors, which covers it only with the present pods. A rule
+// without peers now is never covered in the second way. Pure; any thread.
 std::map<RulePlace, CoveringRule> CoveredRules(const ResolvedPolicy& policy);
 
 }  // namespace sluice

@@ -22,7 +22,7 @@ bool DropBoard::Enter(const std::vector<std::shared_ptr<PageTarget>>& targets) {
   return true;
 }
 
-// Followers are ended, and waited for, without the lock that they take.
+// Ends followers, and waits for them, without holding the lock that they take.
 void DropBoard::Leave() {
   std::vector<std::jthread> ending;
   const std::lock_guard lock(mutex_);

@@ -1,5 +1,5 @@
-// The drops of all targets, for the page's viewers: followed while there is one, as lines of JSON in a bounded
-// memory. Any thread.
+// The drops of all targets, for the page's viewers. It follows them while there is a viewer, and keeps lines of JSON in
+// bounded memory. Any thread.
 #ifndef SLUICE_PROGRAMS_PAGE_DROP_BOARD_H_
 #define SLUICE_PROGRAMS_PAGE_DROP_BOARD_H_
 
@@ -29,11 +29,11 @@ class DropBoard {
   DropBoard(const DropBoard&) = delete;
   DropBoard& operator=(const DropBoard&) = delete;
 
-  // False: there are kMaxWatchers, or it is stopped. The targets outlive the watch.
+  // False: there are kMaxWatchers already, or the board is stopped. The targets outlive the watch.
   bool Enter(const std::vector<std::shared_ptr<PageTarget>>& targets);
   void Leave();
 
-  // What came since position `next`, which moves on; waits so long for it. False: it is stopped.
+  // Takes the lines since position `next`, which moves on. Waits for lines up to `patience`. False: it is stopped.
   bool Take(std::uint64_t* next, std::chrono::milliseconds patience, std::vector<std::string>* lines);
   // Ends all watches.
   void Stop();
@@ -45,10 +45,10 @@ class DropBoard {
   std::mutex mutex_;
   std::condition_variable_any changed_;
   std::deque<std::string> lines_;
-  std::uint64_t end_ = 0;  // lines that ever were
+  std::uint64_t end_ = 0;  // lines that were ever added
   std::size_t watchers_ = 0;
   bool stopped_ = false;
-  std::vector<std::jthread> followers_;  // one a target, while somebody watches
+  std::vector<std::jthread> followers_;  // one for each target, while there is a watcher
 };
 
 }  // namespace sluice

@@ -23,7 +23,7 @@ FlowMap::Pair* FlowMap::PairOf(const MapEnd& source, const MapEnd& destination) 
   return pairs_.size() < kMaxPairs ? &pairs_[key] : nullptr;
 }
 
-// Millions of flows have some thousands of pairs: each is looked up by its ends once.
+// Millions of flows have some thousands of pairs, so each pair is looked up once by its ends.
 void FlowMap::Sample(std::uint64_t now_ns, const std::vector<MapEnd>& ends, std::vector<Flow> flows) {
   for (auto& [key, pair] : pairs_) pair.live = {};
   not_told_ = 0;
@@ -44,7 +44,7 @@ void FlowMap::Sample(std::uint64_t now_ns, const std::vector<MapEnd>& ends, std:
     if (seconds <= 0) continue;
     while (old != before_.end() && old->key < flow.key) ++old;
     const bool is_known = old != before_.end() && old->key == flow.key && old->packets <= flow.packets;
-    // A flow that is new, or begins again, had all of its packets since.
+    // A flow that is new, or counts from zero again, had all of its packets since then.
     const std::uint64_t packets = flow.packets - (is_known ? old->packets : 0);
     const std::uint64_t bytes = flow.bytes - (is_known ? old->bytes : 0);
     pair->live.packets_per_second += static_cast<double>(packets) / seconds;

@@ -49,7 +49,7 @@ bool FlowSample::Take(const v1::FlowSamples& samples) {
 }
 
 void FlowSample::TakeWhole(const v1::Flow& flow) {
-  if (flow.state() == "CUT") return;  // policy denies it: its packets come as denials
+  if (flow.state() == "CUT") return;  // policy denies it: its packets are counted as denials
   const auto number_of = [&](const std::string& pod) {
     const auto [known, is_new] = named_.try_emplace(pod, 0);
     if (is_new) known->second = NumberOf(pod);

@@ -1,5 +1,5 @@
-// The flows of one dataplane at one moment, out of what ListFlows answers: with the workloads of their ends, as
-// numbers. One thread.
+// The flows of one dataplane at one moment, from the answer of ListFlows. The workloads of their ends are numbers. Used
+// by one thread.
 #ifndef SLUICE_PROGRAMS_PAGE_FLOW_SAMPLE_H_
 #define SLUICE_PROGRAMS_PAGE_FLOW_SAMPLE_H_
 
@@ -18,12 +18,12 @@ namespace sluice {
 
 class FlowSample {
  public:
-  // The end that a pod is, by "namespace/name"; empty: outside of all pods.
+  // Returns the end for a pod's "namespace/name"; empty: outside of all pods.
   using EndOf = std::function<MapEnd(const std::string& pod)>;
   explicit FlowSample(EndOf end_of);
 
-  // Takes a message of the answer: samples, or flows of a dataplane that knows none. False: it contradicts itself, and
-  // what was taken is of no use.
+  // Takes a message of the answer: samples, or flows if the dataplane knows no samples. False: the message contradicts
+  // itself, and nothing that was taken can be used.
   bool Take(const v1::Flow& message);
 
   const std::vector<MapEnd>& ends() const { return ends_; }
@@ -37,8 +37,8 @@ class FlowSample {
   const EndOf end_of_;
   std::vector<MapEnd> ends_;
   std::map<MapEnd, std::uint32_t> numbers_;               // of ends_
-  std::vector<std::uint32_t> pods_;                       // ends, by the dataplane's numbers of pods
-  std::unordered_map<std::string, std::uint32_t> named_;  // ... of pods that come by name
+  std::vector<std::uint32_t> pods_;                       // the ends, by the dataplane's numbers of pods
+  std::unordered_map<std::string, std::uint32_t> named_;  // ... by the names of pods that come by name
   std::vector<FlowMap::Flow> flows_;
 };
 

@@ -26,7 +26,7 @@ std::uint32_t MapPicture::NodeOf(const MapEnd& end) {
   return workload->second;
 }
 
-// Edges come by source, so that most have the source of the one before.
+// Edges are ordered by source, so most have the source of the edge before.
 void MapPicture::Add(const FlowMap::Edges& edges) {
   const MapEnd* source = nullptr;
   std::uint32_t from = kHidden;
@@ -44,7 +44,7 @@ PageJson MapPicture::Shown() const {
   using Edge = std::pair<const std::uint64_t, MapEdge>;
   const auto from_of = [&](const Edge& edge) -> const MapEnd& { return nodes_[edge.first >> 32]; };
   const auto to_of = [&](const Edge& edge) -> const MapEnd& { return nodes_[static_cast<std::uint32_t>(edge.first)]; };
-  // Of an open namespace first: somebody asked for it, and a workload's share is small beside that of all the others.
+  // Edges of open namespaces first: the viewer asked for them, and one workload's share is small beside all the others.
   const auto is_open = [&](const MapEnd& end) { return open_.contains(end.namespace_name); };
   const auto weight_of = [&](const Edge& one) {
     const MapEdge& edge = one.second;
@@ -59,7 +59,7 @@ PageJson MapPicture::Shown() const {
     if (weight_a != weight_b) return weight_a > weight_b;
     return std::tie(from_of(*a), to_of(*a)) < std::tie(from_of(*b), to_of(*b));
   });
-  // Places, not names, say which nodes an edge joins: a name may have any form.
+  // Indexes, not names, say which nodes an edge joins: a name may have any form.
   std::unordered_map<std::uint32_t, std::size_t> places;
   PageJson nodes = PageJson::array();
   const auto place_of = [&](std::uint64_t number) {

@@ -1,8 +1,8 @@
-// The map as the page shows it: a node for each namespace, or for each workload of those that are open, and the edges
-// between them, added up over dataplanes.
+// The map as the page shows it: a node for each namespace, or for each workload of an open namespace, and the edges
+// between nodes, added up over dataplanes.
 //
-// It is made for each request, out of up to 50,000 pairs of workloads of each dataplane: so nodes are numbers, and a
-// pair costs no text. One thread.
+// It is made for each request, from up to 50,000 pairs of workloads of each dataplane. So nodes are numbers, and a pair
+// costs no text. Used by one thread.
 #ifndef SLUICE_PROGRAMS_PAGE_MAP_PICTURE_H_
 #define SLUICE_PROGRAMS_PAGE_MAP_PICTURE_H_
 
@@ -22,9 +22,9 @@ namespace sluice {
 class MapPicture {
  public:
   static constexpr std::size_t kShown =
-      300;  // edges: of open namespaces first, with denials, then those that carry most
+      300;  // edges: first open namespaces', then those with denials, then those with most traffic
 
-  // Namespaces that are shown by workload, and those that are left out.
+  // `open`: namespaces that are shown by workload. `hidden`: namespaces that are left out.
   MapPicture(const std::vector<std::string>& open, const std::vector<std::string>& hidden);
 
   void Add(const FlowMap::Edges& edges);
@@ -39,9 +39,9 @@ class MapPicture {
   const std::set<std::string> open_;
   const std::set<std::string> hidden_;
   std::vector<MapEnd> nodes_;                                  // by number
-  std::unordered_map<std::string, std::uint32_t> namespaces_;  // of those that are not open
+  std::unordered_map<std::string, std::uint32_t> namespaces_;  // of namespaces that are not open
   std::map<MapEnd, std::uint32_t> workloads_;                  // ... of those that are
-  std::unordered_map<std::uint64_t, MapEdge> edges_;           // by the upper half's node to the lower half's
+  std::unordered_map<std::uint64_t, MapEdge> edges_;           // by source's number << 32 | destination's number
 };
 
 }  // namespace sluice

@@ -1,4 +1,4 @@
-// The files of the page, as they were built from the sources in page/. Any thread.
+// The files of the page, built from the sources in page/. Any thread.
 #ifndef SLUICE_PROGRAMS_PAGE_PAGE_FILES_H_
 #define SLUICE_PROGRAMS_PAGE_PAGE_FILES_H_
 

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::uint64_t kNsInMs = 1'000'000;
 constexpr int kProblemsShown = 20;
-constexpr int kNamesShown = 20;  // of an address
+constexpr int kNamesShown = 20;  // for one address
 
 std::string TextOfAddress(std::string_view bytes) {
   const auto address = DecodeAddress(bytes);
@@ -70,7 +70,7 @@ PageJson NamesJson(const google::protobuf::RepeatedPtrField<v1::LearntName>& nam
   return json;
 }
 
-// Rules of the same place are one.
+// Merges rules of the same place into one.
 void MergeRules(const v1::PolicyInfo& from, v1::PolicyInfo* into) {
   for (const v1::RuleInfo& rule : from.rules()) {
     const auto is_same = [&](const v1::RuleInfo& one) {

@@ -1,4 +1,4 @@
-// What the page shows, as JSON. Names come as they are: the page shows text, never markup. Pure; any thread.
+// What the page shows, as JSON. Names are not escaped: the page shows text, never markup. Pure; any thread.
 #ifndef SLUICE_PROGRAMS_PAGE_PAGE_JSON_H_
 #define SLUICE_PROGRAMS_PAGE_PAGE_JSON_H_
 
@@ -17,18 +17,18 @@ namespace sluice {
 
 using PageJson = nlohmann::ordered_json;
 
-// As text; bytes that are no UTF-8 are replaced.
+// Returns it as text; bytes that are not UTF-8 are replaced.
 std::string ToText(const PageJson& json);
 
 std::string TextOfProtocol(std::uint32_t protocol);
-// Null where it names none.
+// Returns null if it names no rule.
 PageJson RuleJson(const v1::RuleName& rule, Direction direction);
 
 PageJson ToPage(const v1::Status& status);
 PageJson ToPage(const v1::DropEvent& drop, std::size_t dataplane);
 PageJson ToPage(const v1::Explanation& explanation);
 
-// Policies of several dataplanes as one list: what a rule counted is added up, its last hit is the last of all.
+// Policies of several dataplanes as one list: a rule's counts are added up, and its last hit is the latest of all.
 class PolicyList {
  public:
   static constexpr std::size_t kShown = 200;
@@ -36,7 +36,7 @@ class PolicyList {
   enum class Show : std::uint8_t { kAll, kHit, kUnused, kCovered };
 
   void Add(const PageTarget::PoliciesAnswer& answer);
-  // Those whose names contain `text`: the first kShown by name, and how many there are.
+  // The policies whose names contain `text`: the first kShown by name, and how many there are.
   PageJson Shown(std::string_view text, Show show) const;
 
  private:

@@ -20,15 +20,15 @@
 namespace sluice {
 namespace {
 
-constexpr int kMostAnswering = 8;  // at once; others are told to come again
+constexpr int kMostAnswering = 8;  // at the same time; further clients are told to come again
 constexpr std::size_t kMinTokenBytes = 16;
 constexpr std::size_t kMaxTokenBytes = 1024;
 constexpr std::size_t kPodsShown = 20;
-constexpr std::chrono::milliseconds kHeartbeat(2000);  // of a stream on which nothing comes
+constexpr std::chrono::milliseconds kHeartbeat(2000);  // for a stream without news
 constexpr std::string_view kJson = "application/json";
 constexpr std::string_view kText = "text/plain; charset=utf-8";
 
-// The time that it takes tells nothing of where they differ.
+// The comparison takes the same time wherever the texts differ.
 bool IsSame(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   unsigned char differs = 0;
@@ -36,7 +36,7 @@ bool IsSame(std::string_view a, std::string_view b) {
   return differs == 0;
 }
 
-// An address, or "localhost", with or without a port.
+// Accepts an address, or "localhost", with or without a port.
 bool IsHostAllowed(const std::string& host) {
   if (const auto with_port = ParseHostPort(host)) {
     return with_port->host == "localhost" || IpAddress::Parse(with_port->host);
@@ -59,7 +59,7 @@ class Query {
     }
     return values;
   }
-  // `missing` where there is none; nothing where it is no number up to `most`.
+  // Returns `missing` if the parameter is absent; nothing if it is no number up to `most`.
   std::optional<std::uint32_t> Number(std::string_view name, std::uint32_t missing, std::uint32_t most) const {
     const std::string text = Of(name);
     if (text.empty()) return missing;
@@ -95,7 +95,7 @@ PageJson Dataplanes(const TargetList& targets) {
   return {{"dataplanes", std::move(list)}};
 }
 
-// A line for each dataplane that does not say all.
+// Adds a line for a dataplane whose answer is incomplete.
 void AddProblem(const PageTarget& target, const std::string& what, PageJson& problems) {
   if (!what.empty()) problems.push_back(target.name() + ": " + what);
 }
@@ -148,7 +148,7 @@ PageJson Staged(const TargetList& targets, const Query& query) {
   return json;
 }
 
-// Those that begin with the text come before those that contain it.
+// Pods whose names begin with the text come before those that contain it.
 PageJson Pods(const TargetList& targets, const Query& query) {
   const std::string text = query.Of("q");
   std::set<std::pair<bool, std::string>> found;
@@ -292,7 +292,7 @@ void PageSite::StreamDrops(HttpReply& reply) {
   std::vector<std::string> lines;
   bool is_read = reply.Write(": drops\n\n");
   while (is_read && drops_.Take(&next, kHeartbeat, &lines)) {
-    std::string piece = lines.empty() ? ":\n\n" : "";  // tells whether somebody still reads
+    std::string piece = lines.empty() ? ":\n\n" : "";  // shows whether the client still reads
     for (const std::string& line : lines) piece += "data: " + line + "\n\n";
     is_read = reply.Write(piece);
   }

@@ -1,8 +1,8 @@
-// The page: what policy does, in a browser. Read only, and made of what one or many sluiced answer by gRPC.
+// The page: shows in a browser what policy does. It only reads, and asks one or many sluiced by gRPC.
 //
-// It may be looked at from this host, and from elsewhere by whoever has the token. Names in the Host header are
-// refused, but "localhost": with a name, a foreign site could make a browser talk to an address of this host (DNS
-// rebinding).
+// This host may look at it; other hosts need the token. Names in the Host
+// header are refused, except "localhost": with a name, a foreign site
+// could make a browser talk to an address of this host (DNS rebinding).
 #ifndef SLUICE_PROGRAMS_PAGE_PAGE_SITE_H_
 #define SLUICE_PROGRAMS_PAGE_PAGE_SITE_H_
 
@@ -19,25 +19,25 @@
 
 namespace sluice {
 
-// A token from a file: its first line. Or what is wrong with it.
+// Reads a token from a file: its first line. Otherwise returns what is wrong with it.
 struct TokenError {
   std::string text;
 };
 std::variant<std::string, TokenError> ReadToken(const std::string& path);
-// A new one, of 32 hexadecimal digits.
+// Makes a new token of 32 hexadecimal digits.
 std::string MakeToken();
 
 class PageSite final : public HttpSite {
  public:
-  // Empty: the page is shown on this host alone, and to everybody there.
+  // Empty `token`: only this host may see the page, and everybody on it may.
   explicit PageSite(std::string token);
   ~PageSite() override;
 
-  // What is looked at from now on. Any thread.
+  // Sets the dataplanes that the page shows from now on. Any thread.
   void Look(std::vector<std::shared_ptr<PageTarget>> targets);
 
   void Get(const HttpRequest& request, HttpReply& reply) override;
-  // For good: streams and waiting calls end, and nothing is looked at any more.
+  // Stops for good: streams and waiting calls end, and no dataplane is asked any more.
   void Stop() override;
 
  private:

@@ -1,5 +1,5 @@
-// A value that is made anew when it is asked for and old: older than `age`, and than ten times what making it took.
-// Where that takes long, those who ask get the old one meanwhile, unless it is much too old. Any thread.
+// A value that is made anew when it is asked for and too old: older than `age`, and than ten times what making it took.
+// If that takes long, callers get the old value meanwhile, unless it is much too old. Any thread.
 #ifndef SLUICE_PROGRAMS_PAGE_REMEMBERED_H_
 #define SLUICE_PROGRAMS_PAGE_REMEMBERED_H_
 
@@ -23,7 +23,7 @@ class Remembered {
   Remembered(const Remembered&) = delete;
   Remembered& operator=(const Remembered&) = delete;
 
-  // `make` is called by one thread at a time, which may go on when Get has returned, until Finish.
+  // One thread at a time calls `make`. The call may go on after Get has returned, until Finish.
   template <typename Make>
   std::shared_ptr<const T> Get(std::chrono::milliseconds age, Make make) {
     std::unique_lock lock(mutex_);
@@ -40,7 +40,7 @@ class Remembered {
     return value_;
   }
 
-  // Waits for what is being made; no call of Get may come any more.
+  // Waits for the value that is being made. Requires that no call of Get follows.
   void Finish() {
     if (maker_.joinable()) maker_.join();
   }

@@ -1,4 +1,4 @@
-// What staged policies would change, of all dataplanes, added up by pair of workloads, port and rules. One thread.
+// What staged policies would change in all dataplanes, added up by workloads, port and rules. Used by one thread.
 #ifndef SLUICE_PROGRAMS_PAGE_STAGED_LIST_H_
 #define SLUICE_PROGRAMS_PAGE_STAGED_LIST_H_
 
@@ -23,8 +23,8 @@ class StagedList {
 
   void Add(PageTarget& target, const PageTarget::StagedAnswer& answer);
   void Add(const EndOf& end_of, const PageTarget::StagedAnswer& answer);
-  // Rows of which an end or a policy has `text` in its name: those that would be denied first, then those of most
-  // packets; the first kShown, and how many there are.
+  // Returns the rows with `text` in the name of an end or a policy: first those that would be denied, then those with
+  // most packets. The first kShown, and how many there are.
   PageJson Shown(std::string_view text) const;
 
  private:

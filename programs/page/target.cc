@@ -18,10 +18,10 @@ namespace {
 using namespace std::chrono_literals;
 using grpc::StatusCode;
 
-constexpr auto kPatience = 10s;  // with an answer
+constexpr auto kPatience = 10s;  // for an answer
 constexpr auto kPatienceWithLists = 60s;
 constexpr auto kBetweenPolicies = 30s;
-constexpr auto kDenialsCall = 30s;  // then it is asked whether somebody still looks
+constexpr auto kDenialsCall = 30s;  // then it checks whether a viewer is still there
 constexpr auto kLookerStays = 60s;
 constexpr std::uint32_t kDropsPerSecond = 100;
 constexpr std::size_t kMostErrorBytes = 300;
@@ -55,7 +55,7 @@ std::string TextOf(const nlohmann::json& object, const char* key) {
 
 }  // namespace
 
-// A call's context that Stop cancels.
+// A call's context, which Stop cancels.
 class PageTarget::Call {
  public:
   Call(PageTarget& target, std::chrono::seconds patience) : target_(target) {
@@ -84,7 +84,7 @@ PageTarget::PageTarget(std::string name, const std::shared_ptr<grpc::Channel>& c
 PageTarget::~PageTarget() {
   Stop();
   if (denials_.joinable()) denials_.join();
-  // Those that ask others come before these.
+  // Values that ask for other values must finish before those.
   map_.Finish();
   staged_.Finish();
   policies_.Finish();
@@ -142,15 +142,15 @@ void PageTarget::AddRates(PoliciesAnswer& answer) {
     std::uint64_t& packets = counted[policy.policy()];
     for (const v1::RuleInfo& rule : policy.rules()) packets += rule.packets();
     const auto before = counted_.find(policy.policy());
-    // One that is new, or counts anew, has no rate yet.
+    // a policy that is new, or counts from zero again, has no rate yet
     if (before == counted_.end() || before->second >= packets) continue;
     answer.packets_per_second[policy.policy()] = static_cast<double>(packets - before->second) / seconds;
   }
   counted_ = std::move(counted);
 }
 
-// The whole policy is asked for once for each generation, and where generations come fast, now and then. Where it
-// cannot be had, what was known before stays.
+// The whole policy is fetched once for each generation, and only now and then if generations come fast. If it cannot be
+// fetched, the last result stays.
 std::map<RulePlace, CoveringRule> PageTarget::AskCovered() {
   const auto status = Status();
   const auto now = std::chrono::steady_clock::now();
@@ -222,7 +222,7 @@ std::string PageTarget::FollowDrops(const std::stop_token& stop,
   return WhyNot(reader->Finish());
 }
 
-// A pod that is not known, since it is new or gone, is its own workload.
+// An unknown pod, which is new or gone, is its own workload.
 MapEnd PageTarget::EndOf(const PodsAnswer& pods, const std::string& pod) const {
   if (pod.empty()) return {};
   const auto known = pods.ends.find(pod);
@@ -260,7 +260,7 @@ PageTarget::MapAnswer PageTarget::AskMap() {
 std::string PageTarget::SampleFlows(const PodsAnswer& pods) {
   v1::ListFlowsRequest request;
   request.set_samples(true);
-  request.set_batched(true);  // of one that knows no samples
+  request.set_batched(true);  // for a sluiced that knows no samples
   FlowSample sample([&](const std::string& pod) { return EndOf(pods, pod); });
   Call call(*this, kPatienceWithLists);
   const auto reader = stub_->ListFlows(call.context(), request);
@@ -277,7 +277,7 @@ std::string PageTarget::SampleFlows(const PodsAnswer& pods) {
   return "";
 }
 
-// Denials are followed while somebody looks at the map, and a while longer.
+// Follows denials while somebody looks at the map, and for a while after.
 void PageTarget::WantDenials() {
   const std::lock_guard lock(map_mutex_);
   map_asked_ = std::chrono::steady_clock::now();

@@ -1,4 +1,4 @@
-// One running sluiced, as the page asks it: over gRPC, each answer kept for a moment, so that many viewers cost as
+// One running sluiced, which the page asks over gRPC. Each answer is kept for a moment, so that many viewers cost as
 // much as one. Any thread.
 #ifndef SLUICE_PROGRAMS_PAGE_TARGET_H_
 #define SLUICE_PROGRAMS_PAGE_TARGET_H_
@@ -26,15 +26,15 @@ namespace sluice {
 
 class PageTarget {
  public:
-  // Each has `error`: why it is not known, or empty.
+  // Each has `error`: why the answer is unknown, or empty.
   struct StatusAnswer {
     std::string error;
     v1::Status status;
   };
   struct PoliciesAnswer {
     std::string error;
-    std::vector<v1::PolicyInfo> policies;              // whole, however many messages they came in
-    std::map<std::string, double> packets_per_second;  // by policy, since the answer before; without those that rest
+    std::vector<v1::PolicyInfo> policies;              // complete, however many messages they came in
+    std::map<std::string, double> packets_per_second;  // by policy, since the last answer; without idle policies
     std::map<RulePlace, CoveringRule> covered;
   };
   struct StagedAnswer {
@@ -66,14 +66,14 @@ class PageTarget {
   std::shared_ptr<const PodsAnswer> Pods();
   std::shared_ptr<const MapAnswer> Map();
   std::shared_ptr<const StagedAnswer> Staged();
-  // The workload of a pod of a difference.
+  // The workload of a pod in a difference.
   MapEnd EndOf(const v1::StagedPod& pod);
-  // Empty, or why there is none.
+  // Returns an empty text, or why there is no explanation.
   std::string Explain(const v1::ExplainRequest& request, v1::Explanation* explanation);
-  // Calls `take` for what comes, until `stop` or Stop. Returns why it ended.
+  // Calls `take` for each response, until `stop` or Stop. Returns why it ended.
   std::string FollowDrops(const std::stop_token& stop, const std::function<void(const v1::WatchDropsResponse&)>& take);
 
-  // Ends the calls that wait; further ones fail. Any number of times.
+  // Ends waiting calls; further ones fail. May be called several times.
   void Stop();
 
  private:
@@ -98,14 +98,14 @@ class PageTarget {
   Remembered<StagedAnswer> staged_;
   Remembered<MapAnswer> map_;
 
-  // Of the policies' answer before; its maker's.
+  // State of the last answer about policies; only its maker uses it.
   std::map<std::string, std::uint64_t> counted_;  // packets, by policy
   std::chrono::steady_clock::time_point counted_at_;
   std::uint64_t covered_generation_ = 0;
   std::chrono::steady_clock::time_point covered_at_;
   std::map<RulePlace, CoveringRule> covered_;
 
-  std::mutex map_mutex_;  // over these, where no call is made
+  std::mutex map_mutex_;  // protects the members below; not held during calls
   FlowMap flows_;
   std::string denials_error_;
   std::chrono::steady_clock::time_point map_asked_;

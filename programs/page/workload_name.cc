@@ -15,7 +15,7 @@ std::optional<std::string_view> LabelOf(std::string_view labels, std::string_vie
   return std::nullopt;
 }
 
-// Without its last part, which the controller made: "web-x7k2p" is "web".
+// Removes the last part, which the controller made: "web-x7k2p" becomes "web".
 std::string_view WithoutLastPart(std::string_view name) {
   const std::size_t dash = name.rfind('-');
   return dash == name.npos || dash == 0 ? name : name.substr(0, dash);

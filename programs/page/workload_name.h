@@ -7,8 +7,8 @@
 
 namespace sluice {
 
-// `labels`: "app=web,pod-template-hash=5d7f", as EndpointInfo has them. Of a Deployment's pod the Deployment's name;
-// the same for ReplicaSets, StatefulSets, DaemonSets and Jobs. Else the pod's own name.
+// `labels`: "app=web,pod-template-hash=5d7f", as in EndpointInfo. For a Deployment's pod it returns the Deployment's
+// name; likewise for ReplicaSets, StatefulSets, DaemonSets and Jobs. Otherwise it returns the pod's own name.
 std::string WorkloadName(std::string_view pod, std::string_view labels);
 
 }  // namespace sluice

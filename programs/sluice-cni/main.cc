@@ -1,4 +1,4 @@
-// sluice-cni: the CNI plugin `sluice` where a runtime calls it (CNI_COMMAND is set), else its installer.
+// sluice-cni: the CNI plugin `sluice` if a runtime calls it (CNI_COMMAND is set), else the plugin's installer.
 #include <poll.h>
 #include <sys/signalfd.h>
 
@@ -22,7 +22,7 @@ namespace {
 constexpr int kExitFine = 0;
 constexpr int kExitFailed = 1;
 constexpr int kExitBadInput = 2;
-constexpr int kTickMs = 1000;  // what failed is tried again
+constexpr int kTickMs = 1000;  // failed work is tried again
 
 int RunAsPlugin() {
   const std::string input(std::istreambuf_iterator<char>(std::cin), {});
@@ -32,7 +32,7 @@ int RunAsPlugin() {
   return outcome.exit_code;
 }
 
-// Prints what was done. False: it failed, which is told, but not twice in a row.
+// Prints what was done. False: it failed, which is printed, but not twice in a row.
 bool Tell(const std::variant<Installed, std::string>& result, std::string& trouble) {
   const auto* error = std::get_if<std::string>(&result);
   if (error != nullptr && *error != trouble) std::fprintf(stderr, "sluice-cni: %s\n", error->c_str());
@@ -51,7 +51,7 @@ int OpenSignals() {
   return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
-// Until a signal: whenever the folder changes, the entry is put back.
+// Runs until a signal: whenever the folder changes, it puts the entry back.
 int Follow(const CniFolders& folders, const PluginEntry& entry) {
   const int signals = OpenSignals();
   FolderNews news(folders.configurations);

@@ -8,7 +8,7 @@
 namespace sluice {
 namespace {
 
-constexpr std::size_t kMostName = 15;  // IFNAMSIZ less its NUL
+constexpr std::size_t kMostName = 15;  // IFNAMSIZ without its NUL
 
 int Refuse(const std::string& message) {
   std::fprintf(stderr, "sluice-node: %s\n", Printable(message).c_str());

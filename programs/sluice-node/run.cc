@@ -1,4 +1,4 @@
-// The loop of `sluice-node run`: what interfaces, addresses and routes there are becomes hooks, after each change.
+// The loop of `sluice-node run`: after each change of interfaces, addresses or routes, it updates the hooks.
 #include <net/if.h>
 #include <poll.h>
 #include <spdlog/spdlog.h>
@@ -30,15 +30,15 @@
 namespace sluice {
 namespace {
 
-constexpr int kTickMs = 1000;  // what failed is tried again, and the watchdog fed
-constexpr int kSoonMs = 20;    // while a plugin gives a pod its addresses
+constexpr int kTickMs = 1000;  // failed work is tried again, and the watchdog is fed
+constexpr int kSoonMs = 20;    // while a plugin gives addresses to a pod
 
 int Fail(const std::string& message) {
   spdlog::error("{}", message);
   return kExitFailed;
 }
 
-// SIGTERM and SIGINT as a descriptor.
+// Returns a descriptor for SIGTERM and SIGINT.
 int OpenSignals() {
   sigset_t set;
   sigemptyset(&set);
@@ -51,7 +51,7 @@ class Node {
  public:
   Node(const NodeSettings& settings, Netlink netlink) : settings_(settings), netlink_(std::move(netlink)) {}
 
-  // The error where hooks cannot be.
+  // Returns an error if there can be no hooks.
   std::optional<std::string> Start() {
     auto pins = FindPinPath(settings_.bpffs);
     if (auto* error = std::get_if<std::string>(&pins)) return std::move(*error);
@@ -62,8 +62,8 @@ class Node {
     return Follow();
   }
 
-  // Brings the hooks in line with what there is. The error where nothing can be hooked; what concerns one interface is
-  // said in the log, once.
+  // Updates the hooks to the present interfaces. Returns an error if nothing can be hooked; problems of one interface
+  // are logged, once.
   std::optional<std::string> Follow() {
     const auto links = netlink_.Links();
     const auto gateways = netlink_.GatewayDevices();
@@ -93,14 +93,14 @@ class Node {
     return std::nullopt;
   }
 
-  // What pods' interfaces have as addresses, while their plugin sets them up. True: look again soon.
+  // Observes the addresses of pods' interfaces while their plugin sets them up. True: look again soon.
   bool ObserveAddresses() {
     const auto now = std::chrono::steady_clock::now();
     for (const Link& pod : pods_) {
       hooks_->SetAwaited(pod.index, addresses_.AwaitedOf(pod.index, now));
       if (!addresses_.IsOpen(pod.index, now)) continue;
       const auto seen = netlink_.AddressesOf(*pod.peer, pod.peer_index);
-      if (!std::holds_alternative<std::vector<IpAddress>>(seen)) continue;  // its namespace is going away
+      if (!std::holds_alternative<std::vector<IpAddress>>(seen)) continue;  // its namespace is being removed
       const AddressBook::Change change = addresses_.Observe(pod.index, std::get<0>(seen), now);
       for (const IpAddress& address : change.added) hooks_->AddOwned(pod.index, address);
       hooks_->SetAwaited(pod.index, addresses_.AwaitedOf(pod.index, now));
@@ -114,7 +114,7 @@ class Node {
   void TakeEvents() { netlink_.TakeEvents(); }
 
  private:
-  // Interfaces that are pods' now; what those had that are gone is nobody's.
+  // Notes which interfaces are pods' now. The addresses of interfaces that are gone no longer have an owner.
   void NotePods(const std::vector<Link>& links, const std::vector<PlannedHook>& plan) {
     std::set<std::uint32_t> indices;
     for (const PlannedHook& hook : plan) {
@@ -130,7 +130,7 @@ class Node {
   }
 
   std::optional<std::string> PrepareSteering(const std::vector<Link>& links, const std::vector<PlannedHook>& plan) {
-    mtu_ = std::max(mtu_, SteeringMtu(plan));  // it never shrinks: frames of before may be on the way
+    mtu_ = std::max(mtu_, SteeringMtu(plan));  // it never shrinks: older frames may be on the way
     if (auto error = MakeSteering(netlink_, links, mtu_)) return error;
     const std::pair indices(if_nametoindex(std::string(kSteeringIn).c_str()),
                             if_nametoindex(std::string(kSteeringOut).c_str()));
@@ -140,7 +140,7 @@ class Node {
     return std::nullopt;
   }
 
-  // What is wrong now and was not before.
+  // Logs what is wrong now and was not before.
   void Complain(const std::vector<PlannedHook>& plan, const Hooks::Changes& changes) {
     std::set<std::string> complaints(changes.failed.begin(), changes.failed.end());
     const auto has = [&](const auto& matches) { return std::any_of(plan.begin(), plan.end(), matches); };

@@ -17,14 +17,14 @@ enum class Command : std::uint8_t { kRun, kStatus, kCheck, kRemove };
 
 struct NodeSettings {
   Command command = Command::kRun;
-  std::vector<std::string> uplinks;  // empty: found
+  std::vector<std::string> uplinks;  // empty: found automatically
   bool every_veth = false;           // --pods all
   std::string bpffs = "/sys/fs/bpf";
   std::string sandboxes = "/var/run/netns";
   bool as_json = false;
 };
 
-// The exit code where there is nothing to be run.
+// Returns the exit code if there is nothing to run.
 std::optional<int> ReadCommandLine(int argc, char** argv, NodeSettings& settings);
 
 // Each returns the exit code.

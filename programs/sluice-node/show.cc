@@ -1,4 +1,4 @@
-// What `sluice-node status` and `sluice-node check` print.
+// Prints `sluice-node status` and `sluice-node check`.
 #include <fmt/format.h>
 #include <net/if.h>
 
@@ -61,7 +61,7 @@ std::string AsJson(const HooksState& state, const Programs& programs) {
   return status.dump(2) + "\n";
 }
 
-// By the hook itself.
+// Frames that the hook itself dropped.
 std::uint64_t DroppedOf(const FrameCounts& frames) {
   std::uint64_t dropped = 0;
   for (std::size_t i = SLUICE_SPOOFED_SOURCE; i < frames.size(); ++i) dropped += frames[i];

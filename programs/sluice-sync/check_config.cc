@@ -25,7 +25,7 @@ namespace {
 
 std::string Item(const std::string& list, std::size_t index) { return list + '[' + std::to_string(index) + ']'; }
 
-// The key of the file that an error of ReadSoundTls begins with.
+// Returns the configuration key of the file with which an error of ReadSoundTls begins.
 std::string TlsKeyOf(const std::string& error) {
   if (error.starts_with("key ")) return "tls.key";
   return error.starts_with("CA ") ? "tls.ca" : "tls.certificate";

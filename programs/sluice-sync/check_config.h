@@ -1,4 +1,4 @@
-// What would stop a start, found without one. The main thread, before there are others.
+// Finds what would stop a start, without starting. Runs on the main thread, before there are others.
 #ifndef SLUICE_PROGRAMS_SLUICE_SYNC_CHECK_CONFIG_H_
 #define SLUICE_PROGRAMS_SLUICE_SYNC_CHECK_CONFIG_H_
 
@@ -7,11 +7,11 @@
 
 namespace sluice {
 
-// What is wrong with the settings, and manifests that cannot be read. Each start asks.
+// Returns what is wrong with the settings, and manifests that cannot be read. Each start calls it.
 Diagnostics CheckSettings(const SyncSettings& settings);
 
-// What this machine lacks for them: TLS files, a kubeconfig, an address. A start meets these one at a time, and some
-// may come while it is tried again; --check-config tells of all. Asks no API server.
+// Returns what this machine lacks for the settings: TLS files, a kubeconfig, an address. A start meets these one at a
+// time, and some may appear while it tries again; --check-config reports all of them. Asks no API server.
 Diagnostics CheckMachine(const SyncSettings& settings);
 
 }  // namespace sluice

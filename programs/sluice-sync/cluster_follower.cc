@@ -113,7 +113,7 @@ void KubeFollower::OnUpsert(Resource resource, ReceivedObject object, const Arri
   const EventSubject subject{resource, decoded.key.namespace_name, decoded.key.name, object.uid,
                              object.resource_version};
   const bool refused = decoded.outcome == Outcome::kRefused;
-  bool is_told = false;  // this version of its spec
+  bool is_told = false;  // this version of its spec was reported
   if (!decoded.key.name.empty()) {
     Kept& kept = Of(resource);
     const std::string joined = Join(decoded.key.namespace_name, decoded.key.name);
@@ -125,7 +125,7 @@ void KubeFollower::OnUpsert(Resource resource, ReceivedObject object, const Arri
               known.generation == object.generation;
     known.generation = object.generation;
     if (known.uid != object.uid) {
-      // Somebody else of that name: the one that we knew is gone, whether or not we heard of it.
+      // This is another object of that name: the old one is gone, whether or not we were told.
       known.good = false;
       known.uid = object.uid;
       if (!is_new && std::holds_alternative<std::monostate>(decoded.object)) Forget(resource, joined, known, arrival);
@@ -134,7 +134,7 @@ void KubeFollower::OnUpsert(Resource resource, ReceivedObject object, const Arri
     std::uint64_t revision = 1;
     const bool keeps_last_good = refused && known.good;
     if (keeps_last_good) {
-      // It stays.
+      // The last good version stays.
     } else if (gathering()) {
       Gather(decoded, known);
     } else {
@@ -278,7 +278,7 @@ std::string KubeFollower::UidOfNode(const std::string& name) const {
 
 std::optional<EventSubject> KubeFollower::SubjectOfPolicy(const std::string& name) const {
   if (auto policy = SubjectOf(Resource::kNetworkPolicies, name)) return policy;
-  // A cluster policy's title: its name, or kind and name where another kind has the name.
+  // Accepts a cluster policy's title: its name, or kind and name if another kind has the name, too.
   const auto [kind, own_name] = Split(name);
   for (const Resource resource : kOptionalResources) {
     if (!IsClusterPolicy(resource) || (!kind.empty() && kind != InfoOf(resource).kind)) continue;

@@ -1,4 +1,4 @@
-// From the objects of a source to the feed, keeping of each object the last good version (NP-16).
+// Puts the objects of a source into the feed, and keeps the last good version of each object (NP-16).
 #ifndef SLUICE_PROGRAMS_SLUICE_SYNC_CLUSTER_FOLLOWER_H_
 #define SLUICE_PROGRAMS_SLUICE_SYNC_CLUSTER_FOLLOWER_H_
 
@@ -24,18 +24,18 @@
 
 namespace sluice {
 
-// Of an API server's objects. Within the thread of KubeSource::Poll. Until every resource was listed whole, objects are
-// gathered here: the feed takes all of them at once several times as fast as one by one.
+// Follows an API server's objects, within the thread of KubeSource::Poll. Until every resource was listed completely,
+// objects are gathered here, since the feed takes all at once several times as fast as one by one.
 class KubeFollower : public ObjectSink {
  public:
-  // Errors of one object; what stands for it (its last good version, or what isolates) is in the feed already.
+  // Errors of one object. Its replacement (its last good version, or an isolating one) is in the feed already.
   using Refused = std::function<void(const EventSubject&, const Diagnostics&)>;
 
-  // What failed closed in a cluster policy that is in force (CNP-08): warnings.
+  // Warnings about a cluster policy in force: the parts of it that failed closed (CNP-08).
   using FailedClosed = std::function<void(const EventSubject&, const Diagnostics&)>;
 
-  // `local_pods`: where a network plugin tells of this node's pods; else null. `statuses` may be null, too. All outlive
-  // it. A cluster policy whose status alone changed is not told of again.
+  // `local_pods`: set if a network plugin reports this node's pods; else null. `statuses` may be null, too. All outlive
+  // it. A cluster policy is not reported again if only its status changed.
   KubeFollower(PolicyFeed& feed, Refused refused, FailedClosed failed_closed = {}, LocalPods* local_pods = nullptr,
                PolicyStatuses* statuses = nullptr)
       : feed_(feed),
@@ -55,26 +55,26 @@ class KubeFollower : public ObjectSink {
   void OnRecovered(Resource resource) override;
 
   std::size_t objects(Resource resource) const { return Of(resource).objects.size(); }
-  // Empty: no such Node is known.
+  // Empty if no such Node is known.
   std::string UidOfNode(const std::string& name) const;
-  // What names the policy to the API server; nothing of one that is not known.
+  // Returns the API server's identification of the policy; nothing if the policy is unknown.
   std::optional<EventSubject> SubjectOfPolicy(const std::string& name) const;
-  // The same of what is staged for a policy of that name.
+  // The same for what is staged for a policy of that name.
   std::optional<EventSubject> SubjectOfStaged(const std::string& name) const;
 
  private:
   struct Known {
     std::string uid;
-    std::uint32_t since = 0;         // the replacement under way, or the last one, when it came
-    std::uint32_t replacement = 0;   // the last in which it was named
+    std::uint32_t since = 0;         // the replacement during which it came, or the last one before it
+    std::uint32_t replacement = 0;   // the last one that named it
     bool good = false;               // a good version is in the feed
-    std::uint32_t gathered = kNone;  // its index among those gathered
-    std::int64_t generation = 0;     // of a cluster policy
+    std::uint32_t gathered = kNone;  // its index in what is gathered
+    std::int64_t generation = 0;     // for a cluster policy
   };
   struct Kept {
     std::unordered_map<std::string, Known> objects;  // "default/web", or a name alone
     std::uint32_t replacement = 0;
-    bool listed = false;  // whole, once
+    bool listed = false;  // completely, at least once
   };
   static constexpr std::uint32_t kNone = 0xffffffff;
 
@@ -83,7 +83,7 @@ class KubeFollower : public ObjectSink {
 
   bool gathering() const { return gathered_ != nullptr; }
   static bool has_status(Resource resource) { return IsClusterPolicy(resource); }
-  // Takes it out of what is gathered, or of the feed.
+  // Removes it from what is gathered, or from the feed.
   void Forget(Resource resource, const std::string& joined, Known& known, const Arrival& arrival);
   void Gather(const DecodedObject& decoded, Known& known);
   void Ungather(Resource resource, const Known& known);
@@ -97,15 +97,15 @@ class KubeFollower : public ObjectSink {
   PolicyStatuses* const statuses_;
   std::array<Kept, kAllResourceCount> kept_;
   std::unique_ptr<Cluster> gathered_ =
-      std::make_unique<Cluster>();  // those without a name went again; null: all listed
+      std::make_unique<Cluster>();  // removed objects have no name; null: all were listed
 };
 
-// Of manifests, which are always known whole. Any one thread.
+// Follows manifests, which are always known completely. Any one thread.
 class ManifestFollower {
  public:
   explicit ManifestFollower(PolicyFeed& feed, LocalPods* local_pods = nullptr) : feed_(feed), local_pods_(local_pods) {}
 
-  // The feed's cluster becomes `cluster`.
+  // Makes `cluster` the feed's cluster.
   void Follow(const Cluster& cluster, const ChangeTime& time);
 
   std::size_t objects(Resource resource) const { return names_[static_cast<std::size_t>(resource)].size(); }
@@ -114,7 +114,7 @@ class ManifestFollower {
   PolicyFeed& feed_;
   LocalPods* const local_pods_;
   bool loaded_ = false;
-  std::array<std::unordered_set<std::string>, kResourceCount> names_;  // of what is in the feed
+  std::array<std::unordered_set<std::string>, kResourceCount> names_;  // of objects in the feed
   std::set<std::pair<ClusterPolicyKind, std::string>> cluster_policies_;
   std::set<std::tuple<std::string, std::string, StagedBy>> staged_;
   std::set<std::string> staged_cluster_;

@@ -13,14 +13,14 @@
 namespace sluice {
 namespace {
 
-// "--tls-certificate" of "tls.certificate".
+// Returns "--tls-certificate" for "tls.certificate".
 std::string FlagOf(std::string key) {
   std::replace_if(
       key.begin(), key.end(), [](char c) { return c == '.' || c == '_'; }, '-');
   return "--" + key;
 }
 
-// A flag that was given wins over the file.
+// A flag that was given overrides the file.
 void Overlay(const SyncSettings& flags, SyncSettings& settings) {
   const auto overlay = [&](const std::string& key, const auto& flag, auto& setting) {
     if (flag.empty()) return;

@@ -13,7 +13,7 @@ Pod LocalPods::Seen(const Entry& entry) {
   for (const auto& [key, addresses] : entry.attachments) {
     pod.addresses.insert(pod.addresses.end(), addresses.begin(), addresses.end());
   }
-  // Its addresses are the node's to give, and were given to it last: another pod that claims one lost it (NP-83).
+  // The node gives its addresses, and gave them to it last: another pod that claims one has lost it (NP-83).
   if (!entry.attachments.empty()) pod.created = std::numeric_limits<std::int64_t>::max();
   return pod;
 }
@@ -25,7 +25,7 @@ Pod LocalPods::Note(const Pod& object, const std::string& uid) {
     return object;
   }
   Entry& entry = pods_[key];
-  if (entry.uid != uid) entry = {};  // another pod of the name: what the former had is not its own
+  if (entry.uid != uid) entry = {};  // another pod of that name: it does not own the old one's addresses
   if (entry.outdated && *entry.outdated != object.addresses) entry.outdated.reset();
   entry.object = object;
   entry.uid = uid;

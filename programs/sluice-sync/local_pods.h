@@ -1,9 +1,9 @@
-// The pods of this node as policy is to see them: as the API server has them, with the addresses that the network
-// plugin gave them or took from them since.
+// The pods of this node as policy should see them: the API server's objects, with the addresses that the network plugin
+// gave or took since.
 //
-// A pod's addresses reach the API server a second or so after its containers start. So those that the CNI plugin tells
-// of hold until the API server's object has others than it had then. Likewise a pod whose last attachment was taken
-// away has none.
+// A pod's addresses reach the API server about a second after its containers start. So addresses from the CNI plugin
+// are valid until the API server's object has other addresses than it had then. Likewise, a pod whose last attachment
+// was removed has no address.
 //
 // Not safe to share between threads: everything here happens under the feed's lock (PolicyFeed::Change, Await).
 #ifndef SLUICE_PROGRAMS_SLUICE_SYNC_LOCAL_PODS_H_
@@ -26,18 +26,18 @@ class LocalPods {
  public:
   explicit LocalPods(std::string node) : node_(std::move(node)) {}
 
-  // The object as its source has it from now on; `uid` is empty where the source does not say. Returns the pod as
-  // policy is to see it, for the resolver.
+  // Takes the object's new version from its source; `uid` is empty if the source does not tell it. Returns the pod as
+  // policy should see it, for the resolver.
   Pod Note(const Pod& object, const std::string& uid);
   void Forget(const std::string& namespace_name, const std::string& name);
 
-  // Whether the attachment's pod is known. One of another uid is not it.
+  // Whether the attachment's pod is known. A pod with another uid does not count.
   bool Knows(const Attachment& attachment) const;
-  // Whether it is known by the attachment's addresses.
+  // Whether the pod is known by the attachment's addresses.
   bool Holds(const Attachment& attachment) const;
-  // The resolver hears what changes. False: the pod is not known (any more).
+  // Tells the resolver what changes. False: the pod is not known (any more).
   bool Attach(const Attachment& attachment, ClusterResolver& resolver);
-  // Of one that is not known: nothing.
+  // Does nothing if the attachment is unknown.
   void Detach(const AttachmentKey& key, ClusterResolver& resolver);
   void DetachAllBut(const std::set<AttachmentKey>& keys, ClusterResolver& resolver);
 
@@ -46,7 +46,7 @@ class LocalPods {
     Pod object;
     std::string uid;
     std::map<AttachmentKey, std::vector<IpAddress>> attachments;
-    // What the object had as addresses when it was attached or detached last: while it has, the attachments' hold.
+    // The object's addresses at the last attach or detach: while it has these, the attachments' addresses are valid.
     std::optional<std::vector<IpAddress>> outdated;
   };
   using Key = std::pair<std::string, std::string>;  // namespace, name

@@ -1,5 +1,5 @@
 // sluice-sync: keeps dataplanes in step with a Kubernetes cluster, or with a folder of manifests. This file is its main
-// thread: it reads the source into the feed; a pusher's thread a target does the rest.
+// thread: it reads the source into the feed. One pusher thread for each target does the rest.
 #include <grpc/support/log.h>
 #include <limits.h>
 #include <poll.h>
@@ -45,26 +45,26 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::milliseconds kTick(200);  // signals and what pushers reported are looked after this often
-constexpr std::chrono::seconds kTell(1);         // gauges and the watchdog
+constexpr std::chrono::milliseconds kTick(200);  // the interval for signals and pushers' reports
+constexpr std::chrono::seconds kTell(1);         // the interval for gauges and the watchdog
 constexpr std::chrono::seconds kConflicts(10);
-constexpr std::chrono::seconds kAway(60);   // a dataplane that is away longer counts for nothing in a status
-constexpr std::chrono::seconds kHangs(60);  // a main loop that takes longer is not alive
+constexpr std::chrono::seconds kAway(60);   // a dataplane that is away longer is not counted in a status
+constexpr std::chrono::seconds kHangs(60);  // a main loop that takes longer counts as dead
 
 void SetUpLogs(const std::string& level) {
   SetUpLog(spdlog::level::from_str(level));
-  // What matters of it comes back as the status of a call.
+  // What matters of gRPC's log comes back as the status of a call.
   gpr_set_log_function([](gpr_log_func_args* line) { spdlog::debug("gRPC: {}", line->message); });
 }
 
-// Of this process among all that may write status.
+// Identifies this process among all that may write status.
 std::string OwnIdentity() {
   char host[HOST_NAME_MAX + 1] = {};
   gethostname(host, sizeof host - 1);
   return fmt::format("{}_{:08x}", host, std::random_device()());
 }
 
-// What pushers report, kept for the main thread, and counted.
+// Keeps pushers' reports for the main thread, and counts them.
 class Reports : public PushObserver {
  public:
   struct Refusal {
@@ -114,7 +114,7 @@ class Reports : public PushObserver {
   }
 
  private:
-  // Each target's thread. What is the same as with the batch before is not repeated.
+  // Called by each target's thread. Does not repeat what it said for the batch before.
   void TellWhetherKept(const std::string& target, const std::string& why) {
     {
       const std::lock_guard lock(mutex_);
@@ -126,7 +126,7 @@ class Reports : public PushObserver {
 
   Metrics& metrics_;
   std::mutex mutex_;
-  std::map<std::string, std::string> not_kept_;  // by target: what its last batch was answered
+  std::map<std::string, std::string> not_kept_;  // by target: the answer to its last batch
   std::vector<Refusal> refusals_;
 };
 
@@ -213,7 +213,7 @@ class Daemon {
     return pushers_started_ ? Lacking() : "starting";
   }
 
-  // Any thread, once pushers are started.
+  // Any thread, once pushers have started.
   std::string Lacking() const {
     for (const auto& pusher : pushers_) {
       if (auto stall = DescribeStall(pusher->target(), pusher->health(), Clock::now())) return *std::move(stall);
@@ -222,7 +222,7 @@ class Daemon {
     return "";
   }
 
-  // Any thread. The policies that targets refused, a line each: of many, the first of each target.
+  // Any thread. Returns policies that targets refused, one line each; if there are many, the first of each target.
   std::vector<std::string> HeldBack() const {
     constexpr std::size_t kMostListed = 20;
     std::vector<std::string> lines;
@@ -242,7 +242,7 @@ class Daemon {
     return lines;
   }
 
-  // Any thread. What grows with time is told as of now, so that a main loop that hangs does not stop it.
+  // Any thread. Values that grow with time are computed now, so that they grow even if the main loop hangs.
   std::string MetricsText() {
     if (pushers_started_) {
       for (const auto& pusher : pushers_) metrics_.SetBehind(*pusher);
@@ -257,7 +257,7 @@ class Daemon {
     options.statuses.lease.holder = OwnIdentity();
     options.reports.node = settings_.node;
     if (!settings_.node.empty()) {
-      // There is one on each node: they ask seldom.
+      // Each node has such a process, so it asks seldom.
       options.statuses.lease.duration = std::chrono::seconds(90);
       options.statuses.lease.interval = std::chrono::seconds(30);
     }
@@ -311,8 +311,8 @@ class Daemon {
     }
   }
 
-  // What is in force here goes into this node's report. The process that has the Lease reads all reports, and only then
-  // writes statuses.
+  // This node's report says what is in force here. The process that holds the Lease reads all reports, and only that
+  // process writes statuses.
   void TellStatuses(const KubeFollower& follower, KubeSource& source, PolicyStatuses& statuses) {
     const std::vector<std::uint64_t> in_force = InForce();
     if (!settings_.node.empty())
@@ -323,7 +323,7 @@ class Daemon {
     source.statuses().Compete(!statuses.empty(), all_known);
   }
 
-  // A policy that a dataplane did not take is told of on the object, as one that we refuse is.
+  // If a dataplane refused a policy, the object says so, as for one that we refuse.
   void PostRefusal(const Reports::Refusal& refusal, const KubeFollower& follower, KubeSource& source,
                    PolicyStatuses& statuses) const {
     constexpr std::string_view kPolicy = "policy ";
@@ -339,7 +339,7 @@ class Daemon {
     statuses.SeeRefusal(*subject, why);
   }
 
-  // Of each dataplane, the feed's revision. What one that is away has in force stays so, but nobody knows for how long.
+  // Returns each dataplane's revision of the feed. One that is away keeps its policy, but we cannot tell for how long.
   std::vector<std::uint64_t> InForce() {
     const auto now = Clock::now();
     std::vector<std::uint64_t> revisions;
@@ -354,7 +354,7 @@ class Daemon {
     return revisions;
   }
 
-  // Of files.
+  // For files.
   void LogRead(const Diagnostics& diagnostics) {
     for (const Diagnostic& diagnostic : diagnostics) {
       Log(diagnostic);
@@ -372,7 +372,7 @@ class Daemon {
     const auto load = [&] {
       const Manifests manifests = source.Load();
       LogRead(manifests.diagnostics);
-      // Without what cannot be read, a first state could open what is closed. Later, what it held stays in force.
+      // Without unreadable files, a first state could open what is closed. Later, their old content stays in force.
       if (!synced_ && !settings_.skip_broken_manifests && !manifests.unread.empty()) {
         spdlog::error(
             "nothing is pushed until it can be read whom {} {} to bind (or with "
@@ -408,7 +408,7 @@ class Daemon {
     }
   }
 
-  // To systemd: ready once a full state is in force somewhere, and whenever it changes how many dataplanes hold it.
+  // Tells systemd: ready, once a full state is in force somewhere; and how many dataplanes hold it, if that changes.
   void SayReady() {
     const auto in_step = std::count_if(pushers_.begin(), pushers_.end(),
                                        [](const auto& pusher) { return pusher->health().in_step.load(); });
@@ -418,7 +418,7 @@ class Daemon {
     if (in_step > 0 && !std::exchange(said_ready_, true)) ServiceManager::SayReady();
   }
 
-  // Once a second: says how things are.
+  // Once a second: reports the state.
   template <typename SetSources>
   void Tick(SetSources set_sources) {
     const auto now = Clock::now();
@@ -467,8 +467,8 @@ class Daemon {
   bool said_ready_ = false;
   Clock::time_point told_;
   Clock::time_point conflicts_told_;
-  std::set<std::string> conflicts_;              // those that were told
-  std::unique_ptr<PluginServer> plugin_server_;  // these last: they read the others
+  std::set<std::string> conflicts_;              // conflicts that were reported
+  std::unique_ptr<PluginServer> plugin_server_;  // the last members: they read the others
   std::unique_ptr<HttpServer> http_;
 };
 

@@ -10,7 +10,7 @@
 namespace sluice {
 namespace {
 
-// Milliseconds are what we are after; minutes are what an outage takes.
+// We watch for milliseconds; an outage takes minutes.
 const prometheus::Histogram::BucketBoundaries kSeconds = {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2,
                                                           0.5,   1,     2,     5,    10,   30,   60,  300};
 

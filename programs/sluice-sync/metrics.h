@@ -1,4 +1,4 @@
-// What sluice-sync tells Prometheus.
+// The metrics of sluice-sync for Prometheus.
 #ifndef SLUICE_PROGRAMS_SLUICE_SYNC_METRICS_H_
 #define SLUICE_PROGRAMS_SLUICE_SYNC_METRICS_H_
 
@@ -30,15 +30,15 @@ class Metrics {
   void CountRefusedBatch(const std::string& target) { refused_batches_.Add({{"target", target}}).Increment(); }
   void ObserveApplied(const std::string& target, const AppliedBatch& batch);
 
-  // Of an API server, whose watches and Events tell the rest.
+  // For an API server, whose watches and Events provide the rest.
   void SetSource(Resource resource, std::size_t objects, const WatchHealth& health);
   void SetEvents(const EventHealth& health);
   void SetStatuses(const StatusHealth& health);
-  // Of manifests.
+  // For manifests.
   void SetSource(Resource resource, std::size_t objects);
   void SetTarget(const Pusher& pusher);
   void SetBehind(const Pusher& pusher);
-  // When the certificate in that file ends.
+  // Sets when the certificate in that file ends.
   void SetCertificate(const std::string& file, std::int64_t ends_unix_s);
 
   std::string Text();
@@ -68,8 +68,8 @@ class Metrics {
   prometheus::Family<prometheus::Gauge>& certificate_end_;
   prometheus::Family<prometheus::Histogram>& received_to_live_;
   prometheus::Family<prometheus::Histogram>& changed_to_live_;
-  // When each watch last heard of the API server, steady clock: ages are worked out when they are asked for, so that a
-  // main loop that hangs does not stop them.
+  // When each watch last heard of the API server, steady clock. Ages are computed when they are asked for, so that they
+  // grow even if the main loop hangs.
   std::array<std::atomic<std::int64_t>, kAllResourceCount> last_contact_ns_{};
 };
 

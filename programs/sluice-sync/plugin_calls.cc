@@ -80,7 +80,7 @@ std::string PluginCalls::Check(const PluginRequest& request) {
 }
 
 void PluginCalls::Change(const std::function<void(ClusterResolver&)>& change) {
-  // Before everything was read there is nothing that the plugin said, and nothing may be published.
+  // Until everything was read, the feed has nothing from the plugin, and nothing may be published.
   if (!feed_.Await(Clock::now(), [] { return true; })) return;
   feed_.Change(ChangeTime::Now(), change);
   feed_.Publish();

@@ -1,4 +1,4 @@
-// Answers the CNI plugin: adds what it says of pods to the feed, and waits until it is in force.
+// Answers the CNI plugin: adds what the plugin reports of pods to the feed, and waits until it is in force.
 #ifndef SLUICE_PROGRAMS_SLUICE_SYNC_PLUGIN_CALLS_H_
 #define SLUICE_PROGRAMS_SLUICE_SYNC_PLUGIN_CALLS_H_
 
@@ -14,11 +14,11 @@ namespace sluice {
 // Any thread.
 class PluginCalls {
  public:
-  // `lacking` says which dataplane is not in step, and why; empty: none. Everything outlives it.
+  // `lacking` says which dataplane is not in step, and why; empty: all are. All arguments outlive it.
   PluginCalls(PolicyFeed& feed, LocalPods& pods, std::function<std::string()> lacking)
       : feed_(feed), pods_(pods), lacking_(std::move(lacking)) {}
 
-  // To a message of cni/attachment.h, another.
+  // Answers one message of cni/attachment.h by another.
   std::string Answer(const std::string& request);
 
  private:

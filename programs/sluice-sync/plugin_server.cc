@@ -20,10 +20,10 @@ namespace sluice {
 namespace {
 
 constexpr mode_t kMode = 0600;
-constexpr int kBacklog = 1024;   // a runtime that starts makes all its pods at once
-constexpr int kMostCalls = 256;  // further ones wait to be accepted
+constexpr int kBacklog = 1024;   // a runtime that starts creates all its pods at once
+constexpr int kMostCalls = 256;  // further calls wait to be accepted
 constexpr int kBriefMs = 20;
-constexpr timeval kPatience{5, 0};  // with a client that connects and says nothing
+constexpr timeval kPatience{5, 0};  // for a client that connects and says nothing
 constexpr std::string_view kNewSuffix = ".new";
 
 sockaddr_un NameOf(const std::string& path) {
@@ -33,14 +33,14 @@ sockaddr_un NameOf(const std::string& path) {
   return name;
 }
 
-// Bound under another name and renamed, so that a socket at `path` is one that is listened at. -1: errno says why.
+// Binds under another name and renames, so that a socket at `path` always has a listener. -1: errno says why.
 int Listen(const std::string& path) {
   const std::string fresh = path + std::string(kNewSuffix);
   const int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (listener < 0) return -1;
   unlink(fresh.c_str());
   const sockaddr_un name = NameOf(fresh);
-  // Before it has a name: there is no time at which others may open it.
+  // The mode is set before the socket has a name, so others can never open it.
   if (fchmod(listener, kMode) == 0 && bind(listener, reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0 &&
       listen(listener, kBacklog) == 0 && rename(fresh.c_str(), path.c_str()) == 0) {
     return listener;
@@ -105,7 +105,7 @@ void PluginServer::Loop() {
     if (wanted[0].revents != 0) return;
     const int connection = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (connection < 0) {
-      if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) poll(wanted, 1, kBriefMs);  // until some call ends
+      if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) poll(wanted, 1, kBriefMs);  // until a call ends
       continue;
     }
     {

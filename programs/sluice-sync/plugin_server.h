@@ -1,4 +1,4 @@
-// The socket that the CNI plugin asks at: a message in, a message out.
+// The socket for the CNI plugin's requests: one message in, one message out.
 #ifndef SLUICE_PROGRAMS_SLUICE_SYNC_PLUGIN_SERVER_H_
 #define SLUICE_PROGRAMS_SLUICE_SYNC_PLUGIN_SERVER_H_
 
@@ -11,18 +11,18 @@
 
 namespace sluice {
 
-// What is wrong with the path of a socket; empty: nothing.
+// Returns what is wrong with a socket's path; empty: nothing.
 std::string CheckSocketPath(const std::string& path);
 
 class PluginServer {
  public:
-  // Called in threads of the server, many at a time.
+  // Called by the server's threads, many at a time.
   using Answer = std::function<std::string(const std::string& request)>;
 
-  // Makes the socket, for this user and root alone (0600), in the place of one that an earlier run left. Null: `error`
-  // says why, and what helps.
+  // Makes the socket, for this user and root only (0600), and replaces one that an earlier run left. If it returns
+  // null, `error` says why and names a remedy.
   static std::unique_ptr<PluginServer> Start(const std::string& path, Answer answer, std::string& error);
-  // Ends once no call is answered any more.
+  // Returns once no call is being answered any more.
   ~PluginServer();
   PluginServer(const PluginServer&) = delete;
   PluginServer& operator=(const PluginServer&) = delete;
@@ -38,7 +38,7 @@ class PluginServer {
   const Answer answer_;
   std::mutex mutex_;
   std::condition_variable ended_;
-  int calls_ = 0;  // under way, a thread each
+  int calls_ = 0;  // calls under way, one thread each
   std::thread thread_;
 };
 

@@ -60,7 +60,7 @@ void PolicyStatuses::OnListBegin(Resource resource) {
   versions_[resource].listed.clear();
 }
 
-// What the list named is all there is, even where the API server's state was set back.
+// The list is complete, even if the API server's state was set back.
 void PolicyStatuses::OnListEnd(Resource resource) {
   Versions& versions = versions_[resource];
   if (std::exchange(versions.listing, false)) versions.through = versions.listed;
@@ -116,7 +116,7 @@ void PolicyStatuses::Look(Clock::time_point now, const std::vector<std::uint64_t
 NodeReport PolicyStatuses::Report(const std::vector<std::uint64_t>& in_force) const {
   NodeReport report;
   report.news = news_;
-  // Of no policies yet, too: a node that is to have the first one is counted from the start.
+  // Also for resources without policies: a node that will get the first policy is counted from the start.
   for (const auto& [resource, versions] : versions_) report.resources[resource].through = versions.through;
   for (const auto& [key, policy] : policies_) {
     const auto of = report.resources.find(key.first);

@@ -33,7 +33,7 @@ std::map<std::string, Target> KeysOf(SyncSettings& settings) {
           {"log_level", &settings.log_level}};
 }
 
-// What is wrong, or nothing.
+// Returns what is wrong, or nothing.
 struct Fill {
   const YAML::Node& value;
 
@@ -66,7 +66,7 @@ void NoteLines(const std::string& key, const YAML::Node& name, const YAML::Node&
     origins.SetLine(key + '[' + std::to_string(i) + ']', line_of(value[i]));
 }
 
-// A key as it is spelled here, where a flag's spelling or one of before was taken for it; else empty.
+// Returns the right spelling of a key, if `name` is a flag's or an older spelling of it; else an empty text.
 std::string MeantKey(std::string name, const std::map<std::string, Target>& keys) {
   std::replace(name.begin(), name.end(), '-', '_');
   if (name.starts_with("tls_")) name[3] = '.';
@@ -94,7 +94,7 @@ class SettingsReader {
   }
 
  private:
-  // `prefix` is "tls." inside of `tls`.
+  // `prefix` is "tls." inside `tls`.
   void ReadMap(const YAML::Node& map, const std::string& prefix) {
     for (const auto& entry : map) {
       const std::string name = prefix + (entry.first.IsScalar() ? entry.first.Scalar() : "");

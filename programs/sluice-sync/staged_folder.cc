@@ -10,7 +10,7 @@ namespace {
 std::string KeyOf(const StagedNetworkPolicy& staged) { return staged.namespace_name + '/' + staged.name; }
 std::string KeyOf(const StagedClusterPolicy& staged) { return staged.name; }
 
-// Those of `before` of which there is nothing `now`.
+// Returns the items of `before` that are missing from `now`.
 template <typename Staged>
 std::vector<Staged> LeftOf(const std::vector<Staged>& before, const std::vector<Staged>& now) {
   std::set<std::string> keys;

@@ -1,4 +1,4 @@
-// Folders of what is to be tried (--staged), followed into the feed beside whatever source it has.
+// Follows folders of staged policies (--staged) into the feed, beside the feed's other source.
 #ifndef SLUICE_PROGRAMS_SLUICE_SYNC_STAGED_FOLDER_H_
 #define SLUICE_PROGRAMS_SLUICE_SYNC_STAGED_FOLDER_H_
 
@@ -19,16 +19,16 @@ class StagedFolder {
  public:
   using Tell = std::function<void(const Diagnostics&)>;
 
-  // No paths: nothing is staged. `feed` outlives it.
+  // Without paths, nothing is staged. `feed` outlives it.
   StagedFolder(const std::vector<std::string>& paths, PolicyFeed& feed, Tell tell);
 
-  // Takes what changed since the last look into the feed. True: something did.
+  // Puts the changes since the last look into the feed. True: there were some.
   bool Look();
 
  private:
   PolicyFeed& feed_;
   const Tell tell_;
-  std::unique_ptr<ManifestSource> source_;  // null: there is none
+  std::unique_ptr<ManifestSource> source_;  // null: there are no paths
   bool loaded_ = false;
   StagedSet known_;
 };

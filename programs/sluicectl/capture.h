@@ -1,4 +1,4 @@
-// Captures of Ethernet frames, read and written by libpcap: pcap and pcapng in, pcap with nanoseconds out.
+// Reads and writes captures of Ethernet frames, by libpcap: reads pcap and pcapng, writes pcap with nanoseconds.
 #ifndef SLUICE_PROGRAMS_SLUICECTL_CAPTURE_H_
 #define SLUICE_PROGRAMS_SLUICECTL_CAPTURE_H_
 
@@ -15,8 +15,8 @@ namespace sluice {
 
 struct CapturedFrame {
   std::uint64_t time_ns = 0;        // since 1970
-  std::vector<std::uint8_t> bytes;  // what the capture holds of it
-  std::uint32_t frame_length = 0;   // what it was on the wire: more where the capture cut it short
+  std::vector<std::uint8_t> bytes;  // the part that the capture holds
+  std::uint32_t frame_length = 0;   // the length on the wire; larger if the capture cut the frame
 };
 
 class CaptureReader {
@@ -24,9 +24,9 @@ class CaptureReader {
   CaptureReader();
   ~CaptureReader();
 
-  // Says what is wrong: unreadable, no capture, not of Ethernet.
+  // Returns what is wrong: unreadable, no capture, or not of Ethernet.
   std::optional<Diagnostic> Open(const std::string& path);
-  // The next frame; nothing at the end, or where the file breaks off, which error() then says.
+  // Returns the next frame; nothing at the end, or if the file is cut off, which error() then says.
   std::optional<CapturedFrame> Next();
   const std::optional<Diagnostic>& error() const { return error_; }
 
@@ -44,9 +44,9 @@ class CaptureWriter {
   ~CaptureWriter();
 
   std::optional<Diagnostic> Open(const std::string& path);
-  // `frame_length` as in CapturedFrame.
+  // `frame_length`: as in CapturedFrame.
   void Write(std::uint64_t time_ns, std::span<const std::uint8_t> bytes, std::uint32_t frame_length);
-  // Writes out what is buffered; says what could not be written.
+  // Writes out what is buffered; returns what could not be written.
   std::optional<Diagnostic> Close();
 
  private:

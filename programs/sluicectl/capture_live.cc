@@ -1,4 +1,4 @@
-// `sluicectl capture`: packets of a running sluiced, with what became of each, into a pcapng file.
+// `sluicectl capture`: writes packets of a running sluiced, with their fates, to a pcapng file.
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
@@ -81,7 +81,7 @@ int Capture(const CaptureOptions& options, std::vector<v1::FlowCondition> condit
   v1::CaptureResponse message;
   bool has_begun = false;
   while (reader->Read(&message)) {
-    // Only now: whoever cannot capture leaves a file of before as it is.
+    // Only now, so that a failed capture leaves an older file unchanged.
     if (!std::exchange(has_begun, true)) writer.Begin("sluicectl");
     for (const v1::CapturedPacket& packet : message.packets()) Write(packet, writer);
     captured += static_cast<std::uint64_t>(message.packets_size());

@@ -1,4 +1,4 @@
-// `sluicectl check`: what policy says of each flow in a file.
+// `sluicectl check`: what policy decides for each flow in a file.
 #include <CLI/CLI.hpp>
 #include <array>
 #include <cinttypes>
@@ -70,7 +70,7 @@ std::vector<std::string> TableRow(const FlowLine& line, const FlowAnswer& answer
           expected};
 }
 
-// Judges flows a burst at a time, by one engine or by both.
+// Judges flows, a burst at a time, by one engine or by both.
 class Checker {
  public:
   // `names` outlives this.
@@ -122,7 +122,7 @@ void Checker::CheckBurst(const FlowLine* lines, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
     if (!lines[i].is_foreign) continue;
     for (FlowAnswer* answer : {&answers[i], &second_answers[i]}) {
-      answer->reason = kSpoofedSource;  // hooks look first
+      answer->reason = kSpoofedSource;  // hooks check first
       answer->allow = false;
     }
   }
@@ -166,7 +166,7 @@ int RunCheck(const CheckOptions& options) {
     judge = std::make_unique<CompiledJudge>(policy.table, exemptions, SettingsOf(config), names.now());
     resolved = &policy.resolved;
   } else {
-    resolved = KeepUntilExit(Resolve(manifests.cluster, nullptr));  // for names alone
+    resolved = KeepUntilExit(Resolve(manifests.cluster, nullptr));  // only for names
   }
   if (options.engine != "compiled") {
     (judge == nullptr ? judge : second) =

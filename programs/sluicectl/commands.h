@@ -1,4 +1,4 @@
-// The subcommands of sluicectl, a file each.
+// The subcommands of sluicectl, one file each.
 #ifndef SLUICE_PROGRAMS_SLUICECTL_COMMANDS_H_
 #define SLUICE_PROGRAMS_SLUICECTL_COMMANDS_H_
 
@@ -10,10 +10,10 @@ namespace sluice {
 
 // Exit codes of every command.
 inline constexpr int kExitFine = 0;
-inline constexpr int kExitDiffers = 1;  // an expectation is not met, engines differ, what was named is not there
+inline constexpr int kExitDiffers = 1;  // an expectation is not met, engines differ, or a named object does not exist
 inline constexpr int kExitBadInput = 2;
 
-// Each adds its subcommand to `app`, which stores what it returns in *exit_code when it is the one that was asked for.
+// Each adds its subcommand to `app`. If that one is chosen, it stores its exit code in *exit_code.
 void AddCapture(CLI::App& app, int* exit_code);
 void AddCheck(CLI::App& app, int* exit_code);
 void AddConvert(CLI::App& app, int* exit_code);

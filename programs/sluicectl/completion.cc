@@ -1,4 +1,4 @@
-// Shell completion, written from the commands and options that the program really has.
+// Shell completion, generated from the program's real commands and options.
 #include <CLI/CLI.hpp>
 #include <map>
 #include <memory>
@@ -13,18 +13,18 @@
 namespace sluice {
 namespace {
 
-// What may follow "get flows", say.
+// What may follow, for example, "get flows".
 struct Following {
-  std::set<std::string> words;  // commands, or what is to be said in place of one
+  std::set<std::string> words;  // commands, or the words that may stand in a command's place
   std::set<std::string> options;
-  bool files = false;                         // a file may be named
-  std::map<std::string, std::string> values;  // by option that takes one: those that it may take, separated by blanks
+  bool files = false;                         // a file name may follow
+  std::map<std::string, std::string> values;  // by option that takes a value: its possible values, separated by blanks
 };
 using Paths = std::map<std::string, Following>;
 
-constexpr const char* kAnyFile = "*";  // in place of values
+constexpr const char* kAnyFile = "*";  // instead of values
 
-// "TEXT:{table,json}" is how CLI11 tells what an option takes; "PATH" and "FILE" are our own names.
+// CLI11 describes an option's values as "TEXT:{table,json}"; "PATH" and "FILE" are our own names.
 std::string ValuesOf(const CLI::Option& option) {
   const std::string type = option.get_type_name();
   if (type.starts_with("PATH") || type.starts_with("FILE")) return kAnyFile;
@@ -68,9 +68,9 @@ std::string Joined(const std::set<std::string>& words) {
   return text;
 }
 
-// What bash and zsh say alike: $typed becomes the command so far ($path is zsh's own), $candidates what may follow,
-// $files is set where a file may. `words` is the array of what was typed, `current` the index of the word in question,
-// `first` that of the first word after the program's name.
+// The part that bash and zsh share: $typed becomes the command so far ($path is zsh's own), $candidates what may
+// follow, and $files is set if a file may follow. `words` is the array of typed words, `current` the index of the
+// present word, and `first` the index of the first word after the program's name.
 std::string CommonScript(const Paths& paths, const std::string& words, const std::string& current, int first) {
   std::string known;
   std::string values;
@@ -119,7 +119,7 @@ std::string ZshScript(const Paths& paths) {
          "  compadd -- ${=candidates}\n"
          "  if [ -n \"$files\" ]; then _files; fi\n"
          "}\n"
-         // Found by compinit, all of it is the function's body at the first call; sourced, it is not.
+         // If compinit found it, all of it is the function's body at the first call. If it is sourced, it is not.
          "if [ \"${funcstack[1]}\" = _sluicectl ]; then _sluicectl \"$@\"; else compdef _sluicectl sluicectl; fi\n";
 }
 

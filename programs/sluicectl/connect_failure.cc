@@ -21,7 +21,7 @@ std::string ConnectFailure(const std::string& target, Transport transport, const
     if (says("wrong version number")) {
       return target + ": it speaks no TLS; to talk to a sluiced with the key insecure, give --insecure";
     }
-    // In TLS 1.3 it judges our certificate once we take the connection for made, and can but close it.
+    // In TLS 1.3 sluiced judges our certificate after we regard the connection as made, so it can only close it.
     if (says("closed") || says("reset") || says("pipe")) {
       return target +
              " closed the connection; mostly, it does not accept our certificate (--tls-certificate), and its log " +

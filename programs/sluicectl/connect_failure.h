@@ -1,4 +1,4 @@
-// Why there is no connection to sluiced, in the operator's words. Any thread.
+// Says in the operator's words why there is no connection to sluiced. Any thread.
 #ifndef SLUICE_PROGRAMS_SLUICECTL_CONNECT_FAILURE_H_
 #define SLUICE_PROGRAMS_SLUICECTL_CONNECT_FAILURE_H_
 
@@ -6,10 +6,10 @@
 
 namespace sluice {
 
-// How the connection was tried.
+// The kind of connection that was tried.
 enum class Transport { kUnix, kTls, kPlainTcp };
 
-// `grpc_says` is the message of a call that ended as UNAVAILABLE.
+// `grpc_says`: the message of a call that ended as UNAVAILABLE.
 std::string ConnectFailure(const std::string& target, Transport transport, const std::string& grpc_says);
 
 }  // namespace sluice

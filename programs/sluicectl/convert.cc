@@ -29,13 +29,13 @@ struct ConvertOptions {
   std::uint64_t budget = 1'000'000;
 };
 
-// Names and places of rules may differ; what they come to, in which tier, and what the rule is called may not.
+// Names and places of rules may differ. The verdict, its tier and the rule's own name may not.
 bool SameSide(const SideAnswer& a, const SideAnswer& b) {
   return a.allow == b.allow && a.decided == b.decided && a.tier == b.tier && a.rule_name == b.rule_name;
 }
 
-// Compares what the objects as they were mean (by the reference) with what the converted ones compile to, on every
-// class of traffic or a sample of them. Returns how many were compared; nothing, and a line, where they differ.
+// Compares the meaning of the original objects (by the reference) with the compiled converted ones, on every class of
+// traffic or a sample. Returns how many were compared. If they differ, prints a line and returns nothing.
 std::optional<std::uint64_t> ComparedClasses(const Cluster& before, const Cluster& after, std::uint64_t budget) {
   const CompiledPolicy compiled = CompilePolicy(after);
   if (compiled.table == nullptr) return std::nullopt;

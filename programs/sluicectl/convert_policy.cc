@@ -15,7 +15,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t kMost = 25;  // of everything (CNP-10)
+constexpr std::size_t kMost = 25;  // for every list (CNP-10)
 constexpr std::uint32_t kLastPriority = 1000;
 
 template <typename T>
@@ -29,7 +29,7 @@ std::vector<std::vector<T>> Cut(const std::vector<T>& list) {
   return parts;
 }
 
-// Peers and ports are ORed, so a rule may be cut into several of the same action, one after another.
+// Peers and ports are ORed, so a rule may be cut into several consecutive rules of the same action.
 std::vector<ClusterPolicyRule> CutRules(const std::vector<ClusterPolicyRule>& rules) {
   std::vector<ClusterPolicyRule> cut;
   for (const ClusterPolicyRule& rule : rules) {
@@ -153,10 +153,10 @@ Json ToJson(const ClusterPolicyRule& rule, const char* peers) {
   return json;
 }
 
-// Labels that the selector selects, and for each requirement some that only it leaves out.
+// Returns labels that the selector selects, and for each requirement labels that only this requirement excludes.
 std::set<Labels> Variants(const LabelSelector& selector) {
   using Values = std::map<std::string, std::string>;
-  constexpr char kOther[] = "sluice-made-up";  // no selector names it, as a rule; if one does, a variant is lost
+  constexpr char kOther[] = "sluice-made-up";  // selectors rarely name it; if one does, a variant is lost
   Values fits;
   for (const LabelRequirement& term : selector.requirements) {
     if (term.op == LabelRequirement::Operator::kIn) fits[term.key] = term.values.front();
@@ -222,7 +222,7 @@ std::size_t AddMadeUpPods(Cluster* cluster) {
     }
   });
 
-  // 100.64.0.0/10 (RFC 6598), IPv6 beside it (RFC 3849).
+  // 100.64.0.0/10 (RFC 6598), and for IPv6 RFC 3849's prefix.
   std::uint32_t next = 0;
   const auto address = [&next](std::vector<IpAddress>* addresses) {
     addresses->push_back(IpAddress::V4(0x64400000 + ++next));

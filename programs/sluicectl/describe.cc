@@ -15,7 +15,7 @@ namespace {
 
 std::string OrDash(std::string_view text) { return text.empty() ? "-" : Printable(text, kPrintableBytes); }
 
-// "Name:      value"; further lines of a value stand below it.
+// "Name: value". Further lines of a value go below it.
 class Page {
  public:
   explicit Page(Output& output) : output_(output) {}
@@ -94,7 +94,7 @@ void WriteEndpoint(Output& output, const v1::EndpointInfo& endpoint) {
   page.Add("Identity", std::to_string(endpoint.identity()));
 }
 
-// Shows what `open(call)` streams and was asked for, with empty lines between.
+// Shows what `open(call)` streams, if it was asked for, with empty lines between.
 template <typename Message, typename Open, typename NameOf, typename Write>
 int Describe(const GetOptions& options, const char* noun, Open open, NameOf name_of, Write write) {
   NameFilter names(options);
@@ -106,7 +106,7 @@ int Describe(const GetOptions& options, const char* noun, Open open, NameOf name
   Message message;
   while (call.Read(*reader, &message)) {
     if (!names.Matches(name_of(message))) continue;
-    if constexpr (std::is_same_v<Message, v1::PolicyInfo>) {  // which may come in several messages
+    if constexpr (std::is_same_v<Message, v1::PolicyInfo>) {  // may come in several messages
       const bool more = message.more();
       whole.MergeFrom(message);
       if (more) continue;
@@ -142,7 +142,7 @@ int DescribeEndpoints(const GetOptions& options, Stub& stub) {
 
 void AddDescribe(CLI::App& app, int* exit_code) {
   CLI::App* describe = app.add_subcommand("describe", "Show a policy or an endpoint of a running sluiced on a page.");
-  describe->require_subcommand(0, 1);  // what is neither is then called unexpected, by its name
+  describe->require_subcommand(0, 1);  // any other word is then reported as unexpected, by its name
   describe->callback([describe, exit_code] {
     if (!describe->get_subcommands().empty()) return;
     *exit_code = Fail("say what to describe: policy or endpoint");

@@ -1,5 +1,5 @@
-// `sluicectl diff`: what a folder of manifests would change against what a running sluiced has in force, and which live
-// connections it would cut.
+// `sluicectl diff`: how a folder of manifests differs from the policy that a running sluiced has in force, and which
+// live connections it would cut.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
@@ -35,8 +35,8 @@ namespace {
 
 struct DiffOptions {
   LiveOptions live;
-  std::vector<std::string> manifests;  // the whole
-  std::vector<std::string> add;        // or what comes on top of what is in force
+  std::vector<std::string> manifests;  // the complete policy
+  std::vector<std::string> add;        // or additions to the policy in force
   std::string node;
   bool no_flows = false;
   std::uint64_t max_flows = 20;
@@ -46,10 +46,10 @@ struct CutFlow {
   v1::Flow flow;
   TrafficEnd source;
   TrafficEnd destination;
-  SideAnswer egress;  // of the table that the manifests make
+  SideAnswer egress;  // by the table made from the manifests
   SideAnswer ingress;
 
-  // What would deny it.
+  // Returns what would deny it.
   std::string DeniedBy() const {
     const std::string rules = sluice::DeniedBy(egress, ingress);
     return rules.empty() ? "no endpoint has an address (unknown_endpoint)" : rules;
@@ -58,13 +58,13 @@ struct CutFlow {
 
 struct FlowsDiff {
   std::uint64_t live = 0;
-  std::uint64_t over = 0;  // connections that ended, or were cut; not among the live ones
+  std::uint64_t over = 0;  // connections that ended or were cut; not among the live ones
   std::uint64_t cut = 0;
-  std::vector<CutFlow> shown;  // of those that are cut
+  std::vector<CutFlow> shown;  // some of the connections that are cut
 };
 
-// Policies alone say nothing of pods: then they would bind the live ones. What selectors ask of namespaces that
-// nothing describes is not known.
+// Manifests with policies alone say nothing of pods: then they bind the live pods. What selectors ask of namespaces
+// that nothing describes is unknown.
 void CompleteByLivePods(const ResolvedPolicy& live, Cluster* cluster) {
   if (!cluster->pods.empty()) return;
   TakeLivePods(live, cluster);
@@ -104,13 +104,13 @@ void CompleteByLivePods(const ResolvedPolicy& live, Cluster* cluster) {
   }
 }
 
-// Its ends have closed or reset it, or a change of policy has cut it: what remains of it times out.
+// Its ends have closed or reset it, or a change of policy cut it: its entry only waits for its time-out.
 bool IsOver(const v1::Flow& flow) {
   constexpr std::string_view kOver[] = {"TIME_WAIT", "CLOSE", "CLOSED", "CUT"};
   return std::find(std::begin(kOver), std::end(kOver), flow.state()) != std::end(kOver);
 }
 
-// Runs the live flows through the table that the manifests make, as sluiced would after the change.
+// Judges the live flows by the table made from the manifests, as sluiced would after the change.
 int CompareFlows(const DiffOptions& options, v1::ObserveService::Stub& stub, const ResolvedPolicy& in_force,
                  const Table& table, FlowsDiff* diff) {
   LiveNames names;
@@ -237,7 +237,7 @@ void WriteText(Output& output, const PolicyDiff& diff, const FlowsDiff& flows, c
   }
 }
 
-// What would be in force: the manifests alone, or on top of `live`.
+// Returns the policy that would be in force: the manifests alone, or on top of `live`.
 std::variant<ResolvedPolicy, Diagnostic> WantedPolicy(const DiffOptions& options, const ResolvedPolicy& live,
                                                       Cluster cluster) {
   const bool adds = !options.add.empty();

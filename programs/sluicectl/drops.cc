@@ -1,4 +1,4 @@
-// `sluicectl drops`: what a running sluiced drops: counters by reason, or each drop as it comes.
+// `sluicectl drops`: shows a running sluiced's drops, as counters by reason, or each drop as it comes.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
@@ -19,7 +19,7 @@ struct DropsOptions : GetOptions {
   std::uint32_t rate = 1000;
 };
 
-// The time of day where the reader is, with milliseconds.
+// Returns the local time of day, with milliseconds.
 std::string TimeOfDay(std::uint64_t unix_ns) {
   const auto seconds = static_cast<std::time_t>(unix_ns / 1'000'000'000);
   std::tm time{};
@@ -30,7 +30,7 @@ std::string TimeOfDay(std::uint64_t unix_ns) {
   return text;
 }
 
-// What an event names denied, whether or not sluiced is new enough to say so.
+// An event's rule denied the packet, even if sluiced is too old to say so.
 SideAnswer Denial(const v1::RuleName& rule) {
   SideAnswer side = ToAnswer(rule);
   side.allow = side.allow && !side.decided;
@@ -70,7 +70,7 @@ Json ToJson(const v1::DropEvent& drop, bool for_people) {
   return json;
 }
 
-// What was not shown is said where it is missing: among the rows for scripts, beside them for people.
+// Reports missing drops where they are missing: among the rows for scripts, beside the rows for people.
 void TellMissing(const v1::WatchDropsResponse& message, bool for_people, Listing& listing) {
   if (message.not_shown() == 0 && message.not_recorded() == 0) return;
   if (!for_people) {

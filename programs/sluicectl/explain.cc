@@ -1,4 +1,4 @@
-// `sluicectl explain`: one decision, told step by step, of manifests or of a running sluiced.
+// `sluicectl explain`: explains one decision step by step, from manifests or from a running sluiced.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
@@ -39,7 +39,7 @@ struct ExplainOptions {
   std::string protocol;
   std::optional<std::uint16_t> destination_port;
   std::uint16_t source_port = 0;
-  std::string interface;  // of which pod; empty: of the one that has the source
+  std::string interface;  // of this pod; empty: of the pod that has the source address
   std::string config;
   std::string names;
   bool no_exemptions = false;
@@ -118,13 +118,13 @@ std::string DecisionText(Direction direction, const SideAnswer& side) {
   return Shown(side.policy) + ' ' + RuleText(direction, side.rule, "") + " (isolated by " + IsolatedByText(side) + ')';
 }
 
-// What made the verdict: a reason beside policy, an exemption, or the rules of the sides that decide.
+// Returns what made the verdict: a reason apart from policy, an exemption, or the rules of the sides that decide.
 std::string VerdictText(const Explanation& explanation) {
   std::string text(VerdictName(explanation.allow));
   if (!explanation.reason.empty()) {
     text += ", whatever policy says: " + Shown(explanation.reason);
     const std::string_view meaning = ReasonText(explanation.reason);
-    return meaning.empty() ? text : text.append(", ").append(meaning);  // empty: of a newer sluiced
+    return meaning.empty() ? text : text.append(", ").append(meaning);  // empty: from a newer sluiced
   }
   if (explanation.exemption == Exemption::kSelf) return text + ": a pod may always reach itself";
   if (explanation.exemption == Exemption::kNode) return text + ": traffic between a pod and its own node always passes";
@@ -213,16 +213,16 @@ int BadOption(std::string field, std::string message) {
   return kExitBadInput;
 }
 
-// What is explained, wherever it came from.
+// What is explained, from manifests or from sluiced.
 struct Subject {
   ResolvedPolicy policy;
   std::shared_ptr<const Table> table;
   Ends ends;
   FilterSettings settings = {};
-  bool is_foreign = false;                 // it comes by the interface of a pod that has another address
-  std::optional<std::string> reason = {};  // what a running sluiced says that it does beside policy
+  bool is_foreign = false;                 // the packet comes by the interface of a pod that has another address
+  std::optional<std::string> reason = {};  // what a running sluiced does apart from policy
   std::shared_ptr<KnownNames> names = std::make_shared<KnownNames>();
-  std::vector<v1::LearntName> learnt = {};  // of the destination, by a running sluiced
+  std::vector<v1::LearntName> learnt = {};  // for the destination, by a running sluiced
 };
 
 int Write(const ExplainOptions& options, const Subject& subject, std::uint8_t protocol) {
@@ -277,7 +277,7 @@ int ExplainManifests(const ExplainOptions& options, std::uint8_t protocol) {
   return manifests.good ? code : kExitBadInput;
 }
 
-// Of the policies that may concern the two ends: those of their namespaces, and cluster policies.
+// Warns about the policies that may concern the two ends: those of their namespaces, and cluster policies.
 void WarnOfUnanswered(const Subject& subject) {
   std::set<std::string> spaces;
   for (const Endpoint& endpoint : subject.policy.endpoints) {
@@ -303,7 +303,7 @@ void WarnOfUnanswered(const Subject& subject) {
   ReportWarnings(std::move(warnings), "sluicectl get policies shows all");
 }
 
-// The table in force decides; the policy behind it tells why. Where the two are of different moments, both are asked
+// The table in force decides; the policy behind it tells why. If the two are from different moments, both are fetched
 // again.
 int ExplainLive(const ExplainOptions& options, std::uint8_t protocol) {
   constexpr int kAttempts = 5;

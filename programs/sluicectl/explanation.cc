@@ -110,7 +110,7 @@ RuleExplanation ExplainRule(const ResolvedPolicy& policy, const Rule& rule, cons
   return step;
 }
 
-// A rule whose peers match is nearer than one whose ports do: whoever wrote it thought of this peer.
+// A rule whose peers match is nearer than one whose ports match: its author thought of this peer.
 std::optional<NearestRule> FindNearest(const SideExplanation& side) {
   std::optional<NearestRule> nearest;
   int least = 0;
@@ -119,7 +119,7 @@ std::optional<NearestRule> FindNearest(const SideExplanation& side) {
     const PolicyExplanation& policy = side.policies[i];
     for (std::size_t j = 0; j < policy.rules.size(); ++j) {
       const RuleExplanation& rule = policy.rules[j];
-      if (rule.decides) return nearest;  // those after it are not asked
+      if (rule.decides) return nearest;  // later rules are not asked
       if (rule.action == Action::kDeny || (rule.peers_match && rule.ports_match)) continue;
       const int distance = (rule.peers_match ? 0 : 2) + (rule.ports_match ? 0 : 1);
       if (nearest && distance >= least) continue;
@@ -141,7 +141,7 @@ SideExplanation ExplainSide(const ResolvedPolicy& policy, Direction direction, c
   const IpAddress& peer = direction == Direction::kEgress ? flow.destination : flow.source;
   for (const Section& section : policy.sections) {
     if (section.direction != direction || !policy.member_sets.Contains(subject->members, section.subjects)) continue;
-    // Sections of one policy stand together and differ in what named ports stand for.
+    // Sections of one policy are adjacent, and differ in what named ports stand for.
     if (side.policies.empty() || side.policies.back().policy != section.policy) {
       side.policies.push_back({section.policy, section.tier, section.priority, false, {}});
     }

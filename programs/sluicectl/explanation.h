@@ -1,6 +1,6 @@
-// A decision taken apart: who the ends are, which policies bind them, and which of their rules hold the packet.
+// Takes a decision apart: who the ends are, which policies bind them, and which of their rules match the packet.
 //
-// Made of resolved policy and the compiled table alone, so that it tells what the filter does, wherever they came from.
+// It is made only from resolved policy and the compiled table. So it tells what the filter does, whatever their source.
 #ifndef SLUICE_PROGRAMS_SLUICECTL_EXPLANATION_H_
 #define SLUICE_PROGRAMS_SLUICECTL_EXPLANATION_H_
 
@@ -20,10 +20,10 @@ namespace sluice {
 
 struct EndExplanation {
   IpAddress address;
-  std::string kind;    // "pod", "node", "external", or "unknown": inside the pod CIDRs, and nobody has it
-  std::string name;    // "namespace/name" of a pod; empty for an external address
+  std::string kind;    // "pod", "node", "external", or "unknown": inside the pod CIDRs, but no pod has it
+  std::string name;    // "namespace/name" for a pod; empty for an external address
   std::string labels;  // "app=web,tier=front"
-  std::string node;    // where the pod runs, or whose address it is; empty where several nodes claim it
+  std::string node;    // where the pod runs, or the address's node; empty if several nodes claim it
 };
 
 struct RuleExplanation {
@@ -43,10 +43,10 @@ struct PolicyExplanation {
   Tier tier = Tier::kNetworkPolicy;
   std::uint32_t priority = 0;
   bool isolates = true;
-  std::vector<RuleExplanation> rules;  // by index; a rule whose ports have names may take several lines, or none
+  std::vector<RuleExplanation> rules;  // by index; a rule with named ports may take several lines, or none
 };
 
-// Of a side that is denied: the rule that comes closest to letting it through, had it matched.
+// For a denied side: the rule that comes closest to allowing the packet.
 struct NearestRule {
   std::size_t policy = 0;  // in SideExplanation::policies
   std::size_t rule = 0;    // in PolicyExplanation::rules
@@ -63,14 +63,14 @@ struct Explanation {
   EndExplanation source;
   EndExplanation destination;
   Exemption exemption = Exemption::kNone;
-  std::string reason;  // what the filter drops it for beside policy, as core/first_packet.h names it; empty: nothing
+  std::string reason;  // what drops it apart from policy, as core/first_packet.h names it; empty: nothing
   bool allow = true;   // what the filter does
   SideExplanation egress;
   SideExplanation ingress;
 };
 
-// `table` is compiled from `policy`; the explanation's texts refer to it.
-// `is_foreign`: it comes by the interface of a pod that has another address.
+// `table` is compiled from `policy`; the explanation's texts refer to the table.
+// `is_foreign`: the packet comes by the interface of a pod that has another address.
 Explanation Explain(const ResolvedPolicy& policy, const Table& table, const reference::Flow& flow, bool exemptions,
                     const FilterSettings& settings = {}, bool is_foreign = false, const KnownNames& names = {});
 

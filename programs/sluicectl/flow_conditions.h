@@ -22,12 +22,12 @@ struct FlowConditions {
   std::int64_t negations = 0;
 };
 
-// All but `without`.
+// Adds all conditions except `without`.
 void AddFlowConditions(CLI::App& command, FlowConditions& conditions,
                        const std::vector<std::string_view>& without = {});
 
-// The conditions of a command line that was parsed, in the order in which they were given, each checked; or what is
-// wrong with them.
+// Returns the conditions of a parsed command line, checked, in the order in which they were given; or what is wrong
+// with them.
 std::variant<std::vector<v1::FlowCondition>, std::string> ConditionsOf(const CLI::App& command,
                                                                        const FlowConditions& conditions);
 

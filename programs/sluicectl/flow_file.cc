@@ -15,7 +15,7 @@ namespace {
 
 namespace dom = simdjson::dom;
 
-// One line's fields as they were found.
+// The fields of one line, as they were found.
 struct Fields {
   std::string_view source;
   std::string_view destination;
@@ -119,8 +119,8 @@ struct FlowFile::Reader {
   dom::parser parser;
   std::size_t position = 0;
   std::uint32_t line = 0;
-  Diagnostics errors;     // of the line at hand
-  bool has_port = false;  // the line at hand has a dport
+  Diagnostics errors;     // for the present line
+  bool has_port = false;  // the present line has a dport
 
   void Error(const FlowLine& flow, std::string_view field, std::string message) {
     Diagnostic error;
@@ -136,7 +136,7 @@ struct FlowFile::Reader {
 
 void FlowFile::Reader::Read(std::size_t begin, std::size_t length, const PodDirectory& pods, FlowLine& flow) {
   dom::element document;
-  // What follows the line in `content` serves as the padding that simdjson reads beyond its end.
+  // The rest of `content` after the line serves as the padding that simdjson reads beyond the line's end.
   if (const auto error = parser.parse(content.data() + begin, length, false).get(document); error) {
     return Error(flow, "", std::string("not JSON: ") + simdjson::error_message(error));
   }

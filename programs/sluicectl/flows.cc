@@ -1,4 +1,4 @@
-// `sluicectl flows`: flows that ended and denials, of flow logs or of a running sluiced, through filters.
+// `sluicectl flows`: shows ended flows and denials, of flow logs or of a running sluiced, through filters.
 #include <unistd.h>
 #include <zlib.h>
 
@@ -63,7 +63,7 @@ TrafficEnd EndOf(const Json& line, const char* name) {
   return end;
 }
 
-// "shop/backend ingress default": whose rules decided.
+// "shop/backend ingress default": the rules that decided.
 std::string DecidedBy(const Json& line) {
   std::string text;
   for (const Direction direction : {Direction::kEgress, Direction::kIngress}) {
@@ -91,7 +91,7 @@ class Reader {
   Reader(const FlowsOptions& options, const FlowLogFilter& filter)
       : options_(options), filter_(filter), for_people_(options.format != "json"), is_wide_(options.format == "wide") {}
 
-  // False: there is nothing more to be read, because of the limit or of the answer's reader.
+  // False: nothing more needs reading, because of the limit, or because nobody reads the output.
   bool ReadFile(const std::string& path) {
     const bool is_stream = path == "-";
     gzFile file = is_stream ? nullptr : gzopen(path.c_str(), "rb");
@@ -99,7 +99,7 @@ class Reader {
       Complain(path + ": " + std::strerror(errno));
       return true;
     }
-    // What comes down a pipe is shown as it comes.
+    // Input from a pipe is shown as it comes.
     const auto take = [&](char* to, unsigned most) {
       return is_stream ? static_cast<int>(read(STDIN_FILENO, to, most)) : gzread(file, to, most);
     };
@@ -132,7 +132,7 @@ class Reader {
     return more;
   }
 
-  // Of a running sluiced, which has chosen them. False as of ReadFile.
+  // Takes flows that a running sluiced has chosen. False: as for ReadFile.
   bool ReadMessage(const v1::WatchFlowsResponse& message) {
     for (const std::string& line : message.lines()) {
       if (!ReadLine("sluiced", 0, line)) return Flush() && false;
@@ -163,7 +163,7 @@ class Reader {
     return output_.Flush();
   }
 
-  // What is missing is said where it is missing: among the lines for scripts, beside them for people.
+  // Reports missing flows where they are missing: among the lines for scripts, beside the lines for people.
   void Tell(std::uint64_t count, const char* cause, const char* text) {
     if (count == 0) return;
     if (!for_people_) {
@@ -196,7 +196,7 @@ class Reader {
     return ++shown_ < options_.limit || options_.limit == 0;
   }
 
-  // A line without columns, for whoever follows or greps.
+  // Adds a line without columns, for people who follow or use grep.
   void AddCompact(const Json& line) {
     const auto shown = [](const std::string& text) { return text.empty() ? "-" : text; };
     const std::string reason = TextOf(line, "reason");
@@ -233,7 +233,7 @@ class Reader {
   const bool for_people_;
   const bool is_wide_;
   Output output_;
-  std::unique_ptr<TextTable> table_;  // from the first row on
+  std::unique_ptr<TextTable> table_;  // made for the first row
   std::uint64_t shown_ = 0;
   std::uint64_t not_logged_ = 0;
   std::uint64_t errors_ = 0;

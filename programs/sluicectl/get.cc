@@ -1,4 +1,4 @@
-// `sluicectl get` and `unused`: what a running sluiced holds, as lists.
+// `sluicectl get` and `unused`: lists of what a running sluiced holds.
 #include "sluicectl/get.h"
 
 #include <CLI/CLI.hpp>
@@ -13,7 +13,7 @@ namespace {
 
 using Run = int (*)(const GetOptions&, Stub&);
 
-// What is listed: what has names of its own may be shown by these alone.
+// Whether the rows have names, so that a list may show only these.
 enum class Named : std::uint8_t { kNo, kYes };
 
 std::shared_ptr<GetOptions> Prepare(CLI::App& command, Run run, int* exit_code, Named named = Named::kNo) {
@@ -53,7 +53,7 @@ bool SetCommonFilter(const GetOptions& options, Request* request) {
       Fail("--address '" + filter.address + "': wants an address or a CIDR");
       return false;
     }
-    // All of a family is a prefix of length 0, which a request cannot say: its two halves' common part is nothing.
+    // A request cannot express a prefix of length 0 (a whole family), so no address is sent for it.
     if (address || prefix->length > 0) request->set_address(EncodeAddress(address ? *address : prefix->base));
     request->set_prefix_length(prefix ? prefix->length : 0);
   }
@@ -92,7 +92,7 @@ NameFilter::NameFilter(const GetOptions& options) {
 
 bool NameFilter::Matches(std::string_view name) {
   if (names_.empty()) return true;
-  const std::string_view last = name.substr(name.rfind('/') + 1);  // npos + 1: all of a name without a slash
+  const std::string_view last = name.substr(name.rfind('/') + 1);  // npos + 1 is 0: the whole name, if it has no slash
   bool matches = false;
   for (Wanted& wanted : names_) {
     if (wanted.full.empty() ? last != wanted.text : name != wanted.full) continue;
@@ -113,7 +113,7 @@ int NameFilter::Finish(const char* noun) const {
 
 int SortRows(const std::string& sort_by, std::vector<Json>* rows) {
   if (sort_by.empty() || rows->empty()) return kExitFine;
-  std::string path = sort_by;  // kubectl's {.src.pod} too
+  std::string path = sort_by;  // also accepts kubectl's {.src.pod}
   std::erase_if(path, [](char c) { return c == '{' || c == '}'; });
   if (path.starts_with('.')) path.erase(0, 1);
   if (path.find_first_of("/~") != path.npos) return Fail("--sort-by '" + sort_by + "': wants keys with dots between");
@@ -154,7 +154,7 @@ void AddTrafficOptions(CLI::App& command, TrafficFilter& filter) {
 
 void AddGet(CLI::App& app, int* exit_code) {
   CLI::App* get = app.add_subcommand("get", "List what a running sluiced holds.");
-  get->require_subcommand(0, 1);  // what is no list is then called unexpected, by its name
+  get->require_subcommand(0, 1);  // any other word is then reported as unexpected, by its name
   get->callback([get, exit_code] {
     if (!get->get_subcommands().empty()) return;
     *exit_code = Fail("say what to get: endpoints, policies, rules, flows, names, ports, workers or drops");

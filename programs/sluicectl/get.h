@@ -1,4 +1,4 @@
-// What the lists of `sluicectl get` share: their options, which rows are asked for, and the loop of --watch.
+// What the lists of `sluicectl get` share: their options, the choice of rows, and the loop of --watch.
 #ifndef SLUICE_PROGRAMS_SLUICECTL_GET_H_
 #define SLUICE_PROGRAMS_SLUICECTL_GET_H_
 
@@ -23,7 +23,7 @@ namespace sluice {
 
 using Stub = v1::ObserveService::Stub;
 
-// What flows and drops are narrowed to, as people say it.
+// The filter for flows and drops, in people's notation.
 struct TrafficFilter {
   std::string address;
   std::string protocol;
@@ -36,8 +36,8 @@ struct GetOptions {
   std::string namespace_name;
   bool all_namespaces = false;
   std::vector<std::string> names;
-  std::string selector;  // of labels
-  std::string sort_by;   // a key of the rows as JSON shows them
+  std::string selector;  // for labels
+  std::string sort_by;   // a key of the rows, as JSON shows them
   bool watch = false;
   double interval = 2;  // seconds, with --watch
   TrafficFilter filter;
@@ -49,36 +49,36 @@ struct GetOptions {
 
 void AddNamespaceOption(CLI::App& command, GetOptions& options);
 void AddTrafficOptions(CLI::App& command, TrafficFilter& filter);
-// Fills the fields that requests for flows and for drops share. False, and why on standard error, where one cannot be.
+// Fills the fields that requests for flows and for drops share. False if an option is wrong; standard error says why.
 bool SetFilter(const GetOptions& options, v1::ListFlowsRequest* request);
 bool SetFilter(const GetOptions& options, v1::WatchDropsRequest* request);
 
-// The names that were asked for: "namespace/name", or "name" of the namespace asked for, or of any.
+// The names that were asked for: "namespace/name", or "name" in the given namespace, or in any.
 class NameFilter {
  public:
   explicit NameFilter(const GetOptions& options);
-  // `name` is "namespace/name", or a cluster-scoped policy's.
+  // `name`: "namespace/name", or the name of a cluster-scoped policy.
   bool Matches(std::string_view name);
-  // kExitFine, or kExitDiffers and the missing names on standard error.
+  // Returns kExitFine, or kExitDiffers with the missing names on standard error.
   int Finish(const char* noun) const;
 
  private:
   struct Wanted {
-    std::string text;  // as it was asked for
-    std::string full;  // "namespace/name"; empty: of any namespace
+    std::string text;  // as it was typed
+    std::string full;  // "namespace/name"; empty: in any namespace
     bool found = false;
   };
   std::vector<Wanted> names_;
 };
 
-// Sorts rows as --sort-by says: numbers by value, texts as texts, rows without the key first, equal ones as they came.
-// kExitFine, or kExitBadInput with an error where no row has the key.
+// Sorts rows by --sort-by: numbers by value, texts as texts, rows without the key first, equal rows in their old order.
+// Returns kExitFine, or kExitBadInput with an error if no row has the key.
 int SortRows(const std::string& sort_by, std::vector<Json>* rows);
 
-// Whether rows are to have what JSON shows, and what tables show. Keys of a table alone end in "_text".
+// Whether rows need what JSON shows, or what tables show. Keys that only tables use end in "_text".
 inline bool WantsJson(const GetOptions& options) { return !IsForPeople(options.live) || !options.sort_by.empty(); }
 
-// Rows that the round before did not have, its times and ages aside.
+// Finds rows that the last round did not have, apart from their times and ages.
 class ChangedRows {
  public:
   bool IsNew(const Json& row);
@@ -89,11 +89,11 @@ class ChangedRows {
   std::set<std::string> now_;
 };
 
-// Lists what `open(call)` streams, as rows that `add(show, message)` makes; again and again with --watch.
+// Lists what `open(call)` streams, in rows that `add(show, message)` makes. Repeats it with --watch.
 template <typename Message, typename Open, typename Add>
 int List(const GetOptions& options, const char* nouns, const std::vector<Column>& columns, Open open, Add add) {
   Output output;
-  std::optional<Listing> listing;  // from its first row on: where nobody answers there is no empty list
+  std::optional<Listing> listing;  // made for the first row: if sluiced does not answer, no empty list is shown
   const auto start = [&] {
     if (!listing) listing.emplace(output, options.live, columns, options.watch ? Rows::kStream : Rows::kList);
   };
@@ -107,7 +107,7 @@ int List(const GetOptions& options, const char* nouns, const std::vector<Column>
     Call call(options.live);
     const auto reader = call.Open(open);
     Message message;
-    std::vector<Json> rows;  // to be sorted
+    std::vector<Json> rows;  // if they must be sorted
     const auto take = [&](const Json& row) { options.sort_by.empty() ? show(row) : rows.push_back(row); };
     while (call.Read(*reader, &message)) add(take, message);
     if (const int code = Finish(options.live, call.Finish(*reader)); code != kExitFine) return code;
@@ -128,13 +128,13 @@ int List(const GetOptions& options, const char* nouns, const std::vector<Column>
   return output.Flush() ? kExitFine : kExitBadInput;
 }
 
-// get_policies.cc
+// In get_policies.cc.
 int GetEndpoints(const GetOptions& options, Stub& stub);
 int GetPolicies(const GetOptions& options, Stub& stub);
 int GetRules(const GetOptions& options, Stub& stub);
 int GetUnused(const GetOptions& options, Stub& stub);
 
-// get_traffic.cc
+// In get_traffic.cc.
 int GetFlows(const GetOptions& options, Stub& stub);
 int GetPorts(const GetOptions& options, Stub& stub);
 int GetNames(const GetOptions& options, Stub& stub);

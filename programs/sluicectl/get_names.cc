@@ -1,4 +1,4 @@
-// `sluicectl get names`: what a running sluiced learnt of the names that rules ask for.
+// `sluicectl get names`: the names that a running sluiced learnt, of those that rules ask for.
 #include "codec/codec.h"
 #include "sluicectl/get.h"
 #include "sluicectl/learnt_names_text.h"

@@ -25,8 +25,8 @@ v1::ListPoliciesRequest PoliciesRequest(const GetOptions& options) {
   return request;
 }
 
-// What is staged for which policy, "set" or "delete": nothing of a sluiced that does not know of it. One that does not
-// answer is told of by the call that lists.
+// Returns what is staged for which policy, "set" or "delete"; nothing if sluiced does not know of staging. If sluiced
+// does not answer, the call that lists reports it.
 std::map<std::string, const char*> AskStaged(const GetOptions& options, Stub& stub) {
   std::map<std::string, const char*> staged;
   v1::ListStagedRequest request;
@@ -43,7 +43,7 @@ std::map<std::string, const char*> AskStaged(const GetOptions& options, Stub& st
   return staged;
 }
 
-// Those that are staged and that no policy in force has the name of.
+// Reports staged policies whose names no policy in force has.
 void TellOfNew(const std::map<std::string, const char*>& staged, const std::set<std::string>& listed,
                const std::string& namespace_name) {
   constexpr std::size_t kMostNamed = 10;
@@ -147,8 +147,8 @@ int GetPolicies(const GetOptions& options, Stub& stub) {
   const bool for_people = IsForPeople(options.live);
   NameFilter names(options);
   std::map<std::string, const char*> staged;
-  std::set<std::string> listed;  // of these
-  // Of the policy under way, which may come in several messages.
+  std::set<std::string> listed;  // of the staged policies
+  // For the present policy, which may come in several messages.
   std::uint64_t packets = 0;
   std::uint64_t last_hit = 0;
   std::uint64_t rules = 0;

@@ -1,4 +1,4 @@
-// Lists of what goes through: flows, ports, workers and drops.
+// Lists of traffic: flows, ports, workers and drops.
 #include <cmath>
 
 #include "sluicectl/get.h"
@@ -13,7 +13,7 @@ int GetFlows(const GetOptions& options, Stub& stub) {
   request.set_batched(true);
   const bool for_people = IsForPeople(options.live);
   const bool wants_json = WantsJson(options);
-  Json row;  // one for all: of a million, the keys alone would be a second's work
+  Json row;  // reused for all rows: for a million rows, the keys alone would take a second
   const auto add_one = [&row, for_people, wants_json](auto show, const v1::Flow& flow) {
     const TrafficEnd source{AddressText(flow.source()), flow.source_port(), flow.source_pod(), flow.source_node()};
     const TrafficEnd destination{AddressText(flow.destination()), flow.destination_port(), flow.destination_pod(),

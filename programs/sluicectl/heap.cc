@@ -11,9 +11,9 @@
 namespace sluice {
 
 void PrepareHeap() {
-  constexpr int kReserve = 1 << 30;  // of address space; memory is taken as it is used
+  constexpr int kReserve = 1 << 30;  // address space; memory is taken as it is used
   constexpr std::uintptr_t kHugePage = std::uintptr_t{2} << 20;
-  mallopt(M_MXFAST, 0);  // fast bins are consolidated, one by one, at each free of a large block
+  mallopt(M_MXFAST, 0);  // otherwise each free of a large block consolidates the fast bins, one by one
   mallopt(M_TRIM_THRESHOLD, kReserve);
   mallopt(M_MMAP_THRESHOLD, kReserve / 32);
   mallopt(M_TOP_PAD, kReserve);

@@ -14,7 +14,7 @@
 namespace sluice {
 namespace {
 
-// The addresses that a text may stand for, or what is wrong with it.
+// Returns the addresses that a text may stand for, or what is wrong with it.
 std::variant<std::vector<IpAddress>, std::string> ParseEnd(std::string_view text, const PodDirectory& pods) {
   const std::string quoted = '\'' + std::string(text) + '\'';
   if (text.find('/') != text.npos) {

@@ -1,4 +1,4 @@
-// One question, two engines: the compiled table through the Classifier that filters packets, or the reference.
+// One question, two engines: the compiled table, through the Classifier that filters packets, or the reference.
 #ifndef SLUICE_PROGRAMS_SLUICECTL_JUDGE_H_
 #define SLUICE_PROGRAMS_SLUICECTL_JUDGE_H_
 
@@ -21,17 +21,17 @@
 
 namespace sluice {
 
-// What the filter is and does beside policy.
+// The filter's settings apart from policy.
 struct FilterSettings {
   PipelineConfig pipeline = {};
-  bool has_hooks = false;  // it stands at the hooks of a node, which look at pods' interfaces first
+  bool has_hooks = false;  // it stands at a node's hooks, which check pods' interfaces first
 };
 FilterSettings SettingsOf(const Config& config);
 
 // What the filter does with the first packet of a connection.
 struct FlowAnswer {
-  bool allow = true;             // policy allows it, and nothing beside policy drops it
-  std::string_view reason = {};  // what it is dropped for beside policy, as core/first_packet.h names it
+  bool allow = true;             // policy allows it, and nothing else drops it
+  std::string_view reason = {};  // what drops it apart from policy, as core/first_packet.h names it
   SideAnswer egress;
   SideAnswer ingress;
   Exemption exemption = Exemption::kNone;
@@ -39,7 +39,7 @@ struct FlowAnswer {
   friend bool operator==(const FlowAnswer&, const FlowAnswer&) = default;
 };
 
-// `sections`: as Classification has them.
+// `sections`: as in Classification.
 SideAnswer ToAnswer(const Table& table, const Decision& decision, IdSetId sections);
 
 // Whether the packet goes from a pod to an address of a node.
@@ -53,13 +53,13 @@ class Judge {
   static constexpr std::size_t kMaxBurst = Classifier::kMaxBurst;
 
   virtual ~Judge() = default;
-  // Fills answers[i] from flows[i]; at most kMaxBurst. Texts in the answers live until the next call.
+  // Fills answers[i] from flows[i]; at most kMaxBurst. The answers' texts live until the next call.
   virtual void Answer(std::span<const reference::Flow> flows, FlowAnswer* answers) = 0;
 };
 
 class CompiledJudge : public Judge {
  public:
-  // `names`: refers to what outlives the judge.
+  // `names` refers to an object that outlives the judge.
   CompiledJudge(std::shared_ptr<const Table> table, bool exemptions, const FilterSettings& settings = {},
                 const NamesNow& names = {})
       : table_(std::move(table)), exemptions_(exemptions), settings_(settings), names_(names) {}

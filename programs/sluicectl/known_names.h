@@ -1,4 +1,4 @@
-// The names of addresses that a decision is to be judged by: from a file, or as a running sluiced learnt them.
+// The names of addresses that a decision should use: from a file, or as a running sluiced learnt them.
 #ifndef SLUICE_PROGRAMS_SLUICECTL_KNOWN_NAMES_H_
 #define SLUICE_PROGRAMS_SLUICECTL_KNOWN_NAMES_H_
 
@@ -12,19 +12,19 @@
 
 namespace sluice {
 
-// For the option that names the file.
+// The help of the option that names the file.
 inline constexpr const char* kNamesOptionText =
     "what names resolve to, for rules by domain name: lines of a NAME and its ADDRESSes";
 
-// In force for good: nothing runs out while one asks.
+// Names stay in force for good: nothing expires during a question.
 class KnownNames {
  public:
-  // Lines "NAME ADDRESS...", with comments behind `#`. False: it was reported what is wrong with it. An empty path: no
-  // names.
+  // Reads lines "NAME ADDRESS...", with comments after `#`. False: the file is wrong, which was reported. An empty path
+  // means no names.
   bool Load(const std::string& path);
   void Add(const IpAddress& address, std::string_view name);
 
-  // For the two engines; refers to this.
+  // For the two engines. The result refers to this object.
   NamesNow now() const { return {&learnt_, 0}; }
   const reference::NamesByAddress& by_address() const { return by_address_; }
 

@@ -1,4 +1,4 @@
-// Labels as answers carry them: a text.
+// Labels in the form that answers have: a text.
 #ifndef SLUICE_PROGRAMS_SLUICECTL_LABELS_H_
 #define SLUICE_PROGRAMS_SLUICECTL_LABELS_H_
 
@@ -8,7 +8,7 @@
 
 namespace sluice {
 
-// "app=web,tier=front", sorted by key: neither keys nor values hold a comma, nor keys an equals sign.
+// Parses "app=web,tier=front", sorted by key. Neither keys nor values contain a comma, and keys no equals sign.
 Labels ParseLabels(std::string_view text);
 
 }  // namespace sluice

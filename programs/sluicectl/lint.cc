@@ -1,4 +1,4 @@
-// `sluicectl lint`: policy that is valid and still not what was meant, found before it is applied.
+// `sluicectl lint`: finds policy that is valid but probably not what was meant, before it is applied.
 #include "lint/lint.h"
 
 #include <CLI/CLI.hpp>
@@ -43,7 +43,7 @@ Json ToJson(const LintFinding& finding) {
           {"object", finding.object},   {"field", finding.field}, {"message", finding.message}};
 }
 
-// SARIF 2.1.0 (OASIS), the form that code hosts show beside the lines of a change.
+// SARIF 2.1.0 (OASIS), which code hosts show beside the lines of a change.
 Json ToSarif(const std::vector<LintFinding>& findings) {
   Json rules = Json::array();
   for (const LintRule& rule : LintRules()) {
@@ -83,7 +83,7 @@ bool AreRules(const std::vector<std::string>& names) {
   return true;
 }
 
-// False: reported.
+// False: it is wrong, which was reported.
 bool ReadDns(const Config& config, LintDns* dns) {
   const auto resolvers = ParseResolvers(config.dns_resolvers);
   if (!resolvers) return false;

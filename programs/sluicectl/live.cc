@@ -98,17 +98,17 @@ std::shared_ptr<grpc::Channel> ChannelTo(const LiveOptions& options) {
     const auto& material = std::get<TlsMaterial>(read);
     credentials = grpc::SslCredentials({material.ca, material.key, material.certificate});
   }
-  gpr_set_log_function([](gpr_log_func_args*) {});  // the status of a call tells enough
+  gpr_set_log_function([](gpr_log_func_args*) {});  // the status of a call says enough
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(static_cast<int>(kMaxMessageBytes));
-  // gRPC compares a message's length with the bound once the message is there as a whole, and before it decompresses
-  // it. So buffers are bounded too, and compressed messages are not taken at all.
+  // gRPC compares a message's length with the bound only when the message is complete, and before it decompresses it.
+  // So buffers are bounded too, and compressed messages are refused.
   grpc::ResourceQuota quota("sluicectl");
   quota.Resize(kMostBufferBytes);
   arguments.SetResourceQuota(quota);
   arguments.SetInt(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1U << GRPC_COMPRESS_NONE);
   arguments.SetInt(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
-  // Where drops are awaited, nothing else tells that sluiced is gone or hangs.
+  // While drops are awaited, only keepalive shows that sluiced is gone or hangs.
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
@@ -131,7 +131,7 @@ Call::~Call() {
   watch_.join();
 }
 
-// Looks now and then, so that a million messages cost nothing.
+// Checks now and then, so that a million messages cost nothing.
 void Call::RunWatch() {
   constexpr std::chrono::milliseconds kInterval(50);
   std::unique_lock lock(mutex_);

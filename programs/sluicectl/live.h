@@ -1,4 +1,4 @@
-// What the commands that ask a running sluiced share: the connection, and lists in every form of output.
+// Shared by the commands that ask a running sluiced: the connection, and lists in every form of output.
 #ifndef SLUICE_PROGRAMS_SLUICECTL_LIVE_H_
 #define SLUICE_PROGRAMS_SLUICECTL_LIVE_H_
 
@@ -37,26 +37,26 @@ struct LiveOptions {
   std::string tls_certificate;
   std::string tls_key;
   bool insecure = false;
-  double timeout = 60;  // seconds that sluiced may keep us waiting
+  double timeout = 60;  // how many seconds we wait for sluiced
   std::string format = "table";
   bool no_headers = false;
 };
 
-// --target, --timeout and the like; -o; and --no-headers where the command lists.
+// Adds --target, --timeout and similar options; -o; and --no-headers if the command lists.
 void AddTargetOptions(CLI::App& command, LiveOptions& options);
-// The same without --target.
+// Adds the same without --target.
 void AddConnectionOptions(CLI::App& command, LiveOptions& options);
 void AddFormatOption(CLI::App& command, LiveOptions& options);
 void AddHeadersOption(CLI::App& command, LiveOptions& options);
 
-// Whether rows are made for a table, and not for JSON or YAML.
+// Whether rows are for a table, not for JSON or YAML.
 bool IsForPeople(const LiveOptions& options);
 
-// A connection, and one to ask; null, and why on standard error, where the options cannot be.
+// Make a connection, and a stub. Null if the options are wrong; standard error says why.
 std::shared_ptr<grpc::Channel> ChannelTo(const LiveOptions& options);
 std::unique_ptr<v1::ObserveService::Stub> ConnectTo(const LiveOptions& options);
 
-// A call's context, with a limit on each wait for the server. Time that we take ourselves does not count.
+// A call's context, with a limit for each wait for the server. Our own time does not count.
 class Call : public grpc::ClientContext {
  public:
   explicit Call(const LiveOptions& options);
@@ -68,13 +68,13 @@ class Call : public grpc::ClientContext {
     const Waiting waiting(*this);
     return open(this);
   }
-  // The next message of a stream.
+  // Reads the next message of a stream.
   template <typename Message>
   bool Read(grpc::ClientReader<Message>& reader, Message* message) {
     const Waiting waiting(*this);
     return reader.Read(message);
   }
-  // How a stream, read to its end, ended.
+  // Returns how a stream ended that was read to its end.
   template <typename Message>
   grpc::Status Finish(grpc::ClientReader<Message>& reader) {
     grpc::Status status;
@@ -84,13 +84,13 @@ class Call : public grpc::ClientContext {
     }
     return EndOf(status);
   }
-  // That a stream which goes on for as long as it is read has begun. Its messages may then take their time.
+  // Notes that an endless stream has begun. Its messages may then take their time.
   template <typename Message>
   void AwaitBegin(grpc::ClientReader<Message>& reader) {
     const Waiting waiting(*this);
     reader.WaitForInitialMetadata();
   }
-  // `ask(this)` asks for the one answer.
+  // `ask(this)` asks for a single answer.
   template <typename Ask>
   grpc::Status Once(Ask ask) {
     grpc::Status status;
@@ -127,32 +127,32 @@ class Call : public grpc::ClientContext {
   std::thread watch_;
 };
 
-// "error: ..." on standard error; returns kExitBadInput.
+// Prints "error: ..." on standard error, and returns kExitBadInput.
 int Fail(const std::string& message);
 
-// kExitFine, or kExitBadInput with what went wrong on standard error.
+// Returns kExitFine, or kExitBadInput with the reason on standard error.
 int Finish(const LiveOptions& options, const grpc::Status& status);
 
-// Calls `visit(flow)` for each flow of an answer to ListFlows: it is one, or holds many.
+// Calls `visit(flow)` for each flow in an answer to ListFlows, which is one flow or contains many.
 template <typename Visit>
 void ForEachFlow(const v1::Flow& message, Visit visit) {
   if (message.flows().empty()) return visit(message);
   for (const v1::Flow& flow : message.flows()) visit(flow);
 }
 
-// A column of a table: the key of a row's object that it shows.
+// A column of a table, and the key of a row's object that it shows.
 struct Column {
   std::string_view header;
   std::string_view key;
-  bool wide = false;      // shows with -o wide alone
-  std::size_t width = 0;  // of a stream, at least: it shows little of its rows beforehand
+  bool wide = false;      // shown only with -o wide
+  std::size_t width = 0;  // the least, for a stream: it sees few rows in advance
 };
 
-// What a listing is of: a whole that ends, or rows that go on coming, of which each is to be read at once.
+// The rows of a listing: a complete list, or a stream, in which each row must be readable at once.
 enum class Rows : std::uint8_t { kList, kStream };
 
-// Writes rows as they come: aligned for people, or as a list of objects (JSON, YAML). A stream's JSON is a line a row.
-// With `-o name`, the rows' `full_name` alone.
+// Writes rows as they come: aligned for people, or as a list of objects (JSON, YAML). A stream's JSON is one line for
+// each row. With `-o name` it writes only the rows' `full_name`.
 class Listing {
  public:
   Listing(Output& output, const LiveOptions& options, std::vector<Column> columns, Rows rows = Rows::kList);
@@ -161,7 +161,7 @@ class Listing {
   Listing& operator=(const Listing&) = delete;
 
   void Add(const Json& row);
-  // Shows what was added. False: nobody reads it any more.
+  // Shows the rows that were added. False: nobody reads the output any more.
   bool Flush();
   bool empty() const { return first_; }
 
@@ -175,20 +175,20 @@ class Listing {
   bool first_ = true;
 };
 
-// One object: "key: value" lines for people and YAML, or JSON.
+// Writes one object: "key: value" lines for people and YAML, or JSON.
 void WriteObject(Output& output, std::string_view format, const Json& object);
 
 std::string AddressText(std::string_view bytes);
 std::string_view TierText(v1::Tier tier);
 std::string_view ActionText(v1::Action action);
 Direction DirectionOf(v1::Direction direction);
-// A rule of an answer, as the decision that it made; refers to the rule.
+// Returns a rule of an answer as the decision that the rule made. It refers to the rule.
 SideAnswer ToAnswer(const v1::RuleName& rule);
 // "2026-11-30T03:25:27.123Z" (RFC 3339); null for 0.
 Json TimeJson(std::uint64_t unix_ns);
 // "app=web,tier=front" as {"app":"web","tier":"front"}.
 Json LabelsJson(std::string_view labels);
-// How long ago a time was: "5m12s ago"; "never" for 0.
+// Returns how long ago a time was: "5m12s ago"; "never" for 0.
 std::string AgoText(std::uint64_t unix_ns);
 // "3d4h", "5m12s"
 std::string SpanText(std::int64_t seconds);

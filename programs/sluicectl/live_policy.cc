@@ -43,7 +43,7 @@ int FetchPolicy(const LiveOptions& live, v1::ObserveService::Stub& stub, Resolve
       }
     }
     const grpc::Status status = call.Finish(*reader);
-    // Only a few are let read at once; it is soon another's turn.
+    // Only a few clients may read at once; our turn will come soon.
     if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED && std::chrono::steady_clock::now() < deadline) {
       std::this_thread::sleep_for(kBetweenAttempts);
       continue;

@@ -1,4 +1,4 @@
-// The resolved policy that a running sluiced has in force, fetched to be worked on here.
+// Fetches the resolved policy that a running sluiced has in force, to work on it here.
 #ifndef SLUICE_PROGRAMS_SLUICECTL_LIVE_POLICY_H_
 #define SLUICE_PROGRAMS_SLUICECTL_LIVE_POLICY_H_
 
@@ -11,13 +11,13 @@
 
 namespace sluice {
 
-// kExitFine and the policy, or another exit code and why on standard error.
+// Returns kExitFine and the policy, or another exit code; standard error says why.
 int FetchPolicy(const LiveOptions& live, v1::ObserveService::Stub& stub, ResolvedPolicy* policy);
 
-// Null, and why on standard error, where it does not compile.
+// Returns null if it does not compile; standard error says why.
 std::shared_ptr<const Table> CompileHere(const ResolvedPolicy& policy);
 
-// The live endpoints and nodes as the objects that they came from, in place of those that `cluster` has.
+// Replaces the pods and nodes of `cluster` by the live endpoints and nodes, as the objects that they came from.
 void TakeLivePods(const ResolvedPolicy& policy, Cluster* cluster);
 
 }  // namespace sluice

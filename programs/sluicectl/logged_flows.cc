@@ -50,7 +50,7 @@ std::optional<IpAddress> LoggedFlows::AddressOf(const Json& end) const {
   const std::string space = FieldText(end, "namespace");
   const std::string name = FieldText(end, "pod");
   const auto owner = owners_.find(*address);
-  // What was nobody's then is a pod's now: whose it was is not known.
+  // No pod had the address then, but a pod has it now: the earlier owner is unknown.
   if (name.empty()) return owner == owners_.end() ? address : std::nullopt;
   const auto pod = pods_.find(space + '/' + name);
   const auto same = workloads_.find({space, FieldText(end, "workload")});

@@ -1,7 +1,7 @@
-// Connections out of lines of a flow log (docs/flow-logs.md), as between the pods of now.
+// Connections from lines of a flow log (docs/flow-logs.md), between the pods of today.
 //
-// A line names the pods that had its addresses then. A pod that is gone stands for another one of its workload; one of
-// whose workload nothing runs any more is left out, and counted.
+// A line names the pods that had its addresses then. If such a pod is gone, another pod of its workload stands for it.
+// If nothing of the workload runs any more, the line is left out and counted.
 #ifndef SLUICE_PROGRAMS_SLUICECTL_LOGGED_FLOWS_H_
 #define SLUICE_PROGRAMS_SLUICECTL_LOGGED_FLOWS_H_
 
@@ -23,12 +23,12 @@ class LoggedFlows {
  public:
   using Visit = std::function<void(const reference::Flow&)>;
 
-  // `visit` gets each connection that was allowed. `cluster` outlives it.
+  // `visit` gets each allowed connection. `cluster` outlives this.
   LoggedFlows(const Cluster& cluster, Visit visit);
 
-  // A line; false: it is none of a flow log.
+  // Takes a line. False: it is no line of a flow log.
   bool Add(std::string_view line);
-  // A file, also a compressed one, from `since_ns` on. False: it was reported what is wrong.
+  // Reads a file, which may be compressed, from `since_ns` on. False: it is wrong, which was reported.
   bool ReadFile(const std::string& path, std::uint64_t since_ns);
 
   std::uint64_t of_gone_pods() const { return of_gone_pods_; }

@@ -19,8 +19,8 @@ bool IsCommand(const CLI::App& app, const std::string& word) {
   return !app.get_subcommands([&](const CLI::App* one) { return one->get_name() == word; }).empty();
 }
 
-// What stands before the command, as in `sluicectl --target HOST:PORT status`, goes behind all: an option belongs to
-// its command here, and kubectl's users write it on either side.
+// Moves words before the command, as in `sluicectl --target HOST:PORT status`, to the end: here an option belongs to
+// its command, but kubectl's users write it on either side.
 std::vector<std::string> CommandFirst(const CLI::App& app, int argc, char** argv) {
   std::vector<std::string> words(argv + 1, argv + argc);
   const auto command =
@@ -29,7 +29,7 @@ std::vector<std::string> CommandFirst(const CLI::App& app, int argc, char** argv
   return words;
 }
 
-// Whether some command has this option, and it takes a value.
+// Whether some command has this option, and the option takes a value.
 bool TakesValue(const CLI::App& app, const std::string& option) {
   const CLI::Option* own = app.get_option_no_throw(option);
   if (own != nullptr) return own->get_expected_max() > 0;
@@ -37,7 +37,7 @@ bool TakesValue(const CLI::App& app, const std::string& option) {
   return std::any_of(commands.begin(), commands.end(), [&](const CLI::App* one) { return TakesValue(*one, option); });
 }
 
-// The first word that is neither an option nor the value of one; empty: there is none.
+// Returns the first word that is neither an option nor an option's value; empty: there is none.
 std::string FirstPlainWord(const CLI::App& app, const std::vector<std::string>& words) {
   for (auto word = words.begin(); word != words.end(); ++word) {
     if (!word->starts_with('-')) return *word;
@@ -53,7 +53,7 @@ int main(int argc, char** argv) {
   CLI::App app("Asks what Sluice's policy says: of a running sluiced, or offline from manifests.");
   app.name("sluicectl");
   sluice::AnswerInPlainLines(app);
-  app.require_subcommand(0, 1);  // what is no command is then called unexpected, by its name
+  app.require_subcommand(0, 1);  // any other word is then reported as unexpected, by its name
   app.set_version_flag("--version", "sluicectl " SLUICE_VERSION);
   app.footer(
       "Exit codes: 0 fine; 1 an expectation is not met, something differs or is not there; 2 bad input, or nobody "
@@ -90,7 +90,7 @@ int main(int argc, char** argv) {
       std::fprintf(stderr, "error: '%s' is no command; sluicectl --help lists them\n", sluice::Printable(word).c_str());
       return sluice::kExitBadInput;
     }
-    std::reverse(words.begin(), words.end());  // as parse wants them
+    std::reverse(words.begin(), words.end());  // the order that parse expects
     app.parse(std::move(words));
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);

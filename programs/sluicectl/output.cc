@@ -22,7 +22,7 @@ bool Output::Flush() {
   if (!failed_ &&
       (std::fwrite(buffer_.data(), 1, buffer_.size(), stdout) != buffer_.size() || std::fflush(stdout) != 0)) {
     failed_ = true;
-    // Whoever reads may have seen enough, as `head` has.
+    // The reader may have seen enough, like `head`.
     if (errno != EPIPE) std::fprintf(stderr, "error: cannot write to standard output: %s\n", std::strerror(errno));
   }
   buffer_.clear();

@@ -1,4 +1,4 @@
-// Writing answers: a buffered stream with JSON's quoting, and tables for people.
+// Writes answers: a buffered stream with JSON's quoting, and tables for people.
 #ifndef SLUICE_PROGRAMS_SLUICECTL_OUTPUT_H_
 #define SLUICE_PROGRAMS_SLUICECTL_OUTPUT_H_
 
@@ -12,7 +12,7 @@
 namespace sluice {
 
 // Standard output through one large buffer: `check` writes a million lines in well under a second. Nothing else may
-// write to standard output meanwhile.
+// write to standard output at that time.
 class Output {
  public:
   Output() { buffer_.reserve(kFlushAt + 4096); }
@@ -28,7 +28,7 @@ class Output {
   Output& operator<<(std::int64_t number);
   Output& operator<<(char) = delete;  // it would be taken for a number
 
-  // False, with a line on standard error, once anything could not be written.
+  // False if anything could not be written; standard error has a line about it.
   bool Flush();
 
  private:
@@ -38,18 +38,18 @@ class Output {
   bool failed_ = false;
 };
 
-// Rows in aligned columns. Rows are held and written a thousand at a time. The first of these fix the columns: a cell
-// that comes later and is wider moves what follows in its own row alone.
+// Rows in aligned columns. Rows are held and written a thousand at a time. The first thousand set the columns' widths:
+// a wider cell that comes later moves only the rest of its own row.
 class TextTable {
  public:
-  // Columns are at least `widths` wide; by default, as their headers.
+  // Columns are at least `widths` wide; by default, as wide as their headers.
   TextTable(Output& output, std::vector<std::string> headers, std::vector<std::size_t> widths = {},
             bool no_headers = false);
   ~TextTable();
   TextTable(const TextTable&) = delete;
   TextTable& operator=(const TextTable&) = delete;
 
-  // Requires: as many cells as there are headers. What a cell holds is shown as sluice/printable.h says.
+  // Requires as many cells as headers. Cells are shown as in sluice/printable.h.
   void AddRow(std::vector<std::string> cells);
   // Writes the rows that are held.
   void Flush();
@@ -58,11 +58,11 @@ class TextTable {
   Output& output_;
   std::vector<std::vector<std::string>> rows_;
   std::vector<std::size_t> widths_;
-  bool fixed_ = false;  // the widths: rows were written
+  bool fixed_ = false;  // the widths are fixed, since rows were written
 };
 
-// JSON of ASCII alone (RFC 8259 section 7): all else is escaped, so that no terminal takes it for a command. Bytes that
-// are no UTF-8 become U+FFFD. Of a text, the quotes are included; with an `indent`, a member has a line of its own.
+// Returns JSON of ASCII only (RFC 8259 section 7): all else is escaped, so that no terminal takes it for a command.
+// Bytes that are not UTF-8 become U+FFFD. A text includes its quotes; with an `indent`, each member has its own line.
 std::string JsonText(std::string_view text);
 std::string JsonText(const nlohmann::ordered_json& value, int indent = -1);
 

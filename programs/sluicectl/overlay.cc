@@ -13,7 +13,7 @@ namespace {
 
 std::string NameOf(const Endpoint& endpoint) { return endpoint.namespace_name + '/' + endpoint.name; }
 
-// Gives the groups of one policy their numbers in another, which gets those that it lacks.
+// Maps the groups of one policy to their numbers in another, and adds groups that the other lacks.
 class GroupNumbers {
  public:
   GroupNumbers(const ResolvedPolicy& live, const ResolvedPolicy& added, PolicyUpdate* update)

@@ -1,4 +1,4 @@
-// Policies on top of what is in force: what `kubectl apply` of these manifests would leave there.
+// Puts policies on top of the policy in force, with the result that `kubectl apply` of their manifests would have.
 #ifndef SLUICE_PROGRAMS_SLUICECTL_OVERLAY_H_
 #define SLUICE_PROGRAMS_SLUICECTL_OVERLAY_H_
 
@@ -10,12 +10,12 @@
 
 namespace sluice {
 
-// The update that puts the policies of `added` into `live`, in place of those of their names there. `added` is resolved
-// against the endpoints of `live`, which it has by their names. Of a selector that a policy in force has too, `live`
-// knows what it selects, namespaces' labels and all: then that counts.
+// Returns the update that puts the policies of `added` into `live`, and replaces policies of the same names. `added` is
+// resolved against the endpoints of `live`, which are matched by name. If a policy in force uses the same selector,
+// `live` knows what it selects, with the labels of namespaces: then that is used.
 PolicyUpdate OverlayOf(const ResolvedPolicy& live, const ResolvedPolicy& added);
 
-// The same groups, endpoints and policies under the same numbers.
+// Copies it, with the same groups, endpoints and policies under the same numbers.
 ResolvedPolicy CopyOf(const ResolvedPolicy& policy);
 
 }  // namespace sluice

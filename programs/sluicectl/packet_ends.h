@@ -1,4 +1,4 @@
-// A packet's ends and protocol, for lists that people read and to tell flows apart.
+// A packet's ends and protocol, to show them in lists and to tell flows apart.
 #ifndef SLUICE_PROGRAMS_SLUICECTL_PACKET_ENDS_H_
 #define SLUICE_PROGRAMS_SLUICECTL_PACKET_ENDS_H_
 
@@ -15,17 +15,17 @@ namespace sluice {
 struct PacketEnds {
   IpAddress source;
   IpAddress destination;
-  std::uint16_t source_port = 0;  // ICMP queries: the identifier, in both
+  std::uint16_t source_port = 0;  // for ICMP queries: the identifier, in both
   std::uint16_t destination_port = 0;
   std::uint8_t protocol = 0;
 
-  // The same for both directions.
+  // Returns the same value for both directions.
   PacketEnds Canonical() const;
 
   friend auto operator<=>(const PacketEnds&, const PacketEnds&) = default;
 };
 
-// Nothing where the frame is no IP packet, or not one that can be read so far.
+// Returns nothing if the frame is no IP packet, or cannot be read so far.
 std::optional<PacketEnds> EndsOf(CapturedFrame& frame, const ParseConfig& config);
 
 }  // namespace sluice

@@ -28,9 +28,9 @@ constexpr std::uint64_t kXdpPass = 2;
 constexpr std::uint16_t kNameOfIpv4 = 1;
 constexpr std::uint16_t kNameOfIpv6 = 2;
 constexpr std::uint16_t kLinkTypeEthernet = 1;
-constexpr std::size_t kMostTextBytes = 4096;  // of a comment or a name; lengths have 16 bits
+constexpr std::size_t kMostTextBytes = 4096;  // for a comment or a name; lengths have 16 bits
 
-// In this machine's byte order, which the section header tells.
+// In this machine's byte order, which the section header states.
 template <typename Number>
 void Add(std::string& body, Number number) {
   body.append(reinterpret_cast<const char*>(&number), sizeof number);
@@ -58,7 +58,7 @@ std::optional<Diagnostic> PcapngWriter::Open(const std::string& path) {
     file_.reset(stdout);
     return std::nullopt;
   }
-  constexpr mode_t kMode = 0666;  // less what the user's umask takes away
+  constexpr mode_t kMode = 0666;  // without what the user's umask removes
   int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kMode);
   is_new_ = fd >= 0;
   if (!is_new_ && errno == EEXIST) fd = open(path.c_str(), O_WRONLY | O_CLOEXEC);
@@ -69,7 +69,7 @@ std::optional<Diagnostic> PcapngWriter::Open(const std::string& path) {
 
 std::optional<Diagnostic> PcapngWriter::Begin(std::string_view application) {
   has_begun_ = true;
-  // Of what is no file, such as a pipe, there is nothing to cut.
+  // Only files can be cut, not pipes.
   if (struct stat status{}; fstat(fileno(file_.get()), &status) == 0 && S_ISREG(status.st_mode) && path_ != "-" &&
                             ftruncate(fileno(file_.get()), 0) != 0) {
     error_ = errno;
@@ -78,7 +78,7 @@ std::optional<Diagnostic> PcapngWriter::Begin(std::string_view application) {
   Add(body, std::uint32_t{0x1a2b3c4d});
   Add(body, std::uint16_t{1});
   Add(body, std::uint16_t{0});
-  Add(body, ~std::uint64_t{0});  // how long the section is, is not known
+  Add(body, ~std::uint64_t{0});  // the section's length is unknown
   AddOption(body, kOptionUserApplication, application);
   AddOption(body, kOptionEnd, "");
   WriteBlock(kSectionHeader, std::move(body));

@@ -1,7 +1,7 @@
 // A pcapng file (draft-ietf-opsawg-pcapng) of Ethernet frames, each with a comment and a verdict, and with names for
 // addresses.
 //
-// What was written is a whole file at any time, but for what is buffered. One thread.
+// The file is complete at any time, except for what is buffered. Used by one thread.
 #ifndef SLUICE_PROGRAMS_SLUICECTL_PCAPNG_WRITER_H_
 #define SLUICE_PROGRAMS_SLUICECTL_PCAPNG_WRITER_H_
 
@@ -21,27 +21,27 @@ class PcapngWriter {
  public:
   struct Packet {
     std::uint64_t unix_ns = 0;
-    std::string_view bytes;    // what there is of the frame
-    std::uint32_t length = 0;  // what it was on the wire
+    std::string_view bytes;    // the part of the frame that there is
+    std::uint32_t length = 0;  // the length on the wire
     std::string_view device;   // where it came in
     std::string_view comment;  // UTF-8
     bool passed = false;       // forwarded, not dropped or rejected
   };
 
   PcapngWriter() = default;
-  // Where nothing was begun, a file that was there is as it was, and one that was not is gone.
+  // If Begin was not called, an existing file stays as it was, and a new one is removed.
   ~PcapngWriter();
   PcapngWriter(const PcapngWriter&) = delete;
   PcapngWriter& operator=(const PcapngWriter&) = delete;
 
-  // "-": standard output. Says what is wrong. A file that is there keeps what it has.
+  // "-": standard output. Returns what is wrong. An existing file keeps its content.
   std::optional<Diagnostic> Open(const std::string& path);
-  // The file has no more than this section's header from here on. What follows wants that.
+  // From here on the file has nothing but this section's header. The functions below require it.
   std::optional<Diagnostic> Begin(std::string_view application);
-  // `address`: 4 or 16 bytes. Written once for each name that an address has.
+  // `address`: 4 or 16 bytes. Each name of an address is written once.
   void Name(std::string_view address, std::string_view name);
   void Write(const Packet& packet);
-  // Writes out what is buffered; says what could not be written, now or before.
+  // Writes out what is buffered; returns what could not be written, now or before.
   std::optional<Diagnostic> Flush();
 
  private:

@@ -33,8 +33,8 @@ std::string RuleLine(const ResolvedPolicy& policy, const Section& section, const
           : rule.peers == kAnyPeer   ? "anyone"
                                      : policy.groups[rule.peers].key;
   text += ", " + (rule.any_port ? "any port" : PortsText(rule.ports));
-  // Of a policy that isolates its subjects, only the named ports' numbers are of some of them. A cluster policy
-  // isolates none, so each rule says which pods it binds.
+  // If a policy isolates its subjects, only the numbers of named ports concern some of them. A cluster policy isolates
+  // none, so each rule says which pods it binds.
   if (!section.isolates) text += "; for " + policy.groups[section.subjects].key;
   return text;
 }
@@ -54,7 +54,7 @@ Objects DescribePolicies(const ResolvedPolicy& policy) {
   return objects;
 }
 
-// A node that went stays as a name.
+// A node that is gone still has its name.
 Objects DescribeNodes(const ResolvedPolicy& policy) {
   Objects objects;
   for (const Node& node : policy.nodes) {
@@ -77,7 +77,7 @@ Lines DescribeEndpoint(const ResolvedPolicy& policy, const Endpoint& endpoint) {
   return lines;
 }
 
-// Lines of `a` that `b` lacks, in their order.
+// Returns the lines of `a` that `b` lacks, in order.
 Lines Less(const Lines& a, Lines b) {
   Lines less;
   for (const std::string& line : a) {
@@ -118,7 +118,7 @@ std::vector<ObjectChange> CompareObjects(const Objects& before, const Objects& a
   return changes;
 }
 
-// Whether selectors that are on both sides pick an endpoint on one alone: as its namespace's labels changed.
+// Finds endpoints that selectors of both sides pick on one side only, for example since a namespace's labels changed.
 class SharedGroups {
  public:
   SharedGroups(const ResolvedPolicy& before, const ResolvedPolicy& after) : before_(before), after_(after) {
@@ -136,7 +136,7 @@ class SharedGroups {
     }
   }
 
-  // Adds the selectors that pick it before alone, and after alone.
+  // Adds the selectors that pick the endpoint only before, and only after.
   void Compare(const Endpoint& old, const Endpoint& now, Lines* left, Lines* came) {
     const auto [difference, added] = differences_.try_emplace({old.members, now.members});
     if (added) difference->second = Difference(old.members, now.members);
@@ -146,7 +146,7 @@ class SharedGroups {
 
  private:
   static constexpr GroupId kNone = 0xffffffff;
-  using Ids = std::vector<GroupId>;  // of groups before
+  using Ids = std::vector<GroupId>;  // of groups before the change
 
   std::pair<Ids, Ids> Difference(IdSetId old_set, IdSetId now_set) const {
     Ids old;
@@ -167,7 +167,7 @@ class SharedGroups {
   const ResolvedPolicy& before_;
   const ResolvedPolicy& after_;
   std::vector<bool> shared_before_;
-  Ids shared_after_;  // by group after: the one before
+  Ids shared_after_;  // by group after the change: the same group before
   std::map<std::pair<IdSetId, IdSetId>, std::pair<Ids, Ids>> differences_;
 };
 

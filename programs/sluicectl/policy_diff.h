@@ -1,6 +1,6 @@
-// What differs between two resolved policies, object by object, in words.
+// The differences between two resolved policies, object by object, in words.
 //
-// Numbers mean nothing here: groups are compared by their keys, endpoints and policies by their names.
+// Numbers do not matter here: groups are compared by their keys, endpoints and policies by their names.
 #ifndef SLUICE_PROGRAMS_SLUICECTL_POLICY_DIFF_H_
 #define SLUICE_PROGRAMS_SLUICECTL_POLICY_DIFF_H_
 
@@ -17,8 +17,8 @@ struct ObjectChange {
 
   Kind kind = Kind::kChanged;
   std::string name;               // "namespace/name", or a name
-  std::vector<std::string> left;  // what held before and does not any more, a line each
-  std::vector<std::string> came;  // what holds now and did not before
+  std::vector<std::string> left;  // what was true before and is not any more, one line each
+  std::vector<std::string> came;  // what is true now and was not before
 };
 
 // In the order of their names.

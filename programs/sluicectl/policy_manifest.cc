@@ -29,7 +29,7 @@ Json PortManifest(const NetworkPolicyPort& port) {
   return json;
 }
 
-// What is left out of a list is everyone, or every port.
+// A missing list means everyone, or every port.
 Json RulesManifest(const std::vector<NetworkPolicyRule>& rules, const char* peers) {
   Json list = Json::array();
   for (const NetworkPolicyRule& rule : rules) {

@@ -1,4 +1,4 @@
-// A NetworkPolicy as the manifest that says it.
+// Makes the manifest of a NetworkPolicy.
 #ifndef SLUICE_PROGRAMS_SLUICECTL_POLICY_MANIFEST_H_
 #define SLUICE_PROGRAMS_SLUICECTL_POLICY_MANIFEST_H_
 
@@ -10,7 +10,7 @@ namespace sluice {
 
 nlohmann::ordered_json SelectorManifest(const LabelSelector& selector);
 
-// Its labels and annotations, which no policy depends on, are not in the model.
+// Without labels and annotations: no policy depends on them, so the model lacks them.
 nlohmann::ordered_json ToManifest(const NetworkPolicy& policy);
 
 }  // namespace sluice

@@ -1,4 +1,4 @@
-// `sluicectl replay`: what the filter would do with a capture, or what other manifests would change.
+// `sluicectl replay`: shows what the filter would do with a capture, or what other manifests would change.
 #include <CLI/CLI.hpp>
 #include <array>
 #include <cinttypes>
@@ -43,15 +43,15 @@ std::string_view Name(PacketState state) {
   return kNames[static_cast<std::size_t>(state)];
 }
 
-// One policy, and the run through it.
+// One policy, and its run.
 struct Stand {
   ResolvedPolicy policy;
   std::shared_ptr<const Table> table;
   std::unique_ptr<ReplayRun> run;
-  std::deque<Outcome> outcomes;  // of packets in order; only where two stands wait for each other
+  std::deque<Outcome> outcomes;  // of packets in order; only if two stands wait for each other
 };
 
-// The directions that a policy decided.
+// Visits the directions that a policy decided.
 template <typename Visit>
 void ForEachSide(const Table& table, const Outcome& outcome, Visit visit) {
   const SideAnswer egress = ToAnswer(table, outcome.egress, outcome.egress_sections);
@@ -70,7 +70,7 @@ std::string RulesText(const Table& table, const Outcome& outcome) {
   return text;
 }
 
-// `"verdict":...,"reason":...` and the directions that a policy decided.
+// Writes `"verdict":...,"reason":...` and the directions that a policy decided.
 void WriteOutcomeJson(Output& output, const Table& table, const Outcome& outcome) {
   output << R"("verdict":")" << Name(outcome.verdict) << R"(","reason":")" << Name(outcome.reason) << R"(","state":")"
          << Name(outcome.state) << "\"";
@@ -80,7 +80,7 @@ void WriteOutcomeJson(Output& output, const Table& table, const Outcome& outcome
   });
 }
 
-// A line a packet.
+// For PacketList, which writes a line for each packet: returns "-" for an empty text.
 std::string OrNothing(std::string_view text) { return text.empty() ? "-" : std::string(text); }
 
 class PacketList {
@@ -132,7 +132,7 @@ class PacketList {
   std::map<std::string_view, std::uint64_t> reasons_;
 };
 
-// The flows whose packets meet another verdict under other manifests.
+// The flows whose packets get another verdict under other manifests.
 class ChangeList {
  public:
   void Add(std::uint64_t number, const std::optional<PacketEnds>& ends, const Outcome& outcome,
@@ -163,7 +163,7 @@ class ChangeList {
  private:
   struct Change {
     std::uint64_t first = 0;    // the first packet that differs
-    std::uint64_t packets = 0;  // how many do
+    std::uint64_t packets = 0;  // how many packets differ
     PacketEnds ends;            // of that packet
     Outcome outcome;
     Outcome against;
@@ -188,11 +188,11 @@ class ChangeList {
     output << "}}\n";
   }
 
-  std::vector<Change> changes_;  // in the order of their first packets
+  std::vector<Change> changes_;  // ordered by their first packets
   std::map<PacketEnds, std::size_t> places_;
 };
 
-// What a list needs of a packet whose fate is not known yet.
+// What a list needs to know of a packet while its fate is unknown.
 struct Waiting {
   double seconds = 0;
   std::optional<PacketEnds> ends;
@@ -202,7 +202,7 @@ class Replay {
  public:
   Replay(const ReplayOptions& options, const PipelineConfig& pipeline, std::vector<Stand> stands)
       : options_(options), pipeline_(pipeline), stands_(std::move(stands)), names_(stands_[0].policy) {
-    // Of two stands the changes are listed, not the packets.
+    // With two stands, changes are listed, not packets.
     if (stands_.size() == 1) packets_.emplace(output_, *stands_[0].table, names_, options.format == "json");
   }
 
@@ -238,7 +238,7 @@ class Replay {
   bool Flush() { return output_.Flush(); }
 
  private:
-  // Lists the packets whose fate all stands know, in order.
+  // Lists packets in order, as far as all stands know their fate.
   void Settle() {
     for (Stand& stand : stands_) {
       while (const auto outcome = stand.run->NextOutcome()) stand.outcomes.push_back(*outcome);
@@ -258,8 +258,8 @@ class Replay {
 
   const ReplayOptions& options_;
   const PipelineConfig& pipeline_;
-  std::vector<Stand> stands_;  // the manifests' and, where given, those to compare with
-  EndNames names_;             // of the manifests
+  std::vector<Stand> stands_;  // for the manifests and, if given, for those to compare with
+  EndNames names_;             // for the manifests
   Output output_;
   std::optional<PacketList> packets_;
   ChangeList changes_;
@@ -268,7 +268,7 @@ class Replay {
   std::uint64_t cut_short_ = 0;
 };
 
-// `--manifests PATH... FILE --write OUT` leaves FILE among the paths: the last one that cannot be a manifest is it.
+// `--manifests PATH... FILE --write OUT` puts FILE among the paths: it is the last one that cannot be a manifest.
 bool FindCapture(ReplayOptions& options) {
   for (auto* paths : {&options.against, &options.manifests}) {
     if (!options.capture.empty() || paths->size() < 2) continue;
@@ -282,7 +282,7 @@ bool FindCapture(ReplayOptions& options) {
   return !options.capture.empty();
 }
 
-// What the capture's DNS teaches; null where no resolver is named. What is likely not meant is noted.
+// Learns from the capture's DNS; null if no resolver is named. Notes settings that are probably not meant.
 std::unique_ptr<ReplayNames> NamesOf(const Stand& stand, const std::vector<Resolver>& resolvers, const Config& config,
                                      const KnownNames& known) {
   const auto note = [](std::string message) { Report({Severity::kNote, {}, 0, {}, {}, std::move(message)}); };

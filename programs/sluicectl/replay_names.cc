@@ -11,7 +11,7 @@
 namespace sluice {
 namespace {
 
-// As sluiced has it, and room for what is known beside.
+// sluiced's limits, with room for the known names as well.
 NameStore::Limits LimitsWith(const KnownNames& known) {
   NameStore::Limits limits;
   for (const auto& [address, names] : known.by_address()) limits.pairs += names.size();

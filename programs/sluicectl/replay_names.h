@@ -1,7 +1,7 @@
-// What a replay learns of names from the DNS answers in its capture, by the very code by which sluiced does.
+// Learns names from the DNS answers in a replay's capture, with the same code as sluiced.
 //
-// Not safe to share between threads. There is no names' thread: what the pipeline copied is read at once, so that no
-// answer waits longer than the packet that brought it.
+// Not safe to share between threads. There is no names' thread: what the pipeline copied is read at once, so no answer
+// waits longer than the packet that brought it.
 #ifndef SLUICE_PROGRAMS_SLUICECTL_REPLAY_NAMES_H_
 #define SLUICE_PROGRAMS_SLUICECTL_REPLAY_NAMES_H_
 
@@ -23,22 +23,22 @@
 
 namespace sluice {
 
-// Nothing where a text is wrong, which was reported.
+// Returns nothing if a text is wrong, which was reported.
 std::optional<std::vector<Resolver>> ParseResolvers(const std::vector<std::string>& texts);
 
 class ReplayNames {
  public:
-  // Answers of these resolvers, from this port, count. `known`: in force for good, whatever the capture says.
+  // Answers of these resolvers, from this port, count. `known` stays in force, whatever the capture says.
   ReplayNames(const Table& table, std::vector<IpAddress> resolvers, std::uint16_t port, const KnownNames& known);
   ReplayNames(const ReplayNames&) = delete;
   ReplayNames& operator=(const ReplayNames&) = delete;
 
-  // For the pipeline's configuration.
+  // The port, for the pipeline's configuration.
   std::uint16_t port() const { return port_; }
   const LearntNames& learnt() const { return store_.learnt(); }
-  // Once, before the first packet. The pipeline that has the tap is gone before this.
+  // Call it once, before the first packet. The pipeline with the tap must be gone before this object.
   void Listen(DnsTap& tap);
-  // Reads what the pipeline copied: what it says is in force then.
+  // Reads what the pipeline copied; afterwards its addresses are in force.
   void Turn() { listener_.Turn(); }
 
   // "DNS: 12 queries; answers: 10 learnt, 1 unlearnt; 3 names with 7 addresses".

@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::uint32_t kFlowsSweptAPacket = 64;
 
-// A packet's number travels through the pipeline as its handle.
+// The packet's number travels through the pipeline as the frame's handle.
 void* ToHandle(std::uint64_t number) { return reinterpret_cast<void*>(static_cast<std::uintptr_t>(number)); }
 std::uint64_t ToNumber(void* handle) { return reinterpret_cast<std::uintptr_t>(handle); }
 
@@ -24,7 +24,7 @@ std::variant<std::unique_ptr<ReplayRun>, Diagnostic> ReplayRun::Create(const Pip
     repeatable.learnt_names = &names->learnt();
   }
   if (repeatable.hash_seed == 0)
-    repeatable.hash_seed = 1;  // nobody attacks a replay; the same capture, the same output
+    repeatable.hash_seed = 1;  // nobody attacks a replay: the same capture gives the same output
   auto pipeline = Pipeline::Create(repeatable);
   if (auto* error = std::get_if<Diagnostic>(&pipeline)) return std::move(*error);
   return std::unique_ptr<ReplayRun>(

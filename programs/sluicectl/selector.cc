@@ -15,7 +15,7 @@ std::string_view Trim(std::string_view text) {
   return end == text.npos ? std::string_view() : text.substr(begin, end + 1 - begin);
 }
 
-// What may be part of a key or a value; the API says more, and what it refuses matches nothing.
+// Characters of a key or a value. The API demands more, and what it refuses matches nothing.
 bool IsName(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
@@ -23,7 +23,7 @@ bool IsName(std::string_view text) {
   });
 }
 
-// The text up to the first comma outside of parentheses, and takes it and the comma away.
+// Takes the text up to the first comma outside of parentheses, and removes it and the comma.
 std::string_view TakeRequirement(std::string_view* text) {
   std::size_t end = 0;
   for (bool inside = false; end < text->size() && (inside || (*text)[end] != ','); ++end) {
@@ -35,7 +35,7 @@ std::string_view TakeRequirement(std::string_view* text) {
   return Trim(taken);
 }
 
-// "(a, b)"
+// Parses "(a, b)".
 std::optional<std::vector<std::string>> ParseSet(std::string_view text) {
   if (text.size() < 2 || text.front() != '(' || text.back() != ')') return std::nullopt;
   text = text.substr(1, text.size() - 2);

@@ -1,4 +1,4 @@
-// A label selector as people write it for kubectl.
+// A label selector in the notation of kubectl.
 #ifndef SLUICE_PROGRAMS_SLUICECTL_SELECTOR_H_
 #define SLUICE_PROGRAMS_SLUICECTL_SELECTOR_H_
 
@@ -15,10 +15,10 @@ class Selector {
       "wants requirements with commas between, each like app=web, app!=web, app in (web,api), app notin (web), app or "
       "!app";
 
-  // Nothing where the text is none. An empty text selects everything.
+  // Returns nothing if the text is no selector. An empty text selects everything.
   static std::optional<Selector> Parse(std::string_view text);
 
-  // Requires: sorted by key. As Kubernetes has it, != and notin hold where the key is absent.
+  // Requires labels sorted by key. As in Kubernetes, != and notin hold if the key is absent.
   bool Matches(const Labels& labels) const;
 
  private:

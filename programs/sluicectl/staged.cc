@@ -1,5 +1,5 @@
-// `sluicectl staged`: what staged policies would change of the traffic that a running sluiced saw, and the manifests
-// that put them into force.
+// `sluicectl staged`: what staged policies would change for traffic that a running sluiced saw, and the manifests that
+// put them into force.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
@@ -60,7 +60,7 @@ int Ask(const StagedOptions& options, Answer* answer) {
   return Finish(options.live, status);
 }
 
-// What runs the pod, where that is known: a rollout gives its pods other names.
+// Names the workload that runs the pod, if it is known: a rollout gives its pods other names.
 std::string NameOf(const v1::StagedPod& pod) {
   return pod.namespace_() + '/' + (pod.workload().empty() ? pod.name() : pod.workload());
 }

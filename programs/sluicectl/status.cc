@@ -32,7 +32,7 @@ std::string CountText(std::uint64_t count, const char* noun) {
   return std::to_string(count) + ' ' + noun + (count == 1 ? "" : "s");
 }
 
-// Null: nothing is staged. `sluicectl staged` says which, and what they would change.
+// Null if nothing is staged. `sluicectl staged` lists staged policies, and what they would change.
 Json StagedJson(const v1::Status& status, bool for_people) {
   if (!status.has_staged()) return nullptr;
   const v1::StagedSummary& staged = status.staged();

@@ -1,4 +1,4 @@
-// `sluicectl suggest`: NetworkPolicies for a namespace from the connections that were seen.
+// `sluicectl suggest`: makes NetworkPolicies for a namespace from the connections that were seen.
 #include "suggest/suggest.h"
 
 #include <CLI/CLI.hpp>
@@ -37,11 +37,11 @@ struct SuggestSettings {
   std::vector<std::string> inputs;  // flow logs
   std::string since;
   std::uint64_t since_ns = 0;
-  double seconds = 0;  // to look at a running sluiced
+  double seconds = 0;  // how long to look at a running sluiced
 };
 
-// Connections by what a rule can tell apart. A 5-tuple that is looked at again counts once, as far as it is remembered:
-// however long the look, the memory for that is bounded.
+// Connections by what a rule can tell apart. A 5-tuple that is seen again counts once, as long as it is remembered:
+// memory for that is bounded, however long the look.
 class Seen {
  public:
   void Add(const reference::Flow& flow) {
@@ -73,7 +73,7 @@ bool ReadFlows(const std::string& path, const Cluster& cluster, Seen* seen) {
   const PodDirectory pods(cluster);
   FlowFile file(path, pods);
   if (!file.Open()) return false;
-  // The lines of a file are connections, each its own.
+  // The lines of a file are separate connections.
   std::uint16_t port = 0;
   for (FlowLine line; file.Next(line);) {
     if (line.flow.source_port == 0) line.flow.source_port = ++port;
@@ -82,7 +82,7 @@ bool ReadFlows(const std::string& path, const Cluster& cluster, Seen* seen) {
   return file.bad_lines() == 0;
 }
 
-// Flows that were cut were denied; whatever else is there was allowed.
+// Cut flows were denied; all others were allowed.
 int ReadLiveFlows(const LiveOptions& live, v1::ObserveService::Stub& stub, Seen* seen) {
   v1::ListFlowsRequest request;
   request.set_batched(true);
@@ -114,7 +114,7 @@ void TellLeftOut(const LoggedFlows& logged) {
   }
 }
 
-// What a running sluiced remembers of flows that ended.
+// Reads the ended flows that a running sluiced remembers.
 int ReadHistory(const SuggestSettings& settings, v1::ObserveService::Stub& stub, const Cluster& cluster, Seen* seen) {
   v1::WatchFlowsRequest request;
   request.set_since_unix_ns(settings.since_ns);
@@ -147,7 +147,7 @@ bool ReadLogs(const SuggestSettings& settings, const Cluster& cluster, Seen* see
   return good;
 }
 
-// Pods as they are, and connections for as long as we are to look.
+// Reads the pods once, and connections for the given time.
 int Watch(const SuggestSettings& settings, Cluster* cluster, Seen* seen) {
   constexpr std::chrono::seconds kBetweenLooks(2);
   const auto stub = ConnectTo(settings.live);
@@ -178,7 +178,7 @@ int Watch(const SuggestSettings& settings, Cluster* cluster, Seen* seen) {
   }
 }
 
-// Never shown: policies that would deny what they were made of.
+// Guards against showing policies that would deny the connections that they were made from.
 bool AdmitsAll(const Suggestion& suggestion, Cluster cluster) {
   cluster.policies.clear();
   for (const SuggestedPolicy& suggested : suggestion.policies) cluster.policies.push_back(suggested.policy);

@@ -1,4 +1,4 @@
-// `sluicectl top`: what goes through a running sluiced a second, again and again.
+// `sluicectl top`: shows a running sluiced's traffic a second, again and again.
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -27,7 +27,7 @@ struct TopOptions {
 };
 
 struct RuleSample {
-  Json rule;  // its name as JSON has it
+  Json rule;  // its name in JSON
   std::uint64_t packets = 0;
 };
 
@@ -74,14 +74,14 @@ std::int64_t Rate(std::uint64_t before, std::uint64_t after, double seconds) {
   return static_cast<std::int64_t>(static_cast<double>(after - std::min(before, after)) / seconds);
 }
 
-// What went through one worker, one rule or one drop reason.
+// The traffic of one worker, one rule or one drop reason.
 struct RateRow {
   std::int64_t packets_per_second = 0;
   std::string text;
   Json name;
 };
 
-// The busiest of them, most first; those that rest are left out.
+// Returns the busiest rows, busiest first, without idle ones.
 std::vector<RateRow> Busiest(std::vector<RateRow> rows) {
   constexpr std::size_t kShown = 15;
   std::erase_if(rows, [](const RateRow& row) { return row.packets_per_second <= 0; });
@@ -91,7 +91,7 @@ std::vector<RateRow> Busiest(std::vector<RateRow> rows) {
   return rows;
 }
 
-// What happened between two samples, a second.
+// The rates between two samples, per second.
 struct Rates {
   double seconds = 0;
   std::vector<RateRow> workers;
@@ -143,7 +143,7 @@ void WriteText(Output& output, const Sample& before, const Sample& after) {
   WriteTable(output, "DROP REASON", rates.drops);
 }
 
-// All that moves, not the busiest alone: what reads it chooses by itself.
+// Returns all rows with traffic, not only the busiest: programs choose for themselves.
 Json MovingJson(const std::vector<RateRow>& rows) {
   Json json = Json::array();
   for (const RateRow& row : rows) {

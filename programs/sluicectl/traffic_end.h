@@ -14,23 +14,23 @@
 namespace sluice {
 
 struct TrafficEnd {
-  std::string address;     // as text; empty: it is not known
-  std::uint32_t port = 0;  // 0: it has none
+  std::string address;     // as text; empty: unknown
+  std::uint32_t port = 0;  // 0: there is none
   std::string pod;         // "namespace/name"; empty: no pod has the address
-  std::string node;        // where the pod runs; empty: not known
+  std::string node;        // where the pod runs; empty: unknown
 };
 
-// "shop/web:80": a pod by its name, anybody else by the address; "-" where neither is known.
+// "shop/web:80": the name of a pod, or else the address; "-" if neither is known.
 std::string ToText(const TrafficEnd& end);
-// "10.0.0.1:80", "[fd00::1]:80"; without the port where it is 0, and "-" where there is no address.
+// "10.0.0.1:80", "[fd00::1]:80"; without the port if it is 0; "-" if there is no address.
 std::string AddressText(const TrafficEnd& end);
-// {"address","port","namespace","pod","node"}; what is not known is absent.
+// {"address","port","namespace","pod","node"}; unknown members are absent.
 nlohmann::ordered_json ToJson(const TrafficEnd& end);
 
-// The protocol's name, or its number where it has none.
+// The protocol's name, or its number if it has no name.
 nlohmann::ordered_json ProtocolJson(std::uint8_t protocol);
 
-// Whose the addresses of a policy's endpoints are. Refers to the policy; one thread.
+// The owners of the addresses of a policy's endpoints. Refers to the policy; one thread.
 class EndNames {
  public:
   explicit EndNames(const ResolvedPolicy& policy) : policy_(policy) {}

@@ -1,4 +1,4 @@
-// `sluicectl ui`: the page about one or many running sluiced, on this host, for as long as it runs.
+// `sluicectl ui`: serves the page about one or many running sluiced on this host, for as long as it runs.
 #include <poll.h>
 
 #include <CLI/CLI.hpp>

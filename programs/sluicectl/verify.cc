@@ -1,4 +1,4 @@
-// `sluicectl verify`: the compiled table against the reference, on all traffic there can be.
+// `sluicectl verify`: compares the compiled table with the reference, on all possible traffic.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
@@ -32,7 +32,7 @@ std::string ToText(const reference::Flow& flow) {
          std::to_string(flow.destination_port);
 }
 
-// True iff both say the same of all of `flows`; else prints the first packet on which they differ.
+// True iff both give the same answers for all of `flows`; else prints the first packet on which they differ.
 bool Agree(std::span<const reference::Flow> flows, Judge& compiled, Judge& reference) {
   std::array<FlowAnswer, Judge::kMaxBurst> answers;
   std::array<FlowAnswer, Judge::kMaxBurst> expected;

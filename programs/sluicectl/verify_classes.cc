@@ -16,20 +16,20 @@ namespace {
 
 using Members = std::vector<std::uint32_t>;
 
-// Divides a line of points (addresses of a family, ports of a protocol) where intervals begin and end, and numbers the
-// sets of intervals that hold the runs between.
+// Divides a line of points (addresses of a family, ports of a protocol) where intervals begin and end. Numbers the sets
+// of intervals that hold the runs between these places.
 template <typename Point>
 class Partition {
  public:
   explicit Partition(Point origin) { Touch(origin); }
 
-  // `end` is the point after the last one, or nothing at the end of the line.
+  // `end`: the point after the last one, or nothing at the end of the line.
   void Add(const Point& first, const std::optional<Point>& end) {
     Touch(first).begin.push_back(next_);
     if (end) Touch(*end).end.push_back(next_);
     ++next_;
   }
-  // Cuts the line at `point` without an interval's help.
+  // Cuts the line at `point` without an interval.
   void Cut(const Point& point) { Touch(point); }
 
   void Number() {
@@ -114,7 +114,7 @@ Partition<IpAddress> DivideAddresses(const Cluster& cluster, const Table& table,
   return partition;
 }
 
-// What the objects say of a pod, as far as any rule can ask.
+// Describes a pod by everything that a rule can ask for.
 std::string PodText(const Pod& pod) {
   std::string text = "pod " + pod.namespace_name + '|' + pod.node;
   for (const auto& [key, value] : pod.labels) text += '|' + key + '=' + value;
@@ -159,7 +159,7 @@ std::vector<AddressClass> ClassesOf(const Cluster& cluster, const Table& table, 
   for (const IpAddress& address : named) {
     if (address.family == family) add(address);
   }
-  // Two of those that nothing names, from each run.
+  // From each run, take two addresses that nothing names.
   partition.ForEachRun([&](const IpAddress& first, const std::optional<IpAddress>& end) {
     int found = 0;
     for (std::optional<IpAddress> address = first; address && address != end && found < 2; address = Next(*address)) {
@@ -174,7 +174,7 @@ std::vector<AddressClass> ClassesOf(const Cluster& cluster, const Table& table, 
 }
 
 std::vector<Service> DivideServices(const Cluster& cluster, const Table& table) {
-  std::vector<Service> services = {{kProtoIcmp, 0}};  // stands for every protocol without ports (NP-61)
+  std::vector<Service> services = {{kProtoIcmp, 0}};  // represents every protocol without ports (NP-61)
   for (const std::uint8_t protocol : {kProtoTcp, kProtoUdp, kProtoSctp}) {
     std::set<std::pair<std::uint32_t, std::uint32_t>> ranges;  // first, end
     ForEachRule(cluster, [&](const NetworkPolicyRule& rule) {

@@ -1,9 +1,9 @@
 // All traffic, divided into finitely many classes.
 //
-// Neither engine can tell two packets of one class apart: a class of addresses joins what the compiled table says of an
-// address (identity, node) with what the objects say of it (its pod's namespace, labels, ports and node; the node that
-// owns it; the CIDRs that hold it), and a class of services does the same for protocol and port. Where both engines
-// agree on one packet of each class they agree on every packet there is.
+// Neither engine can tell two packets of one class apart. A class of addresses combines what the compiled table says of
+// an address (identity, node) with what the objects say of it (its pod's namespace, labels, ports and node; the node
+// that owns it; the CIDRs that hold it). A class of services does the same for protocol and port. So if both engines
+// agree on one packet of each class, they agree on every possible packet.
 #ifndef SLUICE_PROGRAMS_SLUICECTL_VERIFY_CLASSES_H_
 #define SLUICE_PROGRAMS_SLUICECTL_VERIFY_CLASSES_H_
 
@@ -37,9 +37,9 @@ class TrafficClasses {
   std::size_t service_count() const { return services_.size(); }
   // Classes of packets: addresses x addresses of the same family x services.
   std::uint64_t size() const { return (PairCount(0) + PairCount(1)) * services_.size(); }
-  // A packet of class `index` < size().
+  // Returns a packet of class `index` < size().
   reference::Flow At(std::uint64_t index) const;
-  // Every address that stands for others in a packet's class.
+  // Returns every address that represents others in a packet's class.
   std::vector<IpAddress> Addresses() const;
 
  private:
@@ -48,7 +48,7 @@ class TrafficClasses {
   }
 
   std::vector<AddressClass> addresses_[2];  // IPv4, IPv6
-  std::vector<std::size_t> inner_[2];       // those that have a second address
+  std::vector<std::size_t> inner_[2];       // the classes with a second address
   std::vector<Service> services_;
 };
 

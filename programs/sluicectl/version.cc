@@ -1,4 +1,4 @@
-// `sluicectl version`: ours, and a running sluiced's.
+// `sluicectl version`: our version, and a running sluiced's.
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -29,7 +29,7 @@ Json ServerJson(const v1::Status& status, bool for_people) {
   return json;
 }
 
-// As kubectl: our own version whoever answers, and 1 where nobody does.
+// Like kubectl: shows our own version in any case, and returns 1 if sluiced does not answer.
 int RunVersion(const VersionOptions& options) {
   Json json = {{"client", {{"version", SLUICE_VERSION}}}};
   const bool for_people = options.live.format == "table";

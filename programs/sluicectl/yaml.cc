@@ -13,8 +13,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// A letter, then what is special nowhere in a plain scalar (YAML 1.2 section 7.3.3); words that older YAML reads as
-// booleans or null are no such text.
+// A letter, then characters that are never special in a plain scalar (YAML 1.2 section 7.3.3), except words that older
+// YAML reads as booleans or null.
 bool IsPlain(std::string_view text) {
   constexpr std::string_view kWords[] = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"};
   if (text.empty() || std::isalpha(static_cast<unsigned char>(text[0])) == 0) return false;
@@ -30,12 +30,12 @@ bool IsPlain(std::string_view text) {
 
 std::string ScalarText(const Json& value) {
   if (value.is_string() && IsPlain(value.get_ref<const std::string&>())) return value.get<std::string>();
-  return JsonText(value);  // JSON's scalars, and its empty lists and objects, are YAML's
+  return JsonText(value);  // JSON's scalars, and its empty lists and objects, are valid YAML
 }
 
 bool IsScalar(const Json& value) { return !value.is_structured() || value.empty(); }
 
-// `lead` is written before the first line: what is left of a dash.
+// `lead` comes before the first line: the rest of a dash.
 void Write(Output& output, const Json& value, const std::string& lead, const std::string& indent) {
   bool first = true;
   const auto begin = [&]() -> const std::string& { return std::exchange(first, false) ? lead : indent; };

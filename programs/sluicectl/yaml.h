@@ -1,5 +1,5 @@
-// JSON values as YAML that people read: a line a member, lists by dashes, quotes where YAML would take a text for
-// something else.
+// JSON values as readable YAML: one line for each member,
+// dashes for lists, and quotes if YAML would misread a text.
 #ifndef SLUICE_PROGRAMS_SLUICECTL_YAML_H_
 #define SLUICE_PROGRAMS_SLUICECTL_YAML_H_
 

@@ -17,9 +17,9 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr milliseconds kTurn(25);
-constexpr milliseconds kCount(500);  // what passed is told this often
-constexpr seconds kRound(10);        // ... and flows are asked about of which nothing passed
-// A packet that found a place is through with it long before, so that it may be another flow's.
+constexpr milliseconds kCount(500);  // the interval for telling workers what passed
+constexpr seconds kRound(10);        // ... and for asking about flows of which nothing passed
+// A packet that found a place has left it long before, so another flow may get the place.
 constexpr milliseconds kGrace(100);
 constexpr std::size_t kQuestionsAtOnce = 1024;  // the publishing thread waits for no more
 constexpr seconds kAnswer(1);
@@ -41,7 +41,7 @@ FlowEnd DestinationOf(const sluice_passage& passage) {
   return {FromWire(passage.destination), ntohs(passage.destination_port)};
 }
 
-// What both directions of a flow have in common.
+// Returns what both directions of a flow have in common.
 sluice_passage FlowOfPassage(sluice_passage passage) {
   passage.index = 0;
   passage.direction = 0;
@@ -53,7 +53,7 @@ sluice_passage FlowOfPassage(sluice_passage passage) {
   return passage;
 }
 
-// What is carried is in the state that its protocol has between opening and closing.
+// A carried flow is in its protocol's state between opening and closing.
 FlowState StateOfCarried(std::uint16_t protocol) {
   return protocol == kProtoTcp    ? FlowState::kTcpEstablished
          : protocol == kProtoSctp ? FlowState::kSctpEstablished
@@ -161,7 +161,7 @@ std::vector<Carrier::Question> Carrier::GatherQuestions(bool is_count_due, bool 
   return questions;
 }
 
-// Tells the workers what passed, and does what their answers say.
+// Tells the workers what passed, and acts on their answers.
 void Carrier::Meet(std::span<const Question> questions, bool uses_answers) {
   if (questions.empty() || !IsMailFree()) return;
   std::vector<Post> posts(plane_.workers().size());
@@ -180,7 +180,7 @@ void Carrier::Meet(std::span<const Question> questions, bool uses_answers) {
   }
 }
 
-// What passed is told once: here.
+// Takes what passed since the last call: it is told only here.
 CarriedFlow Carrier::FlowOf(const Question& question) {
   CarriedFlow flow{.source = SourceOf(question.passage),
                    .destination = DestinationOf(question.passage),
@@ -243,8 +243,8 @@ void Carrier::Add(const sluice_passage& passage, const CarriedFlow& answer) {
   Store(shared.judged, answer.generation);
 }
 
-// Finds it by what it is of from here on, and links it to the flow's other direction. A place of the same direction at
-// another interface is what was there before.
+// Makes the place findable by its passage and its flow, and links it to the flow's other direction. If the same
+// direction had a place at another interface, that place is outdated.
 void Carrier::Enter(std::uint32_t place) {
   const sluice_carried& shared = maps_->place(place);
   const std::size_t is_reply = shared.is_reply != 0 ? 1 : 0;
@@ -263,7 +263,7 @@ void Carrier::Enter(std::uint32_t place) {
   Store(maps_->place(other).other, place);
 }
 
-// Nothing passes by it any more. What did in its last moment is told after the grace.
+// From here on nothing passes by the place. What passed in its last moment is told after the grace.
 void Carrier::End(std::uint32_t place) {
   Entry& entry = entries_[place];
   sluice_carried& shared = maps_->place(place);
@@ -285,7 +285,7 @@ void Carrier::EndLater(std::uint32_t place) {
   endings_.push_back({place, Clock::now()});
 }
 
-// They were asked about since the grace was over, if a turn came by.
+// Workers were asked about these places after their grace, if a turn came.
 void Carrier::FreeEnded() {
   const Clock::time_point now = Clock::now();
   while (!endings_.empty() && now - endings_.front().since >= 2 * kGrace) {
@@ -325,8 +325,8 @@ void Carrier::WriteMarks(const Table& table, std::vector<std::uint32_t>* changed
   }
 }
 
-// What a process before this one had carried becomes the workers' own. They judge it here, and what the table lets pass
-// is carried on, so that an idle flow outlives the next process, too. Nothing else passes by what that one said.
+// The workers adopt what an earlier process carried, and judge it. What the table lets pass is carried on, so that an
+// idle flow outlives the next process, too. Nothing else passes by the earlier process's judgements.
 void Carrier::TakeOver(const Table& table) {
   const auto passages = maps_->List();
   for (const auto& [passage, place] : passages) {
@@ -341,7 +341,7 @@ void Carrier::TakeOver(const Table& table) {
   std::vector<Question> questions;
   for (std::uint32_t place = 1; place < entries_.size(); ++place) {
     if (entries_[place].use == Entry::Use::kFree) {
-      EndLater(place);  // a packet may be under way by it for a moment
+      EndLater(place);  // a packet may be passing by it for a moment
       continue;
     }
     maps_->place(place).other = 0;
@@ -356,8 +356,8 @@ void Carrier::TakeOver(const Table& table) {
   say_("flows that were carried without a sluiced: " + std::to_string(by_flow_.size()) + " go on");
 }
 
-// Until each worker reads its letters by the table that was published last: one letter a round, by the table that it
-// began with.
+// Waits until each worker reads its letters by the table that was published last: a worker reads one letter a round, by
+// the table with which the round began.
 void Carrier::WaitForRound() {
   std::vector<Post> posts(plane_.workers().size());
   for (Post& post : posts) post.letter = std::make_unique<Letter>(MeetCarried{});
@@ -390,14 +390,14 @@ std::uint32_t Carrier::WorkerOf(const sluice_passage& passage) const {
   return OwnerOf(hash, static_cast<std::uint32_t>(plane_.workers().size()));
 }
 
-// False: a worker has yet to answer an older letter.
+// False: a worker has not answered an older letter yet.
 bool Carrier::IsMailFree() {
   const auto is_done = [](const Post& post) { return post.letter == nullptr || post.letter->IsDone(); };
   std::erase_if(overdue_, [&](const auto& posts) { return std::all_of(posts.begin(), posts.end(), is_done); });
   return overdue_.empty();
 }
 
-// Returns when all letters are answered. One that no worker answers in time answers that nothing may be carried.
+// Returns when all letters are answered. If a worker gives no answer in time, its answer is "carry nothing".
 void Carrier::Deliver(std::vector<Post>& posts) {
   const auto is_done = [](const Post& post) { return post.letter == nullptr || post.letter->IsDone(); };
   for (std::size_t i = 0; i < posts.size(); ++i) {

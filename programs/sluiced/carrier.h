@@ -1,16 +1,16 @@
-// Carrying: established flows pass in the hooks, in the kernel, and the workers count what did.
+// Carrying: established flows pass in the hooks, in the kernel, and the workers count what passed.
 //
-// The hooks note which flows the filter let a packet pass of, by direction and interface (a passage). A thread beside
-// the workers asks each flow's worker about it, by letter, and puts the passages of established flows into the hooks'
-// map, with the generation that judged the flow. Twice a second, and before anything could end a flow, it tells the
-// workers what passed. What the hooks find to begin or end a connection, or to be changed by policy, comes up to the
-// worker again at once; see carry.bpf.h.
+// The hooks note the passages (direction and interface of a flow) by which the filter let a packet pass. A thread
+// beside the workers asks each flow's worker about it, by letter. It puts the passages of established flows into the
+// hooks' map, with the generation that judged the flow. Twice a second, and before anything could end a flow, it tells
+// the workers what passed. If a packet begins or ends a connection, or policy for its ends changed, the hooks send it
+// up to the worker again at once; see carry.bpf.h.
 //
-// A policy's change is marked in the hooks' maps before workers have its table, so that once it is said to be in force
-// no packet passes by an older one. Of the flows that it concerns, what was carried until then is counted first.
+// A change of policy is marked in the hooks' maps before workers have its table. So once the change is said to be in
+// force, no packet passes by an older one. For flows that it concerns, what was carried until then is counted first.
 //
-// The maps outlive the process: flows that are carried go on without it. The next one adopts them, which is when policy
-// judges them again.
+// The maps outlive the process: carried flows go on without it. The next process adopts them, and policy judges them
+// again.
 #ifndef SLUICE_PROGRAMS_SLUICED_CARRIER_H_
 #define SLUICE_PROGRAMS_SLUICED_CARRIER_H_
 
@@ -50,22 +50,22 @@ class Carrier {
   using Say = std::function<void(std::string_view)>;  // a line for the log
   enum class Mode {
     kCarry,
-    kNever,  // takes back what was carried
+    kNever,  // stops carrying what was carried
   };
 
-  // `plane` outlives it; its workers are under way, and `table` is in force there. Flows that a process before this one
-  // had carried are adopted now, or, with `waits_for_policy`, once a table has policy.
+  // `plane` outlives it; its workers run, and `table` is in force there. Flows that an earlier process carried are
+  // adopted now, or, with `waits_for_policy`, once a table has policy.
   Carrier(std::unique_ptr<CarriedMaps> maps, Dataplane& plane, const Table& table, Mode mode, bool waits_for_policy,
           Say say);
-  ~Carrier();  // Stop
+  ~Carrier();  // calls Stop
   Carrier(const Carrier&) = delete;
   Carrier& operator=(const Carrier&) = delete;
 
-  // Whoever publishes tables, in order: just before the workers have it, and just after.
+  // Called by the publisher of tables, in order: just before the workers have a table, and just after.
   void BeginTable(const Table& table);
   void EndTable(const Table& table);
 
-  // Tells the workers all that passed, and leaves the flows to the hooks. Before the plane stops.
+  // Tells the workers everything that passed, and leaves the flows to the hooks. Call it before the plane stops.
   void Stop();
 
   // Any thread.
@@ -82,16 +82,16 @@ class Carrier {
     std::uint32_t place;
     Clock::time_point since;
   };
-  // What a worker is asked: about a passage that has a place, or could have one.
+  // A question to a worker: about a passage that has a place, or could have one.
   struct Question {
     sluice_passage passage;
     std::uint32_t place = 0;
-    bool was_noted = false;  // a packet of it went up to the worker
+    bool was_noted = false;  // a packet of it reached the worker
   };
   struct Post {
     std::vector<KeptFlow> kept;
     std::vector<CarriedFlow> carried;
-    std::vector<std::size_t> questions;  // by flow: which one it is
+    std::vector<std::size_t> questions;  // by flow: the index of its question
     std::unique_ptr<Letter> letter;
   };
 
@@ -122,19 +122,19 @@ class Carrier {
   const bool waits_for_policy_;
   const Say say_;
 
-  std::mutex mutex_;  // over all that follows, but for the counters
+  std::mutex mutex_;  // protects the members below, except for the counters
   std::unique_ptr<CarriedMaps> maps_;
   bool is_taken_over_ = false;
   std::uint64_t epoch_ = 0;
   std::array<std::uint32_t, SLUICE_MARKS> written_{};  // as the table has them
-  std::vector<Entry> entries_;                         // by place; 0 is nobody's
+  std::vector<Entry> entries_;                         // by place; 0 belongs to none
   std::vector<std::uint32_t> free_;
   std::deque<Ending> endings_;
   std::unordered_map<sluice_passage, std::uint32_t, PassageHash, PassageEqual> by_passage_;
   // By flow: the places of its two directions.
   std::unordered_map<sluice_passage, std::array<std::uint32_t, 2>, PassageHash, PassageEqual> by_flow_;
   std::vector<std::vector<std::uint32_t>> by_mark_;
-  std::vector<std::vector<Post>> overdue_;  // letters that a worker has not answered: they must outlive that
+  std::vector<std::vector<Post>> overdue_;  // letters that a worker has not answered: they must live until then
   bool said_full_ = false;
   Clock::time_point count_due_{}, round_due_{};
 

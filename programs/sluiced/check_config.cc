@@ -28,7 +28,7 @@ namespace {
 
 std::string Item(const std::string& list, std::size_t index) { return list + '[' + std::to_string(index) + ']'; }
 
-// Calls `visit(key, device or error)` for each port of each wire. The ports of hooks are known once sluice-node runs.
+// Calls `visit(key, device or error)` for each port of each wire. Hooks' ports are known once sluice-node runs.
 template <typename Visit>
 void ForEachDevice(const Config& config, Visit visit) {
   for (std::size_t wire = 0; wire < config.edge.wires.size(); ++wire) {
@@ -39,7 +39,7 @@ void ForEachDevice(const Config& config, Visit visit) {
   }
 }
 
-// Whether the file can be read, or why not.
+// Returns nothing if the file can be read, or why not.
 std::optional<std::string> CheckReadable(const std::string& path) {
   if (access(path.c_str(), R_OK) == 0) return std::nullopt;
   return '\'' + path + "' cannot be read: " + std::strerror(errno);
@@ -72,7 +72,7 @@ std::optional<std::string> CheckDevice(const Device& device) {
 }
 
 void CheckDevices(const Config& config, Diagnostics& problems) {
-  std::map<std::string, std::string> users;  // by lock: the key of the port that has it
+  std::map<std::string, std::string> users;  // by lock: the key of its port
   ForEachDevice(config, [&](const std::string& key, const std::variant<Device, std::string>& parsed) {
     const auto* device = std::get_if<Device>(&parsed);
     if (device == nullptr) return;
@@ -89,7 +89,7 @@ void CheckDevices(const Config& config, Diagnostics& problems) {
 void CheckAddresses(const Config& config, Diagnostics& problems) {
   for (std::size_t i = 0; i < config.api.listen.size(); ++i) {
     const std::string& address = config.api.listen[i];
-    if (CheckAddress(address)) continue;  // told by CheckSettings
+    if (CheckAddress(address)) continue;  // CheckSettings reports it
     const auto error =
         IsUnixAddress(address) ? CheckFolderOf(UnixPathOf(address)) : CheckOwnHost(ParseHostPort(address)->host);
     if (error) problems.push_back(config.origins.Problem(Item("listen", i), '\'' + address + "': " + *error));
@@ -101,7 +101,7 @@ void CheckAddresses(const Config& config, Diagnostics& problems) {
   }
 }
 
-// The key of the file that an error of ReadSoundTls begins with.
+// Returns the configuration key of the file with which an error of ReadSoundTls begins.
 std::string TlsKeyOf(const std::string& error) {
   constexpr std::pair<const char*, const char*> kKeys[] = {
       {"key ", "tls.key"}, {"CA ", "tls.client_ca"}, {"viewer CA ", "tls.viewer_ca"}};

@@ -1,4 +1,4 @@
-// What would stop a start, found without one. The control thread, before there are others.
+// Finds what would stop a start, without starting. Runs on the control thread, before there are others.
 #ifndef SLUICE_PROGRAMS_SLUICED_CHECK_CONFIG_H_
 #define SLUICE_PROGRAMS_SLUICED_CHECK_CONFIG_H_
 
@@ -7,11 +7,11 @@
 
 namespace sluice {
 
-// What is wrong with the settings, and manifests that cannot be read. Each start asks.
+// Returns what is wrong with the settings, and manifests that cannot be read. Each start calls it.
 Diagnostics CheckSettings(const Config& config);
 
-// What this machine lacks for them: devices, CPUs, TLS files, addresses, folders. A start meets these one at a time,
-// and some may come while it is tried again; --check-config tells of all.
+// Returns what this machine lacks for the settings: devices, CPUs, TLS files, addresses, folders. A start meets these
+// one at a time, and some may appear while it tries again; --check-config reports all of them.
 Diagnostics CheckMachine(const Config& config);
 
 }  // namespace sluice

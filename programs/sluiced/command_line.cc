@@ -41,7 +41,7 @@ int Refuse(const std::string& message) {
   return kExitBadInput;
 }
 
-// A flag given once or more replaces the file's whole list.
+// If a flag is given, once or more, it replaces the file's whole list.
 std::optional<int> Overlay(const Flags& flags, Config& config) {
   Origins& origins = config.origins;
   const auto list = [&](const std::vector<std::string>& flag, const char* key, std::vector<std::string>& setting) {

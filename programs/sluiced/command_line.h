@@ -1,4 +1,4 @@
-// The command line of `sluiced`, laid over its configuration file.
+// The command line of `sluiced`, which overrides its configuration file.
 #ifndef SLUICE_PROGRAMS_SLUICED_COMMAND_LINE_H_
 #define SLUICE_PROGRAMS_SLUICED_COMMAND_LINE_H_
 
@@ -12,8 +12,8 @@ inline constexpr int kExitFine = 0;
 inline constexpr int kExitFailed = 1;
 inline constexpr int kExitBadInput = 2;
 
-// Reads both; flags override the file. An exit code where the program is to end at once: help, --check-config, or bad
-// input, of which standard error has been told.
+// Reads both; flags override the file. Returns an exit code if the program must end at once: help, --check-config, or
+// bad input, which it has reported on standard error.
 std::optional<int> ReadCommandLine(int argc, char** argv, Config& config);
 
 }  // namespace sluice

@@ -1,7 +1,7 @@
-// Refuses a processor that the rest of the program cannot run on, before any of it runs.
+// Refuses a processor that cannot run the rest of the program, before any of the rest runs.
 //
-// This file alone is compiled for the baseline of its architecture (see CMakeLists.txt), uses nothing that is not, and
-// runs ahead of every other static initializer of the program.
+// Only this file is compiled for the baseline of its architecture (see CMakeLists.txt). It uses nothing that is not,
+// and runs before every other static initializer of the program.
 #include <unistd.h>
 
 #include <cstdlib>

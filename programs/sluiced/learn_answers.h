@@ -1,4 +1,4 @@
-// From answers that were read to the names that rules ask for.
+// Passes DNS answers that were read to the store of the names that rules ask for.
 #ifndef SLUICE_PROGRAMS_SLUICED_LEARN_ANSWERS_H_
 #define SLUICE_PROGRAMS_SLUICED_LEARN_ANSWERS_H_
 
@@ -12,7 +12,7 @@
 
 namespace sluice {
 
-// The names' thread.
+// Used by the names' thread.
 class LearnAnswers final : public AnswerSink {
  public:
   // `store` outlives it.

@@ -1,5 +1,5 @@
-// sluiced: the dataplane's daemon. This file is its control thread: it wires policy, from manifests or from the control
-// API, to the dataplane, and waits.
+// sluiced: the dataplane's daemon. This file is its control thread: it connects policy, from manifests or from the
+// control API, to the dataplane, and waits.
 #include <poll.h>
 #include <spdlog/spdlog.h>
 
@@ -55,7 +55,7 @@
 namespace sluice {
 namespace {
 
-constexpr int kWatchMs = 200;  // ports and retired tables are looked after this often
+constexpr int kWatchMs = 200;  // the interval for looking after ports and retired tables
 constexpr std::chrono::seconds kTellManager(1);
 
 spdlog::level::level_enum LevelOf(LogLevel level) {
@@ -118,7 +118,7 @@ class Daemon {
     const auto say = [](std::string_view line) { spdlog::warn("{}", line); };
     if (const auto error = StartEal(eal, say)) return Fail(*error);
 
-    // Threads that start from here on keep to the control thread's core.
+    // Threads that start from here on stay on the control thread's core.
     std::unique_ptr<StateFile> state;
     if (!config_.state.empty()) {
       StateSettings kept = config_.manifests.empty() ? PolicyStateSettings(config_.state, config_.run)
@@ -129,7 +129,7 @@ class Daemon {
     }
     const auto publish = [this](std::shared_ptr<const Table> table) { Publish(std::move(table)); };
     intake_ = std::make_unique<PolicyIntake>(config_.limits, publish, std::move(state), say);
-    // Where all is forwarded until there is policy, some policy is better than none.
+    // If everything is forwarded until there is policy, some policy is better than none.
     const bool skips = config_.skip_broken_manifests || !config_.pipeline.fail_closed;
     policy_ =
         std::make_unique<PolicyKeeper>(config_.manifests, config_.staged,
@@ -175,7 +175,7 @@ class Daemon {
     pipeline.CountDenies(&tap.denies);
   }
 
-  // Before the first policy, which takes its time: probes are to see that it starts.
+  // Runs before the first policy, which takes time: probes should see that the process starts.
   bool StartHttp() {
     monitor_ = std::make_unique<Monitor>(
         *intake_, Monitor::Settings{config_.limits, config_.http_policies, config_.pipeline.fail_closed,
@@ -197,7 +197,7 @@ class Daemon {
     return http_ != nullptr;
   }
 
-  // False: a signal ends it.
+  // False: a signal ended it.
   bool LoadFirstPolicy() {
     if (policy_->has_paths()) {
       std::optional<Reload> first;
@@ -223,7 +223,7 @@ class Daemon {
     return true;
   }
 
-  // Before anybody is told that it runs.
+  // Runs before anybody is told that sluiced runs.
   void StartDns() {
     if (!dns_) return;
     resolvers_ = std::make_unique<TrustedResolvers>(config_.dns_resolvers, intake_->store(), *dns_);
@@ -236,7 +236,7 @@ class Daemon {
     if (const auto news = resolvers_->Look()) spdlog::info("{}", *news);
   }
 
-  // Before anybody is told that it runs: what hooks carry by an older policy's word comes to the workers from here on.
+  // Runs before anybody is told that sluiced runs. Flows carried by an older policy go to the workers from now on.
   void StartCarrier(const Carrier::Say& say) {
     const auto& wires = config_.edge.wires;
     if (std::none_of(wires.begin(), wires.end(), [](const WireSettings& wire) { return wire.is_hooks; })) return;
@@ -252,7 +252,7 @@ class Daemon {
                                          *plane_->table(), mode, config_.pipeline.fail_closed, tell);
   }
 
-  // Where nothing was said of an address, the default one is a convenience: two sluiced on a host need names.
+  // Without a configured address, the default one is only a convenience: two sluiced on one host need names.
   int StartApi(const ApiServer::Say& say) {
     const std::string refusal =
         policy_->has_paths() ? "this sluiced follows manifests; start it without them to push policy" : "";
@@ -309,9 +309,9 @@ class Daemon {
     plane_.reset();
   }
 
-  // By whoever writes policy: a reload's thread, or the control API's.
+  // Called by the writer of policy: a reload's thread, or the control API's.
   void Publish(std::shared_ptr<const Table> table) {
-    learnt_names_.Follow(*table);  // before it is in force, so that no answer is missed
+    learnt_names_.Follow(*table);  // before the table is in force, so that no answer is missed
     const std::lock_guard lock(plane_mutex_);
     if (!plane_) return;
     if (carrier_) carrier_->BeginTable(*table);
@@ -319,7 +319,7 @@ class Daemon {
     if (carrier_) carrier_->EndTable(*table);
   }
 
-  // Waits a while for signals and for manifests that change, and does what signals ask. False: it is time to end.
+  // Waits a while for signals and changed manifests, and handles the signals. False: it is time to end.
   bool Listen() {
     plane_ ? monitor_->Turn(*plane_) : monitor_->Turn();
     const int policy_ms = policy_->TimeoutMs();
@@ -393,7 +393,7 @@ class Daemon {
     return line;
   }
 
-  // A whole state is news; its updates are logged at level debug alone.
+  // A full state is logged as news; its updates only at level debug.
   void SayWhatWasPushed() {
     const IntakeStatus status = intake_->status();
     if (status.source != "push") return;
@@ -406,7 +406,7 @@ class Daemon {
     said_state_ = status.state_id;
   }
 
-  // Flows are cut by their next packet or by the sweep, so the count comes after the swap.
+  // The next packet or the sweep cuts flows, so the count comes after the swap.
   void SayWhatWasCut() {
     const std::uint64_t cut = FlowsCut(*plane_);
     if (cut == flows_cut_) return;
@@ -414,7 +414,7 @@ class Daemon {
     flows_cut_ = cut;
   }
 
-  // That there are some, once; status and metrics say how many.
+  // Says once that there are some; status and metrics say how many.
   void SayOfTunnels() {
     if (tunnels_told_ || Encapsulated(*plane_) == 0) return;
     tunnels_told_ = true;
@@ -426,7 +426,7 @@ class Daemon {
         refuses ? "they are dropped (encapsulated)" : "they pass (encapsulation: pass)");
   }
 
-  // What was staged for what, and why it is not judged by; what is the same is not repeated.
+  // Says what is staged for which policies, and why it is not judged by. It does not repeat the same text.
   void SayOfStaged() {
     const auto refused = intake_->store().staged_refused();
     const std::string why = refused ? LogText(*refused) : "";
@@ -442,9 +442,9 @@ class Daemon {
         staged == 1 ? "a change of 1 policy is" : fmt::format("changes of {} policies are", staged));
   }
 
-  // Where what was learnt of names is kept.
+  // The file that keeps learnt names.
   std::string NamesFile() const { return config_.state.empty() ? "" : config_.state + "/names"; }
-  // Where what staged policies would change is kept.
+  // The file that keeps what staged policies would change.
   std::string StagedFile() const { return config_.state.empty() ? "" : config_.state + "/staged.json"; }
 
   void PrintSummary() {
@@ -458,8 +458,8 @@ class Daemon {
   Config config_;
   TlsFiles tls_;
   const Signals signals_{SIGTERM, SIGINT, SIGHUP, SIGUSR1};
-  std::mutex plane_mutex_;  // over what several threads do with plane_: publish, watch, read, stop
-  // The intake and the flow log are gone after the workers, which write into it.
+  std::mutex plane_mutex_;  // protects plane_ while several threads publish, watch, read or stop
+  // The intake and the flow log are destroyed after the workers, which write into them.
   WorkerGrace names_grace_;
   NameStore learnt_names_{&names_grace_};
   std::unique_ptr<PolicyIntake> intake_;
@@ -469,7 +469,7 @@ class Daemon {
   std::vector<std::unique_ptr<CaptureRing>> capture_rings_;  // by worker
   LearnAnswers learn_answers_{learnt_names_};
   std::unique_ptr<Dataplane> plane_;
-  std::unique_ptr<DnsListener> dns_;  // gone before the workers whose rings it reads
+  std::unique_ptr<DnsListener> dns_;  // destroyed before the workers whose rings it reads
   std::unique_ptr<TrustedResolvers> resolvers_;
   std::unique_ptr<NamespaceLock> filter_lock_;
   std::unique_ptr<Carrier> carrier_;
@@ -483,7 +483,7 @@ class Daemon {
   std::unique_ptr<ApiServer> server_;
   std::unique_ptr<Monitor> monitor_;
   std::unique_ptr<PageSite> page_;
-  std::unique_ptr<HttpServer> http_;  // after what it reads
+  std::unique_ptr<HttpServer> http_;  // declared after what it reads
   ServiceManager manager_;
   WorkerWatch workers_;
   std::chrono::steady_clock::time_point manager_told_;

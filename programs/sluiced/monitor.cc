@@ -7,7 +7,7 @@
 namespace sluice {
 namespace {
 
-// The control thread may be opening devices, or freeing a large table.
+// The control thread may take that long to open devices, or to free a large table.
 constexpr std::chrono::seconds kControlHangs(30);
 constexpr std::chrono::seconds kWorkerHangs(10);
 
@@ -47,7 +47,7 @@ std::string Monitor::Dead() const {
   if (now.time_since_epoch() - turned_.load() > kControlHangs) return "the control thread hangs";
   const std::lock_guard lock(rounds_mutex_);
   for (std::size_t i = 0; i < rounds_.size(); ++i) {
-    // Measured from the control thread's last look, so that a late look makes no worker hang.
+    // Measured from the control thread's last look, so that a late look makes no worker seem to hang.
     if (Clock::time_point(turned_.load()) - rounds_[i].since > kWorkerHangs) {
       return "worker " + std::to_string(i) + " hangs";
     }
@@ -102,7 +102,7 @@ std::string Monitor::MetricsText() {
         settings_.names->pattern_count(), names.names, names.pairs, names.learnt, names.lapsed, names.evicted};
   }
   input.certificate_end_unix_s = certificate_end_unix_s_;
-  const std::shared_lock lock(view_mutex_);  // observations are good as long as the view
+  const std::shared_lock lock(view_mutex_);  // observations are valid as long as the view
   if (view_ != nullptr) {
     input.workers = view_->Workers();
     input.ports = view_->Ports();

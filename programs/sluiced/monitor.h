@@ -1,4 +1,4 @@
-// What sluiced serves by HTTP: whether it lives, whether it is ready, and its metrics.
+// What sluiced serves by HTTP: whether it is alive, whether it is ready, and its metrics.
 #ifndef SLUICE_PROGRAMS_SLUICED_MONITOR_H_
 #define SLUICE_PROGRAMS_SLUICED_MONITOR_H_
 
@@ -26,7 +26,7 @@ class Monitor {
  public:
   struct Settings {
     CompileLimits limits;
-    std::size_t policies = 0;  // as Metrics
+    std::size_t policies = 0;  // as for Metrics
     bool fail_closed = true;
     bool has_sender = true;  // policy comes from senders, not from manifests
     const FlowLog* flow_log = nullptr;
@@ -37,15 +37,15 @@ class Monitor {
   // `intake`, the flow log, the ledger and the names outlive it.
   Monitor(const PolicyIntake& intake, Settings settings);
 
-  // The control thread.
+  // The control thread calls these.
 
-  // A few times a second: it lives.
+  // Call it a few times a second: it says that the process is alive.
   void Turn() { turned_ = std::chrono::steady_clock::now().time_since_epoch(); }
-  // The same, and each worker that went round since the last time does, too.
+  // The same. Each worker that went round since the last call is alive, too.
   void Turn(const Dataplane& plane);
   void SetCertificateEnd(std::int64_t unix_s) { certificate_end_unix_s_ = unix_s; }
-  // Packets flow from now on. The view and the feed outlive the monitor, or the call of EndTraffic, which waits for
-  // those that look.
+  // Packets flow from now on. The view and the feed outlive the monitor, or the call of EndTraffic, which waits until
+  // no thread uses them.
   void BeginTraffic(const DataplaneView& view, const DropFeed& drops);
   void EndTraffic();
 
@@ -70,7 +70,7 @@ class Monitor {
   std::vector<Rounds> rounds_;  // by worker
   mutable std::shared_mutex view_mutex_;
   const DataplaneView* view_ = nullptr;
-  const DropFeed* drops_ = nullptr;  // where there is a view
+  const DropFeed* drops_ = nullptr;  // set if there is a view
   Metrics metrics_;
 };
 

@@ -12,7 +12,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kInterval(1);
-constexpr int kRest = 20;  // of many names: times as long as writing took
+constexpr int kRest = 20;  // with many names, the pause is that many times as long as writing took
 
 }  // namespace
 

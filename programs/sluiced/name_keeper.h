@@ -1,4 +1,4 @@
-// Looks after what was learnt of names: keeps it on disk, and counts what runs out.
+// Takes care of learnt names: saves them to disk, and counts those that expire.
 #ifndef SLUICE_PROGRAMS_SLUICED_NAME_KEEPER_H_
 #define SLUICE_PROGRAMS_SLUICED_NAME_KEEPER_H_
 
@@ -16,7 +16,7 @@
 
 namespace sluice {
 
-// Now, on the workers' clock and on people's. Requires EAL; any thread.
+// The present time, on the workers' clock and as wall time. Requires EAL; any thread.
 class NameClock {
  public:
   NameTime operator()() const;
@@ -29,15 +29,15 @@ class NameKeeper {
  public:
   using Say = std::function<void(std::string_view)>;  // a line for the log, from any thread
 
-  // `file`: where it is kept; empty: nowhere. `store` outlives it. Requires EAL.
+  // `file`: where names are kept; empty: nowhere. `store` outlives it. Requires EAL.
   NameKeeper(NameStore& store, std::string file, Say say);
-  // Writes what there is.
+  // Writes the names.
   ~NameKeeper();
 
-  // What the file holds goes into force. Before workers start, once the store knows what rules ask for. Returns how
-  // many addresses that were.
+  // Puts the file's names into force. Call it before workers start, once the store knows what rules ask for. Returns
+  // how many addresses it took.
   std::size_t Restore();
-  // From here on a thread of its own writes the file after a change, at most once a second.
+  // From here on its own thread writes the file after a change, at most once a second.
   void Start();
 
  private:
@@ -48,7 +48,7 @@ class NameKeeper {
   const std::string file_;
   const Say say_;
   const NameClock clock_;
-  std::uint64_t written_ = 0;  // NameStore::revision
+  std::uint64_t written_ = 0;  // NameStore::revision at that time
   bool failed_ = false;
   std::mutex mutex_;
   std::condition_variable stop_changed_;

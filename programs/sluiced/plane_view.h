@@ -1,4 +1,4 @@
-// What the control API shows of the dataplane's ports and workers.
+// Shows the control API the dataplane's ports and workers.
 #ifndef SLUICE_PROGRAMS_SLUICED_PLANE_VIEW_H_
 #define SLUICE_PROGRAMS_SLUICED_PLANE_VIEW_H_
 
@@ -16,13 +16,13 @@
 
 namespace sluice {
 
-// While no other thread watches, opens or closes ports.
+// Requires that no other thread watches, opens or closes ports.
 std::vector<PortState> ObservePorts(const Dataplane& plane);
 
 class PlaneView final : public DataplaneView {
  public:
-  // All outlive the view. The mutex is held wherever ports are watched, opened or closed.
-  // `edge` is what the plane was started with; `carrier` is null where nothing is carried, `dns` where no resolver is
+  // All arguments outlive the view. The mutex is held wherever ports are watched, opened or closed. `edge`: the
+  // settings that the plane was started with. `carrier` is null if nothing is carried, `dns` if no resolver is
   // configured.
   PlaneView(const Dataplane& plane, std::mutex& mutex, const EdgeSettings& edge, const Carrier* carrier,
             const DnsListener* dns)

@@ -113,7 +113,7 @@ Reload PolicyKeeper::Update() {
   return update;
 }
 
-// What is broken there stages nothing, and keeps nothing from being in force.
+// A broken staged file stages nothing, and does not keep policy from going into force.
 void PolicyKeeper::Stage(Manifests& manifests, Diagnostics& diagnostics) {
   if (!has_staged_) return;
   Manifests folder = staged_.Load();
@@ -124,7 +124,7 @@ void PolicyKeeper::Stage(Manifests& manifests, Diagnostics& diagnostics) {
   std::move(folder.diagnostics.begin(), folder.diagnostics.end(), std::back_inserter(diagnostics));
 }
 
-// Once, before the first look at the manifests.
+// Runs once, before the first look at the manifests.
 void PolicyKeeper::Remember(Diagnostics& diagnostics) {
   if (std::exchange(remembered_, true)) return;
   KeptReader reader;

@@ -1,9 +1,9 @@
-// Policy that manifests say: manifests -> model -> resolved policy -> store, on a thread of its own, so that however
-// long it takes, the control thread hears signals.
+// Policy from manifests: manifests -> model -> resolved policy -> store. It has a thread of its own, so that the
+// control thread can handle signals, however long it takes.
 //
-// A start and a process that goes on come to the same policy from the same files. Where some of them cannot be read,
-// the process has what they held when they last could be; a start has that from the state file, or it has no policy
-// until all can be read, or goes without what cannot (Broken::kSkip).
+// A new process and one that goes on get the same policy from the same files. If some files cannot be read, a running
+// process uses their last good content. A new one has that content from the state file; or it has no policy until all
+// files can be read, or goes without the broken ones (Broken::kSkip).
 #ifndef SLUICE_PROGRAMS_SLUICED_POLICY_KEEPER_H_
 #define SLUICE_PROGRAMS_SLUICED_POLICY_KEEPER_H_
 
@@ -21,40 +21,40 @@
 
 namespace sluice {
 
-// What a look at the manifests came to.
+// The result of a look at the manifests.
 struct Reload {
   std::shared_ptr<const Table> table;  // null: the one in force stays
   Diagnostics diagnostics;
   double seconds = 0;   // from files to table
-  std::string changes;  // "rules 12 -> 14, addresses 30 -> 31"; empty where none of the numbers changed
+  std::string changes;  // "rules 12 -> 14, addresses 30 -> 31"; empty if no number changed
 };
 
-// What a state file in these folders holds is what manifests said.
+// Settings for a state file in these folders that holds what manifests said.
 StateSettings ManifestStateSettings(std::string folder, std::string run_folder);
 
-// Used by one thread, which it never keeps waiting.
+// Used by one thread. No call makes it wait.
 class PolicyKeeper {
  public:
-  // Of manifests that cannot be read at a start, and of which nobody knows what they held.
+  // What to do at a start about manifests that cannot be read and whose last good content is unknown.
   enum class Broken { kNoPolicy, kSkip };
 
-  // `staged`: paths of what is to be tried. `intake` outlives it; where there are paths, nobody else changes policy,
-  // and its state file is of ManifestStateSettings. The same threads may run where the caller may.
+  // `staged`: paths of staged policies. `intake` outlives it. If there are paths, only this object changes policy, and
+  // the state file is of ManifestStateSettings. Its threads may run where the caller may.
   PolicyKeeper(std::vector<std::string> paths, std::vector<std::string> staged, Broken broken, PolicyIntake& intake);
 
   bool has_paths() const { return has_paths_; }
 
-  // To poll for input, for at most this many milliseconds, before each Step; -1: none, without end.
+  // Poll these for input before each Step, for at most TimeoutMs milliseconds; -1: no descriptor, no limit.
   int fd() const { return busy() ? -1 : source_.fd(); }
   int staged_fd() const { return busy() || !has_staged_ ? -1 : staged_.fd(); }
   int TimeoutMs() const;
 
-  // Has the manifests read even if nothing changed. Requires paths.
+  // Makes it read the manifests even if nothing changed. Requires paths.
   void Ask() { asked_ = true; }
-  // Begins to read where something changed, or tells what a reload that has ended came to. What was read is in force by
-  // then. A policy that is refused leaves the last one in force, or none, and the diagnostics say why.
+  // Begins to read if something changed, or returns the result of a reload that has ended; its policy is then in force.
+  // If the policy was refused, the last one stays in force, or none, and the diagnostics say why.
   std::optional<Reload> Step();
-  // A reload is under way. It cannot be stopped, and the program's end does not wait for it.
+  // Whether a reload is under way. It cannot be stopped, and the program's end does not wait for it.
   bool busy() const { return reload_.valid(); }
 
  private:
@@ -67,13 +67,13 @@ class PolicyKeeper {
   const bool has_staged_;
   const Broken broken_;
   bool asked_ = false;
-  std::future<Reload> reload_;  // the thread behind it has what follows to itself
+  std::future<Reload> reload_;  // its thread alone uses the members below meanwhile
   ManifestSource source_;
   ManifestSource staged_;
   PolicyIntake& intake_;
   TableStats last_;
   bool remembered_ = false;
-  std::vector<std::size_t> kept_;  // hashes of the records that the state file was given last
+  std::vector<std::size_t> kept_;  // hashes of the records that the state file got last
 };
 
 }  // namespace sluice

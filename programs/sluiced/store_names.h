@@ -1,4 +1,4 @@
-// What the policy in force calls addresses and rules. Any thread.
+// The names of addresses and rules, by the policy in force. Any thread.
 #ifndef SLUICE_PROGRAMS_SLUICED_STORE_NAMES_H_
 #define SLUICE_PROGRAMS_SLUICED_STORE_NAMES_H_
 

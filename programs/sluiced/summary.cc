@@ -79,7 +79,7 @@ void WriteFlows(const Workers& workers, Out out) {
   line("answers lost", &Observation::answers_lost);
 }
 
-// As sluicectl writes a rule: "shop/backend ingress[0]", "shop/backend ingress default".
+// In sluicectl's notation for rules: "shop/backend ingress[0]", "shop/backend ingress default".
 std::string RuleText(const TableRule& rule) {
   const std::string index = rule.index < 0 ? " default" : '[' + std::to_string(rule.index) + ']';
   return Printable(rule.policy) + ' ' + std::string(Name(rule.direction)) + index;

@@ -1,4 +1,4 @@
-// The counters of a running dataplane as text that a person reads. Control thread; stops no worker.
+// The counters of a running dataplane as text for people. Runs on the control thread; stops no worker.
 #ifndef SLUICE_PROGRAMS_SLUICED_SUMMARY_H_
 #define SLUICE_PROGRAMS_SLUICED_SUMMARY_H_
 
@@ -12,10 +12,10 @@
 
 namespace sluice {
 
-// `age` is how long the table has been in force.
+// `age`: how long the table has been in force.
 std::string Summary(const Dataplane& plane, std::chrono::seconds age);
 
-// What each sink of the flow log got, and what it lost, by cause.
+// What each sink of the flow log got and lost, by cause.
 std::string FlowLogSummary(const std::vector<FlowLog::SinkCounts>& sinks);
 
 // Live flows that newer tables denied, since start, over all workers.

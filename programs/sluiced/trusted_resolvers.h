@@ -1,7 +1,7 @@
-// Whose DNS answers count: the addresses that the configuration names, and those of the pods that it names, as the
-// policy in force knows them. Told to the workers when it changes.
+// The resolvers whose DNS answers count: addresses from the configuration, and addresses of the pods that it names, as
+// the policy in force knows them. Workers are told when they change.
 //
-// The control thread.
+// Runs on the control thread.
 #ifndef SLUICE_PROGRAMS_SLUICED_TRUSTED_RESOLVERS_H_
 #define SLUICE_PROGRAMS_SLUICED_TRUSTED_RESOLVERS_H_
 
@@ -18,11 +18,11 @@ namespace sluice {
 
 class TrustedResolvers {
  public:
-  // `texts` were checked. The store and the listener outlive it.
+  // `texts` were checked before. The store and the listener outlive it.
   TrustedResolvers(const std::vector<std::string>& texts, const PolicyStore& store, DnsListener& listener);
 
-  // A few times a second. Pods are looked for where the policy changed, some at a time, so that its writer need not
-  // wait for all. Returns what is news for the log.
+  // Call it a few times a second. It looks for pods if the policy changed, some at a time, so that the policy's writer
+  // need not wait for all. Returns news for the log.
   std::optional<std::string> Look();
 
  private:
@@ -32,7 +32,7 @@ class TrustedResolvers {
   const PolicyStore& store_;
   DnsListener& listener_;
   bool has_pods_ = false;
-  std::optional<std::uint64_t> looked_;  // the generation
+  std::optional<std::uint64_t> looked_;  // the generation of the last look
   std::vector<IpAddress> found_;
   bool is_told_ = false;
 };

@@ -1,6 +1,6 @@
 // Tells whether every worker goes round, so that the watchdog is fed only then.
 //
-// Control thread.
+// Runs on the control thread.
 #ifndef SLUICE_PROGRAMS_SLUICED_WORKER_WATCH_H_
 #define SLUICE_PROGRAMS_SLUICED_WORKER_WATCH_H_
 

@@ -72,8 +72,8 @@ Finding CheckBpffs(const std::string& bpffs) {
   return {Level::kFine, "bpffs", bpffs};
 }
 
-// If no rules are in the way, IPVS answers in INPUT and sends
-// from there: it shares only conntrack with other ways.
+// If no rules are in the way, IPVS answers in INPUT and sends from there:
+// it shares only conntrack with other ways.
 Finding CheckIpvs() {
   std::ifstream file("/proc/net/ip_vs");
   int lines = 0;

@@ -44,9 +44,9 @@ struct PlanInput {
   std::vector<std::string> uplinks;            // by name; empty: Plan finds them
 };
 
-// A pod's interface is a veth whose other end is in a sandbox's namespace (or, with `every_veth`, in any other).
-// A way out is named, or has a route to a gateway, or is a VXLAN device, or a port of the bridge with that route where
-// pods are its other ports. Both only with an Ethernet header.
+// A pod's interface is a veth whose other end is in a sandbox's namespace (or, with `every_veth`, in any other). An
+// uplink is named, or has a route to a gateway, or is a VXLAN device, or is a port of the bridge with that route if
+// pods are the bridge's other ports. Pods' interfaces and uplinks must have an Ethernet header.
 std::vector<PlannedHook> Plan(const PlanInput& input);
 
 // Whether a file in the folder of named network namespaces is a pod's sandbox. containerd names them cni-UUID; CRI-O

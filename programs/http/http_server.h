@@ -1,5 +1,5 @@
-// The daemons' HTTP server: liveness, readiness, metrics
-// for Prometheus, and optionally a site. GET only, no TLS.
+// The daemons' HTTP server: liveness, readiness, metrics for Prometheus, and optionally a site.
+// GET only, no TLS.
 #ifndef SLUICE_PROGRAMS_HTTP_HTTP_SERVER_H_
 #define SLUICE_PROGRAMS_HTTP_HTTP_SERVER_H_
 

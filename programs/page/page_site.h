@@ -1,8 +1,8 @@
 // The page: shows in a browser what policy does. It only reads, and asks one or many sluiced by gRPC.
 //
-// This host may look at it; other hosts need the token. Names in the Host
-// header are refused, except "localhost": with a name, a foreign site
-// could make a browser talk to an address of this host (DNS rebinding).
+// This host may look at it; other hosts need the token.
+// Names in the Host header are refused, except "localhost": with a name, a foreign site could make a browser talk to
+// an address of this host (DNS rebinding).
 #ifndef SLUICE_PROGRAMS_PAGE_PAGE_SITE_H_
 #define SLUICE_PROGRAMS_PAGE_PAGE_SITE_H_
 

@@ -1,5 +1,5 @@
-// JSON values as readable YAML: one line for each member,
-// dashes for lists, and quotes if YAML would misread a text.
+// JSON values as readable YAML: one line for each member, dashes for lists, and quotes
+// if YAML would take a text for something else.
 #ifndef SLUICE_PROGRAMS_SLUICECTL_YAML_H_
 #define SLUICE_PROGRAMS_SLUICECTL_YAML_H_
 

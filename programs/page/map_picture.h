@@ -21,8 +21,8 @@ namespace sluice {
 
 class MapPicture {
  public:
-  static constexpr std::size_t kShown =
-      300;  // edges: first open namespaces', then those with denials, then those with most traffic
+  // Edges: first those of open namespaces, then would-be denials, then denials, then those with most traffic.
+  static constexpr std::size_t kShown = 300;
 
   // `open`: namespaces that are shown by workload. `hidden`: namespaces that are left out.
   MapPicture(const std::vector<std::string>& open, const std::vector<std::string>& hidden);

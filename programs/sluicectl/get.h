@@ -137,9 +137,11 @@ int GetUnused(const GetOptions& options, Stub& stub);
 // In get_traffic.cc.
 int GetFlows(const GetOptions& options, Stub& stub);
 int GetPorts(const GetOptions& options, Stub& stub);
-int GetNames(const GetOptions& options, Stub& stub);
 int GetWorkers(const GetOptions& options, Stub& stub);
 int GetDrops(const GetOptions& options, Stub& stub);
+
+// In get_names.cc.
+int GetNames(const GetOptions& options, Stub& stub);
 
 }  // namespace sluice
 

@@ -80,9 +80,10 @@ void WriteOutcomeJson(Output& output, const Table& table, const Outcome& outcome
   });
 }
 
-// For PacketList, which writes a line for each packet: returns "-" for an empty text.
+// "-" for an empty text.
 std::string OrNothing(std::string_view text) { return text.empty() ? "-" : std::string(text); }
 
+// Writes a line for each packet.
 class PacketList {
  public:
   PacketList(Output& output, const Table& table, const EndNames& names, bool json)

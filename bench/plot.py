@@ -43,7 +43,7 @@ class Canvas:
 
 def ticks(top):
     step = 10 ** math.floor(math.log10(top))
-    step = next(step * factor for factor in (0.1, 0.2, 0.5, 1) if top / (step * factor) <= 8)
+    step = next(step * factor for factor in (0.1, 0.2, 0.5, 1, 2) if top / (step * factor) <= 8)
     return [step * i for i in range(int(top / step) + 1)]
 
 

@@ -106,7 +106,11 @@ class Sluiced:
             raise Failed(f"sluiced did not start: {said}")
         self.beside = beside(self) if beside else contextlib.nullcontext()
         if hasattr(self.beside, "start"):
-            self.beside.start()
+            try:
+                self.beside.start()
+            except BaseException:
+                self.at_end.close()  # a sluiced that is left polls on beside all other sections
+                raise
 
     def log_text(self):
         return (self.folder / "sluiced.log").read_text(encoding="utf-8")

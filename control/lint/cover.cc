@@ -70,20 +70,22 @@ bool IsCoveredBy(const PodSelection& selection, const PodSelection& other) {
   return Selects(other.namespaces, selection.namespaces) && Selects(other.pods, selection.pods);
 }
 
+bool ArePortsCovered(const ClusterPolicyRule& rule, const ClusterPolicyRule& other) {
+  const auto covers_port = [&](const ClusterPolicyPort& port) {
+    return std::any_of(other.ports.begin(), other.ports.end(),
+                       [&](const ClusterPolicyPort& wide) { return IsPortCovered(port, wide); });
+  };
+  return other.any_port || (!rule.any_port && std::all_of(rule.ports.begin(), rule.ports.end(), covers_port));
+}
+
 bool IsCoveredBy(const ClusterPolicyRule& rule, const ClusterPolicyRule& other) {
   const auto covers_peer = [&](const ClusterPolicyPeer& peer) {
     return std::any_of(other.peers.begin(), other.peers.end(),
                        [&](const ClusterPolicyPeer& wide) { return IsPeerCovered(peer, wide); });
   };
-  const auto covers_port = [&](const ClusterPolicyPort& port) {
-    return std::any_of(other.ports.begin(), other.ports.end(),
-                       [&](const ClusterPolicyPort& wide) { return IsPortCovered(port, wide); });
-  };
   const bool peers =
       other.everyone || (!rule.everyone && std::all_of(rule.peers.begin(), rule.peers.end(), covers_peer));
-  const bool ports =
-      other.any_port || (!rule.any_port && std::all_of(rule.ports.begin(), rule.ports.end(), covers_port));
-  return !other.matches_nothing() && peers && ports;
+  return !other.matches_nothing() && peers && ArePortsCovered(rule, other);
 }
 
 bool PortsMeet(const ClusterPolicyRule& rule, const ClusterPolicyRule& other) {

@@ -15,6 +15,9 @@ bool IsCoveredBy(const NetworkPolicyRule& rule, const NetworkPolicyRule& other);
 
 bool IsCoveredBy(const ClusterPolicyRule& rule, const ClusterPolicyRule& other);
 
+// The same of their ports alone, whatever their peers are.
+bool ArePortsCovered(const ClusterPolicyRule& rule, const ClusterPolicyRule& other);
+
 // True only where each pod that `selection` selects is selected by `other`, too.
 bool IsCoveredBy(const PodSelection& selection, const PodSelection& other);
 

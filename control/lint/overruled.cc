@@ -28,25 +28,20 @@ struct AdminSide {
   std::vector<Rule> rules;
 };
 
-struct Direct {
+struct LintedDirection {
   std::vector<ClusterPolicyRule> ClusterPolicy::*admin;
   std::vector<NetworkPolicyRule> NetworkPolicy::*own;
   std::string_view path;
 };
 
-constexpr Direct kDirections[] = {
+constexpr LintedDirection kDirections[] = {
     {&ClusterPolicy::ingress, &NetworkPolicy::ingress, "spec.ingress"},
     {&ClusterPolicy::egress, &NetworkPolicy::egress, "spec.egress"},
 };
 
-std::string FieldOf(std::string_view path, std::size_t index) {
-  return std::string(path) + '[' + std::to_string(index) + ']';
-}
-
 // The ports of a NetworkPolicy's rule, in the words of cluster policy.
 ClusterPolicyRule PortsOf(const NetworkPolicyRule& rule) {
   ClusterPolicyRule ports;
-  ports.everyone = true;
   ports.any_port = rule.ports.empty();
   for (const NetworkPolicyPort& port : rule.ports) {
     if (!port.name.empty()) {
@@ -60,21 +55,12 @@ ClusterPolicyRule PortsOf(const NetworkPolicyRule& rule) {
   return ports;
 }
 
-// Whose ports those of `ports` are to be held against, whoever its peers are.
-ClusterPolicyRule PortsOf(const ClusterPolicyRule& rule) {
-  ClusterPolicyRule ports;
-  ports.everyone = true;
-  ports.any_port = rule.any_port;
-  ports.ports = rule.ports;
-  return ports;
-}
-
 class OverruledLook {
  public:
   explicit OverruledLook(LintGround* ground) : ground_(*ground) {}
 
   void Run() {
-    for (const Direct& direction : kDirections) {
+    for (const LintedDirection& direction : kDirections) {
       ReadAdminTier(direction);
       if (admin_.empty()) continue;
       for (const NetworkPolicy& policy : ground_.manifests().cluster.policies) LookAt(policy, direction);
@@ -83,7 +69,7 @@ class OverruledLook {
 
  private:
   // In the order in which policies are asked (CNP-02).
-  void ReadAdminTier(const Direct& direction) {
+  void ReadAdminTier(const LintedDirection& direction) {
     admin_.clear();
     for (const ClusterPolicy* policy : AskedInOrder(ground_.manifests().cluster.cluster_policies)) {
       if (policy->tier != Tier::kAdmin || (policy->*direction.admin).empty()) continue;
@@ -100,20 +86,20 @@ class OverruledLook {
     }
   }
 
-  void LookAt(const NetworkPolicy& policy, const Direct& direction) {
+  void LookAt(const NetworkPolicy& policy, const LintedDirection& direction) {
     const std::vector<NetworkPolicyRule>& rules = policy.*direction.own;
     if (rules.empty() || !ground_.TurnTo(policy)) return;
     const PodSet subjects =
         ground_.selections().PodsOf(*ground_.selections().Pods(policy.namespace_name, policy.pod_selector));
     if (subjects.isEmpty()) return;
     for (std::size_t i = 0; i < rules.size(); ++i) {
-      LookAtRule(policy, subjects, rules[i], direction, FieldOf(direction.path, i));
+      LookAtRule(policy, subjects, rules[i], direction, RuleField(direction.path, i));
     }
   }
 
   // A Pass that meets the rule ends the search: what it takes out of the tier is the rule's to decide.
   void LookAtRule(const NetworkPolicy& policy, const PodSet& subjects, const NetworkPolicyRule& rule,
-                  const Direct& direction, const std::string& field) {
+                  const LintedDirection& direction, const std::string& field) {
     const ClusterPolicyRule ports = PortsOf(rule);
     PodSet pods;
     for (const NetworkPolicyPeer& peer : rule.peers) {
@@ -130,8 +116,8 @@ class OverruledLook {
         if (other.rule->matches_nothing()) continue;
         if (other.rule->action == Action::kPass) {
           if (Meets(rule, pods, other) && PortsMeet(ports, *other.rule)) return;
-        } else if (holds_subjects && IsCoveredBy(ports, PortsOf(*other.rule)) && HoldsPeers(rule, pods, other)) {
-          return Tell(*side.policy, *other.rule, FieldOf(direction.path, i), field);
+        } else if (holds_subjects && ArePortsCovered(ports, *other.rule) && HoldsPeers(rule, pods, other)) {
+          return Tell(*side.policy, *other.rule, RuleField(direction.path, i), field);
         }
       }
     }

@@ -23,10 +23,6 @@ constexpr std::array<Side, 2> kSides = {
     Side{&ClusterPolicy::egress, "spec.egress"},
 };
 
-std::string FieldOf(const Side& side, std::size_t index) {
-  return std::string(side.path) + '[' + std::to_string(index) + ']';
-}
-
 bool HaveEqualPlaces(const ClusterPolicy& a, const ClusterPolicy& b) {
   return a.tier == b.tier && a.priority == b.priority;
 }
@@ -63,8 +59,8 @@ class TierLook {
                                          [&](const ClusterPolicyRule& other) { return IsCoveredBy(rules[i], other); });
         if (hiding == end) continue;
         told[i] = true;
-        TellOfHidden(policy, FieldOf(side, i), earlier, *hiding,
-                     FieldOf(side, static_cast<std::size_t>(hiding - others.begin())));
+        TellOfHidden(policy, RuleField(side.path, i), earlier, *hiding,
+                     RuleField(side.path, static_cast<std::size_t>(hiding - others.begin())));
       }
     }
   }
@@ -87,10 +83,10 @@ class TierLook {
       });
       if (other == others.end()) continue;
       findings_.push_back(
-          {TierFault::kEqualPriority, &second, FieldOf(side, i),
+          {TierFault::kEqualPriority, &second, RuleField(side.path, i),
            std::string(ActionText(second, rules[i].action)) + ", and " + TitleOf(first) + " says " +
                std::string(ActionText(first, other->action)) + " by " +
-               RuleText(*other, FieldOf(side, static_cast<std::size_t>(other - others.begin()))) +
+               RuleText(*other, RuleField(side.path, static_cast<std::size_t>(other - others.begin()))) +
                " to some of the same connections at the same priority (" + std::to_string(second.priority) +
                "). Here the policy that is first by name decides, elsewhere maybe the other; give them different "
                "priorities"});
@@ -131,6 +127,10 @@ std::vector<const ClusterPolicy*> AskedInOrder(const std::vector<ClusterPolicy>&
     return std::tie(a->tier, a->priority, a->name, a->kind) < std::tie(b->tier, b->priority, b->name, b->kind);
   });
   return order;
+}
+
+std::string RuleField(std::string_view path, std::size_t index) {
+  return std::string(path) + '[' + std::to_string(index) + ']';
 }
 
 std::string RuleText(const ClusterPolicyRule& rule, const std::string& field) {

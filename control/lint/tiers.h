@@ -5,6 +5,7 @@
 #ifndef SLUICE_CONTROL_LINT_TIERS_H_
 #define SLUICE_CONTROL_LINT_TIERS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -43,6 +44,8 @@ std::vector<const ClusterPolicy*> AskedInOrder(const std::vector<ClusterPolicy>&
 std::string TitleOf(const ClusterPolicy& policy);
 // As its author wrote it.
 std::string_view ActionText(const ClusterPolicy& policy, Action action);
+// "spec.ingress[2]" of the path "spec.ingress".
+std::string RuleField(std::string_view path, std::size_t index);
 // "spec.ingress[2] 'name'", or without a name of its own "spec.ingress[2]".
 std::string RuleText(const ClusterPolicyRule& rule, const std::string& field);
 
